@@ -1,0 +1,68 @@
+import { centerOf, fromCenterRadius, radiusOf, type Tensor, type Tensor3D, tf } from '@cert/core';
+import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean } from './linear.js';
+import { boundMethod, type ForwardRules } from './method.js';
+import { normScale } from './natural.js';
+
+const { add, mul, sub } = tf;
+
+/** An interval in the form that affine ops act on without conversion. */
+export interface CenterRadius {
+  readonly center: Tensor;
+  readonly radius: Tensor;
+}
+
+/** The same linear function without negative coefficients on both parts. */
+const both = (f: (x: Tensor) => Tensor, x: CenterRadius): CenterRadius => ({
+  center: f(x.center),
+  radius: f(x.radius),
+});
+
+const rules: ForwardRules<CenterRadius> = {
+  conv2d: (node, { kernel, bias }, _, x) => ({
+    center: add(convolve(node, x.center, kernel), bias),
+    radius: convolve(node, x.radius, magnitude(kernel)),
+  }),
+  dense: (_node, { kernel, bias }, _, x) => ({
+    center: add(multiply(x.center, kernel), bias),
+    radius: multiply(x.radius, magnitude(kernel)),
+  }),
+  batchNorm(node, { gamma, beta }, { norm }, x) {
+    const { mean, variance } = norm[node.name]!;
+    const scale = normScale(gamma, variance, node.attrs.epsilon);
+    return {
+      center: add(mul(sub(x.center, mean), scale), beta),
+      radius: mul(x.radius, magnitude(scale)),
+    };
+  },
+  // upper' = relu(c + r). The radius is r where the neuron is active, upper'/2 where it is unstable, 0 where it is inactive:
+  // min(upper'/2, r), which unlike (upper' - lower')/2 keeps a radius that is small against the center.
+  relu(_node, _params, _, x) {
+    const upper = tf.relu(add(x.center, x.radius));
+    const radius = tf.minimum(mul(upper, 0.5), x.radius);
+    return { center: sub(upper, radius), radius };
+  },
+  add: (_node, _params, _, a, b) => ({ center: add(a!.center, b!.center), radius: add(a!.radius, b!.radius) }),
+  flatten: (_node, _params, _, x) => both(flattenBatch, x),
+  globalAvgPool: (_node, _params, _, x) => both(meanOverSpace, x),
+  avgPool: (node, _params, _, x) => both((part) => poolMean(node, part), x),
+  affine: (node, _params, _, x) => ({
+    center: add(mul(x.center, tf.tensor1d([...node.attrs.scale])), tf.tensor1d([...node.attrs.shift])),
+    radius: mul(x.radius, tf.tensor1d(node.attrs.scale.map(Math.abs))),
+  }),
+};
+
+/**
+ * Interval bound propagation (Gowal et al. 2018; equations 3 and 4 of the paper, S2) in center and radius: an affine op
+ * W x + b maps them to (W c + b, |W| r).
+ */
+export const ibp = boundMethod<CenterRadius>({
+  name: 'ibp',
+  lift: (input) => ({ center: centerOf(input), radius: radiusOf(input) }),
+  rules,
+  concretize: ({ center, radius }) => fromCenterRadius(center, radius),
+  specify(kernel, bias, { center, radius }) {
+    const apply = (weights: Tensor3D, x: Tensor) =>
+      tf.squeeze(tf.matMul(weights, tf.expandDims(x, 2) as Tensor3D), [2]);
+    return { center: add(apply(kernel, center), bias), radius: apply(magnitude(kernel) as Tensor3D, radius) };
+  },
+});

@@ -1,0 +1,130 @@
+import {
+  type BatchNormStats,
+  type BoundMethod,
+  CertError,
+  INPUT,
+  type IntervalTensor,
+  type Node,
+  type NodeOf,
+  type Op,
+  type OpMap,
+  type Params,
+  type Tensor,
+  type Tensor3D,
+  tf,
+} from '@cert/core';
+import { fuseSpec } from './spec.js';
+
+/** What a rule may use besides its node: the parameters of the node and the statistics of batch normalizations. */
+export interface Context {
+  readonly norm: BatchNormStats;
+}
+
+/** The parameters of one node, as its rule gets them. */
+export type ParamsOf<K extends Op> = { readonly [P in OpMap[K]['params']]: Tensor };
+
+/** Maps the elements at a node's inputs to the element at its output. */
+export type ForwardRule<K extends Op, B> = (
+  node: NodeOf<K>,
+  params: ParamsOf<K>,
+  context: Context,
+  ...inputs: B[]
+) => B;
+
+/** The rules of a method, one per op. A missing op is an error that names the node, at the time of use. */
+export type ForwardRules<B> = { readonly [K in Op]?: ForwardRule<K, B> };
+
+/** A table of rules with a name: what {@link extend} takes and gives back. */
+export interface RuleTable<B> {
+  readonly name: string;
+  readonly rules: ForwardRules<B>;
+}
+
+/** A method that walks the graph from the input to the output, with an element of type `B` at every node. */
+export interface ForwardMethod<B> extends RuleTable<B> {
+  /** The element at the input. */
+  lift(input: IntervalTensor): B;
+  /** The interval that an element stands for. */
+  concretize(element: B): IntervalTensor;
+  /**
+   * A linear map that differs from example to example: the specification, already multiplied into the last dense layer (S5).
+   * `kernel` is [batch, rows, in], `bias` [batch, rows], the element's shape [batch, in].
+   */
+  specify(kernel: Tensor3D, bias: Tensor, element: B): B;
+}
+
+/**
+ * Applies a method's rule to one node.
+ *
+ * @throws CertError `missing-rule` naming the op, the node and the cure
+ */
+export function applyRule<B>(method: RuleTable<B>, node: Node, params: Params, context: Context, inputs: B[]): B {
+  const rule = method.rules[node.op] as ForwardRule<Op, B> | undefined;
+  if (rule === undefined) {
+    throw new CertError(
+      'missing-rule',
+      `${method.name} has no rule for "${node.op}" (node "${node.name}").`,
+      `Add one: extend(${method.name}, { ${node.op}: rule }).`,
+    );
+  }
+  return rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, ...inputs);
+}
+
+/** Walks the nodes in order and returns the element at each of them, `input` included. */
+export function propagate<B>(
+  method: RuleTable<B>,
+  nodes: readonly Node[],
+  params: Params,
+  context: Context,
+  input: B,
+): { readonly [node: string]: B } {
+  const at: { [node: string]: B } = { [INPUT]: input };
+  for (const node of nodes) {
+    at[node.name] = applyRule(
+      method,
+      node,
+      params,
+      context,
+      node.inputs.map((name) => at[name]!),
+    );
+  }
+  return at;
+}
+
+/**
+ * Makes a bound method of a forward method: one walk over the graph, the specification multiplied into the last layer when
+ * that is dense, and applied to the bounds of the logits when it is not.
+ */
+export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & BoundMethod {
+  return {
+    ...method,
+    bound(model, params, norm, input, spec) {
+      const last = model.nodes.at(-1)!;
+      const elements = propagate(method, model.nodes.slice(0, -1), params, { norm }, method.lift(input));
+      const at = Object.fromEntries(
+        Object.entries(elements).map(([name, element]) => [name, method.concretize(element)]),
+      );
+      const inputs = last.inputs.map((name) => elements[name]!);
+      const fused = spec && last.op === 'dense' && fuseSpec(spec, params[last.name]!.kernel!, params[last.name]!.bias!);
+      let output: B;
+      if (fused) {
+        output = method.specify(fused.kernel, fused.bias, inputs[0]!);
+      } else {
+        const logits = applyRule(method, last, params, { norm }, inputs);
+        output = spec ? method.specify(spec.matrix, tf.zeros(spec.matrix.shape.slice(0, 2)), logits) : logits;
+      }
+      return { output: method.concretize(output), at: { ...at, [INPUT]: input } };
+    },
+  };
+}
+
+/** A new method with rules added or replaced; the given one is unchanged. `extend(ibp, { gelu: rule })` */
+export function extend<B>(
+  method: ForwardMethod<B> & BoundMethod,
+  rules: ForwardRules<B>,
+): ForwardMethod<B> & BoundMethod;
+export function extend<B>(method: RuleTable<B>, rules: ForwardRules<B>): RuleTable<B>;
+export function extend<B>(method: RuleTable<B> | ForwardMethod<B>, rules: ForwardRules<B>): RuleTable<B> {
+  const extended = { ...method, rules: { ...method.rules, ...rules } };
+  return 'lift' in extended ? boundMethod(extended) : extended;
+}

@@ -1,0 +1,72 @@
+import { type BatchNormStats, INPUT, type Model, type Moments, type Params, type Tensor, tf } from '@cert/core';
+import { convolve, flattenBatch, meanOverSpace, multiply, poolMean } from './linear.js';
+import { applyRule, type Context, type RuleTable } from './method.js';
+
+const { add, mul, sub, sqrt } = tf;
+
+/** The scale gamma / sqrt(variance + epsilon) of a batch normalization, shape [channels]. */
+export const normScale = (gamma: Tensor, variance: Tensor, epsilon: number): Tensor =>
+  tf.div(gamma, sqrt(add(variance, epsilon)));
+
+/** The plain forward pass as a table of rules; its element is a tensor [batch, ...shape]. */
+export const natural: RuleTable<Tensor> = {
+  name: 'natural',
+  rules: {
+    conv2d: (node, { kernel, bias }, _, x) => add(convolve(node, x, kernel), bias),
+    dense: (_node, { kernel, bias }, _, x) => add(multiply(x, kernel), bias),
+    batchNorm(node, { gamma, beta }, { norm }, x) {
+      const { mean, variance } = norm[node.name]!;
+      return add(mul(sub(x, mean), normScale(gamma, variance, node.attrs.epsilon)), beta);
+    },
+    relu: (_node, _params, _, x) => tf.relu(x),
+    add: (_node, _params, _, a, b) => add(a!, b!),
+    flatten: (_node, _params, _, x) => flattenBatch(x),
+    globalAvgPool: (_node, _params, _, x) => meanOverSpace(x),
+    avgPool: (node, _params, _, x) => poolMean(node, x),
+    affine: (node, _params, _, x) =>
+      add(mul(x, tf.tensor1d([...node.attrs.scale])), tf.tensor1d([...node.attrs.shift])),
+  },
+};
+
+/** What {@link naturalPass} returns. */
+export interface NaturalPass {
+  /** Logits [batch, classes]. */
+  readonly output: Tensor;
+  /** The value at every node, `input` included. */
+  readonly at: { readonly [node: string]: Tensor };
+  /** The statistics that the batch normalizations used. */
+  readonly norm: BatchNormStats;
+}
+
+/**
+ * The plain forward pass.
+ *
+ * @param images [batch, ...inputShape]
+ * @param norm running statistics (evaluation), or `'batch'` to use the mean and biased variance of this very batch (training, S3)
+ * @param method rules; default {@link natural}
+ * @throws CertError `missing-rule` for an op without a rule
+ */
+export function naturalPass(
+  model: Model,
+  params: Params,
+  images: Tensor,
+  norm: BatchNormStats | 'batch',
+  method: RuleTable<Tensor> = natural,
+): NaturalPass {
+  const used: { [node: string]: Moments } = {};
+  const at: { [node: string]: Tensor } = { [INPUT]: images };
+  const context: Context = { norm: used };
+  for (const node of model.nodes) {
+    const inputs = node.inputs.map((name) => at[name]!);
+    if (node.op === 'batchNorm') used[node.name] = norm === 'batch' ? batchMoments(inputs[0]!) : norm[node.name]!;
+    at[node.name] = applyRule(method, node, params, context, inputs);
+  }
+  return { output: at[model.nodes.at(-1)!.name]!, at, norm: used };
+}
+
+/** Mean and biased variance over every axis but the last, in two passes (E[x^2] - E[x]^2 cancels). */
+export function batchMoments(x: Tensor): Moments {
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  const mean = tf.mean(x, axes);
+  return { mean, variance: tf.mean(tf.square(sub(x, mean)), axes) };
+}

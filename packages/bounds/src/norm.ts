@@ -1,0 +1,29 @@
+import { type BatchNormStats, type Model, type Stats, type Tensor, tf } from '@cert/core';
+
+/** The running statistics of a model as a bound method takes them (evaluation). */
+export const runningNorm = (stats: Stats): BatchNormStats =>
+  stats as { [node: string]: { mean: Tensor; variance: Tensor } };
+
+/**
+ * Running statistics after one training step: (1 - momentum) * old + momentum * batch, with the unbiased variance (S3).
+ *
+ * @param norm the batch's moments, from a natural pass over `batch` images
+ */
+export function updateRunning(model: Model, stats: Stats, norm: BatchNormStats, batch: number): Stats {
+  const updated: { [node: string]: { mean: Tensor; variance: Tensor } } = {};
+  for (const node of model.nodes) {
+    if (node.op !== 'batchNorm') continue;
+    const { momentum } = node.attrs;
+    const { mean, variance } = norm[node.name]!;
+    const old = stats[node.name]!;
+    const count = batch * node.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    const blend = (before: Tensor, now: Tensor, weight: number) =>
+      tf.add(tf.mul(before, 1 - momentum), tf.mul(now, weight));
+    updated[node.name] = {
+      mean: blend(old.mean!, mean, momentum),
+      // One value has no unbiased variance; the biased one (0) then stands in, rather than NaN.
+      variance: blend(old.variance!, variance, count > 1 ? (momentum * count) / (count - 1) : momentum),
+    };
+  }
+  return updated;
+}

@@ -1,0 +1,71 @@
+export type {
+  Batch,
+  BatchNormStats,
+  BoundMethod,
+  Bounds,
+  Moments,
+  Regularizer,
+  RegularizerContext,
+  Spec,
+} from './bounds.js';
+export { CertError, type CertErrorCode } from './errors.js';
+export {
+  centerOf,
+  checkInterval,
+  type DataRange,
+  fromBounds,
+  fromCenterRadius,
+  type Interval,
+  type IntervalTensor,
+  linfBall,
+  radiusOf,
+} from './interval.js';
+export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
+export {
+  checkModel,
+  type GraphBuilder,
+  graph,
+  INPUT,
+  type Layer,
+  type Model,
+  type Node,
+  type NodeOf,
+  type Op,
+  type OpMap,
+  type OpSignature,
+  reluInputs,
+  type Shape,
+  sequential,
+} from './model.js';
+export {
+  buildParams,
+  checkParams,
+  countParams,
+  initialStats,
+  paramSpecs,
+  statSpecs,
+  type TensorSpec,
+} from './params.js';
+export { createRng, type Rng } from './rng.js';
+export {
+  type DataType,
+  type Rank,
+  type Scalar,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  type TypedArray,
+  tf,
+} from './tf.js';
+export {
+  flatten as flattenTree,
+  type Leaf,
+  mapParams,
+  mapTree,
+  type Params,
+  type Stats,
+  type Tree,
+  unflatten as unflattenTree,
+} from './tree.js';

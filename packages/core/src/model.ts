@@ -1,0 +1,205 @@
+import { CertError } from './errors.js';
+
+/** The shape of one example or one parameter, without the batch axis. Images are [height, width, channels]. */
+export type Shape = readonly number[];
+
+/** What an op carries: its attributes and the names of its parameters and running statistics. */
+export interface OpSignature {
+  readonly attrs: object;
+  readonly params: string;
+  readonly stats: string;
+}
+
+/**
+ * The ops known to the type system. A plug-in adds its own by declaration merging:
+ * `declare module '@cert/core' { interface OpMap { gelu: { attrs: {}; params: never; stats: never } } }`.
+ */
+export interface OpMap {
+  /** Convolution of [H, W, C] with a square kernel [k, k, C / groups, F]; `padding` zeros on every side (S4). */
+  conv2d: {
+    attrs: { readonly stride: number; readonly padding: number; readonly groups: number };
+    params: 'kernel' | 'bias';
+    stats: never;
+  };
+  /** Affine map of [in] with kernel [in, out]. */
+  dense: { attrs: object; params: 'kernel' | 'bias'; stats: never };
+  /** Batch normalization over all axes but the last (S3). */
+  batchNorm: {
+    attrs: { readonly momentum: number; readonly epsilon: number };
+    params: 'gamma' | 'beta';
+    stats: 'mean' | 'variance';
+  };
+  relu: { attrs: object; params: never; stats: never };
+  /** Sum of two nodes of equal shape (residual connection). */
+  add: { attrs: object; params: never; stats: never };
+  /** Row-major [H, W, C] to [H * W * C]. */
+  flatten: { attrs: object; params: never; stats: never };
+  /** Mean over height and width: [H, W, C] to [C]. */
+  globalAvgPool: { attrs: object; params: never; stats: never };
+  /** Mean over windows of `size` x `size` with that stride, no padding. */
+  avgPool: { attrs: { readonly size: number }; params: never; stats: never };
+  /** Fixed x * scale + shift per channel: input normalization. */
+  affine: {
+    attrs: { readonly scale: readonly number[]; readonly shift: readonly number[] };
+    params: never;
+    stats: never;
+  };
+}
+
+export type Op = keyof OpMap;
+
+/**
+ * One node of a model graph. It carries its own output shape and the shapes of its parameters and statistics, so that
+ * everything that walks a model (initializers, checkpoints, summaries) works for ops it has never heard of.
+ */
+export interface NodeOf<K extends Op> {
+  readonly name: string;
+  readonly op: K;
+  /** Names of earlier nodes, or `input`. */
+  readonly inputs: readonly string[];
+  readonly attrs: OpMap[K]['attrs'];
+  readonly shape: Shape;
+  readonly params: { readonly [P in OpMap[K]['params']]: Shape };
+  readonly stats: { readonly [S in OpMap[K]['stats']]: Shape };
+}
+
+/** A node of any op; switching on `op` narrows it. */
+export type Node = { [K in Op]: NodeOf<K> }[Op];
+
+/** A classifier as data: nodes in topological order, the last one gives the logits. Serialises as JSON. */
+export interface Model {
+  readonly inputShape: Shape;
+  readonly classes: number;
+  readonly nodes: readonly Node[];
+}
+
+/** The name by which nodes refer to the model's input. */
+export const INPUT = 'input';
+
+/** An op with its attributes and the rule for shapes; what `conv2d(...)`, `dense(...)` return and `GraphBuilder.add` takes. */
+export interface Layer<K extends Op = Op> {
+  readonly op: K;
+  readonly attrs: OpMap[K]['attrs'];
+  /** Number of inputs; default 1. */
+  readonly arity?: number;
+  /** The output shape and the shapes of parameters and statistics; a string says why the input shapes do not fit. */
+  infer(...inputs: Shape[]): string | Pick<NodeOf<K>, 'shape' | 'params' | 'stats'>;
+}
+
+/** Collects nodes; every `add` infers the shape at once, so that an error names the node that does not fit. */
+export interface GraphBuilder {
+  /** Adds a node and returns its name. Without `inputs` it takes the node added last; without `name`, the op's with a number. */
+  add<K extends Op>(layer: Layer<K>, inputs?: readonly string[], name?: string): string;
+  /** The output shape of a node, or of `input`. */
+  shapeOf(name: string): Shape;
+  /** The finished model. The last node must have shape [classes]. */
+  build(): Model;
+}
+
+/**
+ * Starts a model graph.
+ *
+ * @param inputShape one example: [height, width, channels] or [features]
+ * @throws CertError `bad-model` with the node's name when shapes do not fit
+ */
+export function graph(inputShape: Shape): GraphBuilder {
+  if (inputShape.length === 0 || inputShape.some((n) => !Number.isInteger(n) || n < 1)) {
+    throw new CertError(
+      'bad-model',
+      `The input shape is [${inputShape}].`,
+      'Give the shape of one example, such as [28, 28, 1].',
+    );
+  }
+  const nodes: Node[] = [];
+  const shapes = new Map<string, Shape>([[INPUT, inputShape]]);
+  const counts = new Map<string, number>();
+
+  const shapeOf = (name: string, asked = 'shapeOf'): Shape => {
+    const shape = shapes.get(name);
+    if (shape !== undefined) return shape;
+    throw new CertError(
+      'bad-model',
+      `${asked}: there is no node "${name}".`,
+      `Nodes so far: ${[...shapes.keys()].join(', ')}. Inputs must be added first.`,
+    );
+  };
+
+  return {
+    shapeOf,
+    add(layer, inputs = [nodes.at(-1)?.name ?? INPUT], name) {
+      const count = (counts.get(layer.op) ?? 0) + 1;
+      counts.set(layer.op, count);
+      const id = name ?? `${layer.op}${count}`;
+      if (shapes.has(id)) {
+        throw new CertError('bad-model', `There are two nodes named "${id}".`, 'Give every node its own name.');
+      }
+      const arity = layer.arity ?? 1;
+      const inputShapes = inputs.map((input) => shapeOf(input, `Node "${id}" (${layer.op})`));
+      const inferred =
+        inputs.length === arity ? layer.infer(...inputShapes) : `it takes ${arity} inputs and got ${inputs.length}`;
+      if (typeof inferred === 'string') {
+        throw new CertError(
+          'bad-model',
+          `Node "${id}" (${layer.op}) does not fit its inputs of shapes ${inputShapes.map((s) => `[${s}]`).join(', ')}: ${inferred}.`,
+          'Change the layer or what it is fed with.',
+        );
+      }
+      nodes.push({ name: id, op: layer.op, inputs, attrs: layer.attrs, ...inferred } as Node);
+      shapes.set(id, inferred.shape);
+      return id;
+    },
+    build() {
+      const last = nodes.at(-1);
+      if (last === undefined || last.shape.length !== 1) {
+        throw new CertError(
+          'bad-model',
+          `The last node has shape [${last?.shape ?? ''}].`,
+          'A classifier ends in a node of shape [classes]: add flatten() and dense(classes).',
+        );
+      }
+      return { inputShape, classes: last.shape[0]!, nodes };
+    },
+  };
+}
+
+/** A chain of layers, each fed by the one before. */
+export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
+  const builder = graph(inputShape);
+  for (const layer of layers) builder.add(layer);
+  return builder.build();
+}
+
+/**
+ * Checks a model that came from outside (a checkpoint): names, order, shapes.
+ *
+ * @throws CertError `bad-model` naming the node
+ */
+export function checkModel(model: Model): Model {
+  const fail = (problem: string) =>
+    new CertError('bad-model', problem, 'Rebuild the model with graph() or sequential(), which check every node.');
+  const isShape = (s: unknown): s is Shape => Array.isArray(s) && s.every((n) => Number.isInteger(n) && n > 0);
+  if (!isShape(model?.inputShape) || !Array.isArray(model?.nodes)) throw fail('This is not a model.');
+  const seen = new Set<string>([INPUT]);
+  for (const node of model.nodes) {
+    if (typeof node.name !== 'string' || seen.has(node.name)) throw fail(`The name "${node.name}" is used twice.`);
+    if (!isShape(node.shape)) throw fail(`Node "${node.name}" has the shape ${JSON.stringify(node.shape)}.`);
+    for (const input of node.inputs) {
+      if (!seen.has(input)) throw fail(`Node "${node.name}" reads "${input}", which does not come before it.`);
+    }
+    const tensors: [string, unknown][] = [...Object.entries(node.params), ...Object.entries(node.stats)];
+    for (const [name, shape] of tensors) {
+      if (!isShape(shape)) throw fail(`"${node.name}.${name}" has the shape ${JSON.stringify(shape)}.`);
+    }
+    seen.add(node.name);
+  }
+  const out = model.nodes.at(-1)?.shape;
+  if (out?.length !== 1 || out[0] !== model.classes) {
+    throw fail(`The last node has shape [${out ?? ''}] and the model ${model.classes} classes.`);
+  }
+  return model;
+}
+
+/** The names of the nodes that feed a ReLU, in order and each once: where the regularizers look (S9). */
+export const reluInputs = (model: Model): string[] => [
+  ...new Set(model.nodes.filter((node) => node.op === 'relu').map((node) => node.inputs[0]!)),
+];

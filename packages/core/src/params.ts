@@ -1,0 +1,60 @@
+import { CertError } from './errors.js';
+import type { Model, Shape } from './model.js';
+import { type Tensor, tf } from './tf.js';
+import type { Params, Stats } from './tree.js';
+
+/** One tensor that a model needs: `node` and `name` are its keys in {@link Params} or {@link Stats}. */
+export interface TensorSpec {
+  readonly node: string;
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+const specs = (model: Model, kind: 'params' | 'stats'): TensorSpec[] =>
+  model.nodes.flatMap((node) =>
+    Object.entries<Shape>(node[kind]).map(([name, shape]) => ({ node: node.name, name, shape })),
+  );
+
+/** Every parameter of a model in graph order. */
+export const paramSpecs = (model: Model): TensorSpec[] => specs(model, 'params');
+
+/** Every running statistic of a model in graph order. */
+export const statSpecs = (model: Model): TensorSpec[] => specs(model, 'stats');
+
+/** The number of trainable numbers. */
+export const countParams = (model: Model): number =>
+  paramSpecs(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+/** A parameter (or statistics) tree made tensor by tensor. */
+export function buildParams(tensors: readonly TensorSpec[], make: (spec: TensorSpec) => Tensor): Params {
+  const tree: { [node: string]: { [name: string]: Tensor } } = {};
+  for (const spec of tensors) {
+    tree[spec.node] ??= {};
+    tree[spec.node]![spec.name] = make(spec);
+  }
+  return tree;
+}
+
+/** Running statistics at the start of training: mean 0, variance 1. */
+export const initialStats = (model: Model): Stats =>
+  buildParams(statSpecs(model), ({ name, shape }) =>
+    name === 'variance' ? tf.ones([...shape]) : tf.zeros([...shape]),
+  );
+
+/**
+ * Checks that a tree has exactly the tensors that a model needs.
+ *
+ * @throws CertError `shape-mismatch` naming the first tensor that differs
+ */
+export function checkParams(model: Model, tree: Params, kind: 'params' | 'stats' = 'params'): void {
+  for (const { node, name, shape } of specs(model, kind)) {
+    const got = tree[node]?.[name]?.shape;
+    if (got === undefined || got.length !== shape.length || got.some((n, i) => n !== shape[i])) {
+      throw new CertError(
+        'shape-mismatch',
+        `The ${kind} have ${got ? `shape [${got}]` : 'nothing'} at "${node}.${name}" and the model needs [${shape}].`,
+        'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
+      );
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * The one place that imports TensorFlow.js. Everything else takes `tf` from here, so that a user's own TensorFlow.js and
+ * ours are one instance. The union package is needed: it registers the gradients, `tfjs-core` alone does not.
+ */
+import * as namespace from '@tensorflow/tfjs';
+
+// In Node the union package is CommonJS: its functions sit on the default export, not on the module namespace.
+const interop = namespace as typeof namespace & { readonly default?: typeof namespace };
+
+export const tf: typeof namespace = interop.default ?? interop;
+
+export type {
+  DataType,
+  Rank,
+  Scalar,
+  Tensor,
+  Tensor1D,
+  Tensor2D,
+  Tensor3D,
+  Tensor4D,
+  TypedArray,
+} from '@tensorflow/tfjs';

@@ -1,0 +1,11 @@
+export {
+  type Device,
+  type DeviceArray,
+  type DeviceFunction,
+  type DType,
+  disposeTree,
+  type HostArray,
+  type OnDevice,
+  readTree,
+} from './device.js';
+export { eagerDevice } from './eager.js';

@@ -1,0 +1,13 @@
+import type { Options } from 'tsup';
+
+/** What every package builds: ES modules with declarations and source maps, from `src/index.ts` into `dist/`. */
+export const preset: Options = {
+  entry: ['src/index.ts'],
+  format: ['esm'],
+  target: 'es2022',
+  dts: { compilerOptions: { customConditions: [] } },
+  sourcemap: true,
+  clean: true,
+  treeshake: true,
+  silent: true,
+};

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests run from source: the `@cert/source` export condition resolves every workspace package to its `src/index.ts`. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ['@cert/source'], externalConditions: ['@cert/source'] } },
+  resolve: { conditions: ['@cert/source'] },
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    typecheck: { include: ['src/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: ['default', 'json'],
+    outputFile: { json: '.reports/vitest.json' },
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});
