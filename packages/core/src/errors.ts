@@ -13,7 +13,8 @@ export type CertErrorCode =
   | 'no-network' // a download that failed
   | 'run-exists' // an output folder that already holds a run
   | 'not-finite' // a loss or bound that is NaN or infinite
-  | 'unsound'; // a conformance suite caught a method that is not sound
+  | 'unsound' // a conformance suite caught a method that is not sound
+  | 'broken-contract'; // a conformance suite caught a plug-in that leaks, depends on state or has a wrong gradient
 
 /**
  * The one error class of the project: what was got and where (`message` starts with it), and the cure (`message` ends with it).
