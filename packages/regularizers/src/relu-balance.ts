@@ -1,0 +1,126 @@
+import {
+  type Bounds,
+  centerOf,
+  type IntervalTensor,
+  type Model,
+  type Regularizer,
+  reluInputs,
+  type Scalar,
+  type Tensor,
+  tf,
+} from '@cert/core';
+import { detached } from './detached.js';
+import { meanOfLayers } from './layer-means.js';
+import { checkTolerance, type ToleranceOptions } from './tolerance.js';
+
+/** Above this a float32 counts as infinite. */
+const huge = 3e38;
+
+/** How the neurons at the input of one ReLU are balanced. All scalars; a neuron is one element of [batch, ...shape]. */
+export interface LayerBalance {
+  /** Number of neurons with lower > 0. */
+  readonly activeCount: Scalar;
+  /** Number of neurons with upper < 0. */
+  readonly inactiveCount: Scalar;
+  /** Mean of all centers. */
+  readonly centerMean: Scalar;
+  /** Sum of the active centers over the number of all neurons. */
+  readonly activeMean: Scalar;
+  /** Sum of the inactive centers over the number of all neurons. */
+  readonly inactiveMean: Scalar;
+  /** Sum of (center - centerMean)^2 over the active neurons. */
+  readonly activeSpread: Scalar;
+  /** Sum of (center - centerMean)^2 over the inactive neurons. */
+  readonly inactiveSpread: Scalar;
+  /** The smaller of activeMean and -inactiveMean over the larger; 1 where the layer is skipped. */
+  readonly meanRatio: Scalar;
+  /** The smaller of the two spreads over the larger; 1 where the layer is skipped. */
+  readonly spreadRatio: Scalar;
+  /** 1 when the layer has no defined ratio (no inactive neuron, no spread, a bound that is NaN or infinite), else 0. */
+  readonly skipped: Scalar;
+  /** (relu(tolerance - meanRatio) + relu(tolerance - spreadRatio)) / tolerance, in [0, 2]; 0 where skipped. */
+  readonly loss: Scalar;
+}
+
+/** What {@link reluBalanceReport} returns: a tree of scalars. */
+export interface ReluBalanceReport {
+  /** One entry for each node that feeds a ReLU, by its name. */
+  readonly layers: { readonly [node: string]: LayerBalance };
+  /** The mean of the layers' losses, skipped layers included: the value of the regularizer. */
+  readonly loss: Scalar;
+}
+
+/** 0 or 1 per element, a constant to differentiation. */
+const mask = (compare: () => Tensor): Tensor => detached(() => tf.cast(compare(), 'float32'));
+
+function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
+  const center = centerOf(box);
+  const active = mask(() => tf.greater(box.lower, 0));
+  const inactive = mask(() => tf.less(box.upper, 0));
+  const centerMean = tf.mean(center);
+  const activeMean = tf.mean(tf.mul(center, active));
+  const inactiveMean = tf.mean(tf.mul(center, inactive));
+  const deviation = tf.square(tf.sub(center, centerMean));
+  const activeSpread = tf.sum(tf.mul(deviation, active));
+  const inactiveSpread = tf.sum(tf.mul(deviation, inactive));
+
+  const opposite = tf.neg(inactiveMean);
+  const spread = tf.add(activeSpread, inactiveSpread);
+  // Comparisons with NaN are false. The sums are infinite or NaN as soon as one of their parts is.
+  const defined = detached(() => {
+    const finite = tf.less(tf.add(tf.add(activeMean, opposite), spread), huge);
+    return tf.logicalAnd(tf.logicalAnd(tf.greater(opposite, 0), tf.greater(spread, 0)), finite);
+  });
+  // The undefined values are replaced before they are divided: a NaN that is only left out afterwards still has a NaN gradient.
+  const ratio = (a: Tensor, b: Tensor): Scalar => {
+    const [x, y] = [tf.where(defined, a, tf.scalar(1)), tf.where(defined, b, tf.scalar(1))];
+    return tf.div(tf.minimum(x, y), tf.maximum(x, y));
+  };
+  const meanRatio = ratio(activeMean, opposite);
+  const spreadRatio = ratio(activeSpread, inactiveSpread);
+  const shortfall = tf.add(tf.relu(tf.sub(tolerance, meanRatio)), tf.relu(tf.sub(tolerance, spreadRatio)));
+  const counted = detached(() => tf.cast(defined, 'float32'));
+  return {
+    activeCount: tf.sum(active) as Scalar,
+    inactiveCount: tf.sum(inactive) as Scalar,
+    centerMean: centerMean as Scalar,
+    activeMean: activeMean as Scalar,
+    inactiveMean: inactiveMean as Scalar,
+    activeSpread: activeSpread as Scalar,
+    inactiveSpread: inactiveSpread as Scalar,
+    meanRatio,
+    spreadRatio,
+    skipped: detached(() => tf.sub(1, counted)) as Scalar,
+    // A tolerance above 1 penalises the 1 that stands in for an undefined ratio: hence the product.
+    loss: tf.mul(tf.div(shortfall, tolerance), counted) as Scalar,
+  };
+}
+
+/**
+ * How evenly the ReLUs of each layer are split into active and inactive ones ("Fast Certified Robust Training with Short
+ * Warmup", the ReLU activation states regularizer of section 3.3). A pure function of tensors.
+ *
+ * @param bounds of any method; read at every node that feeds a ReLU
+ * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
+ */
+export function reluBalanceReport(
+  context: { readonly model: Model; readonly bounds: Bounds },
+  { tolerance = 0.5 }: ToleranceOptions = {},
+): ReluBalanceReport {
+  checkTolerance(tolerance, 'reluBalance');
+  const layers: { [node: string]: LayerBalance } = {};
+  for (const node of reluInputs(context.model)) layers[node] = layerBalance(context.bounds.at[node]!, tolerance);
+  return { layers, loss: meanOfLayers(Object.values(layers).map(({ loss }) => loss)) };
+}
+
+/**
+ * The ReLU balance regularizer: the mean over all ReLU inputs of the shortfall of two ratios between the active (lower > 0)
+ * and the inactive (upper < 0) neurons, of their mean centers and of their spreads. A layer without inactive neurons is
+ * skipped (0), one without active neurons gets the full penalty 2. 0 for a model without ReLU.
+ *
+ * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
+ */
+export function reluBalance(options: ToleranceOptions = {}): Regularizer {
+  checkTolerance(options.tolerance ?? 0.5, 'reluBalance');
+  return { name: 'relu-balance', term: (context) => reluBalanceReport(context, options).loss };
+}

@@ -1,0 +1,69 @@
+import {
+  type Bounds,
+  type IntervalTensor,
+  type Model,
+  type Regularizer,
+  radiusOf,
+  reluInputs,
+  type Scalar,
+  tf,
+} from '@cert/core';
+import { meanOfLayers } from './layer-means.js';
+import { checkTolerance, type ToleranceOptions } from './tolerance.js';
+
+/** Smaller mean radii than this are divided by as if they were this: a layer that nothing reaches has radius 0. */
+const smallest = 1e-12;
+
+/** The tightness of the bounds at the input of one ReLU. All scalars. */
+export interface LayerTightness {
+  /** Mean radius over batch and neurons. */
+  readonly meanRadius: Scalar;
+  /** Mean radius of the input box over `meanRadius`, the latter at least 1e-12. */
+  readonly ratio: Scalar;
+  /** relu(tolerance - ratio) / tolerance, in [0, 1]. */
+  readonly loss: Scalar;
+}
+
+/** What {@link tightnessReport} returns: a tree of scalars. */
+export interface TightnessReport {
+  /** Mean radius of the (clipped) input box. */
+  readonly inputRadius: Scalar;
+  /** One entry for each node that feeds a ReLU, by its name. */
+  readonly layers: { readonly [node: string]: LayerTightness };
+  /** The mean of the layers' losses: the value of the regularizer. */
+  readonly loss: Scalar;
+}
+
+/**
+ * How much wider than the input box the bounds are at each ReLU ("Fast Certified Robust Training with Short Warmup",
+ * the bound tightness regularizer of section 3.3). A pure function of tensors.
+ *
+ * @param input the clipped box, [batch, ...inputShape]
+ * @param bounds of any method; read at every node that feeds a ReLU
+ * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
+ */
+export function tightnessReport(
+  context: { readonly model: Model; readonly input: IntervalTensor; readonly bounds: Bounds },
+  { tolerance = 0.5 }: ToleranceOptions = {},
+): TightnessReport {
+  checkTolerance(tolerance, 'tightness');
+  const inputRadius = tf.mean(radiusOf(context.input)) as Scalar;
+  const layers: { [node: string]: LayerTightness } = {};
+  for (const node of reluInputs(context.model)) {
+    const meanRadius = tf.mean(radiusOf(context.bounds.at[node]!)) as Scalar;
+    const ratio = tf.div(inputRadius, tf.maximum(meanRadius, smallest)) as Scalar;
+    layers[node] = { meanRadius, ratio, loss: tf.div(tf.relu(tf.sub(tolerance, ratio)), tolerance) as Scalar };
+  }
+  return { inputRadius, layers, loss: meanOfLayers(Object.values(layers).map(({ loss }) => loss)) };
+}
+
+/**
+ * The bound tightness regularizer: the mean over all ReLU inputs of relu(tolerance - r0 / r) / tolerance, r the mean radius
+ * there and r0 that of the input box. 0 for a model without ReLU.
+ *
+ * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
+ */
+export function tightness(options: ToleranceOptions = {}): Regularizer {
+  checkTolerance(options.tolerance ?? 0.5, 'tightness');
+  return { name: 'tightness', term: (context) => tightnessReport(context, options).loss };
+}

@@ -1,0 +1,28 @@
+import { CertError, type Regularizer, type Scalar, tf } from '@cert/core';
+
+/** A weight and the regularizer that it multiplies. */
+export type Weighted = readonly [weight: number, regularizer: Regularizer];
+
+/**
+ * Several regularizers as one: the sum of weight * term. `weightedSum([[1, tightness()], [1, reluBalance()]])` is what the
+ * paper uses. The sum of nothing is 0.
+ *
+ * @throws CertError `bad-argument` for a weight that is not finite
+ */
+export function weightedSum(parts: readonly Weighted[]): Regularizer {
+  for (const [weight, { name }] of parts) {
+    if (Number.isFinite(weight)) continue;
+    throw new CertError(
+      'bad-argument',
+      `The weight of the regularizer "${name}" is ${weight}.`,
+      'Give a finite number.',
+    );
+  }
+  return {
+    name: parts.map(([weight, { name }]) => (weight === 1 ? name : `${weight} * ${name}`)).join(' + ') || 'none',
+    term: (context) =>
+      parts.reduce<Scalar>((sum, [weight, { term }]) => {
+        return tf.add(sum, weight === 1 ? term(context) : tf.mul(term(context), weight));
+      }, tf.scalar(0)),
+  };
+}
