@@ -56,6 +56,7 @@ export {
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
+  type TF,
   type TypedArray,
   tf,
 } from './tf.js';

@@ -20,3 +20,5 @@ export type {
   Tensor4D,
   TypedArray,
 } from '@tensorflow/tfjs';
+/** The types of TensorFlow.js that have no name of their own here: `TF.TensorInfo`, ... */
+export type * as TF from '@tensorflow/tfjs';

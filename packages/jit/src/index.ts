@@ -9,3 +9,5 @@ export {
   readTree,
 } from './device.js';
 export { eagerDevice } from './eager.js';
+export { type CpuOptions, cpuDevice } from './onnxruntime.js';
+export { deviceNames, openDevice } from './open.js';

@@ -1,0 +1,171 @@
+import type { DType } from '../device.js';
+import { type Builder, sizeOf, type Value } from '../ir.js';
+import type { Lowering } from './index.js';
+
+/** TensorFlow.js pads a shape with at most one -1. */
+const resolve = (shape: readonly number[], size: number): number[] => {
+  const known = shape.reduce((product, n) => (n === -1 ? product : product * n), 1);
+  return shape.map((n) => (n === -1 ? size / known : n));
+};
+
+const stack = (build: Builder, inputs: readonly Value[], axis: number): Value => {
+  const shape = [...inputs[0]!.shape];
+  shape.splice(axis, 0, 1);
+  return build.concat(
+    inputs.map((x) => build.reshape(x, shape)),
+    axis,
+  );
+};
+
+/** Cuts x into pieces of the given sizes along an axis. */
+export function split(build: Builder, x: Value, sizes: readonly number[], axis: number): Value[] {
+  let start = 0;
+  return sizes.map((size) => {
+    const begin = x.shape.map((_, i) => (i === axis ? start : 0));
+    const end = x.shape.map((n, i) => (i === axis ? start + size : n));
+    start += size;
+    return build.slice(x, begin, end);
+  });
+}
+
+const fill = (build: Builder, value: number, shape: readonly number[], dtype: DType): Value =>
+  build.expand(build.scalar(value, dtype), shape);
+
+const axisOf = (axis: unknown, rank: number): number => ((axis as number) + rank) % rank;
+
+/** Kernels that only move, copy or make data. */
+export const movement: { readonly [kernel: string]: Lowering } = {
+  BroadcastTo: (build, { x }, { shape }) => build.expand(x!, shape as number[]),
+  Concat(build, inputs, { axis }) {
+    const xs = Object.values(inputs).filter((x) => sizeOf(x.shape) > 0);
+    if (xs.length === 0) return Object.values(inputs)[0]!;
+    return build.concat(xs, axisOf(axis, xs[0]!.shape.length));
+  },
+  ExpandDims(build, { input }, { dim }) {
+    const shape = [...input!.shape];
+    shape.splice(axisOf(dim, shape.length + 1), 0, 1);
+    return build.reshape(input!, shape);
+  },
+  Fill: (build, _, { shape, value, dtype }) =>
+    fill(build, value as number, shape as number[], (dtype as DType | undefined) ?? 'float32'),
+  GatherV2(build, { x, indices }, { axis, batchDims }) {
+    if (batchDims) throw new Error('tf.gather with batchDims cannot be compiled.');
+    return build.gather(x!, build.cast(indices!, 'int32'), axisOf(axis, x!.shape.length));
+  },
+  MirrorPad: (build, { x }, { paddings, mode }) => {
+    if (mode !== 'reflect') throw new Error('tf.mirrorPad with mode "symmetric" cannot be compiled.');
+    const pads = paddings as [number, number][];
+    return build.pad(
+      x!,
+      pads.map((p) => p[0]),
+      pads.map((p) => p[1]),
+      0,
+      'reflect',
+    );
+  },
+  OneHot(build, { indices }, { depth, onValue, offValue, dtype }) {
+    const hot = oneHot(build, indices!, depth as number);
+    const [on, off] = [onValue as number, offValue as number];
+    const scaled =
+      on === 1 && off === 0
+        ? hot
+        : build.binary('add', build.binary('mul', hot, build.scalar(on - off)), build.scalar(off));
+    return build.cast(scaled, (dtype as DType | undefined) ?? 'int32');
+  },
+  OnesLike: (build, { x }) => fill(build, 1, x!.shape, x!.dtype),
+  Pack: (build, inputs, { axis }) => {
+    const xs = Object.values(inputs);
+    return stack(build, xs, axisOf(axis, xs[0]!.shape.length + 1));
+  },
+  PadV2(build, { x }, { paddings, constantValue }) {
+    const pads = paddings as [number, number][];
+    return build.pad(
+      x!,
+      pads.map((p) => p[0]),
+      pads.map((p) => p[1]),
+      constantValue as number,
+    );
+  },
+  Range(build, _, { start, stop, step, dtype }) {
+    const [from, to, by] = [start as number, stop as number, step as number];
+    const values = Array.from({ length: Math.max(0, Math.ceil((to - from) / by)) }, (_v, i) => from + i * by);
+    const type = (dtype as DType | undefined) ?? 'float32';
+    return build.const(type === 'int32' ? Int32Array.from(values) : Float32Array.from(values), [values.length], type);
+  },
+  Reshape: (build, { x }, { shape }) => build.reshape(x!, resolve(shape as number[], sizeOf(x!.shape))),
+  Reverse(build, { x }, { dims }) {
+    const axes = (dims as number[]).map((d) => axisOf(d, x!.shape.length));
+    return axes.reduce((value, axis) => flip(build, value, axis), x!);
+  },
+  Slice(build, { x }, { begin, size }) {
+    const start = begin as number[];
+    const end = (size as number[]).map((n, i) => (n === -1 ? x!.shape[i]! : start[i]! + n));
+    return build.slice(x!, start, end);
+  },
+  SplitV(build, { x }, { numOrSizeSplits, axis }) {
+    const along = axisOf(axis, x!.shape.length);
+    const total = x!.shape[along]!;
+    const given = numOrSizeSplits as number | number[];
+    const sizes = typeof given === 'number' ? Array<number>(given).fill(total / given) : resolveSum(given, total);
+    return split(build, x!, sizes, along);
+  },
+  Tile(build, { x }, { reps }) {
+    // [a, b] tiled (r, s): [1, a, 1, b] broadcast to [r, a, s, b].
+    const times = reps as number[];
+    const apart = build.reshape(
+      x!,
+      x!.shape.flatMap((n) => [1, n]),
+    );
+    const wide = build.expand(
+      apart,
+      x!.shape.flatMap((n, i) => [times[i]!, n]),
+    );
+    return build.reshape(
+      wide,
+      x!.shape.map((n, i) => n * times[i]!),
+    );
+  },
+  Transpose: (build, { x }, { perm }) => build.transpose(x!, perm as number[]),
+  Unpack(build, { value }, { axis }) {
+    const along = axisOf(axis, value!.shape.length);
+    const shape = value!.shape.filter((_, i) => i !== along);
+    return split(build, value!, Array<number>(value!.shape[along]!).fill(1), along).map((x) => build.reshape(x, shape));
+  },
+  /** Adds row i of x to row segmentIds[i] of the result: a product with a one-hot matrix. */
+  UnsortedSegmentSum(build, { x, segmentIds }, { numSegments }) {
+    const rows = sizeOf(segmentIds!.shape);
+    const hot = oneHot(build, build.reshape(segmentIds!, [rows]), numSegments as number);
+    const flat = build.reshape(x!, [rows, sizeOf(x!.shape) / rows]);
+    const sum = build.matmul(hot, build.cast(flat, 'float32'), true);
+    const shape = [numSegments as number, ...x!.shape.slice(segmentIds!.shape.length)];
+    return build.cast(build.reshape(sum, shape), x!.dtype);
+  },
+  ZerosLike: (build, { x }) => fill(build, 0, x!.shape, x!.dtype),
+};
+
+/** [..., depth] float32, 1 where the last index equals the value; all 0 for an index out of range. */
+function oneHot(build: Builder, indices: Value, depth: number): Value {
+  const classes = build.const(
+    Int32Array.from({ length: depth }, (_, i) => i),
+    [depth],
+    'int32',
+  );
+  const column = build.reshape(build.cast(indices, 'int32'), [...indices.shape, 1]);
+  return build.cast(build.binary('eq', column, classes), 'float32');
+}
+
+/** x reversed along one axis. */
+export function flip(build: Builder, x: Value, axis: number): Value {
+  const n = x.shape[axis]!;
+  const indices = build.const(
+    Int32Array.from({ length: n }, (_, i) => n - 1 - i),
+    [n],
+    'int32',
+  );
+  return n === 1 ? x : build.gather(x, indices, axis);
+}
+
+function resolveSum(sizes: readonly number[], total: number): number[] {
+  const known = sizes.reduce((sum, n) => (n === -1 ? sum : sum + n), 0);
+  return sizes.map((n) => (n === -1 ? total - known : n));
+}

@@ -1,0 +1,269 @@
+/** Writes a graph as an ONNX model. One table, primitive -> ONNX nodes. */
+import onnxProto from 'onnx-proto';
+import type { DType, HostArray } from './device.js';
+import {
+  type Binary,
+  type Geometry,
+  type Graph,
+  type Primitive,
+  type Reduction,
+  schedule,
+  type Unary,
+  type Value,
+  type ValueOf,
+} from './ir.js';
+
+const { onnx } = onnxProto;
+type Attribute = number | string | readonly number[];
+
+const OPSET = 18;
+const TYPE: { readonly [D in DType]: number } = {
+  float32: onnx.TensorProto.DataType.FLOAT,
+  int32: onnx.TensorProto.DataType.INT32,
+  bool: onnx.TensorProto.DataType.BOOL,
+};
+
+const UNARY: { readonly [F in Unary]: string } = {
+  neg: 'Neg',
+  abs: 'Abs',
+  sign: 'Sign',
+  exp: 'Exp',
+  log: 'Log',
+  sqrt: 'Sqrt',
+  reciprocal: 'Reciprocal',
+  relu: 'Relu',
+  sigmoid: 'Sigmoid',
+  tanh: 'Tanh',
+  erf: 'Erf',
+  floor: 'Floor',
+  ceil: 'Ceil',
+  round: 'Round',
+  sin: 'Sin',
+  cos: 'Cos',
+  tan: 'Tan',
+  asin: 'Asin',
+  acos: 'Acos',
+  atan: 'Atan',
+  sinh: 'Sinh',
+  cosh: 'Cosh',
+  asinh: 'Asinh',
+  acosh: 'Acosh',
+  atanh: 'Atanh',
+  softplus: 'Softplus',
+  not: 'Not',
+  isNaN: 'IsNaN',
+  isInf: 'IsInf',
+};
+
+const BINARY: { readonly [F in Binary]: string } = {
+  add: 'Add',
+  sub: 'Sub',
+  mul: 'Mul',
+  div: 'Div',
+  max: 'Max',
+  min: 'Min',
+  pow: 'Pow',
+  eq: 'Equal',
+  lt: 'Less',
+  le: 'LessOrEqual',
+  gt: 'Greater',
+  ge: 'GreaterOrEqual',
+  and: 'And',
+  or: 'Or',
+  xor: 'Xor',
+};
+
+const REDUCTION: { readonly [F in Reduction]: string } = {
+  sum: 'ReduceSum',
+  mean: 'ReduceMean',
+  max: 'ReduceMax',
+  min: 'ReduceMin',
+  prod: 'ReduceProd',
+};
+
+/** Collects the nodes of an ONNX graph. */
+class Emitter {
+  readonly nodes: InstanceType<typeof onnx.NodeProto>[] = [];
+  readonly initializers: InstanceType<typeof onnx.TensorProto>[] = [];
+  private readonly names = new Map<Value, string>();
+  private readonly integers = new Map<string, string>();
+  private next = 0;
+  /** Where the value being emitted comes from; kept as the node's documentation. */
+  site = '';
+
+  name(value: Value): string {
+    return this.names.get(value)!;
+  }
+
+  bind(value: Value, name: string): void {
+    this.names.set(value, name);
+  }
+
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attrs: { readonly [name: string]: Attribute } = {},
+    domain = '',
+  ): string {
+    const output = `t${this.next++}`;
+    const attribute = Object.entries(attrs).map(([name, value]) => encodeAttribute(name, value));
+    this.nodes.push(
+      onnx.NodeProto.create({
+        opType,
+        domain,
+        name: output,
+        input: [...inputs],
+        output: [output],
+        attribute,
+        docString: this.site,
+      }),
+    );
+    return output;
+  }
+
+  /** An int64 constant: axes, shapes, pads. */
+  ints(values: readonly number[]): string {
+    const key = values.join();
+    const known = this.integers.get(key);
+    if (known !== undefined) return known;
+    const name = `i${this.next++}`;
+    const raw = new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer);
+    this.initializers.push(
+      onnx.TensorProto.create({ name, dims: [values.length], dataType: onnx.TensorProto.DataType.INT64, rawData: raw }),
+    );
+    this.integers.set(key, name);
+    return name;
+  }
+
+  constant(data: HostArray, shape: readonly number[], dtype: DType): string {
+    const name = `c${this.next++}`;
+    const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.initializers.push(onnx.TensorProto.create({ name, dims: [...shape], dataType: TYPE[dtype], rawData }));
+    return name;
+  }
+}
+
+function encodeAttribute(name: string, value: Attribute): InstanceType<typeof onnx.AttributeProto> {
+  const { AttributeType } = onnx.AttributeProto;
+  if (typeof value === 'string') {
+    return onnx.AttributeProto.create({ name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
+  }
+  if (typeof value === 'number') return onnx.AttributeProto.create({ name, type: AttributeType.INT, i: value });
+  return onnx.AttributeProto.create({ name, type: AttributeType.INTS, ints: [...value] });
+}
+
+type Emit<P extends Primitive> = (e: Emitter, value: ValueOf<P>, x: string, y: string, z: string) => string;
+
+const windows = ({ strides, pads, dilations, groups }: Geometry) => ({ strides, pads, dilations, group: groups });
+
+/** Primitive -> the name of the ONNX value that holds its result. `x`, `y`, `z` are the operands. */
+const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Emit<P> } = {
+  const: (e, { data, shape, dtype }) => e.constant(data!, shape, dtype),
+  unary: (e, { attrs: { f }, dtype }, x) =>
+    f === 'relu' && dtype === 'int32'
+      ? e.node('Max', [x, e.constant(Int32Array.of(0), [], 'int32')])
+      : e.node(UNARY[f], [x]),
+  binary: (e, { attrs }, x, y) => e.node(BINARY[attrs.f], [x, y]),
+  cast: (e, { dtype }, x) => e.node('Cast', [x], { to: TYPE[dtype] }),
+  where(e, { dtype }, condition, a, b) {
+    if (dtype !== 'bool') return e.node('Where', [condition, a, b]);
+    const yes = e.node('And', [condition, a]);
+    return e.node('Or', [yes, e.node('And', [e.node('Not', [condition]), b])]);
+  },
+  reduce: (e, { attrs: { f, axes, keepDims } }, x) =>
+    e.node(REDUCTION[f], [x, e.ints(axes)], { keepdims: keepDims ? 1 : 0 }),
+  arg: (e, { attrs: { f, axis } }, x) =>
+    e.node('Cast', [e.node(f === 'max' ? 'ArgMax' : 'ArgMin', [x], { axis, keepdims: 0 })], { to: TYPE.int32 }),
+  reshape: (e, { shape }, x) => e.node('Reshape', [x, e.ints(shape)], { allowzero: 1 }),
+  expand: (e, { shape }, x) => e.node('Expand', [x, e.ints(shape)]),
+  transpose: (e, { attrs: { perm } }, x) => e.node('Transpose', [x], { perm }),
+  slice: (e, { attrs: { begin, end, steps } }, x) =>
+    e.node('Slice', [x, e.ints(begin), e.ints(end), e.ints(begin.map((_, i) => i)), e.ints(steps)]),
+  pad: (e, { attrs: { before, after, value, mode }, dtype }, x) =>
+    mode === 'reflect'
+      ? e.node('Pad', [x, e.ints([...before, ...after])], { mode })
+      : e.node('Pad', [x, e.ints([...before, ...after]), e.constant(hostScalar(value, dtype), [], dtype)]),
+  concat: (e, { attrs: { axis }, inputs }) =>
+    e.node(
+      'Concat',
+      inputs.map((v) => e.name(v)),
+      { axis },
+    ),
+  gather: (e, { attrs: { axis } }, x, indices) => e.node('Gather', [x, indices], { axis }),
+  cumsum: (e, { attrs: { axis, exclusive, reverse } }, x) =>
+    e.node('CumSum', [x, e.ints([axis])], { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 }),
+  softmax: (e, _, x) => e.node('Softmax', [x], { axis: -1 }),
+  matmul(e, { attrs: { transA, transB }, shape }, a, b) {
+    if (!transA && !transB) return e.node('MatMul', [a, b]);
+    const flags = { transA: transA ? 1 : 0, transB: transB ? 1 : 0 };
+    return shape.length === 2 ? e.node('Gemm', [a, b], flags) : e.node('FusedMatMul', [a, b], flags, 'com.microsoft');
+  },
+  conv: (e, { attrs }, x, w) => e.node('Conv', [x, w], windows(attrs)),
+  convInputGrad(e, { attrs, shape, inputs: [dy, w] }, gradient, weight) {
+    const { strides, pads, dilations } = attrs;
+    const outputPadding = ([0, 1] as const).map((i) => {
+      const reached =
+        (dy!.shape[2 + i]! - 1) * strides[i] + dilations[i] * (w!.shape[2 + i]! - 1) + 1 - pads[i] - pads[i + 2]!;
+      return shape[2 + i]! - reached;
+    });
+    return e.node('ConvTranspose', [gradient, weight], { ...windows(attrs), output_padding: outputPadding });
+  },
+  pool: (e, { attrs: { f, window, strides, pads } }, x) =>
+    e.node(f === 'avg' ? 'AveragePool' : 'MaxPool', [x], { kernel_shape: window, strides, pads }),
+};
+
+const hostScalar = (value: number, dtype: DType): HostArray =>
+  dtype === 'float32' ? Float32Array.of(value) : dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value);
+
+/** The names by which a session feeds input i and fetches output i. */
+export const inputName = (i: number): string => `in${i}`;
+export const outputName = (i: number): string => `out${i}`;
+
+/** An ONNX model (opset 18, plus `FusedMatMul` of ONNX Runtime) that computes the graph's outputs from its inputs. */
+export function toOnnx(graph: Graph): Uint8Array {
+  const e = new Emitter();
+  for (const value of schedule(graph)) {
+    if (value.op === 'input') {
+      e.bind(value, inputName(value.attrs.index));
+      continue;
+    }
+    e.site = value.site ?? '';
+    const emit = EMIT[value.op as keyof typeof EMIT] as Emit<Primitive> | undefined;
+    if (emit === undefined) throw new Error(`The primitive "${value.op}" must be rewritten by a pass before emission.`);
+    const [x = '', y = '', z = ''] = value.inputs.map((operand) => e.name(operand));
+    e.bind(value, emit(e, value, x, y, z));
+  }
+  const output = graph.outputs.map((value, i) => {
+    // Identity: an output may be an input, a constant, or appear twice; ONNX wants its own name.
+    e.nodes.push(
+      onnx.NodeProto.create({
+        opType: 'Identity',
+        input: [e.name(value)],
+        output: [outputName(i)],
+        name: outputName(i),
+      }),
+    );
+    return info(outputName(i), value);
+  });
+  const model = onnx.ModelProto.create({
+    irVersion: 8,
+    producerName: 'cert',
+    opsetImport: [
+      { domain: '', version: OPSET },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+    graph: {
+      name: 'cert',
+      node: e.nodes,
+      initializer: e.initializers,
+      input: graph.inputs.map((value, i) => info(inputName(i), value)),
+      output,
+    },
+  });
+  return onnx.ModelProto.encode(model).finish();
+}
+
+const info = (name: string, { shape, dtype }: Value) => ({
+  name,
+  type: { tensorType: { elemType: TYPE[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
+});

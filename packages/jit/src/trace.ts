@@ -1,0 +1,210 @@
+import { CertError, flattenTree, type Shape, type Tensor, type TF, type Tree, tf, unflattenTree } from '@cert/core';
+import type { DType, HostArray } from './device.js';
+import { Builder, type Graph, sizeOf, type Value } from './ir.js';
+import { type KernelInputs, LOWERINGS, type Lowering } from './lower/index.js';
+
+const BACKEND = 'cert-trace';
+
+/** What TensorFlow.js hands to and takes from a backend. */
+type BackendValues = Float32Array | Int32Array | Uint8Array | Uint8Array[];
+
+/** The shape and dtype of one argument of a traced function. */
+export interface ArraySpec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A traced function: its graph, and the structure of its result. */
+export interface Trace {
+  readonly graph: Graph;
+  /** The result with the leaves replaced by their number. */
+  readonly result: Tree<number>;
+}
+
+/**
+ * Runs `f` once on symbolic tensors and records every TensorFlow.js kernel that it calls, gradients included.
+ *
+ * @param args the trees of arguments; leaves give shapes and dtypes
+ * @throws CertError `unsupported-kernel` for a kernel that cannot be lowered, `value-read` when `f` reads a value
+ */
+export function trace(f: (...args: never[]) => unknown, args: Tree<ArraySpec>): Trace {
+  const backend = install();
+  tf.backend(); // The default backend is chosen lazily; without this there would be none to go back to.
+  const before = tf.getBackend();
+  backend.builder = new Builder();
+  void tf.setBackend(BACKEND);
+  try {
+    let traced: Trace | undefined;
+    tf.tidy(() => {
+      const specs = flattenTree<ArraySpec>(args).map(({ value }) => value);
+      const inputs = specs.map(({ shape, dtype }, i) => backend.builder.input(i, shape, dtype));
+      const tensors = inputs.map((value) => backend.tensorOf(value));
+      const out = f(...(unflattenTree<Tensor>(args, tensors) as never[])) as Tree<Tensor>;
+      const leaves = flattenTree<Tensor>(out);
+      for (const { path, value } of leaves) {
+        if (value instanceof tf.Tensor) continue;
+        throw new CertError(
+          'bad-argument',
+          `The compiled function returned ${value === undefined ? 'undefined' : typeof value} at "${path || 'its result'}".`,
+          'Return a tree (records and arrays) whose leaves are tensors.',
+        );
+      }
+      const outputs = leaves.map(({ value }) => backend.valueFor(value));
+      const result = unflattenTree<number>(
+        out,
+        leaves.map((_, i) => i),
+      );
+      traced = { graph: { inputs, outputs }, result };
+    });
+    return traced!;
+  } finally {
+    void tf.setBackend(before);
+  }
+}
+
+/** The TensorFlow.js backend that records instead of computing: a data id stands for a value of the graph. */
+class TraceBackend extends tf.KernelBackend {
+  builder = new Builder();
+  private readonly values = new Map<object, Value>();
+
+  /** A new data id for a value, in the form in which kernels return it. */
+  hold(value: Value): TF.TensorInfo {
+    const dataId = {};
+    this.values.set(dataId, value);
+    return { dataId, shape: [...value.shape], dtype: value.dtype };
+  }
+
+  tensorOf(value: Value): Tensor {
+    const { dataId, shape, dtype } = this.hold(value);
+    return tf.engine().makeTensorFromDataId(dataId, shape, dtype, this);
+  }
+
+  /** The value of a tensor. One from outside the trace (captured by the function) becomes a constant. */
+  valueFor(tensor: TF.TensorInfo): Value {
+    const value = this.values.get(tensor.dataId);
+    if (value !== undefined) return this.builder.reshape(value, tensor.shape);
+    return constant(this.builder, tf.engine().readSync(tensor.dataId), tensor.shape, tensor.dtype);
+  }
+
+  override write(values: BackendValues, shape: number[], dtype: TF.DataType): object {
+    return this.hold(constant(this.builder, values, shape, dtype)).dataId;
+  }
+
+  override readSync(dataId: object): BackendValues {
+    const value = this.values.get(dataId);
+    if (value?.op === 'const' && value.data) return value.data;
+    throw new CertError(
+      'value-read',
+      `A compiled function read the value of a tensor${site() ? ` (at ${site()})` : ''}.`,
+      'Inside a compiled function values do not exist yet. Use tf.where or arithmetic instead of if, or pass the decision in as a scalar.',
+    );
+  }
+
+  override async read(dataId: object): Promise<BackendValues> {
+    return this.readSync(dataId);
+  }
+
+  override disposeData(dataId: object): boolean {
+    return this.values.delete(dataId);
+  }
+
+  override numDataIds(): number {
+    return this.values.size;
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override refCount(): number {
+    return 1;
+  }
+
+  override incRef(): void {}
+  override timerAvailable(): boolean {
+    return false;
+  }
+  override dispose(): void {}
+}
+
+let installed: TraceBackend | undefined;
+
+/** Registers the backend and its kernels with TensorFlow.js, once. */
+function install(): TraceBackend {
+  if (installed !== undefined) return installed;
+  const backend = new TraceBackend();
+  installed = backend;
+  tf.registerBackend(BACKEND, () => backend, -1);
+  // Kernels that the JavaScript backend knows and we do not get an error that says so instead of "not registered".
+  const names = new Set([
+    ...Object.keys(LOWERINGS),
+    ...tf.getKernelsForBackend('cpu').map((kernel) => kernel.kernelName),
+  ]);
+  for (const kernelName of names) {
+    const lowering = LOWERINGS[kernelName] ?? unsupported(kernelName);
+    tf.registerKernel({
+      kernelName,
+      backendName: BACKEND,
+      kernelFunc({ inputs, attrs }) {
+        const { builder } = backend;
+        builder.site = site();
+        const values = Object.fromEntries(
+          Object.entries(inputs)
+            .filter(([, tensor]) => tensor != null)
+            .map(([name, tensor]) => [name, backend.valueFor(tensor as TF.TensorInfo)]),
+        ) as KernelInputs;
+        const result = lowering(builder, values, (attrs ?? {}) as Record<string, unknown>);
+        return Array.isArray(result) ? result.map((value) => backend.hold(value)) : backend.hold(result as Value);
+      },
+    });
+  }
+  return backend;
+}
+
+function unsupported(kernel: string): Lowering {
+  return () => {
+    throw new CertError(
+      'unsupported-kernel',
+      `The TensorFlow.js kernel "${kernel}" cannot be compiled${site() ? ` (called at ${site()})` : ''}.`,
+      'Express it by other ops, run the function eagerly (device "tfjs"), or add a lowering in @cert/jit (src/lower).',
+    );
+  };
+}
+
+/** The nearest caller outside TensorFlow.js and this package. */
+function site(): string | undefined {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 40;
+  const stack = new Error().stack ?? '';
+  Error.stackTraceLimit = limit;
+  const frame = stack
+    .split('\n')
+    .slice(1)
+    .find((line) => !/@tensorflow[\\/]|[\\/]jit[\\/](src|dist)[\\/](?!.*\.test\.)|node:internal/.test(line));
+  return frame?.trim().replace(/^at /, '');
+}
+
+function constant(builder: Builder, values: BackendValues, shape: readonly number[], dtype: TF.DataType): Value {
+  if (dtype === 'string' || dtype === 'complex64') {
+    throw new CertError(
+      'unsupported-kernel',
+      `A ${dtype} tensor reached a compiled function.`,
+      'Compiled functions know float32, int32 and bool.',
+    );
+  }
+  const data: HostArray =
+    dtype === 'float32'
+      ? Float32Array.from(values as Float32Array)
+      : dtype === 'int32'
+        ? Int32Array.from(values as Int32Array)
+        : Uint8Array.from(values as Uint8Array);
+  // tf.ones and tf.zeros of a large shape: one number, broadcast.
+  if (sizeOf(shape) > 1 && data.every((x) => x === data[0])) {
+    return builder.expand(builder.const(data.slice(0, 1), [], dtype), shape);
+  }
+  return builder.const(data, shape, dtype);
+}
