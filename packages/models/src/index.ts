@@ -1,1 +1,25 @@
-export {};
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type JsonValue } from './checkpoint.js';
+export { loadCheckpoint, saveCheckpoint } from './checkpoint-file.js';
+export { type Cnn7Options, cnn7 } from './cnn7.js';
+export {
+  type AsHost,
+  type AsTensors,
+  type FlatTensors,
+  flattenHost,
+  type HostParams,
+  type HostTensor,
+  type HostTree,
+  type Readable,
+  toHost,
+  toTensors,
+  unflattenHost,
+} from './host.js';
+export { type MlpOptions, mlp } from './mlp.js';
+export type { ClassifierOptions, Normalization } from './options.js';
+export { type ResnextOptions, resnext } from './resnext.js';
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.js';
+export { assertSameModel } from './same-model.js';
+export { type SmallConvOptions, smallConv } from './small-conv.js';
+export { summary } from './summary.js';
+export { type WideResnetOptions, wideResnet8 } from './wide-resnet.js';
+export { writeFileAtomic } from './write-file.js';

@@ -1,0 +1,144 @@
+import { CertError, checkModel, type Model, type Shape } from '@cert/core';
+import { type FlatTensors, flattenHost, type HostParams, type HostTree, unflattenHost } from './host.js';
+import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
+
+/** A JSON value; numbers are finite. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue | undefined };
+
+/** A trained (or half trained) model: enough to rebuild it, and to go on training. Plain data. */
+export interface Checkpoint {
+  /** The graph. */
+  readonly model: Model;
+  /** Parameters of every node that has any. */
+  readonly params: HostParams;
+  /** Running statistics of every node that has any. */
+  readonly stats: HostParams;
+  /** Other tensors, such as `{ optimizer: { m: ..., v: ... } }`; the keys `params` and `stats` are taken. */
+  readonly extra?: HostTree | undefined;
+  /** Anything else: configuration, epoch, metrics. */
+  readonly metadata?: JsonValue | undefined;
+}
+
+/** The version of the layout inside the file; stored with it. */
+const FORMAT = 'cert-checkpoint-1';
+
+/**
+ * A checkpoint as the bytes of a safetensors file. Tensors are named `params.conv1.kernel`, `stats.bn1.mean`,
+ * `optimizer.m.conv1.kernel`; the model and the metadata are JSON in the file's metadata.
+ *
+ * @throws CertError `shape-mismatch` naming a tensor that does not fit the model; `bad-argument` for metadata that JSON would
+ * change (NaN, infinity) and for names with dots
+ */
+export function encodeCheckpoint({ model, params, stats, extra = {}, metadata = null }: Checkpoint): Uint8Array {
+  for (const key of ['params', 'stats']) {
+    if (!Object.hasOwn(extra, key)) continue;
+    throw new CertError('bad-argument', `extra has the key "${key}".`, 'Give it another name: this one is taken.');
+  }
+  const tensors = flattenHost({ params, stats, ...extra });
+  checkTensors(model, tensors, 'The checkpoint');
+  return encodeSafetensors({
+    tensors,
+    metadata: { format: FORMAT, model: toJson('model', model), metadata: toJson('metadata', metadata) },
+  });
+}
+
+/**
+ * Reads what {@link encodeCheckpoint} wrote.
+ *
+ * @param source the file's name, for messages
+ * @throws CertError `bad-file` for a truncated or corrupt file or one that is no checkpoint, `shape-mismatch` naming a tensor that
+ * does not fit the model in the file
+ */
+export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): Required<Checkpoint> {
+  const { tensors, metadata: strings } = decodeSafetensors(bytes, source);
+  if (strings.format !== FORMAT) {
+    throw new CertError(
+      'bad-file',
+      `${source} is a safetensors file of the format ${JSON.stringify(strings.format ?? 'unknown')}, not ${FORMAT}.`,
+      'Give a checkpoint that was written by this version of the library.',
+    );
+  }
+  const model = parseModel(strings.model, source);
+  checkTensors(model, tensors, source);
+  const { params = {}, stats = {}, ...extra } = unflattenHost(tensors, source);
+  return {
+    model,
+    // checkTensors has found exactly the two levels that the model names.
+    params: params as HostParams,
+    stats: stats as HostParams,
+    extra,
+    metadata: parseJson(strings.metadata, 'metadata', source) as JsonValue,
+  };
+}
+
+/** Checks that the tensors under `params` and `stats` are exactly those that the model needs. */
+function checkTensors(model: Model, tensors: FlatTensors, source: string): void {
+  const needed = new Map<string, Shape>();
+  for (const node of model.nodes) {
+    for (const kind of ['params', 'stats'] as const) {
+      for (const [name, shape] of Object.entries<Shape>(node[kind])) needed.set(`${kind}.${node.name}.${name}`, shape);
+    }
+  }
+  const fail = (problem: string) =>
+    new CertError(
+      'shape-mismatch',
+      `${source} does not fit its model: ${problem}.`,
+      'Store the tensors together with the model that they were made for.',
+    );
+  for (const [name, shape] of needed) {
+    const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+    if (tensor === undefined) throw fail(`tensor "${name}" of shape [${shape}] is missing`);
+    if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
+      throw fail(`tensor "${name}" has the shape [${tensor.shape}] and should have [${shape}]`);
+    }
+    if (!(tensor.data instanceof Float32Array)) throw fail(`tensor "${name}" should be float32`);
+  }
+  for (const name of Object.keys(tensors)) {
+    if (/^(params|stats)(\.|$)/.test(name) && !needed.has(name)) throw fail(`it has no place for tensor "${name}"`);
+  }
+}
+
+function parseModel(text: string | undefined, source: string): Model {
+  const model = parseJson(text, 'model', source);
+  try {
+    return checkModel(model as Model);
+  } catch (cause) {
+    throw new CertError(
+      'bad-file',
+      `${source}: the model in its header is not valid. ${cause instanceof CertError ? cause.problem : ''}`.trim(),
+      'Use another checkpoint of the run, or train again.',
+      { cause },
+    );
+  }
+}
+
+function parseJson(text: string | undefined, key: string, source: string): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch (cause) {
+    throw new CertError(
+      'bad-file',
+      `${source}: "${key}" in its header is ${text === undefined ? 'missing' : 'not JSON'}.`,
+      'Use another checkpoint of the run.',
+      { cause },
+    );
+  }
+}
+
+/** JSON that reads back to the same value. JSON itself would write NaN and infinity as null. */
+function toJson(what: string, value: unknown): string {
+  return JSON.stringify(value, (key, part: unknown) => {
+    if (typeof part !== 'number' || Number.isFinite(part)) return part;
+    throw new CertError(
+      'bad-argument',
+      `The ${what} has the number ${part}${key === '' ? '' : ` at "${key}"`}, which JSON cannot hold.`,
+      'Store it as a string or as null.',
+    );
+  });
+}

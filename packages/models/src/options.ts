@@ -1,0 +1,49 @@
+import { CertError, type GraphBuilder, graph, normalize, type Shape } from '@cert/core';
+
+/** Per-channel constants of the input normalization (x - mean) / std, in raw pixel units. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** What every architecture takes. */
+export interface ClassifierOptions {
+  /** One example: [height, width, channels], or [features] for the multi-layer perceptron. */
+  readonly inputShape: Shape;
+  /** Number of classes, at least 2. */
+  readonly classes: number;
+  /** Put in front as a layer, so that boxes stay in the raw pixel range. Default: none. */
+  readonly normalize?: Normalization | undefined;
+}
+
+/**
+ * Starts a graph with the options that all architectures share: the input shape and, when asked for, a node `normalize`.
+ *
+ * @throws CertError `bad-argument` for a number of classes below 2 or a standard deviation that is not positive
+ */
+export function startGraph({ inputShape, classes, normalize: constants }: ClassifierOptions): GraphBuilder {
+  checkSize('classes', classes, 2);
+  const builder = graph(inputShape);
+  if (constants !== undefined) {
+    const { mean, std } = constants;
+    if (mean.length !== std.length || !mean.every(Number.isFinite) || !std.every((s) => s > 0 && s < Infinity)) {
+      throw new CertError(
+        'bad-argument',
+        `normalize has mean [${mean}] and std [${std}].`,
+        'Give one finite mean and one positive std per channel, in raw pixel units.',
+      );
+    }
+    builder.add(normalize(mean, std), undefined, 'normalize');
+  }
+  return builder;
+}
+
+/**
+ * Checks a width or a count.
+ *
+ * @throws CertError `bad-argument` naming the option
+ */
+export function checkSize(option: string, value: number, least = 1): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new CertError('bad-argument', `${option} is ${value}.`, `Give a whole number of at least ${least}.`);
+}

@@ -1,0 +1,37 @@
+import { CertError } from '@cert/core';
+
+/**
+ * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
+ * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist.
+ * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`.
+ *
+ * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  // Imported here so that the rest of the package can be bundled for browsers.
+  const { open, rename, rm } = await import('node:fs/promises');
+  const { dirname } = await import('node:path');
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new CertError(
+      'bad-file',
+      `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
+      'Check that the folder exists, that it may be written and that the disk is not full.',
+      { cause },
+    );
+  }
+  // The rename itself lasts only once the folder is on the disk; some systems cannot open folders, and then do without.
+  const folder = await open(dirname(path), 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
