@@ -83,8 +83,11 @@ export interface Layer<K extends Op = Op> {
   /** Number of inputs; default 1. */
   readonly arity?: number;
   /** The output shape and the shapes of parameters and statistics; a string says why the input shapes do not fit. */
-  infer(...inputs: Shape[]): string | Pick<NodeOf<K>, 'shape' | 'params' | 'stats'>;
+  infer(...inputs: Shape[]): string | { [P in K]: Pick<NodeOf<P>, 'shape' | 'params' | 'stats'> }[K];
 }
+
+/** A layer of any op. */
+export type AnyLayer = { [K in Op]: Layer<K> }[Op];
 
 /** Collects nodes; every `add` infers the shape at once, so that an error names the node that does not fit. */
 export interface GraphBuilder {
@@ -163,9 +166,9 @@ export function graph(inputShape: Shape): GraphBuilder {
 }
 
 /** A chain of layers, each fed by the one before. */
-export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
+export function sequential(inputShape: Shape, layers: readonly AnyLayer[]): Model {
   const builder = graph(inputShape);
-  for (const layer of layers) builder.add(layer);
+  for (const layer of layers) builder.add(layer as Layer);
   return builder.build();
 }
 
