@@ -1,14 +1,17 @@
-/** The contracts between bound methods, regularizers and whoever calls them. Types only. */
+/**
+ * The contracts between bound methods, regularizers and whoever calls them. Types only. Records of tensors are type aliases
+ * rather than interfaces, so that `tf.tidy` takes them as results.
+ */
 import type { IntervalTensor } from './interval.js';
 import type { Model } from './model.js';
 import type { Scalar, Tensor, Tensor3D } from './tf.js';
 import type { Params } from './tree.js';
 
 /** The mean and the biased variance, both of shape [channels], that a batch normalization uses. */
-export interface Moments {
+export type Moments = {
   readonly mean: Tensor;
   readonly variance: Tensor;
-}
+};
 
 /** The statistics that each batchNorm node uses: the running ones in evaluation, the batch's own in training (S3). */
 export type BatchNormStats = { readonly [node: string]: Moments };
@@ -17,17 +20,17 @@ export type BatchNormStats = { readonly [node: string]: Moments };
  * Linear functions of the logits to be bounded: `matrix` has shape [batch, rows, classes]. It is multiplied into the last
  * dense layer before bounding (S5).
  */
-export interface Spec {
+export type Spec = {
   readonly matrix: Tensor3D;
-}
+};
 
 /** What a bound method returns. */
-export interface Bounds {
+export type Bounds = {
   /** Bounds of the logits [batch, classes], or of `spec` times the logits [batch, rows] when a spec was given. */
   readonly output: IntervalTensor;
   /** Bounds at every node before the last, and of the box itself under `input`. */
   readonly at: { readonly [node: string]: IntervalTensor };
-}
+};
 
 /**
  * A bound method: for a box of inputs, an interval that contains every value that the model can take on it.
@@ -53,7 +56,7 @@ export interface RegularizerContext {
 }
 
 /** A minibatch: images [batch, ...inputShape] and integer labels [batch]. */
-export interface Batch {
+export type Batch = {
   readonly images: Tensor;
   readonly labels: Tensor;
-}
+};

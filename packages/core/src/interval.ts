@@ -6,12 +6,12 @@ import { type Tensor, tf } from './tf.js';
  * `center` and `radius` are there when the producer computed in that form: a narrow box loses its radius to rounding in
  * `lower` and `upper` (at radius 1e-6 around 1 by some 6 %), so consumers take them through `centerOf` and `radiusOf`.
  */
-export interface IntervalTensor {
+export type IntervalTensor = {
   readonly lower: Tensor;
   readonly upper: Tensor;
   readonly center?: Tensor;
   readonly radius?: Tensor;
-}
+};
 
 /** An interval that carries all four of its tensors. */
 export type Interval = Required<IntervalTensor>;
@@ -46,6 +46,7 @@ export function fromBounds(lower: Tensor, upper: Tensor): IntervalTensor {
  * @param x images, any shape, values inside the range
  * @param epsilon radius in the units of `x`: a number, a scalar tensor, or per channel with shape `[C]`
  * @param range default [0, 1]; pass `null` for no clipping
+ * @returns four new tensors, the caller's to dispose
  * @throws CertError `bad-argument` for an epsilon number that is negative, NaN or infinite
  */
 export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange | null = { min: 0, max: 1 }): Interval {
@@ -57,7 +58,7 @@ export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange |
     );
   }
   return tf.tidy(() => {
-    if (range === null) return fromCenterRadius(x, tf.mul(tf.onesLike(x), epsilon));
+    if (range === null) return fromCenterRadius(tf.clone(x), tf.mul(tf.onesLike(x), epsilon));
     // The distances to both faces first: x +- epsilon would round a small epsilon away.
     const down = tf.minimum(tf.sub(x, range.min), epsilon);
     const up = tf.minimum(tf.sub(range.max, x), epsilon);
