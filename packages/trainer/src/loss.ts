@@ -1,0 +1,69 @@
+import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '@cert/core';
+
+/** The largest float32; anything above is infinite. */
+const LARGEST = 3.4028234663852886e38;
+
+/** log(sum(exp(x))) over the last axis of [batch, n], without overflow; its gradient is the softmax. */
+export const logSumExp = tf.customGrad((input, save) => {
+  const x = input as Tensor;
+  const shift = tf.max(x, -1, true);
+  const value = tf.add(tf.log(tf.sum(tf.exp(tf.sub(x, shift)), -1)), tf.squeeze(shift, [-1]));
+  (save as (tensors: Tensor[]) => void)([x, value]);
+  return {
+    value,
+    gradFunc: (dy: Tensor, saved: Tensor[]) =>
+      tf.mul(tf.expandDims(dy, -1), tf.exp(tf.sub(saved[0]!, tf.expandDims(saved[1]!, -1)))),
+  };
+}) as (x: Tensor) => Tensor;
+
+/**
+ * The robust loss: mean over the batch of log(1 + sum_j exp(-margin_j)), the cross-entropy of the worst case (equation 2 of the
+ * paper). Stable for margins of any size.
+ *
+ * @param margins [batch, classes - 1]: lower bounds of logit_y - logit_j for every other class
+ */
+export function robustLoss(margins: Tensor): Scalar {
+  const zeros = tf.zeros([margins.shape[0]!, 1]);
+  return tf.mean(logSumExp(tf.concat([zeros, tf.neg(margins)], 1))) as Scalar;
+}
+
+/**
+ * Cross-entropy, mean over the batch.
+ *
+ * @param logits [batch, classes]
+ * @param labels int32 [batch]
+ */
+export const crossEntropy = (logits: Tensor, labels: Tensor): Scalar =>
+  tf.mean(logSumExp(advantages(logits, labels))) as Scalar;
+
+/**
+ * How many images are misclassified: some other logit reaches that of the label, or a value is NaN. A draw is an error, as no
+ * class is predicted then.
+ *
+ * @param logits [batch, classes]
+ * @param labels int32 [batch]
+ * @returns a count as a float32 scalar
+ */
+export function countErrors(logits: Tensor, labels: Tensor): Scalar {
+  const behind = tf.sum(asFloat(tf.less(advantages(logits, labels), 0)), 1);
+  return tf.sum(asFloat(tf.less(behind, logits.shape[1]! - 1))) as Scalar;
+}
+
+/**
+ * How many images are not verified. An image is verified when every lower margin is >= 0 and finite; NaN never counts as verified.
+ *
+ * @param margins [batch, classes - 1]: lower bounds
+ * @returns a count as a float32 scalar
+ */
+export function countUnverified(margins: Tensor): Scalar {
+  const holds = tf.mul(asFloat(tf.greaterEqual(margins, 0)), asFloat(tf.lessEqual(margins, LARGEST)));
+  return tf.sum(asFloat(tf.less(tf.sum(holds, 1), margins.shape[1]!))) as Scalar;
+}
+
+/** logit_j - logit_y for every class j, y included (there it is exactly 0): [batch, classes]. */
+export function advantages(logits: Tensor, labels: Tensor): Tensor {
+  const oneHot = tf.gather(tf.eye(logits.shape[1]!), labels as Tensor1D) as Tensor2D;
+  return tf.sub(logits, tf.sum(tf.mul(logits, oneHot), 1, true));
+}
+
+const asFloat = (mask: Tensor): Tensor => tf.cast(mask, 'float32');

@@ -1,0 +1,81 @@
+import { type Params, tf } from '@cert/core';
+import { describe, expect, it } from 'vitest';
+import { adam, clipByGlobalNorm, type Optimizer, sgd } from './optimizer.js';
+
+const one = (...values: number[]): Params => ({ layer: { kernel: tf.tensor1d(values) } });
+const read = (params: Params) => [...params.layer!.kernel!.dataSync()];
+
+/** Runs an optimizer over given gradients and returns the parameters after each. */
+function run(optimizer: Optimizer, start: number[], gradients: number[][], learningRate: number): number[][] {
+  const path: number[][] = [];
+  tf.tidy(() => {
+    let params = one(...start);
+    let state = optimizer.init(params);
+    for (const [step, gradient] of gradients.entries()) {
+      const hyper = Object.fromEntries(
+        Object.entries({ learningRate, ...optimizer.hyper(step) }).map(([name, value]) => [name, tf.scalar(value)]),
+      );
+      ({ params, state } = optimizer.update(params, one(...gradient), state, hyper));
+      path.push(read(params));
+    }
+  });
+  return path;
+}
+
+const close = (got: number[], wanted: number[], tolerance = 1e-6) =>
+  got.forEach((value, i) => {
+    expect(Math.abs(value - wanted[i]!)).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(wanted[i]!)));
+  });
+
+describe('adam', () => {
+  it('moves by the learning rate against the sign of the first gradient', () => {
+    const [first] = run(adam(), [1, -1, 2], [[0.5, -3, 1e-4]], 0.01);
+    close(first!, [0.99, -0.99, 1.99]);
+  });
+
+  it('follows the recurrences of the paper, computed here in float64', () => {
+    const gradients = [[0.3], [-0.1], [0.7], [0.2]];
+    let [p, m, v] = [0.5, 0, 0];
+    const wanted = gradients.map(([g], i) => {
+      m = 0.9 * m + 0.1 * g!;
+      v = 0.999 * v + 0.001 * g! * g!;
+      p -= (0.05 * (m / (1 - 0.9 ** (i + 1)))) / (Math.sqrt(v / (1 - 0.999 ** (i + 1))) + 1e-8);
+      return p;
+    });
+    close(run(adam(), [0.5], gradients, 0.05).flat(), wanted, 1e-5);
+  });
+
+  it('leaves a parameter whose gradient is 0 where it is', () => {
+    expect(run(adam(), [0.25], [[0], [0]], 0.1)).toEqual([[0.25], [0.25]]);
+  });
+});
+
+describe('sgd', () => {
+  it('without momentum steps along the gradient', () => {
+    close(run(sgd(), [1], [[0.5], [0.25]], 0.1).flat(), [0.95, 0.925]);
+  });
+
+  it('with momentum adds up a velocity', () => {
+    close(run(sgd({ momentum: 0.9 }), [0], [[1], [1]], 0.1).flat(), [-0.1, -0.29]);
+  });
+});
+
+describe('clipByGlobalNorm', () => {
+  const clip = (limit: number) => {
+    const grads: Params = { a: { kernel: tf.tensor1d([3, 0]) }, b: { bias: tf.tensor1d([4]) } };
+    const { grads: clipped, norm } = clipByGlobalNorm(grads, limit);
+    return [norm, clipped.a!.kernel!, clipped.b!.bias!].map((tensor) => [...tensor.dataSync()]);
+  };
+
+  it('scales everything by limit / (norm + 1e-6)', () => {
+    const [norm, a, b] = clip(1);
+    close(norm!, [5]);
+    close(a!, [3 / (5 + 1e-6), 0]);
+    close(b!, [4 / (5 + 1e-6)]);
+  });
+
+  it('lets a small gradient pass unchanged', () => {
+    const [norm, a, b] = clip(10);
+    expect([norm, a, b]).toEqual([[5], [3, 0], [4]]);
+  });
+});
