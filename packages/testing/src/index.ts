@@ -1,1 +1,3 @@
-export {};
+export { type BoundMethodSuiteOptions, boundMethodSuite } from './bound-method.js';
+export type { ConformanceCase, Forward } from './conformance.js';
+export { checkGradient, type GradientOptions } from './gradient.js';

@@ -1,0 +1,320 @@
+import {
+  type BatchNormStats,
+  type BoundMethod,
+  INPUT,
+  type IntervalTensor,
+  type Layer,
+  linfBall,
+  type Op,
+  type Params,
+  type Rng,
+  type Tensor,
+  tf,
+} from '@cert/core';
+import { disposeBox, drawBoxes, type NamedBox, pointBox } from './boxes.js';
+import { type ConformanceCase, type Forward, failure } from './conformance.js';
+import { affineNets, affineRange, checkExact, cornerRange, reluNet, singleLayers } from './exactness.js';
+import { checkGradient } from './gradient.js';
+import { evaluate, sizeOf } from './host.js';
+import { type BoundCall, boundTensors, forwardTensors, hostBounds, margins, OUTPUT } from './host-bounds.js';
+import {
+  disposeSample,
+  drawImages,
+  drawSample,
+  leavesOf,
+  modelsAround,
+  type NamedModel,
+  rngFor,
+  type Sample,
+  sampleModels,
+} from './models.js';
+import { checkPurity, identical } from './purity.js';
+import { checkByAttack, checkBySampling, checkOrder, place } from './soundness.js';
+
+/** What {@link boundMethodSuite} needs to know. */
+export interface BoundMethodSuiteOptions {
+  readonly method: BoundMethod;
+  /** The plain forward pass, able to run `layers` too; `naturalPass` of `@cert/bounds` fits. */
+  readonly forward: Forward;
+  /** The ops that the method has rules for; nets with others are left out. Default: every built-in op. */
+  readonly ops?: readonly Op[];
+  /** Layers of further ops; each is put into small nets between affine layers. */
+  readonly layers?: readonly Layer[];
+  /**
+   * Where the method must give the exact range: `layers`, on every layer by itself (interval arithmetic, the default);
+   * `affine`, on whole affine nets (methods that keep linear functions of the input); `nothing`.
+   */
+  readonly exactOn?: 'layers' | 'affine' | 'nothing';
+  /** Whether margins bounded through a specification must be at least as tight as differences of logit bounds; default true. */
+  readonly tightMargins?: boolean;
+  /** Whether gradients are compared with finite differences; default true. */
+  readonly differentiable?: boolean;
+  readonly seed?: number;
+}
+
+/**
+ * The checks that every bound method must pass, over small random nets of every op: soundness by random points and by a
+ * gradient attack at every node and for margins, order, points, single and empty batches, exactness, gradients, purity.
+ * Deterministic for a seed; some seconds on the JavaScript backend.
+ *
+ * @example for (const { name, run } of boundMethodSuite({ method: ibp, forward: naturalPass })) it(name, run);
+ */
+export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceCase[] {
+  const { method, forward, ops, layers = [], exactOn = 'layers', tightMargins = true, differentiable = true } = options;
+  const seed = options.seed ?? 0;
+  const nets = [...sampleModels(ops), ...layers.flatMap(modelsAround)];
+  const onNet = (what: string, net: NamedModel, check: (setting: Setting) => Promise<void>): ConformanceCase => ({
+    name: `${method.name}: ${what} (${net.name})`,
+    run: () => withSetting(method, forward, net, seed, check),
+  });
+
+  return [
+    ...nets.flatMap((net) => [
+      onNet('contains random points of the box', net, (s) => overBoxes(s, checkBySampling)),
+      onNet('withstands a gradient attack on every bound', net, (s) => overBoxes(s, checkByAttack)),
+      onNet('lower <= upper for narrow and wide boxes', net, checkWidths),
+      onNet('equals the natural pass on single points', net, checkPoints),
+      onNet('bounds one image as in a batch, and an empty batch', net, checkBatches),
+      onNet('is a pure function that reads no value', net, checkPure),
+      ...(differentiable ? [onNet('has the gradient of finite differences', net, checkGradients)] : []),
+      ...(tightMargins ? [onNet('margins are at least as tight as differences of logits', net, checkMargins)] : []),
+    ]),
+    ...(exactOn === 'nothing' ? [] : singleLayers(ops)).map((net) => onNet('is exact', net, checkAffine)),
+    ...(exactOn === 'affine' ? affineNets(ops) : []).map((net) => onNet('is exact', net, checkAffine)),
+    ...(exactOn === 'layers' && (ops === undefined || ['relu', 'dense'].every((op) => ops.some((o) => o === op)))
+      ? [onNet('is exact', reluNet(), (s) => overBoxes(s, checkCorners))]
+      : []),
+  ];
+}
+
+/** A net with parameters, images and boxes around them. */
+interface Setting extends Sample {
+  readonly method: BoundMethod;
+  readonly forward: Forward;
+  readonly net: NamedModel;
+  readonly images: Tensor;
+  readonly boxes: readonly NamedBox[];
+  readonly rng: Rng;
+}
+
+const batch = 3;
+
+async function withSetting(
+  method: BoundMethod,
+  forward: Forward,
+  net: NamedModel,
+  seed: number,
+  check: (setting: Setting) => Promise<void>,
+): Promise<void> {
+  const rng = rngFor(seed, net.name);
+  const sample = drawSample(net.model, rng);
+  const images = drawImages(net.model, batch, rng);
+  const boxes = drawBoxes(images, rng);
+  try {
+    await check({ ...sample, method, forward, net, images, boxes, rng });
+  } finally {
+    disposeSample(sample);
+    images.dispose();
+    for (const { box } of boxes) disposeBox(box);
+  }
+}
+
+const callOf = ({ method, net, params, norm }: Setting, box: IntervalTensor): BoundCall => ({
+  method,
+  model: net.model,
+  params,
+  norm,
+  box,
+});
+
+/** Labels of the sample images: different ones, so that a rule that mixes up images shows. */
+const labels = (classes: number, count = batch) => Array.from({ length: count }, (_, i) => (2 * i + 1) % classes);
+
+async function withSpec<T>(call: BoundCall, use: (call: BoundCall) => Promise<T>): Promise<T> {
+  const spec = margins(labels(call.model.classes, call.box.lower.shape[0]), call.model.classes);
+  try {
+    return await use({ ...call, spec });
+  } finally {
+    spec.matrix.dispose();
+  }
+}
+
+type Check = (call: BoundCall, forward: Forward, where: string, rng: Rng) => Promise<void>;
+
+async function overBoxes(setting: Setting, check: Check): Promise<void> {
+  for (const { name, box } of setting.boxes) {
+    const [call, where] = [callOf(setting, box), `model "${setting.net.name}", ${name}`];
+    await check(call, setting.forward, where, setting.rng);
+    await withSpec(call, (c) => check(c, setting.forward, `${where}, margins`, setting.rng));
+  }
+}
+
+async function checkWidths(setting: Setting): Promise<void> {
+  for (const epsilon of [0, 1e-6, 1e-3, 1, 100]) {
+    const box = linfBall(setting.images, epsilon, null);
+    const [call, where] = [callOf(setting, box), `model "${setting.net.name}", epsilon ${epsilon}`];
+    checkOrder(call, await hostBounds(call, where), where);
+    await withSpec(call, async (c) => checkOrder(c, await hostBounds(c, where), `${where}, margins`));
+    disposeBox(box);
+  }
+}
+
+async function checkPoints(setting: Setting): Promise<void> {
+  const box = pointBox(setting.images);
+  const check = async (call: BoundCall, where: string) => {
+    const values = await evaluate(() => forwardTensors(setting.forward, call, setting.images));
+    for (const [node, sides] of await hostBounds(call, where)) {
+      for (const side of ['lower', 'upper'] as const) {
+        sides[side].data.forEach((got, i) => {
+          const want = values[node]!.data[i]!;
+          if (Math.abs(got - want) <= 1e-5 + 1e-4 * Math.abs(want)) return;
+          throw failure(
+            'unsound',
+            call.method.name,
+            `${where}, node "${node}", ${place(sides[side], i)}`,
+            `the ${side} bound is ${got} and the value ${want}.`,
+            'On a box that is a single point both bounds are the value of the natural pass.',
+          );
+        });
+      }
+    }
+  };
+  const [call, where] = [callOf(setting, box), `model "${setting.net.name}", epsilon 0`];
+  await check(call, where);
+  await withSpec(call, (c) => check(c, `${where}, margins`));
+  disposeBox(box);
+}
+
+async function checkBatches(setting: Setting): Promise<void> {
+  const { box } = setting.boxes[1]!;
+  const slice = (from: number, size: number): IntervalTensor => {
+    const part = (x: Tensor) => tf.slice(x, [from, ...x.shape.slice(1).map(() => 0)], [size, ...x.shape.slice(1)]);
+    return { lower: part(box.lower), upper: part(box.upper) };
+  };
+  const where = `model "${setting.net.name}"`;
+  const plain = callOf(setting, { lower: box.lower, upper: box.upper });
+  const [one, none] = [callOf(setting, slice(1, 1)), callOf(setting, slice(0, 0))];
+  const whole = await hostBounds(plain, `${where}, ${batch} images`);
+  for (const [node, single] of await hostBounds(one, `${where}, one image`)) {
+    single.lower.data.forEach((l, i) => {
+      const at = sizeOf(single.lower.shape) + i;
+      const [u, wl, wu] = [single.upper.data[i]!, whole.get(node)!.lower.data[at]!, whole.get(node)!.upper.data[at]!];
+      const allowed = 1e-5 + 1e-5 * Math.max(Math.abs(wl), Math.abs(wu));
+      if (Math.abs(l - wl) <= allowed && Math.abs(u - wu) <= allowed) return;
+      throw failure(
+        'broken-contract',
+        setting.method.name,
+        `${where}, node "${node}", ${place(whole.get(node)!.lower, at)}`,
+        `the bounds are [${l}, ${u}] alone and [${wl}, ${wu}] in a batch of ${batch}.`,
+        'The bounds of an image do not depend on the other images of its batch.',
+      );
+    });
+  }
+  await hostBounds(none, `${where}, an empty batch`);
+  await withSpec(none, (c) => hostBounds(c, `${where}, margins, an empty batch`));
+  disposeBox(one.box);
+  disposeBox(none.box);
+}
+
+async function checkPure(setting: Setting): Promise<void> {
+  const { method, net, rng } = setting;
+  const other = drawSample(net.model, rng);
+  const where = `model "${net.name}"`;
+  const first = setting.boxes[0]!.box;
+  const pure = (params: Params, norm: BatchNormStats, box: IntervalTensor, model = net.model) =>
+    checkPurity({
+      who: method.name,
+      where,
+      inputs: { model, params, norm, box },
+      run: () => boundTensors({ method, model, params, norm, box }, where),
+    });
+  const before = await pure(setting.params, setting.norm, first);
+  await withSpec(callOf(setting, first), ({ spec, ...rest }) =>
+    checkPurity({
+      who: method.name,
+      where: `${where}, margins`,
+      inputs: { ...rest, method: {}, spec: spec! },
+      run: () => boundTensors({ ...rest, spec: spec! }, where),
+    }),
+  );
+  // Other parameters for the same model, then a copy of the model: what was cached from the first call would show.
+  const changed = await pure(other.params, other.norm, first);
+  const copied = await pure(other.params, other.norm, first, structuredClone(net.model));
+  const again = await pure(setting.params, setting.norm, first);
+  disposeSample(other);
+  const stale = Object.keys(before).find(
+    (name) =>
+      !identical(before[name]!, again[name]!) ||
+      !identical(changed[name]!, copied[name]!) ||
+      (name.startsWith(OUTPUT) && identical(before[name]!, changed[name]!)),
+  );
+  if (stale === undefined) return;
+  throw failure(
+    'broken-contract',
+    method.name,
+    where,
+    `the bounds at ${stale} depend on earlier calls.`,
+    'Bounds are a function of the arguments alone: keep nothing between calls.',
+  );
+}
+
+async function checkGradients(setting: Setting): Promise<void> {
+  const { method, net, images } = setting;
+  const where = `model "${net.name}"`;
+  const epsilon = tf.scalar(0.05);
+  const { names, tensors, rebuild } = leavesOf(setting);
+  await withSpec(callOf(setting, setting.boxes[0]!.box), async ({ spec }) => {
+    const bounds = (x: Tensor, radius: Tensor, ...leaves: Tensor[]) => {
+      const call = { method, model: net.model, ...rebuild(leaves), box: linfBall(x, radius, null) };
+      const sides = (named: { readonly [name: string]: Tensor }) =>
+        Object.entries(named)
+          .filter(([name]) => /\/(lower|upper)$/.test(name) && !name.startsWith(`${INPUT}/`))
+          .map(([, tensor]) => tf.reshape(tensor, [-1]));
+      return tf.concat([
+        ...sides(boundTensors(call, where)),
+        ...sides(boundTensors({ ...call, spec: spec! }, `${where}, margins`)),
+      ]);
+    };
+    await checkGradient((...xs) => bounds(xs[0]!, xs[1]!, ...xs.slice(2)), [images, epsilon, ...tensors], {
+      names: ['the images', 'epsilon', ...names],
+      who: `${method.name}, ${where}`,
+    });
+  });
+  epsilon.dispose();
+}
+
+async function checkMargins(setting: Setting): Promise<void> {
+  const { classes } = setting.net.model;
+  for (const { name, box } of setting.boxes) {
+    const where = `model "${setting.net.name}", ${name}`;
+    const call = callOf(setting, box);
+    const logits = (await hostBounds(call, where)).get(OUTPUT)!;
+    const rows = await withSpec(call, async (c) => (await hostBounds(c, `${where}, margins`)).get(OUTPUT)!);
+    labels(classes).forEach((label, image) => {
+      const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
+      others.forEach((j, row) => {
+        const got = rows.lower.data[image * others.length + row]!;
+        const loose = logits.lower.data[image * classes + label]! - logits.upper.data[image * classes + j]!;
+        if (got >= loose - 1e-5 - 1e-5 * Math.abs(loose)) return;
+        throw failure(
+          'broken-contract',
+          setting.method.name,
+          `${where}, image ${image}, class ${label} against ${j}`,
+          `the margin's lower bound is ${got}; subtracting logit bounds gives ${loose}.`,
+          'Multiply the specification into the last dense layer before bounding it.',
+        );
+      });
+    });
+  }
+}
+
+async function checkAffine(setting: Setting): Promise<void> {
+  for (const { name, box } of setting.boxes) {
+    const [call, where] = [callOf(setting, box), `model "${setting.net.name}", ${name}`];
+    await checkExact(call, await affineRange(call, setting.forward), where);
+    if (setting.net.model.nodes.at(-1)!.op !== 'dense') continue;
+    await withSpec(call, async (c) => checkExact(c, await affineRange(c, setting.forward), `${where}, margins`));
+  }
+}
+
+const checkCorners: Check = async (call, forward, where) => checkExact(call, await cornerRange(call, forward), where);

@@ -1,0 +1,98 @@
+import { CertError, createRng, type Tensor, tf } from '@cert/core';
+import { evaluate, type Values } from './host.js';
+
+/** How {@link checkGradient} compares. */
+export interface GradientOptions {
+  /** What the inputs are called in the message. */
+  readonly names?: readonly string[];
+  /** Who is at fault, for the message. */
+  readonly who?: string;
+  readonly seed?: number;
+  /** Allowed difference as a fraction of the derivative; default 0.02. */
+  readonly relative?: number;
+}
+
+/**
+ * Compares the gradient of a function of tensors with finite differences, input by input: the derivative of a random
+ * weighting of the outputs in a direction that follows the gradient's signs. Central differences with several step sizes are
+ * tried and one has to agree: a large step crosses kinks, a small one drowns in float32 rounding.
+ *
+ * @param f a pure function; its outputs may have any shape
+ * @param at where to differentiate; the tensors are not disposed
+ * @throws CertError `broken-contract` with both derivatives when they differ, or when a gradient is NaN or infinite
+ */
+export async function checkGradient(
+  f: (...xs: Tensor[]) => Tensor,
+  at: readonly Tensor[],
+  { names = [], who = 'the function', seed = 0, relative = 0.02 }: GradientOptions = {},
+): Promise<void> {
+  const rng = createRng(seed, 'checkGradient');
+  const { y } = await evaluate(() => ({ y: f(...at) }));
+  const weights = Float32Array.from(y.data, () => (rng.int(2) === 0 ? -1 : 1) * (0.5 + rng.uniform()));
+  const gradients = await gradientsOf(f, at, weights, y.shape);
+
+  for (const [k, x] of at.entries()) {
+    const gradient = gradients[k]!;
+    const name = names[k] ?? `input ${k}`;
+    const bad = gradient.data.findIndex((g) => !Number.isFinite(g));
+    if (bad >= 0) {
+      throw new CertError(
+        'broken-contract',
+        `${who}: element ${bad} of the gradient with respect to ${name} is ${gradient.data[bad]}.`,
+        'Keep divisors, roots and logarithms away from 0 on both branches of a tf.where: NaN times 0 is NaN.',
+      );
+    }
+    const direction = gradient.data.map(
+      (g) => (0.5 + 0.5 * rng.uniform()) * (Math.sign(g) || (rng.int(2) === 0 ? -1 : 1)),
+    );
+    const claimed = dot(gradient.data, direction);
+    const moved = async (h: number) => {
+      const { value } = await evaluate(() => {
+        const shifted = tf.add(x, tf.mul(tf.tensor(direction, x.shape), h));
+        return { value: f(...at.map((other, i) => (i === k ? shifted : other))) };
+      });
+      return dot(value.data, weights);
+    };
+    const measured: number[] = [];
+    // What rounding of the outputs alone can do to the quotient.
+    const noise = 2e-7 * y.data.reduce((sum, v, i) => sum + Math.abs(v * weights[i]!), 0);
+    let agrees = false;
+    for (const h of [1e-3, 3e-3, 3e-4, 1e-2, 1e-4]) {
+      const difference = ((await moved(h)) - (await moved(-h))) / (2 * h);
+      measured.push(difference);
+      const scale = Math.max(Math.abs(claimed), Math.abs(difference));
+      agrees = Math.abs(difference - claimed) <= relative * scale + Math.min(noise / h, 0.1 * scale) + 1e-5;
+      if (agrees) break;
+    }
+    if (agrees) continue;
+    throw new CertError(
+      'broken-contract',
+      `${who}: the derivative with respect to ${name} is ${claimed} by its gradient and ${measured.join(', ')} by finite differences.`,
+      'Check the custom gradients, and that nothing between input and output is made from values (tf.tensor of numbers read).',
+    );
+  }
+}
+
+/** Gradients of the weighted sum of the outputs; 0 for an input that the function does not use. */
+async function gradientsOf(
+  f: (...xs: Tensor[]) => Tensor,
+  at: readonly Tensor[],
+  weights: Float32Array,
+  shape: readonly number[],
+): Promise<Values[]> {
+  const gradients = await evaluate<string>(() => {
+    const weighted = (...xs: Tensor[]) => {
+      // tf.grads refuses an input that does not reach the output: a product with 0 makes all of them reach it.
+      const reached = xs.map((x) => tf.mul(tf.sum(x), 0)).reduce((a, b) => tf.add(a, b), tf.scalar(0));
+      return tf.add(tf.sum(tf.mul(f(...xs), tf.tensor(weights, [...shape]))), reached);
+    };
+    return Object.fromEntries(
+      tf
+        .grads(weighted)([...at])
+        .map((gradient, k) => [String(k), gradient]),
+    );
+  });
+  return at.map((_, k) => gradients[String(k)]!);
+}
+
+const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);

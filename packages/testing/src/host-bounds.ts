@@ -1,0 +1,111 @@
+import {
+  type BatchNormStats,
+  type BoundMethod,
+  INPUT,
+  type IntervalTensor,
+  type Model,
+  type Params,
+  type Spec,
+  type Tensor,
+  type Tensor3D,
+  tf,
+} from '@cert/core';
+import { type Forward, failure, guarded } from './conformance.js';
+import { evaluate, sameShape, type Values } from './host.js';
+
+/** Lower and upper bounds on the host. */
+export interface HostBox {
+  readonly lower: Values;
+  readonly upper: Values;
+}
+
+/** The place of a model's output among the bounds: the logits, or the specification's rows. */
+export const OUTPUT = '(output)';
+
+/** Everything that one call of a bound method takes. */
+export interface BoundCall {
+  readonly method: BoundMethod;
+  readonly model: Model;
+  readonly params: Params;
+  readonly norm: BatchNormStats;
+  readonly box: IntervalTensor;
+  readonly spec?: Spec;
+}
+
+/** Calls the method and returns its bounds as tensors by name: `node/lower`, `node/upper`, and {@link OUTPUT}. */
+export function boundTensors(call: BoundCall, where: string): { readonly [name: string]: Tensor } {
+  const { method, model, params, norm, box, spec } = call;
+  const who = method.name;
+  const bounds = guarded(who, where, () => method.bound(model, params, norm, box, spec));
+  const batch = box.lower.shape[0]!;
+  const expected = new Map<string, number[]>([[INPUT, [batch, ...model.inputShape]]]);
+  for (const node of model.nodes.slice(0, -1)) expected.set(node.name, [batch, ...node.shape]);
+  expected.set(OUTPUT, spec ? spec.matrix.shape.slice(0, 2) : [batch, model.classes]);
+
+  const named: { [name: string]: Tensor } = {};
+  for (const [node, shape] of expected) {
+    const interval = node === OUTPUT ? bounds.output : bounds.at[node];
+    for (const side of ['lower', 'upper', 'center', 'radius'] as const) {
+      const tensor = interval?.[side];
+      if (tensor === undefined) {
+        if (side === 'center' || side === 'radius') continue;
+        throw failure(
+          'broken-contract',
+          who,
+          `${where}, node "${node}"`,
+          `there is no ${side} bound.`,
+          'Return the bounds of every node before the last in `at`, those of the last as `output`, and the box as `at.input`.',
+        );
+      }
+      if (!sameShape(tensor.shape, shape)) {
+        throw failure(
+          'shape-mismatch',
+          who,
+          `${where}, node "${node}"`,
+          `the ${side} has shape [${tensor.shape}] instead of [${shape}].`,
+          'Bounds have the shape of the values that they bound, the batch axis first.',
+        );
+      }
+      named[`${node}/${side}`] = tensor;
+    }
+  }
+  return named;
+}
+
+/** The bounds at every node in graph order, {@link OUTPUT} last. Frees every tensor. */
+export async function hostBounds(call: BoundCall, where: string): Promise<Map<string, HostBox>> {
+  const values = await evaluate(() => boundTensors(call, where));
+  const nodes = [INPUT, ...call.model.nodes.slice(0, -1).map((node) => node.name), OUTPUT];
+  return new Map(nodes.map((node) => [node, { lower: values[`${node}/lower`]!, upper: values[`${node}/upper`]! }]));
+}
+
+/** The values at every node under the names of {@link hostBounds}; with a specification, its rows at the output. */
+export function forwardTensors(
+  forward: Forward,
+  call: Omit<BoundCall, 'method' | 'box'>,
+  images: Tensor,
+): { readonly [node: string]: Tensor } {
+  const { output, at } = forward(call.model, call.params, images, call.norm);
+  const named: { [node: string]: Tensor } = { [INPUT]: images };
+  for (const node of call.model.nodes.slice(0, -1)) named[node.name] = at[node.name]!;
+  named[OUTPUT] = call.spec ? applySpec(call.spec, output) : output;
+  return named;
+}
+
+/** Rows of the specification times the logits: [batch, rows]. */
+const applySpec = (spec: Spec, logits: Tensor): Tensor => tf.sum(tf.mul(spec.matrix, tf.expandDims(logits, 1)), 2);
+
+/** The specification with the rows of image `owners[i]` at place i. */
+export const gatherSpec = (spec: Spec, owners: readonly number[]): Spec => ({
+  matrix: tf.gather(spec.matrix, tf.tensor1d([...owners], 'int32')) as Tensor3D,
+});
+
+/** For each label y the rows e_y - e_j of every other class j, as plain loops: [batch, classes - 1, classes]. */
+export function margins(labels: readonly number[], classes: number): Spec {
+  const rows = labels.map((label) =>
+    Array.from({ length: classes }, (_, j) => j)
+      .filter((j) => j !== label)
+      .map((other) => Array.from({ length: classes }, (_, j) => (j === label ? 1 : j === other ? -1 : 0))),
+  );
+  return { matrix: tf.tensor3d(rows.flat(2), [labels.length, classes - 1, classes]) };
+}

@@ -1,0 +1,141 @@
+/** Interval arithmetic in lower and upper bounds, written without @cert/bounds (which tests itself with this package). */
+import {
+  type BatchNormStats,
+  type BoundMethod,
+  INPUT,
+  type IntervalTensor,
+  type Node,
+  type NodeOf,
+  type Params,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor4D,
+  tf,
+} from '@cert/core';
+import type { Forward } from '../src/index.js';
+
+/** The value of one node. */
+export function apply(node: Node, params: Params, norm: BatchNormStats, inputs: Tensor[]): Tensor {
+  const [x, y] = [inputs[0]!, inputs[1]];
+  const own = params[node.name] ?? {};
+  switch (node.op) {
+    case 'conv2d':
+      return tf.add(convolve(node, x, own.kernel!), own.bias!);
+    case 'dense':
+      return tf.add(tf.matMul(x as Tensor2D, own.kernel as Tensor2D), own.bias!);
+    case 'batchNorm': {
+      const { mean, variance } = norm[node.name]!;
+      return tf.add(
+        tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, node.attrs.epsilon))), own.gamma!),
+        own.beta!,
+      );
+    }
+    case 'relu':
+      return tf.relu(x);
+    case 'add':
+      return tf.add(x, y!);
+    case 'flatten':
+      return tf.reshape(x, [x.shape[0]!, node.shape[0]!]);
+    case 'globalAvgPool':
+      return tf.mean(x, [1, 2]);
+    case 'avgPool':
+      return tf.avgPool(x as Tensor4D, node.attrs.size, node.attrs.size, 'valid');
+    case 'affine':
+      return tf.add(tf.mul(x, tf.tensor1d([...node.attrs.scale])), tf.tensor1d([...node.attrs.shift]));
+  }
+}
+
+function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Tensor {
+  const { stride, padding, groups } = node.attrs;
+  // The gradient of a split in one part throws in TensorFlow.js.
+  if (groups === 1) return tf.conv2d(x as Tensor4D, kernel as Tensor4D, stride, padding);
+  const kernels = tf.split(kernel, groups, 3);
+  return tf.concat(
+    tf.split(x, groups, 3).map((part, g) => tf.conv2d(part as Tensor4D, kernels[g] as Tensor4D, stride, padding)),
+    3,
+  );
+}
+
+/** The plain pass over the graph. */
+export const forward: Forward = (model, params, images, norm) => {
+  const at: { [node: string]: Tensor } = { [INPUT]: images };
+  for (const node of model.nodes) {
+    at[node.name] = apply(
+      node,
+      params,
+      norm,
+      node.inputs.map((name) => at[name]!),
+    );
+  }
+  return { output: at[model.nodes.at(-1)!.name]!, at };
+};
+
+export type Step = (node: Node, params: Params, norm: BatchNormStats, inputs: IntervalTensor[]) => IntervalTensor;
+
+const signed = (w: Tensor): [Tensor, Tensor] => [tf.relu(w), tf.minimum(w, 0)];
+
+/** [W+ l + W- u + b, W+ u + W- l + b] for the affine ops, from the plain op with split parameters. */
+export const step: Step = (node, params, norm, inputs) => {
+  const own = params[node.name] ?? {};
+  const values = (side: 'lower' | 'upper') => inputs.map((x) => x[side]);
+  const split = (name: string, bias: string, w: Tensor): IntervalTensor => {
+    const [plus, minus] = signed(w);
+    const run = (weights: Tensor, b: Tensor, xs: Tensor[]) =>
+      apply(node, { [node.name]: { ...own, [name]: weights, [bias]: b } }, norm, xs);
+    const zero = tf.zerosLike(own[bias]!);
+    return {
+      lower: tf.add(run(plus, own[bias]!, values('lower')), run(minus, zero, values('upper'))),
+      upper: tf.add(run(plus, own[bias]!, values('upper')), run(minus, zero, values('lower'))),
+    };
+  };
+  switch (node.op) {
+    case 'conv2d':
+    case 'dense':
+      return split('kernel', 'bias', own.kernel!);
+    case 'batchNorm':
+      return split('gamma', 'beta', own.gamma!);
+    case 'affine': {
+      const [a, b] = [values('lower'), values('upper')].map((xs) => apply(node, params, norm, xs)) as [Tensor, Tensor];
+      return { lower: tf.minimum(a, b), upper: tf.maximum(a, b) };
+    }
+    default:
+      return { lower: apply(node, params, norm, values('lower')), upper: apply(node, params, norm, values('upper')) };
+  }
+};
+
+/** A bound method of a rule for one node. The last dense layer is multiplied by the specification first. */
+export function intervalMethod(rule: Step = step, name = 'interval'): BoundMethod {
+  return {
+    name,
+    bound(model, params, norm, input, spec) {
+      const at: { [node: string]: IntervalTensor } = { [INPUT]: input };
+      for (const node of model.nodes) {
+        at[node.name] = rule(
+          node,
+          params,
+          norm,
+          node.inputs.map((n) => at[n]!),
+        );
+      }
+      const last = model.nodes.at(-1)!;
+      const { [last.name]: logits, ...rest } = at;
+      if (spec === undefined) return { output: logits!, at: rest };
+      const rows = (matrix: Tensor, { lower, upper }: IntervalTensor): IntervalTensor => {
+        const [plus, minus] = signed(matrix);
+        const times = (m: Tensor, x: Tensor) => tf.sum(tf.mul(m, tf.expandDims(x, 1)), 2);
+        return {
+          lower: tf.add(times(plus, lower), times(minus, upper)),
+          upper: tf.add(times(plus, upper), times(minus, lower)),
+        };
+      };
+      if (last.op !== 'dense') return { output: rows(spec.matrix, logits!), at: rest };
+      const { kernel, bias } = params[last.name]!;
+      // sum_j C[i, r, j] W[k, j], as a broadcast product.
+      const fused = tf.sum(tf.mul(tf.expandDims(spec.matrix, 2), kernel!), 3);
+      const offset = tf.sum(tf.mul(spec.matrix, bias as Tensor1D), 2);
+      const { lower, upper } = rows(fused, at[last.inputs[0]!]!);
+      return { output: { lower: tf.add(lower, offset), upper: tf.add(upper, offset) }, at: rest };
+    },
+  };
+}
