@@ -18,7 +18,9 @@ export function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Ten
 export const multiply = (x: Tensor, kernel: Tensor): Tensor => tf.matMul(x as Tensor2D, kernel as Tensor2D);
 
 /** [batch, h, w, c] to [batch, h * w * c]. */
-export const flattenBatch = (x: Tensor): Tensor => tf.reshape(x, [x.shape[0]!, -1]);
+export const flattenBatch = (x: Tensor): Tensor =>
+  // The size is computed: -1 cannot be inferred for an empty batch.
+  tf.reshape(x, [x.shape[0]!, x.shape.slice(1).reduce((a, b) => a * b, 1)]);
 
 /** Mean over height and width. */
 export const meanOverSpace = (x: Tensor): Tensor => tf.mean(x, [1, 2]);

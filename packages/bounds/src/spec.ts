@@ -34,7 +34,7 @@ export function fuseSpec(
   const [batch, rows, classes] = spec.matrix.shape;
   const flat = tf.reshape(spec.matrix, [batch * rows, classes]);
   return {
-    kernel: tf.reshape(tf.matMul(flat, kernel as Tensor2D, false, true), [batch, rows, -1]) as Tensor3D,
+    kernel: tf.reshape(tf.matMul(flat, kernel as Tensor2D, false, true), [batch, rows, kernel.shape[0]!]) as Tensor3D,
     bias: tf.reshape(tf.matMul(flat, tf.reshape(bias, [classes, 1])), [batch, rows]),
   };
 }
