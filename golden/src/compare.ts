@@ -1,0 +1,116 @@
+import type { Numbers } from './field.js';
+
+/** How far a number may be from the file's: |difference| <= absolute + relative * |expected|. */
+export interface Tolerance {
+  readonly relative: number;
+  readonly absolute: number;
+  /** Why it is coarser than usual. */
+  readonly why?: string;
+}
+
+/** Bounds, losses, margins. */
+export const VALUE: Tolerance = { relative: 1e-4, absolute: 1e-5 };
+
+/** Numbers that both sides compute in double precision. */
+export const EXACT: Tolerance = { relative: 1e-12, absolute: 0 };
+
+/** One line of the report: one quantity of one file on one device. */
+export interface Row {
+  readonly file: string;
+  readonly device: string;
+  readonly quantity: string;
+  readonly outcome: 'pass' | 'FAIL' | 'not covered';
+  /** Largest absolute difference; NaN where nothing was compared. */
+  readonly absolute: number;
+  /** Largest relative difference; a difference from 0 counts in the absolute one only. */
+  readonly relative: number;
+  readonly tolerance?: Tolerance;
+  /** Where the worst number is, or what went wrong. */
+  readonly note?: string;
+}
+
+/** Values of ours: from a device, or plain numbers. */
+export type Actual = ArrayLike<number> | number | undefined;
+
+/** Collects the comparisons of one file on one device; quantities that are added several times share a row. */
+export class Comparison {
+  private readonly quantities = new Map<string, Quantity>();
+
+  constructor(
+    readonly file: string,
+    readonly device: string,
+  ) {}
+
+  /** Compares element by element; `where` says which part of the quantity this is. */
+  add(quantity: string, actual: Actual, expected: Numbers | number, tolerance: Tolerance = VALUE, where = ''): void {
+    const wanted = typeof expected === 'number' ? [expected] : expected.data;
+    const got = typeof actual === 'number' ? [actual] : actual;
+    const entry = this.entry(quantity, tolerance);
+    const part = where === '' ? 'the value' : where;
+    if (got === undefined) entry.fail(`${part} was not computed`);
+    else if (got.length !== wanted.length) entry.fail(`${part} has ${got.length} numbers, not ${wanted.length}`);
+    else {
+      for (const [i, number] of wanted.entries())
+        entry.compare(got[i]!, number, wanted.length > 1 ? `${where}[${i}]` : where);
+    }
+  }
+
+  /** A quantity that could not be compared. */
+  fail(quantity: string, problem: string): void {
+    this.entry(quantity, VALUE).fail(problem);
+  }
+
+  rows(): Row[] {
+    const { file, device } = this;
+    return [...this.quantities].map(([quantity, entry]) => ({ file, device, quantity, ...entry.result() }));
+  }
+
+  private entry(quantity: string, tolerance: Tolerance): Quantity {
+    const entry = this.quantities.get(quantity) ?? new Quantity(tolerance);
+    this.quantities.set(quantity, entry);
+    return entry;
+  }
+}
+
+class Quantity {
+  private absolute = 0;
+  private relative = 0;
+  private count = 0;
+  private problem: string | undefined;
+  private worst = { excess: 0, where: '' };
+
+  constructor(private readonly tolerance: Tolerance) {}
+
+  fail(problem: string): void {
+    this.problem ??= problem;
+  }
+
+  compare(got: number, wanted: number, where: string): void {
+    this.count++;
+    if (Object.is(got, wanted) || got === wanted) return;
+    const difference = Math.abs(got - wanted);
+    const allowed = this.tolerance.absolute + this.tolerance.relative * Math.abs(wanted);
+    // NaN, and infinities that differ, are as far away as can be.
+    const far = Number.isFinite(got) && Number.isFinite(wanted) ? difference : Number.POSITIVE_INFINITY;
+    this.absolute = Math.max(this.absolute, far);
+    if (wanted !== 0) this.relative = Math.max(this.relative, far === difference ? far / Math.abs(wanted) : far);
+    const excess = far === difference ? far / allowed : far;
+    if (excess > this.worst.excess) this.worst = { excess, where: `${where} ${got} for ${wanted}`.trim() };
+  }
+
+  result(): Pick<Row, 'outcome' | 'absolute' | 'relative' | 'tolerance' | 'note'> {
+    const { tolerance, problem, worst, count } = this;
+    if (problem !== undefined || count === 0) {
+      return { outcome: 'FAIL', absolute: Number.NaN, relative: Number.NaN, tolerance, note: problem ?? 'empty' };
+    }
+    const passed = worst.excess <= 1;
+    const note = passed ? tolerance.why : worst.where;
+    return {
+      outcome: passed ? 'pass' : 'FAIL',
+      absolute: this.absolute,
+      relative: this.relative,
+      tolerance,
+      ...(note === undefined ? {} : { note }),
+    };
+  }
+}

@@ -1,0 +1,87 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertError } from '@cert/core';
+import type { Device } from '@cert/jit';
+import { Comparison, type Row } from './compare.js';
+import { Field } from './field.js';
+import type { Kind } from './kind.js';
+import {
+  ibpEvaluation,
+  ibpTraining,
+  initialization,
+  normalized,
+  regularization,
+  schedules,
+  trajectory,
+} from './kinds/index.js';
+
+/** How each kind of file is compared. Others are reported as not covered. */
+export const KINDS: { readonly [kind: string]: Kind } = {
+  ibp_mlp: ibpEvaluation,
+  ibp_cnn: ibpEvaluation,
+  ibp_cnn_train: ibpTraining,
+  reg: regularization,
+  cert_norm: normalized,
+  schedules,
+  init: initialization,
+  trajectory,
+};
+
+/**
+ * Compares every JSON file of a folder, one after the other, and yields a row for each quantity.
+ *
+ * @throws CertError `bad-file` when the folder cannot be read or holds no JSON file; what is wrong with a file is a row
+ */
+export async function* compareFolder(folder: string, devices: readonly Device[]): AsyncGenerator<Row> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw new CertError('bad-file', `The folder "${folder}" cannot be read.`, 'Give a folder of golden files.', {
+      cause,
+    });
+  });
+  const files = names.filter((name) => name.endsWith('.json')).sort();
+  if (files.length === 0) {
+    throw new CertError('bad-file', `The folder "${folder}" holds no JSON file.`, 'Give a folder of golden files.');
+  }
+  for (const name of files) yield* compareFile(folder, name, devices);
+}
+
+async function* compareFile(folder: string, name: string, devices: readonly Device[]): AsyncGenerator<Row> {
+  const host = new Comparison(name, 'host');
+  let file: Field;
+  let kind: string;
+  try {
+    file = await readJson(folder, name);
+    kind = file.get('kind').text();
+  } catch (error) {
+    host.fail('(file)', reasonOf(error));
+    return yield* host.rows();
+  }
+  const how = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (how === undefined) {
+    const nothing = { absolute: Number.NaN, relative: Number.NaN };
+    return yield { file: name, device: '-', quantity: kind, outcome: 'not covered', ...nothing };
+  }
+  const source = { file, sibling: (other: string) => readJson(folder, other) };
+  if (how.on === 'host') return yield* await attempt(host, () => how.compare(source, host));
+  for (const device of devices) {
+    const comparison = new Comparison(name, device.name);
+    yield* await attempt(comparison, () => how.compare(source, device, comparison));
+  }
+}
+
+/** What was compared up to an error is reported, and the error as a row of its own. */
+async function attempt(comparison: Comparison, compare: () => Promise<void>): Promise<Row[]> {
+  await compare().catch((error: unknown) => comparison.fail('(file)', reasonOf(error)));
+  return comparison.rows();
+}
+
+async function readJson(folder: string, name: string): Promise<Field> {
+  try {
+    return new Field(JSON.parse(await readFile(join(folder, name), 'utf8')), '');
+  } catch (cause) {
+    throw new CertError('bad-file', `"${name}" is no JSON file: ${reasonOf(cause)}`, 'Restore it.', { cause });
+  }
+}
+
+const reasonOf = (error: unknown): string =>
+  error instanceof CertError ? error.problem : error instanceof Error ? error.message : String(error);

@@ -1,0 +1,89 @@
+import { ibp, marginSpec, naturalPass, runningNorm } from '@cert/bounds';
+import { type Bounds, linfBall, type Params, reluInputs, type Stats, type Tensor } from '@cert/core';
+import { callOn, dataRange, type Outputs, put, putLabels, putParams, putScalar } from '../device-call.js';
+import type { Field } from '../field.js';
+import type { Kind } from '../kind.js';
+import { readNet } from '../net.js';
+
+/** The ops as the files call them in `affine_outputs`. */
+const AFFINE: { readonly [op: string]: string } = { conv: 'conv2d', linear: 'dense', batchnormalization: 'batchNorm' };
+
+/** Interval bounds with running statistics: `ibp_mlp`, `ibp_cnn`. */
+export const ibpEvaluation: Kind = {
+  on: 'devices',
+  async compare({ file }, device, to) {
+    const net = readNet(file.get('net'), file.get('x'));
+    const { model } = net;
+    const last = model.nodes.at(-1)!.name;
+    const classes = file.get('num_class').number();
+    const range = dataRange(file);
+    const values = await callOn(
+      device,
+      (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
+        const norm = runningNorm(stats);
+        const box = linfBall(x, epsilon, range());
+        const spec = marginSpec(labels, classes);
+        const bounds = ibp.bound(model, params, norm, box);
+        const margins = ibp.bound(model, params, norm, box, spec).output;
+        return {
+          ...everyNode(bounds),
+          x_lower: box.lower,
+          x_upper: box.upper,
+          C: spec.matrix,
+          logits: naturalPass(model, params, x, norm).output,
+          logits_lower: bounds.output.lower,
+          logits_upper: bounds.output.upper,
+          margin_lower: margins.lower,
+          margin_upper: margins.upper,
+          [`${last}.lower`]: bounds.output.lower,
+          [`${last}.upper`]: bounds.output.upper,
+        };
+      },
+      putParams(device, net.params),
+      putParams(device, net.stats),
+      put(device, net.activation('input', file.get('x').tensor())),
+      putLabels(device, file.get('labels')),
+      putScalar(device, file.get('eps').number()),
+    );
+
+    for (const name of ['x_lower', 'x_upper']) {
+      to.add(name, values[name], net.activation('input', file.get(name).tensor()));
+    }
+    for (const name of ['C', 'logits', 'logits_lower', 'logits_upper', 'margin_lower', 'margin_upper']) {
+      to.add(name, values[name], file.get(name).tensor());
+    }
+    const list = (quantity: string, nodes: readonly string[]) => {
+      const entries = file.get(quantity);
+      expectCount(entries, nodes.length);
+      for (const [i, entry] of entries.list().entries()) {
+        for (const side of ['lower', 'upper']) {
+          const expected = net.activation(nodes[i]!, entry.get(side).tensor());
+          to.add(`${quantity}.${side}`, values[`${nodes[i]}.${side}`], expected, undefined, `[${i}]`);
+        }
+      }
+    };
+    list('relu_inputs', reluInputs(model));
+    const affine = model.nodes.filter(({ op }) => Object.values(AFFINE).includes(op));
+    for (const [i, entry] of file.get('affine_outputs').list().entries()) {
+      const op = entry.get('op');
+      if (AFFINE[op.text()] !== affine[i]?.op) throw op.wrong(`is "${op.text()}" and ours is "${affine[i]?.op}"`);
+    }
+    list(
+      'affine_outputs',
+      affine.map(({ name }) => name),
+    );
+  },
+};
+
+const everyNode = (bounds: Bounds): Outputs =>
+  Object.fromEntries(
+    Object.entries(bounds.at).flatMap(([node, { lower, upper }]) => [
+      [`${node}.lower`, lower],
+      [`${node}.upper`, upper],
+    ]),
+  );
+
+/** @throws CertError `bad-file` when a list has not one entry for each of ours */
+export function expectCount(list: Field, count: number): void {
+  if (list.list().length !== count) throw list.wrong(`has ${list.list().length} entries and ours are ${count}`);
+}

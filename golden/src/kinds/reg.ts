@@ -1,0 +1,127 @@
+import { ibp, naturalPass } from '@cert/bounds';
+import { linfBall, type Params, reluInputs, type Tensor, tf } from '@cert/core';
+import type { Device } from '@cert/jit';
+import { reluBalance, reluBalanceReport, tightness, tightnessReport, weightedSum } from '@cert/regularizers';
+import { valueAndGrad } from '@cert/trainer';
+import { caseName, readEdit } from '../case.js';
+import { type Comparison, type Tolerance, VALUE } from '../compare.js';
+import { callOn, dataRange, named, type Outputs, put, putParams, putScalar, type Values } from '../device-call.js';
+import type { Field } from '../field.js';
+import { compareGradients, gradientTolerance } from '../gradients.js';
+import type { Kind } from '../kind.js';
+import { type Net, readNet } from '../net.js';
+import { expectCount } from './ibp.js';
+
+/** Below this radius the file's float32 pairs of lower and upper are coarse; ours keep center and radius. */
+const COARSE_BELOW = 1e-5;
+
+/** Radii and their ratios may be small against the usual absolute tolerance, so that they get a relative one only. */
+const RADIUS: Tolerance = { relative: 1e-4, absolute: 0 };
+const COARSE_RADIUS: Tolerance = { relative: 5e-3, absolute: 0, why: 'the radius is lost in float32 lower and upper' };
+
+/** The file's name of each number of a layer, and ours. */
+const TIGHTNESS = { tightness: 'meanRadius', tightness_ratio: 'ratio', loss_tightness: 'loss' } as const;
+const BALANCE = {
+  center_mean: 'centerMean',
+  n_active: 'activeCount',
+  n_inactive: 'inactiveCount',
+  mean_active: 'activeMean',
+  mean_inactive: 'inactiveMean',
+  var_sum_active: 'activeSpread',
+  var_sum_inactive: 'inactiveSpread',
+  mean_ratio: 'meanRatio',
+  var_ratio: 'spreadRatio',
+  loss_relu: 'loss',
+  loss_relu_skipped: 'skipped',
+} as const;
+
+/** The regularizers, layer by layer, and their gradient: `reg`. */
+export const regularization: Kind = {
+  on: 'devices',
+  async compare(source, device, to) {
+    const { file } = source;
+    const base = file.has('net_from') ? await source.sibling(file.get('net_from').text()) : file;
+    const net = readNet(base.get('net'), base.get('x'));
+    for (const [i, entry] of file.get('cases').list().entries()) {
+      const values = await evaluate(base, file.get('tol').number(), net, entry, device);
+      compareCase(to, caseName(entry, i), net, entry, values);
+    }
+  },
+};
+
+function compareCase(to: Comparison, name: string, net: Net, entry: Field, values: Values): void {
+  const coarse = entry.get('eps').number() < COARSE_BELOW;
+  to.add(`${name} tightness_0`, values.tightness_0, entry.get('tightness_0').number(), RADIUS);
+  for (const quantity of ['L_tightness', 'L_relu', 'total']) {
+    to.add(`${name} ${quantity}`, values[quantity], entry.get(quantity).number());
+    if (!entry.has('float64')) continue;
+    to.add(`${name} float64.${quantity}`, values[quantity], entry.get('float64').get(quantity).number());
+  }
+  const nodes = reluInputs(net.model);
+  expectCount(entry.get('layers'), nodes.length);
+  for (const [k, layer] of entry.get('layers').list().entries()) {
+    const add = (field: string, expected: number, tolerance: Tolerance = VALUE) =>
+      to.add(`${name} layers.${field}`, values[`${nodes[k]}.${field}`], expected, tolerance, `[${k}]`);
+    const skipped = layer.get('loss_relu_skipped').flag();
+    const radius = coarse ? COARSE_RADIUS : RADIUS;
+    add('tightness', layer.get('tightness').number(), radius);
+    // Our divisor is at least 1e-12, which is what the losses of the file are computed with as well.
+    const ratio = layer.get('tightness_ratio').number();
+    add(
+      'tightness_ratio',
+      ratio === Number.POSITIVE_INFINITY ? entry.get('tightness_0').number() / 1e-12 : ratio,
+      radius,
+    );
+    add('loss_tightness', layer.get('loss_tightness').number());
+    add('n_total', layer.get('n_total').number());
+    add('min_abs_bound', layer.get('min_abs_bound').number());
+    for (const field of Object.keys(BALANCE)) {
+      if (field === 'loss_relu_skipped') add(field, skipped ? 1 : 0);
+      // The file says how the layer came to be skipped (nan, inf); ours has the values that stand in for it.
+      else if (skipped && field === 'loss_relu') add(field, 0);
+      else if (skipped && field.endsWith('_ratio')) add(field, 1);
+      else add(field, layer.get(field).number());
+    }
+  }
+  const expected = entry.get('grad_total');
+  const tolerance = coarse
+    ? gradientTolerance(expected, 1e-2, 'the radius is lost in float32 lower and upper')
+    : gradientTolerance(expected);
+  compareGradients(to, `${name} grad_total`, net, values, 'total', expected, tolerance);
+}
+
+function evaluate(base: Field, tolerance: number, net: Net, entry: Field, device: Device) {
+  const { model } = net;
+  const range = dataRange(base);
+  const total = weightedSum([
+    [1, tightness({ tolerance })],
+    [1, reluBalance({ tolerance })],
+  ]);
+  return callOn(
+    device,
+    (start: Params, x: Tensor, epsilon: Tensor): Outputs => {
+      const { value, aux, grads } = valueAndGrad((params) => {
+        const { norm } = naturalPass(model, params, x, 'batch');
+        const input = linfBall(x, epsilon, range());
+        const bounds = ibp.bound(model, params, norm, input);
+        const context = { model, params, input, bounds };
+        const tight = tightnessReport(context, { tolerance });
+        const balance = reluBalanceReport(context, { tolerance });
+        const layers: { [name: string]: Tensor } = {};
+        for (const node of reluInputs(model)) {
+          for (const [field, ours] of Object.entries(TIGHTNESS)) layers[`${node}.${field}`] = tight.layers[node]![ours];
+          for (const [field, ours] of Object.entries(BALANCE)) layers[`${node}.${field}`] = balance.layers[node]![ours];
+          const { lower, upper } = bounds.at[node]!;
+          layers[`${node}.n_total`] = tf.scalar(lower.size);
+          layers[`${node}.min_abs_bound`] = tf.minimum(tf.min(tf.abs(lower)), tf.min(tf.abs(upper)));
+        }
+        const losses = { tightness_0: tight.inputRadius, L_tightness: tight.loss, L_relu: balance.loss };
+        return { value: total.term(context), aux: { ...layers, ...losses } };
+      }, start);
+      return { ...aux, total: value, ...named('total', grads) };
+    },
+    putParams(device, net.params, readEdit(entry, net)),
+    put(device, net.activation('input', base.get('x').tensor())),
+    putScalar(device, entry.get('eps').number()),
+  );
+}
