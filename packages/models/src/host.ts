@@ -119,8 +119,10 @@ export function unflattenHost(tensors: FlatTensors, source = 'the tensors'): Hos
     for (const [path, rest, tensor] of entries) {
       const dot = rest.indexOf('.');
       const key = dot < 0 ? rest : rest.slice(0, dot);
-      const group = groups.get(key) ?? [];
-      groups.set(key, [...group, [path, dot < 0 ? '' : rest.slice(dot + 1), tensor]]);
+      const entry = [path, dot < 0 ? '' : rest.slice(dot + 1), tensor] as const;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [entry]);
+      else group.push(entry);
     }
     return Object.fromEntries(
       [...groups].map(([key, group]) => {

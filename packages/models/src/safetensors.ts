@@ -24,11 +24,19 @@ const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 /**
  * Writes tensors and strings as one safetensors file.
  *
- * @throws CertError `shape-mismatch` naming a tensor that does not have as many values as its shape
+ * @throws CertError `shape-mismatch` naming a tensor that does not have as many values as its shape; `bad-argument` for a tensor
+ * named `__metadata__`
  */
 export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array {
   let end = 0;
   const entries = Object.entries(tensors).map(([name, { shape, data }]) => {
+    if (name === METADATA) {
+      throw new CertError(
+        'bad-argument',
+        `A tensor is named "${METADATA}".`,
+        'Rename it: the format has taken this name.',
+      );
+    }
     if (data.length !== size(shape)) {
       throw new CertError(
         'shape-mismatch',

@@ -1,0 +1,242 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CertError, type Model, paramSpecs, type Shape, statSpecs, type TensorSpec } from '@cert/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  decodeSafetensors,
+  encodeCheckpoint,
+  encodeSafetensors,
+  type HostParams,
+  type HostTensor,
+  loadCheckpoint,
+  saveCheckpoint,
+  smallConv,
+} from './index.js';
+
+const model = smallConv({
+  inputShape: [4, 4, 1],
+  classes: 3,
+  filters: [2],
+  dense: 3,
+  normalize: { mean: [0.5], std: [0.25] },
+});
+
+const filled = (shape: Shape, first: number): HostTensor => ({
+  shape,
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(first + i / 7)),
+});
+
+function tree(specs: readonly TensorSpec[], first: number): HostParams {
+  const params: Record<string, Record<string, HostTensor>> = {};
+  specs.forEach(({ node, name, shape }, i) => {
+    params[node] = { ...params[node], [name]: filled(shape, first + i) };
+  });
+  return params;
+}
+
+const checkpoint = {
+  model,
+  params: tree(paramSpecs(model), 1),
+  stats: tree(statSpecs(model), -5),
+  extra: {
+    optimizer: {
+      m: tree(paramSpecs(model), 100),
+      v: tree(paramSpecs(model), 200),
+      t: { shape: [], data: Int32Array.of(41) },
+    },
+  },
+  metadata: { epoch: 3, config: { epsilon: 0.1, milestones: [8, 11], note: null } },
+} satisfies Checkpoint;
+
+/** The checkpoint's file with something about it changed. */
+function altered(change: (file: ReturnType<typeof parts>) => void): Uint8Array {
+  const file = parts();
+  change(file);
+  return encodeSafetensors(file);
+}
+
+function parts(): { tensors: Record<string, HostTensor>; metadata: Record<string, string> } {
+  const { tensors, metadata } = decodeSafetensors(encodeCheckpoint(checkpoint));
+  return { tensors: { ...tensors }, metadata: { ...metadata } };
+}
+
+const errorOf = (f: () => unknown): CertError => {
+  try {
+    f();
+  } catch (error) {
+    if (error instanceof CertError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+};
+
+describe('encodeCheckpoint and decodeCheckpoint', () => {
+  it('give everything back', () => {
+    expect(decodeCheckpoint(encodeCheckpoint(checkpoint))).toEqual(checkpoint);
+  });
+
+  it('give empty parts back as empty', () => {
+    const { model: graph, params, stats } = checkpoint;
+    const read = decodeCheckpoint(encodeCheckpoint({ model: graph, params, stats }));
+    expect(read).toEqual({ model: graph, params, stats, extra: {}, metadata: null });
+  });
+
+  it('name tensors by what they are', () => {
+    expect(Object.keys(parts().tensors)).toEqual(
+      expect.arrayContaining(['params.conv1.kernel', 'stats.bn1.mean', 'optimizer.m.dense2.bias', 'optimizer.t']),
+    );
+  });
+
+  it.each([
+    [
+      'a tensor of another shape',
+      (f) => {
+        f.tensors['params.dense2.kernel'] = filled([3, 4], 0);
+      },
+      'shape-mismatch',
+      'tensor "params.dense2.kernel" has the shape [3,4] and should have [3,3]',
+    ],
+    [
+      'a missing tensor',
+      (f) => {
+        delete f.tensors['stats.bn1.variance'];
+      },
+      'shape-mismatch',
+      'tensor "stats.bn1.variance" of shape [2] is missing',
+    ],
+    [
+      'a tensor too many',
+      (f) => {
+        f.tensors['params.conv9.kernel'] = filled([1], 0);
+      },
+      'shape-mismatch',
+      'it has no place for tensor "params.conv9.kernel"',
+    ],
+    [
+      'integers for weights',
+      (f) => {
+        f.tensors['params.dense2.bias'] = { shape: [3], data: Int32Array.of(1, 2, 3) };
+      },
+      'shape-mismatch',
+      'tensor "params.dense2.bias" should be float32',
+    ],
+    [
+      'another format',
+      (f) => {
+        f.metadata = { format: 'pt' };
+      },
+      'bad-file',
+      'is a safetensors file of the format "pt", not cert-checkpoint-1',
+    ],
+    [
+      'no model',
+      (f) => {
+        delete f.metadata.model;
+      },
+      'bad-file',
+      '"model" in its header is missing',
+    ],
+    [
+      'metadata that are not JSON',
+      (f) => {
+        f.metadata.metadata = '{';
+      },
+      'bad-file',
+      '"metadata" in its header is not JSON',
+    ],
+    [
+      'a model that is not well formed',
+      (f) => {
+        f.metadata.model = f.metadata.model!.replace('"inputs":["conv1"]', '"inputs":["conv7"]');
+      },
+      'bad-file',
+      'Node "bn1" reads "conv7", which does not come before it.',
+    ],
+    [
+      'a model that is none at all',
+      (f) => {
+        f.metadata.model = '{"inputShape":[1],"classes":2,"nodes":[{"name":"x","shape":[2]}]}';
+      },
+      'bad-file',
+      'the model in its header is not valid',
+    ],
+  ] as const satisfies readonly (readonly [string, (file: ReturnType<typeof parts>) => void, string, string])[])(
+    'refuse %s',
+    (_, change, code, problem) => {
+      const error = errorOf(() => decodeCheckpoint(altered(change), 'run/last.safetensors'));
+      expect(error).toMatchObject({ code, problem: expect.stringContaining(problem) });
+      expect(error.problem).toContain('run/last.safetensors');
+    },
+  );
+
+  it('refuse to write what could not be read back', () => {
+    const wrong = { ...checkpoint.params, dense2: { ...checkpoint.params.dense2, bias: filled([4], 0) } };
+    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, params: wrong }))).toMatchObject({
+      code: 'shape-mismatch',
+      problem:
+        'The checkpoint does not fit its model: tensor "params.dense2.bias" has the shape [4] and should have [3].',
+    });
+    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, metadata: { loss: Number.NaN } })).problem).toBe(
+      'The metadata has the number NaN at "loss", which JSON cannot hold.',
+    );
+    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, extra: { stats: {} } })).problem).toBe(
+      'extra has the key "stats".',
+    );
+  });
+});
+
+describe('saveCheckpoint and loadCheckpoint', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cert-models-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('go through a file and leave nothing else in the folder', async () => {
+    const path = join(folder, 'last.safetensors');
+    await saveCheckpoint(path, { ...checkpoint, metadata: 'the first' });
+    await saveCheckpoint(path, checkpoint);
+    expect(await loadCheckpoint(path)).toEqual(checkpoint);
+    expect(await readdir(folder)).toEqual(['last.safetensors']);
+  });
+
+  it('keep the old file when the new one cannot be made', async () => {
+    const path = join(folder, 'last.safetensors');
+    await saveCheckpoint(path, checkpoint);
+    const before = await readFile(path);
+    const broken: Model = { ...model, nodes: model.nodes.slice(0, -1) };
+    await expect(saveCheckpoint(path, { ...checkpoint, model: broken })).rejects.toThrow('dense2');
+    expect((await readFile(path)).equals(before)).toBe(true);
+    expect(await readdir(folder)).toEqual(['last.safetensors']);
+  });
+
+  it('say that a folder is missing', async () => {
+    const path = join(folder, 'none', 'last.safetensors');
+    await expect(saveCheckpoint(path, checkpoint)).rejects.toMatchObject({
+      code: 'bad-file',
+      problem: expect.stringContaining(path),
+    });
+  });
+
+  it('leave no temporary file when the rename fails', async () => {
+    // The path is a folder, so the content is written beside it and cannot take its place.
+    await expect(saveCheckpoint(folder, checkpoint)).rejects.toMatchObject({ code: 'bad-file' });
+    expect((await readdir(tmpdir())).filter((name) => name.startsWith(`${folder.split('/').at(-1)}.`))).toEqual([]);
+  });
+
+  it('name a file that is missing or cut short', async () => {
+    const path = join(folder, 'last.safetensors');
+    await expect(loadCheckpoint(path)).rejects.toMatchObject({
+      code: 'bad-file',
+      problem: expect.stringContaining(path),
+    });
+    const bytes = encodeCheckpoint(checkpoint);
+    await writeFile(path, bytes.subarray(0, bytes.length - 10));
+    await expect(loadCheckpoint(path)).rejects.toThrow(
+      `${path} is truncated: it has ${bytes.length - 10} bytes and should have ${bytes.length}.`,
+    );
+  });
+});

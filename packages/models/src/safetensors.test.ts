@@ -1,0 +1,111 @@
+import { CertError } from '@cert/core';
+import { describe, expect, it } from 'vitest';
+import { decodeSafetensors, encodeSafetensors } from './index.js';
+
+/** Written by the reference implementation (the Python package safetensors 0.8, `safetensors.numpy.save`). */
+const FROM_PYTHON = Buffer.from(
+  '6AAAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJ3aG8iOiJweXRob24ifSwicGFyYW1zLmRlbnNlMS5rZXJuZWwiOnsiZHR5cGUiOiJGMzIiLCJzaGFwZSI6WzIsM10' +
+    'sImRhdGFfb2Zmc2V0cyI6WzAsMjRdfSwic2NhbGFyIjp7ImR0eXBlIjoiRjMyIiwic2hhcGUiOltdLCJkYXRhX29mZnNldHMiOlsyNCwyOF19LCJzdGVwcyI6ey' +
+    'JkdHlwZSI6IkkzMiIsInNoYXBlIjpbMl0sImRhdGFfb2Zmc2V0cyI6WzI4LDM2XX19ICAgICAgAACAPwAAAEAAAEBAAACAQAAAoEAAANBAAACAvgcAAAD4////',
+  'base64',
+);
+
+const SAME = {
+  metadata: { who: 'python' },
+  tensors: {
+    'params.dense1.kernel': { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6.5) },
+    scalar: { shape: [], data: Float32Array.of(-0.25) },
+    steps: { shape: [2], data: Int32Array.of(7, -8) },
+  },
+};
+
+/** A file with any header, for the ways in which one can be wrong. */
+function file(header: unknown, dataBytes = 0): Uint8Array {
+  const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+  const bytes = new Uint8Array(8 + json.length + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+const f32 = (shape: number[], begin: number, end: number) => ({ dtype: 'F32', shape, data_offsets: [begin, end] });
+
+describe('the safetensors format', () => {
+  it('reads what the reference implementation wrote', () => {
+    expect(decodeSafetensors(FROM_PYTHON)).toEqual(SAME);
+  });
+
+  it('writes the same bytes as the reference implementation', () => {
+    expect(Buffer.from(encodeSafetensors(SAME)).equals(FROM_PYTHON)).toBe(true);
+  });
+
+  it('reads from bytes at any address', () => {
+    const shifted = new Uint8Array(FROM_PYTHON.length + 3);
+    shifted.set(FROM_PYTHON, 3);
+    expect(decodeSafetensors(shifted.subarray(3))).toEqual(SAME);
+  });
+
+  it('keeps every bit, NaN and infinities included, and tensors without elements', () => {
+    const data = new Float32Array(Uint32Array.of(0x7fc00001, 0xff800000, 0x80000000, 1).buffer);
+    const written = encodeSafetensors({
+      tensors: { odd: { shape: [4], data }, empty: { shape: [0, 3], data: new Float32Array() } },
+      metadata: { text: 'µ "quoted"\n' },
+    });
+    const { tensors, metadata } = decodeSafetensors(written);
+    expect(Array.from(new Uint32Array(tensors.odd!.data.buffer))).toEqual([0x7fc00001, 0xff800000, 0x80000000, 1]);
+    expect(tensors.empty).toEqual({ shape: [0, 3], data: new Float32Array() });
+    expect(metadata).toEqual({ text: 'µ "quoted"\n' });
+  });
+
+  it('begins the data at a multiple of 8 whatever the header is', () => {
+    for (let n = 1; n <= 9; n++) {
+      const bytes = encodeSafetensors({
+        tensors: { ['n'.repeat(n)]: { shape: [1], data: Float32Array.of(n) } },
+        metadata: {},
+      });
+      const header = new DataView(bytes.buffer).getUint32(0, true);
+      expect(header % 8).toBe(0);
+      expect(bytes.length).toBe(8 + header + 4);
+    }
+  });
+
+  it('says how long a truncated file should be, wherever it was cut', () => {
+    for (let cut = 0; cut < FROM_PYTHON.length; cut++) {
+      const expected = cut < 8 ? 'at least 8' : cut < 240 ? 'at least 240' : '276';
+      expect(() => decodeSafetensors(FROM_PYTHON.subarray(0, cut), 'a.safetensors')).toThrow(
+        `a.safetensors is truncated: it has ${cut} bytes and should have ${expected}.`,
+      );
+    }
+  });
+
+  it.each([
+    ['too many bytes', file({ a: f32([1], 0, 4) }, 5), 'its tensors end at'],
+    ['no JSON', file('{"a":'), 'its header is not JSON'],
+    ['no object', file([1]), 'its header is not a JSON object'],
+    ['another kind of file', Buffer.from('PK\u0003\u0004 a zip file, in truth'), 'its first 8 bytes give a header of'],
+    ['metadata that are no strings', file({ __metadata__: { a: 1 } }), '__metadata__ is not a map of strings'],
+    ['a hole', file({ a: f32([1], 4, 8) }, 8), 'the data of "a" begins at 4 instead of 0'],
+    ['an overlap', file({ a: f32([2], 0, 8), b: f32([1], 4, 8) }, 8), 'the data of "b" begins at 4 instead of 8'],
+    ['a size that is not its shape', file({ a: f32([3], 0, 8) }, 8), '"a" of shape [3] has 8 bytes instead of 12'],
+    ['a negative size', file({ a: f32([-1], 4, 0) }, 4), 'the entry of "a" is'],
+    ['no entry', file({ a: null }), 'the entry of "a" is null'],
+    [
+      'another dtype',
+      file({ a: { dtype: 'F16', shape: [1], data_offsets: [0, 2] } }, 2),
+      'tensor "a" has the dtype F16',
+    ],
+  ])('refuses a file with %s', (_, bytes, problem) => {
+    expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(problem);
+    expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(CertError);
+  });
+
+  it('refuses to write a tensor whose values do not fill its shape, or with a taken name', () => {
+    const data = Float32Array.of(1, 2, 3);
+    expect(() => encodeSafetensors({ tensors: { a: { shape: [2], data } }, metadata: {} })).toThrow(
+      'Tensor "a" has 3 values and the shape [2].',
+    );
+    expect(() => encodeSafetensors({ tensors: { __metadata__: { shape: [3], data } }, metadata: {} })).toThrow(
+      'A tensor is named "__metadata__".',
+    );
+  });
+});
