@@ -163,7 +163,10 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
     async dispose() {
       for (const array of [...pool.arrays]) array.dispose();
       pool.clear();
-      for (const session of sessions) await session.release();
+      for (const session of sessions) {
+        if (options.profile !== undefined) session.endProfiling();
+        await session.release();
+      }
       sessions.clear();
     },
   };

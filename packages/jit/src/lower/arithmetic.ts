@@ -79,7 +79,8 @@ export const arithmetic: { readonly [kernel: string]: Lowering } = {
   LogicalOr: binary('or'),
   LogicalXor: binary('xor'),
   NotEqual: (build, { a, b }) => build.unary('not', build.binary('eq', a!, b!)),
-  FloorDiv: (build, { a, b }) => floorDiv(build, a!, b!),
+  // TensorFlow.js gives int32 for floats too.
+  FloorDiv: (build, { a, b }) => build.cast(floorDiv(build, a!, b!), 'int32'),
   Mod: (build, { a, b }) => build.binary('sub', a!, build.binary('mul', floorDiv(build, a!, b!), b!)),
   SquaredDifference(build, { a, b }) {
     const difference = build.binary('sub', a!, b!);

@@ -1,5 +1,41 @@
-import { type Graph, rewrite } from '../ir.js';
+import { type Graph, type Rule, rewrite, schedule } from '../ir.js';
+import { algebra } from './algebra.js';
 import { filterGradient } from './filter-gradient.js';
+import { inputGradient } from './input-gradient.js';
+import { layout } from './layout.js';
+
+export { algebra, filterGradient, inputGradient, layout };
+
+/** Applies rules, the first that fits, over and over until nothing changes. */
+export function untilStable(graph: Graph, ...rules: readonly Rule[]): Graph {
+  let before = '';
+  let now = graph;
+  for (let round = 0; round < 20; round++) {
+    now = rewrite(now, (build, value) => {
+      for (const rule of rules) {
+        const better = rule(build, value);
+        if (better !== undefined) return better;
+      }
+      return undefined;
+    });
+    const shape = fingerprint(now);
+    if (shape === before) return now;
+    before = shape;
+  }
+  return now;
+}
+
+/** The graph's structure: equal for equal graphs. */
+const fingerprint = (graph: Graph): string => {
+  const order = schedule(graph);
+  const number = new Map(order.map((value, i) => [value, i]));
+  return order
+    .map((v) => `${v.op}${JSON.stringify(v.attrs)}${v.shape}:${v.inputs.map((x) => number.get(x))}`)
+    .join(';');
+};
 
 /** The standard sequence of passes. */
-export const optimize = (graph: Graph): Graph => rewrite(graph, filterGradient);
+export function optimize(graph: Graph): Graph {
+  const simple = untilStable(graph, algebra, layout);
+  return untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, layout);
+}
