@@ -10,18 +10,23 @@ export type Outputs = { readonly [name: string]: Tensor };
 /** The values of named tensors. */
 export type Values = { readonly [name: string]: HostArray };
 
-/** Runs a pure function of trees of tensors on a device and reads what it returns. */
-export async function callOn<Args extends readonly unknown[]>(
+/** A function of trees on a device whose results are read at once. */
+export type HostFunction<Args extends readonly unknown[]> = (
+  ...args: { [K in keyof Args]: OnDevice<Args[K]> }
+) => Promise<Values>;
+
+/** Compiles (or wraps) a pure function for a device, to be called as often as there are cases. */
+export function compileOn<Args extends readonly unknown[]>(
   device: Device,
   f: (...args: Args) => Outputs,
-  ...args: { [K in keyof Args]: OnDevice<Args[K]> }
-): Promise<Values> {
+): HostFunction<Args> {
   const compiled = device.jit<Args, Outputs>(f);
-  const results = await compiled(...args);
-  const values = (await readTree<Outputs>(results)) as Values;
-  disposeTree(results);
-  await compiled.dispose();
-  return values;
+  return async (...args) => {
+    const results = await compiled(...args);
+    const values = (await readTree<Outputs>(results)) as Values;
+    disposeTree(results);
+    return values;
+  };
 }
 
 export const put = (device: Device, { data, shape }: Numbers): DeviceArray =>

@@ -3,7 +3,16 @@ import { linfBall, normalize, type Params, type Stats, type Tensor, tf } from '@
 import type { Device } from '@cert/jit';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from '@cert/trainer';
 import { caseName } from '../case.js';
-import { callOn, dataRange, type Outputs, put, putLabels, putParams, putScalar } from '../device-call.js';
+import {
+  compileOn,
+  dataRange,
+  type Outputs,
+  put,
+  putLabels,
+  putParams,
+  putScalar,
+  type Values,
+} from '../device-call.js';
 import type { Field } from '../field.js';
 import type { Kind } from '../kind.js';
 import { readNet } from '../net.js';
@@ -15,16 +24,13 @@ import { readNet } from '../net.js';
 export const normalized: Kind = {
   on: 'devices',
   async compare({ file }, device, to) {
+    const evaluate = evaluator(file, device);
+    const image = readNet(file.get('net'), file.get('x'));
     const images = file.get('labels').numbers().length;
     for (const [i, entry] of file.get('cases').list().entries()) {
       const at = (quantity: string) => `${caseName(entry, i)} ${quantity}`;
       const epsilon = entry.get('eps').number();
-      const values = await evaluate(
-        file,
-        entry.get('robust').flag() ? epsilon : file.get('min_eps_reg').number(),
-        device,
-      );
-      const image = readNet(file.get('net'), file.get('x'));
+      const values = await evaluate(entry.get('robust').flag() ? epsilon : file.get('min_eps_reg').number());
       for (const name of ['x', 'x_lower', 'x_upper']) {
         const expected = image.activation('input', (name === 'x' ? file : entry).get(name).tensor());
         if (name !== 'x') to.add(at(name), values[name], expected);
@@ -41,14 +47,15 @@ export const normalized: Kind = {
   },
 };
 
-function evaluate(file: Field, radius: number, device: Device) {
+/** The losses and bounds at a radius in raw pixels. */
+function evaluator(file: Field, device: Device): (radius: number) => Promise<Values> {
   const [mean, std] = [file.get('mean').tensor().data, file.get('std').tensor().data];
   const net = readNet(file.get('net'), file.get('x'));
   const raw = readNet(file.get('net'), file.get('x'), [normalize(mean, std)]).model;
   const layer = raw.nodes[0]!.name;
   const classes = file.get('num_class').number();
   const range = dataRange(file);
-  return callOn(
+  const evaluate = compileOn(
     device,
     (params: Params, stats: Stats, x: Tensor, pixels: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
       const norm = runningNorm(stats);
@@ -71,11 +78,14 @@ function evaluate(file: Field, radius: number, device: Device) {
         'raw.margin_lower': rawBounds.output.lower,
       };
     },
-    putParams(device, net.params),
-    putParams(device, net.stats),
-    put(device, net.activation('input', file.get('x').tensor())),
-    put(device, net.activation('input', file.get('x_raw').tensor())),
-    putLabels(device, file.get('labels')),
-    putScalar(device, radius),
   );
+  return (radius) =>
+    evaluate(
+      putParams(device, net.params),
+      putParams(device, net.stats),
+      put(device, net.activation('input', file.get('x').tensor())),
+      put(device, net.activation('input', file.get('x_raw').tensor())),
+      putLabels(device, file.get('labels')),
+      putScalar(device, radius),
+    );
 }

@@ -3,7 +3,17 @@ import { linfBall, type Params, type Stats, type Tensor } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { countErrors, countUnverified, crossEntropy, robustLoss, valueAndGrad } from '@cert/trainer';
 import { caseName, readEdit } from '../case.js';
-import { callOn, dataRange, named, type Outputs, put, putLabels, putParams, putScalar } from '../device-call.js';
+import {
+  compileOn,
+  dataRange,
+  named,
+  type Outputs,
+  put,
+  putLabels,
+  putParams,
+  putScalar,
+  type Values,
+} from '../device-call.js';
 import type { Field } from '../field.js';
 import { compareGradients } from '../gradients.js';
 import type { Kind } from '../kind.js';
@@ -15,10 +25,11 @@ export const ibpTraining: Kind = {
   on: 'devices',
   async compare({ file }, device, to) {
     const net = readNet(file.get('net'), file.get('x'));
+    const evaluate = evaluator(file, net, device);
     const images = file.get('labels').numbers().length;
     for (const [i, entry] of file.get('cases').list().entries()) {
       const at = (quantity: string) => `${caseName(entry, i)} ${quantity}`;
-      const values = await evaluate(file, net, entry, device);
+      const values = await evaluate(entry);
       for (const name of ['ce_loss', 'robust_loss']) to.add(at(name), values[name], entry.get(name).number());
       for (const name of ['error', 'robust_error']) {
         to.add(at(name), Number(values[name]?.[0]) / images, entry.get(name).number());
@@ -47,11 +58,12 @@ export const ibpTraining: Kind = {
   },
 };
 
-function evaluate(file: Field, net: Net, entry: Field, device: Device) {
+/** Losses, gradients and statistics of one case. */
+function evaluator(file: Field, net: Net, device: Device): (entry: Field) => Promise<Values> {
   const { model } = net;
   const classes = file.get('num_class').number();
   const range = dataRange(file);
-  return callOn(
+  const evaluate = compileOn(
     device,
     (start: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
       const natural = valueAndGrad((params) => {
@@ -80,10 +92,13 @@ function evaluate(file: Field, net: Net, entry: Field, device: Device) {
         ...named('robust_loss', robust.grads),
       };
     },
-    putParams(device, net.params, readEdit(entry, net)),
-    putParams(device, net.stats),
-    put(device, net.activation('input', file.get('x').tensor())),
-    putLabels(device, file.get('labels')),
-    putScalar(device, entry.get('eps').number()),
   );
+  return (entry) =>
+    evaluate(
+      putParams(device, net.params, readEdit(entry, net)),
+      putParams(device, net.stats),
+      put(device, net.activation('input', file.get('x').tensor())),
+      putLabels(device, file.get('labels')),
+      putScalar(device, entry.get('eps').number()),
+    );
 }

@@ -1,6 +1,6 @@
 import { ibp, marginSpec, naturalPass, runningNorm } from '@cert/bounds';
 import { type Bounds, linfBall, type Params, reluInputs, type Stats, type Tensor } from '@cert/core';
-import { callOn, dataRange, type Outputs, put, putLabels, putParams, putScalar } from '../device-call.js';
+import { compileOn, dataRange, type Outputs, put, putLabels, putParams, putScalar } from '../device-call.js';
 import type { Field } from '../field.js';
 import type { Kind } from '../kind.js';
 import { readNet } from '../net.js';
@@ -17,7 +17,7 @@ export const ibpEvaluation: Kind = {
     const last = model.nodes.at(-1)!.name;
     const classes = file.get('num_class').number();
     const range = dataRange(file);
-    const values = await callOn(
+    const evaluate = compileOn(
       device,
       (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
         const norm = runningNorm(stats);
@@ -39,6 +39,8 @@ export const ibpEvaluation: Kind = {
           [`${last}.upper`]: bounds.output.upper,
         };
       },
+    );
+    const values = await evaluate(
       putParams(device, net.params),
       putParams(device, net.stats),
       put(device, net.activation('input', file.get('x').tensor())),
