@@ -85,7 +85,7 @@ interface Compiled {
 
 /** Compiles functions to ONNX and runs them on ONNX Runtime's CPU provider. */
 export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
-  const ort = await (options.load ?? loadRuntime)();
+  const ort = await loadRuntime(options.load ?? (() => import('onnxruntime-node')));
   const pool = new Pool();
   const sessions = new Set<Ort.InferenceSession>();
   const threads = options.threads ?? 0;
@@ -175,9 +175,9 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
 const tensor = (ort: typeof Ort, { dtype, values, shape }: CpuArray): Ort.Tensor =>
   new ort.Tensor(dtype as 'float32', values as Float32Array, shape);
 
-async function loadRuntime(): Promise<typeof Ort> {
+async function loadRuntime(load: () => Promise<typeof Ort>): Promise<typeof Ort> {
   try {
-    return await import('onnxruntime-node');
+    return await load();
   } catch (cause) {
     throw new CertError(
       'missing-package',
