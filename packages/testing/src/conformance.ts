@@ -41,7 +41,7 @@ export function guarded<T>(who: string, where: string, run: () => T): T {
       who,
       where,
       `it threw "${error instanceof Error ? error.message : String(error)}".`,
-      'A plug-in must work on every well-formed model and batch, the empty one included; a missing op is a CertError.',
+      'A plug-in works on every well-formed model and batch, the empty one included, and every op in it has a gradient (comparisons have none: keep masks off the tape with tf.customGrad).',
       error,
     );
   }

@@ -19,7 +19,7 @@ import {
 import { type Forward, failure } from './conformance.js';
 import { evaluate, sizeOf } from './host.js';
 import { type BoundCall, forwardTensors, type HostBox, hostBounds, OUTPUT } from './host-bounds.js';
-import type { NamedModel } from './models.js';
+import { type NamedModel, usesOnly } from './models.js';
 import { place } from './soundness.js';
 
 /** Affine nets in which every element sees each input once: interval arithmetic is exact on them. */
@@ -38,7 +38,7 @@ export function singleLayers(ops?: readonly Op[]): NamedModel[] {
     { name: 'globalAvgPool', model: sequential([3, 3, 2], [globalAvgPool(), dense(3)]) },
     { name: 'add', model: twice.build() },
   ];
-  return nets.filter(({ model }) => ops === undefined || model.nodes.every((node) => ops.includes(node.op)));
+  return nets.filter(usesOnly(ops));
 }
 
 /** Affine nets in which paths meet again: exact only for methods that keep the relation to the input. */
@@ -54,11 +54,12 @@ export function affineNets(ops?: readonly Op[]): NamedModel[] {
     { name: 'conv2d, conv2d, dense', model: sequential([4, 4, 2], [conv2d(3), conv2d(2), flatten(), dense(3)]) },
     { name: 'residual', model: skip.build() },
   ];
-  return nets.filter(({ model }) => ops === undefined || model.nodes.every((node) => ops.includes(node.op)));
+  return nets.filter(usesOnly(ops));
 }
 
 /** ReLU alone and before a dense layer: monotone in every input, so that the range is attained at corners. */
-export const reluNet = (): NamedModel => ({ name: 'relu', model: sequential([4], [relu(), dense(3)]) });
+export const reluNets = (ops?: readonly Op[]): NamedModel[] =>
+  [{ name: 'relu', model: sequential([4], [relu(), dense(3)]) }].filter(usesOnly(ops));
 
 /**
  * The exact range of an affine net: f is evaluated at 0 and at the unit vectors, which gives its Jacobian J and offset; the range is

@@ -1,4 +1,5 @@
 import { CertError, createRng, type Tensor, tf } from '@cert/core';
+import { guarded } from './conformance.js';
 import { evaluate, type Values } from './host.js';
 
 /** How {@link checkGradient} compares. */
@@ -29,7 +30,7 @@ export async function checkGradient(
   const rng = createRng(seed, 'checkGradient');
   const { y } = await evaluate(() => ({ y: f(...at) }));
   const weights = Float32Array.from(y.data, () => (rng.int(2) === 0 ? -1 : 1) * (0.5 + rng.uniform()));
-  const gradients = await gradientsOf(f, at, weights, y.shape);
+  const gradients = await gradientsOf(who, f, at, weights, y.shape);
 
   for (const [k, x] of at.entries()) {
     const gradient = gradients[k]!;
@@ -75,6 +76,7 @@ export async function checkGradient(
 
 /** Gradients of the weighted sum of the outputs; 0 for an input that the function does not use. */
 async function gradientsOf(
+  who: string,
   f: (...xs: Tensor[]) => Tensor,
   at: readonly Tensor[],
   weights: Float32Array,
@@ -86,11 +88,8 @@ async function gradientsOf(
       const reached = xs.map((x) => tf.mul(tf.sum(x), 0)).reduce((a, b) => tf.add(a, b), tf.scalar(0));
       return tf.add(tf.sum(tf.mul(f(...xs), tf.tensor(weights, [...shape]))), reached);
     };
-    return Object.fromEntries(
-      tf
-        .grads(weighted)([...at])
-        .map((gradient, k) => [String(k), gradient]),
-    );
+    const all = guarded(who, 'its gradient', () => tf.grads(weighted)([...at]));
+    return Object.fromEntries(all.map((gradient, k) => [String(k), gradient]));
   });
   return at.map((_, k) => gradients[String(k)]!);
 }

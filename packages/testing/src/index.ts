@@ -1,3 +1,4 @@
 export { type BoundMethodSuiteOptions, boundMethodSuite } from './bound-method.js';
 export type { ConformanceCase, Forward } from './conformance.js';
 export { checkGradient, type GradientOptions } from './gradient.js';
+export { type RegularizerSuiteOptions, regularizerSuite } from './regularizer.js';

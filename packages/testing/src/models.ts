@@ -38,6 +38,12 @@ export interface NamedModel {
   readonly model: Model;
 }
 
+/** Whether a net uses only some ops; `undefined` stands for all. */
+export const usesOnly =
+  (ops: readonly Op[] | undefined) =>
+  ({ model }: NamedModel): boolean =>
+    ops === undefined || model.nodes.every((node) => ops.includes(node.op));
+
 /** The nets that every bound method is run on, as far as they use only `ops`. */
 export function sampleModels(ops?: readonly Op[]): NamedModel[] {
   return [
@@ -75,7 +81,7 @@ export function sampleModels(ops?: readonly Op[]): NamedModel[] {
         ],
       ),
     },
-  ].filter(({ model }) => ops === undefined || model.nodes.every((node) => ops.includes(node.op)));
+  ].filter(usesOnly(ops));
 }
 
 function residual(): Model {

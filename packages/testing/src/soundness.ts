@@ -1,5 +1,5 @@
 import { type IntervalTensor, type Rng, type Tensor, tf } from '@cert/core';
-import { type Forward, failure } from './conformance.js';
+import { type Forward, failure, guarded } from './conformance.js';
 import { evaluate, sizeOf, type Values } from './host.js';
 import { type BoundCall, forwardTensors, gatherSpec, type HostBox, hostBounds, OUTPUT } from './host-bounds.js';
 
@@ -150,7 +150,7 @@ async function gradientAt(
       return tf.sum(tf.mul(value, tf.tensor(wanted, value.shape)));
     };
     const images = tf.tensor(points.values, [points.owners.length, ...call.model.inputShape]);
-    return { gradient: tf.grad(objective)(images) };
+    return { gradient: guarded('forward', `the gradient of node "${node}"`, () => tf.grad(objective)(images)) };
   });
   return gradient.data;
 }
