@@ -1,1 +1,18 @@
-export {};
+export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit } from './arrays.js';
+export { type BatchOptions, batchCount, batches, type HostBatch } from './batches.js';
+export { defaultCacheFolder } from './cache.js';
+export { digits } from './digits.js';
+export { fashionMnist } from './fashion-mnist.js';
+export {
+  type IdxArray,
+  type IdxDataset,
+  type IdxSplit,
+  idxDataset,
+  type NamedBytes,
+  parseIdx,
+  parseIdxSplit,
+} from './idx.js';
+export { mnist } from './mnist.js';
+export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
+export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
+export { checkSplit, type Dataset, type PixelRange, type Split, subset } from './split.js';

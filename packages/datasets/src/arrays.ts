@@ -1,0 +1,64 @@
+import { CertError, type Shape } from '@cert/core';
+import { badLabel, checkSplit, type Dataset, type PixelRange, type Split } from './split.js';
+
+/** A user's own arrays, as {@link arraySplit} takes them. */
+export interface ArraySplit {
+  /** The shape of one image: [height, width, channels]. */
+  readonly shape: Shape;
+  readonly classes: number;
+  /** All pixel values, row-major [count, ...shape]. */
+  readonly images: Uint8Array | Float32Array;
+  /** One class index per image. */
+  readonly labels: ArrayLike<number>;
+  /** A pixel's value is its stored value times this. Default 1/255 for bytes, 1 for floats. */
+  readonly scale?: number | undefined;
+}
+
+/**
+ * A split of a user's own arrays, checked; the pixels are not copied.
+ *
+ * @throws CertError as {@link checkSplit}, and `bad-data` for a label that is no whole number
+ */
+export function arraySplit(arrays: ArraySplit, name = 'the split', range?: PixelRange): Split {
+  const { shape, classes, images, labels, scale = images instanceof Uint8Array ? 1 / 255 : 1 } = arrays;
+  if (!Number.isInteger(classes) || classes < 2 || classes > 256) {
+    throw new CertError('bad-argument', `${name}: classes is ${classes}.`, 'Give a whole number from 2 to 256.');
+  }
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes)) throw badLabel(name, i, label, classes);
+  }
+  const split = { shape, classes, count: labels.length, images, scale, labels: Uint8Array.from(labels) };
+  return checkSplit(split, name, range);
+}
+
+/** What {@link arrayDataset} takes. */
+export interface ArrayDataset {
+  readonly name: string;
+  readonly train: ArraySplit;
+  readonly test: ArraySplit;
+  /** Default [0, 1]. */
+  readonly range?: PixelRange | undefined;
+}
+
+/**
+ * A dataset of a user's own arrays, checked.
+ *
+ * @throws CertError as {@link arraySplit}; `shape-mismatch` when training and test set differ in image shape or classes
+ */
+export function arrayDataset({ name, train, test, range = { min: 0, max: 1 } }: ArrayDataset): Dataset {
+  const dataset = {
+    name,
+    train: arraySplit(train, `${name}, training set`, range),
+    test: arraySplit(test, `${name}, test set`, range),
+    range,
+  };
+  if (String(train.shape) !== String(test.shape) || train.classes !== test.classes) {
+    throw new CertError(
+      'shape-mismatch',
+      `${name}: training images are [${train.shape}] in ${train.classes} classes, test images [${test.shape}] in ${test.classes}.`,
+      'Both sets must have the same image shape and number of classes.',
+    );
+  }
+  return dataset;
+}

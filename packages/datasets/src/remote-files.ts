@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertError } from '@cert/core';
+import { defaultCacheFolder } from './cache.js';
+import type { NamedBytes } from './idx.js';
+
+/** A file that can be downloaded. */
+export interface RemoteFile {
+  readonly name: string;
+  /** SHA-256 of the file as it is downloaded, in hex. */
+  readonly sha256: string;
+}
+
+/** A set of files, and the places to get them from. */
+export interface RemoteFiles {
+  /** The dataset's name; also that of its folder in the cache. */
+  readonly name: string;
+  /** Addresses ending in `/`, tried in order. */
+  readonly mirrors: readonly string[];
+  readonly files: readonly RemoteFile[];
+}
+
+/** Where a dataset's files come from. */
+export interface FileOptions {
+  /** A folder that holds all of the files, compressed (`.gz`) or not. Nothing is downloaded then. */
+  readonly folder?: string | undefined;
+  /** Where downloads are kept; each dataset has a folder in it. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
+  readonly cacheDir?: string | undefined;
+  /** Whether files that are not in the cache may be downloaded. Default true. */
+  readonly download?: boolean | undefined;
+  /** Replaces the global `fetch`, for example behind a proxy. */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/**
+ * The files of a set in its order: from the folder when one is given, else from the cache, else downloaded into the cache.
+ * Files in the cache and downloads are checked against their SHA-256; those in a folder are the caller's own.
+ *
+ * @throws CertError `bad-file` naming a file that is missing or has another checksum; `no-network` naming every file that could not
+ * be downloaded and the folder to put it in
+ */
+export async function fetchFiles(set: RemoteFiles, options: FileOptions = {}): Promise<NamedBytes[]> {
+  if (options.folder !== undefined) return readFolder(set, options.folder);
+  const folder = join(options.cacheDir ?? defaultCacheFolder(), set.name);
+  const cached = await Promise.all(set.files.map((file) => readCached(folder, file)));
+  const missing = set.files.filter((_, i) => cached[i] === undefined);
+  if (missing.length > 0 && options.download === false) {
+    throw new CertError(
+      'bad-file',
+      `${set.name}: not in ${folder}, or damaged: ${list(missing)}.`,
+      'Allow the download, or put the files there.',
+    );
+  }
+  const downloaded = new Map<string, NamedBytes>();
+  for (const [i, file] of missing.entries()) {
+    const bytes = await download(set, file, missing.slice(i), folder, options.fetch ?? fetch);
+    downloaded.set(file.name, { name: await store(folder, file.name, bytes), bytes });
+  }
+  return set.files.map((file, i) => cached[i] ?? downloaded.get(file.name)!);
+}
+
+/** The files in a user's folder, each under its own name or without `.gz`. */
+async function readFolder({ name, files }: RemoteFiles, folder: string): Promise<NamedBytes[]> {
+  return Promise.all(
+    files.map(async (file) => {
+      for (const candidate of [file.name, file.name.replace(/\.gz$/, '')]) {
+        const path = join(folder, candidate);
+        const bytes = await readIfThere(path);
+        if (bytes !== undefined) return { name: path, bytes };
+      }
+      throw new CertError(
+        'bad-file',
+        `${name}: ${file.name} is not in ${folder}.`,
+        `Put these files there, compressed or not: ${list(files)}.`,
+      );
+    }),
+  );
+}
+
+/** A file of the cache; `undefined` when it is missing or damaged, so that it is downloaded again. */
+async function readCached(folder: string, file: RemoteFile): Promise<NamedBytes | undefined> {
+  const path = join(folder, file.name);
+  const bytes = await readIfThere(path);
+  return bytes !== undefined && sha256(bytes) === file.sha256 ? { name: path, bytes } : undefined;
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw new CertError(
+      'bad-file',
+      `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
+      'Check that it is a file and may be read.',
+      { cause },
+    );
+  }
+}
+
+/** Tries the mirrors in order and returns the first content with the right checksum. */
+async function download(
+  set: RemoteFiles,
+  file: RemoteFile,
+  missing: readonly RemoteFile[],
+  folder: string,
+  get: typeof fetch,
+): Promise<Uint8Array> {
+  const failures: string[] = [];
+  let wrong: string | undefined;
+  for (const mirror of set.mirrors) {
+    const url = `${mirror}${file.name}`;
+    try {
+      const response = await get(url);
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const found = sha256(bytes);
+      if (found === file.sha256) return bytes;
+      wrong = found;
+      failures.push(`${url}: ${bytes.length} bytes with the SHA-256 ${found}`);
+    } catch (cause) {
+      failures.push(`${url}: ${reason(cause)}`);
+    }
+  }
+  const tried = failures.map((failure) => `\n  ${failure}`).join('');
+  if (wrong !== undefined) {
+    throw new CertError(
+      'bad-file',
+      `${set.name}: no download of ${file.name} has the SHA-256 ${file.sha256}.${tried}`,
+      `Try again later, or put the right file into ${folder}.`,
+    );
+  }
+  throw new CertError(
+    'no-network',
+    `${set.name}: ${file.name} could not be downloaded.${tried}`,
+    `Connect to the network, or put ${list(missing)} into ${folder}.`,
+  );
+}
+
+/** Writes a file under a temporary name and renames it, so that the cache never holds a part of one. */
+async function store(folder: string, name: string, bytes: Uint8Array): Promise<string> {
+  const path = join(folder, name);
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await mkdir(folder, { recursive: true });
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new CertError(
+      'bad-file',
+      `${path} cannot be written: ${reason(cause)}.`,
+      'Give another cache folder (option cacheDir, or the variable XDG_CACHE_HOME).',
+      { cause },
+    );
+  }
+  return path;
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const list = (files: readonly RemoteFile[]) => files.map(({ name }) => name).join(', ');
+
+/** What went wrong; fetch hides it in the cause of its "fetch failed". */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}

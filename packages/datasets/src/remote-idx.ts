@@ -1,0 +1,40 @@
+import { idxDataset } from './idx.js';
+import { type FileOptions, fetchFiles } from './remote-files.js';
+import type { Dataset } from './split.js';
+
+/** A dataset in four IDX files with the names that MNIST gave them. */
+export interface RemoteIdx {
+  readonly name: string;
+  readonly classes: number;
+  /** Addresses ending in `/`, tried in order. */
+  readonly mirrors: readonly string[];
+  /** SHA-256 of each compressed file, in hex. */
+  readonly sha256: {
+    readonly trainImages: string;
+    readonly trainLabels: string;
+    readonly testImages: string;
+    readonly testLabels: string;
+  };
+}
+
+/**
+ * Finds or downloads a dataset's four files and reads them.
+ *
+ * @throws CertError as `fetchFiles` and `idxDataset`
+ */
+export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions = {}): Promise<Dataset> {
+  const { name, classes, mirrors, sha256 } = source;
+  const files = [
+    { name: 'train-images-idx3-ubyte.gz', sha256: sha256.trainImages },
+    { name: 'train-labels-idx1-ubyte.gz', sha256: sha256.trainLabels },
+    { name: 't10k-images-idx3-ubyte.gz', sha256: sha256.testImages },
+    { name: 't10k-labels-idx1-ubyte.gz', sha256: sha256.testLabels },
+  ];
+  const [trainImages, trainLabels, testImages, testLabels] = await fetchFiles({ name, mirrors, files }, options);
+  return idxDataset({
+    name,
+    classes,
+    train: { images: trainImages!, labels: trainLabels! },
+    test: { images: testImages!, labels: testLabels! },
+  });
+}

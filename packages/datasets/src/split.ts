@@ -1,0 +1,106 @@
+import { CertError, type Shape } from '@cert/core';
+
+/** The images and labels of a training or test set. Plain data. */
+export interface Split {
+  /** The shape of one image: [height, width, channels]. */
+  readonly shape: Shape;
+  /** Number of classes; labels are below it. */
+  readonly classes: number;
+  /** Number of images. */
+  readonly count: number;
+  /** The stored values of all images one after the other, row-major [count, ...shape]. */
+  readonly images: Uint8Array | Float32Array;
+  /** A pixel's value is its stored value times this: 1/255 for bytes. */
+  readonly scale: number;
+  /** One class index per image. */
+  readonly labels: Uint8Array;
+}
+
+/** A training set and a test set. */
+export interface Dataset {
+  readonly name: string;
+  readonly train: Split;
+  readonly test: Split;
+  /** The range that every pixel value lies in, in the units of the model's input. */
+  readonly range: PixelRange;
+}
+
+/** A closed range of numbers. */
+export interface PixelRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
+
+/**
+ * Checks a split: as many images and labels as it says, labels below the number of classes, pixels finite and in the range.
+ *
+ * @param name what to call it in messages
+ * @returns the split itself
+ * @throws CertError `shape-mismatch` for counts that do not agree, `bad-data` naming the first label or pixel out of range
+ */
+export function checkSplit(split: Split, name: string, range: PixelRange = { min: 0, max: 1 }): Split {
+  const { shape, classes, count, images, scale, labels } = split;
+  const pixels = size(shape);
+  const sizes = `The shape [${shape}] and ${count} images make ${count * pixels} values.`;
+  if (shape.length === 0 || !shape.every((n) => Number.isInteger(n) && n > 0)) {
+    throw new CertError(
+      'bad-argument',
+      `${name}: the shape of one image is [${shape}].`,
+      'Give positive whole numbers.',
+    );
+  }
+  if (images.length !== count * pixels) {
+    throw new CertError('shape-mismatch', `${name}: there are ${images.length} pixel values.`, sizes);
+  }
+  if (labels.length !== count) {
+    throw new CertError(
+      'shape-mismatch',
+      `${name}: there are ${count} images and ${labels.length} labels.`,
+      'Give one label per image; check that the two come from the same set.',
+    );
+  }
+  for (let i = 0; i < count; i++) {
+    if (labels[i]! < classes) continue;
+    throw badLabel(name, i, labels[i]!, classes);
+  }
+  // float32 rounding of the limits themselves is not out of range.
+  const [min, max] = [Math.fround(range.min), Math.fround(range.max)];
+  for (let i = 0; i < images.length; i++) {
+    const value = Math.fround(images[i]! * scale);
+    if (value >= min && value <= max) continue;
+    throw new CertError(
+      'bad-data',
+      `${name}: image ${Math.floor(i / pixels)} has the value ${value}, outside the range [${range.min}, ${range.max}].`,
+      'Scale the images into the range (bytes: scale 1/255), or give the range that they have.',
+    );
+  }
+  return split;
+}
+
+/** The error for a label that is no class. */
+export const badLabel = (name: string, index: number, label: number, classes: number) =>
+  new CertError(
+    'bad-data',
+    `${name}: label ${index} is ${label}, and there are ${classes} classes.`,
+    `Labels are whole numbers from 0 to ${classes - 1}; check the labels or the number of classes.`,
+  );
+
+/**
+ * The first images of a split, sharing its memory; the whole split when it has no more than that.
+ *
+ * @throws CertError `bad-argument` when `count` is not a positive whole number
+ */
+export function subset(split: Split, count: number): Split {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new CertError('bad-argument', `The number of images is ${count}.`, 'Give a whole number of at least 1.');
+  }
+  if (count >= split.count) return split;
+  return {
+    ...split,
+    count,
+    images: split.images.subarray(0, count * size(split.shape)),
+    labels: split.labels.subarray(0, count),
+  };
+}
