@@ -99,7 +99,10 @@ describe('valueAndGrad', () => {
       value: square,
       aux,
       grads,
-    } = valueAndGrad((p) => ({ value: tf.square(p.used!.x!) as Scalar, aux: { twice: tf.mul(p.used!.x!, 2) } }), params);
+    } = valueAndGrad(
+      (p) => ({ value: tf.square(p.used!.x!) as Scalar, aux: { twice: tf.mul(p.used!.x!, 2) } }),
+      params,
+    );
     const read = [square, aux.twice, grads.used!.x!, grads.unused!.y!].map((tensor) => [...tensor.dataSync()]);
     expect(read).toEqual([[9], [6], [6], [0, 0]]);
     expect(tf.memory().numTensors - before).toBe(4);

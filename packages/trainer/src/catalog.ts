@@ -1,0 +1,63 @@
+/** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
+import type { Model, Regularizer, Shape } from '@cert/core';
+import { type Dataset, digits, fashionMnist, mnist } from '@cert/datasets';
+import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
+import { deviceNames } from '@cert/jit';
+import { cnn7, mlp, smallConv } from '@cert/models';
+import { reluBalance, tightness } from '@cert/regularizers';
+import { adam, type Optimizer, sgd } from './optimizer.js';
+import { linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
+
+/** What an architecture of the command may depend on; `null` is its own default. */
+export interface ModelSize {
+  readonly inputShape: Shape;
+  readonly classes: number;
+  readonly width: number | null;
+  readonly dense: number | null;
+}
+
+type Table<T> = { readonly [name: string]: T };
+
+/** Architectures. */
+export const MODELS: Table<(size: ModelSize) => Model> = {
+  'small-conv': ({ width, dense, ...shape }) =>
+    smallConv({ ...shape, dense: dense ?? undefined, filters: width === null ? undefined : [width, 2 * width] }),
+  cnn7: ({ width, dense, ...shape }) => cnn7({ ...shape, width: width ?? undefined, dense: dense ?? undefined }),
+  mlp: ({ width, dense, ...shape }) => mlp({ ...shape, hidden: [width ?? 100, dense ?? 100], batchNorm: true }),
+};
+
+/** Initializations. */
+export const INITIALIZERS: Table<Initializer> = {
+  ibp: ibpInit,
+  xavier: xavierInit,
+  kaiming: kaimingInit,
+  orthogonal: orthogonalInit,
+};
+
+/** Regularizers. */
+export const REGULARIZERS: Table<(options: { readonly tolerance: number }) => Regularizer> = {
+  tightness,
+  'relu-balance': reluBalance,
+};
+
+/** Optimizers. */
+export const OPTIMIZERS: Table<(options: { readonly momentum: number }) => Optimizer> = {
+  adam: () => adam(),
+  sgd,
+};
+
+/** Ramps of the radius. */
+export const RAMPS: Table<(options: RampOptions) => Schedule> = { smoothed: smoothedSchedule, linear: linearSchedule };
+
+/** Datasets; the folder is where their files are, `null` the cache of downloads. */
+export const DATASETS: Table<(folder: string | null) => Promise<Dataset>> = {
+  digits: () => digits(),
+  mnist: (folder) => mnist(folder === null ? {} : { folder }),
+  'fashion-mnist': (folder) => fashionMnist(folder === null ? {} : { folder }),
+};
+
+/** Devices of the command; `auto` stands for the fastest that is there. */
+export const DEVICES: Table<true> = {
+  auto: true,
+  ...Object.fromEntries(deviceNames.map((name) => [name, true as const])),
+};

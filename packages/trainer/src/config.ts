@@ -1,0 +1,205 @@
+import { CertError } from '@cert/core';
+import { DATASETS, DEVICES, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
+import { choose, unknownName } from './names.js';
+
+/** Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. */
+export interface RunConfig {
+  readonly preset: string;
+  readonly method: string;
+  readonly dataset: string;
+  readonly data: string | null;
+  readonly limit: number | null;
+  readonly model: string;
+  readonly width: number | null;
+  readonly dense: number | null;
+  readonly init: string;
+  readonly epsilon: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly schedule: string;
+  readonly rampStart: number;
+  readonly rampLength: number;
+  readonly optimizer: string;
+  readonly momentum: number;
+  readonly learningRate: number;
+  readonly milestones: readonly number[];
+  readonly learningRateFactor: number;
+  readonly clipNorm: number | null;
+  readonly regularizers: readonly string[];
+  readonly regWeight: number;
+  readonly regTolerance: number;
+  readonly naturalWeight: number;
+  readonly seed: number;
+  readonly device: string;
+  readonly attackSteps: number;
+  readonly attackRestarts: number;
+  readonly evalBatchSize: number;
+}
+
+/** One field of a {@link RunConfig}: how the command calls it and what values it may have. */
+export interface Field<T> {
+  /** The option, as commander takes it. */
+  readonly flag: string;
+  readonly help: string;
+  /** A value from the command line. It need not be valid. */
+  parse(text: string): T;
+  /** @throws CertError `bad-argument` naming the option */
+  check(value: unknown): void;
+}
+
+type Test = (value: unknown) => boolean;
+
+const fieldName = (flag: string) => flag.split(' ')[0]!;
+
+/** A field whose valid values pass a test. */
+const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted: string, test: Test): Field<T> => ({
+  flag,
+  help,
+  parse,
+  check(value) {
+    if (test(value)) return;
+    const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
+    throw new CertError('bad-argument', `${fieldName(flag)} is ${got}.`, `Give ${wanted}.`);
+  },
+});
+
+const named = (
+  flag: string,
+  help: string,
+  kind: string,
+  table: { readonly [name: string]: unknown },
+): Field<string> => ({
+  flag,
+  help: `${help}: ${Object.keys(table).join(', ')}`,
+  parse: (text) => text,
+  check(value) {
+    choose(kind, String(value), table);
+  },
+});
+
+/** A number that JSON holds; text that is none becomes NaN and fails its check. */
+const toNumber = (text: string) => (text.trim() === '' ? Number.NaN : Number(text));
+const orNone = (text: string) => (text === 'none' ? null : toNumber(text));
+const isNumber = (value: unknown, least: number, most = Number.MAX_VALUE): value is number =>
+  typeof value === 'number' && value >= least && value <= most;
+const isCount = (value: unknown, least: number): boolean => Number.isSafeInteger(value) && (value as number) >= least;
+
+const count = (flag: string, help: string, least = 1): Field<number> =>
+  field(flag, help, toNumber, `a whole number of at least ${least}`, (value) => isCount(value, least));
+const optionalCount = (flag: string, help: string): Field<number | null> =>
+  field(flag, help, orNone, 'a positive whole number, or none', (value) => value === null || isCount(value, 1));
+const amount = (flag: string, help: string, least: number, most?: number): Field<number> =>
+  field(
+    flag,
+    help,
+    toNumber,
+    most === undefined ? `a finite number >= ${least}` : `a number from ${least} to ${most}`,
+    (value) => isNumber(value, least, most),
+  );
+const list = <T>(flag: string, help: string, item: (text: string) => T, wanted: string, test: Test) =>
+  field<readonly T[]>(
+    flag,
+    help,
+    (text) => (text === 'none' ? [] : text.split(',').map((part) => item(part.trim()))),
+    wanted,
+    (value) => Array.isArray(value) && value.every(test),
+  );
+
+/** The fields that options set; `preset` and `method` choose values for these. */
+export type FieldName = Exclude<keyof RunConfig, 'preset' | 'method'>;
+
+/** Every field, in the order in which help shows them. */
+export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
+  dataset: named('--dataset <name>', 'dataset', 'dataset', DATASETS),
+  data: field<string | null>(
+    '--data <folder>',
+    'folder with the files of the dataset (mnist, fashion-mnist)',
+    (text) => text,
+    'a folder',
+    (value) => value === null || typeof value === 'string',
+  ),
+  limit: optionalCount('--limit <images>', 'use only so many images of each split, balanced over classes; "none": all'),
+  model: named('--model <name>', 'architecture', 'model', MODELS),
+  width: optionalCount('--width <channels>', 'its first width; "none": its own'),
+  dense: optionalCount('--dense <units>', 'its hidden dense layer; "none": its own'),
+  init: named('--init <name>', 'initialization', 'initialization', INITIALIZERS),
+  epsilon: amount('--epsilon <radius>', 'radius of the l-infinity ball, pixels being 0 to 1', 0, 1),
+  epochs: count('--epochs <n>', 'epochs; a preset fits its ramp and milestones to it'),
+  batchSize: count('--batch-size <images>', 'images in a minibatch'),
+  schedule: named('--schedule <name>', 'ramp of the radius', 'schedule', RAMPS),
+  rampStart: count('--ramp-start <epoch>', 'epoch in which the ramp begins, from 1; those before are natural'),
+  rampLength: count('--ramp-length <epochs>', 'length of the ramp', 0),
+  optimizer: named('--optimizer <name>', 'optimizer', 'optimizer', OPTIMIZERS),
+  momentum: amount('--momentum <factor>', 'momentum of sgd', 0, 1),
+  learningRate: amount('--learning-rate <rate>', 'learning rate', 0),
+  milestones: list(
+    '--milestones <epochs>',
+    'epochs after which the learning rate drops, as 8,10; "none": never',
+    toNumber,
+    'epochs >= 0 with commas between them, or none',
+    (value) => isNumber(value, 0),
+  ),
+  learningRateFactor: amount('--learning-rate-factor <factor>', 'what it is multiplied by then', 0, 1),
+  clipNorm: field<number | null>(
+    '--clip-norm <norm>',
+    'largest global norm of the gradients; "none": any',
+    orNone,
+    'a number > 0, or none',
+    (value) => value === null || (isNumber(value, 0) && value > 0),
+  ),
+  regularizers: list(
+    '--regularizers <names>',
+    `regularizers during the warmup, with commas: ${Object.keys(REGULARIZERS).join(', ')}; or "none"`,
+    (text) => text,
+    `names out of ${Object.keys(REGULARIZERS).join(', ')}, or none`,
+    (value) => Object.hasOwn(REGULARIZERS, String(value)),
+  ),
+  regWeight: amount('--reg-weight <factor>', 'their weight (lambda)', 0),
+  regTolerance: field(
+    '--reg-tolerance <ratio>',
+    'their tolerance',
+    toNumber,
+    'a number > 0',
+    (value) => isNumber(value, 0) && value > 0,
+  ),
+  naturalWeight: amount('--natural-weight <factor>', 'weight of the natural loss beside the robust one', 0),
+  seed: count('--seed <n>', 'seed of weights, batches and attack', 0),
+  device: named('--device <name>', 'where to compute', 'device', DEVICES),
+  attackSteps: count('--attack-steps <n>', 'steps of the PGD attack that the final evaluation runs', 1),
+  attackRestarts: count('--attack-restarts <n>', 'random starts of the attack; 0: no attack', 0),
+  evalBatchSize: count('--eval-batch-size <images>', 'images in a minibatch of the evaluation'),
+};
+
+/** The names of {@link FIELDS}. */
+export const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
+
+/**
+ * Checks a configuration, whole: every field is there and valid, no other is, and the fields fit together.
+ *
+ * @param source where it comes from, for messages
+ * @throws CertError `bad-argument` naming the field
+ */
+export function checkConfig(config: unknown, source = 'the configuration'): RunConfig {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
+  }
+  const known: readonly string[] = ['preset', 'method', ...FIELD_NAMES];
+  for (const name of Object.keys(config)) {
+    if (!known.includes(name)) throw unknownName(`field in ${source}`, name, known);
+  }
+  const values = config as RunConfig;
+  for (const name of known) {
+    if (Object.hasOwn(config, name)) continue;
+    throw new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
+  }
+  for (const name of FIELD_NAMES) FIELDS[name].check(values[name]);
+  const end = values.rampStart + values.rampLength - 1;
+  if (end > values.epochs) {
+    throw new CertError(
+      'bad-argument',
+      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${values.epsilon} is never reached.`,
+      'Raise --epochs, or lower --ramp-start or --ramp-length.',
+    );
+  }
+  return values;
+}

@@ -1,0 +1,45 @@
+import type { RunEvent } from './event.js';
+
+/** An event as one line for a log; `undefined` for those that are too frequent to be worth one. */
+export function describeEvent(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'start': {
+      const { config, device, trainImages, testImages, parameters, step } = event;
+      const from = step === 0 ? '' : `, going on after step ${step}`;
+      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} images of ${config.dataset}, on ${device.description} (${device.reason})${from}`;
+    }
+    case 'epoch': {
+      const { epoch, epsilon, learningRate, metrics, test, trainSeconds } = event;
+      return [
+        `epoch ${epoch}`,
+        `epsilon ${number(epsilon)}`,
+        `rate ${number(learningRate)}`,
+        `loss ${number(metrics.loss)}`,
+        `test error ${percent(test.standardError)}`,
+        `verified error ${percent(test.verifiedError)}`,
+        `${trainSeconds.toFixed(1)} s`,
+      ].join('  ');
+    }
+    case 'stopped':
+      return `Stopped after step ${event.step}. To go on: cert train --resume ${quoted(event.folder)}`;
+    case 'finished': {
+      const { standardError, pgdError, verifiedError } = event.summary;
+      const attacked = pgdError === null ? '' : `, PGD error ${percent(pgdError)}`;
+      return `standard error ${percent(standardError)}${attacked}, verified error ${percent(verifiedError)}`;
+    }
+    case 'step':
+    case 'evaluating':
+      return undefined;
+    default:
+      return event satisfies never;
+  }
+}
+
+/** A fraction as a percentage with two decimals. */
+export const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
+
+/** A number with up to four significant digits. */
+export const number = (value: number): string => String(Number(value.toPrecision(4)));
+
+/** A path as a shell takes it. */
+const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);

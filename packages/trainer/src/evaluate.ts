@@ -1,0 +1,203 @@
+import { ibp, marginSpec, naturalPass, runningNorm } from '@cert/bounds';
+import {
+  type Batch,
+  type BoundMethod,
+  CertError,
+  type DataRange,
+  linfBall,
+  type Model,
+  type Params,
+  type Stats,
+} from '@cert/core';
+import { type Device, type DeviceArray, disposeTree, type OnDevice } from '@cert/jit';
+import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './attack.js';
+import { type HostBatch, putBatch, putScalars } from './host.js';
+import type { Hyper } from './optimizer.js';
+import { turn } from './turn.js';
+
+/** What {@link createEvaluator} is made of. */
+export interface EvaluatorOptions {
+  readonly device: Device;
+  readonly model: Model;
+  /** How bounds are computed; default {@link ibp}. */
+  readonly method?: BoundMethod;
+  /** The range that perturbed images are clipped to; default [0, 1]. */
+  readonly range?: DataRange | null;
+}
+
+/** Parameters and running statistics on the device. */
+export interface Network {
+  readonly params: OnDevice<Params>;
+  readonly stats: OnDevice<Stats>;
+}
+
+/** What to evaluate. */
+export interface EvaluateOptions {
+  /** Minibatches in order; each image counts once. */
+  readonly batches: Iterable<HostBatch>;
+  /** The radius, in the units of the images. */
+  readonly epsilon: number;
+  /** Also run an attack; default none. */
+  readonly attack?: AttackOptions | null;
+  /** Called after every batch with the images done so far. */
+  readonly onProgress?: (images: number) => void;
+  /** When it is aborted, the batch that is under way is finished and the evaluation rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Errors as fractions of the images. */
+export interface Evaluation {
+  readonly images: number;
+  readonly epsilon: number;
+  /** Misclassified without perturbation. */
+  readonly standardError: number;
+  /** Misclassified at the clean image or at any point that the attack visited; null without an attack. */
+  readonly pgdError: number | null;
+  /** Not verified: some lower margin is negative or not finite, or a point of the ball was found that is misclassified. */
+  readonly verifiedError: number;
+}
+
+/** Compiled once, evaluates any number of times. */
+export interface Evaluator {
+  /**
+   * Standard error, error under attack, verified error, all with running statistics.
+   *
+   * @throws CertError `unsound` when the attack breaks an image that the bounds verify; `not-finite` never: a bound that is
+   * not finite is not verified, logits that are not finite are an error
+   */
+  evaluate(network: Network, options: EvaluateOptions): Promise<Evaluation>;
+  dispose(): Promise<void>;
+}
+
+/** A violation of the bounds up to this, relative to the size of the logits, is rounding. */
+const ROUNDING = 1e-3;
+
+/** Makes an evaluator for one model on one device. */
+export function createEvaluator({ device, model, method = ibp, range }: EvaluatorOptions): Evaluator {
+  const size = model.inputShape.reduce((a, b) => a * b, 1);
+  const bounds = device.jit((network: { params: Params; stats: Stats }, { images, labels }: Batch, hyper: Hyper) => {
+    const norm = runningNorm(network.stats);
+    const { output: logits } = naturalPass(model, network.params, images, norm);
+    const input = linfBall(images, hyper.epsilon!, range);
+    const { output } = method.bound(model, network.params, norm, input, marginSpec(labels, model.classes));
+    return { logits, lower: output.lower };
+  });
+  const attackStep = device.jit(createAttackStep(model, range));
+
+  /** The smallest margin of each image at any point that the attack visits. */
+  async function attackBatch(
+    network: Network,
+    host: HostBatch,
+    batch: OnDevice<Batch>,
+    epsilon: number,
+    first: number,
+    { steps = 40, restarts = 3, seed = 0 }: AttackOptions,
+  ): Promise<Float64Array> {
+    const smallest = new Float64Array(host.labels.length).fill(Number.POSITIVE_INFINITY);
+    const hyper = putScalars(device, { epsilon, stepSize: attackStepSize(epsilon, steps) });
+    for (let restart = 0; restart < restarts; restart++) {
+      const start = randomStart(host.images, { epsilon, size, first, seed, restart });
+      let point: DeviceArray = device.put(start, batch.images.shape);
+      // One call more than there are steps: a call gives the logits at the point that it is handed.
+      for (let step = 0; step <= steps; step++) {
+        const next = await attackStep(network, batch, point, hyper);
+        const { margins } = readMargins(await next.logits.data(), host.labels, model.classes);
+        margins.forEach((margin, i) => {
+          smallest[i] = Math.min(smallest[i]!, margin);
+        });
+        disposeTree([point, next.logits]);
+        point = next.point;
+      }
+      point.dispose();
+    }
+    disposeTree(hyper);
+    return smallest;
+  }
+
+  return {
+    async evaluate(network, { batches, epsilon, attack = null, onProgress, signal }) {
+      const total = { images: 0, standard: 0, attacked: 0, unverified: 0 };
+      const scalars = putScalars(device, { epsilon });
+      try {
+        for (const host of batches) {
+          const batch = putBatch(device, model, host);
+          const out = await bounds(network, batch, scalars);
+          const clean = readMargins(await out.logits.data(), host.labels, model.classes);
+          const lower = await out.lower.data();
+          disposeTree(out);
+          const attacked = attack && (await attackBatch(network, host, batch, epsilon, total.images, attack));
+          disposeTree(batch);
+          for (let i = 0; i < host.labels.length; i++) {
+            const bound = smallestBound(lower, i, model.classes - 1);
+            const worst = attacked ? Math.min(clean.margins[i]!, attacked[i]!) : clean.margins[i]!;
+            if ((bound >= 0 || Number.isFinite(worst)) && bound - worst > ROUNDING * (1 + clean.sizes[i]!)) {
+              throw unsound(method.name, total.images + i, bound, worst);
+            }
+            if (!(clean.margins[i]! > 0)) total.standard++;
+            if (!(worst > 0)) total.attacked++;
+            if (!(bound >= 0 && worst > 0)) total.unverified++;
+          }
+          total.images += host.labels.length;
+          onProgress?.(total.images);
+          await turn();
+          signal?.throwIfAborted();
+        }
+      } finally {
+        disposeTree(scalars);
+      }
+      const { images } = total;
+      return {
+        images,
+        epsilon,
+        standardError: total.standard / images,
+        pgdError: attack ? total.attacked / images : null,
+        verifiedError: total.unverified / images,
+      };
+    },
+    async dispose() {
+      await bounds.dispose();
+      await attackStep.dispose();
+    },
+  };
+}
+
+/** Of each image, the margin to the best other class and the size of its largest logit; -infinity where a logit is not finite. */
+function readMargins(
+  logits: ArrayLike<number>,
+  labels: Int32Array,
+  classes: number,
+): { margins: number[]; sizes: number[] } {
+  const margins: number[] = [];
+  const sizes: number[] = [];
+  labels.forEach((label, i) => {
+    let [other, largest] = [Number.NEGATIVE_INFINITY, 0];
+    let finite = true;
+    for (let j = 0; j < classes; j++) {
+      const logit = logits[i * classes + j]!;
+      finite &&= Number.isFinite(logit);
+      largest = Math.max(largest, Math.abs(logit));
+      if (j !== label) other = Math.max(other, logit);
+    }
+    margins.push(finite ? logits[i * classes + label]! - other : Number.NEGATIVE_INFINITY);
+    sizes.push(finite ? largest : 0);
+  });
+  return { margins, sizes };
+}
+
+/** The smallest of an image's lower margins; -infinity where one is not finite. */
+function smallestBound(lower: ArrayLike<number>, image: number, rows: number): number {
+  let smallest = Number.POSITIVE_INFINITY;
+  for (let row = 0; row < rows; row++) {
+    const value = lower[image * rows + row]!;
+    if (!Number.isFinite(value)) return Number.NEGATIVE_INFINITY;
+    smallest = Math.min(smallest, value);
+  }
+  return smallest;
+}
+
+const unsound = (method: string, image: number, bound: number, found: number) =>
+  new CertError(
+    'unsound',
+    `${method}: image ${image} has a lower margin of ${bound}, and a point of its ball with the margin ${found} was found.`,
+    `The bounds are wrong: run the conformance suite on ${method} and on every rule that was added to it.`,
+  );

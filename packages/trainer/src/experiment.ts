@@ -1,0 +1,109 @@
+import { CertError, type Model, type Params, type Regularizer } from '@cert/core';
+import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
+import { disposeTree } from '@cert/jit';
+import { toHost } from '@cert/models';
+import { DATASETS, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
+import type { RunConfig } from './config.js';
+import type { HostBatch, HostState } from './host.js';
+import { choose } from './names.js';
+import { type Objective, robustObjective } from './objective.js';
+import type { Optimizer } from './optimizer.js';
+import type { Plan } from './plan.js';
+import { piecewiseSchedule } from './schedule.js';
+import { initialState } from './step.js';
+
+/** What a configuration stands for: the values that its names and numbers mean. */
+export interface Experiment {
+  readonly model: Model;
+  readonly optimizer: Optimizer;
+  readonly objective: Objective;
+  readonly regularizers: readonly Regularizer[];
+  readonly plan: Plan;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly range: { readonly min: number; readonly max: number };
+  batches(epoch: number, from: number): Iterable<HostBatch>;
+  /** The test images in order. */
+  testBatches(): Iterable<HostBatch>;
+  readonly trainImages: number;
+  readonly testImages: number;
+}
+
+/**
+ * Reads the dataset of a configuration, cut to its `limit`.
+ *
+ * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
+ */
+export async function loadData({
+  dataset,
+  data,
+  limit,
+}: Pick<RunConfig, 'dataset' | 'data' | 'limit'>): Promise<Dataset> {
+  const whole = await choose('dataset', dataset, DATASETS)(data);
+  const cut = (split: Split) => (limit === null ? split : subset(split, limit));
+  return { ...whole, train: cut(whole.train), test: cut(whole.test) };
+}
+
+/** Builds everything that training needs. */
+export function buildExperiment(config: RunConfig, { train, test, range }: Dataset): Experiment {
+  const { shape: inputShape, classes } = train;
+  const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
+  const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense });
+  const stepsPerEpoch = batchCount(train, batchSize);
+  return {
+    model,
+    optimizer: choose('optimizer', config.optimizer, OPTIMIZERS)({ momentum: config.momentum }),
+    objective: robustObjective({ naturalWeight: config.naturalWeight }),
+    regularizers: config.regularizers.map((name) =>
+      choose('regularizer', name, REGULARIZERS)({ tolerance: config.regTolerance }),
+    ),
+    plan: {
+      epsilon: choose(
+        'schedule',
+        config.schedule,
+        RAMPS,
+      )({ start: rampStart, length: rampLength, target: epsilon, stepsPerEpoch }),
+      targetEpsilon: epsilon,
+      learningRate: piecewiseSchedule({
+        base: config.learningRate,
+        milestones: config.milestones,
+        factor: config.learningRateFactor,
+        stepsPerEpoch,
+      }),
+      regWeight: config.regWeight,
+      // On until the end of the ramp: the warmup.
+      regularizedSteps: (rampStart + rampLength - 1) * stepsPerEpoch,
+    },
+    epochs,
+    stepsPerEpoch,
+    range,
+    batches: (epoch, from) => batches(train, { batchSize, seed, epoch, from }),
+    testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    trainImages: train.count,
+    testImages: test.count,
+  };
+}
+
+/** The state before the first step: weights from the configuration's initialization and seed. */
+export async function startState(config: RunConfig, { model, optimizer }: Experiment): Promise<HostState> {
+  const params: Params = choose('initialization', config.init, INITIALIZERS)(model, config.seed);
+  const state = initialState(model, params, optimizer);
+  const host = await toHost(state);
+  disposeTree(state);
+  return host;
+}
+
+/**
+ * Checks that a model takes the images of a split and has its classes.
+ *
+ * @throws CertError `shape-mismatch` with both
+ */
+export function checkDataFits(model: Model, split: Split, name: string): void {
+  const same = split.shape.length === model.inputShape.length && split.shape.every((n, i) => n === model.inputShape[i]);
+  if (same && split.classes === model.classes) return;
+  throw new CertError(
+    'shape-mismatch',
+    `The model takes images of shape [${model.inputShape}] in ${model.classes} classes; ${name} has [${split.shape}] in ${split.classes}.`,
+    'Evaluate on the dataset that the model was trained for, or train a model for this one.',
+  );
+}

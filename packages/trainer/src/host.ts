@@ -1,0 +1,50 @@
+import type { Batch, Model } from '@cert/core';
+import type { Device, DeviceArray, OnDevice } from '@cert/jit';
+import type { HostParams, HostTensor, HostTree } from '@cert/models';
+import type { TrainState } from './step.js';
+
+/** A minibatch on the host: images row-major [count, ...inputShape] in the data range, and their labels. */
+export interface HostBatch {
+  readonly images: Float32Array;
+  readonly labels: Int32Array;
+}
+
+/** A {@link TrainState} on the host: what a checkpoint holds. */
+export interface HostState {
+  readonly params: HostParams;
+  readonly stats: HostParams;
+  readonly optimizer: { readonly [slot: string]: HostParams };
+}
+
+/** Copies a state to a device. The caller disposes the arrays. */
+export const putState = (device: Device, state: HostState): OnDevice<TrainState> =>
+  putTree(device, { ...state }) as OnDevice<TrainState>;
+
+/** Copies parameters or statistics to a device. */
+export const putParams = (device: Device, params: HostParams): OnDevice<TrainState['params']> =>
+  putTree(device, params) as OnDevice<TrainState['params']>;
+
+/** Copies a minibatch to a device. */
+export const putBatch = (device: Device, model: Model, { images, labels }: HostBatch): OnDevice<Batch> => ({
+  images: device.put(images, [labels.length, ...model.inputShape]),
+  labels: device.put(labels, [labels.length]),
+});
+
+/** Copies numbers to a device as float32 scalars. */
+export const putScalars = (
+  device: Device,
+  scalars: { readonly [name: string]: number },
+): { readonly [name: string]: DeviceArray } =>
+  Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, device.put(Float32Array.of(value), [])]));
+
+interface ArrayTree {
+  readonly [key: string]: DeviceArray | ArrayTree;
+}
+
+function putTree(device: Device, tree: HostTree): ArrayTree {
+  const put = ([key, node]: [string, HostTensor | HostTree]) =>
+    [key, isTensor(node) ? device.put(node.data, node.shape) : putTree(device, node)] as const;
+  return Object.fromEntries(Object.entries(tree).map(put));
+}
+
+const isTensor = (node: HostTensor | HostTree): node is HostTensor => ArrayBuffer.isView(node.data);

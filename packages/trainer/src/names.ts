@@ -1,0 +1,25 @@
+import { CertError } from '@cert/core';
+import { distance } from 'fastest-levenshtein';
+
+/**
+ * The value of a name in a table.
+ *
+ * @param kind what is chosen, for the message: "preset", "model"
+ * @throws CertError `bad-argument` with the nearest names first
+ */
+export function choose<T>(kind: string, name: string, table: { readonly [name: string]: T }): T {
+  if (Object.hasOwn(table, name)) return table[name]!;
+  throw unknownName(kind, name, Object.keys(table));
+}
+
+/** The error for a name that is not known: suggests the nearest ones and lists all. */
+export function unknownName(kind: string, name: string, known: readonly string[]): CertError {
+  const near = known
+    .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
+    .sort((a, b) => a.edits - b.edits)
+    .slice(0, 3)
+    .map(({ candidate }) => `"${candidate}"`);
+  const suggestion = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
+  return new CertError('bad-argument', `There is no ${kind} "${name}".`, `${suggestion}Known: ${known.join(', ')}.`);
+}
