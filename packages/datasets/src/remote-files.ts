@@ -62,32 +62,33 @@ export async function fetchFiles(set: RemoteFiles, options: FileOptions = {}): P
 
 /** The files in a user's folder, each under its own name or without `.gz`. */
 async function readFolder({ name, files }: RemoteFiles, folder: string): Promise<NamedBytes[]> {
-  return Promise.all(
-    files.map(async (file) => {
-      for (const candidate of [file.name, file.name.replace(/\.gz$/, '')]) {
-        const path = join(folder, candidate);
-        const bytes = await readIfThere(path);
-        if (bytes !== undefined) return { name: path, bytes };
-      }
-      throw new CertError(
-        'bad-file',
-        `${name}: ${file.name} is not in ${folder}.`,
-        `Put these files there, compressed or not: ${list(files)}.`,
-      );
-    }),
+  const found: NamedBytes[] = [];
+  const missing: RemoteFile[] = [];
+  for (const file of files) {
+    const read = (await readNamed(join(folder, file.name))) ?? (await readNamed(join(folder, plainName(file))));
+    if (read === undefined) missing.push(file);
+    else found.push(read);
+  }
+  if (missing.length === 0) return found;
+  throw new CertError(
+    'bad-file',
+    `${name}: not in ${folder}: ${list(missing)}.`,
+    'Put the files there, compressed or not, or leave the folder out to download them.',
   );
 }
 
+const plainName = ({ name }: RemoteFile) => name.replace(/\.gz$/, '');
+
 /** A file of the cache; `undefined` when it is missing or damaged, so that it is downloaded again. */
 async function readCached(folder: string, file: RemoteFile): Promise<NamedBytes | undefined> {
-  const path = join(folder, file.name);
-  const bytes = await readIfThere(path);
-  return bytes !== undefined && sha256(bytes) === file.sha256 ? { name: path, bytes } : undefined;
+  const read = await readNamed(join(folder, file.name));
+  return read !== undefined && sha256(read.bytes) === file.sha256 ? read : undefined;
 }
 
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+/** A file under its path; `undefined` when there is none. */
+async function readNamed(path: string): Promise<NamedBytes | undefined> {
   try {
-    return await readFile(path);
+    return { name: path, bytes: await readFile(path) };
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
     throw new CertError(
