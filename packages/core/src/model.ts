@@ -73,6 +73,10 @@ export interface Model {
   readonly nodes: readonly Node[];
 }
 
+/** Whether something is a list of positive integers, and not an empty one. */
+const isShape = (s: unknown): s is Shape =>
+  Array.isArray(s) && s.length > 0 && s.every((n) => Number.isInteger(n) && n > 0);
+
 /** The name by which nodes refer to the model's input. */
 export const INPUT = 'input';
 
@@ -106,7 +110,7 @@ export interface GraphBuilder {
  * @throws CertError `bad-model` with the node's name when shapes do not fit
  */
 export function graph(inputShape: Shape): GraphBuilder {
-  if (inputShape.length === 0 || inputShape.some((n) => !Number.isInteger(n) || n < 1)) {
+  if (!isShape(inputShape)) {
     throw new CertError(
       'bad-model',
       `The input shape is [${inputShape}].`,
@@ -138,8 +142,11 @@ export function graph(inputShape: Shape): GraphBuilder {
       }
       const arity = layer.arity ?? 1;
       const inputShapes = inputs.map((input) => shapeOf(input, `Node "${id}" (${layer.op})`));
-      const inferred =
+      const asked =
         inputs.length === arity ? layer.infer(...inputShapes) : `it takes ${arity} inputs and got ${inputs.length}`;
+      // Sizes such as dense(0) or a stride of 0 show in the shape that they lead to.
+      const inferred =
+        typeof asked === 'string' || isShape(asked.shape) ? asked : `it would give the shape [${asked.shape}]`;
       if (typeof inferred === 'string') {
         throw new CertError(
           'bad-model',
@@ -180,17 +187,25 @@ export function sequential(inputShape: Shape, layers: readonly AnyLayer[]): Mode
 export function checkModel(model: Model): Model {
   const fail = (problem: string) =>
     new CertError('bad-model', problem, 'Rebuild the model with graph() or sequential(), which check every node.');
-  const isShape = (s: unknown): s is Shape => Array.isArray(s) && s.every((n) => Number.isInteger(n) && n > 0);
-  if (!isShape(model?.inputShape) || !Array.isArray(model?.nodes)) throw fail('This is not a model.');
+  const isRecord = (x: unknown): x is Record<string, unknown> =>
+    x !== null && typeof x === 'object' && !Array.isArray(x);
+  if (!isRecord(model) || !isShape(model.inputShape) || !Array.isArray(model.nodes)) throw fail('This is not a model.');
   const seen = new Set<string>([INPUT]);
-  for (const node of model.nodes) {
-    if (typeof node.name !== 'string' || seen.has(node.name)) throw fail(`The name "${node.name}" is used twice.`);
-    if (!isShape(node.shape)) throw fail(`Node "${node.name}" has the shape ${JSON.stringify(node.shape)}.`);
-    for (const input of node.inputs) {
-      if (!seen.has(input)) throw fail(`Node "${node.name}" reads "${input}", which does not come before it.`);
+  for (const [i, node] of model.nodes.entries()) {
+    if (!isRecord(node) || typeof node.name !== 'string' || typeof node.op !== 'string') {
+      throw fail(`Node number ${i} has no name or no op.`);
     }
-    const tensors: [string, unknown][] = [...Object.entries(node.params), ...Object.entries(node.stats)];
-    for (const [name, shape] of tensors) {
+    const where = `Node "${node.name}"`;
+    if (seen.has(node.name)) throw fail(`The name "${node.name}" is used twice.`);
+    if (!isShape(node.shape)) throw fail(`${where} has the shape ${JSON.stringify(node.shape)}.`);
+    if (!Array.isArray(node.inputs) || node.inputs.length === 0) throw fail(`${where} has no inputs.`);
+    for (const input of node.inputs) {
+      if (!seen.has(input)) throw fail(`${where} reads "${input}", which does not come before it.`);
+    }
+    if (!isRecord(node.attrs) || !isRecord(node.params) || !isRecord(node.stats)) {
+      throw fail(`${where} lacks attrs, params or stats.`);
+    }
+    for (const [name, shape] of Object.entries<unknown>({ ...node.params, ...node.stats })) {
       if (!isShape(shape)) throw fail(`"${node.name}.${name}" has the shape ${JSON.stringify(shape)}.`);
     }
     seen.add(node.name);

@@ -47,7 +47,8 @@ export const initialStats = (model: Model): Stats =>
  * @throws CertError `shape-mismatch` naming the first tensor that differs
  */
 export function checkParams(model: Model, tree: Params, kind: 'params' | 'stats' = 'params'): void {
-  for (const { node, name, shape } of specs(model, kind)) {
+  const needed = specs(model, kind);
+  for (const { node, name, shape } of needed) {
     const got = tree[node]?.[name]?.shape;
     if (got === undefined || got.length !== shape.length || got.some((n, i) => n !== shape[i])) {
       throw new CertError(
@@ -56,5 +57,15 @@ export function checkParams(model: Model, tree: Params, kind: 'params' | 'stats'
         'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
       );
     }
+  }
+  const known = new Set(needed.map(({ node, name }) => JSON.stringify([node, name])));
+  for (const [node, tensors] of Object.entries(tree)) {
+    const extra = Object.keys(tensors).find((name) => !known.has(JSON.stringify([node, name])));
+    if (extra === undefined) continue;
+    throw new CertError(
+      'shape-mismatch',
+      `The ${kind} have a tensor "${node}.${extra}" that the model does not know.`,
+      'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
+    );
   }
 }

@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  add,
+  avgPool,
+  batchNorm,
+  CertError,
+  checkModel,
+  conv2d,
+  dense,
+  flatten,
+  globalAvgPool,
+  graph,
+  INPUT,
+  type Model,
+  relu,
+  reluInputs,
+  sequential,
+} from './index.js';
+
+/** A residual net: two paths from the first ReLU meet in an add. */
+function residual(): Model {
+  const g = graph([8, 8, 3]);
+  g.add(conv2d(4));
+  const trunk = g.add(relu(), undefined, 'trunk');
+  g.add(conv2d(6, { stride: 2 }));
+  const branch = g.add(batchNorm());
+  const shortcut = g.add(conv2d(6, { stride: 2, kernel: 1, padding: 0 }), [trunk], 'shortcut');
+  g.add(add(), [branch, shortcut], 'sum');
+  g.add(relu());
+  g.add(globalAvgPool());
+  g.add(dense(10));
+  return g.build();
+}
+
+const thrown = (f: () => unknown): unknown => {
+  try {
+    return f();
+  } catch (error) {
+    return error;
+  }
+};
+
+describe('graph', () => {
+  it('names nodes, infers shapes and keeps the order', () => {
+    const { nodes, classes, inputShape } = residual();
+    expect({ classes, inputShape }).toEqual({ classes: 10, inputShape: [8, 8, 3] });
+    expect(nodes.map(({ name, inputs, shape }) => [name, inputs, shape])).toEqual([
+      ['conv2d1', [INPUT], [8, 8, 4]],
+      ['trunk', ['conv2d1'], [8, 8, 4]],
+      ['conv2d2', ['trunk'], [4, 4, 6]],
+      ['batchNorm1', ['conv2d2'], [4, 4, 6]],
+      ['shortcut', ['trunk'], [4, 4, 6]],
+      ['sum', ['batchNorm1', 'shortcut'], [4, 4, 6]],
+      ['relu2', ['sum'], [4, 4, 6]],
+      ['globalAvgPool1', ['relu2'], [6]],
+      ['dense1', ['globalAvgPool1'], [10]],
+    ]);
+    expect(nodes[2]).toEqual({
+      name: 'conv2d2',
+      op: 'conv2d',
+      inputs: ['trunk'],
+      attrs: { stride: 2, padding: 1, groups: 1 },
+      shape: [4, 4, 6],
+      params: { kernel: [3, 3, 4, 6], bias: [6] },
+      stats: {},
+    });
+    expect(nodes[3]).toMatchObject({ params: { gamma: [6], beta: [6] }, stats: { mean: [6], variance: [6] } });
+  });
+
+  it('survives JSON', () => {
+    expect(checkModel(JSON.parse(JSON.stringify(residual())))).toEqual(residual());
+  });
+
+  it('gives shapes of nodes and of the input', () => {
+    const g = graph([4, 4, 1]);
+    const name = g.add(conv2d(2));
+    expect([g.shapeOf(INPUT), g.shapeOf(name)]).toEqual([
+      [4, 4, 1],
+      [4, 4, 2],
+    ]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['an input without shape', () => graph([]), 'The input shape is [].'],
+    ['a fractional input', () => graph([2.5]), 'The input shape is [2.5].'],
+    ['a name used twice', () => thenAdd('a', 'a'), 'There are two nodes named "a".'],
+    ['the name of the input', () => graph([3]).add(relu(), [INPUT], INPUT), 'There are two nodes named "input".'],
+    ['an input that is not there', () => graph([3]).add(relu(), ['x'], 'r'), 'Node "r" (relu): there is no node "x".'],
+    [
+      'too few inputs',
+      () => graph([3]).add(add(), [INPUT]),
+      'Node "add1" (add) does not fit its inputs of shapes [3]: it takes 2 inputs and got 1.',
+    ],
+    [
+      'a sum of different shapes',
+      () => mixedSum(),
+      'Node "add1" (add) does not fit its inputs of shapes [4], [5]: both inputs must have the same shape.',
+    ],
+    [
+      'dense on images',
+      () => graph([4, 4, 1]).add(dense(3)),
+      'Node "dense1" (dense) does not fit its inputs of shapes [4,4,1]: a dense layer takes a flat input',
+    ],
+    [
+      'conv2d on vectors',
+      () => graph([4]).add(conv2d(3)),
+      'Node "conv2d1" (conv2d) does not fit its inputs of shapes [4]: a convolution takes [height, width, channels]',
+    ],
+    ['dense without units', () => graph([4]).add(dense(0)), 'it would give the shape [0].'],
+    [
+      'a stride of 0',
+      () => graph([4, 4, 1]).add(conv2d(2, { stride: 0 })),
+      'it would give the shape [Infinity,Infinity,2].',
+    ],
+    ['a fractional number of units', () => graph([4]).add(dense(1.5)), 'it would give the shape [1.5].'],
+    ['an output that is no vector', () => sequential([4, 4, 1], [conv2d(2)]), 'The last node has shape [4,4,2].'],
+    ['no nodes', () => graph([4]).build(), 'The last node has shape [].'],
+    ['the shape of a node that is not there', () => graph([4]).shapeOf('x'), 'shapeOf: there is no node "x".'],
+  ])('refuses %s and names the node', (_name, build, problem) => {
+    expect(thrown(build)).toMatchObject({ code: 'bad-model', problem: expect.stringContaining(problem) });
+  });
+
+  const thenAdd = (...names: string[]) => {
+    const g = graph([3]);
+    for (const name of names) g.add(relu(), [INPUT], name);
+  };
+  const mixedSum = () => {
+    const g = graph([3]);
+    g.add(add(), [g.add(dense(4), [INPUT]), g.add(dense(5), [INPUT])]);
+  };
+});
+
+describe('sequential', () => {
+  it('chains layers', () => {
+    const { nodes } = sequential([6, 6, 2], [conv2d(3), relu(), avgPool(2), flatten(), dense(4)]);
+    expect(nodes.map(({ shape }) => shape)).toEqual([[6, 6, 3], [6, 6, 3], [3, 3, 3], [27], [4]]);
+  });
+});
+
+describe('reluInputs', () => {
+  it('are the nodes that feed a ReLU, in order and once each', () => {
+    expect(reluInputs(residual())).toEqual(['conv2d1', 'sum']);
+    const g = graph([3]);
+    g.add(relu(), [INPUT]);
+    g.add(relu(), [INPUT]);
+    expect(reluInputs(g.build())).toEqual([INPUT]);
+    expect(reluInputs(sequential([3], [dense(2)]))).toEqual([]);
+  });
+});
+
+describe('checkModel', () => {
+  const json = () => JSON.parse(JSON.stringify(residual()));
+  type Loose = ReturnType<typeof json>;
+
+  it.each<[string, (model: Loose) => unknown, string]>([
+    ['something else', () => 3, 'This is not a model.'],
+    ['null', () => null, 'This is not a model.'],
+    ['no input shape', (m) => delete m.inputShape && m, 'This is not a model.'],
+    ['a name used twice', (m) => set(m, 'nodes.1.name', 'conv2d1'), 'The name "conv2d1" is used twice.'],
+    [
+      'an order that is not topological',
+      (m) => ({ ...m, nodes: [...m.nodes].reverse() }),
+      'Node "dense1" reads "globalAvgPool1", which does not come before it.',
+    ],
+    ['a negative size', (m) => set(m, 'nodes.0.shape', [8, -8, 4]), 'Node "conv2d1" has the shape [8,-8,4].'],
+    ['a parameter without shape', (m) => set(m, 'nodes.0.params.kernel', null), '"conv2d1.kernel" has the shape null.'],
+    ['a node without inputs', (m) => set(m, 'nodes.0.inputs', []), 'Node "conv2d1" has no inputs.'],
+    ['a node without attributes', (m) => set(m, 'nodes.4.attrs', 1), 'Node "shortcut" lacks attrs, params or stats.'],
+    ['a node without op', (m) => set(m, 'nodes.2.op', undefined), 'Node number 2 has no name or no op.'],
+    ['other classes', (m) => set(m, 'classes', 11), 'The last node has shape [10] and the model 11 classes.'],
+    ['no nodes', (m) => set(m, 'nodes', []), 'The last node has shape []'],
+  ])('refuses %s', (_name, tamper, problem) => {
+    expect(thrown(() => checkModel(tamper(json()) as Model))).toMatchObject({
+      code: 'bad-model',
+      problem: expect.stringContaining(problem),
+    });
+  });
+
+  it('throws nothing but CertError, whatever the file holds', () => {
+    const paths = pathsOf(json());
+    const junk = fc.oneof(fc.constantFrom(null, undefined, -1, 1.5, '', 'x', true), fc.jsonValue());
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), junk, (path, value) => {
+        const result = thrown(() => checkModel(set(json(), path, value) as Model));
+        expect(result instanceof CertError || !(result instanceof Error)).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  /** The same data with one value replaced. */
+  function set(data: Loose, path: string, value: unknown): Loose {
+    const keys = path.split('.');
+    let node = data;
+    for (const key of keys.slice(0, -1)) node = node[key];
+    node[keys.at(-1)!] = value;
+    return data;
+  }
+
+  function pathsOf(data: unknown, prefix = ''): string[] {
+    if (data === null || typeof data !== 'object') return [];
+    return Object.entries(data).flatMap(([key, value]) => {
+      const path = prefix === '' ? key : `${prefix}.${key}`;
+      return [path, ...pathsOf(value, path)];
+    });
+  }
+});
