@@ -66,8 +66,9 @@ export class Comparison {
   }
 
   private entry(quantity: string, tolerance: Tolerance): Quantity {
-    const entry = this.quantities.get(quantity) ?? new Quantity(tolerance);
+    const entry = this.quantities.get(quantity) ?? new Quantity();
     this.quantities.set(quantity, entry);
+    entry.allow(tolerance);
     return entry;
   }
 }
@@ -79,7 +80,16 @@ class Quantity {
   private problem: string | undefined;
   private worst = { excess: 0, where: '' };
 
-  constructor(private readonly tolerance: Tolerance) {}
+  /** What the next numbers are compared with. */
+  private tolerance: Tolerance = VALUE;
+  /** The widest of all, for the report. */
+  private widest: Tolerance = EXACT;
+
+  allow(tolerance: Tolerance): void {
+    this.tolerance = tolerance;
+    const { relative, absolute } = this.widest;
+    if (tolerance.absolute > absolute || tolerance.relative > relative) this.widest = tolerance;
+  }
 
   fail(problem: string): void {
     this.problem ??= problem;
@@ -88,18 +98,18 @@ class Quantity {
   compare(got: number, wanted: number, where: string): void {
     this.count++;
     if (Object.is(got, wanted) || got === wanted) return;
-    const difference = Math.abs(got - wanted);
-    const allowed = this.tolerance.absolute + this.tolerance.relative * Math.abs(wanted);
     // NaN, and infinities that differ, are as far away as can be.
-    const far = Number.isFinite(got) && Number.isFinite(wanted) ? difference : Number.POSITIVE_INFINITY;
-    this.absolute = Math.max(this.absolute, far);
-    if (wanted !== 0) this.relative = Math.max(this.relative, far === difference ? far / Math.abs(wanted) : far);
-    const excess = far === difference ? far / allowed : far;
+    const finite = Number.isFinite(got) && Number.isFinite(wanted);
+    const difference = finite ? Math.abs(got - wanted) : Number.POSITIVE_INFINITY;
+    this.absolute = Math.max(this.absolute, difference);
+    if (wanted !== 0) this.relative = Math.max(this.relative, finite ? difference / Math.abs(wanted) : difference);
+    const allowed = this.tolerance.absolute + this.tolerance.relative * Math.abs(wanted);
+    const excess = finite ? difference / allowed : Number.POSITIVE_INFINITY;
     if (excess > this.worst.excess) this.worst = { excess, where: `${where} ${got} for ${wanted}`.trim() };
   }
 
   result(): Pick<Row, 'outcome' | 'absolute' | 'relative' | 'tolerance' | 'note'> {
-    const { tolerance, problem, worst, count } = this;
+    const { widest: tolerance, problem, worst, count } = this;
     if (problem !== undefined || count === 0) {
       return { outcome: 'FAIL', absolute: Number.NaN, relative: Number.NaN, tolerance, note: problem ?? 'empty' };
     }

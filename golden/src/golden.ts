@@ -72,6 +72,7 @@ async function* compareFile(folder: string, name: string, devices: readonly Devi
 /** What was compared up to an error is reported, and the error as a row of its own. */
 async function attempt(comparison: Comparison, compare: () => Promise<void>): Promise<Row[]> {
   await compare().catch((error: unknown) => comparison.fail('(file)', reasonOf(error)));
+  if (comparison.rows().length === 0) comparison.fail('(file)', 'there is nothing to compare');
   return comparison.rows();
 }
 

@@ -34,7 +34,7 @@ export interface Net {
   readonly statSlots: ReadonlyMap<string, Slot>;
   /** Brings [batch, ...] activations at a node (or `input`) into our layout. */
   activation(node: string, tensor: Numbers): Numbers;
-  /** Biases that a BatchNorm follows directly, by PyTorch's name: their true gradient is zero. */
+  /** Biases that a BatchNorm follows, directly or after flattening, by PyTorch's name: their true gradient is zero. */
   readonly biasesBeforeNorm: ReadonlySet<string>;
 }
 
@@ -108,6 +108,7 @@ class NetReader {
       this.builder.add(relu(), undefined, node);
     } else if (type === 'flatten') {
       this.builder.add(flatten(), undefined, node);
+      this.lastBias = bias;
       this.placement = { ...before, flat: true };
     } else {
       throw layer.wrong(`is a layer of the unknown type "${type}"`);

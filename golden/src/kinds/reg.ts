@@ -93,7 +93,8 @@ function compareCase(to: Comparison, name: string, net: Net, entry: Field, value
     }
   }
   const expected = entry.get('grad_total');
-  const tolerance = coarse ? gradientTolerance(expected, 1e-2, COARSE) : gradientTolerance(expected);
+  const fine = gradientTolerance(expected);
+  const tolerance = coarse ? { ...fine, relative: 1e-2, why: COARSE } : fine;
   compareGradients(to, `${name} grad_total`, net, values, 'total', expected, tolerance);
 }
 
