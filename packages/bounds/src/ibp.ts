@@ -1,7 +1,7 @@
 import { centerOf, fromCenterRadius, radiusOf, type Tensor, type Tensor3D, tf } from '@cert/core';
 import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean } from './linear.js';
 import { boundMethod, type ForwardRules } from './method.js';
-import { normScale } from './natural.js';
+import { normAffine } from './natural.js';
 
 const { add, mul, sub } = tf;
 
@@ -26,13 +26,9 @@ const rules: ForwardRules<CenterRadius> = {
     center: add(multiply(x.center, kernel), bias),
     radius: multiply(x.radius, magnitude(kernel)),
   }),
-  batchNorm(node, { gamma, beta }, { norm }, x) {
-    const { mean, variance } = norm[node.name]!;
-    const scale = normScale(gamma, variance, node.attrs.epsilon);
-    return {
-      center: add(mul(sub(x.center, mean), scale), beta),
-      radius: mul(x.radius, magnitude(scale)),
-    };
+  batchNorm(node, params, { norm }, x) {
+    const { scale, shift } = normAffine(params, norm[node.name]!, node.attrs.epsilon);
+    return { center: add(mul(x.center, scale), shift), radius: mul(x.radius, magnitude(scale)) };
   },
   // upper' = relu(c + r). The radius is r where the neuron is active, upper'/2 where it is unstable, 0 where it is inactive:
   // min(upper'/2, r), which unlike (upper' - lower')/2 keeps a radius that is small against the center.

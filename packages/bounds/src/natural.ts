@@ -1,12 +1,21 @@
 import { type BatchNormStats, INPUT, type Model, type Moments, type Params, type Tensor, tf } from '@cert/core';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean } from './linear.js';
-import { applyRule, type Context, type RuleTable } from './method.js';
+import { applyRule, type Context, type ParamsOf, type RuleTable } from './method.js';
 
 const { add, mul, sub, sqrt } = tf;
 
-/** The scale gamma / sqrt(variance + epsilon) of a batch normalization, shape [channels]. */
-export const normScale = (gamma: Tensor, variance: Tensor, epsilon: number): Tensor =>
-  tf.div(gamma, sqrt(add(variance, epsilon)));
+/**
+ * A batch normalization as the affine map x * scale + shift, both of shape [channels]: scale = gamma / sqrt(variance + epsilon),
+ * shift = beta - mean * scale. Two passes over x, where (x - mean) * scale + beta has three.
+ */
+export function normAffine(
+  { gamma, beta }: ParamsOf<'batchNorm'>,
+  { mean, variance }: Moments,
+  epsilon: number,
+): { readonly scale: Tensor; readonly shift: Tensor } {
+  const scale = tf.div(gamma, sqrt(add(variance, epsilon)));
+  return { scale, shift: sub(beta, mul(mean, scale)) };
+}
 
 /** The plain forward pass as a table of rules; its element is a tensor [batch, ...shape]. */
 export const natural: RuleTable<Tensor> = {
@@ -14,9 +23,9 @@ export const natural: RuleTable<Tensor> = {
   rules: {
     conv2d: (node, { kernel, bias }, _, x) => add(convolve(node, x, kernel), bias),
     dense: (_node, { kernel, bias }, _, x) => add(multiply(x, kernel), bias),
-    batchNorm(node, { gamma, beta }, { norm }, x) {
-      const { mean, variance } = norm[node.name]!;
-      return add(mul(sub(x, mean), normScale(gamma, variance, node.attrs.epsilon)), beta);
+    batchNorm(node, params, { norm }, x) {
+      const { scale, shift } = normAffine(params, norm[node.name]!, node.attrs.epsilon);
+      return add(mul(x, scale), shift);
     },
     relu: (_node, _params, _, x) => tf.relu(x),
     add: (_node, _params, _, a, b) => add(a!, b!),
@@ -67,6 +76,20 @@ export function naturalPass(
 /** Mean and biased variance over every axis but the last, in two passes (E[x^2] - E[x]^2 cancels). */
 export function batchMoments(x: Tensor): Moments {
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
-  const mean = tf.mean(x, axes);
-  return { mean, variance: tf.mean(tf.square(sub(x, mean)), axes) };
+  return { mean: tf.mean(x, axes), variance: variance(x) };
 }
+
+/**
+ * The biased variance over every axis but the last. Its gradient is 2 (x - mean) / n: what flows through the mean adds up to
+ * exactly zero, and reverse mode would compute that zero over the whole of x.
+ */
+const variance = tf.customGrad((input, save) => {
+  const x = input as Tensor;
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  (save as (tensors: Tensor[]) => void)([x]);
+  const deviation = (y: Tensor) => sub(y, tf.mean(y, axes));
+  return {
+    value: tf.mean(tf.square(deviation(x)), axes),
+    gradFunc: (dy: Tensor, [saved]: Tensor[]) => mul(deviation(saved!), mul(dy, (2 * x.shape.at(-1)!) / x.size)),
+  };
+}) as (x: Tensor) => Tensor;
