@@ -118,7 +118,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
     'a folder',
     (value) => value === null || typeof value === 'string',
   ),
-  limit: optionalCount('--limit <images>', 'use only so many images of each split, balanced over classes; "none": all'),
+  limit: optionalCount('--limit <images>', 'use only the first so many images of each split; "none": all'),
   model: named('--model <name>', 'architecture', 'model', MODELS),
   width: optionalCount('--width <channels>', 'its first width; "none": its own'),
   dense: optionalCount('--dense <units>', 'its hidden dense layer; "none": its own'),

@@ -1,5 +1,21 @@
+export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack.js';
+export { type ChosenDevice, chooseDevice } from './choose-device.js';
+export { checkConfig, type RunConfig } from './config.js';
+export { describeEvent } from './describe.js';
+export {
+  createEvaluator,
+  type EvaluateOptions,
+  type Evaluation,
+  type Evaluator,
+  type EvaluatorOptions,
+  type Network,
+} from './evaluate.js';
+export type { RunEvent, Summary } from './event.js';
+export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
+export { type HostBatch, type HostState, putBatch, putParams, putScalars, putState } from './host.js';
 export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
+export type { MetricSums, Metrics } from './metrics.js';
 export { naturalObjective, type Objective, type ObjectiveContext, robustObjective } from './objective.js';
 export {
   type AdamOptions,
@@ -14,6 +30,9 @@ export {
   type Updated,
 } from './optimizer.js';
 export { type Plan, type PlannedStep, planStep } from './plan.js';
+export { type Choices, METHODS, PRESETS, type Preset, resolveConfig } from './preset.js';
+export { reporter } from './progress.js';
+export { type RunOptions, resumeRun, startRun } from './run.js';
 export {
   constant,
   linearSchedule,
@@ -32,3 +51,5 @@ export {
   type TrainState,
   type TrainStepOptions,
 } from './step.js';
+export { formatTable, resultTable } from './table.js';
+export { processTerminal, type Terminal } from './terminal.js';

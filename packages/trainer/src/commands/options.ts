@@ -1,0 +1,39 @@
+import { CertError } from '@cert/core';
+import type { Command } from 'commander';
+import { FIELD_NAMES, FIELDS, type FieldName } from '../config.js';
+import { type Choices, resolveConfig } from '../preset.js';
+
+/** What commander collected: option names in camel case, texts. */
+export type RawOptions = { readonly [name: string]: string | undefined };
+
+const standard = resolveConfig();
+
+/** Adds options for fields of the configuration, with their help and the value that the standard preset gives them. */
+export function addFields(command: Command, names: readonly FieldName[], of = `in ${standard.preset}`): Command {
+  for (const name of names) {
+    const { flag, help } = FIELDS[name];
+    const usual = standard[name];
+    const shown = usual === null || String(usual) === '' ? 'none' : String(usual);
+    command.option(flag, `${help} (default: ${shown} ${of})`);
+  }
+  return command;
+}
+
+/**
+ * The fields that were given, parsed and checked.
+ *
+ * @throws CertError `bad-argument` naming the option
+ */
+export function readFields(raw: RawOptions, names: readonly FieldName[] = FIELD_NAMES): Choices {
+  const given = names.flatMap((name) => {
+    const text = raw[name];
+    if (text === undefined) return [];
+    const value = FIELDS[name].parse(text);
+    FIELDS[name].check(value);
+    return [[name, value] as const];
+  });
+  return Object.fromEntries(given);
+}
+
+/** The error for two options that exclude each other. */
+export const conflict = (problem: string, cure: string) => new CertError('bad-argument', problem, cure);

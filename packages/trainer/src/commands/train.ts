@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { CertError } from '@cert/core';
+import type { Command } from 'commander';
+import { FIELD_NAMES, FIELDS, type RunConfig } from '../config.js';
+import { type Choices, METHODS, PRESETS, resolveConfig } from '../preset.js';
+import { reporter } from '../progress.js';
+import { resumeRun, startRun } from '../run.js';
+import { resultTable } from '../table.js';
+import type { Terminal } from '../terminal.js';
+import { addFields, conflict, type RawOptions, readFields } from './options.js';
+
+/** Exit status of a run that was stopped by Ctrl-C, as shells count. */
+const STOPPED = 130;
+
+/** Adds `cert train`. `done` gets the exit status. */
+export function addTrain(
+  program: Command,
+  terminal: Terminal,
+  signal: AbortSignal,
+  done: (status: number) => void,
+): void {
+  const command = program
+    .command('train')
+    .description('train a network whose predictions are certified, and evaluate it')
+    .option('--preset <name>', `settings to begin with: ${Object.keys(PRESETS).join(', ')} (default: digits/quick)`)
+    .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: fast)`)
+    .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
+    .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)');
+  addFields(command, FIELD_NAMES).action(async (raw: RawOptions) => {
+    const onEvent = reporter(terminal);
+    const summary = await (raw.resume === undefined
+      ? startNew(raw, { onEvent, signal })
+      : resume(raw, raw.resume, { onEvent, signal }));
+    if (summary === null) return done(STOPPED);
+    terminal.out(`\n${resultTable([summary.result])}\n\nEverything is in ${summary.folder}`);
+  });
+}
+
+type Hooks = { readonly onEvent: ReturnType<typeof reporter>; readonly signal: AbortSignal };
+
+async function startNew(raw: RawOptions, hooks: Hooks) {
+  const config = resolveConfig({ preset: raw.preset, method: raw.method, ...readFields(raw) });
+  const folder = raw.out ?? newFolder('runs', config);
+  const result = await startRun(config, { folder, ...hooks });
+  return result && { result, folder };
+}
+
+async function resume(raw: RawOptions, folder: string, hooks: Hooks) {
+  if (raw.out !== undefined) {
+    throw conflict('--out and --resume were both given.', 'A run goes on in its own folder: leave out --out.');
+  }
+  const fields = readFields(raw);
+  const change = (config: RunConfig): RunConfig => {
+    refuseChanges(config, { preset: raw.preset, method: raw.method, ...fields });
+    return fields.data === undefined ? config : { ...config, data: fields.data };
+  };
+  const result = await resumeRun({ folder, change, ...hooks });
+  return result && { result, folder };
+}
+
+/** A run goes on as it began: only the place of the data may have changed. */
+function refuseChanges(config: RunConfig, given: Choices): void {
+  for (const [name, value] of Object.entries(given)) {
+    const before = config[name as keyof RunConfig];
+    if (value === undefined || name === 'data' || String(value) === String(before)) continue;
+    // `auto` asks for no device in particular.
+    if (name === 'device' && value === 'auto') continue;
+    const option = name === 'preset' || name === 'method' ? `--${name}` : FIELDS[name as 'epochs'].flag.split(' ')[0];
+    throw new CertError(
+      'bad-argument',
+      `${option} is ${value}, and the run began with ${before}.`,
+      'Leave the option out to go on with the run, or start a new run with --out.',
+    );
+  }
+}
+
+/** A folder that is not there yet. */
+export function newFolder(
+  parent: string,
+  { preset, method, seed }: Pick<RunConfig, 'preset' | 'method' | 'seed'>,
+): string {
+  const base = `${preset.replaceAll('/', '-')}-${method}-seed${seed}`;
+  for (let i = 1; ; i++) {
+    const folder = join(parent, i === 1 ? base : `${base}-${i}`);
+    if (!existsSync(folder)) return folder;
+  }
+}
