@@ -1,37 +1,38 @@
-import { type Builder, type Rule, sizeOf, type Value, type ValueOf } from '../ir.js';
+import type { Builder, Rule, Value, ValueOf } from '../ir.js';
 
 /**
- * The gradient of a convolution's filter as one matrix product: the windows of x that each filter element saw, times dy.
- * ONNX has no such op.
+ * The gradient of a convolution's filter as matrix products: for each filter element the pixels of x that it saw, times dy.
+ * ONNX has no such op. One product per filter element beats gathering all windows first, except for very few channels.
  */
-export const filterGradient: Rule = (build, value) =>
-  value.op === 'convFilterGrad' ? windowsTimesGradient(build, value) : undefined;
+export const filterGradient: Rule = (build, value) => {
+  if (value.op !== 'convFilterGrad') return undefined;
+  const [filters, channels, kh, kw] = value.shape as [number, number, number, number];
+  const taps = slices(build, value);
+  const gathered = channels * kh * kw <= FEW ? [build.concat(taps, 2)] : taps;
+  const dy = value.inputs[1]!;
+  const [n, pixels] = [dy.shape[0]!, dy.shape[2]! * dy.shape[3]!];
+  const { groups } = value.attrs;
+  const gradient = build.reshape(dy, [n, groups, filters / groups, pixels]);
+  // Each is [groups, filters / groups, channels], or that times kh * kw when gathered.
+  const products = gathered.map((x) => build.reduce('sum', build.matmul(gradient, x, false, true), [0]));
+  const side = products.map((product) => build.reshape(product, [filters, product.shape[2]! / channels, channels]));
+  return build.reshape(build.transpose(build.concat(side, 1), [0, 2, 1]), value.shape);
+};
 
-function windowsTimesGradient(build: Builder, { attrs, inputs, shape }: ValueOf<'convFilterGrad'>): Value {
+/** Up to this many numbers per window, they are gathered: a product with so few columns wastes its kernel. */
+const FEW = 32;
+
+/** For each filter element, row by row, the pixels of x under it: [n, groups, channels, pixels of dy]. */
+function slices(build: Builder, { attrs, inputs, shape }: ValueOf<'convFilterGrad'>): Value[] {
   const [x, dy] = inputs as [Value, Value];
   const { strides, pads, dilations, groups } = attrs;
-  const [filters, channels, kh, kw] = shape as [number, number, number, number];
+  const [, channels, kh, kw] = shape as [number, number, number, number];
   const [n, , oh, ow] = dy.shape as [number, number, number, number];
   const padded = build.pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
-  // [n, groups, c, oh * ow] per filter element
-  const taps: Value[] = [];
-  for (let i = 0; i < kh; i++) {
-    for (let j = 0; j < kw; j++) {
-      const [top, left] = [i * dilations[0], j * dilations[1]];
-      const window = build.slice(
-        padded,
-        [0, 0, top, left],
-        [n, x.shape[1]!, top + (oh - 1) * strides[0] + 1, left + (ow - 1) * strides[1] + 1],
-        [1, 1, ...strides],
-      );
-      taps.push(build.reshape(window, [n, groups, channels, oh * ow]));
-    }
-  }
-  const columns = build.concat(taps, 2);
-  const gradient = build.reshape(dy, [n, groups, filters / groups, oh * ow]);
-  const products = build.reduce('sum', build.matmul(gradient, columns, false, true), [0]);
-  // [groups, filters / groups, kh * kw * c] to [filters, c, kh, kw]
-  const apart = build.reshape(products, [filters, kh, kw, channels]);
-  if (sizeOf(apart.shape) !== sizeOf(shape)) throw new Error('filter gradient: sizes do not match');
-  return build.transpose(apart, [0, 3, 1, 2]);
+  return Array.from({ length: kh * kw }, (_, k) => {
+    const [top, left] = [Math.floor(k / kw) * dilations[0], (k % kw) * dilations[1]];
+    const end = [n, x.shape[1]!, top + (oh - 1) * strides[0] + 1, left + (ow - 1) * strides[1] + 1];
+    const window = build.slice(padded, [0, 0, top, left], end, [1, 1, ...strides]);
+    return build.reshape(window, [n, groups, channels, oh * ow]);
+  });
 }
