@@ -9,7 +9,7 @@ import {
   type Tensor,
   tf,
 } from '@cert/core';
-import { detached } from './detached.js';
+import { detached, gated } from './detached.js';
 import { meanOfLayers } from './layer-means.js';
 import { checkTolerance, type ToleranceOptions } from './tolerance.js';
 
@@ -60,7 +60,9 @@ function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
   const centerMean = tf.mean(center);
   const activeMean = tf.mean(tf.mul(center, active));
   const inactiveMean = tf.mean(tf.mul(center, inactive));
-  const deviation = tf.square(tf.sub(center, centerMean));
+  // The mean is NaN or infinite as soon as one center is, and then the gradient of the square is too.
+  const finiteCenters = detached(() => tf.less(tf.abs(centerMean), huge));
+  const deviation = tf.square(gated(tf.sub(center, centerMean), finiteCenters));
   const activeSpread = tf.sum(tf.mul(deviation, active));
   const inactiveSpread = tf.sum(tf.mul(deviation, inactive));
 

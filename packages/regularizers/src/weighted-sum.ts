@@ -19,10 +19,13 @@ export function weightedSum(parts: readonly Weighted[]): Regularizer {
     );
   }
   return {
-    name: parts.map(([weight, { name }]) => (weight === 1 ? name : `${weight} * ${name}`)).join(' + ') || 'none',
+    name: parts.map(([weight, { name }]) => label(weight, name)).join(' + ') || 'none',
     term: (context) =>
       parts.reduce<Scalar>((sum, [weight, { term }]) => {
         return tf.add(sum, weight === 1 ? term(context) : tf.mul(term(context), weight));
       }, tf.scalar(0)),
   };
 }
+
+const label = (weight: number, name: string): string =>
+  weight === 1 ? name : `${weight} * ${name.includes(' + ') ? `(${name})` : name}`;
