@@ -16,6 +16,7 @@ export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export { type HostBatch, type HostState, putBatch, putParams, putScalars, putState } from './host.js';
 export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
 export type { MetricSums, Metrics } from './metrics.js';
+export { newFolder } from './new-folder.js';
 export { naturalObjective, type Objective, type ObjectiveContext, robustObjective } from './objective.js';
 export {
   type AdamOptions,

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { CertError } from '@cert/core';
 import type { Command } from 'commander';
 import { FIELD_NAMES, FIELDS, type RunConfig } from '../config.js';
+import { newFolder } from '../new-folder.js';
 import { type Choices, METHODS, PRESETS, resolveConfig } from '../preset.js';
 import { reporter } from '../progress.js';
 import { resumeRun, startRun } from '../run.js';
@@ -72,17 +71,5 @@ function refuseChanges(config: RunConfig, given: Choices): void {
       `${option} is ${value}, and the run began with ${before}.`,
       'Leave the option out to go on with the run, or start a new run with --out.',
     );
-  }
-}
-
-/** A folder that is not there yet. */
-export function newFolder(
-  parent: string,
-  { preset, method, seed }: Pick<RunConfig, 'preset' | 'method' | 'seed'>,
-): string {
-  const base = `${preset.replaceAll('/', '-')}-${method}-seed${seed}`;
-  for (let i = 1; ; i++) {
-    const folder = join(parent, i === 1 ? base : `${base}-${i}`);
-    if (!existsSync(folder)) return folder;
   }
 }

@@ -1,0 +1,55 @@
+/** Trains the preset `digits/quick` as `cert train` does and prints what came out; `--compare` trains plain IBP too. */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CertError, tf } from '@cert/core';
+import {
+  newFolder,
+  processTerminal,
+  reporter,
+  resolveConfig,
+  resultTable,
+  type Summary,
+  startRun,
+} from '@cert/trainer';
+
+tf.enableProdMode(); // Keeps TensorFlow.js from advertising its native package.
+const terminal = processTerminal();
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+
+try {
+  const { values } = parseArgs({
+    options: {
+      compare: { type: 'boolean', default: false },
+      seed: { type: 'string', default: '0' },
+      epochs: { type: 'string' },
+      limit: { type: 'string' },
+      device: { type: 'string' },
+    },
+  });
+  const { epochs, limit, device, seed } = values;
+  // npm runs a workspace's script in its own folder; results belong where the user is.
+  const runs = join(process.env.INIT_CWD ?? '.', 'runs');
+  const summaries: Summary[] = [];
+  for (const method of values.compare ? ['fast', 'vanilla'] : ['fast']) {
+    const config = resolveConfig({
+      preset: 'digits/quick',
+      method,
+      seed: Number(seed),
+      epochs: epochs === undefined ? undefined : Number(epochs),
+      limit: limit === undefined ? undefined : Number(limit),
+      device,
+    });
+    const folder = newFolder(runs, config);
+    const summary = await startRun(config, { folder, onEvent: reporter(terminal), signal: stop.signal });
+    if (summary === null) process.exit(130);
+    summaries.push(summary);
+    terminal.out(`Everything is in ${folder}\n`);
+  }
+  terminal.out(resultTable(summaries));
+} catch (error) {
+  const usage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  if (!(error instanceof CertError) && !usage) throw error;
+  terminal.err(`error: ${error.message}`);
+  process.exitCode = 1;
+}
