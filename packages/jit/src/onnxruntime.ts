@@ -91,7 +91,7 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const threads = options.threads ?? 0;
 
   async function compile(f: (...args: never[]) => unknown, args: Tree<DeviceArray>): Promise<Compiled> {
-    const { graph, result } = trace(f, args as Tree<ArraySpec>);
+    const { graph, result } = trace(f, args as Tree<ArraySpec>, { sites: options.profile !== undefined });
     const model = toOnnx((options.passes ?? optimize)(graph));
     const session = await ort.InferenceSession.create(model, {
       executionProviders: ['cpu'],

@@ -25,10 +25,16 @@ export interface Trace {
  * Runs `f` once on symbolic tensors and records every TensorFlow.js kernel that it calls, gradients included.
  *
  * @param args the trees of arguments; leaves give shapes and dtypes
+ * @param options `sites`: note for every value where it was made, for profiles (reading the stack takes most of the time)
  * @throws CertError `unsupported-kernel` for a kernel that cannot be lowered, `value-read` when `f` reads a value
  */
-export function trace(f: (...args: never[]) => unknown, args: Tree<ArraySpec>): Trace {
+export function trace(
+  f: (...args: never[]) => unknown,
+  args: Tree<ArraySpec>,
+  { sites = false }: { readonly sites?: boolean } = {},
+): Trace {
   const backend = install();
+  backend.sites = sites;
   tf.backend(); // The default backend is chosen lazily; without this there would be none to go back to.
   const before = tf.getBackend();
   backend.builder = new Builder();
@@ -65,6 +71,7 @@ export function trace(f: (...args: never[]) => unknown, args: Tree<ArraySpec>): 
 /** The TensorFlow.js backend that records instead of computing: a data id stands for a value of the graph. */
 class TraceBackend extends tf.KernelBackend {
   builder = new Builder();
+  sites = false;
   private readonly values = new Map<object, Value>();
 
   /** A new data id for a value, in the form in which kernels return it. */
@@ -151,7 +158,7 @@ function install(): TraceBackend {
       backendName: BACKEND,
       kernelFunc({ inputs, attrs }) {
         const { builder } = backend;
-        builder.site = site();
+        builder.site = backend.sites ? site() : undefined;
         const values = Object.fromEntries(
           Object.entries(inputs)
             .filter(([, tensor]) => tensor != null)
@@ -184,7 +191,9 @@ function site(): string | undefined {
   const frame = stack
     .split('\n')
     .slice(1)
-    .find((line) => !/@tensorflow[\\/]|[\\/]jit[\\/](src|dist)[\\/](?!.*\.test\.)|node:internal/.test(line));
+    .find(
+      (line) => !/@tensorflow[\\/]|tfjs-core[\\/]|[\\/]jit[\\/](src|dist)[\\/](?!.*\.test\.)|node:internal/.test(line),
+    );
   return frame?.trim().replace(/^at /, '');
 }
 

@@ -1,0 +1,36 @@
+/**
+ * Adds up the reports that the test runner left in every workspace and prints `N passed, N failed`, and the skipped tests by name.
+ * A workspace that has tests to run but left no report counts as a failure.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const read = (file) => JSON.parse(readFileSync(file, 'utf8'));
+const folders = read('package.json').workspaces.flatMap((pattern) => {
+  if (!pattern.endsWith('/*')) return [pattern];
+  const parent = pattern.slice(0, -2);
+  return readdirSync(parent).map((name) => join(parent, name));
+});
+
+let [passed, failed, skipped] = [0, 0, 0];
+for (const folder of folders) {
+  const manifest = join(folder, 'package.json');
+  if (!existsSync(manifest) || read(manifest).scripts?.test === undefined) continue;
+  const file = join(folder, '.reports', 'vitest.json');
+  if (!existsSync(file)) {
+    console.log(`${folder}: no test report`);
+    failed++;
+    continue;
+  }
+  const report = read(file);
+  passed += report.numPassedTests;
+  failed += report.numFailedTests;
+  skipped += report.numPendingTests + report.numTodoTests;
+  for (const { assertionResults } of report.testResults) {
+    for (const { status, fullName } of assertionResults) {
+      if (status !== 'passed') console.log(`${folder}: ${status}: ${fullName}`);
+    }
+  }
+}
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+if (failed > 0 || passed === 0) process.exitCode = 1;
