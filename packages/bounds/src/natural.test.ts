@@ -1,6 +1,7 @@
 import { batchNorm, conv2d, createRng, dense, flatten, initialStats, type Shape, sequential, tf } from '@cert/core';
+import { checkGradient } from '@cert/testing';
 import { describe, expect, it } from 'vitest';
-import { batchMoments, naturalPass, runningNorm, updateRunning } from './index.js';
+import { batchMoments, ibp, naturalPass, runningNorm, updateRunning } from './index.js';
 
 const rng = createRng(1, 'natural.test');
 const random = (shape: Shape) =>
@@ -34,6 +35,46 @@ describe('batchMoments', () => {
   it('do not cancel around a large mean', () => {
     const { variance } = batchMoments(tf.tensor2d([[4096], [4097], [4098]]));
     expect(variance.dataSync()[0]).toBeCloseTo(2 / 3, 5);
+  });
+});
+
+describe('gradients through batch statistics', () => {
+  it('batchMoments', async () => {
+    const x = random([2, 2, 3, 2]);
+    await checkGradient(
+      (y) => {
+        const { mean, variance } = batchMoments(y!);
+        return tf.concat([mean, variance]);
+      },
+      [x],
+    );
+  });
+
+  it('flow from the bounds of ibp into the images and the layers before', async () => {
+    const model = sequential([3], [dense(4), batchNorm(), relu(), dense(2)]);
+    const [images, kernel, gamma] = [random([5, 3]), random([3, 4]), random([4])];
+    await checkGradient(
+      (x, w, scale) => {
+        const params = {
+          dense1: { kernel: w!, bias: tf.zeros([4]) },
+          batchNorm1: { gamma: scale!, beta: tf.tensor1d([0.5, -0.5, 1, 0]) },
+          dense2: {
+            kernel: tf.tensor2d([
+              [1, -1],
+              [2, 0.5],
+              [-1, 1],
+              [0.5, 2],
+            ]),
+            bias: tf.zeros([2]),
+          },
+        };
+        const { norm } = naturalPass(model, params, x!, 'batch');
+        const { lower, upper } = ibp.bound(model, params, norm, linfBall(x!, 0.1, null)).output;
+        return tf.concat([lower, upper]);
+      },
+      [images, kernel, gamma],
+      { names: ['images', 'kernel', 'gamma'] },
+    );
   });
 });
 
