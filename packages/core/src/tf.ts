@@ -9,6 +9,8 @@ const interop = namespace as typeof namespace & { readonly default?: typeof name
 
 export const tf: typeof namespace = interop.default ?? interop;
 
+/** The types of TensorFlow.js that have no name of their own here: `TF.TensorInfo`, ... */
+export type * as TF from '@tensorflow/tfjs';
 export type {
   DataType,
   Rank,
@@ -20,5 +22,3 @@ export type {
   Tensor4D,
   TypedArray,
 } from '@tensorflow/tfjs';
-/** The types of TensorFlow.js that have no name of their own here: `TF.TensorInfo`, ... */
-export type * as TF from '@tensorflow/tfjs';
