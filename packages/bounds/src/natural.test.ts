@@ -1,4 +1,16 @@
-import { batchNorm, conv2d, createRng, dense, flatten, initialStats, type Shape, sequential, tf } from '@cert/core';
+import {
+  batchNorm,
+  conv2d,
+  createRng,
+  dense,
+  flatten,
+  initialStats,
+  linfBall,
+  relu,
+  type Shape,
+  sequential,
+  tf,
+} from '@cert/core';
 import { checkGradient } from '@cert/testing';
 import { describe, expect, it } from 'vitest';
 import { batchMoments, ibp, naturalPass, runningNorm, updateRunning } from './index.js';
