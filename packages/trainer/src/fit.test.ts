@@ -1,0 +1,149 @@
+import { batchNorm, createRng, dense, relu, sequential } from '@cert/core';
+import { ibpInit } from '@cert/init';
+import { disposeTree, eagerDevice } from '@cert/jit';
+import { toHost } from '@cert/models';
+import { reluBalance, tightness } from '@cert/regularizers';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type FitEvent, type FitOptions, fit } from './fit.js';
+import type { HostBatch, HostState } from './host.js';
+import { robustObjective } from './objective.js';
+import { adam } from './optimizer.js';
+import { constant, smoothedSchedule } from './schedule.js';
+import { initialState } from './step.js';
+
+const model = sequential([4], [dense(6), batchNorm(), relu(), dense(2)]);
+const device = eagerDevice();
+afterEach(() => device.dispose());
+
+/** Three batches, the last one partial; the class is whether the first pixel is the larger. */
+function* batches(epoch: number, from: number): Iterable<HostBatch> {
+  for (let batch = from; batch < 3; batch++) {
+    const rng = createRng(0, epoch, batch);
+    const count = batch === 2 ? 3 : 8;
+    const images = Float32Array.from({ length: 4 * count }, () => rng.uniform());
+    yield { images, labels: Int32Array.from({ length: count }, (_, i) => Number(images[4 * i]! > images[4 * i + 1]!)) };
+  }
+}
+
+async function options(changes: Partial<FitOptions> = {}): Promise<FitOptions> {
+  const optimizer = adam();
+  const state = initialState(model, ibpInit(model, 2), optimizer);
+  const host: HostState = await toHost(state);
+  disposeTree(state);
+  const ramp = { start: 2, length: 1, target: 0.05, stepsPerEpoch: 3 };
+  return {
+    device,
+    model,
+    optimizer,
+    objective: robustObjective(),
+    regularizers: [tightness(), reluBalance()],
+    plan: {
+      epsilon: smoothedSchedule(ramp),
+      targetEpsilon: 0.05,
+      learningRate: constant(0.02),
+      regWeight: 0.5,
+      regularizedSteps: 6,
+    },
+    epochs: 4,
+    stepsPerEpoch: 3,
+    batches,
+    state: host,
+    ...changes,
+  };
+}
+
+/** Runs to the end; returns what happened and the last state. */
+async function collect(fitOptions: FitOptions, onEvent: (event: FitEvent) => void = () => {}) {
+  const events: FitEvent[] = [];
+  let state = fitOptions.state;
+  for await (const event of fit(fitOptions)) {
+    events.push(event);
+    state = await toHost(event.state);
+    onEvent(event);
+  }
+  return { events, state };
+}
+
+describe('fit', () => {
+  it('reports every step and every epoch, learns, and frees what it used', async () => {
+    const before = device.live;
+    let live = 0;
+    const { events } = await collect(await options(), ({ type, position }) => {
+      if (type !== 'epoch') return;
+      if (position.step === 3) live = device.live;
+      expect(device.live).toBe(live);
+    });
+    expect(events.map(({ type }) => type).join(' ')).toBe(Array(4).fill('step step step epoch').join(' '));
+    const epochs = events.filter(({ type }) => type === 'epoch');
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    expect(epochs[3]!.metrics.loss).toBeLessThan(epochs[2]!.metrics.loss * 1.2);
+    expect(device.live).toBe(before);
+  });
+
+  it('switches the computation: natural, then robust, regularized during the warmup', async () => {
+    const { events } = await collect(await options());
+    const steps = events.filter(({ type }) => type === 'step');
+    const has = (name: string) => steps.map(({ metrics }) => Number(metrics[name] !== undefined));
+    expect(has('tightness')).toEqual([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0]);
+    expect(has('robustLoss')).toEqual(Array(12).fill(1));
+    expect(steps.map(({ epsilon }) => epsilon > 0)).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1].map(Boolean));
+    expect(steps.at(-1)!.epsilon).toBe(0.05);
+    // Without regularizers a natural step computes no bounds.
+    const plain = await collect(
+      await options({ regularizers: [], epochs: 1, plan: { ...(await options()).plan, regWeight: 0 } }),
+    );
+    expect(plain.events[0]!.metrics.robustLoss).toBeUndefined();
+  });
+
+  it('weights the means of an epoch by images, the partial batch included', async () => {
+    const { events } = await collect(await options({ epochs: 1 }));
+    const steps = events.filter(({ type }) => type === 'step');
+    const wanted = steps.reduce((sum, { metrics, images }) => sum + metrics.error * images, 0) / 19;
+    expect(events.at(-1)!.metrics.error).toBeCloseTo(wanted, 12);
+  });
+
+  it('goes on from any step to the very same weights', async () => {
+    const whole = await collect(await options());
+    for (const stopAt of [1, 3, 7]) {
+      const abort = new AbortController();
+      const first = await collect(await options({ signal: abort.signal }), ({ position }) => {
+        if (position.step === stopAt) abort.abort();
+      });
+      const { type, position } = first.events.at(-1)!;
+      expect([type, position.step]).toEqual(['stopped', stopAt]);
+      const second = await collect(
+        await options({ state: first.state, position: JSON.parse(JSON.stringify(position)) }),
+      );
+      expect(second.state).toEqual(whole.state);
+      const means = (events: FitEvent[]) =>
+        events.filter((event) => event.type === 'epoch').map(({ metrics }) => metrics);
+      expect(means([...first.events, ...second.events])).toEqual(means(whole.events));
+    }
+  });
+
+  it('stops at a loss that is not finite and names the step and the place', async () => {
+    const bad = await options({
+      batches: function* (epoch, from) {
+        for (const batch of batches(epoch, from)) {
+          if (epoch === 2) batch.images[0] = Number.NaN;
+          yield batch;
+        }
+      },
+    });
+    await expect(collect(bad)).rejects.toMatchObject({
+      code: 'not-finite',
+      problem: 'Step 3 (epoch 2): loss is NaN. The first value that is not finite is the output of "input".',
+    });
+  });
+
+  it('names the parameter that overflowed', async () => {
+    const { state } = await options();
+    const kernel = state.params.dense2!.kernel!;
+    kernel.data[0] = Number.POSITIVE_INFINITY;
+    await expect(collect(await options({ state }))).rejects.toThrow('is the parameter "dense2.kernel"');
+  });
+
+  it('refuses an epoch without batches instead of waiting forever', async () => {
+    await expect(collect(await options({ batches: () => [] }))).rejects.toMatchObject({ code: 'bad-data' });
+  });
+});
