@@ -20,19 +20,32 @@ function orthonormal(rng: Rng, count: number, size: number): Float64Array[] {
   const vectors: Float64Array[] = [];
   for (let k = 0; k < count; k++) {
     const v = Float64Array.from({ length: size }, () => rng.normal());
-    // Twice: after one pass the last vectors of a square matrix, of which little is left, are not orthogonal to rounding.
-    for (const u of [...vectors, ...vectors]) subtract(v, u, dot(u, v));
-    const norm = Math.sqrt(dot(v, v));
+    let before = Math.sqrt(dot(v, v));
+    let norm = before;
+    // Again when little is left of the vector (the last ones of a square matrix): what rounding left of the others then weighs.
+    do {
+      before = norm;
+      for (const u of vectors) subtract(v, u, dot(u, v));
+      norm = Math.sqrt(dot(v, v));
+    } while (norm < 0.5 * before);
     for (let i = 0; i < size; i++) v[i] = v[i]! / norm;
     vectors.push(v);
   }
   return vectors;
 }
 
+/** Four sums side by side: one alone waits for each addition before the next. */
 function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
+  const whole = a.length - (a.length % 4);
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 4) {
+    s0 += a[i]! * b[i]!;
+    s1 += a[i + 1]! * b[i + 1]!;
+    s2 += a[i + 2]! * b[i + 2]!;
+    s3 += a[i + 3]! * b[i + 3]!;
+  }
+  for (let i = whole; i < a.length; i++) s0 += a[i]! * b[i]!;
+  return s0 + s1 + (s2 + s3);
 }
 
 function subtract(v: Float64Array, u: Float64Array, scale: number): void {
