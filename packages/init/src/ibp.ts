@@ -16,8 +16,8 @@ export interface IbpPlanEntry {
 
 /**
  * What {@link ibpInit} draws each kernel from, by the name of its node: N(0, (sqrt(2 pi) / fan_in)^2), for which the expected
- * gain of the mean radius per layer, fan_in / 2 * E|W|, is 1 ("Fast Certified Robust Training with Short Warmup", section
- * 3.2); half of it where a residual sum feeds the layer directly or through ReLU.
+ * gain of the mean radius per layer, fan_in / 2 * E|W|, is 1 ("Fast Certified Robust Training with Short Warmup", its
+ * IBP initialization); half of it where a residual sum feeds the layer directly or through ReLU.
  */
 export function ibpPlan(model: Model): { readonly [node: string]: IbpPlanEntry } {
   const nodes = new Map<string, Node>(model.nodes.map((node) => [node.name, node]));

@@ -100,7 +100,7 @@ function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
 
 /**
  * How evenly the ReLUs of each layer are split into active and inactive ones ("Fast Certified Robust Training with Short
- * Warmup", the ReLU activation states regularizer of section 3.3). A pure function of tensors.
+ * Warmup", its regularizer of ReLU activation states). A pure function of tensors.
  *
  * @param bounds of any method; read at every node that feeds a ReLU
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number

@@ -36,7 +36,7 @@ export interface TightnessReport {
 
 /**
  * How much wider than the input box the bounds are at each ReLU ("Fast Certified Robust Training with Short Warmup",
- * the bound tightness regularizer of section 3.3). A pure function of tensors.
+ * its bound tightness regularizer). A pure function of tensors.
  *
  * @param input the clipped box, [batch, ...inputShape]
  * @param bounds of any method; read at every node that feeds a ReLU
