@@ -20,5 +20,5 @@ it('prints medians, minima, memory and one trace as JSON', () => {
 it('names the workloads when it is given another', () => {
   const { stderr, status } = bench('mnist-w17');
   expect(status).toBe(1);
-  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64');
+  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, digits');
 });

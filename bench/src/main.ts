@@ -99,7 +99,7 @@ const results = names.map((name) => {
   for (let round = 0; round < options.rounds; round++) {
     console.error(`${name}: round ${round + 1} of ${options.rounds}`);
     ours.push(timeOurs(name));
-    if (python === undefined) continue;
+    if (python === undefined || peerArgs === undefined) continue;
     const timing = ['--steps', options.steps, '--warmup', options.warmup, '--threads', options.threads].map(String);
     peers.push(timePeer(python, script, [...peerArgs, ...timing]));
   }

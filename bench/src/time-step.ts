@@ -2,16 +2,16 @@
 import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { cpuDevice, type DeviceArray, disposeTree } from '@cert/jit';
-import { cnn7 } from '@cert/models';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
 import { workloads } from './workloads.js';
 
 const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
 const workload = workloads[name]!;
-const { inputShape, width, dense, batch, epsilon } = workload;
+const { batch, epsilon } = workload;
 
-const model = cnn7({ inputShape, classes: 10, width, dense });
+const model = workload.model();
+const { inputShape } = model;
 const optimizer = adam();
 const device = await cpuDevice({ threads: Number(threads), ...(profile && { profile }) });
 const put = (tensor: Tensor) => device.put(tensor.dataSync() as Float32Array, tensor.shape);

@@ -1,38 +1,35 @@
-import type { Shape } from '@cert/core';
+import type { Model } from '@cert/core';
+import { cnn7, smallConv } from '@cert/models';
 
-/** One training step to be timed: a cnn7 on random images, full method, both regularizers on. */
+/** One training step to be timed, on random images: full method, both regularizers on. */
 export interface Workload {
-  readonly inputShape: Shape;
-  readonly width: number;
-  readonly dense: number;
+  readonly model: () => Model;
   readonly batch: number;
   /** Target radius; the step is timed at half of it. */
   readonly epsilon: number;
-  /** The arguments that make the peer run the same step. */
-  readonly peer: readonly string[];
+  /** The arguments that make the peer run the same step; without them it is not compared. */
+  readonly peer?: readonly string[];
 }
 
-const mnist = { inputShape: [28, 28, 1], epsilon: 0.4, batch: 64 };
+const cnn = (
+  inputShape: readonly number[],
+  epsilon: number,
+  batch: number,
+  width: number,
+  dense: number,
+): Workload => ({
+  model: () => cnn7({ inputShape, classes: 10, width, dense }),
+  batch,
+  epsilon,
+  peer: Object.entries({ config: inputShape[2] === 1 ? 'mnist' : 'cifar', batch, width, linear: dense }).flatMap(
+    ([name, value]) => [`--${name}`, String(value)],
+  ),
+});
 
 export const workloads: { readonly [name: string]: Workload } = {
-  'mnist-w16': {
-    ...mnist,
-    width: 16,
-    dense: 128,
-    peer: ['--config', 'mnist', '--batch', '64', '--width', '16', '--linear', '128'],
-  },
-  'mnist-w64': {
-    ...mnist,
-    width: 64,
-    dense: 512,
-    peer: ['--config', 'mnist', '--batch', '64', '--width', '64', '--linear', '512'],
-  },
-  'cifar-w64': {
-    inputShape: [32, 32, 3],
-    epsilon: 8 / 255,
-    batch: 32,
-    width: 64,
-    dense: 512,
-    peer: ['--config', 'cifar', '--batch', '32', '--width', '64', '--linear', '512'],
-  },
+  'mnist-w16': cnn([28, 28, 1], 0.4, 64, 16, 128),
+  'mnist-w64': cnn([28, 28, 1], 0.4, 64, 64, 512),
+  'cifar-w64': cnn([32, 32, 3], 8 / 255, 32, 64, 512),
+  /** The step of the preset digits/quick. */
+  digits: { model: () => smallConv({ inputShape: [28, 28, 1], classes: 10 }), batch: 64, epsilon: 0.1 },
 };
