@@ -19,7 +19,7 @@ const TRAIN_FORMAT =
   ' epoch {epoch} |{bar}| {percentage} %  loss {loss}  epsilon {epsilon}  {speed} images/s  {left} s left  {test}';
 const EVAL_FORMAT = ' evaluation |{bar}| {value}/{total} images  {left} s left';
 
-function barReporter({ out }: Terminal, screen: NodeJS.WriteStream): (event: RunEvent) => void {
+function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: RunEvent) => void {
   let bar: SingleBar | undefined;
   let total = { epochs: 0, stepsPerEpoch: 1 };
   let [began, done, images] = [0, 0, 0];

@@ -5,7 +5,7 @@ export interface Terminal {
   /** Writes a line about what went wrong. */
   err(line: string): void;
   /** A terminal that progress bars can be drawn on; null in a pipe. */
-  readonly screen: NodeJS.WriteStream | null;
+  readonly screen: NodeJS.WritableStream | null;
 }
 
 /** The terminal of this process. */
