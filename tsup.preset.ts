@@ -9,5 +9,6 @@ export const preset: Options = {
   sourcemap: true,
   clean: true,
   treeshake: true,
+  removeNodeProtocol: false,
   silent: true,
 };

@@ -1,0 +1,38 @@
+/** What npm would publish: built, complete and well described. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { describe, expect, it } from 'vitest';
+
+const packages = fileURLToPath(new URL('../../packages', import.meta.url));
+
+describe('every package', () => {
+  for (const name of readdirSync(packages)) {
+    it(`@cert/${name} passes publint`, async () => {
+      const pkgDir = join(packages, name);
+      const { messages, pkg } = await publint({ pkgDir, strict: true });
+      expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+    });
+  }
+
+  it('has what its source imports among its dependencies', () => {
+    for (const name of readdirSync(packages)) {
+      const manifest = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'));
+      const declared = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
+      const bundle = readdirSync(join(packages, name, 'dist')).filter((file) => file.endsWith('.js'));
+      for (const file of bundle) {
+        const code = readFileSync(join(packages, name, 'dist', file), 'utf8');
+        for (const [, specifier] of code.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"./][^'"]*)['"]/g)) {
+          if (specifier!.startsWith('node:')) continue;
+          const dependency = specifier!
+            .split('/')
+            .slice(0, specifier!.startsWith('@') ? 2 : 1)
+            .join('/');
+          expect(declared, `${name}/dist/${file} imports ${specifier}`).toContain(dependency);
+        }
+      }
+    }
+  });
+});
