@@ -6,7 +6,7 @@ import { eagerDevice } from './eager.js';
 import { readTree } from './index.js';
 import { type Graph, rewrite } from './ir.js';
 import { cpuDevice } from './onnxruntime.js';
-import { algebra, filterGradient, inputGradient, layout, optimize, untilStable } from './passes/index.js';
+import { algebra, filterGradient, inputGradient, layout, optimize, squeeze, untilStable } from './passes/index.js';
 
 /** Steps of a program on a stack of images [2, h, w, c]; each takes the newest image and maybe an older one. */
 const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector: Tensor) => Tensor)[] = [
@@ -70,6 +70,7 @@ const variants: { readonly [name: string]: (graph: Graph) => Graph } = {
   'algebra alone': (graph) => mandatory(untilStable(graph, algebra)),
   'layout alone': (graph) => mandatory(untilStable(graph, layout)),
   'input gradients alone': (graph) => mandatory(rewrite(graph, inputGradient)),
+  'squeeze alone': (graph) => mandatory(untilStable(graph, squeeze)),
   'all passes': optimize,
 };
 

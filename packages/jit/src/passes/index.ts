@@ -3,8 +3,9 @@ import { algebra } from './algebra.js';
 import { filterGradient } from './filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
 import { layout } from './layout.js';
+import { squeeze } from './squeeze.js';
 
-export { algebra, filterGradient, inputGradient, layout };
+export { algebra, filterGradient, inputGradient, layout, squeeze };
 
 /** Applies rules, the first that fits, over and over until nothing changes. */
 export function untilStable(graph: Graph, ...rules: readonly Rule[]): Graph {
@@ -37,5 +38,6 @@ const fingerprint = (graph: Graph): string => {
 /** The standard sequence of passes. */
 export function optimize(graph: Graph): Graph {
   const simple = untilStable(graph, algebra, layout);
-  return untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, layout);
+  const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, layout);
+  return untilStable(lowered, squeeze, algebra);
 }
