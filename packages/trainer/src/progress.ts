@@ -22,18 +22,18 @@ const EVAL_FORMAT = ' evaluation |{bar}| {value}/{total} images  {left} s left';
 function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: RunEvent) => void {
   let bar: SingleBar | undefined;
   let total = { epochs: 0, stepsPerEpoch: 1 };
-  let [began, done, images] = [0, 0, 0];
+  let [began, done, images] = [performance.now(), 0, 0];
 
-  /** A bar of so many ticks; the clock starts now. */
+  /** A bar of so many ticks. Its clock started at the end of what came before: the first tick takes time too. */
   const open = (format: string, ticks: number, at: number, payload: object) => {
     const made = new SingleBar({ format, stream: screen, hideCursor: true, fps: 8 }, Presets.shades_classic);
     made.start(ticks, at, { left: '?', ...payload });
-    [began, done, images] = [performance.now(), 0, 0];
     return made;
   };
   const close = () => {
     bar?.stop();
     bar = undefined;
+    [began, done, images] = [performance.now(), 0, 0];
   };
   const seconds = () => (performance.now() - began) / 1000;
   const left = (remaining: number) => (done === 0 ? '?' : ((seconds() / done) * remaining).toFixed(0));
@@ -43,6 +43,7 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
       case 'start':
         total = event;
         out(describeEvent(event)!);
+        close();
         return;
       case 'step': {
         const within = ((event.step - 1) % total.stepsPerEpoch) + 1;
