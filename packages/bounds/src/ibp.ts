@@ -48,7 +48,7 @@ const rules: ForwardRules<CenterRadius> = {
 };
 
 /**
- * Interval bound propagation (Gowal et al. 2018; equations 3 and 4 of the paper, S2) in center and radius: an affine op
+ * Interval bound propagation (Gowal et al. 2018; equations 3 and 4 of the paper) in center and radius: an affine op
  * W x + b maps them to (W c + b, |W| r).
  */
 export const ibp = boundMethod<CenterRadius>({

@@ -1,7 +1,7 @@
 /** Linear ops as plain tensor functions; every method builds its rules from these. */
 import { type NodeOf, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 
-/** x * W for a convolution (no bias): [batch, h, w, c] to [batch, h', w', filters]. Padding is symmetric (S4). */
+/** x * W for a convolution (no bias): [batch, h, w, c] to [batch, h', w', filters]. Padding is symmetric. */
 export function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Tensor {
   const { stride, padding, groups } = node.attrs;
   const one = (image: Tensor, filter: Tensor) => tf.conv2d(image as Tensor4D, filter as Tensor4D, stride, padding);

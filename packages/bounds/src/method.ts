@@ -47,7 +47,7 @@ export interface ForwardMethod<B> extends RuleTable<B> {
   /** The interval that an element stands for. */
   concretize(element: B): IntervalTensor;
   /**
-   * A linear map that differs from example to example: the specification, already multiplied into the last dense layer (S5).
+   * A linear map that differs from example to example: the specification, already multiplied into the last dense layer.
    * `kernel` is [batch, rows, in], `bias` [batch, rows], the element's shape [batch, in].
    */
   specify(kernel: Tensor3D, bias: Tensor, element: B): B;

@@ -51,7 +51,7 @@ export interface NaturalPass {
  * The plain forward pass.
  *
  * @param images [batch, ...inputShape]
- * @param norm running statistics (evaluation), or `'batch'` to use the mean and biased variance of this very batch (training, S3)
+ * @param norm running statistics (evaluation), or `'batch'` to use the mean and biased variance of this very batch (training)
  * @param method rules; default {@link natural}
  * @throws CertError `missing-rule` for an op without a rule
  */

@@ -5,7 +5,7 @@ export const runningNorm = (stats: Stats): BatchNormStats =>
   stats as { [node: string]: { mean: Tensor; variance: Tensor } };
 
 /**
- * Running statistics after one training step: (1 - momentum) * old + momentum * batch, with the unbiased variance (S3).
+ * Running statistics after one training step: (1 - momentum) * old + momentum * batch, with the unbiased variance.
  *
  * @param norm the batch's moments, from a natural pass over `batch` images
  */

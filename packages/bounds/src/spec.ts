@@ -2,7 +2,7 @@ import { type Spec, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf
 
 /**
  * The specification of robustness: for label y one row e_y - e_j for each other class j in increasing order, so that the
- * bounds are margins logit_y - logit_j (S5).
+ * bounds are margins logit_y - logit_j.
  *
  * @param labels int32 [batch], values in [0, classes)
  * @returns matrix [batch, classes - 1, classes]

@@ -13,12 +13,12 @@ export type Moments = {
   readonly variance: Tensor;
 };
 
-/** The statistics that each batchNorm node uses: the running ones in evaluation, the batch's own in training (S3). */
+/** The statistics that each batchNorm node uses: the running ones in evaluation, the batch's own in training. */
 export type BatchNormStats = { readonly [node: string]: Moments };
 
 /**
  * Linear functions of the logits to be bounded: `matrix` has shape [batch, rows, classes]. It is multiplied into the last
- * dense layer before bounding (S5).
+ * dense layer before bounding.
  */
 export type Spec = {
   readonly matrix: Tensor3D;

@@ -22,7 +22,6 @@ export {
 } from './interval.js';
 export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
 export {
-  type AnyLayer,
   checkModel,
   type GraphBuilder,
   graph,

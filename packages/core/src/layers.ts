@@ -4,7 +4,7 @@ const none = { params: {}, stats: {} } as const;
 const isImage = (shape: Shape) => shape.length === 3;
 
 /**
- * Convolution with a square kernel, symmetric zero padding (S4) and optional groups.
+ * Convolution with a square kernel, symmetric zero padding and optional groups.
  *
  * @param filters output channels
  */
@@ -41,7 +41,7 @@ export function dense(units: number): Layer<'dense'> {
   };
 }
 
-/** Batch normalization over every axis but the last. `momentum` is the weight of the new batch (S3). */
+/** Batch normalization over every axis but the last. `momentum` is the weight of the new batch. */
 export function batchNorm({ momentum = 0.1, epsilon = 1e-5 } = {}): Layer<'batchNorm'> {
   return {
     op: 'batchNorm',

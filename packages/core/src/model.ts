@@ -15,7 +15,7 @@ export interface OpSignature {
  * `declare module '@cert/core' { interface OpMap { gelu: { attrs: {}; params: never; stats: never } } }`.
  */
 export interface OpMap {
-  /** Convolution of [H, W, C] with a square kernel [k, k, C / groups, F]; `padding` zeros on every side (S4). */
+  /** Convolution of [H, W, C] with a square kernel [k, k, C / groups, F]; `padding` zeros on every side. */
   conv2d: {
     attrs: { readonly stride: number; readonly padding: number; readonly groups: number };
     params: 'kernel' | 'bias';
@@ -23,7 +23,7 @@ export interface OpMap {
   };
   /** Affine map of [in] with kernel [in, out]. */
   dense: { attrs: object; params: 'kernel' | 'bias'; stats: never };
-  /** Batch normalization over all axes but the last (S3). */
+  /** Batch normalization over all axes but the last. */
   batchNorm: {
     attrs: { readonly momentum: number; readonly epsilon: number };
     params: 'gamma' | 'beta';
@@ -89,9 +89,6 @@ export interface Layer<K extends Op = Op> {
   /** The output shape and the shapes of parameters and statistics; a string says why the input shapes do not fit. */
   infer(...inputs: Shape[]): string | { [P in K]: Pick<NodeOf<P>, 'shape' | 'params' | 'stats'> }[K];
 }
-
-/** A layer of any op. */
-export type AnyLayer = { [K in Op]: Layer<K> }[Op];
 
 /** Collects nodes; every `add` infers the shape at once, so that an error names the node that does not fit. */
 export interface GraphBuilder {
@@ -173,7 +170,7 @@ export function graph(inputShape: Shape): GraphBuilder {
 }
 
 /** A chain of layers, each fed by the one before. */
-export function sequential(inputShape: Shape, layers: readonly AnyLayer[]): Model {
+export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
   const builder = graph(inputShape);
   for (const layer of layers) builder.add(layer as Layer);
   return builder.build();
@@ -217,7 +214,7 @@ export function checkModel(model: Model): Model {
   return model;
 }
 
-/** The names of the nodes that feed a ReLU, in order and each once: where the regularizers look (S9). */
+/** The names of the nodes that feed a ReLU, in order and each once: where the regularizers look. */
 export const reluInputs = (model: Model): string[] => [
   ...new Set(model.nodes.filter((node) => node.op === 'relu').map((node) => node.inputs[0]!)),
 ];
