@@ -22,6 +22,8 @@ export function describeEvent(event: RunEvent): string | undefined {
     }
     case 'stopped':
       return `Stopped after step ${event.step}. To go on: cert train --resume ${quoted(event.folder)}`;
+    case 'failed':
+      return `Failed: ${event.message}`;
     case 'finished': {
       const { standardError, pgdError, verifiedError } = event.summary;
       const attacked = pgdError === null ? '' : `, PGD error ${percent(pgdError)}`;

@@ -55,4 +55,5 @@ export type RunEvent =
   | ({ readonly type: 'epoch'; readonly test: Evaluation; readonly trainSeconds: number } & Numbers)
   | { readonly type: 'evaluating'; readonly images: number; readonly of: number }
   | { readonly type: 'stopped'; readonly folder: string; readonly step: number }
+  | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'finished'; readonly folder: string; readonly summary: Summary };

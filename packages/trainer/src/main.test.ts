@@ -138,6 +138,7 @@ describe('cert train', () => {
       /^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first value that is not finite is the \w+/,
     );
     expect(err).toContain(`The last good checkpoint is ${runFiles(folder).last}.`);
+    expect(await readFile(runFiles(folder).log, 'utf8')).toMatch(/^Failed: Step \d+ /m);
     const { params } = await loadCheckpoint(runFiles(folder).last);
     expect(
       Object.values(params)

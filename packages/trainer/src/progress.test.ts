@@ -76,6 +76,13 @@ describe('reporter', () => {
   });
 });
 
+it('what failed is in the log, and left on the screen to whoever catches it', () => {
+  const lines: string[] = [];
+  reporter({ out: (line) => void lines.push(line), err: () => {}, screen: null })({ type: 'failed', message: 'no' });
+  expect(lines).toEqual([]);
+  expect(describeEvent({ type: 'failed', message: 'no' })).toBe('Failed: no');
+});
+
 it('the line after Ctrl-C quotes the folder as a shell needs it', () => {
   const line = describeEvent({ type: 'stopped', folder: "runs/it's", step: 7 });
   expect(line).toBe("Stopped after step 7. To go on: cert train --resume 'runs/it'\\''s'");

@@ -11,7 +11,8 @@ export function reporter(terminal: Terminal): (event: RunEvent) => void {
 const lineReporter =
   ({ out }: Terminal) =>
   (event: RunEvent): void => {
-    const line = describeEvent(event);
+    // Whoever catches the error prints it.
+    const line = event.type === 'failed' ? undefined : describeEvent(event);
     if (line !== undefined) out(line);
   };
 
@@ -26,7 +27,10 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
 
   /** A bar of so many ticks. Its clock started at the end of what came before: the first tick takes time too. */
   const open = (format: string, ticks: number, at: number, payload: object) => {
-    const made = new SingleBar({ format, stream: screen, hideCursor: true, fps: 8 }, Presets.shades_classic);
+    const made = new SingleBar(
+      { format, stream: screen, hideCursor: true, gracefulExit: false, fps: 8 },
+      Presets.shades_classic,
+    );
     made.start(ticks, at, { left: '?', ...payload });
     return made;
   };
@@ -70,11 +74,13 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
         bar ??= open(EVAL_FORMAT, event.of, 0, {});
         done = event.images;
         bar.update(event.images, { left: left(event.of - event.images) });
+        if (event.images === event.of) close();
         return;
       case 'stopped':
         close();
         out(describeEvent(event)!);
         return;
+      case 'failed':
       case 'finished':
         close();
         return;

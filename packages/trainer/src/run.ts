@@ -136,7 +136,10 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     await emit({ type: 'finished', folder, summary });
     return summary;
   } catch (error) {
-    if (!signal?.aborted || error !== signal.reason) throw error;
+    if (!signal?.aborted || error !== signal.reason) {
+      await emit({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
     await emit({ type: 'stopped', folder, step: config.epochs * experiment.stepsPerEpoch });
     return null;
   } finally {

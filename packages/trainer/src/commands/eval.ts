@@ -45,11 +45,11 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
       const data = await loadData(config);
       checkDataFits(model, data.test, config.dataset);
       const { device } = await chooseDevice(config.device);
+      const report = json ? undefined : reporter(terminal);
       try {
         const evaluator = createEvaluator({ device, model, range: data.range });
         const network = { params: putParams(device, params), stats: putParams(device, stats) };
         const { attackSteps: steps, attackRestarts: restarts, seed, epsilon } = config;
-        const report = json ? undefined : reporter(terminal);
         const result = await evaluator.evaluate(network, {
           batches: buildExperiment(config, data).testBatches(),
           epsilon,
@@ -69,6 +69,9 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
           ['device', device.description],
         ]);
         terminal.out(json ? JSON.stringify({ ...result, device: device.name, checkpoint: file }) : `\n${table}`);
+      } catch (error) {
+        report?.({ type: 'failed', message: String(error) });
+        throw error;
       } finally {
         await device.dispose();
       }
