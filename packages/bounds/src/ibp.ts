@@ -17,6 +17,22 @@ const both = (f: (x: Tensor) => Tensor, x: CenterRadius): CenterRadius => ({
   radius: f(x.radius),
 });
 
+/**
+ * The radius behind a ReLU, given the upper bound there: the radius before it where the neuron is active, upper / 2 where it is
+ * unstable, 0 where it is inactive, which is min(upper / 2, radius). Unlike (upper - lower) / 2 this keeps a radius that is
+ * small against the center. The gradient goes to the smaller one, with one mask where TensorFlow.js's minimum has two.
+ */
+const reluRadius = tf.customGrad((upper, radius, save) => {
+  (save as (tensors: Tensor[]) => void)([upper as Tensor, radius as Tensor]);
+  return {
+    value: tf.minimum(mul(upper as Tensor, 0.5), radius as Tensor),
+    gradFunc(dy: Tensor, [u, r]: Tensor[]) {
+      const toUpper = mul(dy, tf.cast(tf.lessEqual(mul(u!, 0.5), r!), 'float32'));
+      return [mul(toUpper, 0.5), sub(dy, toUpper)];
+    },
+  };
+}) as (upper: Tensor, radius: Tensor) => Tensor;
+
 const rules: ForwardRules<CenterRadius> = {
   conv2d: (node, { kernel, bias }, _, x) => ({
     center: add(convolve(node, x.center, kernel), bias),
@@ -30,11 +46,9 @@ const rules: ForwardRules<CenterRadius> = {
     const { scale, shift } = normAffine(params, norm[node.name]!, node.attrs.epsilon);
     return { center: add(mul(x.center, scale), shift), radius: mul(x.radius, magnitude(scale)) };
   },
-  // upper' = relu(c + r). The radius is r where the neuron is active, upper'/2 where it is unstable, 0 where it is inactive:
-  // min(upper'/2, r), which unlike (upper' - lower')/2 keeps a radius that is small against the center.
   relu(_node, _params, _, x) {
     const upper = tf.relu(add(x.center, x.radius));
-    const radius = tf.minimum(mul(upper, 0.5), x.radius);
+    const radius = reluRadius(upper, x.radius);
     return { center: sub(upper, radius), radius };
   },
   add: (_node, _params, _, a, b) => ({ center: add(a!.center, b!.center), radius: add(a!.radius, b!.radius) }),

@@ -10,10 +10,10 @@ import { algebra, filterGradient, inputGradient, layout, optimize, squeeze, unti
 
 /** Steps of a program on a stack of images [2, h, w, c]; each takes the newest image and maybe an older one. */
 const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector: Tensor) => Tensor)[] = [
-  (x, _, w) => tf.conv2d(x, fit(w, x), 1, 1),
-  (x, _, w) => tf.conv2d(x, fit(w, x), 2, 1),
-  (x, _, w) => tf.conv2d(x, tf.abs(fit(w, x)) as Tensor4D, 1, 'valid'),
-  (x, _, w) => tf.conv2d(x, fit(w, x).slice([1, 1, 0, 0], [1, 1, -1, -1]) as Tensor4D, 1, 0),
+  (x, _, w) => tf.conv2d(x, filterFor(w, x), 1, 1),
+  (x, _, w) => tf.conv2d(x, filterFor(w, x), 2, 1),
+  (x, _, w) => tf.conv2d(x, tf.abs(filterFor(w, x)) as Tensor4D, 1, 'valid'),
+  (x, _, w) => tf.conv2d(x, filterFor(w, x).slice([1, 1, 0, 0], [1, 1, -1, -1]) as Tensor4D, 1, 0),
   (x) => tf.relu(x),
   (x) => tf.sub(1, tf.mul(x, 0.5)),
   (x) => tf.neg(tf.neg(tf.mul(tf.mul(x, 3), 0.25))),
@@ -43,7 +43,7 @@ const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector:
 ];
 
 const same = (a: Tensor, b: Tensor) => a.shape.join() === b.shape.join();
-const fit = (w: Tensor4D, x: Tensor4D) => w.slice([0, 0, 0, 0], [3, 3, x.shape[3], 3]) as Tensor4D;
+const filterFor = (w: Tensor4D, x: Tensor4D) => w.slice([0, 0, 0, 0], [3, 3, x.shape[3], 3]) as Tensor4D;
 
 /** The program's result at the last image, and the gradients of a weighted sum with respect to everything. */
 function run(steps: readonly number[], inputs: readonly Tensor[]): Tensor[] {

@@ -7,20 +7,31 @@ import type { Builder, Rule, Value, ValueOf } from '../ir.js';
 export const filterGradient: Rule = (build, value) => {
   if (value.op !== 'convFilterGrad') return undefined;
   const [filters, channels, kh, kw] = value.shape as [number, number, number, number];
-  const taps = slices(build, value);
-  const gathered = channels * kh * kw <= FEW ? [build.concat(taps, 2)] : taps;
+  const taps = value.attrs.groups === 1 && channels * kh * kw <= FEW ? [windows(build, value)] : slices(build, value);
   const dy = value.inputs[1]!;
   const [n, pixels] = [dy.shape[0]!, dy.shape[2]! * dy.shape[3]!];
   const { groups } = value.attrs;
   const gradient = build.reshape(dy, [n, groups, filters / groups, pixels]);
   // Each is [groups, filters / groups, channels], or that times kh * kw when gathered.
-  const products = gathered.map((x) => build.reduce('sum', build.matmul(gradient, x, false, true), [0]));
+  const products = taps.map((x) => build.reduce('sum', build.matmul(gradient, x, false, true), [0]));
   const side = products.map((product) => build.reshape(product, [filters, product.shape[2]! / channels, channels]));
   return build.reshape(build.transpose(build.concat(side, 1), [0, 2, 1]), value.shape);
 };
 
 /** Up to this many numbers per window, they are gathered: a product with so few columns wastes its kernel. */
 const FEW = 32;
+
+/** All windows of x at once, [n, 1, kh * kw * channels, pixels of dy]: a convolution whose filters each pick one number. */
+function windows(build: Builder, { attrs, inputs, shape }: ValueOf<'convFilterGrad'>): Value {
+  const [, channels, kh, kw] = shape as [number, number, number, number];
+  const count = kh * kw * channels;
+  const pick = new Float32Array(count * count);
+  for (let tap = 0; tap < kh * kw; tap++) {
+    for (let c = 0; c < channels; c++) pick[(tap * channels + c) * count + c * kh * kw + tap] = 1;
+  }
+  const seen = build.conv(inputs[0]!, build.const(pick, [count, channels, kh, kw], 'float32'), attrs);
+  return build.reshape(seen, [seen.shape[0]!, 1, count, seen.shape[2]! * seen.shape[3]!]);
+}
 
 /** For each filter element, row by row, the pixels of x under it: [n, groups, channels, pixels of dy]. */
 function slices(build: Builder, { attrs, inputs, shape }: ValueOf<'convFilterGrad'>): Value[] {
