@@ -1,4 +1,4 @@
-import { adam, constant, type Optimizer, type Plan } from '@cert/trainer';
+import { adam, constant, type Optimizer, type Plan, regularizedEpochs } from '@cert/trainer';
 import type { Field } from './field.js';
 import { readSchedule } from './kinds/schedules.js';
 
@@ -28,7 +28,8 @@ export function readTraining(settings: Field): Training {
       targetEpsilon: number('max_eps'),
       learningRate: constant(number('lr')),
       regWeight: number('reg_lambda'),
-      regularizedSteps: (opts.get('start').number() + opts.get('length').number() - 1) * stepsPerEpoch,
+      regularizedSteps:
+        regularizedEpochs({ start: opts.get('start').number(), length: opts.get('length').number() }) * stepsPerEpoch,
     },
     tolerance: number('tol'),
     clipNorm: number('grad_norm'),

@@ -1,4 +1,4 @@
-import { linearSchedule, type Schedule, smoothedSchedule } from '@cert/trainer';
+import { linearSchedule, regularizedEpochs, type Schedule, smoothedSchedule } from '@cert/trainer';
 import { EXACT } from '../compare.js';
 import type { Field } from '../field.js';
 import type { Kind } from '../kind.js';
@@ -16,6 +16,11 @@ export const schedules: Kind = {
         const got = wanted.list().map((_, batch) => schedule(epoch * stepsPerEpoch + batch));
         const values = wanted.numbers();
         to.add(`${name} eps_train`, got, { shape: [values.length], data: values }, EXACT, `epoch ${epoch + 1}`);
+      }
+      if (entry.has('num_reg_epochs')) {
+        const [start, length] = ['start', 'length'].map((option) => entry.get('opts').get(option).number());
+        const wanted = { shape: [], data: [entry.get('num_reg_epochs').number()] };
+        to.add(`${name} num_reg_epochs`, [regularizedEpochs({ start: start!, length: length! })], wanted, EXACT);
       }
       const last = Array.from({ length: epochs }, (_, epoch) => schedule((epoch + 1) * stepsPerEpoch - 1));
       to.add(`${name} eps_eval`, last, { shape: [epochs], data: entry.get('eps_eval').numbers() }, EXACT);

@@ -8,7 +8,7 @@ import type { HostBatch, HostState } from './host.js';
 import { choose } from './names.js';
 import { type Objective, robustObjective } from './objective.js';
 import type { Optimizer } from './optimizer.js';
-import type { Plan } from './plan.js';
+import { type Plan, regularizedEpochs } from './plan.js';
 import { piecewiseSchedule } from './schedule.js';
 import { initialState } from './step.js';
 
@@ -71,8 +71,7 @@ export function buildExperiment(config: RunConfig, { train, test, range }: Datas
         stepsPerEpoch,
       }),
       regWeight: config.regWeight,
-      // On until the end of the ramp: the warmup.
-      regularizedSteps: (rampStart + rampLength - 1) * stepsPerEpoch,
+      regularizedSteps: regularizedEpochs({ start: rampStart, length: rampLength }) * stepsPerEpoch,
     },
     epochs,
     stepsPerEpoch,

@@ -30,7 +30,7 @@ export {
   sgd,
   type Updated,
 } from './optimizer.js';
-export { type Plan, type PlannedStep, planStep } from './plan.js';
+export { type Plan, type PlannedStep, planStep, regularizedEpochs } from './plan.js';
 export { type Choices, METHODS, PRESETS, type Preset, resolveConfig } from './preset.js';
 export { reporter } from './progress.js';
 export { type RunOptions, resumeRun, startRun } from './run.js';

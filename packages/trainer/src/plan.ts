@@ -20,6 +20,10 @@ export interface Plan {
   readonly regularizedSteps: number;
 }
 
+/** The number of epochs with regularizers, the first ones: all until the end of the ramp (the warmup). */
+export const regularizedEpochs = ({ start, length }: { readonly start: number; readonly length: number }): number =>
+  start + length - 1;
+
 /** One step of a {@link Plan}. */
 export interface PlannedStep {
   /** Whether the objective is the robust one. */
