@@ -1,3 +1,4 @@
+export { foldBatchNorm, type Network } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
 export {
   applyRule,

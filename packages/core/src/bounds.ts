@@ -47,7 +47,10 @@ export interface Regularizer {
   term(context: RegularizerContext): Scalar;
 }
 
-/** What a regularizer may look at. `input` is the clipped box. */
+/**
+ * What a regularizer may look at. `input` is the clipped box. Bounds are there for every node but convolutions and dense layers that
+ * only a batch normalization reads, which may be folded into it.
+ */
 export interface RegularizerContext {
   readonly model: Model;
   readonly params: Params;

@@ -97,7 +97,7 @@ export interface Primitives {
   cumsum: { readonly axis: number; readonly exclusive: boolean; readonly reverse: boolean }; // x
   softmax: object; // x, over the last axis
   matmul: { readonly transA: boolean; readonly transB: boolean }; // a, b; batch axes broadcast
-  conv: Geometry; // x [N,C,H,W], w [F,C/groups,h,w]
+  conv: Geometry; // x [N,C,H,W], w [F,C/groups,h,w], maybe bias [F]
   convInputGrad: Geometry; // dy [N,F,H',W'], w; the node's shape is that of x
   convFilterGrad: Geometry; // x, dy; the node's shape is that of w
   pool: Geometry & { readonly f: 'avg' | 'max'; readonly window: readonly [number, number] }; // x [N,C,H,W]
@@ -285,7 +285,7 @@ export class Builder {
     return this.make('matmul', [a, b], { transA, transB }, [...batch, rows, columns], a.dtype);
   }
 
-  conv(x: Value, w: Value, geometry: Geometry): Value {
+  conv(x: Value, w: Value, geometry: Geometry, bias?: Value): Value {
     const spatial = ([0, 1] as const).map((i) =>
       outSize(
         x.shape[2 + i]!,
@@ -295,7 +295,7 @@ export class Builder {
         geometry.dilations[i],
       ),
     );
-    return this.make('conv', [x, w], geometry, [x.shape[0]!, w.shape[0]!, ...spatial], x.dtype);
+    return this.make('conv', bias ? [x, w, bias] : [x, w], geometry, [x.shape[0]!, w.shape[0]!, ...spatial], x.dtype);
   }
 }
 
@@ -331,8 +331,11 @@ export function schedule(graph: Graph): Value[] {
   return order;
 }
 
-/** A pass: says what a value becomes, given its operands already rewritten, or undefined to keep it. */
-export type Rule = (builder: Builder, value: Value) => Value | undefined;
+/**
+ * A pass: says what a value becomes, given its operands already rewritten, or undefined to keep it. `original` is the value in
+ * the graph that is rewritten.
+ */
+export type Rule = (builder: Builder, value: Value, original: Value) => Value | undefined;
 
 /** Rebuilds a graph through a rule. Dead values vanish, equal ones merge. */
 export function rewrite(graph: Graph, rule: Rule): Graph {
@@ -344,7 +347,7 @@ export function rewrite(graph: Graph, rule: Rule): Graph {
       value,
       value.inputs.map((v) => now.get(v)!),
     );
-    now.set(value, rule(builder, again) ?? again);
+    now.set(value, rule(builder, again, value) ?? again);
   }
   return { inputs: graph.inputs.map((v) => now.get(v)!), outputs: graph.outputs.map((v) => now.get(v)!) };
 }

@@ -198,7 +198,7 @@ const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Em
     const flags = { transA: transA ? 1 : 0, transB: transB ? 1 : 0 };
     return shape.length === 2 ? e.node('Gemm', [a, b], flags) : e.node('FusedMatMul', [a, b], flags, 'com.microsoft');
   },
-  conv: (e, { attrs }, x, w) => e.node('Conv', [x, w], windows(attrs)),
+  conv: (e, { attrs }, x, w, bias) => e.node('Conv', bias === '' ? [x, w] : [x, w, bias], windows(attrs)),
   convInputGrad(e, { attrs, shape, inputs: [dy, w] }, gradient, weight) {
     const { strides, pads, dilations } = attrs;
     const outputPadding = ([0, 1] as const).map((i) => {

@@ -6,7 +6,16 @@ import { eagerDevice } from './eager.js';
 import { readTree } from './index.js';
 import { type Graph, rewrite } from './ir.js';
 import { cpuDevice } from './onnxruntime.js';
-import { algebra, filterGradient, inputGradient, layout, optimize, squeeze, untilStable } from './passes/index.js';
+import {
+  algebra,
+  convBias,
+  filterGradient,
+  inputGradient,
+  layout,
+  optimize,
+  squeeze,
+  untilStable,
+} from './passes/index.js';
 
 /** Steps of a program on a stack of images [2, h, w, c]; each takes the newest image and maybe an older one. */
 const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector: Tensor) => Tensor)[] = [
@@ -15,6 +24,7 @@ const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector:
   (x, _, w) => tf.conv2d(x, tf.abs(filterFor(w, x)) as Tensor4D, 1, 'valid'),
   (x, _, w) => tf.conv2d(x, filterFor(w, x).slice([1, 1, 0, 0], [1, 1, -1, -1]) as Tensor4D, 1, 0),
   (x) => tf.relu(x),
+  (x, _, w, v) => tf.add(tf.conv2d(x, filterFor(w, x), 1, 1), v.slice([0], [3])),
   (x) => tf.sub(1, tf.mul(x, 0.5)),
   (x) => tf.neg(tf.neg(tf.mul(tf.mul(x, 3), 0.25))),
   (x, older) => (same(x, older) ? tf.add(x, older) : tf.sub(x, tf.mean(older))),
@@ -71,6 +81,10 @@ const variants: { readonly [name: string]: (graph: Graph) => Graph } = {
   'layout alone': (graph) => mandatory(untilStable(graph, layout)),
   'input gradients alone': (graph) => mandatory(rewrite(graph, inputGradient)),
   'squeeze alone': (graph) => mandatory(untilStable(graph, squeeze)),
+  'conv bias and layout alone': (graph) => {
+    const now = mandatory(untilStable(graph, layout));
+    return rewrite(now, convBias(now));
+  },
   'all passes': optimize,
 };
 

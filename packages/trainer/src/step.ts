@@ -1,4 +1,4 @@
-import { ibp, marginSpec, naturalPass, updateRunning } from '@cert/bounds';
+import { foldBatchNorm, ibp, marginSpec, naturalPass, updateRunning } from '@cert/bounds';
 import {
   type Batch,
   type BatchNormStats,
@@ -84,7 +84,8 @@ export function createTrainStep(options: TrainStepOptions): Step {
       return { value: loss, aux: { norm, metrics: { ...natural, loss, terms: {} } } };
     }
     const input = linfBall(images, hyper.epsilon!, range);
-    const bounds = method.bound(model, params, norm, input, marginSpec(labels, model.classes));
+    const network = foldBatchNorm({ model, params }, norm, images.shape[0]!);
+    const bounds = method.bound(network.model, network.params, norm, input, marginSpec(labels, model.classes));
     const margins = bounds.output.lower;
     const context = { model, params, input, bounds };
     const terms = Object.fromEntries(regularizers.map((regularizer) => [regularizer.name, regularizer.term(context)]));

@@ -1,20 +1,21 @@
 import { type Graph, type Rule, rewrite, schedule } from '../ir.js';
 import { algebra } from './algebra.js';
+import { convBias } from './conv-bias.js';
 import { filterGradient } from './filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
 import { layout } from './layout.js';
 import { squeeze } from './squeeze.js';
 
-export { algebra, filterGradient, inputGradient, layout, squeeze };
+export { algebra, convBias, filterGradient, inputGradient, layout, squeeze };
 
 /** Applies rules, the first that fits, over and over until nothing changes. */
 export function untilStable(graph: Graph, ...rules: readonly Rule[]): Graph {
   let before = '';
   let now = graph;
   for (let round = 0; round < 20; round++) {
-    now = rewrite(now, (build, value) => {
+    now = rewrite(now, (build, value, original) => {
       for (const rule of rules) {
-        const better = rule(build, value);
+        const better = rule(build, value, original);
         if (better !== undefined) return better;
       }
       return undefined;
@@ -39,5 +40,5 @@ const fingerprint = (graph: Graph): string => {
 export function optimize(graph: Graph): Graph {
   const simple = untilStable(graph, algebra, layout);
   const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, layout);
-  return untilStable(lowered, squeeze, algebra);
+  return untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
 }
