@@ -1,17 +1,8 @@
 /** Writes a graph as an ONNX model. One table, primitive -> ONNX nodes. */
 import onnxProto from 'onnx-proto';
 import type { DType, HostArray } from './device.js';
-import {
-  type Binary,
-  type Geometry,
-  type Graph,
-  type Primitive,
-  type Reduction,
-  schedule,
-  type Unary,
-  type Value,
-  type ValueOf,
-} from './ir.js';
+import type { Binary, Geometry, Graph, Primitive, Reduction, Unary, Value, ValueOf } from './ir.js';
+import { schedule } from './rewrite.js';
 
 const { onnx } = onnxProto;
 type Attribute = number | string | readonly number[];

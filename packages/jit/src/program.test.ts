@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { eagerDevice } from './eager.js';
 import { readTree } from './index.js';
-import { type Graph, rewrite } from './ir.js';
+import type { Graph } from './ir.js';
 import { cpuDevice } from './onnxruntime.js';
 import {
   algebra,
@@ -16,6 +16,7 @@ import {
   squeeze,
   untilStable,
 } from './passes/index.js';
+import { rewrite } from './rewrite.js';
 
 /** Steps of a program on a stack of images [2, h, w, c]; each takes the newest image and maybe an older one. */
 const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector: Tensor) => Tensor)[] = [

@@ -1,6 +1,7 @@
 import { CertError, flattenTree, type Shape, type Tensor, type TF, type Tree, tf, unflattenTree } from '@cert/core';
+import { Builder } from './builder.js';
 import type { DType, HostArray } from './device.js';
-import { Builder, type Graph, sizeOf, type Value } from './ir.js';
+import { type Graph, sizeOf, type Value } from './ir.js';
 import { type KernelInputs, LOWERINGS, type Lowering } from './lower/index.js';
 
 const BACKEND = 'cert-trace';

@@ -1,5 +1,6 @@
+import type { Builder } from '../builder.js';
 import type { DType } from '../device.js';
-import type { Binary, Builder, Unary, Value } from '../ir.js';
+import type { Binary, Unary, Value } from '../ir.js';
 import type { Lowering } from './index.js';
 
 const unary =

@@ -1,5 +1,6 @@
 import { CertError, type TF, tf } from '@cert/core';
-import type { Builder, Geometry, Value } from '../ir.js';
+import type { Builder } from '../builder.js';
+import type { Geometry, Value } from '../ir.js';
 import type { Lowering } from './index.js';
 
 /** [N,H,W,C] to [N,C,H,W] and back, [h,w,C,F] to [F,C,h,w] and back. */

@@ -1,4 +1,5 @@
-import type { Builder, Value } from '../ir.js';
+import type { Builder } from '../builder.js';
+import type { Value } from '../ir.js';
 import { arithmetic } from './arithmetic.js';
 import { convolution } from './convolution.js';
 import { movement } from './movement.js';

@@ -1,5 +1,6 @@
+import type { Builder } from '../builder.js';
 import type { DType } from '../device.js';
-import { type Builder, sizeOf, type Value } from '../ir.js';
+import { sizeOf, type Value } from '../ir.js';
 import type { Lowering } from './index.js';
 
 /** TensorFlow.js pads a shape with at most one -1. */

@@ -1,4 +1,5 @@
-import type { Builder, Reduction, Value } from '../ir.js';
+import type { Builder } from '../builder.js';
+import type { Reduction, Value } from '../ir.js';
 import type { Lowering } from './index.js';
 
 const axesOf = (axis: unknown, x: Value): number[] => {

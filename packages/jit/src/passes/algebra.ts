@@ -1,5 +1,7 @@
+import type { Builder } from '../builder.js';
 import type { HostArray } from '../device.js';
-import { type Binary, type Builder, type Rule, sameShape, sizeOf, type Value, type ValueOf } from '../ir.js';
+import { type Binary, sameShape, sizeOf, type Value, type ValueOf } from '../ir.js';
+import type { Rule } from '../rewrite.js';
 
 /**
  * Algebraic identities, folding of scalar constants, and virtual broadcasts: an `expand` is dropped where its consumer

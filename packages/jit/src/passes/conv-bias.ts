@@ -1,4 +1,5 @@
-import { type Graph, type Rule, schedule, sizeOf, type Value } from '../ir.js';
+import { type Graph, sizeOf, type Value } from '../ir.js';
+import { type Rule, schedule } from '../rewrite.js';
 
 /** A vector over channels that is added to a convolution and to nothing else becomes the convolution's own bias. */
 export function convBias(graph: Graph): Rule {

@@ -1,4 +1,5 @@
-import { type Graph, type Rule, rewrite, schedule } from '../ir.js';
+import type { Graph } from '../ir.js';
+import { type Rule, rewrite, schedule } from '../rewrite.js';
 import { algebra } from './algebra.js';
 import { convBias } from './conv-bias.js';
 import { filterGradient } from './filter-gradient.js';

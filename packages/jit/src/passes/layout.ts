@@ -1,4 +1,6 @@
-import { type Builder, type Rule, sameShape, sizeOf, type Value } from '../ir.js';
+import type { Builder } from '../builder.js';
+import { sameShape, sizeOf, type Value } from '../ir.js';
+import type { Rule } from '../rewrite.js';
 import { padRank } from './algebra.js';
 
 /** The transpose that makes [N,H,W,C] of [N,C,H,W]: what stands between a convolution and code that thinks channels-last. */

@@ -1,4 +1,6 @@
-import { type Builder, type Rule, sizeOf, type Value } from '../ir.js';
+import type { Builder } from '../builder.js';
+import { sizeOf, type Value } from '../ir.js';
+import type { Rule } from '../rewrite.js';
 
 /**
  * Drops trailing axes of size 1 around elementwise ops of several operands: ONNX Runtime broadcasts along the last axis, and
