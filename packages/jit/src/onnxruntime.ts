@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { CertError, flattenTree, type Shape, type Tree, unflattenTree } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import type { Device, DeviceArray, DeviceFunction, DType, HostArray, OnDevice } from './device.js';
@@ -9,7 +10,7 @@ import { type ArraySpec, trace } from './trace.js';
 
 /** Settings of the compiled CPU device. */
 export interface CpuOptions {
-  /** Threads of ONNX Runtime; default: one per core. */
+  /** Threads of ONNX Runtime; default: one for each core that this process may use. */
   readonly threads?: number;
   /** Replaces the standard passes, for tests and measurements. */
   readonly passes?: (graph: Graph) => Graph;
@@ -88,7 +89,8 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime(options.load ?? (() => import('onnxruntime-node')));
   const pool = new Pool();
   const sessions = new Set<Ort.InferenceSession>();
-  const threads = options.threads ?? 0;
+  // Not ONNX Runtime's own default, which ties each thread to a core: on a busy machine it then waits for that very core.
+  const threads = options.threads ?? availableParallelism();
 
   async function compile(f: (...args: never[]) => unknown, args: Tree<DeviceArray>): Promise<Compiled> {
     const { graph, result } = trace(f, args as Tree<ArraySpec>, { sites: options.profile !== undefined });
@@ -105,7 +107,7 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
 
   return {
     name: 'cpu',
-    description: `ONNX Runtime ${ort.env.versions.common ?? ''}, CPU, ${threads === 0 ? 'all' : threads} threads`,
+    description: `ONNX Runtime ${ort.env.versions.common ?? ''}, CPU, ${threads} threads`,
     get live() {
       return pool.arrays.size;
     },
