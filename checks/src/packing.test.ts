@@ -1,4 +1,5 @@
 /** What npm would publish: built, complete and well described. */
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,14 @@ describe('every package', () => {
       expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
     });
   }
+
+  it('the command of @cert/trainer runs as built', () => {
+    const cli = join(packages, 'trainer', 'dist', 'cli.js');
+    expect(readFileSync(cli, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+    const { stdout, status } = spawnSync(process.execPath, [cli, 'doctor'], { encoding: 'utf8' });
+    expect(stdout).toMatch(/--device auto takes (cpu|tfjs)/);
+    expect(status).toBe(0);
+  });
 
   it('has what its source imports among its dependencies', () => {
     for (const name of readdirSync(packages)) {
