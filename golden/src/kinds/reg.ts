@@ -81,7 +81,7 @@ function compareCase(to: Comparison, name: string, net: Net, entry: Field, value
       ratio === Number.POSITIVE_INFINITY ? entry.get('tightness_0').number() / 1e-12 : ratio,
       radius,
     );
-    add('loss_tightness', layer.get('loss_tightness').number(), coarse ? { ...radius, relative: 1e-3 } : VALUE);
+    add('loss_tightness', layer.get('loss_tightness').number());
     add('n_total', layer.get('n_total').number());
     add('min_abs_bound', layer.get('min_abs_bound').number());
     for (const field of Object.keys(BALANCE)) {
