@@ -1,0 +1,24 @@
+import { paramSpecs, type Regularizer, type Scalar, type Tensor, tf } from '@cert/core';
+
+/** The sum of |x|; its gradient is the sign, 0 at 0 (TensorFlow.js's own abs takes -1 there). */
+const absoluteSum = tf.customGrad((x, save) => {
+  (save as (tensors: Tensor[]) => void)([x as Tensor]);
+  return {
+    value: tf.sum(tf.abs(x as Tensor)),
+    gradFunc: (dy: Tensor, [saved]: Tensor[]) => tf.mul(dy, tf.sign(saved!)),
+  };
+}) as (x: Tensor) => Scalar;
+
+/**
+ * The sum of absolute values of every kernel (convolutions and dense layers); neither biases nor batch normalizations. Small
+ * weights make bounds tight; Xiao et al. (2019) use it next to ReLU stability. Reads no bounds.
+ */
+export function l1(): Regularizer {
+  return {
+    name: 'l1',
+    term: ({ model, params }) =>
+      paramSpecs(model)
+        .filter(({ name }) => name === 'kernel')
+        .reduce<Scalar>((total, { node, name }) => tf.add(total, absoluteSum(params[node]![name]!)), tf.scalar(0)),
+  };
+}
