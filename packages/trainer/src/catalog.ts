@@ -1,9 +1,9 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
-import type { Model, Regularizer, Shape } from '@cert/core';
+import { CertError, type Model, type Regularizer, type Shape } from '@cert/core';
 import { type Dataset, digits, fashionMnist, mnist } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { deviceNames } from '@cert/jit';
-import { cnn7, mlp, smallConv } from '@cert/models';
+import { cnn7, mlp, type Normalization, smallConv } from '@cert/models';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { adam, type Optimizer, sgd } from './optimizer.js';
 import { linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
@@ -14,17 +14,46 @@ export interface ModelSize {
   readonly classes: number;
   readonly width: number | null;
   readonly dense: number | null;
+  readonly batchNorm: BatchNormPlace | null;
+  /** The input normalization of the dataset. */
+  readonly normalize?: Normalization | undefined;
 }
+
+/** Where BatchNorm stands: nowhere, after the convolutions, after the hidden dense layers too. */
+export type BatchNormPlace = 'none' | 'conv' | 'full';
+
+/** Places of BatchNorm. */
+export const BATCH_NORMS: Table<BatchNormPlace> = { none: 'none', conv: 'conv', full: 'full' };
 
 type Table<T> = { readonly [name: string]: T };
 
 /** Architectures. */
 export const MODELS: Table<(size: ModelSize) => Model> = {
-  'small-conv': ({ width, dense, ...shape }) =>
-    smallConv({ ...shape, dense: dense ?? undefined, filters: width === null ? undefined : [width, 2 * width] }),
-  cnn7: ({ width, dense, ...shape }) => cnn7({ ...shape, width: width ?? undefined, dense: dense ?? undefined }),
-  mlp: ({ width, dense, ...shape }) => mlp({ ...shape, hidden: [width ?? 100, dense ?? 100], batchNorm: true }),
+  'small-conv': ({ width, dense, batchNorm, ...shape }) =>
+    smallConv({
+      ...shape,
+      dense: dense ?? undefined,
+      filters: width === null ? undefined : [width, 2 * width],
+      batchNorm: everywhereOrNowhere('small-conv', batchNorm),
+    }),
+  cnn7: ({ width, dense, batchNorm, ...shape }) =>
+    cnn7({ ...shape, width: width ?? undefined, dense: dense ?? undefined, batchNorm: batchNorm ?? undefined }),
+  mlp: ({ width, dense, batchNorm, ...shape }) =>
+    mlp({ ...shape, hidden: [width ?? 100, dense ?? 100], batchNorm: everywhereOrNowhere('mlp', batchNorm) ?? true }),
 };
+
+/** @throws CertError `bad-argument` for a place that the architecture has no choice for */
+function everywhereOrNowhere(model: string, place: BatchNormPlace | null): boolean | undefined {
+  if (place === 'conv') throw noSuchBatchNorm(model, place, ['none', 'full']);
+  return place === null ? undefined : place === 'full';
+}
+
+const noSuchBatchNorm = (model: string, place: BatchNormPlace, known: readonly BatchNormPlace[]) =>
+  new CertError(
+    'bad-argument',
+    `${model} has no choice of BatchNorm "${place}".`,
+    `Give ${known.map((name) => `--bn ${name}`).join(' or ')}, leave the option out, or take another --model (cnn7 has all).`,
+  );
 
 /** Initializations. */
 export const INITIALIZERS: Table<Initializer> = {

@@ -41,6 +41,7 @@ describe('resolveConfig', () => {
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],
     [{ learningRate: Number.POSITIVE_INFINITY }, '--learning-rate is Infinity.', 'finite'],
     [{ regularizers: ['tightnes'] }, '--regularizers is ["tightnes"].', 'tightness, relu-balance'],
+    [{ batchNorm: 'all' }, '--bn is "all".', 'none, conv, full'],
     [{ rampLength: 20 }, 'The ramp ends after epoch 21 and training after epoch 12', 'Raise --epochs'],
   ])('refuses %o', (choices, problem, cure) => {
     const expected = {
@@ -54,6 +55,11 @@ describe('resolveConfig', () => {
 
 describe('checkConfig', () => {
   const { seed: _, ...incomplete } = resolveConfig();
+
+  it('reads the runs from before a field existed', () => {
+    const { batchNorm: _, ...older } = resolveConfig();
+    expect(checkConfig(older)).toEqual(resolveConfig());
+  });
 
   it.each([
     [{ ...resolveConfig(), epsilom: 1 }, 'There is no field in run.json "epsilom".'],

@@ -1,5 +1,5 @@
 import { CertError } from '@cert/core';
-import { DATASETS, DEVICES, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
+import { BATCH_NORMS, DATASETS, DEVICES, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
 import { choose, unknownName } from './names.js';
 
 /** Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. */
@@ -12,6 +12,7 @@ export interface RunConfig {
   readonly model: string;
   readonly width: number | null;
   readonly dense: number | null;
+  readonly batchNorm: string | null;
   readonly init: string;
   readonly epsilon: number;
   readonly epochs: number;
@@ -43,13 +44,16 @@ export interface Field<T> {
   readonly help: string;
   /** A value from the command line. It need not be valid. */
   parse(text: string): T;
+  /** The value of a run that was written before the field existed. */
+  readonly before?: T;
   /** @throws CertError `bad-argument` naming the option */
   check(value: unknown): void;
 }
 
 type Test = (value: unknown) => boolean;
 
-const fieldName = (flag: string) => flag.split(' ')[0]!;
+/** The option of a field, as messages call it. */
+export const optionName = ({ flag }: { readonly flag: string }): string => flag.split(/[ ,]/)[0]!;
 
 /** A field whose valid values pass a test. */
 const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted: string, test: Test): Field<T> => ({
@@ -59,7 +63,7 @@ const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted
   check(value) {
     if (test(value)) return;
     const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
-    throw new CertError('bad-argument', `${fieldName(flag)} is ${got}.`, `Give ${wanted}.`);
+    throw new CertError('bad-argument', `${optionName({ flag })} is ${got}.`, `Give ${wanted}.`);
   },
 });
 
@@ -122,6 +126,16 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
   model: named('--model <name>', 'architecture', 'model', MODELS),
   width: optionalCount('--width <channels>', 'its first width; "none": its own'),
   dense: optionalCount('--dense <units>', 'its hidden dense layer; "none": its own'),
+  batchNorm: {
+    ...field<string | null>(
+      '--bn, --batch-norm <where>',
+      `BatchNorm nowhere, after convolutions or after hidden dense layers too: ${Object.keys(BATCH_NORMS).join(', ')}`,
+      (text) => text,
+      `one of ${Object.keys(BATCH_NORMS).join(', ')}`,
+      (value) => value === null || Object.hasOwn(BATCH_NORMS, String(value)),
+    ),
+    before: null,
+  },
   init: named('--init <name>', 'initialization', 'initialization', INITIALIZERS),
   epsilon: amount('--epsilon <radius>', 'radius of the l-infinity ball, pixels being 0 to 1', 0, 1),
   epochs: count('--epochs <n>', 'epochs; a preset fits its ramp and milestones to it'),
@@ -173,6 +187,11 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
 /** The names of {@link FIELDS}. */
 export const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
 
+/** What fields were, before there was a choice. */
+const BEFORE = Object.fromEntries(
+  FIELD_NAMES.flatMap((name) => (FIELDS[name].before === undefined ? [] : [[name, FIELDS[name].before]])),
+);
+
 /**
  * Checks a configuration, whole: every field is there and valid, no other is, and the fields fit together.
  *
@@ -187,9 +206,10 @@ export function checkConfig(config: unknown, source = 'the configuration'): RunC
   for (const name of Object.keys(config)) {
     if (!known.includes(name)) throw unknownName(`field in ${source}`, name, known);
   }
-  const values = config as RunConfig;
+  const whole: object = { ...BEFORE, ...config };
+  const values = whole as RunConfig;
   for (const name of known) {
-    if (Object.hasOwn(config, name)) continue;
+    if (Object.hasOwn(values, name)) continue;
     throw new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
   }
   for (const name of FIELD_NAMES) FIELDS[name].check(values[name]);

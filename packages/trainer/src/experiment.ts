@@ -1,8 +1,8 @@
 import { CertError, type Model, type Params, type Regularizer } from '@cert/core';
 import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
 import { disposeTree } from '@cert/jit';
-import { toHost } from '@cert/models';
-import { DATASETS, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
+import { type Normalization, toHost } from '@cert/models';
+import { BATCH_NORMS, DATASETS, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
 import type { RunConfig } from './config.js';
 import type { HostBatch, HostState } from './host.js';
 import { choose } from './names.js';
@@ -44,11 +44,15 @@ export async function loadData({
   return { ...whole, train: cut(whole.train), test: cut(whole.test) };
 }
 
+/** A dataset, and how a model normalizes its images. */
+type Normalized = Dataset & { readonly normalize?: Normalization };
+
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, { train, test, range }: Dataset): Experiment {
+export function buildExperiment(config: RunConfig, { train, test, range, normalize }: Normalized): Experiment {
   const { shape: inputShape, classes } = train;
   const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
-  const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense });
+  const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
+  const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense, batchNorm, normalize });
   const stepsPerEpoch = batchCount(train, batchSize);
   return {
     model,

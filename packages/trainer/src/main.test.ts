@@ -89,6 +89,16 @@ describe('cert train', () => {
     expect(await weights(join(place, 'other'))).not.toEqual(await weights(run));
   });
 
+  it('takes a part of the method away, or BatchNorm', async () => {
+    const folder = join(place, 'parts');
+    expect(await train(folder, '--no-init', '--no-reg', '--bn', 'none')).toMatchObject({ status: 0, err: '' });
+    expect(JSON.parse(await readFile(runFiles(folder).config, 'utf8'))).toMatchObject({
+      ...{ method: 'fast', init: 'xavier', regularizers: [], regWeight: 0, batchNorm: 'none' },
+    });
+    const { model } = await loadCheckpoint(runFiles(folder).last);
+    expect(model.nodes.some(({ op }) => op === 'batchNorm')).toBe(false);
+  });
+
   it('leaves a folder alone that holds a run', async () => {
     const before = await snapshot(run);
     const { status, err } = await train(run);
@@ -119,6 +129,11 @@ describe('cert train', () => {
     [['--device', 'cuda'], 'There is no device "cuda".'],
     [['--epoch', '3'], "unknown option '--epoch'\n(Did you mean --epochs?)"],
     [['--dataset', 'mnist', '--data', '/nowhere'], '/nowhere'],
+    [['--no-init', '--init', 'ibp'], '--no-init and --init were both given.\nLeave out one of them'],
+    [['--init', 'ibp', '--no-init'], '--no-init and --init were both given.\nLeave out one of them'],
+    [['--no-reg', '--reg-weight', '0.1'], '--no-reg and --reg-weight were both given.'],
+    [['--bn', 'conv'], 'small-conv has no choice of BatchNorm "conv".\nGive --bn none or --bn full'],
+    [['--bn', 'all'], '--bn is "all".\nGive one of none, conv, full.'],
     [['--resume', '/nowhere', '--out', '/elsewhere'], '--out and --resume were both given.'],
     [['--resume', '/nowhere'], '/nowhere holds no run: there is no /nowhere/config.json.'],
   ])('refuses %o and writes nothing', async (args, message) => {

@@ -13,6 +13,7 @@ const common = {
   limit: null,
   width: null,
   dense: null,
+  batchNorm: null,
   init: 'ibp',
   schedule: 'smoothed',
   optimizer: 'adam',

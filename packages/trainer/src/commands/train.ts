@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 import type { Command } from 'commander';
-import { FIELD_NAMES, FIELDS, type RunConfig } from '../config.js';
+import { FIELD_NAMES, FIELDS, optionName, type RunConfig } from '../config.js';
 import { newFolder } from '../new-folder.js';
 import { type Choices, METHODS, PRESETS, resolveConfig } from '../preset.js';
 import { reporter } from '../progress.js';
@@ -8,6 +8,7 @@ import { resumeRun, startRun } from '../run.js';
 import { resultTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
+import { addShortcuts, readShortcuts } from './shortcuts.js';
 
 /** Exit status of a run that was stopped by Ctrl-C, as shells count. */
 const STOPPED = 130;
@@ -26,6 +27,7 @@ export function addTrain(
     .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: fast)`)
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
     .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)');
+  addShortcuts(command);
   addFields(command, FIELD_NAMES).action(async (raw: RawOptions) => {
     const onEvent = reporter(terminal);
     const summary = await (raw.resume === undefined
@@ -39,7 +41,7 @@ export function addTrain(
 type Hooks = { readonly onEvent: ReturnType<typeof reporter>; readonly signal: AbortSignal };
 
 async function startNew(raw: RawOptions, hooks: Hooks) {
-  const config = resolveConfig({ preset: raw.preset, method: raw.method, ...readFields(raw) });
+  const config = resolveConfig({ preset: raw.preset, method: raw.method, ...readFields(raw), ...readShortcuts(raw) });
   const folder = raw.out ?? newFolder('runs', config);
   const result = await startRun(config, { folder, ...hooks });
   return result && { result, folder };
@@ -49,7 +51,7 @@ async function resume(raw: RawOptions, folder: string, hooks: Hooks) {
   if (raw.out !== undefined) {
     throw conflict('--out and --resume were both given.', 'A run goes on in its own folder: leave out --out.');
   }
-  const fields = readFields(raw);
+  const fields = { ...readFields(raw), ...readShortcuts(raw) };
   const change = (config: RunConfig): RunConfig => {
     refuseChanges(config, { preset: raw.preset, method: raw.method, ...fields });
     return fields.data === undefined ? config : { ...config, data: fields.data };
@@ -65,7 +67,7 @@ function refuseChanges(config: RunConfig, given: Choices): void {
     if (value === undefined || name === 'data' || String(value) === String(before)) continue;
     // `auto` asks for no device in particular.
     if (name === 'device' && value === 'auto') continue;
-    const option = name === 'preset' || name === 'method' ? `--${name}` : FIELDS[name as 'epochs'].flag.split(' ')[0];
+    const option = name === 'preset' || name === 'method' ? `--${name}` : optionName(FIELDS[name as 'epochs']);
     throw new CertError(
       'bad-argument',
       `${option} is ${value}, and the run began with ${before}.`,

@@ -1,0 +1,48 @@
+import type { Dataset, Split } from '@cert/datasets';
+import { describe, expect, it } from 'vitest';
+import { buildExperiment } from './experiment.js';
+import { type Choices, resolveConfig } from './preset.js';
+
+const split: Split = {
+  shape: [8, 8, 1],
+  classes: 3,
+  count: 4,
+  images: new Uint8Array(4 * 64),
+  scale: 1 / 255,
+  labels: new Uint8Array(4),
+};
+const dataset: Dataset = { name: 'grey', train: split, test: split, range: { min: 0, max: 1 } };
+
+const build = (choices: Choices, data: Parameters<typeof buildExperiment>[1] = dataset) =>
+  buildExperiment(resolveConfig(choices), data);
+const ops = (choices: Choices) => build(choices).model.nodes.map(({ op }) => op);
+const batchNorms = (choices: Choices) => ops(choices).filter((op) => op === 'batchNorm').length;
+
+describe('buildExperiment', () => {
+  it.each([
+    ['cnn7', { null: 6, none: 0, conv: 5, full: 6 }],
+    ['small-conv', { null: 3, none: 0, full: 3 }],
+    ['mlp', { null: 2, none: 0, full: 2 }],
+  ] as const)('puts BatchNorm into %s where it is asked for', (model, wanted) => {
+    for (const [place, count] of Object.entries(wanted)) {
+      const batchNorm = place === 'null' ? null : place;
+      expect([place, batchNorms({ model, width: 2, dense: 4, batchNorm })]).toEqual([place, count]);
+    }
+  });
+
+  it('refuses a place that the architecture has no choice for', () => {
+    expect(() => batchNorms({ model: 'mlp', batchNorm: 'conv' })).toThrow(
+      expect.objectContaining({
+        code: 'bad-argument',
+        problem: 'mlp has no choice of BatchNorm "conv".',
+        cure: expect.stringContaining('Give --bn none or --bn full'),
+      }),
+    );
+  });
+
+  it('lets the model normalize as the dataset says', () => {
+    const { model } = build({}, { ...dataset, normalize: { mean: [0.5], std: [0.25] } });
+    expect(model.nodes[0]).toMatchObject({ name: 'normalize', op: 'affine', attrs: { scale: [4], shift: [-2] } });
+    expect(build({}).model.nodes[0]!.op).toBe('conv2d');
+  });
+});
