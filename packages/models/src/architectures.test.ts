@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CertError, checkModel, countParams, type Model, type Op, paramSpecs, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { cnn7, mlp, resnext, smallConv, wideResnet8 } from './index.js';
+import { cnn6, cnn7, dmLarge, mlp, resnext, smallConv, wideResnet8 } from './index.js';
 
 interface ReferenceModel {
   readonly model: string;
@@ -60,6 +60,52 @@ describe('architectures against the reference implementation', () => {
   });
 });
 
+describe('numbers of parameters', () => {
+  const mnist = { inputShape: [28, 28, 1], classes: 10 };
+  const cifar = { inputShape: [32, 32, 3], classes: 10 };
+  const tiny = { inputShape: [64, 64, 3], classes: 200 };
+  const tinyResnet = { ...tiny, widths: [160, 320, 640] };
+  const tinyResnext = { ...tiny, stem: 16, bottleneck: 8, blocks: 2 };
+
+  // Counted in PyTorch on the same nets, made there layer by layer.
+  it.each([
+    ['cnn7 for MNIST, none', cnn7({ ...mnist, batchNorm: 'none' }), 13_257_290],
+    ['cnn7 for MNIST, conv', cnn7({ ...mnist, batchNorm: 'conv' }), 13_258_314],
+    ['cnn7 for MNIST', cnn7(mnist), 13_259_338],
+    ['cnn7 for CIFAR-10, none', cnn7({ ...cifar, batchNorm: 'none' }), 17_190_602],
+    ['cnn7 for CIFAR-10, conv', cnn7({ ...cifar, batchNorm: 'conv' }), 17_191_626],
+    ['cnn7 for CIFAR-10', cnn7(cifar), 17_192_650],
+    ['cnn7 for TinyImageNet, none', cnn7({ ...tiny, lastStride: 2, batchNorm: 'none' }), 17_288_072],
+    ['cnn7 for TinyImageNet, conv', cnn7({ ...tiny, lastStride: 2, batchNorm: 'conv' }), 17_289_096],
+    ['cnn7 for TinyImageNet', cnn7({ ...tiny, lastStride: 2 }), 17_290_120],
+    ['cnn6 for MNIST, none', cnn6({ ...mnist, batchNorm: 'none' }), 3_279_082],
+    ['cnn6 for MNIST', cnn6(mnist), 3_279_978],
+    ['cnn6 for CIFAR-10, none', cnn6({ ...cifar, batchNorm: 'none' }), 4_262_698],
+    ['cnn6 for CIFAR-10', cnn6(cifar), 4_263_594],
+    ['DM-large for MNIST', dmLarge(mnist), 13_257_290],
+    ['DM-large for CIFAR-10', dmLarge(cifar), 17_190_602],
+    ['Wide-ResNet-8 for CIFAR-10, none', wideResnet8({ ...cifar, batchNorm: 'none' }), 21_541_450],
+    ['Wide-ResNet-8 for CIFAR-10', wideResnet8(cifar), 21_547_882],
+    ['Wide-ResNet-8 for TinyImageNet, none', wideResnet8({ ...tinyResnet, batchNorm: 'none' }), 91_417_000],
+    ['Wide-ResNet-8 for TinyImageNet, conv', wideResnet8({ ...tinyResnet, batchNorm: 'conv' }), 91_423_752],
+    ['Wide-ResNet-8 for TinyImageNet', wideResnet8(tinyResnet), 91_424_776],
+    ['ResNeXt for CIFAR-10, none', resnext({ ...cifar, batchNorm: 'none' }), 17_604_490],
+    ['ResNeXt for CIFAR-10', resnext(cifar), 17_611_018],
+    ['ResNeXt for TinyImageNet, none', resnext({ ...tinyResnext, batchNorm: 'none' }), 16_978_664],
+    ['ResNeXt for TinyImageNet, conv', resnext({ ...tinyResnext, batchNorm: 'conv' }), 16_980_936],
+    ['ResNeXt for TinyImageNet', resnext(tinyResnext), 16_981_960],
+  ])('%s', (_, model, count) => {
+    expect(countParams(checkModel(model))).toBe(count);
+  });
+
+  it('cnn7 for TinyImageNet, by hand', () => {
+    const conv = (inputs: number, filters: number) => 9 * inputs * filters + filters + 2 * filters;
+    const convolutions = conv(3, 64) + conv(64, 64) + conv(64, 128) + 2 * conv(128, 128);
+    const flat = 16 * 16 * 128;
+    expect(countParams(cnn7({ ...tiny, lastStride: 2 }))).toBe(convolutions + flat * 512 + 3 * 512 + 512 * 200 + 200);
+  });
+});
+
 describe('residual blocks', () => {
   it('wide ResNet: the shortcut and the first convolution read the ReLU of the block before', () => {
     const model = wideResnet8({ inputShape: [8, 8, 1], classes: 3, stem: 2, widths: [2, 4], dense: 5 });
@@ -89,6 +135,41 @@ describe('residual blocks', () => {
   });
 });
 
+describe('TinyImageNet forms of the residual nets', () => {
+  const tiny = { inputShape: [64, 64, 3], classes: 200 };
+
+  it('wide ResNet halves the image twice', () => {
+    const model = wideResnet8({ ...tiny, widths: [160, 320, 640] });
+    const shapes = [1, 2, 3].map((i) => node(model, `layer${i}_0_add`).shape);
+    expect(shapes).toEqual([
+      [64, 64, 160],
+      [32, 32, 320],
+      [16, 16, 640],
+    ]);
+    expect(node(model, 'flatten').shape).toEqual([16 * 16 * 640]);
+  });
+
+  it('ResNeXt has two blocks a stage, the second one with the identity as its shortcut', () => {
+    const model = resnext({ ...tiny, stem: 16, bottleneck: 8, blocks: 2 });
+    expect(node(model, 'layer1_0_add').inputs).toEqual(['layer1_0_bn3', 'layer1_0_shortcut_bn']);
+    for (const stage of [1, 2, 3]) {
+      expect(node(model, `layer${stage}_1_conv2`).attrs).toEqual({ stride: 1, padding: 1, groups: 2 });
+      expect(node(model, `layer${stage}_1_add`).inputs).toEqual([`layer${stage}_1_bn3`, `layer${stage}_0_relu3`]);
+      expect(node(model, `layer${stage}_1_add`).shape).toEqual([128 / 2 ** stage, 128 / 2 ** stage, 16 * 2 ** stage]);
+    }
+    expect(node(model, 'flatten').shape).toEqual([32_768]);
+  });
+
+  it('without BatchNorm, convolutions feed ReLUs and sums', () => {
+    const model = resnext({ inputShape: [8, 8, 1], classes: 2, stem: 2, bottleneck: 1, batchNorm: 'none', dense: 3 });
+    expect(model.nodes.some(({ op }) => op === 'batchNorm')).toBe(false);
+    expect(node(model, 'layer2_0_add').inputs).toEqual(['layer2_0_conv3', 'layer2_0_shortcut_conv']);
+    const conv = wideResnet8({ inputShape: [8, 8, 1], classes: 2, stem: 2, widths: [2, 3], batchNorm: 'conv' });
+    expect(conv.nodes.filter(({ op }) => op === 'batchNorm')).toHaveLength(6);
+    expect(node(conv, 'dense1_relu').inputs).toEqual(['dense1']);
+  });
+});
+
 describe('cnn7', () => {
   const ops = (model: Model, op: Op) => model.nodes.filter((n) => n.op === op).length;
 
@@ -114,6 +195,11 @@ describe('cnn7', () => {
       [4, 4, 6],
     ]);
   });
+});
+
+it('DM-large is cnn7 without BatchNorm', () => {
+  const options = { inputShape: [8, 8, 1], classes: 3, width: 2, dense: 4 };
+  expect(dmLarge(options)).toEqual(cnn7({ ...options, batchNorm: 'none' }));
 });
 
 it('smallConv: two strided convolutions, a hidden layer, BatchNorm after every layer but the last', () => {
@@ -188,6 +274,9 @@ describe('shared options', () => {
     [() => mlp({ inputShape: [4], classes: 2, hidden: [3, 0] }), 'hidden[1] is 0.'],
     [() => cnn7({ inputShape: [4, 4, 1], classes: 2, width: 1.5 }), 'width is 1.5.'],
     [() => cnn7({ inputShape: [4, 4, 1], classes: 2, dense: Number.NaN }), 'dense is NaN.'],
+    [() => cnn7({ inputShape: [4, 4, 1], classes: 2, lastStride: 0 }), 'lastStride is 0.'],
+    [() => cnn6({ inputShape: [4, 4, 1], classes: 2, width: 0 }), 'width is 0.'],
+    [() => resnext({ inputShape: [4, 4, 1], classes: 2, blocks: 0 }), 'blocks is 0.'],
     [() => smallConv({ inputShape: [4, 4, 1], classes: 2, filters: [4, -1] }), 'filters[1] is -1.'],
     [() => wideResnet8({ inputShape: [4, 4, 1], classes: 2, widths: [0] }), 'widths[0] is 0.'],
     [() => resnext({ inputShape: [4, 4, 1], classes: 2, stages: 0 }), 'stages is 0.'],

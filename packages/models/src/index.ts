@@ -1,6 +1,8 @@
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type JsonValue } from './checkpoint.js';
 export { loadCheckpoint, saveCheckpoint } from './checkpoint-file.js';
+export { type Cnn6Options, cnn6 } from './cnn6.js';
 export { type Cnn7Options, cnn7 } from './cnn7.js';
+export { type DmLargeOptions, dmLarge } from './dm-large.js';
 export {
   type AsHost,
   type AsTensors,
@@ -15,7 +17,7 @@ export {
   unflattenHost,
 } from './host.js';
 export { type MlpOptions, mlp } from './mlp.js';
-export type { ClassifierOptions, Normalization } from './options.js';
+export type { BatchNormPlaces, ClassifierOptions, Normalization } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.js';
 export { assertSameModel } from './same-model.js';

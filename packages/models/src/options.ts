@@ -6,6 +6,9 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
+/** Where BatchNorm stands: nowhere, after every convolution, or after the hidden dense layer too. */
+export type BatchNormPlaces = 'none' | 'conv' | 'full';
+
 /** What every architecture takes. */
 export interface ClassifierOptions {
   /** One example: [height, width, channels], or [features] for the multi-layer perceptron. */

@@ -1,16 +1,18 @@
 import type { Model } from '@cert/core';
 import { addHead } from './head.js';
-import { type ClassifierOptions, checkSize, startGraph } from './options.js';
+import { type BatchNormPlaces, type ClassifierOptions, checkSize, startGraph } from './options.js';
 import { addResidualBlock, addStem } from './residual.js';
 
 /** Options of {@link wideResnet8}. */
 export interface WideResnetOptions extends ClassifierOptions {
   /** Output channels of the first convolution. Default 16. */
   readonly stem?: number | undefined;
-  /** Output channels of each stage; every stage but the first halves the image. Default [128, 256, 512]. */
+  /** Output channels of each stage; every stage but the first halves the image. Default [128, 256, 512]; [160, 320, 640] for TinyImageNet. */
   readonly widths?: readonly number[] | undefined;
   /** Units of the hidden dense layer. Default 512. */
   readonly dense?: number | undefined;
+  /** Default `full`. */
+  readonly batchNorm?: BatchNormPlaces | undefined;
 }
 
 /**
@@ -21,18 +23,19 @@ export interface WideResnetOptions extends ClassifierOptions {
  * @throws CertError `bad-argument` for sizes that are not positive whole numbers
  */
 export function wideResnet8(options: WideResnetOptions): Model {
-  const { classes, stem = 16, widths = [128, 256, 512], dense = 512 } = options;
+  const { classes, stem = 16, widths = [128, 256, 512], dense = 512, batchNorm = 'full' } = options;
   checkSize('stem', stem);
   checkSize('dense', dense);
+  const normalized = batchNorm !== 'none';
   const builder = startGraph(options);
-  let block = addStem(builder, stem);
+  let block = addStem(builder, stem, normalized);
   for (const [i, filters] of widths.entries()) {
     checkSize(`widths[${i}]`, filters);
-    block = addResidualBlock(builder, `layer${i + 1}_0`, block, [
+    block = addResidualBlock(builder, `layer${i + 1}_0`, { input: block, normalized }, [
       { filters, kernel: 3, stride: i === 0 ? 1 : 2 },
       { filters, kernel: 3 },
     ]);
   }
-  addHead(builder, { hidden: dense, classes, batchNorm: true });
+  addHead(builder, { hidden: dense, classes, batchNorm: batchNorm === 'full' });
   return builder.build();
 }
