@@ -1,5 +1,23 @@
+export {
+  type BackwardContext,
+  type BackwardRule,
+  type BackwardRules,
+  type BackwardSetting,
+  type BackwardStep,
+  type BackwardTable,
+  extendBackward,
+  imagesOf,
+  lowerBound,
+  merged,
+  type Rows,
+  separated,
+} from './backward.js';
+export { crown } from './crown.js';
+export { crownIbp, crownIbpOf, crownMargins, type LinearRelaxationOptions } from './crown-ibp.js';
 export { foldBatchNorm, type Network } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
+export { linearRelaxation } from './linear-relaxation.js';
+export { type FusedExponentials, fusedExponentials } from './loss-fusion.js';
 export {
   applyRule,
   boundMethod,

@@ -37,3 +37,13 @@ export const magnitude = tf.customGrad((x, save) => {
     gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.sign(saved[0]!)),
   };
 }) as (x: Tensor) => Tensor;
+
+/** max(x, floor); the gradient is that of x above the floor, and 0 below. */
+export const atLeast = (x: Tensor, floor: number): Tensor =>
+  tf.customGrad((input, save) => {
+    (save as (tensors: Tensor[]) => void)([input as Tensor]);
+    return {
+      value: tf.maximum(input as Tensor, floor),
+      gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.cast(tf.greater(saved[0]!, floor), 'float32')),
+    };
+  })(x);

@@ -1,0 +1,168 @@
+import {
+  type BatchNormStats,
+  CertError,
+  centerOf,
+  INPUT,
+  type IntervalTensor,
+  type Model,
+  type Node,
+  type NodeOf,
+  type Op,
+  type Params,
+  radiusOf,
+  type Shape,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+  tf,
+} from '@cert/core';
+import { magnitude } from './linear.js';
+import type { ParamsOf } from './method.js';
+
+const { add, matMul, reshape, sub } = tf;
+
+/**
+ * Linear functions of one node: for every image `count` rows of coefficients. `coefficients` is [images * count, ...shape of the
+ * node]; `images` is 1 where all images have the same rows (nothing nonlinear has been passed yet).
+ */
+export interface Rows {
+  readonly coefficients: Tensor;
+  readonly count: number;
+}
+
+/** What backward bounds depend on besides the network: statistics of batch normalizations, and bounds at earlier nodes. */
+export interface BackwardSetting {
+  readonly norm: BatchNormStats;
+  readonly at: { readonly [node: string]: IntervalTensor };
+}
+
+/** What a backward rule may use besides its node. */
+export interface BackwardContext extends BackwardSetting {
+  /** The shape of one example at a node, or at `input`. */
+  shapeOf(node: string): Shape;
+}
+
+/** Rows on the inputs of a node, and the constant [images, count] that is left over. */
+export interface BackwardStep {
+  readonly inputs: readonly Rows[];
+  readonly bias?: Tensor;
+}
+
+/**
+ * Maps rows on a node's output to rows on its inputs such that, for every value that the inputs can take,
+ * rows(inputs) + bias <= rows(output).
+ */
+export type BackwardRule<K extends Op> = (
+  node: NodeOf<K>,
+  params: ParamsOf<K>,
+  context: BackwardContext,
+  rows: Rows,
+) => BackwardStep;
+
+/** Backward rules, one per op. A missing op is an error that names the node, at the time of use. */
+export type BackwardRules = { readonly [K in Op]?: BackwardRule<K> };
+
+/** A table of backward rules with a name. */
+export interface BackwardTable {
+  readonly name: string;
+  readonly rules: BackwardRules;
+}
+
+/** A new table with rules added or replaced; the given one is unchanged. `extendBackward(linearRelaxation, { gelu: rule })` */
+export const extendBackward = (table: BackwardTable, rules: BackwardRules): BackwardTable => ({
+  ...table,
+  rules: { ...table.rules, ...rules },
+});
+
+/** How many images the rows are for: 1 where they are the same for all. */
+export const imagesOf = ({ coefficients, count }: Rows): number => coefficients.shape[0]! / count;
+
+/** The rows with their image axis apart: [images, count, ...shape]. */
+export const separated = (rows: Rows): Tensor =>
+  reshape(rows.coefficients, [imagesOf(rows), rows.count, ...rows.coefficients.shape.slice(1)]);
+
+/**
+ * Lower bounds of linear functions of one node over a box of inputs: one walk from the node back to the input, replacing every node
+ * by linear lower bounds in terms of its own inputs, then the minimum over the box (CROWN, Zhang et al. 2018).
+ *
+ * @param start the node that `rows` are coefficients of
+ * @param setting `at` holds bounds at every node that a nonlinear op before `start` reads
+ * @returns [batch, rows.count]
+ * @throws CertError `missing-rule` naming the op, the node and the cure
+ */
+export function lowerBound(
+  table: BackwardTable,
+  model: Model,
+  params: Params,
+  setting: BackwardSetting,
+  input: IntervalTensor,
+  start: string,
+  rows: Rows,
+): Tensor {
+  const shapes = new Map([[INPUT, model.inputShape], ...model.nodes.map(({ name, shape }) => [name, shape] as const)]);
+  const context: BackwardContext = { ...setting, shapeOf: (name) => shapes.get(name)! };
+  const pending = new Map<string, Rows>([[start, rows]]);
+  let bias: Tensor | undefined;
+  const from = model.nodes.findIndex((node) => node.name === start);
+  for (let i = from; i >= 0; i--) {
+    const node = model.nodes[i]!;
+    const own = pending.get(node.name);
+    if (own === undefined) continue;
+    pending.delete(node.name);
+    const step = applyBackwardRule(table, node, params, context, own);
+    if (step.bias !== undefined) bias = bias === undefined ? step.bias : add(bias, step.bias);
+    for (const [k, name] of node.inputs.entries()) {
+      const other = pending.get(name);
+      pending.set(name, other === undefined ? step.inputs[k]! : sumRows(other, step.inputs[k]!));
+    }
+  }
+  const least = minimumOver(input, pending.get(INPUT)!);
+  return bias === undefined ? least : add(least, bias);
+}
+
+function applyBackwardRule(
+  table: BackwardTable,
+  node: Node,
+  params: Params,
+  context: BackwardContext,
+  rows: Rows,
+): BackwardStep {
+  const rule = table.rules[node.op] as BackwardRule<Op> | undefined;
+  if (rule === undefined) {
+    throw new CertError(
+      'missing-rule',
+      `${table.name} has no backward rule for "${node.op}" (node "${node.name}").`,
+      `Add one: extendBackward(${table.name}, { ${node.op}: rule }).`,
+    );
+  }
+  return rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, rows);
+}
+
+/** The sum of two rows on one node, of which one may be the same for all images. */
+function sumRows(a: Rows, b: Rows): Rows {
+  const { count } = a;
+  if (imagesOf(a) === imagesOf(b)) return { coefficients: add(a.coefficients, b.coefficients), count };
+  return merged(add(separated(a), separated(b)));
+}
+
+/** [images, count, ...shape] as rows. */
+export const merged = (coefficients: Tensor): Rows => {
+  const [images, count, ...shape] = coefficients.shape as [number, number, ...number[]];
+  return { coefficients: reshape(coefficients, [images * count, ...shape]), count };
+};
+
+/** The minimum of rows . x over a box: rows . center - |rows| . radius; [batch, count]. */
+function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
+  const [center, radius] = [centerOf(box), radiusOf(box)];
+  const batch = center.shape[0]!;
+  const size = center.shape.slice(1).reduce((a, b) => a * b, 1);
+  const dot = (coefficients: Tensor, x: Tensor): Tensor => {
+    if (imagesOf(rows) === 1) {
+      const shared = reshape(coefficients, [rows.count, size]) as Tensor2D;
+      return matMul(reshape(x, [batch, size]) as Tensor2D, shared, false, true);
+    }
+    const each = reshape(coefficients, [batch, rows.count, size]) as Tensor3D;
+    return reshape(matMul(each, reshape(x, [batch, size, 1]) as Tensor3D), [batch, rows.count]);
+  };
+  return sub(dot(rows.coefficients, center), dot(magnitude(rows.coefficients), radius));
+}

@@ -1,0 +1,16 @@
+import { boundMethodSuite } from '@cert/testing';
+import { describe, it } from 'vitest';
+import { crown, crownIbp, naturalPass } from './index.js';
+
+const methods = [
+  { name: 'crownIbp', method: crownIbp, differentiable: true },
+  { name: 'crown', method: crown(), differentiable: false },
+  { name: 'crown in chunks', method: crown({ chunk: 7 }), differentiable: false },
+];
+
+for (const { name, method, differentiable } of methods) {
+  describe(`${name} conforms`, () => {
+    const suite = boundMethodSuite({ method, forward: naturalPass, exactOn: 'affine', differentiable });
+    for (const { name: check, run } of suite) it(check, run);
+  });
+}

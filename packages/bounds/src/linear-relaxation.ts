@@ -1,0 +1,147 @@
+import { CertError, type NodeOf, type Shape, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
+import { type BackwardRules, type BackwardTable, merged, type Rows, separated } from './backward.js';
+import { atLeast } from './linear.js';
+import { normAffine } from './natural.js';
+
+const { add, mul, reshape, sub } = tf;
+
+/** What a shift per channel [channels] leaves over: rows . shift, [images, count]. */
+function constant({ coefficients, count }: Rows, shift: Tensor): Tensor {
+  const [n, ...shape] = coefficients.shape as [number, ...number[]];
+  const perChannel =
+    shape.length === 1
+      ? coefficients
+      : tf.sum(
+          coefficients,
+          shape.slice(1).map((_, axis) => axis + 1),
+        );
+  const sums = tf.matMul(perChannel as Tensor2D, reshape(shift, [shape.at(-1)!, 1]) as Tensor2D);
+  return reshape(sums, [n / count, count]);
+}
+
+/** x to scale * x + shift per channel. */
+const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
+  inputs: [{ coefficients: mul(rows.coefficients, scale), count: rows.count }],
+  bias: constant(rows, shift),
+});
+
+/** The transpose of a convolution: coefficients [n, h', w', filters] on its output to [n, h, w, channels] on its input. */
+function convolveBack(node: NodeOf<'conv2d'>, rows: Tensor, kernel: Tensor, input: Shape): Tensor {
+  const { stride, padding, groups } = node.attrs;
+  const [h, w, channels] = input as [number, number, number];
+  const one = (dy: Tensor, filter: Tensor): Tensor =>
+    tf.conv2dTranspose(dy as Tensor4D, filter as Tensor4D, [dy.shape[0]!, h, w, channels / groups], stride, padding);
+  if (groups === 1) return one(rows, kernel);
+  const parts = tf.split(rows, groups, 3);
+  const filters = tf.split(kernel, groups, 3);
+  return tf.concat(
+    parts.map((part, g) => one(part, filters[g]!)),
+    3,
+  );
+}
+
+/** Every number `times` times in a row along an axis. */
+const repeated = (x: Tensor, times: number, axis: number): Tensor => {
+  const copies = tf.concat(Array<Tensor>(times).fill(tf.expandDims(x, axis + 1)), axis + 1);
+  return reshape(
+    copies,
+    x.shape.map((n, i) => (i === axis ? n * times : n)),
+  );
+};
+
+/** 1 where x > 1/2, else 0; no gradient. */
+const aboveHalf = tf.customGrad((x) => ({
+  value: tf.cast(tf.greater(x as Tensor, 0.5), 'float32'),
+  gradFunc: (dy: Tensor) => tf.zerosLike(dy),
+})) as (x: Tensor) => Tensor;
+
+/** Widths below this are treated as this: a line through two points that coincide has no slope. */
+const NARROWEST = 1e-8;
+
+/** The linear bounds of a ReLU on [l, u]: lowerSlope * x <= relu(x) <= upperSlope * x + intercept. */
+function reluLines(lower: Tensor, upper: Tensor): { lowerSlope: Tensor; upperSlope: Tensor; intercept: Tensor } {
+  const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
+  const width = add(above, below);
+  // A missing width goes to the upper end, which keeps the line above the ReLU.
+  const raised = add(above, tf.relu(sub(NARROWEST, width)));
+  const upperSlope = tf.div(raised, atLeast(width, NARROWEST));
+  return { lowerSlope: aboveHalf(upperSlope), upperSlope, intercept: mul(upperSlope, below) };
+}
+
+const rules: BackwardRules = {
+  dense: (_node, { kernel, bias }, _, rows) => ({
+    inputs: [
+      { coefficients: tf.matMul(rows.coefficients as Tensor2D, kernel as Tensor2D, false, true), count: rows.count },
+    ],
+    bias: constant(rows, bias),
+  }),
+  conv2d(node, { kernel, bias }, { shapeOf }, rows) {
+    const input = shapeOf(node.inputs[0]!);
+    return {
+      inputs: [{ coefficients: convolveBack(node, rows.coefficients, kernel, input), count: rows.count }],
+      bias: constant(rows, bias),
+    };
+  },
+  batchNorm(node, params, { norm }, rows) {
+    const { scale, shift } = normAffine(params, norm[node.name]!, node.attrs.epsilon);
+    return affineStep(rows, scale, shift);
+  },
+  relu(node, _params, { at }, rows) {
+    const box = at[node.inputs[0]!];
+    if (box === undefined) {
+      throw new CertError(
+        'bad-argument',
+        `There are no bounds at "${node.inputs[0]}".`,
+        'Bound every node that a ReLU reads.',
+      );
+    }
+    const single = rows.count === 1;
+    const own = single ? rows.coefficients : separated(rows);
+    const perRow = (x: Tensor) => (single ? x : tf.expandDims(x, 1));
+    const { lowerSlope, upperSlope, intercept } = reluLines(box.lower, box.upper);
+    // Where the coefficient is positive the lower line bounds from below, where it is negative the upper line.
+    const positive = tf.relu(own);
+    const negative = sub(own, positive);
+    const back = add(mul(positive, perRow(lowerSlope)), mul(negative, perRow(upperSlope)));
+    const left = mul(negative, perRow(intercept));
+    const bias = tf.sum(left, left.shape.map((_, axis) => axis).slice(single ? 1 : 2));
+    return {
+      inputs: [single ? { coefficients: back, count: 1 } : merged(back)],
+      bias: single ? tf.expandDims(bias, 1) : bias,
+    };
+  },
+  add: (_node, _params, _, rows) => ({ inputs: [rows, rows] }),
+  flatten(node, _params, { shapeOf }, { coefficients, count }) {
+    const shape = shapeOf(node.inputs[0]!);
+    return { inputs: [{ coefficients: reshape(coefficients, [coefficients.shape[0]!, ...shape]), count }] };
+  },
+  globalAvgPool(node, _params, { shapeOf }, { coefficients, count }) {
+    const [h, w] = shapeOf(node.inputs[0]!) as [number, number];
+    const [n, c] = coefficients.shape as [number, number];
+    const each = mul(reshape(coefficients, [n, 1, 1, c]), tf.fill([1, h, w, 1], 1 / (h * w)));
+    return { inputs: [{ coefficients: each, count }] };
+  },
+  avgPool(node, _params, { shapeOf }, { coefficients, count }) {
+    const { size } = node.attrs;
+    const [h, w] = shapeOf(node.inputs[0]!) as [number, number];
+    const [, rowsHigh, rowsWide] = coefficients.shape as [number, number, number, number];
+    const each = repeated(repeated(mul(coefficients, 1 / size ** 2), size, 1), size, 2);
+    // What no window covers has no influence.
+    const rest: [number, number][] = [
+      [0, 0],
+      [0, h - size * rowsHigh],
+      [0, w - size * rowsWide],
+      [0, 0],
+    ];
+    return { inputs: [{ coefficients: tf.pad(each, rest), count }] };
+  },
+  affine: (node, _params, _, rows) =>
+    affineStep(rows, tf.tensor1d([...node.attrs.scale]), tf.tensor1d([...node.attrs.shift])),
+};
+
+/**
+ * Linear relaxation (CROWN, Zhang et al. 2018) as a table of backward rules. Linear ops are passed exactly. An unstable ReLU on
+ * [l, u] lies below the line u / (u - l) * (x - l) and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0;
+ * a stable one is exact.
+ */
+export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules };
