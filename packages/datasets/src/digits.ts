@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { CertError } from '@cert/core';
 import type { Dataset, Split } from './split.js';
+import { spreadClasses } from './spread-classes.js';
 
 const CLASSES = 10;
 const SHAPE = [28, 28, 1] as const;
@@ -92,11 +93,7 @@ export function apportion(sizes: readonly number[], total: number): number[] {
 
 /** One split of the pixels of each class, the classes spread evenly over it in a fixed order. */
 function interleave(classes: readonly Float32Array[]): Split {
-  const places = classes.flatMap((pixels, label) => {
-    const count = pixels.length / PIXELS;
-    return Array.from({ length: count }, (_, i) => ({ label, i, at: (i + 0.5) / count }));
-  });
-  places.sort((a, b) => a.at - b.at || a.label - b.label);
+  const places = spreadClasses(classes.map((pixels) => pixels.length / PIXELS));
   const images = new Float32Array(places.length * PIXELS);
   places.forEach(({ label, i }, k) => {
     images.set(classes[label]!.subarray(i * PIXELS, (i + 1) * PIXELS), k * PIXELS);

@@ -1,6 +1,7 @@
 export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit } from './arrays.js';
 export { type BatchOptions, batchCount, batches, type HostBatch } from './batches.js';
 export { defaultCacheFolder } from './cache.js';
+export type { DecodeOptions } from './decode-images.js';
 export { digits } from './digits.js';
 export { fashionMnist } from './fashion-mnist.js';
 export {
@@ -12,7 +13,16 @@ export {
   parseIdx,
   parseIdxSplit,
 } from './idx.js';
+export { type ImageFolderOptions, imageFolder } from './image-folder.js';
 export { mnist } from './mnist.js';
 export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
 export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
-export { checkSplit, type Dataset, type PixelRange, type Split, subset } from './split.js';
+export {
+  type Augmentation,
+  checkSplit,
+  type Dataset,
+  type Normalization,
+  type PixelRange,
+  type Split,
+  subset,
+} from './split.js';

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
 import { defaultCacheFolder } from './cache.js';
 import type { NamedBytes } from './idx.js';
+import { writeAtomically } from './write-atomically.js';
 
 /** A file that can be downloaded. */
 export interface RemoteFile {
@@ -55,7 +56,9 @@ export async function fetchFiles(set: RemoteFiles, options: FileOptions = {}): P
   const downloaded = new Map<string, NamedBytes>();
   for (const [i, file] of missing.entries()) {
     const bytes = await download(set, file, missing.slice(i), folder, options.fetch ?? fetch);
-    downloaded.set(file.name, { name: await store(folder, file.name, bytes), bytes });
+    const path = join(folder, file.name);
+    await writeAtomically(path, [bytes]);
+    downloaded.set(file.name, { name: path, bytes });
   }
   return set.files.map((file, i) => cached[i] ?? downloaded.get(file.name)!);
 }
@@ -137,32 +140,6 @@ async function download(
     `${set.name}: ${file.name} could not be downloaded.${tried}`,
     `Connect to the network, or put ${list(missing)} into ${folder}.`,
   );
-}
-
-/** Writes a file under a temporary name and renames it, so that the cache never holds a part of one. */
-async function store(folder: string, name: string, bytes: Uint8Array): Promise<string> {
-  const path = join(folder, name);
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await mkdir(folder, { recursive: true });
-    const file = await open(temporary, 'w');
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw new CertError(
-      'bad-file',
-      `${path} cannot be written: ${reason(cause)}.`,
-      'Give another cache folder (option cacheDir, or the variable XDG_CACHE_HOME).',
-      { cause },
-    );
-  }
-  return path;
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

@@ -23,6 +23,26 @@ export interface Dataset {
   readonly test: Split;
   /** The range that every pixel value lies in, in the units of the model's input. */
   readonly range: PixelRange;
+  /** What each class is called, in the order of the labels. */
+  readonly classNames?: readonly string[] | undefined;
+  /** How a model normalizes its input: images stay as they are, so that boxes around them stay in the range. */
+  readonly normalize?: Normalization | undefined;
+  /** The usual augmentation of the training images; batches apply it when it is given to them. */
+  readonly augment?: Augmentation | undefined;
+}
+
+/** Mean and standard deviation of each channel, in the units of the pixels: (x - mean) / std. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Random changes of a training image [height, width, channels], drawn anew in each epoch. */
+export interface Augmentation {
+  /** Mirrors left and right with probability 1/2. */
+  readonly flip: boolean;
+  /** Pads each side with so many pixels that repeat the edge, and cuts the old size out at a random place. 0: no crop. */
+  readonly crop: number;
 }
 
 /** A closed range of numbers. */

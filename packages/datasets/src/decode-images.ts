@@ -1,0 +1,121 @@
+import { CertError, type Shape } from '@cert/core';
+import { sharedBytes } from './shared-bytes.js';
+
+/** An image as it is stored. */
+export interface EncodedImage {
+  /** Where it is, for messages. */
+  readonly name: string;
+  /** Its class. */
+  readonly label: number;
+  /** The bytes of its file. */
+  read(): Promise<Uint8Array>;
+}
+
+/** How images are decoded. */
+export interface DecodeOptions {
+  /** 3: grey images become coloured ones; 1: coloured ones become grey. Default: what all images have. */
+  readonly channels?: 1 | 3 | undefined;
+  /** Scales each image to cover this size, and cuts off what stands out. Default: the size that all images have. */
+  readonly size?: { readonly width: number; readonly height: number } | undefined;
+  /** Called after each image with the number of images done, and of all. */
+  readonly onProgress?: ((done: number, of: number) => void) | undefined;
+}
+
+type Sharp = typeof import('sharp').default;
+
+/** Images that are decoded at the same time: enough to keep the threads of libuv busy. */
+const AT_ONCE = 16;
+
+/**
+ * Decodes images (PNG, JPEG and what else sharp reads) to bytes. Transparency is dropped, 16 bits become 8.
+ *
+ * @param load imports sharp
+ * @returns the shape of one image, and all of them row-major [images, height, width, channels] in shared memory
+ * @throws CertError `missing-package` without sharp; `bad-file` for an image that cannot be decoded; `shape-mismatch` for images
+ * that differ in size or in colour; each names the file
+ */
+export async function decodeImages(
+  images: readonly EncodedImage[],
+  options: DecodeOptions = {},
+  load: () => Promise<{ readonly default: Sharp }> = () => import('sharp'),
+): Promise<{ readonly shape: Shape; readonly pixels: Uint8Array }> {
+  const sharp = await importSharp(load);
+  const first = await decode(sharp, images[0]!, options);
+  const length = first.data.length;
+  const pixels = sharedBytes(images.length * length);
+  pixels.set(first.data);
+  let [next, done, failed] = [1, 1, false];
+  const work = async () => {
+    while (next < images.length && !failed) {
+      const i = next++;
+      const image = await decode(sharp, images[i]!, options);
+      if (String(image.shape) !== String(first.shape)) throw differs(images[0]!, first, images[i]!, image);
+      pixels.set(image.data, i * length);
+      options.onProgress?.(++done, images.length);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  } finally {
+    failed = true;
+  }
+  return { shape: first.shape, pixels };
+}
+
+async function importSharp(load: () => Promise<{ readonly default: Sharp }>): Promise<Sharp> {
+  try {
+    return (await load()).default;
+  } catch (cause) {
+    throw new CertError(
+      'missing-package',
+      'Images are decoded by the package sharp, which cannot be loaded.',
+      'Install it: npm install sharp',
+      { cause },
+    );
+  }
+}
+
+interface Decoded {
+  readonly shape: Shape;
+  readonly data: Uint8Array;
+}
+
+async function decode(sharp: Sharp, image: EncodedImage, { channels, size }: DecodeOptions): Promise<Decoded> {
+  try {
+    const bytes = await image.read();
+    // The default limits stay: an image of 16,000 x 16,000 is no part of a dataset. Warnings (a file cut short) are errors.
+    const input = sharp(bytes, { failOn: 'warning' });
+    const wanted = channels ?? ((await input.metadata()).space?.match(/^(b-w|grey16)$/) ? 1 : 3);
+    const resized = size ? input.resize(size.width, size.height, { fit: 'cover' }) : input;
+    const { data, info } = await resized
+      .removeAlpha()
+      .toColourspace(wanted === 1 ? 'b-w' : 'srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return { shape: [info.height, info.width, info.channels], data };
+  } catch (cause) {
+    throw new CertError(
+      'bad-file',
+      `${image.name} cannot be decoded: ${(cause instanceof Error ? cause.message : String(cause)).trim().replace(/\s*\n\s*/g, '; ')}.`,
+      'Copy the file again, or remove it.',
+      { cause },
+    );
+  }
+}
+
+function differs(a: EncodedImage, first: Decoded, b: EncodedImage, other: Decoded): CertError {
+  const [h, w, c] = first.shape;
+  const [height, width, channels] = other.shape;
+  const kind = (n: number | undefined) => (n === 1 ? 'grey' : 'coloured');
+  return c === channels
+    ? new CertError(
+        'shape-mismatch',
+        `${b.name} is ${width} x ${height} pixels, ${a.name} ${w} x ${h}.`,
+        'Give the option size, which resizes all images, or remove the one that does not belong there.',
+      )
+    : new CertError(
+        'shape-mismatch',
+        `${b.name} is ${kind(channels)}, ${a.name} is ${kind(c)}.`,
+        'Give the option channels: 3 makes all images coloured, 1 makes them grey.',
+      );
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { basename, join, resolve } from 'node:path';
+import { CertError } from '@cert/core';
+import { defaultCacheFolder } from './cache.js';
+import { type DecodeOptions, decodeImages, type EncodedImage } from './decode-images.js';
+import { cachedImages, type DecodedImages, splitImages } from './decoded-cache.js';
+import { type FileTree, filesIn, foldersIn, folderTree } from './file-tree.js';
+import type { Augmentation, Dataset, Normalization } from './split.js';
+import { spreadClasses } from './spread-classes.js';
+
+/** Options of {@link imageFolder}. */
+export interface ImageFolderOptions extends DecodeOptions {
+  /** Where decoded images are kept. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
+  readonly cacheDir?: string | undefined;
+  /** Mean and standard deviation of each channel, pixels being 0 to 1. Default: none. */
+  readonly normalize?: Normalization | undefined;
+  /** Augmentation of the training images. Default: none. */
+  readonly augment?: Augmentation | undefined;
+}
+
+const IMAGE = /\.(png|jpe?g)$/i;
+
+/**
+ * A dataset of image files, PNG or JPEG: `train/CLASS/*` and `test/CLASS/*` (or `val/CLASS/*`). The classes are in the order of their
+ * names; the images of each class are spread evenly over the split, so that every beginning is balanced. Images are decoded
+ * once, by the package sharp, and kept in one file of the cache until a file's name, size or time of change differs.
+ *
+ * @returns pixels in [0, 1] of shape [height, width, 3], or [height, width, 1] when all images are grey
+ * @throws CertError `bad-file` for folders or images that are missing or cannot be read; `bad-data` for classes that are empty or
+ * differ between the splits; and those of decoding: `missing-package`, `shape-mismatch`
+ */
+export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
+  const { cacheDir = defaultCacheFolder(), channels, size, normalize, augment } = options;
+  const tree = await folderTree(folder, ['train', 'test', 'val'], 2);
+  const list = listImages(tree);
+  const place = resolve(folder);
+  const file = join(cacheDir, 'image-folder', `${basename(place)}-${digest([place, channels, size]).slice(0, 12)}`);
+  const key = digest([tree.stamp, channels, size]);
+  const { train, test, classNames } = await cachedImages(file, key, () => decodeList(list, options));
+  return { name: basename(place), train, test, range: { min: 0, max: 1 }, classNames, normalize, augment };
+}
+
+const digest = (values: readonly unknown[]) => createHash('sha256').update(JSON.stringify(values)).digest('hex');
+
+/** The images of both splits before they are decoded. */
+export interface ImageList {
+  readonly classNames: readonly string[];
+  readonly train: readonly EncodedImage[];
+  readonly test: readonly EncodedImage[];
+}
+
+/** Decodes both splits. */
+export async function decodeList(
+  { classNames, train, test }: ImageList,
+  options: DecodeOptions,
+): Promise<DecodedImages> {
+  const images = [...train, ...test];
+  const { shape, pixels } = await decodeImages(images, options);
+  const labels = Uint8Array.from(images, ({ label }) => label);
+  return splitImages({ shape, classNames, train: train.length }, labels, pixels);
+}
+
+function listImages(tree: FileTree): ImageList {
+  const found = foldersIn(tree, '');
+  const test = ['test', 'val'].find((name) => found.includes(name));
+  if (!found.includes('train') || test === undefined) {
+    throw new CertError(
+      'bad-file',
+      `${tree.name} has no folder ${found.includes('train') ? 'test or val' : 'train'}.`,
+      'Put the images into train/CLASS/ and test/CLASS/.',
+    );
+  }
+  const classNames = foldersIn(tree, 'train/');
+  checkClasses(tree, classNames, test);
+  return { classNames, train: listSplit(tree, 'train', classNames), test: listSplit(tree, test, classNames) };
+}
+
+function checkClasses(tree: FileTree, classNames: readonly string[], test: string): void {
+  if (classNames.length < 2 || classNames.length > 256) {
+    throw new CertError(
+      'bad-data',
+      `${join(tree.name, 'train')} has ${classNames.length} folders of classes.`,
+      'Make one folder for each class, 2 to 256.',
+    );
+  }
+  const others = foldersIn(tree, `${test}/`);
+  const [onlyTrain] = classNames.filter((name) => !others.includes(name));
+  const [onlyTest] = others.filter((name) => !classNames.includes(name));
+  if (onlyTrain === undefined && onlyTest === undefined) return;
+  const [there, missing] = onlyTrain === undefined ? [test, 'train'] : ['train', test];
+  throw new CertError(
+    'bad-data',
+    `${tree.name}: the class "${onlyTrain ?? onlyTest}" is in ${there} and not in ${missing}.`,
+    'Training and test images must be of the same classes.',
+  );
+}
+
+/** The images of a split, the classes spread evenly over it. */
+export function listSplit(tree: FileTree, split: string, classNames: readonly string[], inside = ''): EncodedImage[] {
+  const files = classNames.map((name) => {
+    const folder = `${split}/${name}/${inside}`;
+    const names = filesIn(tree, folder).filter((file) => IMAGE.test(file));
+    if (names.length > 0) return names.map((file) => `${folder}${file}`);
+    throw new CertError(
+      'bad-data',
+      `${join(tree.name, folder)} holds no images.`,
+      'Put PNG or JPEG files directly into it, or remove the class from both splits.',
+    );
+  });
+  return spreadClasses(files.map((list) => list.length)).map(({ label, i }) => {
+    const path = files[label]![i]!;
+    return { name: join(tree.name, path), label, read: () => tree.read(path) };
+  });
+}
