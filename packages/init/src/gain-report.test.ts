@@ -1,20 +1,26 @@
 import { ibp } from '@cert/bounds';
 import {
+  add,
   type BoundMethod,
   batchNorm,
+  conv2d,
   createRng,
   dense,
+  flatten,
   flattenTree,
+  graph,
+  type Model,
   relu,
   sequential,
   type Tensor,
   tf,
 } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { formatGainReport, gainReport } from './gain-report.js';
+import { expectedGains, formatGainReport, gainReport, gainRows, meanRadii } from './gain-report.js';
 import { ibpInit } from './ibp.js';
 import type { Initializer } from './initialize.js';
 import { kaimingInit } from './kaiming.js';
+import { orthogonalInit } from './orthogonal.js';
 import { xavierInit } from './xavier.js';
 
 const n = 200;
@@ -33,6 +39,26 @@ async function gains(initialize: Initializer): Promise<number[]> {
   return rows.slice(2, -1).map(({ gain }) => gain!);
 }
 
+const small = sequential([2], [dense(2), batchNorm(), relu(), dense(2)]);
+const params = {
+  dense1: {
+    kernel: tf.tensor2d([
+      [1, -2],
+      [3, 4],
+    ]),
+    bias: tf.zeros([2]),
+  },
+  batchNorm1: { gamma: tf.tensor1d([2, -2]), beta: tf.tensor1d([100, 100]) },
+  dense2: {
+    kernel: tf.tensor2d([
+      [1, 0],
+      [0, 3],
+    ]),
+    bias: tf.zeros([2]),
+  },
+};
+const norm = { batchNorm1: { mean: tf.zeros([2]), variance: tf.fill([2], 1 - 1e-5) } };
+
 describe('gainReport', () => {
   it('is about 1 per layer for the IBP initialization', async () => {
     for (const gain of await gains(ibpInit)) expect(Math.abs(gain - 1)).toBeLessThan(0.15);
@@ -43,31 +69,11 @@ describe('gainReport', () => {
     for (const gain of await gains(kaimingInit)) expect(Math.abs(gain / Math.sqrt(n / Math.PI) - 1)).toBeLessThan(0.15);
   });
 
-  const small = sequential([2], [dense(2), batchNorm(), relu(), dense(2)]);
-  const params = {
-    dense1: {
-      kernel: tf.tensor2d([
-        [1, -2],
-        [3, 4],
-      ]),
-      bias: tf.zeros([2]),
-    },
-    batchNorm1: { gamma: tf.tensor1d([2, -2]), beta: tf.tensor1d([100, 100]) },
-    dense2: {
-      kernel: tf.tensor2d([
-        [1, 0],
-        [0, 3],
-      ]),
-      bias: tf.zeros([2]),
-    },
-  };
-  const norm = { batchNorm1: { mean: tf.zeros([2]), variance: tf.fill([2], 1 - 1e-5) } };
-
   it('is right for a case worked by hand', async () => {
     // Radius 0.5: |W| r = (2, 3); times |gamma| (4, 6), mean 5. All active, so the logits have (4, 18), mean 11.
     const rows = await gainReport(small, params, tf.zeros([1, 2]), { epsilon: 0.5, range: null, norm });
     expect(rows.map(({ node }) => node)).toEqual(['input', 'batchNorm1', 'dense2']);
-    expect(rows[0]).toEqual({ node: 'input', meanRadius: 0.5, gain: null });
+    expect(rows[0]).toEqual({ node: 'input', meanRadius: 0.5, gain: null, expected: null });
     expect(rows[1]!.meanRadius).toBeCloseTo(5, 5);
     expect(rows[1]!.gain).toBeCloseTo(10, 5);
     expect(rows[2]!.gain).toBeCloseTo(11 / 5, 5);
@@ -105,16 +111,78 @@ describe('gainReport', () => {
   });
 });
 
+describe('expectedGains', () => {
+  const expected = async (model: Model, initialize: Initializer) => {
+    const params = initialize(model, 2);
+    const gains = await expectedGains(model, params);
+    tf.dispose(flattenTree<Tensor>(params).map(({ value }) => value));
+    return gains;
+  };
+
+  it('is 1 for the IBP initialization, sqrt(n) / 4 for Xavier, sqrt(n / pi) for Kaiming, sqrt(n / (2 pi)) for orthogonal', async () => {
+    const cases = [
+      [ibpInit, 1],
+      [xavierInit, Math.sqrt(n) / 4],
+      [kaimingInit, Math.sqrt(n / Math.PI)],
+      [orthogonalInit, Math.sqrt(n / (2 * Math.PI))],
+    ] as const;
+    for (const [initialize, hidden] of cases) {
+      const [input, first, ...others] = await expected(deep, initialize);
+      expect(input).toBeNull();
+      // No ReLU halves the box.
+      expect(Math.abs(first! / (2 * hidden) - 1)).toBeLessThan(0.02);
+      for (const gain of others.slice(0, -1)) expect(Math.abs(gain! / hidden - 1)).toBeLessThan(0.02);
+    }
+  });
+
+  it('is right for a case worked by hand, a convolution in two groups and a flatten between the layers', async () => {
+    const model = sequential(
+      [2, 2, 4],
+      [conv2d(2, { kernel: 1, padding: 0, groups: 2 }), relu(), flatten(), dense(3), relu(), dense(2)],
+    );
+    const params = {
+      conv2d1: { kernel: tf.tensor([1, -2, 3, -4], [1, 1, 2, 2]), bias: tf.zeros([2]) },
+      dense1: { kernel: tf.fill([8, 3], -0.5), bias: tf.zeros([3]) },
+      dense2: { kernel: tf.fill([3, 2], 4), bias: tf.zeros([2]) },
+    };
+    expect(await expectedGains(model, params)).toEqual([null, 2 * 2.5, (8 / 2) * 0.5, (3 / 2) * 4]);
+    tf.dispose(params);
+  });
+
+  it('is left open behind batch normalizations and residual sums', async () => {
+    expect((await expected(small, xavierInit)).map((gain) => gain !== null)).toEqual([false, false, true]);
+    const builder = graph([3]);
+    const left = builder.add(dense(3), undefined, 'left');
+    builder.add(add(), [left, 'input'], 'sum');
+    builder.add(relu());
+    builder.add(dense(3), undefined, 'hidden');
+    builder.add(relu());
+    builder.add(add(), ['relu1', 'relu2']);
+    builder.add(dense(2), undefined, 'logits');
+    const gains = await expected(builder.build(), xavierInit);
+    expect(gains.map((gain) => gain !== null)).toEqual([false, false, true, false]);
+  });
+});
+
+describe('meanRadii', () => {
+  it('with gainRows is the report in two parts, of which the first reads no value', async () => {
+    const x = tf.tensor2d([[0.2, 0.9]]);
+    const radii = tf.tidy(() => meanRadii(small, params, x, { epsilon: 0.5, norm }));
+    const rows = gainRows(small, await radii.data(), await expectedGains(small, params));
+    expect(rows).toEqual(await gainReport(small, params, x, { epsilon: 0.5, norm }));
+  });
+});
+
 describe('formatGainReport', () => {
   it('is a table', () => {
     const rows = [
-      { node: 'input', meanRadius: 0.1, gain: null },
-      { node: 'conv2d1', meanRadius: 12.345678, gain: 123.45678 },
+      { node: 'input', meanRadius: 0.1, gain: null, expected: null },
+      { node: 'conv2d1', meanRadius: 12.345678, gain: 123.45678, expected: 100 },
     ];
     expect(formatGainReport(rows).split('\n')).toEqual([
-      'node     mean radius   gain',
+      'node     mean radius   gain  expected',
       'input         0.1000',
-      'conv2d1        12.35  123.5',
+      'conv2d1        12.35  123.5     100.0',
     ]);
   });
 });

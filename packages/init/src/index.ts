@@ -1,4 +1,12 @@
-export { formatGainReport, type GainOptions, type GainRow, gainReport } from './gain-report.js';
+export {
+  expectedGains,
+  formatGainReport,
+  type GainOptions,
+  type GainRow,
+  gainReport,
+  gainRows,
+  meanRadii,
+} from './gain-report.js';
 export { type IbpPlanEntry, ibpInit, ibpPlan } from './ibp.js';
 export { type Initializer, initializer, type KernelDraw } from './initialize.js';
 export { kaimingInit } from './kaiming.js';
