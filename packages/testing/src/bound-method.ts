@@ -42,9 +42,10 @@ export interface BoundMethodSuiteOptions {
   readonly layers?: readonly Layer[];
   /**
    * Where the method must give the exact range: `layers`, on every layer by itself (interval arithmetic, the default);
-   * `affine`, on whole affine nets (methods that keep linear functions of the input); `nothing`.
+   * `affine`, on whole affine nets (methods that keep linear functions of the input); `output`, on whole affine nets but only for
+   * the logits and margins (methods whose bounds in between are another's); `nothing`.
    */
-  readonly exactOn?: 'layers' | 'affine' | 'nothing';
+  readonly exactOn?: 'layers' | 'affine' | 'output' | 'nothing';
   /** Whether margins bounded through a specification must be at least as tight as differences of logit bounds; default true. */
   readonly tightMargins?: boolean;
   /** Whether gradients are compared with finite differences; default true. */
@@ -68,7 +69,9 @@ export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceC
     run: () => withSetting(method, forward, net, seed, check),
   });
 
-  const exact = exactOn === 'nothing' ? [] : [...singleLayers(ops), ...(exactOn === 'affine' ? affineNets(ops) : [])];
+  const whole = exactOn === 'affine' || exactOn === 'output';
+  const exact = exactOn === 'nothing' ? [] : [...singleLayers(ops), ...(whole ? affineNets(ops) : [])];
+  const checkAffine = exactOn === 'output' ? checkAffineAt([OUTPUT]) : checkAffineAt();
   const monotone = exactOn === 'layers' ? reluNets(ops) : [];
   // Cheap checks first, so that a broken rule shows at once.
   return [
@@ -310,13 +313,21 @@ async function checkMargins(setting: Setting): Promise<void> {
   }
 }
 
-async function checkAffine(setting: Setting): Promise<void> {
-  for (const { name, box } of setting.boxes) {
-    const [call, where] = [callOf(setting, box), `model "${setting.net.name}", ${name}`];
-    await checkExact(call, await affineRange(call, setting.forward), where);
-    if (setting.net.model.nodes.at(-1)!.op !== 'dense') continue;
-    await withSpec(call, async (c) => checkExact(c, await affineRange(c, setting.forward), `${where}, margins`));
-  }
-}
+/** Compares with the exact range of an affine net, at the given nodes only. */
+const checkAffineAt =
+  (nodes?: readonly string[]) =>
+  async (setting: Setting): Promise<void> => {
+    const check = async (call: BoundCall, where: string) => {
+      const range = await affineRange(call, setting.forward);
+      const wanted = [...range].filter(([node]) => nodes === undefined || nodes.includes(node));
+      await checkExact(call, new Map(wanted), where);
+    };
+    for (const { name, box } of setting.boxes) {
+      const [call, where] = [callOf(setting, box), `model "${setting.net.name}", ${name}`];
+      await check(call, where);
+      if (setting.net.model.nodes.at(-1)!.op !== 'dense') continue;
+      await withSpec(call, (c) => check(c, `${where}, margins`));
+    }
+  };
 
 const checkCorners: Check = async (call, forward, where) => checkExact(call, await cornerRange(call, forward), where);

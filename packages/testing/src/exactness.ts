@@ -134,8 +134,8 @@ export async function cornerRange(call: BoundCall, forward: Forward): Promise<Ma
   return new Map(nodes.map((node) => [node, { lower: values[`${node}/lower`]!, upper: values[`${node}/upper`]! }]));
 }
 
-/** @throws CertError `unsound` (too tight) or `broken-contract` (too loose) where a bound is not the exact range's */
-export async function checkExact(call: BoundCall, range: Map<string, HostBox>, where: string): Promise<void> {
+/** @throws CertError `unsound` (too tight) or `broken-contract` (too loose) where a bound is not the exact range's, at the nodes of `range` */
+export async function checkExact(call: BoundCall, range: ReadonlyMap<string, HostBox>, where: string): Promise<void> {
   for (const [node, box] of await hostBounds(call, where)) {
     const exact = range.get(node);
     if (exact === undefined) continue;
