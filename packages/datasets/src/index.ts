@@ -1,6 +1,7 @@
 export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit } from './arrays.js';
 export { type BatchOptions, batchCount, batches, type HostBatch } from './batches.js';
 export { defaultCacheFolder } from './cache.js';
+export { type Cifar10Options, cifar10 } from './cifar10.js';
 export type { DecodeOptions } from './decode-images.js';
 export { digits } from './digits.js';
 export { fashionMnist } from './fashion-mnist.js';

@@ -1,0 +1,180 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { CertError } from '@cert/core';
+import { extract } from 'tar-stream';
+import { splitImages } from './decoded-cache.js';
+import type { NamedBytes } from './idx.js';
+import { type ImageFolderOptions, imageFolder } from './image-folder.js';
+import { type FileOptions, fetchFiles, type RemoteFiles } from './remote-files.js';
+import { sharedBytes } from './shared-bytes.js';
+import type { Dataset } from './split.js';
+
+const ARCHIVE = 'cifar-10-binary.tar.gz';
+/** Where the archive is. */
+export const SOURCE: RemoteFiles = {
+  name: 'cifar10',
+  mirrors: ['https://www.cs.toronto.edu/~kriz/'],
+  files: [{ name: ARCHIVE, sha256: 'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd' }],
+};
+const UNPACKED = 'cifar-10-batches-bin';
+const TRAIN_FILES = [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`);
+const FILES = [...TRAIN_FILES, 'test_batch.bin'];
+const CLASS_NAMES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
+const [SIZE, CHANNELS] = [32, 3];
+const PLANE = SIZE * SIZE;
+const RECORD = 1 + CHANNELS * PLANE;
+/** Images in each file. */
+const COUNT = 10_000;
+
+/** Mean and standard deviation of the training images' channels, and the augmentation of the paper. */
+const USUAL = {
+  normalize: { mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.201] },
+  augment: { flip: true, crop: 2 },
+} as const;
+
+/** Options of {@link cifar10}: with a folder of images, also those of decoding. */
+export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress'>;
+
+/**
+ * CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 images in ten classes, 32 x 32 x 3, values in [0, 1]; its binary version is downloaded
+ * once. `folder` may hold that archive, the unpacked `cifar-10-batches-bin` or its files, or the images as `train/CLASS/*` and
+ * `test/CLASS/*` (see {@link imageFolder}; needs sharp).
+ *
+ * @throws CertError `bad-file` for files that are missing, cut short, damaged or something else; `no-network`: see {@link FileOptions}
+ */
+export const cifar10 = (options: Cifar10Options = {}): Promise<Dataset> => readCifar10(options, SOURCE, COUNT);
+
+/** {@link cifar10} from another source, with so many images in each file. */
+export async function readCifar10(options: Cifar10Options, source: RemoteFiles, count: number): Promise<Dataset> {
+  if (options.folder === undefined) {
+    const [archive] = await fetchFiles(source, options);
+    return cifar10Dataset(await unpack(archive!), count);
+  }
+  const { folder, ...rest } = options;
+  const names = await namesIn(folder);
+  if (names.includes(ARCHIVE)) {
+    const path = join(folder, ARCHIVE);
+    return cifar10Dataset(await unpack({ name: path, bytes: await readFile(path) }), count);
+  }
+  if (names.includes('train')) return cifar10Images(folder, rest);
+  return cifar10Dataset(await readUnpacked(names.includes(UNPACKED) ? join(folder, UNPACKED) : folder), count);
+}
+
+/** The names in a folder; the error for none lists what may be there. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  if ([ARCHIVE, UNPACKED, 'train', ...FILES].some((name) => names.includes(name))) return names;
+  throw new CertError(
+    'bad-file',
+    `cifar10: ${folder} holds neither ${ARCHIVE} nor ${UNPACKED} nor ${FILES[0]} nor train.`,
+    'Put one of them there, or leave the folder out to download the archive.',
+  );
+}
+
+async function cifar10Images(folder: string, options: Omit<Cifar10Options, 'folder'>): Promise<Dataset> {
+  const dataset = await imageFolder(folder, { ...options, ...USUAL, channels: 3 });
+  const { shape } = dataset.train;
+  if (String(dataset.classNames) === String(CLASS_NAMES) && shape[0] === SIZE && shape[1] === SIZE)
+    return { ...dataset, name: 'cifar10' };
+  throw new CertError(
+    'bad-file',
+    `cifar10: the images in ${folder} are ${shape[1]} x ${shape[0]}, of the classes ${dataset.classNames}.`,
+    'Give a folder of CIFAR-10, or read this one as image-folder.',
+  );
+}
+
+/** The binary files in an archive. */
+async function unpack({ name, bytes }: NamedBytes): Promise<NamedBytes[]> {
+  const tar = extract();
+  const found = new Map<string, Uint8Array>();
+  const read = async () => {
+    for await (const entry of tar) {
+      const file = FILES.find((wanted) => `/${entry.header.name}`.endsWith(`/${wanted}`));
+      const chunks: Buffer[] = [];
+      for await (const chunk of entry as AsyncIterable<Buffer>) if (file !== undefined) chunks.push(chunk);
+      if (file !== undefined) found.set(file, Buffer.concat(chunks));
+    }
+  };
+  try {
+    await Promise.all([pipeline(Readable.from([bytes]), createGunzip(), tar), read()]);
+  } catch (cause) {
+    throw new CertError(
+      'bad-file',
+      `${name} is damaged: it cannot be unpacked (${cause instanceof Error ? cause.message : cause}).`,
+      'Download or copy the file again.',
+      { cause },
+    );
+  }
+  return FILES.map((file) => {
+    const content = found.get(file);
+    if (content !== undefined) return { name: `${file} in ${name}`, bytes: content };
+    throw new CertError(
+      'bad-file',
+      `${name} holds no ${file}.`,
+      `Give the binary version of CIFAR-10, ${ARCHIVE}; the ones for Python and Matlab are other formats.`,
+    );
+  });
+}
+
+const readUnpacked = (folder: string): Promise<NamedBytes[]> =>
+  Promise.all(
+    FILES.map(async (file) => {
+      const name = join(folder, file);
+      try {
+        return { name, bytes: await readFile(name) };
+      } catch (cause) {
+        throw new CertError(
+          'bad-file',
+          `${name} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
+          `All of ${FILES.join(', ')} must be there.`,
+          { cause },
+        );
+      }
+    }),
+  );
+
+/**
+ * The dataset in the six binary files: records of a label and 32 x 32 bytes of red, green and blue each.
+ *
+ * @param count images in each file
+ */
+export function cifar10Dataset(files: readonly NamedBytes[], count: number): Dataset {
+  const pixels = CHANNELS * PLANE;
+  const labels = new Uint8Array(files.length * count);
+  const images = sharedBytes(files.length * count * pixels);
+  for (const [i, { name, bytes }] of files.entries()) {
+    if (bytes.length !== count * RECORD) {
+      throw new CertError(
+        'bad-file',
+        `${name} should have ${count * RECORD} bytes and has ${bytes.length}.`,
+        'Download or copy the file again.',
+      );
+    }
+    for (let k = 0; k < count; k++) {
+      const [from, to] = [k * RECORD, i * count + k];
+      const label = bytes[from]!;
+      if (label >= CLASS_NAMES.length) {
+        throw new CertError(
+          'bad-file',
+          `${name}: image ${k} has the label ${label}, and there are ${CLASS_NAMES.length} classes.`,
+          'Give the binary version of CIFAR-10; that of CIFAR-100 has other records.',
+        );
+      }
+      labels[to] = label;
+      for (let c = 0; c < CHANNELS; c++) {
+        const plane = from + 1 + c * PLANE;
+        for (let p = 0; p < PLANE; p++) images[to * pixels + p * CHANNELS + c] = bytes[plane + p]!;
+      }
+    }
+  }
+  const shape = [SIZE, SIZE, CHANNELS];
+  const { train, test } = splitImages(
+    { shape, classNames: CLASS_NAMES, train: TRAIN_FILES.length * count },
+    labels,
+    images,
+  );
+  return { name: 'cifar10', train, test, range: { min: 0, max: 1 }, classNames: CLASS_NAMES, ...USUAL };
+}
