@@ -1,6 +1,6 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
 import { CertError, type Model, type Regularizer, type Shape } from '@cert/core';
-import { type Dataset, digits, fashionMnist, mnist } from '@cert/datasets';
+import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { deviceNames } from '@cert/jit';
 import { cnn7, mlp, type Normalization, smallConv } from '@cert/models';
@@ -83,6 +83,16 @@ export const DATASETS: Table<(folder: string | null) => Promise<Dataset>> = {
   digits: () => digits(),
   mnist: (folder) => mnist(folder === null ? {} : { folder }),
   'fashion-mnist': (folder) => fashionMnist(folder === null ? {} : { folder }),
+  cifar10: (folder) => cifar10(folder === null ? {} : { folder }),
+  'image-folder': async (folder) => imageFolder(folder ?? missingFolder()),
+};
+
+const missingFolder = () => {
+  throw new CertError(
+    'bad-argument',
+    'The dataset image-folder has no folder.',
+    'Give the one that holds train/CLASS/ and test/CLASS/: --data FOLDER.',
+  );
 };
 
 /** Devices of the command; `auto` stands for the fastest that is there. */
