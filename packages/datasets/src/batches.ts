@@ -1,5 +1,7 @@
 import { CertError, createRng, type Shape } from '@cert/core';
-import type { Split } from './split.js';
+import { checkAugmentation, drawTransforms, transformsOf } from './augment.js';
+import { gatherImages } from './gather.js';
+import type { Augmentation, Split } from './split.js';
 
 /** A minibatch on the host. */
 export interface HostBatch {
@@ -17,13 +19,15 @@ export interface HostBatch {
 export interface BatchOptions {
   /** Images per batch; the last batch holds what remains. */
   readonly batchSize: number;
-  /** With `epoch`, all that the order depends on. Not needed without shuffling. */
+  /** With `epoch`, all that the order and the augmentation depend on. Not needed without both. */
   readonly seed?: number | undefined;
   readonly epoch?: number | undefined;
   /** Default true; false keeps the order of the split. */
   readonly shuffle?: boolean | undefined;
   /** The first batch to give, counted from 0: where an interrupted epoch goes on. Default 0. */
   readonly from?: number | undefined;
+  /** Changes the images at random, by `seed`, `epoch` and their place in the split alone. Default: images as they are. */
+  readonly augment?: Augmentation | undefined;
 }
 
 /**
@@ -38,43 +42,56 @@ export function batchCount(split: Split, batchSize: number): number {
 
 /**
  * The images of a split in batches, each image once. The order is that of `createRng(seed, 'batches', epoch)`, the same on every
- * machine, and does not depend on `batchSize` or `from`. Every batch has arrays of its own.
+ * machine, and does not depend on `batchSize` or `from`; augmentation is drawn from `createRng(seed, 'augment', epoch)` for image
+ * after image of the split. Every batch has arrays of its own.
  *
- * @throws CertError `bad-argument` for a batch size, seed, epoch or start that is out of its domain
+ * @throws CertError `bad-argument` for a batch size, seed, epoch, start or augmentation that is out of its domain
  */
 export function batches(split: Split, options: BatchOptions): Iterable<HostBatch> {
-  const { batchSize, seed = 0, epoch = 0, shuffle = true, from = 0 } = options;
+  const planned = planBatches(split, options);
+  return {
+    *[Symbol.iterator]() {
+      for (const plan of planned) yield toBatch(split, plan, gatherImages(split, plan.indices, plan.transforms));
+    },
+  };
+}
+
+/** A batch before its pixels are gathered. */
+export interface PlannedBatch {
+  readonly indices: Uint32Array;
+  /** What augmentation does to each of them (see {@link drawTransforms}). */
+  readonly transforms: Int16Array | undefined;
+}
+
+/** The batches that {@link batches} gathers. */
+export function planBatches(split: Split, options: BatchOptions): Iterable<PlannedBatch> {
+  const { batchSize, seed = 0, epoch = 0, shuffle = true, from = 0, augment } = options;
   const count = batchCount(split, batchSize);
   checkWhole('The seed', seed, Number.MIN_SAFE_INTEGER);
   checkWhole('The epoch', epoch, 0);
   checkWhole('The first batch', from, 0, count);
+  if (augment !== undefined) checkAugmentation(augment, split.shape);
   return {
     *[Symbol.iterator]() {
       const order = shuffle
         ? createRng(seed, 'batches', epoch).permutation(split.count)
         : Uint32Array.from({ length: split.count }, (_, i) => i);
+      const drawn = augment && drawTransforms(split.count, augment, createRng(seed, 'augment', epoch));
       for (let batch = from; batch < count; batch++) {
-        yield gather(split, order.slice(batch * batchSize, (batch + 1) * batchSize));
+        const indices = order.slice(batch * batchSize, (batch + 1) * batchSize);
+        yield { indices, transforms: drawn && transformsOf(drawn, indices) };
       }
     },
   };
 }
 
-/** Copies the images at some indices of a split. */
-function gather({ images, labels, scale, shape }: Split, indices: Uint32Array): HostBatch {
-  const size = shape.reduce((a, b) => a * b, 1);
-  const out = new Float32Array(indices.length * size);
-  indices.forEach((index, i) => {
-    out.set(images.subarray(index * size, (index + 1) * size), i * size);
-  });
-  if (scale !== 1) for (let i = 0; i < out.length; i++) out[i]! *= scale;
-  return {
-    images: out,
-    labels: Int32Array.from(indices, (index) => labels[index]!),
-    shape: [indices.length, ...shape],
-    indices,
-  };
-}
+/** A batch of pixels that were gathered. */
+export const toBatch = ({ shape, labels }: Split, { indices }: PlannedBatch, images: Float32Array): HostBatch => ({
+  images,
+  labels: Int32Array.from(indices, (index) => labels[index]!),
+  shape: [indices.length, ...shape],
+  indices,
+});
 
 function checkWhole(what: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
