@@ -1,5 +1,6 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
-import { CertError, type Model, type Regularizer, type Shape } from '@cert/core';
+import { crown, crownIbp, ibp } from '@cert/bounds';
+import { type BoundMethod, CertError, type Model, type Regularizer, type Shape } from '@cert/core';
 import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { deviceNames } from '@cert/jit';
@@ -93,6 +94,23 @@ const missingFolder = () => {
     'The dataset image-folder has no folder.',
     'Give the one that holds train/CLASS/ and test/CLASS/: --data FOLDER.',
   );
+};
+
+/** A method that proves margins of single images, and how dear it is. */
+export interface Certifier {
+  readonly method: BoundMethod;
+  /** Linear functions that it passes back through the model for one image at a time. */
+  readonly rows: (classes: number) => number;
+  /** Whether it costs more than an attack on the image. */
+  readonly afterAttack: boolean;
+}
+
+/** Methods of `cert eval`, cheap ones first. */
+export const BOUND_METHODS: Table<Certifier> = {
+  ibp: { method: ibp, rows: () => 1, afterAttack: false },
+  'crown-ibp': { method: crownIbp, rows: (classes) => classes - 1, afterAttack: false },
+  // As many rows as there are neurons, in chunks; with less than this many in a chunk there are too many chunks to compile.
+  crown: { method: crown(), rows: () => 256, afterAttack: true },
 };
 
 /** Devices of the command; `auto` stands for the fastest that is there. */

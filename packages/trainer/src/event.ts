@@ -53,7 +53,8 @@ export type RunEvent =
     }
   | ({ readonly type: 'step' } & Numbers)
   | ({ readonly type: 'epoch'; readonly test: Evaluation; readonly trainSeconds: number } & Numbers)
-  | { readonly type: 'evaluating'; readonly images: number; readonly of: number }
+  /** `before`: images that were evaluated in an earlier run of the command. */
+  | { readonly type: 'evaluating'; readonly images: number; readonly of: number; readonly before?: number }
   | { readonly type: 'stopped'; readonly folder: string; readonly step: number }
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'finished'; readonly folder: string; readonly summary: Summary };

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { buildParams, dense, initialStats, type Model, paramSpecs, sequential, tf } from '@cert/core';
 import { loadCheckpoint, saveCheckpoint, toHost } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -208,23 +208,54 @@ describe('cert train', () => {
   });
 
   describe('cert eval', () => {
+    const EVAL = ['--methods', 'ibp', '--attack-steps', '2', '--attack-restarts', '1'];
+
     it('gives what training reported', async () => {
-      const { status, out } = await cert('eval', run, '--json');
+      const { status, out } = await cert('eval', run, ...EVAL, '--json');
       const { standardError, pgdError, verifiedError } = JSON.parse(await readFile(runFiles(run).summary, 'utf8'));
       expect(status).toBe(0);
-      expect(JSON.parse(out)).toMatchObject({ standardError, pgdError, verifiedError, epsilon: 0.1, device: 'tfjs' });
+      expect(JSON.parse(out)).toMatchObject({
+        ...{ images: 20, device: 'tfjs', settings: { epsilon: 0.1, attack: { steps: 2, restarts: 1, seed: 0 } } },
+        ...{ standardError: { fraction: standardError }, pgdError: { fraction: pgdError } },
+        methods: { ibp: { verifiedError: { fraction: verifiedError } } },
+      });
     });
 
-    it('takes another radius, and a checkpoint file', async () => {
-      const { out } = await cert('eval', runFiles(run).best, '--epsilon', '0', '--attack-restarts', '0', '--json');
-      const result = JSON.parse(out);
-      expect(result).toMatchObject({ epsilon: 0, pgdError: null });
-      expect(result.verifiedError).toBe(result.standardError);
+    it('leaves a line per image and a summary in the run, and goes on with them', async () => {
+      const [lines, summary] = [join(run, 'eval', 'last-0.1.jsonl'), join(run, 'eval', 'last-0.1.json')];
+      const { out } = await cert('eval', run, ...EVAL, '--anew');
+      expect(out).toContain('standard error');
+      expect(out).toContain(`Image by image: ${lines}\nSummary: ${summary}`);
+      const text = await readFile(lines, 'utf8');
+      expect(text.trimEnd().split('\n')).toHaveLength(21);
+      const again = await cert('eval', run, ...EVAL);
+      expect(again.out).toMatch(/^20 of 20 images were evaluated before\./);
+      expect(await readFile(lines, 'utf8')).toBe(text);
+      expect(JSON.parse(await readFile(summary, 'utf8'))).toMatchObject({ images: 20, before: 20 });
+
+      const other = await cert('eval', run, ...EVAL, '--methods', 'crown-ibp, ibp');
+      expect(other).toMatchObject({ status: 1, err: expect.stringContaining('was begun with methods ["ibp"], not') });
+      expect(await readFile(lines, 'utf8')).toBe(text);
+    });
+
+    it('takes more methods, another radius, a checkpoint file and another place', async () => {
+      const file = join(place, 'elsewhere', 'lines.jsonl');
+      const options = ['--methods', 'crown-ibp,ibp', '--epsilon', '0', '--attack-restarts', '0', '--out', file];
+      const { out } = await cert('eval', runFiles(run).best, ...options, '--complete', '--json');
+      const { settings, standardError, pgdError, methods } = JSON.parse(out);
+      expect(settings).toMatchObject({ epsilon: 0, attack: null, methods: ['ibp', 'crown-ibp'] });
+      expect(pgdError).toBe(null);
+      expect(methods.ibp.verifiedError).toEqual(standardError);
+      expect(methods['crown-ibp']).toMatchObject({ tried: 20, aloneError: standardError });
+      expect(await readdir(dirname(file))).toEqual(['lines.json', 'lines.jsonl']);
     });
 
     it.each([
       [['/nowhere'], 'There is no /nowhere.'],
       [['--checkpoint', 'first', '/nowhere'], '--checkpoint is "first".'],
+      [['--methods', 'ibp,crwn', '/nowhere'], 'There is no bound method "crwn".\nDid you mean "crown"'],
+      [['--attack-steps', '0', '/nowhere'], '--attack-steps is 0.'],
+      [['--out', 'lines.csv', '/nowhere'], '--out is "lines.csv".\nGive a file whose name ends in .jsonl.'],
     ])('refuses %o', async (args, message) => {
       expect(await cert('eval', ...args)).toMatchObject({ status: 1, err: expect.stringContaining(message) });
     });

@@ -71,8 +71,8 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
         return;
       }
       case 'evaluating':
-        bar ??= open(EVAL_FORMAT, event.of, 0, {});
-        done = event.images;
+        bar ??= open(EVAL_FORMAT, event.of, event.before ?? 0, {});
+        done = event.images - (event.before ?? 0);
         bar.update(event.images, { left: left(event.of - event.images) });
         if (event.images === event.of) close();
         return;

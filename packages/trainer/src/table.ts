@@ -1,4 +1,6 @@
 import { percent } from './describe.js';
+import type { EvaluationSummary } from './evaluation.js';
+import type { Proportion } from './evaluation-summary.js';
 import type { Summary } from './event.js';
 
 /** Results as a table, a column per run. */
@@ -18,6 +20,49 @@ export function resultTable(summaries: readonly Summary[]): string {
     row('device', (s) => s.deviceDescription),
   ]);
 }
+
+/** The summary of an evaluation image by image as a table. */
+export function evaluationTable(summary: EvaluationSummary): string {
+  const { settings, methods, standardError, pgdError } = summary;
+  const { attack, epsilon } = settings;
+  const names = Object.keys(methods).map((name) => name.toUpperCase());
+  const row = (name: string, { fraction, interval: [lower, upper] }: Proportion) => [
+    name,
+    percent(fraction),
+    `[${percent(lower)}, ${percent(upper)}]`,
+  ];
+  const plain = (name: string, value: string | number) => [name, String(value), ''];
+  const verified = Object.values(methods).flatMap(({ verifiedError, aloneError }, i) => [
+    row(`verified error (${anyOf(names.slice(0, i + 1))})`, verifiedError),
+    ...(i > 0 && aloneError ? [row(`verified error (${names[i]} alone)`, aloneError)] : []),
+  ]);
+  const tried = Object.values(methods).map(
+    (method, i) =>
+      `${names[i]} ${method.verified} of ${method.tried}${method.notFinite ? `, ${method.notFinite} not finite` : ''}`,
+  );
+  return [
+    formatTable([
+      ['', 'error', '95 % interval (Clopper-Pearson)'],
+      row('standard error', standardError),
+      pgdError === null || attack === null
+        ? plain('PGD error', 'not run')
+        : row(`PGD error (${attack.steps} steps, ${attack.restarts} restarts at most)`, pgdError),
+      ...verified,
+    ]),
+    formatTable([
+      ['epsilon', String(epsilon)],
+      ['test images', String(summary.images)],
+      ['neither broken nor verified', String(summary.undecided)],
+      ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
+      ['logits were NaN or infinite', String(summary.logitsNotFinite)],
+      ...(tried.length > 0 ? [['verified of those tried', tried.join('; ')]] : []),
+      ['device', summary.deviceDescription],
+    ]),
+  ].join('\n\n');
+}
+
+const anyOf = (names: readonly string[]) =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 
 /** Rows of cells as lines of text: the first column to the left, the others to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {

@@ -1,76 +1,93 @@
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
-import { disposeTree } from '@cert/jit';
-import { loadCheckpoint } from '@cert/models';
+import { decodeCheckpoint } from '@cert/models';
 import type { Command } from 'commander';
+import { BOUND_METHODS } from '../catalog.js';
 import { chooseDevice } from '../choose-device.js';
-import type { FieldName, RunConfig } from '../config.js';
-import { percent } from '../describe.js';
-import { createEvaluator } from '../evaluate.js';
-import { buildExperiment, checkDataFits, loadData } from '../experiment.js';
-import { putParams } from '../host.js';
+import { FIELDS, type FieldName, type RunConfig } from '../config.js';
+import { evaluateImages, summaryFileOf } from '../evaluation.js';
+import { checkDataFits, loadData } from '../experiment.js';
+import { choose } from '../names.js';
 import { resolveConfig } from '../preset.js';
 import { reporter } from '../progress.js';
 import { readRunConfig, runFiles } from '../run-folder.js';
-import { formatTable } from '../table.js';
+import { evaluationTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
 import { addFields, type RawOptions, readFields } from './options.js';
 
-const NAMES = [
+/** Settings of the run that an evaluation may change. */
+const OF_THE_RUN = [
   'dataset',
   'data',
   'limit',
   'epsilon',
-  'attackSteps',
-  'attackRestarts',
   'evalBatchSize',
   'seed',
   'device',
 ] as const satisfies readonly FieldName[];
 
+/** Settings that an evaluation does not take from the run: it looks harder than training does. */
+const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
+
+const KNOWN_METHODS = Object.keys(BOUND_METHODS);
+
 /** Adds `cert eval`. */
 export function addEval(program: Command, terminal: Terminal, signal: AbortSignal): void {
   const command = program
     .command('eval')
-    .description('evaluate a trained network: standard, PGD and verified error')
+    .description('evaluate a trained network image by image: standard, PGD and verified error')
     .argument('<path>', 'folder of a run, or a checkpoint file')
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
-    .option('--json', 'print one line of JSON instead of a table (default: a table)');
-  addFields(command, NAMES, 'unless the run says otherwise').action(
-    async (path: string, { json, ...raw }: RawOptions & { json?: boolean }) => {
-      const { file, config: trained } = await locate(path, raw.checkpoint ?? 'last');
-      const config: RunConfig = { ...trained, ...withoutUndefined(readFields(raw, NAMES)) };
-      const { model, params, stats } = await loadCheckpoint(file);
-      const data = await loadData(config);
-      checkDataFits(model, data.test, config.dataset);
+    .option(
+      '--methods <names>',
+      `bound methods, with commas, tried in this order: ${KNOWN_METHODS.join(', ')}; or "none" (default: all)`,
+    )
+    .option(FIELDS.attackSteps.flag, `steps of the PGD attack at most (default: ${ATTACK.attackSteps})`)
+    .option(FIELDS.attackRestarts.flag, `its random starts at most; 0: no attack (default: ${ATTACK.attackRestarts})`)
+    .option('--complete', 'every method on every image, the attack on verified ones too (default: until it is settled)')
+    .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
+    .option('--anew', 'throw away what that file holds (default: go on with it)')
+    .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
+  addFields(command, OF_THE_RUN, 'unless the run says otherwise').action(
+    async (path: string, { json, complete = false, anew = false, ...raw }: RawOptions & Switches) => {
+      const methods = readMethods(raw.methods);
+      const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts']);
+      if (raw.out !== undefined) checkOut(raw.out);
+      const { file: checkpoint, folder, config: trained } = await locate(path, raw.checkpoint ?? 'last');
+      const config: RunConfig = { ...trained, ...ATTACK, ...withoutUndefined(given) };
+      const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
+      const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
+      const bytes = await readCheckpoint(checkpoint);
+      const { model, params, stats } = decodeCheckpoint(bytes, checkpoint);
+      const { test, range } = await loadData(config);
+      checkDataFits(model, test, config.dataset);
       const { device } = await chooseDevice(config.device);
-      const report = json ? undefined : reporter(terminal);
+      const report = json ? undefined : progress(terminal);
+      let done = 0;
       try {
-        const evaluator = createEvaluator({ device, model, range: data.range });
-        const network = { params: putParams(device, params), stats: putParams(device, stats) };
-        const { attackSteps: steps, attackRestarts: restarts, seed, epsilon } = config;
-        const result = await evaluator.evaluate(network, {
-          batches: buildExperiment(config, data).testBatches(),
-          epsilon,
-          attack: restarts === 0 ? null : { steps, restarts, seed },
-          onProgress: (images) => report?.({ type: 'evaluating', images, of: data.test.count }),
-          signal,
+        const summary = await evaluateImages({
+          ...{ device, model, params, stats, split: test, range, file, anew, signal },
+          batchSize: config.evalBatchSize,
+          certifiers: methods.map((name) => BOUND_METHODS[name]!),
+          settings: {
+            checkpoint: createHash('sha256').update(bytes).digest('hex'),
+            ...{ dataset: config.dataset, epsilon, methods, complete },
+            attack: restarts === 0 ? null : { steps, restarts, seed },
+          },
+          onProgress: (state) => {
+            done = state.images;
+            report?.tell(state);
+          },
         });
-        disposeTree(network);
-        await evaluator.dispose();
-        const attacked = `PGD error (${steps} steps, ${restarts} restarts)`;
-        const table = formatTable([
-          ['standard error', percent(result.standardError)],
-          [attacked, result.pgdError === null ? 'not run' : percent(result.pgdError)],
-          ['verified error (IBP)', percent(result.verifiedError)],
-          ['epsilon', String(epsilon)],
-          ['test images', String(result.images)],
-          ['device', device.description],
-        ]);
-        terminal.out(json ? JSON.stringify({ ...result, device: device.name, checkpoint: file }) : `\n${table}`);
+        if (json) terminal.out(JSON.stringify(summary));
+        else terminal.out(`\n${evaluationTable(summary)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`);
       } catch (error) {
-        report?.({ type: 'failed', message: String(error) });
+        report?.close();
+        if (signal.aborted && error === signal.reason && !json) {
+          terminal.out(`Stopped after ${done} of ${test.count} images. The same command goes on.`);
+        }
         throw error;
       } finally {
         await device.dispose();
@@ -79,18 +96,69 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
   );
 }
 
-/** The checkpoint file that a path stands for, and the configuration that it was trained with (the standard one if unknown). */
-async function locate(path: string, name: string): Promise<{ readonly file: string; readonly config: RunConfig }> {
+interface Switches {
+  readonly json?: boolean;
+  readonly complete?: boolean;
+  readonly anew?: boolean;
+}
+
+/** The names that were given, in the order of the table. */
+function readMethods(text: string | undefined): readonly string[] {
+  if (text === undefined) return KNOWN_METHODS;
+  if (text === 'none') return [];
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) choose('bound method', name, BOUND_METHODS);
+  return KNOWN_METHODS.filter((name) => names.includes(name));
+}
+
+function checkOut(file: string): void {
+  if (file.endsWith('.jsonl')) return;
+  throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
+}
+
+/** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */
+async function locate(path: string, name: string) {
   if (name !== 'last' && name !== 'best') {
     throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
   }
   const info = await stat(path).catch(() => {
     throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
   });
-  if (info.isDirectory()) return { file: runFiles(path)[name], config: await readRunConfig(path) };
-  const folder = dirname(dirname(path));
-  const inRun = await stat(runFiles(folder).config).catch(() => undefined);
-  return { file: path, config: inRun ? await readRunConfig(folder) : resolveConfig() };
+  if (info.isDirectory()) return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path) };
+  const run = dirname(dirname(path));
+  const inRun = await stat(runFiles(run).config).catch(() => undefined);
+  return inRun
+    ? { file: path, folder: run, config: await readRunConfig(run) }
+    : { file: path, folder: dirname(path), config: resolveConfig() };
+}
+
+async function readCheckpoint(file: string): Promise<Uint8Array> {
+  return readFile(file).catch((cause) => {
+    throw new CertError(
+      'bad-file',
+      `${file} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
+      'Give the folder of a run, or a checkpoint file.',
+      { cause },
+    );
+  });
+}
+
+/** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
+function progress(terminal: Terminal) {
+  const report = reporter(terminal);
+  let tenth = 0;
+  return {
+    tell(state: { readonly images: number; readonly of: number; readonly before: number }) {
+      const { images, of, before } = state;
+      if (images === before && before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
+      if (images === before) return;
+      report({ type: 'evaluating', ...state });
+      const now = Math.floor((10 * images) / of);
+      if (terminal.screen === null && now > tenth) terminal.out(`${images} of ${of} images`);
+      tenth = now;
+    },
+    close: () => report({ type: 'failed', message: '' }),
+  };
 }
 
 const withoutUndefined = <T extends object>(record: T): Partial<RunConfig> =>

@@ -1,0 +1,46 @@
+/** What an attack found at one image. */
+export interface AttackResult {
+  /** Whether a point of the ball is misclassified. */
+  readonly found: boolean;
+  /** The smallest margin at any point that the attack visited before it stopped; null where a logit was not finite. */
+  readonly margin: number | null;
+}
+
+/** What is known of one image: a line of an evaluation's JSONL file. Plain data. */
+export interface ImageResult {
+  /** Where the image stands in the test set, from 0. */
+  readonly index: number;
+  readonly label: number;
+  /** The class of the largest logit; null where a logit is not finite. */
+  readonly prediction: number | null;
+  /** Logit of the label minus the largest other one, without perturbation; null where a logit is not finite. */
+  readonly margin: number | null;
+  /** Of each bound method that was run on this image, the smallest lower margin; null where one was NaN or infinite. */
+  readonly lower: { readonly [method: string]: number | null };
+  /** The first method that verified it; null when none did. */
+  readonly verifiedBy: string | null;
+  /** Null when no attack was run on this image. */
+  readonly attack: AttackResult | null;
+}
+
+/** What {@link ImageResult} says, without the conclusion. */
+export type ImageEvidence = Omit<ImageResult, 'verifiedBy'>;
+
+/** Whether an image is classified rightly without perturbation. A draw is an error, and so is a logit that is not finite. */
+export const isCorrect = ({ margin }: ImageEvidence): boolean => margin !== null && margin > 0;
+
+/** Whether a misclassified point of the ball is known, the image itself included. */
+export const isBroken = (image: ImageEvidence): boolean => !isCorrect(image) || image.attack?.found === true;
+
+/** Whether a method verified an image: it was run on it, each lower margin is finite and >= 0, and no misclassified point is known. */
+export function isVerifiedBy(image: ImageEvidence, method: string): boolean {
+  const lower = image.lower[method];
+  return !isBroken(image) && lower !== undefined && lower !== null && lower >= 0;
+}
+
+/** Whether a method that was run on an image gave NaN or infinity. */
+export const isNotFinite = (image: ImageEvidence, method: string): boolean => image.lower[method] === null;
+
+/** The first of the methods, in this order, that verified an image; null when none did. */
+export const firstVerifier = (image: ImageEvidence, methods: readonly string[]): string | null =>
+  methods.find((method) => isVerifiedBy(image, method)) ?? null;
