@@ -1,4 +1,13 @@
-import { adam, constant, type Optimizer, type Plan, regularizedEpochs } from '@cert/trainer';
+import {
+  adam,
+  certified,
+  constant,
+  fallingWeight,
+  type Optimizer,
+  type Plan,
+  regularizedEpochs,
+  robustObjective,
+} from '@cert/trainer';
 import type { Field } from './field.js';
 import { readSchedule } from './kinds/schedules.js';
 
@@ -24,10 +33,11 @@ export function readTraining(settings: Field): Training {
   return {
     optimizer: adam({ beta1: beta1!, beta2: beta2!, epsilon: number('adam_eps') }),
     plan: {
+      objective: certified(robustObjective()),
       epsilon: readSchedule(settings, opts, stepsPerEpoch),
       targetEpsilon: number('max_eps'),
       learningRate: constant(number('lr')),
-      regWeight: number('reg_lambda'),
+      regWeight: fallingWeight(number('reg_lambda')),
       regularizedSteps:
         regularizedEpochs({ start: opts.get('start').number(), length: opts.get('length').number() }) * stepsPerEpoch,
     },

@@ -4,9 +4,8 @@ import { reluBalance, tightness } from '@cert/regularizers';
 import {
   createTrainStep,
   type Hyper,
-  naturalObjective,
+  type Objective,
   planStep,
-  robustObjective,
   type StepMetrics,
   type TrainState,
 } from '@cert/trainer';
@@ -85,8 +84,7 @@ interface Measured {
 function steps(file: Field, net: Net, training: Training, device: Device) {
   const { optimizer, plan, tolerance, clipNorm, smallestRadius } = training;
   const regularizers = [tightness({ tolerance }), reluBalance({ tolerance })];
-  const compile = (robust: boolean, regularized: boolean) => {
-    const objective = robust ? robustObjective() : naturalObjective;
+  const compile = (objective: Objective, regularized: boolean) => {
     const range = dataRange(file)();
     const kept = regularized ? regularizers : [];
     return device.jit(createTrainStep({ model: net.model, objective, optimizer, clipNorm, range, regularizers: kept }));
@@ -94,11 +92,11 @@ function steps(file: Field, net: Net, training: Training, device: Device) {
   const compiled = new Map<string, ReturnType<typeof compile>>();
   return async (state: OnDevice<TrainState>, batch: Field, i: number) => {
     const planned = planStep(plan, optimizer, i);
-    const { robust, regularized } = planned;
-    const key = `${robust} ${regularized}`;
-    const step = compiled.get(key) ?? compile(robust, regularized);
+    const { objective, regularized, ramp } = planned;
+    const key = `${objective.name} ${regularized}`;
+    const step = compiled.get(key) ?? compile(objective, regularized);
     compiled.set(key, step);
-    const numbers = robust || !regularized ? planned.hyper : { ...planned.hyper, epsilon: smallestRadius };
+    const numbers = ramp > 0 || !regularized ? planned.hyper : { ...planned.hyper, epsilon: smallestRadius };
     const hyper: OnDevice<Hyper> = Object.fromEntries(
       Object.entries(numbers).map(([name, value]) => [name, putScalar(device, value)]),
     );
@@ -128,12 +126,12 @@ function compareStep(
   const regularizers = tight && balance && Number(tight[0]) + Number(balance[0]);
   const intensity = planned.hyper.regWeight ?? 0;
   add('eps', planned.epsilon, EXACT);
-  to.add('steps.robust', Number(planned.robust), Number(wanted.get('robust').flag()), EXACT, `[${i}]`);
+  to.add('steps.robust', Number(planned.ramp > 0), Number(wanted.get('robust').flag()), EXACT, `[${i}]`);
   add('ce_loss', metrics.naturalLoss);
   add('robust_loss', metrics.robustLoss);
   add('error', fraction(metrics.errors));
   add('robust_error', fraction(metrics.unverified));
-  const coarse = !planned.robust && planned.regularized;
+  const coarse = planned.ramp === 0 && planned.regularized;
   add('L_tightness', tight);
   add('L_relu', balance);
   add('reg_total', regularizers);

@@ -1,14 +1,15 @@
 import { CertError, type Model, type Params, type Regularizer } from '@cert/core';
 import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
 import { disposeTree } from '@cert/jit';
-import { type Normalization, toHost } from '@cert/models';
+import { toHost } from '@cert/models';
 import { BATCH_NORMS, DATASETS, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
 import type { RunConfig } from './config.js';
 import type { HostBatch, HostState } from './host.js';
 import { choose } from './names.js';
-import { type Objective, robustObjective } from './objective.js';
+import { robustObjective } from './objective.js';
+import { certified } from './objective-schedule.js';
 import type { Optimizer } from './optimizer.js';
-import { type Plan, regularizedEpochs } from './plan.js';
+import { fallingWeight, type Plan, regularizedEpochs } from './plan.js';
 import { piecewiseSchedule } from './schedule.js';
 import { initialState } from './step.js';
 
@@ -16,7 +17,6 @@ import { initialState } from './step.js';
 export interface Experiment {
   readonly model: Model;
   readonly optimizer: Optimizer;
-  readonly objective: Objective;
   readonly regularizers: readonly Regularizer[];
   readonly plan: Plan;
   readonly epochs: number;
@@ -44,11 +44,8 @@ export async function loadData({
   return { ...whole, train: cut(whole.train), test: cut(whole.test) };
 }
 
-/** A dataset, and how a model normalizes its images. */
-type Normalized = Dataset & { readonly normalize?: Normalization };
-
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, { train, test, range, normalize }: Normalized): Experiment {
+export function buildExperiment(config: RunConfig, { train, test, range, normalize }: Dataset): Experiment {
   const { shape: inputShape, classes } = train;
   const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
   const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
@@ -57,11 +54,11 @@ export function buildExperiment(config: RunConfig, { train, test, range, normali
   return {
     model,
     optimizer: choose('optimizer', config.optimizer, OPTIMIZERS)({ momentum: config.momentum }),
-    objective: robustObjective({ naturalWeight: config.naturalWeight }),
     regularizers: config.regularizers.map((name) =>
       choose('regularizer', name, REGULARIZERS)({ tolerance: config.regTolerance }),
     ),
     plan: {
+      objective: certified(robustObjective({ naturalWeight: config.naturalWeight })),
       epsilon: choose(
         'schedule',
         config.schedule,
@@ -74,8 +71,9 @@ export function buildExperiment(config: RunConfig, { train, test, range, normali
         factor: config.learningRateFactor,
         stepsPerEpoch,
       }),
-      regWeight: config.regWeight,
-      regularizedSteps: regularizedEpochs({ start: rampStart, length: rampLength }) * stepsPerEpoch,
+      regWeight: fallingWeight(config.regWeight),
+      regularizedSteps:
+        config.regWeight === 0 ? 0 : regularizedEpochs({ start: rampStart, length: rampLength }) * stepsPerEpoch,
     },
     epochs,
     stepsPerEpoch,

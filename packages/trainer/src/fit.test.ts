@@ -1,4 +1,4 @@
-import { batchNorm, createRng, dense, relu, sequential } from '@cert/core';
+import { batchNorm, createRng, dense, relu, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { disposeTree, eagerDevice } from '@cert/jit';
 import { toHost } from '@cert/models';
@@ -6,8 +6,10 @@ import { reluBalance, tightness } from '@cert/regularizers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FitEvent, type FitOptions, fit } from './fit.js';
 import type { HostBatch, HostState } from './host.js';
-import { robustObjective } from './objective.js';
+import { naturalObjective, robustObjective, type UnboundedObjective } from './objective.js';
+import { always, certified } from './objective-schedule.js';
 import { adam } from './optimizer.js';
+import { fallingWeight } from './plan.js';
 import { constant, smoothedSchedule } from './schedule.js';
 import { initialState } from './step.js';
 
@@ -35,13 +37,13 @@ async function options(changes: Partial<FitOptions> = {}): Promise<FitOptions> {
     device,
     model,
     optimizer,
-    objective: robustObjective(),
     regularizers: [tightness(), reluBalance()],
     plan: {
+      objective: certified(robustObjective()),
       epsilon: smoothedSchedule(ramp),
       targetEpsilon: 0.05,
       learningRate: constant(0.02),
-      regWeight: 0.5,
+      regWeight: fallingWeight(0.5),
       regularizedSteps: 6,
     },
     epochs: 4,
@@ -90,7 +92,7 @@ describe('fit', () => {
     expect(steps.at(-1)!.epsilon).toBe(0.05);
     // Without regularizers a natural step computes no bounds.
     const plain = await collect(
-      await options({ regularizers: [], epochs: 1, plan: { ...(await options()).plan, regWeight: 0 } }),
+      await options({ regularizers: [], epochs: 1, plan: { ...(await options()).plan, regularizedSteps: 0 } }),
     );
     expect(plain.events[0]!.metrics.robustLoss).toBeUndefined();
   });
@@ -119,6 +121,33 @@ describe('fit', () => {
         events.filter((event) => event.type === 'epoch').map(({ metrics }) => metrics);
       expect(means([...first.events, ...second.events])).toEqual(means(whole.events));
     }
+  });
+
+  it('gives objectives that perturb images noise that depends on the seed and the step', async () => {
+    const seen: number[][] = [];
+    const objective: UnboundedObjective = {
+      ...naturalObjective,
+      perturb({ images, noise, hyper }) {
+        seen.push([...noise.dataSync()]);
+        return tf.add(images, tf.mul(noise, hyper.epsilon!));
+      },
+    };
+    const { plan } = await options();
+    const train = async (changes: Partial<FitOptions>) => {
+      seen.length = 0;
+      const { state } = await collect(
+        await options({ plan: { ...plan, objective: always(objective), regularizedSteps: 0 }, epochs: 2, ...changes }),
+      );
+      return { state, noise: [...seen] };
+    };
+    const first = await train({});
+    expect(first.noise.map(({ length }) => length)).toEqual([32, 32, 12, 32, 32, 12]);
+    expect(new Set(first.noise.map(([number]) => number)).size).toBe(6);
+    expect(Math.max(...first.noise.flat().map(Math.abs))).toBeLessThanOrEqual(1);
+    expect(await train({})).toEqual(first);
+    expect((await train({ seed: 1 })).noise).not.toEqual(first.noise);
+    const resumed = await train({ position: { step: 4, sums: {} } });
+    expect(resumed.noise).toEqual(first.noise.slice(4));
   });
 
   it('stops at a loss that is not finite and names the step and the place', async () => {

@@ -1,13 +1,12 @@
 import { ibp } from '@cert/bounds';
-import { type Batch, CertError } from '@cert/core';
-import { type Device, type DeviceFunction, disposeTree, type OnDevice } from '@cert/jit';
+import { CertError, createRng } from '@cert/core';
+import { type Device, disposeTree, type OnDevice } from '@cert/jit';
+import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './diagnose.js';
 import { type HostBatch, type HostState, putBatch, putScalars, putState } from './host.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
-import { naturalObjective } from './objective.js';
-import type { Hyper } from './optimizer.js';
-import { type Plan, type PlannedStep, planStep } from './plan.js';
-import { createTrainStep, type Step, type TrainState, type TrainStepOptions } from './step.js';
+import { type Plan, planStep } from './plan.js';
+import type { TrainState, TrainStepOptions } from './step.js';
 import { turn } from './turn.js';
 
 /** Where training stands: enough, with the state, to go on as if it had never stopped. Plain data. */
@@ -19,7 +18,7 @@ export interface Position {
 }
 
 /** What {@link fit} takes. */
-export interface FitOptions extends TrainStepOptions {
+export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
   readonly device: Device;
   readonly plan: Plan;
   readonly epochs: number;
@@ -27,6 +26,8 @@ export interface FitOptions extends TrainStepOptions {
   /** The minibatches of an epoch (from 1), beginning with number `from` (from 0). The same arguments give the same batches. */
   batches(epoch: number, from: number): Iterable<HostBatch>;
   readonly state: HostState;
+  /** Of the random starts of objectives that perturb images; default 0. */
+  readonly seed?: number;
   /** Default: the beginning. */
   readonly position?: Position;
   /** When it is aborted, the step that is under way is finished and the last event is `stopped`. */
@@ -57,8 +58,8 @@ export interface FitEvent {
  * step was good
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
-  const { device, model, plan, optimizer, epochs, stepsPerEpoch, signal } = options;
-  const compiled = compiledSteps(options);
+  const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
+  const compiled = compiledSteps(device, options);
   let state = putState(device, options.state);
   let position: Position = options.position ?? { step: 0, sums: {} };
   try {
@@ -68,13 +69,17 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
       for (const host of options.batches(epoch, position.step % stepsPerEpoch)) {
         const { step } = position;
         const planned = planStep(plan, optimizer, step);
-        const batch = putBatch(device, model, host);
+        const { perturb, bounded } = planned.objective;
+        const noise = perturb && noiseOf(seed, step, host.images.length);
+        const batch = putBatch(device, model, { ...host, ...(noise && { noise }) });
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;
         const next = await compiled.of(planned)(state, batch, hyper);
         const metrics = await readMetrics(next.metrics, images);
         if (!Object.values(metrics).every(Number.isFinite)) {
-          const place = await firstNonFinite(device, { method: ibp, ...options }, state.params, batch, hyper);
+          const { range, method = ibp } = options;
+          const used = { model, ...(range !== undefined && { range }), ...((bounded || planned.regularized) && { method }) };
+          const place = await firstNonFinite(device, used, state.params, batch, hyper);
           disposeTree([batch, hyper, next]);
           throw notFinite(step, epoch, metrics, place);
         }
@@ -103,32 +108,10 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
   }
 }
 
-/** The steps that training switches between, compiled when they are first needed. */
-function compiledSteps(options: FitOptions): {
-  of(planned: PlannedStep): DeviceFunction<Parameters<Step>, ReturnType<Step>>;
-  dispose(): Promise<void>;
-} {
-  const { device, objective, regularizers = [] } = options;
-  const made = new Map<string, DeviceFunction<[TrainState, Batch, Hyper], ReturnType<Step>>>();
-  return {
-    of({ robust, regularized }) {
-      const key = `${robust} ${regularized}`;
-      const known = made.get(key);
-      if (known) return known;
-      const step = device.jit(
-        createTrainStep({
-          ...options,
-          objective: robust ? objective : naturalObjective,
-          regularizers: regularized ? regularizers : [],
-        }),
-      );
-      made.set(key, step);
-      return step;
-    },
-    async dispose() {
-      for (const step of made.values()) await step.dispose();
-    },
-  };
+/** Numbers uniform in [-1, 1) that depend on the seed and the step alone. */
+function noiseOf(seed: number, step: number, count: number): Float32Array {
+  const rng = createRng(seed, 'pgd', step);
+  return Float32Array.from({ length: count }, () => 2 * rng.uniform() - 1);
 }
 
 const noBatches = (epoch: number) =>

@@ -1,12 +1,15 @@
-import type { Batch, Model } from '@cert/core';
+import type { Model } from '@cert/core';
 import type { Device, DeviceArray, OnDevice } from '@cert/jit';
 import type { HostParams, HostTensor, HostTree } from '@cert/models';
+import type { TrainBatch } from './accumulate.js';
 import type { TrainState } from './step.js';
 
 /** A minibatch on the host: images row-major [count, ...inputShape] in the data range, and their labels. */
 export interface HostBatch {
   readonly images: Float32Array;
   readonly labels: Int32Array;
+  /** For an objective that perturbs the images: uniform in [-1, 1], one number for each of theirs. */
+  readonly noise?: Float32Array;
 }
 
 /** A {@link TrainState} on the host: what a checkpoint holds. */
@@ -25,10 +28,14 @@ export const putParams = (device: Device, params: HostParams): OnDevice<TrainSta
   putTree(device, params) as OnDevice<TrainState['params']>;
 
 /** Copies a minibatch to a device. */
-export const putBatch = (device: Device, model: Model, { images, labels }: HostBatch): OnDevice<Batch> => ({
-  images: device.put(images, [labels.length, ...model.inputShape]),
-  labels: device.put(labels, [labels.length]),
-});
+export function putBatch(device: Device, model: Model, { images, labels, noise }: HostBatch): OnDevice<TrainBatch> {
+  const shape = [labels.length, ...model.inputShape];
+  return {
+    images: device.put(images, shape),
+    labels: device.put(labels, [labels.length]),
+    ...(noise && { noise: device.put(noise, shape) }),
+  };
+}
 
 /** Copies numbers to a device as float32 scalars. */
 export const putScalars = (

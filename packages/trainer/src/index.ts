@@ -1,6 +1,8 @@
+export type { TrainBatch } from './accumulate.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack.js';
 export { type ChosenDevice, chooseDevice } from './choose-device.js';
 export { checkConfig, type RunConfig } from './config.js';
+export { type CrownIbpOptions, crownIbpObjective } from './crown-ibp.js';
 export { describeEvent } from './describe.js';
 export {
   createEvaluator,
@@ -17,7 +19,19 @@ export { type HostBatch, type HostState, putBatch, putParams, putScalars, putSta
 export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
 export type { MetricSums, Metrics } from './metrics.js';
 export { newFolder } from './new-folder.js';
-export { naturalObjective, type Objective, type ObjectiveContext, robustObjective } from './objective.js';
+export {
+  type BoundedContext,
+  type BoundedObjective,
+  type CertifiedOptions,
+  type NaturalContext,
+  naturalObjective,
+  type Objective,
+  type PerturbContext,
+  robustObjective,
+  type UnboundedObjective,
+  withNaturalLoss,
+} from './objective.js';
+export { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
 export {
   type AdamOptions,
   adam,
@@ -30,7 +44,8 @@ export {
   sgd,
   type Updated,
 } from './optimizer.js';
-export { type Plan, type PlannedStep, planStep, regularizedEpochs } from './plan.js';
+export { type PgdOptions, pgdObjective } from './pgd.js';
+export { fallingWeight, type Plan, type PlannedStep, planStep, regularizedEpochs } from './plan.js';
 export { type Choices, METHODS, PRESETS, type Preset, resolveConfig } from './preset.js';
 export { reporter } from './progress.js';
 export { type RunOptions, resumeRun, startRun } from './run.js';

@@ -1,46 +1,108 @@
-import type { Scalar, Tensor } from '@cert/core';
+import type { Network } from '@cert/bounds';
+import type {
+  BatchNormStats,
+  Bounds,
+  DataRange,
+  IntervalTensor,
+  Model,
+  Params,
+  Scalar,
+  Spec,
+  Tensor,
+} from '@cert/core';
 import { tf } from '@cert/core';
 import { crossEntropy, robustLoss } from './loss.js';
+import type { Hyper } from './optimizer.js';
 
-/** What an objective may look at. */
-export interface ObjectiveContext {
-  /** Natural logits [batch, classes]. */
-  readonly logits: Tensor;
+/** What every objective may look at. */
+export interface NaturalContext {
+  readonly model: Model;
+  readonly params: Params;
   /** int32 [batch]. */
   readonly labels: Tensor;
-  /** Lower bounds of the margins [batch, classes - 1]; there when `bounded` is true. */
-  readonly margins?: Tensor;
+  /** Logits [batch, classes] of the images trained on, with the batch's own statistics. */
+  readonly logits: Tensor;
+  /** These statistics. */
+  readonly norm: BatchNormStats;
+  /** Scalars that change from step to step. */
+  readonly hyper: Hyper;
 }
 
-/** What training minimizes, before regularizers. A pure function of tensors that reads no value. */
-export interface Objective {
-  readonly name: string;
-  /** Whether `loss` reads `margins`. */
-  readonly bounded: boolean;
-  loss(context: ObjectiveContext): Scalar;
+/** What an objective may look at that reads bounds. */
+export interface BoundedContext extends NaturalContext {
+  /** The clipped ball around the images. */
+  readonly input: IntervalTensor;
+  /** The network that bounds are computed of: batch normalizations folded where it pays. */
+  readonly network: Network;
+  /** The margins of the labels. */
+  readonly spec: Spec;
+  /** Bounds by the step's method, of the margins [batch, classes - 1] at the output. */
+  readonly bounds: Bounds;
 }
+
+/** What {@link Objective.perturb} may look at. */
+export interface PerturbContext {
+  readonly model: Model;
+  readonly params: Params;
+  /** [batch, ...inputShape]. */
+  readonly images: Tensor;
+  /** int32 [batch]. */
+  readonly labels: Tensor;
+  /** Uniform in [-1, 1], of the shape of the images. */
+  readonly noise: Tensor;
+  /** `epsilon` is there. */
+  readonly hyper: Hyper;
+  readonly range: DataRange | null | undefined;
+}
+
+interface Named {
+  readonly name: string;
+  /** The points to train on instead of the images; no gradient flows through the choice. The step needs noise for it. */
+  perturb?(context: PerturbContext): Tensor;
+}
+
+/** An objective that reads no bounds. */
+export interface UnboundedObjective extends Named {
+  readonly bounded: false;
+  loss(context: NaturalContext): Scalar;
+}
+
+/** An objective that reads bounds over the ball of radius `hyper.epsilon`. */
+export interface BoundedObjective extends Named {
+  readonly bounded: true;
+  loss(context: BoundedContext): Scalar;
+}
+
+/** What training minimizes, before regularizers. Pure functions of tensors that read no value. */
+export type Objective = UnboundedObjective | BoundedObjective;
 
 /** Natural training: the cross-entropy. */
-export const naturalObjective: Objective = {
+export const naturalObjective: UnboundedObjective = {
   name: 'natural',
   bounded: false,
   loss: ({ logits, labels }) => crossEntropy(logits, labels),
 };
 
-/**
- * Certified training: the robust loss of the lower margins.
- *
- * @param options `naturalWeight` times the natural cross-entropy is added; default 0
- */
-export function robustObjective({ naturalWeight = 0 }: { readonly naturalWeight?: number } = {}): Objective {
-  return {
+/** Options of objectives that bound the loss. */
+export interface CertifiedOptions {
+  /** So much of the natural cross-entropy is added; default 0. */
+  readonly naturalWeight?: number;
+}
+
+/** Certified training: the robust loss of the lower margins. */
+export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): BoundedObjective =>
+  withNaturalLoss(naturalWeight, {
     name: 'robust',
     bounded: true,
-    loss({ logits, labels, margins }) {
-      const robust = robustLoss(margins!);
-      return naturalWeight === 0
-        ? robust
-        : (tf.add(robust, tf.mul(crossEntropy(logits, labels), naturalWeight)) as Scalar);
-    },
-  };
-}
+    loss: ({ bounds }) => robustLoss(bounds.output.lower),
+  });
+
+/** An objective with `weight` times the natural cross-entropy added; the objective itself for 0. */
+export const withNaturalLoss = (weight: number, objective: BoundedObjective): BoundedObjective =>
+  weight === 0
+    ? objective
+    : {
+        ...objective,
+        loss: (context) =>
+          tf.add(objective.loss(context), tf.mul(crossEntropy(context.logits, context.labels), weight)) as Scalar,
+      };

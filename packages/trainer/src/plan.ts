@@ -1,3 +1,5 @@
+import type { Objective } from './objective.js';
+import type { ObjectiveSchedule } from './objective-schedule.js';
 import type { Optimizer } from './optimizer.js';
 import type { Schedule } from './schedule.js';
 
@@ -7,18 +9,25 @@ const NATURAL_BELOW = 1e-50;
 /** The radius at which bounds are computed for the regularizers while the schedule's own is 0. */
 const SMALLEST_RADIUS = 1e-6;
 
-/** What changes over training, as functions of the global step. */
+/** What changes over training: functions of the global step, and of the ramp (the radius over its target, from 0 to 1). */
 export interface Plan {
+  readonly objective: ObjectiveSchedule;
   /** The perturbation radius. */
   readonly epsilon: Schedule;
   /** The radius at the end of the ramp. */
   readonly targetEpsilon: number;
   readonly learningRate: Schedule;
-  /** The weight of the regularizers where the radius is 0; it falls to 0 in proportion as the radius grows to its target. */
-  readonly regWeight: number;
-  /** The first step without regularizers; 0 for training without. */
+  /** The weight of the regularizers over the ramp. */
+  readonly regWeight: (ramp: number) => number;
+  /** The first step without regularizers; 0 for training without, infinity for training that keeps them to the end. */
   readonly regularizedSteps: number;
 }
+
+/** A weight of `weight` where the radius is 0 that falls to 0 in proportion as the radius grows to its target. */
+export const fallingWeight =
+  (weight: number): Plan['regWeight'] =>
+  (ramp) =>
+    weight * (1 - ramp);
 
 /** The number of epochs with regularizers, the first ones: all until the end of the ramp (the warmup). */
 export const regularizedEpochs = ({ start, length }: { readonly start: number; readonly length: number }): number =>
@@ -26,12 +35,13 @@ export const regularizedEpochs = ({ start, length }: { readonly start: number; r
 
 /** One step of a {@link Plan}. */
 export interface PlannedStep {
-  /** Whether the objective is the robust one. */
-  readonly robust: boolean;
+  readonly objective: Objective;
   /** Whether regularizers are on. */
   readonly regularized: boolean;
   /** The schedule's own radius. */
   readonly epsilon: number;
+  /** That radius over its target; 0 in natural epochs. */
+  readonly ramp: number;
   /** The scalars that the step reads. */
   readonly hyper: { readonly [name: string]: number };
 }
@@ -42,18 +52,20 @@ export interface PlannedStep {
  */
 export function planStep(plan: Plan, optimizer: Optimizer, step: number): PlannedStep {
   const epsilon = plan.epsilon(step);
-  const robust = epsilon >= NATURAL_BELOW;
-  const regularized = plan.regWeight !== 0 && step < plan.regularizedSteps;
-  const ramp = robust ? epsilon / plan.targetEpsilon : 0;
+  const ramp = epsilon >= NATURAL_BELOW ? epsilon / plan.targetEpsilon : 0;
+  const objective = plan.objective(ramp);
+  const regularized = step < plan.regularizedSteps;
+  const needsBall = objective.bounded || objective.perturb !== undefined || regularized;
   return {
-    robust,
+    objective,
     regularized,
     epsilon,
+    ramp,
     hyper: {
       learningRate: plan.learningRate(step),
       ...optimizer.hyper(step),
-      ...(robust || regularized ? { epsilon: robust ? epsilon : SMALLEST_RADIUS } : {}),
-      ...(regularized ? { regWeight: plan.regWeight * (1 - ramp) } : {}),
+      ...(needsBall ? { epsilon: ramp > 0 ? epsilon : SMALLEST_RADIUS, ramp } : {}),
+      ...(regularized ? { regWeight: plan.regWeight(ramp) } : {}),
     },
   };
 }

@@ -1,6 +1,5 @@
 import { foldBatchNorm, ibp, marginSpec, naturalPass, updateRunning } from '@cert/bounds';
 import {
-  type Batch,
   type BatchNormStats,
   type BoundMethod,
   type DataRange,
@@ -11,8 +10,10 @@ import {
   type Regularizer,
   type Scalar,
   type Stats,
+  type Tensor,
   tf,
 } from '@cert/core';
+import { joinParts, partSizes, splitBatch, type TrainBatch } from './accumulate.js';
 import { valueAndGrad } from './gradient.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 import type { Objective } from './objective.js';
@@ -45,7 +46,7 @@ export interface StepMetrics {
 /** One training step as a pure function. `hyper` holds the scalars that change from step to step (see {@link createTrainStep}). */
 export type Step = (
   state: TrainState,
-  batch: Batch,
+  batch: TrainBatch,
   hyper: Hyper,
 ) => { readonly state: TrainState; readonly metrics: StepMetrics };
 
@@ -62,34 +63,43 @@ export interface TrainStepOptions {
   readonly clipNorm?: number | null;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
+  /** Parts of nearly equal size that the batch goes through in, to save memory; default 1. */
+  readonly parts?: number;
 }
 
 /**
  * Makes a training step: natural pass with the batch's own statistics, bounds of the margins over the ball, objective plus
  * regularizers, gradients by reverse mode, clipping, optimizer, running statistics.
  *
- * The step reads `hyper.epsilon` (radius) when it computes bounds, `hyper.regWeight` when it has regularizers,
- * `hyper.learningRate` and what the optimizer names. It computes bounds when the objective or a regularizer needs them. It reads
- * no value, so that it runs eagerly and compiles; the caller owns the tensors that it returns.
+ * The step reads `hyper.epsilon` (radius) when it needs the ball, `hyper.ramp` where the objective does, `hyper.regWeight` when it has
+ * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective perturbs images. It computes
+ * bounds when the objective or a regularizer needs them. It reads no value, so that it runs eagerly and compiles; the caller owns the
+ * tensors that it returns.
+ *
+ * With several parts, each has batch statistics of its own. Gradients are averaged over the images and clipped once, the running
+ * statistics are updated part after part, and the metrics are those of the whole batch.
  */
 export function createTrainStep(options: TrainStepOptions): Step {
-  const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, range } = options;
-  const bounded = objective.bounded || regularizers.length > 0;
+  const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, range, parts = 1 } = options;
 
-  const forward = (params: Params, { images, labels }: Batch, hyper: Hyper): Forward => {
-    const { output: logits, norm } = naturalPass(model, params, images, 'batch');
-    const natural = { naturalLoss: crossEntropy(logits, labels), errors: countErrors(logits, labels) };
-    if (!bounded) {
-      const loss = objective.loss({ logits, labels });
+  const forward = (params: Params, { images, labels, points }: Prepared, hyper: Hyper): Forward => {
+    const { output: logits, norm } = naturalPass(model, params, points, 'batch');
+    const plain = points === images ? logits : naturalPass(model, params, images, 'batch').output;
+    const natural = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
+    const context = { model, params, labels, logits, norm, hyper };
+    if (!objective.bounded && regularizers.length === 0) {
+      const loss = objective.loss(context);
       return { value: loss, aux: { norm, metrics: { ...natural, loss, terms: {} } } };
     }
     const input = linfBall(images, hyper.epsilon!, range);
     const network = foldBatchNorm({ model, params }, norm, images.shape[0]!);
-    const bounds = method.bound(network.model, network.params, norm, input, marginSpec(labels, model.classes));
+    const spec = marginSpec(labels, model.classes);
+    const bounds = method.bound(network.model, network.params, norm, input, spec);
     const margins = bounds.output.lower;
-    const context = { model, params, input, bounds };
-    const terms = Object.fromEntries(regularizers.map((regularizer) => [regularizer.name, regularizer.term(context)]));
-    const fit = objective.loss({ logits, labels, margins });
+    const terms = Object.fromEntries(
+      regularizers.map((regularizer) => [regularizer.name, regularizer.term({ model, params, input, bounds })]),
+    );
+    const fit = objective.loss({ ...context, input, network, spec, bounds });
     const penalties = Object.values(terms);
     const loss =
       penalties.length === 0
@@ -105,16 +115,50 @@ export function createTrainStep(options: TrainStepOptions): Step {
     return { value: loss, aux: { norm, metrics: { ...natural, ...robust, loss, terms } } };
   };
 
+  /** The points are chosen outside the pass that gradients are taken of: they are constants to it. */
+  const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => ({
+    images,
+    labels,
+    points: objective.perturb?.({ model, params, images, labels, noise: noise!, hyper, range }) ?? images,
+  });
+
   return (state, batch, hyper) => {
-    const { aux, grads } = valueAndGrad((params) => forward(params, batch, hyper), state.params);
+    const { params } = state;
+    const sizes = partSizes(batch.images.shape[0]!, parts);
+    const passes = splitBatch(batch, sizes).map((part) => {
+      const prepared = prepare(params, part, hyper);
+      return valueAndGrad((leaves) => forward(leaves, prepared, hyper), params);
+    });
+    const grads = joinParts(
+      passes.map((pass) => pass.grads),
+      sizes,
+    );
+    const metrics = joinParts(
+      passes.map(({ aux }) => aux.metrics),
+      sizes,
+      (path) => COUNTS.includes(path),
+    );
     const clipped = clipNorm === null ? { grads, norm: globalNorm(grads) } : clipByGlobalNorm(grads, clipNorm);
-    const updated = optimizer.update(state.params, clipped.grads, state.optimizer, hyper);
-    const stats = updateRunning(model, state.stats, aux.norm, batch.images.shape[0]!);
+    const updated = optimizer.update(params, clipped.grads, state.optimizer, hyper);
+    const stats = passes.reduce(
+      (running, { aux }, i) => updateRunning(model, running, aux.norm, sizes[i]!),
+      state.stats,
+    );
     return {
       state: { params: updated.params, stats, optimizer: updated.state },
-      metrics: { ...aux.metrics, gradNorm: clipped.norm },
+      metrics: { ...metrics, gradNorm: clipped.norm },
     };
   };
+}
+
+/** The metrics that count images. */
+const COUNTS: readonly string[] = ['errors', 'unverified'];
+
+/** A batch with the points that are trained on: the images themselves, or what the objective made of them. */
+interface Prepared {
+  readonly images: Tensor;
+  readonly labels: Tensor;
+  readonly points: Tensor;
 }
 
 /** What the forward pass hands to the update besides gradients. */

@@ -1,0 +1,100 @@
+import { batchNorm, createRng, dense, mapTree, relu, type Scalar, sequential, tf } from '@cert/core';
+import { ibpInit } from '@cert/init';
+import { cpuDevice, type Device, disposeTree } from '@cert/jit';
+import { toHost } from '@cert/models';
+import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compiledSteps } from './compiled-steps.js';
+import { crownIbpObjective } from './crown-ibp.js';
+import { putBatch, putScalars, putState } from './host.js';
+import { naturalObjective, robustObjective } from './objective.js';
+import { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
+import { adam, sgd } from './optimizer.js';
+import { pgdObjective } from './pgd.js';
+import { planStep } from './plan.js';
+import { constant } from './schedule.js';
+import { createTrainStep, initialState, type StepMetrics } from './step.js';
+
+const model = sequential([4], [dense(8), batchNorm(), relu(), dense(3)]);
+const rng = createRng(7, 'compiled-steps');
+const COUNT = 12;
+const host = {
+  images: Float32Array.from({ length: 4 * COUNT }, rng.uniform),
+  labels: Int32Array.from({ length: COUNT }, (_, i) => i % 3),
+  noise: Float32Array.from({ length: 4 * COUNT }, () => 2 * rng.uniform() - 1),
+};
+const NUMBERS = { learningRate: 0.02, epsilon: 0.02, ramp: 0.4, regWeight: 0.05 };
+
+let device: Device;
+beforeAll(async () => {
+  device = await cpuDevice({ threads: 1 });
+});
+afterAll(() => device.dispose());
+
+describe.each([
+  ['natural', naturalObjective, []],
+  ['pgd', pgdObjective(), []],
+  ['vanilla', robustObjective(), []],
+  ['fast', robustObjective(), [tightness(), reluBalance()]],
+  ['crown-ibp', crownIbpObjective(), []],
+  ['crown-ibp without fusion', crownIbpObjective({ fusion: false }), []],
+  ['stability', robustObjective(), [reluStability(), l1()]],
+  ['volume', robustObjective(), [volume()]],
+] as const)('a step of %s', (_name, objective, regularizers) => {
+  it.each([1, 2])('compiles once, learns and does what it does eagerly, in %i parts', async (parts) => {
+    const optimizer = adam();
+    const options = { model, objective, optimizer, regularizers, parts };
+    const tensors = initialState(model, ibpInit(model, 2), optimizer);
+    const steps = compiledSteps(device, options);
+    const step = steps.of({ objective, regularized: regularizers.length > 0 });
+    let state = putState(device, await toHost(tensors));
+    const losses: number[] = [];
+    for (let i = 0; i < 30; i++) {
+      const batch = putBatch(device, model, host);
+      const hyper = putScalars(device, { ...NUMBERS, ...optimizer.hyper(i) });
+      const next = await step(state, batch, hyper);
+      losses.push((await next.metrics.loss.data())[0]!);
+      disposeTree([state, batch, hyper, next.metrics]);
+      state = next.state;
+    }
+    disposeTree(state);
+    expect(losses.at(-1)).toBeLessThan(0.9 * losses[0]!);
+    expect(step.traces).toBe(1);
+
+    const eagerBatch = {
+      images: tf.tensor(host.images, [COUNT, 4]),
+      labels: tf.tensor1d(host.labels, 'int32'),
+      noise: tf.tensor(host.noise, [COUNT, 4]),
+    };
+    const scalars = mapTree((x: number) => tf.scalar(x), { ...NUMBERS, ...optimizer.hyper(0) }) as Record<
+      string,
+      Scalar
+    >;
+    const { metrics } = createTrainStep(options)(tensors, eagerBatch, scalars) as { metrics: StepMetrics };
+    expect(losses[0]).toBeCloseTo(metrics.loss.dataSync()[0]!, 4);
+    await steps.dispose();
+  });
+});
+
+describe('compiledSteps', () => {
+  const plan = {
+    epsilon: (step: number) => step / 4,
+    targetEpsilon: 1,
+    learningRate: constant(0.1),
+    regWeight: constant(1),
+    regularizedSteps: 3,
+  };
+  /** Which steps of a training share a compiled function. */
+  const shared = (objective: ObjectiveSchedule) => {
+    const optimizer = sgd();
+    const steps = compiledSteps(device, { model, optimizer, regularizers: [tightness()] });
+    const made = [0, 1, 2, 3, 4].map((step) => steps.of(planStep({ ...plan, objective }, optimizer, step)));
+    return made.map((one) => made.indexOf(one));
+  };
+
+  it('makes one for each objective, with regularizers and without', () => {
+    expect(shared(certified(robustObjective()))).toEqual([0, 1, 1, 3, 3]);
+    expect(shared(crownIbpSchedule())).toEqual([0, 1, 1, 3, 4]);
+    expect(shared(always(naturalObjective))).toEqual([0, 0, 0, 3, 3]);
+  });
+});

@@ -1,0 +1,32 @@
+import { type CrownIbpOptions, crownIbpObjective } from './crown-ibp.js';
+import { naturalObjective, type Objective, robustObjective } from './objective.js';
+
+/**
+ * The objective over the ramp: `ramp` is the radius over its target, 0 in natural epochs. It returns one of a few objectives, the
+ * same value for the same choice: a step is compiled for each.
+ */
+export type ObjectiveSchedule = (ramp: number) => Objective;
+
+/** One objective throughout. */
+export const always =
+  (objective: Objective): ObjectiveSchedule =>
+  () =>
+    objective;
+
+/** Natural training while the radius is 0, then the objective. */
+export const certified =
+  (objective: Objective): ObjectiveSchedule =>
+  (ramp) =>
+    ramp === 0 ? naturalObjective : objective;
+
+/** Below this share of CROWN-IBP, training is by IBP alone and saves the backward pass. */
+const NEGLIGIBLE = 1e-5;
+
+/** Natural training while the radius is 0, CROWN-IBP on the ramp, and the robust loss by IBP at its end. */
+export function crownIbpSchedule(options: CrownIbpOptions = {}): ObjectiveSchedule {
+  const [mixed, robust] = [crownIbpObjective(options), robustObjective(options)];
+  return (ramp) => {
+    if (ramp === 0) return naturalObjective;
+    return 1 - ramp < NEGLIGIBLE ? robust : mixed;
+  };
+}
