@@ -1,5 +1,6 @@
 import { CertError } from '@cert/core';
 import { Command, CommanderError } from 'commander';
+import { addDiagnose } from './commands/diagnose.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEval } from './commands/eval.js';
 import { addTrain } from './commands/train.js';
@@ -29,6 +30,7 @@ export async function main(args: readonly string[], terminal: Terminal, signal: 
     status = value;
   });
   addEval(program, terminal, signal);
+  addDiagnose(program, terminal, signal);
   addDoctor(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });

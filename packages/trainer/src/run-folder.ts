@@ -1,10 +1,12 @@
-import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
 import { checkConfig, type RunConfig } from './config.js';
 import type { Position } from './fit.js';
 import type { HostState } from './host.js';
+import { makeFolder } from './new-folder.js';
+import type { ReluStates } from './relu-states.js';
 
 /** The best epoch so far among those at the full radius. */
 export interface Best {
@@ -25,7 +27,9 @@ export interface MetricsLine {
   readonly type: 'step' | 'epoch';
   /** Steps done when it was written. */
   readonly step: number;
-  readonly [field: string]: string | number | null | undefined;
+  /** After an epoch: its neurons by their bounds. Runs that were written before this was counted have none. */
+  readonly relu?: ReluStates;
+  readonly [field: string]: string | number | null | undefined | ReluStates;
 }
 
 /** The files of a run. */
@@ -54,16 +58,7 @@ export async function createRunFolder(folder: string, config: RunConfig): Promis
       `Choose another folder with --out${found.includes('config.json') ? `, or go on with it: --resume ${folder}` : ''}.`,
     );
   }
-  try {
-    await mkdir(files.checkpoints, { recursive: true });
-  } catch (cause) {
-    throw new CertError(
-      'bad-file',
-      `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : cause}.`,
-      'Choose a folder that may be written with --out.',
-      { cause },
-    );
-  }
+  await makeFolder(files.checkpoints);
   await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
@@ -138,19 +133,24 @@ export async function appendLog(folder: string, line: string): Promise<void> {
   await appendFile(runFiles(folder).log, `${line}\n`);
 }
 
+/** The lines of `metrics.jsonl`, none when there is no such file. A line that was cut short when the process died is left out. */
+export async function readMetricsLines(folder: string): Promise<MetricsLine[]> {
+  const text = await readFile(runFiles(folder).metrics, 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return typeof value === 'object' && value !== null ? [value as MetricsLine] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /**
  * Cuts `metrics.jsonl` back to a step, so that the lines of steps that are done again do not appear twice. A line that was cut
  * short when the process died goes too.
  */
 export async function cutMetrics(folder: string, step: number): Promise<void> {
-  const { metrics } = runFiles(folder);
-  const text = await readFile(metrics, 'utf8').catch(() => '');
-  const kept = text.split('\n').filter((line) => {
-    try {
-      return (JSON.parse(line) as MetricsLine).step <= step;
-    } catch {
-      return false;
-    }
-  });
-  await writeFileAtomic(metrics, kept.map((line) => `${line}\n`).join(''));
+  const lines = (await readMetricsLines(folder)).filter((line) => line.step <= step);
+  await writeFileAtomic(runFiles(folder).metrics, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 }

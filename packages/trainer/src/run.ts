@@ -10,6 +10,7 @@ import type { RunEvent, Summary } from './event.js';
 import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
 import { type FitEvent, fit } from './fit.js';
 import { type HostState, putParams } from './host.js';
+import { createReluCounter, firstImages } from './relu-states.js';
 import {
   appendLog,
   appendMetrics,
@@ -25,6 +26,9 @@ import type { TrainState } from './step.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
+
+/** How many test images, the first ones, neurons are looked at on after every epoch. */
+const RELU_IMAGES = 256;
 
 /** What a run may be told besides what it computes. */
 export interface RunOptions {
@@ -174,6 +178,12 @@ async function train(
     position: progress.position,
     ...(signal && { signal }),
   });
+  const neurons = createReluCounter({
+    device: chosen.device,
+    model: experiment.model,
+    images: firstImages(experiment.testBatches(), RELU_IMAGES),
+    range: experiment.range,
+  });
   try {
     let before = performance.now();
     for await (const event of events) {
@@ -202,6 +212,7 @@ async function train(
           testError: test.standardError,
           testVerifiedError: test.verifiedError,
           trainSeconds,
+          relu: await neurons.count(event.state, event.epsilon),
         });
         if (better) await save(files.best, event.state);
         await save(files.last, event.state);
@@ -211,6 +222,8 @@ async function train(
     }
   } catch (error) {
     throw error instanceof CertError && error.code === 'not-finite' ? withCheckpoint(error, files.last) : error;
+  } finally {
+    await neurons.dispose();
   }
   return { state, progress };
 }

@@ -8,13 +8,18 @@ export type RawOptions = { readonly [name: string]: string | undefined };
 
 const standard = resolveConfig();
 
-/** Adds options for fields of the configuration, with their help and the value that the standard preset gives them. */
-export function addFields(command: Command, names: readonly FieldName[], of = `in ${standard.preset}`): Command {
+/** Adds options for fields of the configuration, with their help and what they are by default: `values`, `of` where. */
+export function addFields(
+  command: Command,
+  names: readonly FieldName[],
+  of = `in ${standard.preset}`,
+  values: Choices = standard,
+): Command {
   for (const name of names) {
     const { flag, help } = FIELDS[name];
-    const usual = standard[name];
+    const usual = values[name] ?? null;
     const shown = usual === null || String(usual) === '' ? 'none' : String(usual);
-    command.option(flag, `${help} (default: ${shown} ${of})`);
+    command.option(flag, `${help} (default: ${`${shown} ${of}`.trim()})`);
   }
   return command;
 }

@@ -1,0 +1,143 @@
+import { CertError, createRng, type Shape } from '@cert/core';
+import { batches, type Dataset, subset } from '@cert/datasets';
+import type { Initializer } from '@cert/init';
+import type { Command } from 'commander';
+import { BATCH_NORMS, INITIALIZERS, MODELS } from '../catalog.js';
+import { chooseDevice } from '../choose-device.js';
+import type { FieldName, RunConfig } from '../config.js';
+import { loadData } from '../experiment.js';
+import { compareInits, formatInitReport } from '../init-report.js';
+import { choose } from '../names.js';
+import { freePath } from '../new-folder.js';
+import { meanRadiusFigure } from '../plots/mean-radius.js';
+import { resolveConfig } from '../preset.js';
+import { showCount } from '../show-count.js';
+import type { Terminal } from '../terminal.js';
+import { addFields, conflict, type RawOptions, readFields } from './options.js';
+import { saveDiagnosis } from './save.js';
+
+const NAMES = [
+  'model',
+  'width',
+  'dense',
+  'batchNorm',
+  'dataset',
+  'data',
+  'epsilon',
+  'device',
+] as const satisfies readonly FieldName[];
+
+/** As in the paper's figure: nothing but the initialization keeps bounds from growing. */
+const NETWORK = { model: 'cnn7', batchNorm: 'none' };
+
+/** What the options that are no field of a run stand for when they are left out. */
+const USUAL = { inits: 'xavier,kaiming,orthogonal,ibp', seeds: '0', images: '16', classes: '10' };
+
+/** Adds `cert diagnose init`. */
+export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: AbortSignal): void {
+  const command = diagnose
+    .command('init')
+    .description('how the bounds of a model grow from layer to layer at initialization')
+    .option('--inits <names>', `some of ${Object.keys(INITIALIZERS).join(', ')} (default: ${USUAL.inits})`)
+    .option('--seeds <numbers>', `seeds with commas; the means over them count (default: ${USUAL.seeds})`)
+    .option('--images <n>', `images to measure on, the first ones for training (default: ${USUAL.images})`)
+    .option('--input-shape <sizes>', 'random images of this shape, as 32,32,3 (default: none, images of the dataset)')
+    .option('--classes <n>', `number of classes beside --input-shape (default: ${USUAL.classes})`)
+    .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
+    .option('--json', 'print one line of JSON instead of tables (default: tables)');
+  addFields(command, NAMES, '', resolveConfig(NETWORK)).action(
+    async ({ json, ...raw }: RawOptions & { json?: boolean }) => {
+      const config = resolveConfig({ ...NETWORK, ...readFields(raw, NAMES) });
+      if (config.epsilon === 0) throw badOption('--epsilon', '0', 'a radius greater than 0');
+      const inits = readInits(raw.inits ?? USUAL.inits);
+      const seeds = [...new Set(wholeNumbers('--seeds', raw.seeds ?? USUAL.seeds, 0))];
+      const source = await chooseImages(raw, config);
+      const { shape: inputShape, classes, normalize, images, range } = source;
+      const { width, dense, epsilon } = config;
+      const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
+      const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense, batchNorm, normalize });
+      const { device } = await chooseDevice(config.device);
+      const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
+      const onProgress = (done: number, init: string, seed: number) => shown?.next(done, `${init}, seed ${seed}`);
+      try {
+        const report = await compareInits({ device, model, inits, seeds, images, range, epsilon, onProgress, signal });
+        shown?.close();
+        const settings = { model: config.model, width, dense, batchNorm, inputShape, classes, data: source.name };
+        const result = { ...settings, ...report, device: device.name };
+        const folder = raw.out ?? freePath('diagnose', `init-${config.model}`);
+        const title = `Bounds at initialization: ${config.model}`;
+        const subtitle = [
+          `${batchNorm === null ? '' : `BatchNorm ${batchNorm}, `}${report.parameters.toLocaleString('en')} parameters`,
+          `IBP at epsilon ${epsilon}, ${report.images} images of ${source.name} (${inputShape.join('x')}), seed ${seeds.join(', ')}`,
+        ];
+        await saveDiagnosis(folder, 'init', result, meanRadiusFigure(report.inits, { title, subtitle }));
+        const tables = `\n${title}\n${subtitle.join('\n')}\n\n${formatInitReport(report)}\n\ninit.json and init.svg are in ${folder}`;
+        terminal.out(json ? JSON.stringify({ ...result, folder }) : tables);
+      } finally {
+        shown?.close();
+        await device.dispose();
+      }
+    },
+  );
+}
+
+/** What is measured on. */
+interface Source extends Pick<Dataset, 'name' | 'range' | 'normalize'> {
+  readonly shape: Shape;
+  readonly classes: number;
+  /** Row-major [count, ...shape]. */
+  readonly images: Float32Array;
+}
+
+/** The first training images of the dataset, or random ones of the shape that was asked for. */
+async function chooseImages(raw: RawOptions, config: RunConfig): Promise<Source> {
+  const count = wholeNumber('--images', raw.images ?? USUAL.images, 1);
+  if (raw.inputShape === undefined) {
+    if (raw.classes !== undefined) {
+      throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
+    }
+    const { name, train, range, normalize } = await loadData({ ...config, limit: null });
+    const [batch] = batches(subset(train, count), { batchSize: count, shuffle: false });
+    return { name, shape: train.shape, classes: train.classes, range, normalize, images: batch!.images };
+  }
+  for (const name of ['dataset', 'data'] as const) {
+    if (raw[name] === undefined) continue;
+    throw conflict(
+      `--${name} and --input-shape were both given.`,
+      'Leave out one: --input-shape stands for random images.',
+    );
+  }
+  const shape = wholeNumbers('--input-shape', raw.inputShape, 1);
+  const classes = wholeNumber('--classes', raw.classes ?? USUAL.classes, 2);
+  const { uniform } = createRng(0, 'random images', ...shape);
+  const length = shape.reduce((a, b) => a * b, count);
+  return {
+    name: 'random pixels',
+    shape,
+    classes,
+    range: { min: 0, max: 1 },
+    images: Float32Array.from({ length }, uniform),
+  };
+}
+
+/** @throws CertError `bad-argument` for an unknown initialization, with the nearest ones */
+function readInits(text: string): { readonly [name: string]: Initializer } {
+  const names = text.split(',').map((name) => name.trim());
+  return Object.fromEntries(names.map((name) => [name, choose('initialization', name, INITIALIZERS)]));
+}
+
+/** Whole numbers with commas between them. */
+function wholeNumbers(option: string, text: string, least: number): number[] {
+  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (numbers.every((n) => Number.isSafeInteger(n) && n >= least)) return numbers;
+  throw badOption(option, text, `whole numbers of at least ${least} with commas between them`);
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const [number, ...more] = wholeNumbers(option, text, least);
+  if (more.length === 0) return number!;
+  throw badOption(option, text, `one whole number of at least ${least}`);
+}
+
+const badOption = (option: string, got: string, wanted: string) =>
+  new CertError('bad-argument', `${option} is ${got}.`, `Give ${wanted}.`);
