@@ -2,7 +2,7 @@ import { ibp } from '@cert/bounds';
 import { CertError, createRng } from '@cert/core';
 import { type Device, disposeTree, type OnDevice } from '@cert/jit';
 import { compiledSteps } from './compiled-steps.js';
-import { firstNonFinite } from './diagnose.js';
+import { firstNonFinite } from './first-non-finite.js';
 import { type HostBatch, type HostState, putBatch, putScalars, putState } from './host.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
 import { type Plan, planStep } from './plan.js';
