@@ -1,4 +1,8 @@
 import { defineConfig } from 'tsup';
 import { preset } from '../../tsup.preset';
 
-export default defineConfig(preset);
+export default defineConfig({
+  ...preset,
+  entry: ['src/index.ts', 'src/batch-worker.ts'],
+  dts: { entry: 'src/index.ts', compilerOptions: { customConditions: [] } },
+});

@@ -58,6 +58,8 @@ export function batches(split: Split, options: BatchOptions): Iterable<HostBatch
 
 /** A batch before its pixels are gathered. */
 export interface PlannedBatch {
+  /** Its number in the epoch, from 0. */
+  readonly batch: number;
   readonly indices: Uint32Array;
   /** What augmentation does to each of them (see {@link drawTransforms}). */
   readonly transforms: Int16Array | undefined;
@@ -79,7 +81,7 @@ export function planBatches(split: Split, options: BatchOptions): Iterable<Plann
       const drawn = augment && drawTransforms(split.count, augment, createRng(seed, 'augment', epoch));
       for (let batch = from; batch < count; batch++) {
         const indices = order.slice(batch * batchSize, (batch + 1) * batchSize);
-        yield { indices, transforms: drawn && transformsOf(drawn, indices) };
+        yield { batch, indices, transforms: drawn && transformsOf(drawn, indices) };
       }
     },
   };
@@ -93,7 +95,8 @@ export const toBatch = ({ shape, labels }: Split, { indices }: PlannedBatch, ima
   indices,
 });
 
-function checkWhole(what: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {
+/** @throws CertError `bad-argument` unless the value is a whole number from `least` to `most` */
+export function checkWhole(what: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const limit = most < Number.MAX_SAFE_INTEGER ? ` and at most ${most}` : '';
   throw new CertError('bad-argument', `${what} is ${value}.`, `Give a whole number of at least ${least}${limit}.`);

@@ -15,6 +15,7 @@ export {
   parseIdxSplit,
 } from './idx.js';
 export { type ImageFolderOptions, imageFolder } from './image-folder.js';
+export { type LoadOptions, loadBatches } from './load-batches.js';
 export { mnist } from './mnist.js';
 export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
 export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
