@@ -1,5 +1,5 @@
 import { CertError, type Model, type Params, type Regularizer } from '@cert/core';
-import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
 import { disposeTree } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { BATCH_NORMS, DATASETS, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
@@ -22,7 +22,7 @@ export interface Experiment {
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly range: { readonly min: number; readonly max: number };
-  batches(epoch: number, from: number): Iterable<HostBatch>;
+  batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
   readonly trainImages: number;
@@ -45,7 +45,7 @@ export async function loadData({
 }
 
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, { train, test, range, normalize }: Dataset): Experiment {
+export function buildExperiment(config: RunConfig, { train, test, range, normalize, augment }: Dataset): Experiment {
   const { shape: inputShape, classes } = train;
   const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
   const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
@@ -78,7 +78,10 @@ export function buildExperiment(config: RunConfig, { train, test, range, normali
     epochs,
     stepsPerEpoch,
     range,
-    batches: (epoch, from) => batches(train, { batchSize, seed, epoch, from }),
+    batches: (epoch, from) => {
+      const order = { batchSize, seed, epoch, from };
+      return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
+    },
     testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
     trainImages: train.count,
     testImages: test.count,

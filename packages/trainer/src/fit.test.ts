@@ -172,6 +172,35 @@ describe('fit', () => {
     await expect(collect(await options({ state }))).rejects.toThrow('is the parameter "dense2.kernel"');
   });
 
+  it('takes batches that come later, and says how long it waited for them', async () => {
+    const late: FitOptions['batches'] = async function* (epoch, from) {
+      for (const batch of batches(epoch, from)) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        yield batch;
+      }
+    };
+    const [now, later] = [await collect(await options()), await collect(await options({ batches: late }))];
+    expect(later.state).toEqual(now.state);
+    const waits = (type: FitEvent['type']) =>
+      later.events.filter((event) => event.type === type).map(({ waitSeconds }) => waitSeconds);
+    const steps = waits('step');
+    for (const seconds of steps) expect(seconds).toBeGreaterThan(0.002);
+    expect(waits('epoch')[1]).toBeCloseTo(steps[3]! + steps[4]! + steps[5]!, 12);
+  });
+
+  it('ends the iteration over the batches when it is left', async () => {
+    let ended = 0;
+    const watched: FitOptions['batches'] = async function* (epoch, from) {
+      try {
+        yield* batches(epoch, from);
+      } finally {
+        ended++;
+      }
+    };
+    for await (const _ of fit(await options({ batches: watched }))) break;
+    expect(ended).toBe(1);
+  });
+
   it('refuses an epoch without batches instead of waiting forever', async () => {
     await expect(collect(await options({ batches: () => [] }))).rejects.toMatchObject({ code: 'bad-data' });
   });

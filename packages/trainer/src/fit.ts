@@ -24,7 +24,7 @@ export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   /** The minibatches of an epoch (from 1), beginning with number `from` (from 0). The same arguments give the same batches. */
-  batches(epoch: number, from: number): Iterable<HostBatch>;
+  batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   readonly state: HostState;
   /** Of the random starts of objectives that perturb images; default 0. */
   readonly seed?: number;
@@ -48,6 +48,8 @@ export interface FitEvent {
   readonly metrics: Metrics;
   /** Images in the step. */
   readonly images: number;
+  /** Seconds that the step waited for its batch; all steps of the epoch together otherwise, from where this call began. */
+  readonly waitSeconds: number;
   readonly state: OnDevice<TrainState>;
 }
 
@@ -66,7 +68,10 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
     while (position.step < epochs * stepsPerEpoch) {
       const epoch = Math.floor(position.step / stepsPerEpoch) + 1;
       const before = position.step;
-      for (const host of options.batches(epoch, position.step % stepsPerEpoch)) {
+      let [waited, asked] = [0, performance.now()];
+      for await (const host of options.batches(epoch, position.step % stepsPerEpoch)) {
+        const waitSeconds = (performance.now() - asked) / 1000;
+        waited += waitSeconds;
         const { step } = position;
         const planned = planStep(plan, optimizer, step);
         const { perturb, bounded } = planned.objective;
@@ -88,17 +93,18 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         position = { step: step + 1, sums: addMetrics(position.sums, metrics, images) };
         const { epsilon, hyper: numbers } = planned;
         const event = { epoch, epsilon, learningRate: numbers.learningRate!, images, state };
-        yield { type: 'step', position, metrics, ...event };
+        yield { type: 'step', position, metrics, waitSeconds, ...event };
         if (position.step % stepsPerEpoch === 0) {
           const means = meanMetrics(position.sums);
           position = { step: position.step, sums: {} };
-          yield { type: 'epoch', position, metrics: means, ...event };
+          yield { type: 'epoch', position, metrics: means, waitSeconds: waited, ...event };
         }
         await turn();
         if (signal?.aborted) {
-          yield { type: 'stopped', position, metrics, ...event };
+          yield { type: 'stopped', position, metrics, waitSeconds: waited, ...event };
           return;
         }
+        asked = performance.now();
       }
       if (position.step === before) throw noBatches(epoch);
     }

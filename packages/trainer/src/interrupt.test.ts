@@ -46,13 +46,13 @@ async function stateOf(folder: string) {
   return { params, stats, extra, position, best };
 }
 
-/** The lines of `metrics.jsonl` without the time, which differs from run to run. */
+/** The lines of `metrics.jsonl` without the times, which differ from run to run. */
 async function metricsOf(folder: string) {
   const text = await readFile(runFiles(folder).metrics, 'utf8');
   return text
     .trimEnd()
     .split('\n')
-    .map((line) => ({ ...JSON.parse(line), trainSeconds: 0 }));
+    .map((line) => ({ ...JSON.parse(line), trainSeconds: 0, waitSeconds: 0 }));
 }
 
 it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with the very same weights', async () => {

@@ -212,6 +212,7 @@ async function train(
           testError: test.standardError,
           testVerifiedError: test.verifiedError,
           trainSeconds,
+          waitSeconds: event.waitSeconds,
           relu: await neurons.count(event.state, event.epsilon),
         });
         if (better) await save(files.best, event.state);
