@@ -83,7 +83,11 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const metrics = await readMetrics(next.metrics, images);
         if (!Object.values(metrics).every(Number.isFinite)) {
           const { range, method = ibp } = options;
-          const used = { model, ...(range !== undefined && { range }), ...((bounded || planned.regularized) && { method }) };
+          const used = {
+            model,
+            ...(range !== undefined && { range }),
+            ...((bounded || planned.regularized) && { method }),
+          };
           const place = await firstNonFinite(device, used, state.params, batch, hyper);
           disposeTree([batch, hyper, next]);
           throw notFinite(step, epoch, metrics, place);
