@@ -1,6 +1,7 @@
 import type { Dataset, Split } from '@cert/datasets';
 import { describe, expect, it } from 'vitest';
-import { buildExperiment } from './experiment.js';
+import { buildExperiment, loadData } from './experiment.js';
+import type { HostBatch } from './host.js';
 import { type Choices, resolveConfig } from './preset.js';
 
 const split: Split = {
@@ -44,5 +45,29 @@ describe('buildExperiment', () => {
     const { model } = build({}, { ...dataset, normalize: { mean: [0.5], std: [0.25] } });
     expect(model.nodes[0]).toMatchObject({ name: 'normalize', op: 'affine', attrs: { scale: [4], shift: [-2] } });
     expect(build({}).model.nodes[0]!.op).toBe('conv2d');
+  });
+
+  it('augments the training images as the dataset says, and only them', async () => {
+    const images = Uint8Array.from({ length: 4 * 64 }, (_, i) => i);
+    const data = { ...dataset, train: { ...split, images }, test: { ...split, images }, augment: { flip: true, crop: 1 } };
+    const pixels = async (list: Iterable<HostBatch> | AsyncIterable<HostBatch>) => {
+      const values: number[] = [];
+      for await (const batch of list) values.push(...batch.images);
+      return values;
+    };
+    const { augment: _, ...plain } = data;
+    const [augmented, as] = [build({ batchSize: 2 }, data), build({ batchSize: 2 }, plain)];
+    expect(await pixels(augmented.batches(1, 0))).not.toEqual(await pixels(as.batches(1, 0)));
+    expect(await pixels(augmented.batches(1, 0))).toEqual(await pixels(augmented.batches(1, 0)));
+    expect(await pixels(augmented.testBatches())).toEqual(Array.from(images, (v) => Math.fround(v / 255)));
+  });
+});
+
+describe('loadData', () => {
+  it('asks for the folder of image-folder', async () => {
+    await expect(loadData({ dataset: 'image-folder', data: null, limit: null })).rejects.toMatchObject({
+      code: 'bad-argument',
+      cure: expect.stringContaining('--data FOLDER'),
+    });
   });
 });
