@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Comparison } from './compare.js';
+import { Comparison, ownTolerance } from './compare.js';
+import { Field } from './field.js';
 
 const row = (actual: number[], expected: number[], tolerance = { relative: 1e-3, absolute: 1e-6 }) => {
   const comparison = new Comparison('file', 'device');
@@ -39,5 +40,34 @@ describe('Comparison', () => {
     comparison.add('quantity', 2, 2, undefined, 'second');
     expect(comparison.rows()).toHaveLength(1);
     expect(comparison.rows()[0]).toMatchObject({ outcome: 'FAIL', absolute: 1, relative: 0.5, note: 'first 1 for 2' });
+  });
+
+  it('compares with limits', () => {
+    const outcome = (actual: number[], limits: number[]) => {
+      const comparison = new Comparison('file', 'device');
+      const tolerance = { relative: 0, absolute: 1e-3 };
+      comparison.addAtMost('quantity', actual, { shape: [limits.length], data: limits }, tolerance);
+      return comparison.rows()[0]!.outcome;
+    };
+    expect(outcome([-5, 1.0005], [0, 1])).toBe('pass');
+    expect(outcome([Number.NEGATIVE_INFINITY], [0])).toBe('pass');
+    expect(outcome([-5, 1.002], [0, 1])).toBe('FAIL');
+    expect(outcome([Number.NaN], [0])).toBe('FAIL');
+    expect(outcome([0], [0, 1])).toBe('FAIL');
+  });
+});
+
+describe('ownTolerance', () => {
+  const file = new Field({ max_abs_f32_vs_f64: { margins: 3e-4 } }, '');
+
+  it("is ten times the file's own distance from float64, or ten roundings of the largest number", () => {
+    expect(ownTolerance(file, 'margins', 5)).toEqual({ relative: 1e-5, absolute: 10 * 3e-4 });
+    const large = { shape: [2], data: [-1e4, Number.POSITIVE_INFINITY] };
+    expect(ownTolerance(file, 'margins', large).absolute).toBeCloseTo(1e4 * 10 * 2 ** -23, 9);
+  });
+
+  it('is 1e-5 where the file says nothing', () => {
+    expect(ownTolerance(file, 'others', 5).absolute).toBe(1e-5);
+    expect(ownTolerance(new Field({}, ''), 'margins', 5).absolute).toBe(1e-5);
   });
 });

@@ -1,4 +1,4 @@
-import type { Numbers } from './field.js';
+import type { Field, Numbers } from './field.js';
 
 /** How far a number may be from the file's: |difference| <= absolute + relative * |expected|. */
 export interface Tolerance {
@@ -10,6 +10,23 @@ export interface Tolerance {
 
 /** Bounds, losses, margins. */
 export const VALUE: Tolerance = { relative: 1e-4, absolute: 1e-5 };
+
+/** Ten roundings of float32, relative to the largest of the numbers that are compared. */
+const ROUNDINGS = 10 * 2 ** -23;
+
+/**
+ * What a file says of itself: `max_abs_f32_vs_f64` is how far its float32 numbers are from the same in float64, and ours may be ten
+ * times as far, or 1e-5 relative. Bounds are sums in which larger numbers cancel, hence ten roundings of the largest in any case.
+ *
+ * @param figure the entry of `max_abs_f32_vs_f64`; where the file has none, 1e-5 absolute
+ */
+export function ownTolerance(file: Field, figure: string, expected: Numbers | number): Tolerance {
+  const figures = file.has('max_abs_f32_vs_f64') ? file.get('max_abs_f32_vs_f64') : undefined;
+  const allowed = figures?.has(figure) ? 10 * figures.get(figure).number() : 1e-5;
+  const numbers = typeof expected === 'number' ? [expected] : expected.data;
+  const largest = numbers.reduce((max, number) => (Number.isFinite(number) ? Math.max(max, Math.abs(number)) : max), 0);
+  return { relative: 1e-5, absolute: Math.max(allowed, ROUNDINGS * largest) };
+}
 
 /** Numbers that both sides compute in double precision. */
 export const EXACT: Tolerance = { relative: 1e-12, absolute: 0 };
@@ -53,6 +70,13 @@ export class Comparison {
       for (const [i, number] of wanted.entries())
         entry.compare(got[i]!, number, wanted.length > 1 ? `${where}[${i}]` : where);
     }
+  }
+
+  /** Compares with limits that the numbers may not exceed. */
+  addAtMost(quantity: string, actual: readonly number[], limits: Numbers, tolerance: Tolerance): void {
+    // NaN is not at most anything: the limit is then what was expected.
+    const wanted = limits.data.map((limit, i) => (Number.isNaN(actual[i]) ? limit : Math.min(actual[i]!, limit)));
+    this.add(quantity, actual, { ...limits, data: wanted }, tolerance);
   }
 
   /** A quantity that could not be compared. */

@@ -40,7 +40,11 @@ describe('golden', () => {
     expect(code).toBe(0);
     expect(lines.at(-1)).toMatch(/^[1-9]\d+ passed, 0 failed$/);
     const seen = new Set(lines.slice(1, -1).map((line) => line.split(/\s+/).slice(0, 2).join(' ')));
-    const both = ['cert_norm', 'ibp_cnn', 'ibp_cnn_train', 'ibp_mlp', 'reg', 'trajectory'];
+    const relaxed = ['mlp', 'mlp_tie', 'cnn', 'cnn_kernels', 'cnn_remainder'];
+    const both = [
+      ...['cert_norm', 'ibp_cnn_train', 'reg', 'trajectory', 'residual_resnet', 'residual_identity', 'resnext_stride'],
+      ...relaxed.flatMap((name) => [`ibp_${name}`, `crown_${name}`]),
+    ];
     expect([...seen].sort()).toEqual(
       [
         ...both.flatMap((kind) => [`${kind}.json cpu`, `${kind}.json tfjs`]),
@@ -48,7 +52,7 @@ describe('golden', () => {
         'schedules.json host',
       ].sort(),
     );
-  });
+  }, 300_000);
 
   it.each([
     ['ibp_mlp.json', /"margin_lower":\{"shape":\[5,9\],"data":\[/, 1e-3, 'margin_lower'],
@@ -68,13 +72,48 @@ describe('golden', () => {
     expect(lines.at(-1)).toContain(`, ${failed.length} failed`);
   });
 
+  it('reports every changed number of linear relaxation', async () => {
+    await copy('crown_mlp.json', 'ibp_mlp.json', 'residual_identity.json');
+    for (const [name, field, by] of [
+      ['crown_mlp.json', /"crown_ibp_margin_upper":\{"shape":\[5,9\],"data":\[/, 1e-4],
+      ['crown_mlp.json', /"mixed":.*?"margin_lower":\{"shape":\[5,9\],"data":\[/, 1e-4],
+      ['crown_mlp.json', /"robust_loss":\[\{"crown_factor":1.0,"value":/, 1e-4],
+      ['crown_mlp.json', /"crown_relu_inputs":\[\{"lower":\{"shape":\[5,14\],"data":\[/, 1e-4],
+      ['crown_mlp.json', /"pgd_margin_upper":\{"shape":\[5,9\],"data":\[/, -9],
+      ['residual_identity.json', /"crown_margin_lower":\{"shape":\[1,4\],"data":\[/, 1e-4],
+    ] as const) {
+      await tamper(name, field, by);
+    }
+    const { code, lines } = await run(folder);
+    expect(code).toBe(1);
+    const rows = failures(lines).map((line) => `${line.slice(0, 22).trim()} ${line.slice(32, 78).trim()}`);
+    expect([...new Set(rows)].sort()).toEqual([
+      'crown_mlp.json crown_ibp_margin_lower <= pgd_margin_upper',
+      'crown_mlp.json crown_ibp_margin_upper',
+      'crown_mlp.json crown_margin_lower <= pgd_margin_upper',
+      'crown_mlp.json crown_relu_inputs.lower',
+      'crown_mlp.json loss_fusion.robust_loss',
+      'crown_mlp.json mixed.margin_lower',
+      'residual_identity.json crown_margin_lower',
+    ]);
+    expect(rows).toHaveLength(14);
+  });
+
+  it('names what a block lacks', async () => {
+    await copy('residual_identity.json');
+    const file = JSON.parse(await readFile(join(folder, 'residual_identity.json'), 'utf8'));
+    delete file.net[0].bn2;
+    await writeFile(join(folder, 'residual_identity.json'), JSON.stringify(file));
+    expect((await run(folder)).lines.join('\n')).toContain('FAIL ("net[0]" has no field "bn2"');
+  });
+
   it('reports a changed count and gradient of the regularizers', async () => {
     await copy('reg.json', 'ibp_cnn_train.json');
     await tamper('reg.json', /"n_active":/, 1);
     await tamper('reg.json', /"grad_total":\{"0.weight":\{"shape":\[4,2,3,3\],"data":\[/, 1e-3);
     const { code, lines } = await run(folder);
     expect(code).toBe(1);
-    const quantities = failures(lines).map((line) => line.slice(28, 74).trim());
+    const quantities = failures(lines).map((line) => line.slice(32, 78).trim());
     expect(new Set(quantities)).toEqual(new Set(['[0] eps=0.02 layers.n_active', '[0] eps=0.02 grad_total']));
     expect(quantities).toHaveLength(4);
   });
@@ -82,7 +121,7 @@ describe('golden', () => {
   it('makes rows of what is wrong with a file and goes on', async () => {
     await copy('schedules.json', 'reg.json', 'ibp_mlp.json');
     await writeFile(join(folder, 'cut.json'), '{"kind":"ibp_mlp","net":[');
-    await writeFile(join(folder, 'later.json'), '{"kind":"crown_cnn"}');
+    await writeFile(join(folder, 'later.json'), '{"kind":"lipschitz_cnn"}');
     await writeFile(join(folder, 'nothing.json'), '{"kind":"schedules","cases":[]}');
     await writeFile(join(folder, 'list.json'), '[1, 2]');
     const mlp = JSON.parse(await readFile(join(folder, 'ibp_mlp.json'), 'utf8'));
@@ -92,7 +131,7 @@ describe('golden', () => {
     expect(code).toBe(1);
     const text = lines.join('\n');
     expect(text).toMatch(/cut\.json +host .*FAIL \("cut\.json" is no JSON file/);
-    expect(text).toMatch(/later\.json +- +crown_cnn .*not covered/);
+    expect(text).toMatch(/later\.json +- +lipschitz_cnn .*not covered/);
     expect(text).toMatch(/nothing\.json .*FAIL \(there is nothing to compare\)/);
     expect(text).toMatch(/list\.json .*FAIL \(The file has no field "kind"/);
     expect(text).toMatch(/ibp_mlp\.json .*FAIL \("net\[0\]\.weight" has 125 numbers for the shape \[14,9\]/);

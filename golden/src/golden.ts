@@ -6,11 +6,13 @@ import { Comparison, type Row } from './compare.js';
 import { Field } from './field.js';
 import type { Kind } from './kind.js';
 import {
+  crownEvaluation,
   ibpEvaluation,
   ibpTraining,
   initialization,
   normalized,
   regularization,
+  residualEvaluation,
   schedules,
   trajectory,
 } from './kinds/index.js';
@@ -25,6 +27,10 @@ export const KINDS: { readonly [kind: string]: Kind } = {
   schedules,
   init: initialization,
   trajectory,
+  crown_mlp: crownEvaluation,
+  crown_cnn: crownEvaluation,
+  residual_resnet: residualEvaluation,
+  residual_resnext: residualEvaluation,
 };
 
 /**

@@ -1,10 +1,12 @@
 import {
+  add,
   batchNorm,
   conv2d,
   dense,
   flatten,
   type GraphBuilder,
   graph,
+  INPUT,
   type Layer,
   type Model,
   relu,
@@ -47,12 +49,15 @@ export function inputPlacement(x: Field): { readonly shape: Shape; readonly plac
   return { shape: image, placement: { image, flat: false } };
 }
 
-/** Reads `net`: a chain of layers. `x` gives the input's shape; `front` is put in front of them, in our layout. */
+/** Residual blocks and the number of their convolutions, each with a BatchNorm: `conv1`, `bn1`, relu, `conv2`, `bn2`, ... */
+const BLOCKS: { readonly [type: string]: number } = { basic_block: 2, resnext_block: 3 };
+
+/** Reads `net`: a chain of layers and blocks. `x` gives the input's shape; `front` is put in front of them, in our layout. */
 export function readNet(net: Field, x: Field, front: readonly Layer[] = []): Net {
   const { shape, placement } = inputPlacement(x);
   const builder = graph(shape);
-  const reader = new NetReader(builder, placement);
-  for (const layer of front) builder.add(layer);
+  const first = front.reduce((node, layer) => builder.add(layer, [node]), INPUT);
+  const reader = new NetReader(builder, first, placement);
   for (const [i, layer] of net.list().entries())
     reader.add(layer, layer.has('name') ? layer.get('name').text() : `${i}`);
   return reader.finish();
@@ -67,53 +72,81 @@ class NetReader {
   private readonly biasesBeforeNorm = new Set<string>();
   private lastBias: string | undefined;
 
+  /** @param node the one that feeds what is added next */
   constructor(
     private readonly builder: GraphBuilder,
-    private placement: Placement,
+    private node: string,
+    placement: Placement,
   ) {
-    this.placements.set('input', placement);
+    this.placements.set(INPUT, placement);
+    this.placements.set(node, placement);
   }
 
   add(layer: Field, name: string): void {
     const type = layer.get('type').text();
+    if (Object.hasOwn(BLOCKS, type)) this.addBlock(layer, name, BLOCKS[type]!);
+    else this.addLayer(layer, type, name);
+  }
+
+  private addBlock(block: Field, name: string, convolutions: number): void {
+    const input = this.node;
+    for (let i = 1; i <= convolutions; i++) {
+      if (i > 1) this.append(relu(), `relu_${name}.relu${i - 1}`);
+      for (const part of [`conv${i}`, `bn${i}`]) this.add(block.get(part), `${name}.${part}`);
+    }
+    const main = this.node;
+    this.goOnFrom(input);
+    const shortcut = block.get('shortcut');
+    if (shortcut.value !== null) {
+      for (const [i, layer] of shortcut.list().entries()) this.add(layer, `${name}.shortcut.${i}`);
+    }
+    this.append(add(), `add_${name}`, [main, this.node]);
+    this.append(relu(), `relu_${name}`);
+  }
+
+  private addLayer(layer: Field, type: string, name: string): void {
     const node = `${type}_${name}`;
-    const before = this.placement;
+    const before = this.placements.get(this.node)!;
     const bias = this.lastBias;
-    this.lastBias = undefined;
     if (type === 'conv2d') {
       const [filters, , kernel] = layer.get('weight').tensor().shape as [number, number, number];
       const [stride, padding, groups] = ['stride', 'padding', 'groups'].map((key) => layer.get(key).number());
-      this.builder.add(
-        conv2d(filters, { kernel, stride: stride!, padding: padding!, groups: groups! }),
-        undefined,
-        node,
-      );
+      this.append(conv2d(filters, { kernel, stride: stride!, padding: padding!, groups: groups! }), node);
       this.weigh(layer, name, node, 'kernel', convKernel);
       this.lastBias = `${name}.bias`;
-      this.placement = this.imageOf(node);
     } else if (type === 'linear') {
-      this.builder.add(dense(layer.get('weight').tensor().shape[0]!), undefined, node);
+      this.append(dense(layer.get('weight').tensor().shape[0]!), node, [this.node], { flat: true });
       this.weigh(layer, name, node, 'kernel', (weight) => denseKernelAfter(weight, before));
       this.lastBias = `${name}.bias`;
-      this.placement = { flat: true };
     } else if (type === 'batchnorm2d' || type === 'batchnorm1d') {
       const [momentum, epsilon] = [layer.get('momentum').number(), layer.get('eps').number()];
-      this.builder.add(batchNorm({ momentum, epsilon }), undefined, node);
+      this.append(batchNorm({ momentum, epsilon }), node);
       const convert = (vector: Numbers) => features(vector, before);
       this.weigh(layer, name, node, 'gamma', convert);
       this.set(this.stats, this.statSlots, layer, name, 'running_mean', { node, name: 'mean', convert });
       this.set(this.stats, this.statSlots, layer, name, 'running_var', { node, name: 'variance', convert });
       if (bias !== undefined) this.biasesBeforeNorm.add(bias);
     } else if (type === 'relu') {
-      this.builder.add(relu(), undefined, node);
+      this.append(relu(), node);
     } else if (type === 'flatten') {
-      this.builder.add(flatten(), undefined, node);
+      this.append(flatten(), node, [this.node], { ...before, flat: true });
       this.lastBias = bias;
-      this.placement = { ...before, flat: true };
     } else {
       throw layer.wrong(`is a layer of the unknown type "${type}"`);
     }
-    this.placements.set(node, this.placement);
+  }
+
+  /** Adds a layer; without a `placement` its output lies as an image or, for a vector, as its input does. */
+  private append(layer: Layer, node: string, inputs: readonly string[] = [this.node], placement?: Placement): void {
+    const before = this.placements.get(inputs[0]!)!;
+    this.builder.add(layer, inputs, node);
+    this.placements.set(node, placement ?? this.imageOf(node) ?? before);
+    this.goOnFrom(node);
+  }
+
+  private goOnFrom(node: string): void {
+    this.node = node;
+    this.lastBias = undefined;
   }
 
   finish(): Net {
@@ -141,9 +174,9 @@ class NetReader {
     slots.set(`${name}.${field}`, slot);
   }
 
-  private imageOf(node: string): Placement {
+  private imageOf(node: string): Placement | undefined {
     const [h, w, c] = this.builder.shapeOf(node);
-    return { image: [h!, w!, c!], flat: false };
+    return c === undefined ? undefined : { image: [h!, w!, c], flat: false };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Row } from './compare.js';
 
-const columns = { file: 18, device: 6, quantity: 46, absolute: 9, relative: 9, tolerance: 23 } as const;
+const columns = { file: 22, device: 6, quantity: 46, absolute: 9, relative: 9, tolerance: 23 } as const;
 
 const short = (value: number): string => (Number.isNaN(value) ? '-' : value === 0 ? '0' : value.toExponential(1));
 
