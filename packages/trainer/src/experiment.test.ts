@@ -16,29 +16,54 @@ const dataset: Dataset = { name: 'grey', train: split, test: split, range: { min
 
 const build = (choices: Choices, data: Parameters<typeof buildExperiment>[1] = dataset) =>
   buildExperiment(resolveConfig(choices), data);
-const ops = (choices: Choices) => build(choices).model.nodes.map(({ op }) => op);
-const batchNorms = (choices: Choices) => ops(choices).filter((op) => op === 'batchNorm').length;
 
 describe('buildExperiment', () => {
-  it.each([
-    ['cnn7', { null: 6, none: 0, conv: 5, full: 6 }],
-    ['small-conv', { null: 3, none: 0, full: 3 }],
-    ['mlp', { null: 2, none: 0, full: 2 }],
-  ] as const)('puts BatchNorm into %s where it is asked for', (model, wanted) => {
-    for (const [place, count] of Object.entries(wanted)) {
-      const batchNorm = place === 'null' ? null : place;
-      expect([place, batchNorms({ model, width: 2, dense: 4, batchNorm })]).toEqual([place, count]);
-    }
+  it('puts BatchNorm where it is asked for', () => {
+    const batchNorms = (batchNorm: string | null) => {
+      const { model } = build({ model: 'cnn7', width: 2, dense: 4, batchNorm });
+      return model.nodes.filter(({ op }) => op === 'batchNorm').length;
+    };
+    expect([null, 'none', 'conv', 'full'].map(batchNorms)).toEqual([6, 0, 5, 6]);
   });
 
-  it('refuses a place that the architecture has no choice for', () => {
-    expect(() => batchNorms({ model: 'mlp', batchNorm: 'conv' })).toThrow(
-      expect.objectContaining({
-        code: 'bad-argument',
-        problem: 'mlp has no choice of BatchNorm "conv".',
-        cure: expect.stringContaining('Give --bn none or --bn full'),
-      }),
-    );
+  it.each([
+    ['natural', ['natural', 'natural', 'natural']],
+    ['pgd', ['pgd', 'pgd', 'pgd']],
+    ['vanilla', ['natural', 'robust', 'robust']],
+    ['fast', ['natural', 'robust', 'robust']],
+    ['crown-ibp', ['natural', 'crown-ibp-fused', 'robust']],
+    ['stability', ['natural', 'robust', 'robust']],
+    ['volume', ['natural', 'robust', 'robust']],
+  ])('%s minimizes %o over the ramp', (method, names) => {
+    const { plan } = build({ method });
+    expect([0, 0.5, 1].map((ramp) => plan.objective(ramp).name)).toEqual(names);
+  });
+
+  it.each(['natural', 'pgd'])('%s has the target radius from the first step on', (method) => {
+    const { plan, epochs, stepsPerEpoch } = build({ method });
+    for (let step = 0; step < epochs * stepsPerEpoch; step++) expect(plan.epsilon(step)).toBe(0.1);
+  });
+
+  it('weights regularizers over the warmup or throughout, each by its own weight', () => {
+    const weights = (choices: Choices) => {
+      const { plan, regularizers, stepsPerEpoch } = build(choices);
+      return {
+        names: regularizers.map(({ name }) => name),
+        weights: [0, 0.5, 1].map(plan.regWeight),
+        epochs: plan.regularizedSteps / stepsPerEpoch,
+      };
+    };
+    // The ramp of digits/quick ends after epoch 6.
+    const fast = { names: ['tightness', 'relu-balance'], weights: [0.5, 0.25, 0], epochs: 6 };
+    expect(weights({})).toEqual(fast);
+    expect(weights({ regularizers: ['tightness', '0.1*l1'] })).toEqual({ ...fast, names: ['tightness', '0.1 * l1'] });
+    expect(weights({ method: 'stability' })).toEqual({
+      names: ['relu-stability', 'l1'],
+      weights: [1e-5, 1e-5, 1e-5],
+      epochs: Number.POSITIVE_INFINITY,
+    });
+    expect(weights({ method: 'vanilla' }).epochs).toBe(0);
+    expect(weights({ regWeight: 0 }).epochs).toBe(0);
   });
 
   it('lets the model normalize as the dataset says', () => {
@@ -49,7 +74,12 @@ describe('buildExperiment', () => {
 
   it('augments the training images as the dataset says, and only them', async () => {
     const images = Uint8Array.from({ length: 4 * 64 }, (_, i) => i);
-    const data = { ...dataset, train: { ...split, images }, test: { ...split, images }, augment: { flip: true, crop: 1 } };
+    const data = {
+      ...dataset,
+      train: { ...split, images },
+      test: { ...split, images },
+      augment: { flip: true, crop: 1 },
+    };
     const pixels = async (list: Iterable<HostBatch> | AsyncIterable<HostBatch>) => {
       const values: number[] = [];
       for await (const batch of list) values.push(...batch.images);
