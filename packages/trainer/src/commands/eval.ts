@@ -143,19 +143,25 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
   });
 }
 
+interface Progress {
+  readonly images: number;
+  readonly of: number;
+  readonly before: number;
+}
+
 /** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
 function progress(terminal: Terminal) {
   const report = reporter(terminal);
-  let tenth = 0;
+  const tenths = ({ images, of }: Progress) => Math.floor((10 * images) / of);
+  let told = 0;
   return {
-    tell(state: { readonly images: number; readonly of: number; readonly before: number }) {
+    tell(state: Progress) {
       const { images, of, before } = state;
-      if (images === before && before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
-      if (images === before) return;
-      report({ type: 'evaluating', ...state });
-      const now = Math.floor((10 * images) / of);
-      if (terminal.screen === null && now > tenth) terminal.out(`${images} of ${of} images`);
-      tenth = now;
+      if (images > before) report({ type: 'evaluating', ...state });
+      else if (before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
+      if (terminal.screen === null && images > before && tenths(state) > told)
+        terminal.out(`${images} of ${of} images`);
+      told = tenths(state);
     },
     close: () => report({ type: 'failed', message: '' }),
   };
