@@ -1,7 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { Terminal } from './terminal.js';
 
-/** Shows how far a row of tasks is: on a screen a bar, in a pipe a line for each task. */
+/** Shows which of a row of tasks is under way, after those that are done: on a screen a bar, in a pipe a line for each. */
 export function showCount(
   terminal: Terminal,
   total: number,
@@ -16,7 +16,7 @@ export function showCount(
   bar.start(total, 0, { what: '' });
   return {
     next(done, what) {
-      bar.update(done, { what });
+      bar.update(done + 1, { what });
       // Drawing weights blocks the timer that draws the bar.
       bar.render();
     },

@@ -6,10 +6,11 @@ import { BATCH_NORMS, INITIALIZERS, MODELS } from '../catalog.js';
 import { chooseDevice } from '../choose-device.js';
 import type { FieldName, RunConfig } from '../config.js';
 import { loadData } from '../experiment.js';
-import { compareInits, formatInitReport } from '../init-report.js';
+import { compareInits, formatInitReport, type InitReport } from '../init-report.js';
 import { choose } from '../names.js';
 import { freePath } from '../new-folder.js';
 import { meanRadiusFigure } from '../plots/mean-radius.js';
+import type { Heading } from '../plots/render.js';
 import { resolveConfig } from '../preset.js';
 import { showCount } from '../show-count.js';
 import type { Terminal } from '../terminal.js';
@@ -65,20 +66,32 @@ export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: A
         const settings = { model: config.model, width, dense, batchNorm, inputShape, classes, data: source.name };
         const result = { ...settings, ...report, device: device.name };
         const folder = raw.out ?? freePath('diagnose', `init-${config.model}`);
-        const title = `Bounds at initialization: ${config.model}`;
-        const subtitle = [
-          `${batchNorm === null ? '' : `BatchNorm ${batchNorm}, `}${report.parameters.toLocaleString('en')} parameters`,
-          `IBP at epsilon ${epsilon}, ${report.images} images of ${source.name} (${inputShape.join('x')}), seed ${seeds.join(', ')}`,
+        const heading = headingOf(config, source, report);
+        await saveDiagnosis(folder, 'init', result, meanRadiusFigure(report.inits, heading));
+        const { title, subtitle } = heading;
+        const text = [
+          ...['', title, ...subtitle],
+          ...['', formatInitReport(report), '', `init.json and init.svg are in ${folder}`],
         ];
-        await saveDiagnosis(folder, 'init', result, meanRadiusFigure(report.inits, { title, subtitle }));
-        const tables = `\n${title}\n${subtitle.join('\n')}\n\n${formatInitReport(report)}\n\ninit.json and init.svg are in ${folder}`;
-        terminal.out(json ? JSON.stringify({ ...result, folder }) : tables);
+        terminal.out(json ? JSON.stringify({ ...result, folder }) : text.join('\n'));
       } finally {
         shown?.close();
         await device.dispose();
       }
     },
   );
+}
+
+/** What stands over the tables and the figure. */
+function headingOf({ model, batchNorm, epsilon }: RunConfig, { name, shape }: Source, report: InitReport): Heading {
+  const { parameters, images, seeds } = report;
+  return {
+    title: `Bounds at initialization: ${model}`,
+    subtitle: [
+      `${batchNorm === null ? '' : `BatchNorm ${batchNorm}, `}${parameters.toLocaleString('en')} parameters`,
+      `IBP at epsilon ${epsilon}, ${images} images of ${name} (${shape.join('x')}), seed ${seeds.join(', ')}`,
+    ],
+  };
 }
 
 /** What is measured on. */
@@ -128,16 +141,19 @@ function readInits(text: string): { readonly [name: string]: Initializer } {
 
 /** Whole numbers with commas between them. */
 function wholeNumbers(option: string, text: string, least: number): number[] {
-  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (numbers.every((n) => Number.isSafeInteger(n) && n >= least)) return numbers;
+  const numbers = text.split(',').map(toNumber);
+  if (numbers.every((n) => isWhole(n, least))) return numbers;
   throw badOption(option, text, `whole numbers of at least ${least} with commas between them`);
 }
 
 function wholeNumber(option: string, text: string, least: number): number {
-  const [number, ...more] = wholeNumbers(option, text, least);
-  if (more.length === 0) return number!;
-  throw badOption(option, text, `one whole number of at least ${least}`);
+  const number = toNumber(text);
+  if (isWhole(number, least)) return number;
+  throw badOption(option, text, `a whole number of at least ${least}`);
 }
+
+const toNumber = (text: string) => (text.trim() === '' ? Number.NaN : Number(text));
+const isWhole = (n: number, least: number) => Number.isSafeInteger(n) && n >= least;
 
 const badOption = (option: string, got: string, wanted: string) =>
   new CertError('bad-argument', `${option} is ${got}.`, `Give ${wanted}.`);
