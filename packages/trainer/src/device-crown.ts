@@ -1,0 +1,147 @@
+import { crownMargins, ibp, linearRelaxation, lowerBound, marginSpec, runningNorm } from '@cert/bounds';
+import {
+  type Batch,
+  type DataRange,
+  INPUT,
+  linfBall,
+  type Model,
+  type Params,
+  reluInputs,
+  type Stats,
+  type Tensor,
+  type Tensor1D,
+  tf,
+} from '@cert/core';
+import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
+import type { Network } from './evaluate.js';
+import type { Hyper } from './optimizer.js';
+
+/** Lower margins of single images by CROWN. */
+export interface DeviceCrown {
+  /**
+   * @param batch one image and its label
+   * @param hyper `epsilon`
+   * @returns lower margins [classes - 1]
+   */
+  lowerMargins(network: Network, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
+  dispose(): Promise<void>;
+}
+
+/** What {@link createDeviceCrown} is made of. */
+export interface DeviceCrownOptions {
+  readonly device: Device;
+  readonly model: Model;
+  /** The range that perturbed images are clipped to; default [0, 1]. */
+  readonly range?: DataRange | null | undefined;
+  /** Neurons that are bounded by one call; default 256. */
+  readonly chunk?: number;
+}
+
+type NetworkTensors = { readonly params: Params; readonly stats: Stats };
+type Sides = { readonly lower: Tensor; readonly upper: Tensor };
+type HostSides = { readonly lower: Float32Array; readonly upper: Float32Array };
+
+/**
+ * CROWN as `crown()` of `@cert/bounds` computes it, driven from the host: only neurons that IBP leaves unstable get a backward pass of
+ * their own. The others are linear on the whole box, and IBP's bounds say so; in a network trained for certification they are most.
+ * One small computation per layer is compiled and called as often as there are chunks of neurons.
+ */
+export function createDeviceCrown({ device, model, range, chunk = 256 }: DeviceCrownOptions): DeviceCrown {
+  const names = reluInputs(model).filter((name) => name !== INPUT);
+  const shapes = new Map(model.nodes.map(({ name, shape }) => [name, shape]));
+  const settingOf = (tensors: NetworkTensors, at: { readonly [node: string]: Sides }) => ({
+    norm: runningNorm(tensors.stats),
+    at,
+  });
+
+  const start = device.jit((tensors: NetworkTensors, { images }: Batch, { epsilon }: Hyper) => {
+    const { at } = ibp.bound(model, tensors.params, runningNorm(tensors.stats), linfBall(images, epsilon!, range));
+    return Object.fromEntries(names.map((name) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }]));
+  });
+  const layers = names.map((name) =>
+    device.jit(
+      (
+        tensors: NetworkTensors,
+        { images }: Batch,
+        { epsilon }: Hyper,
+        at: { readonly [node: string]: Sides },
+        neurons: Tensor,
+      ) => {
+        const shape = shapes.get(name)!;
+        const size = shape.reduce((a, b) => a * b, 1);
+        const rows = tf.reshape(tf.cast(tf.oneHot(neurons as Tensor1D, size), 'float32'), [chunk, ...shape]);
+        const least = (coefficients: Tensor) =>
+          lowerBound(
+            linearRelaxation,
+            model,
+            tensors.params,
+            settingOf(tensors, at),
+            linfBall(images, epsilon!, range),
+            name,
+            { coefficients, count: chunk },
+          );
+        return { lower: least(rows), upper: tf.neg(least(tf.neg(rows))) };
+      },
+    ),
+  );
+  const finish = device.jit(
+    (
+      tensors: NetworkTensors,
+      { images, labels }: Batch,
+      { epsilon }: Hyper,
+      at: { readonly [node: string]: Sides },
+    ) => {
+      const box = linfBall(images, epsilon!, range);
+      const spec = marginSpec(labels, model.classes);
+      return { lower: crownMargins(model, tensors.params, runningNorm(tensors.stats), box, spec, at) };
+    },
+  );
+
+  return {
+    async lowerMargins(network, batch, hyper) {
+      const intervals = await start(network, batch, hyper);
+      const at: { [node: string]: OnDevice<Sides> } = {};
+      try {
+        for (const [i, name] of names.entries()) {
+          const sides = await read(intervals[name]!);
+          for (const neurons of chunked(unstable(sides), chunk)) {
+            const indices = device.put(filled(neurons, chunk), [chunk]);
+            const bounds = await layers[i]!(network, batch, hyper, at, indices);
+            const tight = await read(bounds);
+            disposeTree([indices, bounds]);
+            neurons.forEach((neuron, k) => {
+              sides.lower[neuron] = tight.lower[k]!;
+              sides.upper[neuron] = tight.upper[k]!;
+            });
+          }
+          const shape = [1, ...shapes.get(name)!];
+          at[name] = { lower: device.put(sides.lower, shape), upper: device.put(sides.upper, shape) };
+        }
+        const out = await finish(network, batch, hyper, at);
+        const lower = await out.lower.data();
+        disposeTree(out);
+        return lower;
+      } finally {
+        disposeTree([intervals, at]);
+      }
+    },
+    async dispose() {
+      for (const compiled of [start, ...layers, finish]) await compiled.dispose();
+    },
+  };
+}
+
+async function read({ lower, upper }: OnDevice<Sides>): Promise<HostSides> {
+  return { lower: Float32Array.from(await lower.data()), upper: Float32Array.from(await upper.data()) };
+}
+
+/** The neurons that are neither active nor inactive on the whole box; bounds that are NaN count as unstable. */
+const unstable = ({ lower, upper }: HostSides): number[] =>
+  [...lower.keys()].filter((i) => !(lower[i]! >= 0 || upper[i]! <= 0));
+
+const chunked = (neurons: readonly number[], size: number): number[][] =>
+  Array.from({ length: Math.ceil(neurons.length / size) }, (_, i) => neurons.slice(i * size, (i + 1) * size));
+
+/** Indices for a full chunk, the last one repeated, so that every call has one shape. */
+const filled = (neurons: readonly number[], size: number): Int32Array =>
+  Int32Array.from({ length: size }, (_, i) => neurons[Math.min(i, neurons.length - 1)]!);
