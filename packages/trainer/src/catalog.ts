@@ -1,60 +1,20 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
 import { crown, crownIbp, ibp } from '@cert/bounds';
-import { type BoundMethod, CertError, type Model, type Regularizer, type Shape } from '@cert/core';
+import { type BoundMethod, CertError, type Regularizer } from '@cert/core';
 import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { deviceNames } from '@cert/jit';
-import { cnn7, mlp, type Normalization, smallConv } from '@cert/models';
-import { reluBalance, tightness } from '@cert/regularizers';
+import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
+import { naturalObjective, robustObjective } from './objective.js';
+import { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
 import { adam, type Optimizer, sgd } from './optimizer.js';
-import { linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
+import { type PgdOptions, pgdObjective } from './pgd.js';
+import { fallingWeight, type Plan, type Ramp, regularizedEpochs } from './plan.js';
+import { constant, linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
 
-/** What an architecture of the command may depend on; `null` is its own default. */
-export interface ModelSize {
-  readonly inputShape: Shape;
-  readonly classes: number;
-  readonly width: number | null;
-  readonly dense: number | null;
-  readonly batchNorm: BatchNormPlace | null;
-  /** The input normalization of the dataset. */
-  readonly normalize?: Normalization | undefined;
-}
-
-/** Where BatchNorm stands: nowhere, after the convolutions, after the hidden dense layers too. */
-export type BatchNormPlace = 'none' | 'conv' | 'full';
-
-/** Places of BatchNorm. */
-export const BATCH_NORMS: Table<BatchNormPlace> = { none: 'none', conv: 'conv', full: 'full' };
+export { BATCH_NORMS, MODELS, type ModelSize } from './architectures.js';
 
 type Table<T> = { readonly [name: string]: T };
-
-/** Architectures. */
-export const MODELS: Table<(size: ModelSize) => Model> = {
-  'small-conv': ({ width, dense, batchNorm, ...shape }) =>
-    smallConv({
-      ...shape,
-      dense: dense ?? undefined,
-      filters: width === null ? undefined : [width, 2 * width],
-      batchNorm: everywhereOrNowhere('small-conv', batchNorm),
-    }),
-  cnn7: ({ width, dense, batchNorm, ...shape }) =>
-    cnn7({ ...shape, width: width ?? undefined, dense: dense ?? undefined, batchNorm: batchNorm ?? undefined }),
-  mlp: ({ width, dense, batchNorm, ...shape }) =>
-    mlp({ ...shape, hidden: [width ?? 100, dense ?? 100], batchNorm: everywhereOrNowhere('mlp', batchNorm) ?? true }),
-};
-
-/** @throws CertError `bad-argument` for a place that the architecture has no choice for */
-function everywhereOrNowhere(model: string, place: BatchNormPlace | null): boolean | undefined {
-  if (place === 'conv') throw noSuchBatchNorm(model, place, ['none', 'full']);
-  return place === null ? undefined : place === 'full';
-}
-
-const noSuchBatchNorm = (model: string, place: BatchNormPlace, known: readonly BatchNormPlace[]) =>
-  new CertError(
-    'bad-argument',
-    `${model} has no choice of BatchNorm "${place}".`,
-    `Give ${known.map((name) => `--bn ${name}`).join(' or ')}, leave the option out, or take another --model (cnn7 has all).`,
-  );
 
 /** Initializations. */
 export const INITIALIZERS: Table<Initializer> = {
@@ -68,6 +28,37 @@ export const INITIALIZERS: Table<Initializer> = {
 export const REGULARIZERS: Table<(options: { readonly tolerance: number }) => Regularizer> = {
   tightness,
   'relu-balance': reluBalance,
+  'relu-stability': reluStability,
+  volume,
+  l1,
+};
+
+/** How regularizers are weighted: over the ramp of the radius, and up to which epoch. */
+export interface Weighting {
+  /** From the weight at the beginning. */
+  readonly weight: (weight: number) => Plan['regWeight'];
+  readonly epochs: (ramp: Ramp) => number;
+}
+
+/** Weightings of regularizers. */
+export const REG_SCHEDULES: Table<Weighting> = {
+  warmup: { weight: fallingWeight, epochs: regularizedEpochs },
+  constant: { weight: constant, epochs: () => Number.POSITIVE_INFINITY },
+};
+
+/** What an objective may depend on. */
+export interface ObjectiveOptions {
+  readonly naturalWeight: number;
+  readonly pgd: PgdOptions;
+}
+
+/** Objectives. */
+export const OBJECTIVES: Table<(options: ObjectiveOptions) => ObjectiveSchedule> = {
+  natural: () => always(naturalObjective),
+  pgd: ({ pgd }) => always(pgdObjective(pgd)),
+  robust: ({ naturalWeight }) => certified(robustObjective({ naturalWeight })),
+  'crown-ibp-fused': ({ naturalWeight }) => crownIbpSchedule({ naturalWeight }),
+  'crown-ibp': ({ naturalWeight }) => crownIbpSchedule({ naturalWeight, fusion: false }),
 };
 
 /** Optimizers. */

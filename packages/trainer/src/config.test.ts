@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { checkConfig } from './config.js';
-import { METHODS, PRESETS, resolveConfig } from './preset.js';
+import { METHODS } from './methods.js';
+import { PRESETS, resolveConfig } from './preset.js';
 
 describe('resolveConfig', () => {
-  it.each(Object.keys(PRESETS))('%s gives a whole, valid configuration for every method', (preset) => {
-    for (const method of Object.keys(METHODS)) {
-      const config = resolveConfig({ preset, method });
-      expect(checkConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
-    }
+  it.each(Object.entries(PRESETS))('%s gives a whole, valid configuration', (preset, { method }) => {
+    const config = resolveConfig({ preset });
+    expect(config.method).toBe(method);
+    expect(checkConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  it.each(Object.keys(METHODS))('%s can be chosen for any preset', (method) => {
+    for (const preset of ['digits/quick', 'cifar10/cnn7/fast'])
+      expect(resolveConfig({ preset, method }).method).toBe(method);
   });
 
   it('digits/quick is what its documentation says', () => {
@@ -30,10 +35,46 @@ describe('resolveConfig', () => {
     expect(resolveConfig({ method: 'vanilla', init: 'ibp' })).toMatchObject({ init: 'ibp', regWeight: 0 });
   });
 
+  it('cifar10 has the schedule of the paper at full length, and pgd its attack', () => {
+    expect(resolveConfig({ preset: 'cifar10/wide-resnet-8/fast' })).toMatchObject({
+      ...{ method: 'fast', dataset: 'cifar10', model: 'wide-resnet-8', epsilon: 8 / 255, epochs: 160, batchSize: 128 },
+      ...{ rampStart: 2, rampLength: 80, milestones: [120, 140], learningRate: 5e-4, regWeight: 0.5, accumulate: 1 },
+    });
+    expect(resolveConfig({ preset: 'cifar10-70/resnext/pgd' })).toMatchObject({
+      ...{ method: 'pgd', objective: 'pgd', epochs: 70, milestones: [50, 60], rampStart: 1, rampLength: 0 },
+      ...{ pgdSteps: 7, pgdStepSize: 0.25, regularizers: [], init: 'xavier' },
+    });
+  });
+
+  it('mnist keeps its schedule', () => {
+    expect(resolveConfig({ preset: 'mnist/cnn7/fast' })).toMatchObject({
+      ...{
+        model: 'cnn7',
+        epsilon: 0.4,
+        epochs: 70,
+        rampStart: 1,
+        rampLength: 20,
+        milestones: [50, 60],
+        batchSize: 256,
+      },
+    });
+  });
+
+  it('takes the method from the preset, unless one is chosen', () => {
+    const choose = (method?: string) => resolveConfig({ preset: 'mnist/cnn7/crown-ibp', method });
+    expect(choose()).toMatchObject({ method: 'crown-ibp', objective: 'crown-ibp-fused' });
+    expect(choose('stability')).toMatchObject({
+      ...{ preset: 'mnist/cnn7/crown-ibp', method: 'stability', objective: 'robust' },
+      ...{ regularizers: ['relu-stability', 'l1'], regWeight: 1e-5, regSchedule: 'constant' },
+    });
+  });
+
   it.each([
     [{ preset: 'digits/quik' }, 'There is no preset "digits/quik".', 'Did you mean "digits/quick"?'],
+    [{ preset: 'cifar10/cnn7/fats' }, 'no preset', 'Did you mean "cifar10/cnn7/fast"'],
+    [{ preset: 'imagenet' }, 'no preset', 'digits/quick, or <dataset>/<model>/<method> of mnist fashion-mnist cifar10'],
     [{ method: 'vanila' }, 'There is no method "vanila".', 'Did you mean "vanilla"?'],
-    [{ model: 'cnn' }, 'There is no model "cnn".', 'Did you mean "cnn7"?'],
+    [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],
     [{ dataset: 'mnsit' }, 'There is no dataset "mnsit".', 'Did you mean "mnist"'],
     [{ device: 'gpu' }, 'There is no device "gpu".', 'Known: auto, '],
     [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1.'],
@@ -41,6 +82,10 @@ describe('resolveConfig', () => {
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],
     [{ learningRate: Number.POSITIVE_INFINITY }, '--learning-rate is Infinity.', 'finite'],
     [{ regularizers: ['tightnes'] }, '--regularizers is ["tightnes"].', 'tightness, relu-balance'],
+    [{ regularizers: ['x*l1'] }, '--regularizers is ["x*l1"].', 'weight*name'],
+    [{ regularizers: ['2*3*l1'] }, '--regularizers is ["2*3*l1"].', 'weight*name'],
+    [{ objective: 'robustt' }, 'There is no objective "robustt".', 'Did you mean "robust"?'],
+    [{ accumulate: 0 }, '--accumulate is 0.', 'whole number'],
     [{ batchNorm: 'all' }, '--bn is "all".', 'none, conv, full'],
     [{ rampLength: 20 }, 'The ramp ends after epoch 21 and training after epoch 12', 'Raise --epochs'],
   ])('refuses %o', (choices, problem, cure) => {
@@ -57,7 +102,15 @@ describe('checkConfig', () => {
   const { seed: _, ...incomplete } = resolveConfig();
 
   it('reads the runs from before a field existed', () => {
-    const { batchNorm: _, ...older } = resolveConfig();
+    const {
+      batchNorm: _a,
+      accumulate: _b,
+      objective: _c,
+      pgdSteps: _d,
+      pgdStepSize: _e,
+      regSchedule: _f,
+      ...older
+    } = resolveConfig();
     expect(checkConfig(older)).toEqual(resolveConfig());
   });
 

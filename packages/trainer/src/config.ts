@@ -1,5 +1,16 @@
 import { CertError } from '@cert/core';
-import { BATCH_NORMS, DATASETS, DEVICES, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
+import {
+  BATCH_NORMS,
+  DATASETS,
+  DEVICES,
+  INITIALIZERS,
+  MODELS,
+  OBJECTIVES,
+  OPTIMIZERS,
+  RAMPS,
+  REG_SCHEDULES,
+  REGULARIZERS,
+} from './catalog.js';
 import { choose, unknownName } from './names.js';
 
 /** Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. */
@@ -17,6 +28,7 @@ export interface RunConfig {
   readonly epsilon: number;
   readonly epochs: number;
   readonly batchSize: number;
+  readonly accumulate: number;
   readonly schedule: string;
   readonly rampStart: number;
   readonly rampLength: number;
@@ -26,8 +38,12 @@ export interface RunConfig {
   readonly milestones: readonly number[];
   readonly learningRateFactor: number;
   readonly clipNorm: number | null;
+  readonly objective: string;
+  readonly pgdSteps: number;
+  readonly pgdStepSize: number;
   readonly regularizers: readonly string[];
   readonly regWeight: number;
+  readonly regSchedule: string;
   readonly regTolerance: number;
   readonly naturalWeight: number;
   readonly seed: number;
@@ -109,6 +125,12 @@ const list = <T>(flag: string, help: string, item: (text: string) => T, wanted: 
     (value) => Array.isArray(value) && value.every(test),
   );
 
+/** Whether a text is the name of a regularizer, or weight*name. */
+function isRegularizer(item: string): boolean {
+  const [name = '', weight = '1', ...rest] = item.split('*').reverse();
+  return rest.length === 0 && Object.hasOwn(REGULARIZERS, name) && isNumber(toNumber(weight), 0);
+}
+
 /** The fields that options set; `preset` and `method` choose values for these. */
 export type FieldName = Exclude<keyof RunConfig, 'preset' | 'method'>;
 
@@ -140,6 +162,10 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
   epsilon: amount('--epsilon <radius>', 'radius of the l-infinity ball, pixels being 0 to 1', 0, 1),
   epochs: count('--epochs <n>', 'epochs; a preset fits its ramp and milestones to it'),
   batchSize: count('--batch-size <images>', 'images in a minibatch'),
+  accumulate: {
+    ...count('--accumulate <parts>', 'parts that a minibatch goes through in, to save memory; gradients are averaged'),
+    before: 1,
+  },
   schedule: named('--schedule <name>', 'ramp of the radius', 'schedule', RAMPS),
   rampStart: count('--ramp-start <epoch>', 'epoch in which the ramp begins, from 1; those before are natural'),
   rampLength: count('--ramp-length <epochs>', 'length of the ramp', 0),
@@ -161,14 +187,26 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
     'a number > 0, or none',
     (value) => value === null || (isNumber(value, 0) && value > 0),
   ),
+  objective: { ...named('--objective <name>', 'what is minimized', 'objective', OBJECTIVES), before: 'robust' },
+  pgdSteps: { ...count('--pgd-steps <n>', 'steps of the attack that pgd trains on', 0), before: 7 },
+  pgdStepSize: { ...amount('--pgd-step-size <radii>', 'their size, as a multiple of the radius', 0), before: 2.5 / 7 },
   regularizers: list(
     '--regularizers <names>',
-    `regularizers during the warmup, with commas: ${Object.keys(REGULARIZERS).join(', ')}; or "none"`,
+    `regularizers, with commas, each alone or as weight*name: ${Object.keys(REGULARIZERS).join(', ')}; or "none"`,
     (text) => text,
-    `names out of ${Object.keys(REGULARIZERS).join(', ')}, or none`,
-    (value) => Object.hasOwn(REGULARIZERS, String(value)),
+    `names out of ${Object.keys(REGULARIZERS).join(', ')}, each alone or as weight*name, or none`,
+    (value) => isRegularizer(String(value)),
   ),
-  regWeight: amount('--reg-weight <factor>', 'their weight (lambda)', 0),
+  regWeight: amount('--reg-weight <factor>', 'the weight of them all (lambda)', 0),
+  regSchedule: {
+    ...named(
+      '--reg-schedule <name>',
+      'their weight falls to 0 over the ramp (warmup), or stays',
+      'weighting of regularizers',
+      REG_SCHEDULES,
+    ),
+    before: 'warmup',
+  },
   regTolerance: field(
     '--reg-tolerance <ratio>',
     'their tolerance',

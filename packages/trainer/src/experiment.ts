@@ -2,14 +2,23 @@ import { CertError, type Model, type Params, type Regularizer } from '@cert/core
 import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
 import { disposeTree } from '@cert/jit';
 import { toHost } from '@cert/models';
-import { BATCH_NORMS, DATASETS, INITIALIZERS, MODELS, OPTIMIZERS, RAMPS, REGULARIZERS } from './catalog.js';
+import { weightedSum } from '@cert/regularizers';
+import {
+  BATCH_NORMS,
+  DATASETS,
+  INITIALIZERS,
+  MODELS,
+  OBJECTIVES,
+  OPTIMIZERS,
+  RAMPS,
+  REG_SCHEDULES,
+  REGULARIZERS,
+} from './catalog.js';
 import type { RunConfig } from './config.js';
 import type { HostBatch, HostState } from './host.js';
 import { choose } from './names.js';
-import { robustObjective } from './objective.js';
-import { certified } from './objective-schedule.js';
 import type { Optimizer } from './optimizer.js';
-import { fallingWeight, type Plan, regularizedEpochs } from './plan.js';
+import type { Plan } from './plan.js';
 import { piecewiseSchedule } from './schedule.js';
 import { initialState } from './step.js';
 
@@ -19,6 +28,9 @@ export interface Experiment {
   readonly optimizer: Optimizer;
   readonly regularizers: readonly Regularizer[];
   readonly plan: Plan;
+  /** Parts that a minibatch goes through in. */
+  readonly parts: number;
+  readonly seed: number;
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly range: { readonly min: number; readonly max: number };
@@ -51,19 +63,19 @@ export function buildExperiment(config: RunConfig, { train, test, range, normali
   const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
   const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense, batchNorm, normalize });
   const stepsPerEpoch = batchCount(train, batchSize);
+  const ramp = { start: rampStart, length: rampLength };
+  const weighting = choose('weighting of regularizers', config.regSchedule, REG_SCHEDULES);
   return {
     model,
     optimizer: choose('optimizer', config.optimizer, OPTIMIZERS)({ momentum: config.momentum }),
-    regularizers: config.regularizers.map((name) =>
-      choose('regularizer', name, REGULARIZERS)({ tolerance: config.regTolerance }),
-    ),
+    regularizers: config.regularizers.map((item) => regularizerOf(item, { tolerance: config.regTolerance })),
     plan: {
-      objective: certified(robustObjective({ naturalWeight: config.naturalWeight })),
-      epsilon: choose(
-        'schedule',
-        config.schedule,
-        RAMPS,
-      )({ start: rampStart, length: rampLength, target: epsilon, stepsPerEpoch }),
+      objective: choose(
+        'objective',
+        config.objective,
+        OBJECTIVES,
+      )({ naturalWeight: config.naturalWeight, pgd: { steps: config.pgdSteps, stepSize: config.pgdStepSize } }),
+      epsilon: choose('schedule', config.schedule, RAMPS)({ ...ramp, target: epsilon, stepsPerEpoch }),
       targetEpsilon: epsilon,
       learningRate: piecewiseSchedule({
         base: config.learningRate,
@@ -71,10 +83,11 @@ export function buildExperiment(config: RunConfig, { train, test, range, normali
         factor: config.learningRateFactor,
         stepsPerEpoch,
       }),
-      regWeight: fallingWeight(config.regWeight),
-      regularizedSteps:
-        config.regWeight === 0 ? 0 : regularizedEpochs({ start: rampStart, length: rampLength }) * stepsPerEpoch,
+      regWeight: weighting.weight(config.regWeight),
+      regularizedSteps: config.regWeight === 0 ? 0 : weighting.epochs(ramp) * stepsPerEpoch,
     },
+    parts: config.accumulate,
+    seed,
     epochs,
     stepsPerEpoch,
     range,
@@ -86,6 +99,13 @@ export function buildExperiment(config: RunConfig, { train, test, range, normali
     trainImages: train.count,
     testImages: test.count,
   };
+}
+
+/** The regularizer that a configuration calls `name`, or `weight*name`. */
+function regularizerOf(item: string, options: { readonly tolerance: number }): Regularizer {
+  const [name = '', weight = '1'] = item.split('*').reverse();
+  const regularizer = choose('regularizer', name, REGULARIZERS)(options);
+  return weight === '1' ? regularizer : weightedSum([[Number(weight), regularizer]]);
 }
 
 /** The state before the first step: weights from the configuration's initialization and seed. */

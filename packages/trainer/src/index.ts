@@ -17,6 +17,7 @@ export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export { type HostBatch, type HostState, putBatch, putParams, putScalars, putState } from './host.js';
 export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
+export { METHODS } from './methods.js';
 export type { MetricSums, Metrics } from './metrics.js';
 export { newFolder } from './new-folder.js';
 export {
@@ -45,8 +46,8 @@ export {
   type Updated,
 } from './optimizer.js';
 export { type PgdOptions, pgdObjective } from './pgd.js';
-export { fallingWeight, type Plan, type PlannedStep, planStep, regularizedEpochs } from './plan.js';
-export { type Choices, METHODS, PRESETS, type Preset, resolveConfig } from './preset.js';
+export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
+export { type Choices, PRESETS, type Preset, resolveConfig } from './preset.js';
 export { reporter } from './progress.js';
 export { type RunOptions, resumeRun, startRun } from './run.js';
 export {

@@ -132,6 +132,11 @@ describe('cert train', () => {
     [['--no-init', '--init', 'ibp'], '--no-init and --init were both given.\nLeave out one of them'],
     [['--init', 'ibp', '--no-init'], '--no-init and --init were both given.\nLeave out one of them'],
     [['--no-reg', '--reg-weight', '0.1'], '--no-reg and --reg-weight were both given.'],
+    [
+      ['--no-fusion'],
+      '--no-fusion is for crown-ibp, and the method is fast.\nLeave it out, or give --method crown-ibp.',
+    ],
+    [['--method', 'crown-ibp', '--no-fusion', '--objective', 'robust'], '--no-fusion and --objective were both given.'],
     [['--bn', 'conv'], 'small-conv has no choice of BatchNorm "conv".\nGive --bn none or --bn full'],
     [['--bn', 'all'], '--bn is "all".\nGive one of none, conv, full.'],
     [['--resume', '/nowhere', '--out', '/elsewhere'], '--out and --resume were both given.'],

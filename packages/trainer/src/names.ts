@@ -5,15 +5,21 @@ import { distance } from 'fastest-levenshtein';
  * The value of a name in a table.
  *
  * @param kind what is chosen, for the message: "preset", "model"
+ * @param known the names in words; default all of them
  * @throws CertError `bad-argument` with the nearest names first
  */
-export function choose<T>(kind: string, name: string, table: { readonly [name: string]: T }): T {
+export function choose<T>(kind: string, name: string, table: { readonly [name: string]: T }, known?: string): T {
   if (Object.hasOwn(table, name)) return table[name]!;
-  throw unknownName(kind, name, Object.keys(table));
+  throw unknownName(kind, name, Object.keys(table), known);
 }
 
-/** The error for a name that is not known: suggests the nearest ones and lists all. */
-export function unknownName(kind: string, name: string, known: readonly string[]): CertError {
+/** The error for a name that is not known: suggests the nearest ones and lists all, or says which there are. */
+export function unknownName(
+  kind: string,
+  name: string,
+  known: readonly string[],
+  inWords = known.join(', '),
+): CertError {
   const near = known
     .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
@@ -21,5 +27,5 @@ export function unknownName(kind: string, name: string, known: readonly string[]
     .slice(0, 3)
     .map(({ candidate }) => `"${candidate}"`);
   const suggestion = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
-  return new CertError('bad-argument', `There is no ${kind} "${name}".`, `${suggestion}Known: ${known.join(', ')}.`);
+  return new CertError('bad-argument', `There is no ${kind} "${name}".`, `${suggestion}Known: ${inWords}.`);
 }

@@ -29,9 +29,14 @@ export const fallingWeight =
   (ramp) =>
     weight * (1 - ramp);
 
+/** Where a ramp lies, in epochs counted from 1. */
+export interface Ramp {
+  readonly start: number;
+  readonly length: number;
+}
+
 /** The number of epochs with regularizers, the first ones: all until the end of the ramp (the warmup). */
-export const regularizedEpochs = ({ start, length }: { readonly start: number; readonly length: number }): number =>
-  start + length - 1;
+export const regularizedEpochs = ({ start, length }: Ramp): number => start + length - 1;
 
 /** One step of a {@link Plan}. */
 export interface PlannedStep {

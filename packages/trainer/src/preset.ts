@@ -1,13 +1,16 @@
 import { checkConfig, FIELD_NAMES, FIELDS, type FieldName, type RunConfig } from './config.js';
+import { METHODS } from './methods.js';
 import { choose } from './names.js';
 
 /** A named choice of every setting, for a number of epochs. */
 export interface Preset {
   readonly epochs: number;
+  /** The method, unless another one is chosen. */
+  readonly method: string;
   settings(epochs: number): Omit<RunConfig, 'preset' | 'method' | 'epochs'>;
 }
 
-/** What all presets share: the method of the paper with its settings. */
+/** What all presets share: the method `fast` with its settings. */
 const common = {
   data: null,
   limit: null,
@@ -15,13 +18,19 @@ const common = {
   dense: null,
   batchNorm: null,
   init: 'ibp',
+  accumulate: 1,
   schedule: 'smoothed',
   optimizer: 'adam',
   momentum: 0.9,
+  learningRate: 5e-4,
   learningRateFactor: 0.2,
   clipNorm: 10,
+  objective: 'robust',
+  pgdSteps: 7,
+  pgdStepSize: 2.5 / 7,
   regularizers: ['tightness', 'relu-balance'],
   regWeight: 0.5,
+  regSchedule: 'warmup',
   regTolerance: 0.5,
   naturalWeight: 0,
   seed: 0,
@@ -37,48 +46,91 @@ const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
   rampLength: Math.max(1, Math.round(epochs * fraction)),
 });
 
-/** The 70-epoch schedule of the paper for 28x28 images: 20 epochs of ramp, two drops of the learning rate near the end. */
-const paper28 = (dataset: string, epsilon: number): Preset => ({
-  epochs: 70,
+const digitsQuick: Preset = {
+  epochs: 12,
+  method: 'fast',
   settings: (epochs) => ({
     ...common,
-    ...shortRamp(epochs, 20 / 70, false),
-    dataset,
-    model: 'cnn7',
-    epsilon,
-    batchSize: 256,
-    learningRate: 5e-4,
-    milestones: [Math.floor((epochs * 50) / 70), Math.floor((epochs * 60) / 70)],
+    ...shortRamp(epochs, 5 / 12, true),
+    dataset: 'digits',
+    model: 'small-conv',
+    epsilon: 0.1,
+    batchSize: 64,
+    learningRate: 2e-3,
+    milestones: [Math.floor(epochs * 0.7), Math.floor(epochs * 0.9)],
+  }),
+};
+
+/** How the paper trains on a dataset, in epochs of the whole schedule. */
+interface PaperSchedule {
+  readonly dataset: string;
+  readonly epsilon: number;
+  readonly epochs: number;
+  /** Whether there is a natural epoch before the ramp. */
+  readonly natural: boolean;
+  readonly rampLength: number;
+  readonly milestones: readonly number[];
+  readonly batchSize: number;
+  /** What else differs from {@link common}. */
+  readonly others?: Partial<RunConfig>;
+  /** The architectures by their name in the preset. */
+  readonly models: { readonly [name: string]: string };
+}
+
+const models = { cnn7: 'cnn7', 'wide-resnet-8': 'wide-resnet-8', resnext: 'resnext' };
+
+/** 70 epochs for 28x28 images. */
+const grey = { epochs: 70, natural: false, rampLength: 20, milestones: [50, 60], batchSize: 256, models };
+
+/** The attack that pgd trains on has steps of 2/255 at the radius 8/255. */
+const cifar10 = {
+  dataset: 'cifar10',
+  epsilon: 8 / 255,
+  natural: true,
+  batchSize: 128,
+  models,
+  others: { pgdStepSize: 0.25 },
+};
+
+const SCHEDULES: { readonly [name: string]: PaperSchedule } = {
+  mnist: { ...grey, dataset: 'mnist', epsilon: 0.4 },
+  'fashion-mnist': { ...grey, dataset: 'fashion-mnist', epsilon: 0.1 },
+  cifar10: { ...cifar10, epochs: 160, rampLength: 80, milestones: [120, 140] },
+  'cifar10-70': { ...cifar10, epochs: 70, rampLength: 20, milestones: [50, 60] },
+};
+
+/** A schedule of the paper for an architecture and a method. */
+const paperPreset = (schedule: PaperSchedule, model: string, method: string): Preset => ({
+  epochs: schedule.epochs,
+  method,
+  settings: (epochs) => ({
+    ...common,
+    ...shortRamp(epochs, schedule.rampLength / schedule.epochs, schedule.natural),
+    dataset: schedule.dataset,
+    model,
+    epsilon: schedule.epsilon,
+    batchSize: schedule.batchSize,
+    milestones: schedule.milestones.map((milestone) => Math.floor((epochs * milestone) / schedule.epochs)),
+    ...schedule.others,
   }),
 });
 
-/** The presets. */
+/** The presets: `digits/quick`, and `<dataset>/<model>/<method>` for every schedule, architecture and method. */
 export const PRESETS: { readonly [name: string]: Preset } = {
-  'digits/quick': {
-    epochs: 12,
-    settings: (epochs) => ({
-      ...common,
-      ...shortRamp(epochs, 5 / 12, true),
-      dataset: 'digits',
-      model: 'small-conv',
-      epsilon: 0.1,
-      batchSize: 64,
-      learningRate: 2e-3,
-      milestones: [Math.floor(epochs * 0.7), Math.floor(epochs * 0.9)],
-    }),
-  },
-  'mnist/cnn7/fast': paper28('mnist', 0.4),
-  'fashion-mnist/cnn7/fast': paper28('fashion-mnist', 0.1),
+  'digits/quick': digitsQuick,
+  ...Object.fromEntries(
+    Object.entries(SCHEDULES).flatMap(([name, schedule]) =>
+      Object.entries(schedule.models).flatMap(([shortName, model]) =>
+        Object.keys(METHODS).map((method) => [`${name}/${shortName}/${method}`, paperPreset(schedule, model, method)]),
+      ),
+    ),
+  ),
 };
 
-/**
- * The methods. `fast` is that of "Fast Certified Robust Training with Short Warmup"; `vanilla` is plain IBP training: default
- * initialization, no regularizers, everything else the same.
- */
-export const METHODS: { readonly [name: string]: Partial<RunConfig> } = {
-  fast: {},
-  vanilla: { init: 'xavier', regularizers: [], regWeight: 0 },
-};
+/** The names of {@link PRESETS} for people. */
+export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[SCHEDULES, models, METHODS]
+  .map((table) => Object.keys(table).join(' '))
+  .join(' / ')}`;
 
 /** What a user chooses. Settings that are left out come from the method, then from the preset. */
 export type Choices = { readonly [K in keyof RunConfig]?: RunConfig[K] | undefined };
@@ -89,8 +141,9 @@ export type Choices = { readonly [K in keyof RunConfig]?: RunConfig[K] | undefin
  * @throws CertError `bad-argument` for an unknown name (with the nearest ones) or a value outside its domain, naming the option
  */
 export function resolveConfig(choices: Choices = {}): RunConfig {
-  const { preset = 'digits/quick', method = 'fast' } = choices;
-  const { epochs: usual, settings } = choose('preset', preset, PRESETS);
+  const { preset = 'digits/quick' } = choices;
+  const { epochs: usual, method: own, settings } = choose('preset', preset, PRESETS, PRESET_NAMES);
+  const { method = own } = choices;
   const changes = choose('method', method, METHODS);
   const epochs = choices.epochs ?? usual;
   FIELDS.epochs.check(epochs);

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { FIELDS, type FieldName, optionName } from '../config.js';
-import { type Choices, METHODS } from '../preset.js';
+import { METHODS } from '../methods.js';
+import type { Choices } from '../preset.js';
 import { conflict, type RawOptions } from './options.js';
 
 /** An option without a value that stands for values of other options. */
@@ -12,6 +13,8 @@ interface Shortcut {
   readonly choices: Choices;
   /** The options that it speaks for: they cannot be given beside it. */
   readonly replaces: readonly FieldName[];
+  /** The method that it belongs to; default any. */
+  readonly method?: string;
 }
 
 const SHORTCUTS: readonly Shortcut[] = [
@@ -29,6 +32,14 @@ const SHORTCUTS: readonly Shortcut[] = [
     choices: { regularizers: [], regWeight: 0 },
     replaces: ['regularizers', 'regWeight'],
   },
+  {
+    flag: '--no-fusion',
+    key: 'noFusion',
+    help: 'crown-ibp bounds every margin instead of the loss',
+    choices: { objective: 'crown-ibp' },
+    replaces: ['objective'],
+    method: 'crown-ibp',
+  },
 ];
 
 /** Adds the shortcuts to a command. */
@@ -44,11 +55,19 @@ export function addShortcuts(command: Command): void {
 /**
  * What the given shortcuts stand for.
  *
- * @throws CertError `bad-argument` when an option is given beside the shortcut that speaks for it
+ * @param chosen the method of the run; not checked where it is not known
+ * @throws CertError `bad-argument` when an option is given beside the shortcut that speaks for it, or a shortcut that the method does
+ * not have
  */
-export function readShortcuts(raw: RawOptions): Choices {
+export function readShortcuts(raw: RawOptions, chosen?: string): Choices {
   const given = SHORTCUTS.filter(({ key }) => raw[key] !== undefined);
-  for (const { flag, replaces } of given) {
+  for (const { flag, replaces, method } of given) {
+    if (method !== undefined && chosen !== undefined && method !== chosen) {
+      throw conflict(
+        `${flag} is for ${method}, and the method is ${chosen}.`,
+        `Leave it out, or give --method ${method}.`,
+      );
+    }
     for (const name of replaces) {
       if (raw[name] === undefined) continue;
       const option = optionName(FIELDS[name]);

@@ -1,8 +1,9 @@
 import { CertError } from '@cert/core';
 import type { Command } from 'commander';
 import { FIELD_NAMES, FIELDS, optionName, type RunConfig } from '../config.js';
+import { METHODS } from '../methods.js';
 import { newFolder } from '../new-folder.js';
-import { type Choices, METHODS, PRESETS, resolveConfig } from '../preset.js';
+import { type Choices, PRESET_NAMES, resolveConfig } from '../preset.js';
 import { reporter } from '../progress.js';
 import { resumeRun, startRun } from '../run.js';
 import { resultTable } from '../table.js';
@@ -23,8 +24,8 @@ export function addTrain(
   const command = program
     .command('train')
     .description('train a network whose predictions are certified, and evaluate it')
-    .option('--preset <name>', `settings to begin with: ${Object.keys(PRESETS).join(', ')} (default: digits/quick)`)
-    .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: fast)`)
+    .option('--preset <name>', `settings to begin with: ${PRESET_NAMES} (default: digits/quick)`)
+    .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: the preset's)`)
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
     .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)');
   addShortcuts(command);
@@ -41,7 +42,8 @@ export function addTrain(
 type Hooks = { readonly onEvent: ReturnType<typeof reporter>; readonly signal: AbortSignal };
 
 async function startNew(raw: RawOptions, hooks: Hooks) {
-  const config = resolveConfig({ preset: raw.preset, method: raw.method, ...readFields(raw), ...readShortcuts(raw) });
+  const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method });
+  const config = resolveConfig({ preset, method, ...readFields(raw), ...readShortcuts(raw, method) });
   const folder = raw.out ?? newFolder('runs', config);
   const result = await startRun(config, { folder, ...hooks });
   return result && { result, folder };

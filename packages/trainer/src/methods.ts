@@ -1,0 +1,25 @@
+import type { RunConfig } from './config.js';
+
+/** Plain certified training: default initialization, no regularizers. */
+const plain = { objective: 'robust', init: 'xavier', regularizers: [], regWeight: 0, regSchedule: 'warmup' } as const;
+
+/** The target radius from the first step on. */
+const noRamp = { rampStart: 1, rampLength: 0 } as const;
+
+/** The methods by name: what each sets, the rest is as the preset says. */
+export const METHODS: { readonly [name: string]: Partial<RunConfig> } = {
+  /** The cross-entropy alone. Nothing is certified; the radius is the one that it is evaluated at. */
+  natural: { ...plain, ...noRamp, objective: 'natural' },
+  /** Adversarial training (Madry et al. 2018). */
+  pgd: { ...plain, ...noRamp, objective: 'pgd' },
+  /** IBP training (Gowal et al. 2018). */
+  vanilla: plain,
+  /** "Fast Certified Robust Training with Short Warmup": IBP initialization, two regularizers during the warmup. */
+  fast: {},
+  /** CROWN-IBP training (Zhang et al. 2020) with loss fusion (Xu et al. 2020); `crown-ibp` as the objective is without. */
+  'crown-ibp': { ...plain, objective: 'crown-ibp-fused' },
+  /** IBP training with ReLU stability and L1 of the kernels throughout, each with the weight 1e-5 (Xiao et al. 2019). */
+  stability: { ...plain, regularizers: ['relu-stability', 'l1'], regWeight: 1e-5, regSchedule: 'constant' },
+  /** IBP training with the volume of the relaxed ReLUs throughout (Balunovic and Vechev 2020). */
+  volume: { ...plain, regularizers: ['volume'], regWeight: 0.1, regSchedule: 'constant' },
+};
