@@ -44,6 +44,7 @@ export async function decodeImages(
   const length = first.data.length;
   const pixels = sharedBytes(images.length * length);
   pixels.set(first.data);
+  options.onProgress?.(1, images.length);
   let [next, done, failed] = [1, 1, false];
   const work = async () => {
     while (next < images.length && !failed) {
@@ -94,6 +95,7 @@ async function decode(sharp: Sharp, image: EncodedImage, { channels, size }: Dec
       .toBuffer({ resolveWithObject: true });
     return { shape: [info.height, info.width, info.channels], data };
   } catch (cause) {
+    if (cause instanceof CertError) throw cause;
     throw new CertError(
       'bad-file',
       `${image.name} cannot be decoded: ${(cause instanceof Error ? cause.message : String(cause)).trim().replace(/\s*\n\s*/g, '; ')}.`,

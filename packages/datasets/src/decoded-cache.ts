@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { Shape } from '@cert/core';
@@ -56,6 +57,10 @@ export async function cachedImages(
   await writeAtomically(path, [prefix, ...parts]);
   return made;
 }
+
+/** A short text that differs when the values do. */
+export const digest = (values: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(values)).digest('hex');
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Split['images']) => new Uint8Array(buffer, byteOffset, byteLength);
 

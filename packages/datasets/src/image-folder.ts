@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 import { defaultCacheFolder } from './cache.js';
 import { type DecodeOptions, decodeImages, type EncodedImage } from './decode-images.js';
-import { cachedImages, type DecodedImages, splitImages } from './decoded-cache.js';
+import { cachedImages, type DecodedImages, digest, splitImages } from './decoded-cache.js';
 import { type FileTree, filesIn, foldersIn, folderTree } from './file-tree.js';
 import type { Augmentation, Dataset, Normalization } from './split.js';
 import { spreadClasses } from './spread-classes.js';
@@ -39,8 +38,6 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
   const { train, test, classNames } = await cachedImages(file, key, () => decodeList(list, options));
   return { name: basename(place), train, test, range: { min: 0, max: 1 }, classNames, normalize, augment };
 }
-
-const digest = (values: readonly unknown[]) => createHash('sha256').update(JSON.stringify(values)).digest('hex');
 
 /** The images of both splits before they are decoded. */
 export interface ImageList {

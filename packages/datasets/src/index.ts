@@ -28,3 +28,4 @@ export {
   type Split,
   subset,
 } from './split.js';
+export { type TinyImagenetOptions, tinyImagenet } from './tiny-imagenet.js';
