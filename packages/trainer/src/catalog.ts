@@ -1,7 +1,7 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
 import { crown, crownIbp, ibp } from '@cert/bounds';
 import { type BoundMethod, CertError, type Regularizer } from '@cert/core';
-import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist } from '@cert/datasets';
+import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { deviceNames } from '@cert/jit';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
@@ -76,6 +76,7 @@ export const DATASETS: Table<(folder: string | null) => Promise<Dataset>> = {
   mnist: (folder) => mnist(folder === null ? {} : { folder }),
   'fashion-mnist': (folder) => fashionMnist(folder === null ? {} : { folder }),
   cifar10: (folder) => cifar10(folder === null ? {} : { folder }),
+  'tiny-imagenet': (folder) => tinyImagenet(folder === null ? {} : { folder }),
   'image-folder': async (folder) => imageFolder(folder ?? missingFolder()),
 };
 
