@@ -127,6 +127,14 @@ describe('tinyImagenet', () => {
       'damaged inside',
       () => {
         const bytes = zip(good);
+        bytes[bytes.indexOf(good['train/n02124075/images/n02124075_0.JPEG']!) + 250]! ^= 1;
+        return bytes;
+      },
+      'train/n02124075/images/n02124075_0.JPEG has another checksum',
+    ],
+    ['of another dataset', () => zipFile({ 'a/b.txt': Buffer.from('c') }), 'there is no wnids.txt'],
+  ])('refuses an archive that is %s', async (_, archive, problem) => {
+    await put('tiny-imagenet-200.zip', archive());
     await expect(read()).rejects.toMatchObject({ code: 'bad-file', problem: expect.stringContaining(problem) });
   });
 
