@@ -101,8 +101,8 @@ export interface Certifier {
 export const BOUND_METHODS: Table<Certifier> = {
   ibp: { method: ibp, rows: () => 1, afterAttack: false },
   'crown-ibp': { method: crownIbp, rows: (classes) => classes - 1, afterAttack: false },
-  // As many rows as there are neurons, in chunks; with less than this many in a chunk there are too many chunks to compile.
-  crown: { method: crown(), rows: () => 256, afterAttack: true },
+  // As many rows as there are neurons, in chunks. The more rows in one, the fewer chunks to compile, and the fewer images in a batch.
+  crown: { method: crown(), rows: () => 1024, afterAttack: true },
 };
 
 /** Devices of the command; `auto` stands for the fastest that is there. */
