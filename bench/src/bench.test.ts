@@ -15,10 +15,12 @@ it('prints medians, minima, memory and one trace as JSON', () => {
   expect(result.medianMs).toBeGreaterThanOrEqual(result.minMs);
   expect(result.imagesPerSecond).toBeCloseTo(64_000 / result.medianMs);
   expect(result.peakMiB).toBeGreaterThan(50);
+  expect(result.waitShare).toBeGreaterThan(0);
+  expect(result.waitShare).toBeLessThan(1);
 });
 
 it('names the workloads when it is given another', () => {
   const { stderr, status } = bench('mnist-w17');
   expect(status).toBe(1);
-  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, digits');
+  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, digits, loader');
 });

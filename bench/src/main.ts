@@ -36,6 +36,8 @@ interface Options {
 }
 
 interface Run extends Timing {
+  /** Of the time of steps and waiting together, the share that went into waiting for minibatches. */
+  readonly waitShare: number;
   readonly compileMs: number;
   readonly traces: number;
 }
@@ -55,12 +57,15 @@ function timeOurs(name: string): Run {
   if (status !== 0) throw new Error(`${name} failed:\n${stderr}`);
   const out = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
     times: number[];
+    waits: number[];
     firstMs: number;
     peakMiB: number;
     traces: number;
   };
   const medianMs = median(out.times);
+  const [stepped, waited] = [sum(out.times), sum(out.waits)];
   return {
+    waitShare: waited / (stepped + waited),
     medianMs,
     minMs: Math.min(...out.times),
     peakMiB: out.peakMiB,
@@ -68,6 +73,8 @@ function timeOurs(name: string): Run {
     traces: out.traces,
   };
 }
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -107,6 +114,7 @@ const results = names.map((name) => {
     name,
     batch,
     ...overall(ours, batch),
+    waitShare: median(ours.map((run) => run.waitShare)),
     compileMs: median(ours.map((run) => run.compileMs)),
     traces: ours[0]!.traces,
   };
@@ -127,6 +135,7 @@ if (options.json) {
       'ms/step': r.medianMs.toFixed(1),
       'min ms': r.minMs.toFixed(1),
       'images/s': r.imagesPerSecond.toFixed(0),
+      'waited %': (100 * r.waitShare).toFixed(2),
       'peak MiB': r.peakMiB.toFixed(0),
       'compile ms': r.compileMs.toFixed(0),
       ...('peer' in r && {

@@ -1,5 +1,7 @@
 /** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS [PROFILE]`. */
+import { randomFillSync } from 'node:crypto';
 import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
+import { type Augmentation, type HostBatch, loadBatches } from '@cert/datasets';
 import { ibpInit } from '@cert/init';
 import { cpuDevice, type DeviceArray, disposeTree } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
@@ -8,7 +10,7 @@ import { workloads } from './workloads.js';
 
 const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
 const workload = workloads[name]!;
-const { batch, epsilon } = workload;
+const { batch, epsilon, augment } = workload;
 
 const model = workload.model();
 const { inputShape } = model;
@@ -17,13 +19,7 @@ const device = await cpuDevice({ threads: Number(threads), ...(profile && { prof
 const put = (tensor: Tensor) => device.put(tensor.dataSync() as Float32Array, tensor.shape);
 const tensors = initialState(model, ibpInit(model, 0), optimizer);
 let state = mapTree(put, tensors as unknown as Tree<Tensor>);
-const rng = createRng(0, 'bench');
-const size = inputShape.reduce((a, b) => a * b, batch);
-const images = device.put(Float32Array.from({ length: size }, rng.uniform), [batch, ...inputShape]);
-const labels = device.put(
-  Int32Array.from({ length: batch }, () => rng.int(10)),
-  [batch],
-);
+const source = augment === undefined ? sameBatch() : newBatches(augment);
 
 const step = device.jit(
   createTrainStep({ model, objective: robustObjective(), optimizer, regularizers: [tightness(), reluBalance()] }),
@@ -32,12 +28,19 @@ const times: number[] = [];
 const cpuTimes: number[] = [];
 let first = 0;
 let loss = 0;
+const waits: number[] = [];
 for (let i = 0; i < Number(warmup) + Number(steps); i++) {
+  const asked = performance.now();
+  const { value: host } = await source.next();
   const start = performance.now();
   const cpu = process.cpuUsage();
   const numbers = { epsilon: epsilon / 2, regWeight: 0.25, learningRate: 5e-4, ...optimizer.hyper(i) };
   const hyper = mapTree((x: number) => device.put(Float32Array.of(x), []), numbers as Tree<number>);
+  if (!host) throw new Error('There are no more batches.');
+  const images = device.put(host.images, [batch, ...inputShape]);
+  const labels = device.put(host.labels, [batch]);
   const next = await step(state as never, { images, labels } as never, hyper as never);
+  disposeTree([images, labels]);
   disposeTree(state);
   disposeTree(hyper);
   state = next.state as Tree<DeviceArray>;
@@ -48,10 +51,31 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   const { user, system } = process.cpuUsage(cpu);
   if (i >= Number(warmup)) {
     times.push(elapsed);
+    waits.push(start - asked);
     cpuTimes.push((user + system) / 1000);
   }
 }
 process.stdout.write(
-  `${JSON.stringify({ times, cpuTimes, firstMs: first, peakMiB: process.resourceUsage().maxRSS / 1024, loss, traces: step.traces, device: device.description, live: device.live })}\n`,
+  `${JSON.stringify({ times, waits, cpuTimes, firstMs: first, peakMiB: process.resourceUsage().maxRSS / 1024, loss, traces: step.traces, device: device.description, live: device.live })}\n`,
 );
+await source.return(undefined);
 await device.dispose();
+
+type Source = AsyncGenerator<Pick<HostBatch, 'images' | 'labels'>, undefined>;
+
+async function* sameBatch(): Source {
+  const rng = createRng(0, 'bench');
+  const size = inputShape.reduce((a, b) => a * b, batch);
+  const images = Float32Array.from({ length: size }, rng.uniform);
+  const labels = Int32Array.from({ length: batch }, () => rng.int(10));
+  for (;;) yield { images, labels };
+}
+
+async function* newBatches(changes: Augmentation): Source {
+  const count = 50_000;
+  const images = new Uint8Array(new SharedArrayBuffer(inputShape.reduce((a, b) => a * b, count)));
+  randomFillSync(images);
+  const labels = Uint8Array.from({ length: count }, (_, i) => i % 10);
+  const split = { shape: inputShape, classes: 10, count, images, scale: 1 / 255, labels };
+  for (let epoch = 1; ; epoch++) yield* loadBatches(split, { batchSize: batch, seed: 0, epoch, augment: changes });
+}

@@ -1,4 +1,5 @@
 import type { Model } from '@cert/core';
+import type { Augmentation } from '@cert/datasets';
 import { cnn7, smallConv } from '@cert/models';
 
 /** One training step to be timed, on random images: full method, both regularizers on. */
@@ -9,6 +10,8 @@ export interface Workload {
   readonly epsilon: number;
   /** The arguments that make the peer run the same step; without them it is not compared. */
   readonly peer?: readonly string[];
+  /** Loads a new minibatch for each step from as many images as CIFAR-10 has, and augments it; without, all steps share one. */
+  readonly augment?: Augmentation;
 }
 
 const cnn = (
@@ -32,4 +35,11 @@ export const workloads: { readonly [name: string]: Workload } = {
   'cifar-w64': cnn([32, 32, 3], 8 / 255, 32, 64, 512),
   /** The step of the preset digits/quick. */
   digits: { model: () => smallConv({ inputShape: [28, 28, 1], classes: 10 }), batch: 64, epsilon: 0.1 },
+  /** How long steps wait for data. */
+  loader: {
+    model: () => cnn7({ inputShape: [32, 32, 3], classes: 10, width: 16, dense: 128 }),
+    batch: 128,
+    epsilon: 8 / 255,
+    augment: { flip: true, crop: 2 },
+  },
 };
