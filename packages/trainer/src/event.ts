@@ -1,7 +1,7 @@
+import type { Best } from './best.js';
 import type { RunConfig } from './config.js';
 import type { Evaluation } from './evaluate.js';
 import type { Metrics } from './metrics.js';
-import type { Best } from './run-folder.js';
 
 /** `summary.json`: what came out of a run. Errors are fractions of the test images, for the weights after the last step. */
 export interface Summary extends Evaluation {
@@ -14,7 +14,7 @@ export interface Summary extends Evaluation {
   readonly seed: number;
   readonly trainImages: number;
   readonly attack: { readonly steps: number; readonly restarts: number } | null;
-  /** The epoch of `best.safetensors`: the lowest verified error on the test images at the full radius. */
+  /** The epoch of `best.safetensors`: the lowest verified error on the test images at the full radius, then the lowest standard error. */
   readonly best: Best | null;
   readonly device: string;
   readonly deviceDescription: string;

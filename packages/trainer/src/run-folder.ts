@@ -2,17 +2,12 @@ import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
+import type { Best } from './best.js';
 import { checkConfig, type RunConfig } from './config.js';
 import type { Position } from './fit.js';
 import type { HostState } from './host.js';
 import { makeFolder } from './new-folder.js';
 import type { ReluStates } from './relu-states.js';
-
-/** The best epoch so far among those at the full radius. */
-export interface Best {
-  readonly epoch: number;
-  readonly verifiedError: number;
-}
 
 /** What a checkpoint of a run holds besides the state. */
 export interface Progress {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
 import { toHost, writeFileAtomic } from '@cert/models';
+import { isBetter } from './best.js';
 import { type ChosenDevice, chooseDevice } from './choose-device.js';
 import type { RunConfig } from './config.js';
 import { describeEvent } from './describe.js';
@@ -204,9 +205,9 @@ async function train(
           batches: experiment.testBatches(),
           epsilon: event.epsilon,
         });
-        const full = event.epsilon === config.epsilon;
-        const better = full && test.verifiedError < (progress.best?.verifiedError ?? Number.POSITIVE_INFINITY);
-        if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError: test.verifiedError } };
+        const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
+        const { verifiedError, standardError } = test;
+        if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
         await appendMetrics(folder, {
           ...metricsLine(event),
           testError: test.standardError,
