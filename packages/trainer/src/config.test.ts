@@ -46,6 +46,14 @@ describe('resolveConfig', () => {
     });
   });
 
+  it('tiny-imagenet goes through its batches in halves, with its own architectures and weight', () => {
+    expect(resolveConfig({ preset: 'tiny-imagenet/cnn7/fast' })).toMatchObject({
+      ...{ dataset: 'tiny-imagenet', model: 'cnn7-tiny-imagenet', epsilon: 1 / 255, epochs: 80, batchSize: 128 },
+      ...{ rampStart: 2, rampLength: 20, milestones: [61, 71], accumulate: 2, regWeight: 0.2 },
+    });
+    expect(resolveConfig({ preset: 'tiny-imagenet/cnn7/volume' })).toMatchObject({ regWeight: 0.1, accumulate: 2 });
+  });
+
   it('mnist keeps its schedule', () => {
     expect(resolveConfig({ preset: 'mnist/cnn7/fast' })).toMatchObject({
       ...{

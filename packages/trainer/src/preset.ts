@@ -78,6 +78,11 @@ interface PaperSchedule {
 }
 
 const models = { cnn7: 'cnn7', 'wide-resnet-8': 'wide-resnet-8', resnext: 'resnext' };
+const tinyModels = {
+  cnn7: 'cnn7-tiny-imagenet',
+  'wide-resnet-8': 'wide-resnet-8-tiny-imagenet',
+  resnext: 'resnext-tiny-imagenet',
+};
 
 /** 70 epochs for 28x28 images. */
 const grey = { epochs: 70, natural: false, rampLength: 20, milestones: [50, 60], batchSize: 256, models };
@@ -97,6 +102,10 @@ const SCHEDULES: { readonly [name: string]: PaperSchedule } = {
   'fashion-mnist': { ...grey, dataset: 'fashion-mnist', epsilon: 0.1 },
   cifar10: { ...cifar10, epochs: 160, rampLength: 80, milestones: [120, 140] },
   'cifar10-70': { ...cifar10, epochs: 70, rampLength: 20, milestones: [50, 60] },
+  'tiny-imagenet': {
+    ...{ dataset: 'tiny-imagenet', epsilon: 1 / 255, natural: true, models: tinyModels },
+    ...{ epochs: 80, rampLength: 20, milestones: [61, 71], batchSize: 128, others: { accumulate: 2, regWeight: 0.2 } },
+  },
 };
 
 /** A schedule of the paper for an architecture and a method. */
