@@ -1,5 +1,8 @@
 export type { TrainBatch } from './accumulate.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack.js';
+export { clopperPearson } from './binomial.js';
+export { BOUND_METHODS, type Certifier } from './catalog.js';
+export { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } from './certify.js';
 export { type ChosenDevice, chooseDevice } from './choose-device.js';
 export { checkConfig, type RunConfig } from './config.js';
 export { type CrownIbpOptions, crownIbpObjective } from './crown-ibp.js';
@@ -12,10 +15,14 @@ export {
   type EvaluatorOptions,
   type Network,
 } from './evaluate.js';
+export { type EvaluateImagesOptions, type EvaluationSummary, evaluateImages } from './evaluation.js';
+export type { EvaluationSettings } from './evaluation-file.js';
+export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './evaluation-summary.js';
 export type { RunEvent, Summary } from './event.js';
 export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export { type HostBatch, type HostState, putBatch, putParams, putScalars, putState } from './host.js';
+export type { AttackResult, ImageResult } from './image-result.js';
 export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
 export { METHODS } from './methods.js';
 export type { MetricSums, Metrics } from './metrics.js';
@@ -68,5 +75,5 @@ export {
   type TrainState,
   type TrainStepOptions,
 } from './step.js';
-export { formatTable, resultTable } from './table.js';
+export { evaluationTable, formatTable, resultTable } from './table.js';
 export { processTerminal, type Terminal } from './terminal.js';
