@@ -265,6 +265,14 @@ describe('cert train', () => {
       expect(await cert('eval', ...args)).toMatchObject({ status: 1, err: expect.stringContaining(message) });
     });
 
+    it('says that there is no such checkpoint', async () => {
+      const { status, err } = await cert('eval', join(place, 'no', 'checkpoints', 'last.safetensors'));
+      expect([status, err]).toEqual([1, expect.stringContaining('There is no ')]);
+      await rm(runFiles(run).best);
+      const best = await cert('eval', run, '--checkpoint', 'best');
+      expect(best).toMatchObject({ status: 1, err: expect.stringContaining(`${runFiles(run).best} cannot be read: `) });
+    });
+
     it('refuses a model that the images do not fit', async () => {
       const model: Model = sequential([4], [dense(3)]);
       const params = await toHost(buildParams(paramSpecs(model), ({ shape }) => tf.zeros([...shape])));

@@ -35,11 +35,30 @@ const events: RunEvent[] = [
 ];
 
 /** What a reporter prints for the events. */
-function report(screen: NodeJS.WritableStream | null): string[] {
+function report(screen: NodeJS.WritableStream | null, shown = events): string[] {
   const lines: string[] = [];
   const show = reporter({ out: (line) => void lines.push(line), err: () => {}, screen });
-  for (const event of events) show(event);
+  for (const event of shown) show(event);
   return lines;
+}
+
+/** A terminal, and what is drawn on it. */
+function drawnOn() {
+  const stream = new PassThrough();
+  const drawn: string[] = [];
+  stream.on('data', (chunk) => drawn.push(String(chunk)));
+  // The members of a terminal that the bar uses.
+  const noop = () => true;
+  const screen = Object.assign(stream, {
+    isTTY: true,
+    columns: 200,
+    rows: 40,
+    cursorTo: noop,
+    clearLine: noop,
+    moveCursor: noop,
+    clearScreenDown: noop,
+  });
+  return { screen, text: () => drawn.join('') };
 }
 
 describe('reporter', () => {
@@ -52,27 +71,24 @@ describe('reporter', () => {
   });
 
   it('on a screen draws a bar an epoch with loss, radius, speed and the time left', () => {
-    const stream = new PassThrough();
-    const drawn: string[] = [];
-    stream.on('data', (chunk) => drawn.push(String(chunk)));
-    // The members of a terminal that the bar uses.
-    const noop = () => true;
-    const screen = Object.assign(stream, {
-      isTTY: true,
-      columns: 200,
-      rows: 40,
-      cursorTo: noop,
-      clearLine: noop,
-      moveCursor: noop,
-      clearScreenDown: noop,
-    });
+    const { screen, text: drawn } = drawnOn();
     const lines = report(screen);
     expect(lines).toHaveLength(1);
-    const text = drawn.join('');
+    const text = drawn();
     expect(text).toMatch(
       /epoch 2\/12 \|.+\| 100 % {2}loss 0\.5123 {2}epsilon 0\.05 {2}\d+ images\/s {2}\d+ s left {2}test 4\.2 % \/ verified 8\.9 %/,
     );
     expect(text).toMatch(/evaluation \|.+\| 250\/2000 images/);
+  });
+
+  it('begins the bar of an evaluation that goes on where it stands', () => {
+    const { screen, text } = drawnOn();
+    const state = { type: 'evaluating', of: 400, before: 300 } as const;
+    report(screen, [
+      { ...state, images: 301 },
+      { ...state, images: 400 },
+    ]);
+    expect(text()).toMatch(/evaluation \|.+\| 300\/400 images.*evaluation \|.+\| 400\/400 images {2}0 s left/s);
   });
 });
 
