@@ -1,10 +1,12 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
-import { crown, crownIbp, ibp } from '@cert/bounds';
-import { type BoundMethod, CertError, type Regularizer } from '@cert/core';
+import { crownIbp, ibp } from '@cert/bounds';
+import { CertError, type Regularizer } from '@cert/core';
 import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { deviceNames } from '@cert/jit';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
+import { hostCrown } from './host-crown.js';
+import { compiled, type MarginMethod } from './margin-bounder.js';
 import { naturalObjective, robustObjective } from './objective.js';
 import { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
 import { adam, type Optimizer, sgd } from './optimizer.js';
@@ -90,7 +92,7 @@ const missingFolder = () => {
 
 /** A method that proves margins of single images, and how dear it is. */
 export interface Certifier {
-  readonly method: BoundMethod;
+  readonly method: MarginMethod;
   /** Linear functions that it passes back through the model for one image at a time. */
   readonly rows: (classes: number) => number;
   /** Whether it costs more than an attack on the image. */
@@ -99,10 +101,10 @@ export interface Certifier {
 
 /** Methods of `cert eval`, cheap ones first. */
 export const BOUND_METHODS: Table<Certifier> = {
-  ibp: { method: ibp, rows: () => 1, afterAttack: false },
-  'crown-ibp': { method: crownIbp, rows: (classes) => classes - 1, afterAttack: false },
-  // As many rows as there are neurons, in chunks. The more rows in one, the fewer chunks to compile, and the fewer images in a batch.
-  crown: { method: crown(), rows: () => 1024, afterAttack: true },
+  ibp: { method: compiled(ibp), rows: () => 1, afterAttack: false },
+  'crown-ibp': { method: compiled(crownIbp), rows: (classes) => classes - 1, afterAttack: false },
+  // One image at a time.
+  crown: { method: hostCrown(), rows: () => Number.POSITIVE_INFINITY, afterAttack: true },
 };
 
 /** Devices of the command; `auto` stands for the fastest that is there. */

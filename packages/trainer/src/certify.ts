@@ -1,26 +1,18 @@
-import { marginSpec, naturalPass, runningNorm } from '@cert/bounds';
-import {
-  type Batch,
-  type BoundMethod,
-  type DataRange,
-  linfBall,
-  type Model,
-  type Params,
-  type Stats,
-} from '@cert/core';
+import { naturalPass, runningNorm } from '@cert/bounds';
+import type { Batch, DataRange, Model } from '@cert/core';
 import { type Device, disposeTree } from '@cert/jit';
 import type { AttackOptions } from './attack.js';
 import { attackStage } from './attack-stage.js';
 import type { Network } from './evaluate.js';
 import { putBatch, putScalars } from './host.js';
 import { firstVerifier, type ImageResult, isBroken, isCorrect } from './image-result.js';
+import type { MarginMethod, NetworkTensors } from './margin-bounder.js';
 import { checkSound, readMargins, smallestBound } from './margins.js';
-import type { Hyper } from './optimizer.js';
 import { fullBatch, type Item, inBatches } from './stage.js';
 
 /** A bound method, and how it is run on a stream of single images. */
 export interface CertifyMethod {
-  readonly method: BoundMethod;
+  readonly method: MarginMethod;
   /** Images in a batch. Dear methods take few. */
   readonly batchSize: number;
   /** Whether it costs more than an attack, and comes after it. */
@@ -57,8 +49,6 @@ export interface CertifyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type NetworkTensors = { readonly params: Params; readonly stats: Stats };
-
 /**
  * Finds out about single images: prediction, lower margins by one method after the other, an attack. Images flow from stage to
  * stage. One that is misclassified, broken by the attack or verified is looked at no more (see `complete`). A stage waits until
@@ -90,23 +80,15 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   });
 
   const scalars = putScalars(device, { epsilon });
-  const bounds = methods.map(({ method }) =>
-    device.jit((tensors: NetworkTensors, { images, labels }: Batch, hyper: Hyper) => {
-      const norm = runningNorm(tensors.stats);
-      const spec = marginSpec(labels, model.classes);
-      const box = linfBall(images, hyper.epsilon!, range);
-      return { lower: method.bound(model, tensors.params, norm, box, spec).output.lower };
-    }),
-  );
+  const bounds = methods.map(({ method }) => method.on({ device, model, range }));
   const methodStages = methods.map(({ method, batchSize: size }, m) =>
     inBatches({
       ...{ batchSize: size, signal },
       picks: complete ? () => true : isOpen,
       async look(items) {
         const batch = putBatch(device, model, fullBatch(items, size));
-        const out = await bounds[m]!(network, batch, scalars);
-        const lower = await out.lower.data();
-        disposeTree([batch, out]);
+        const lower = await bounds[m]!.lowerMargins(network, batch, scalars);
+        disposeTree(batch);
         return items.map((item, i) => {
           const bound = finiteOrNull(smallestBound(lower, i, model.classes - 1));
           return checked({ ...item, lower: { ...item.lower, [method.name]: bound } });

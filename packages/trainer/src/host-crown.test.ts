@@ -4,8 +4,8 @@ import { xavierInit } from '@cert/init';
 import { cpuDevice, disposeTree } from '@cert/jit';
 import { smallConv, toHost, wideResnet8 } from '@cert/models';
 import { describe, expect, it } from 'vitest';
-import { createDeviceCrown } from './device-crown.js';
 import { putBatch, putParams, putScalars } from './host.js';
+import { hostCrown } from './host-crown.js';
 
 const models = {
   'a small net': smallConv({ inputShape: [8, 8, 1], classes: 4, filters: [3, 4], dense: 10 }),
@@ -26,7 +26,7 @@ describe('CROWN driven from the host', () => {
           .output.lower.arraySync() as number[][],
     );
     const device = await cpuDevice({ threads: 1 });
-    const method = createDeviceCrown({ device, model, chunk: 7 });
+    const method = hostCrown({ chunk: 7 }).on({ device, model });
     const host = await toHost({ params, stats });
     const network = { params: putParams(device, host.params), stats: putParams(device, host.stats) };
     const hyper = putScalars(device, { epsilon: 0.03 });

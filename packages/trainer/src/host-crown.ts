@@ -1,52 +1,33 @@
 import { crownMargins, ibp, linearRelaxation, lowerBound, marginSpec, runningNorm } from '@cert/bounds';
-import {
-  type Batch,
-  type DataRange,
-  INPUT,
-  linfBall,
-  type Model,
-  type Params,
-  reluInputs,
-  type Stats,
-  type Tensor,
-  type Tensor1D,
-  tf,
-} from '@cert/core';
-import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
-import type { Network } from './evaluate.js';
+import { type Batch, INPUT, linfBall, type Model, reluInputs, type Tensor, type Tensor1D, tf } from '@cert/core';
+import { disposeTree, type OnDevice } from '@cert/jit';
+import type { MarginBounder, MarginBounderOptions, MarginMethod, NetworkTensors } from './margin-bounder.js';
 import type { Hyper } from './optimizer.js';
 
-/** Lower margins of single images by CROWN. */
-export interface DeviceCrown {
-  /**
-   * @param batch one image and its label
-   * @param hyper `epsilon`
-   * @returns lower margins [classes - 1]
-   */
-  lowerMargins(network: Network, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
-  dispose(): Promise<void>;
-}
-
-/** What {@link createDeviceCrown} is made of. */
-export interface DeviceCrownOptions {
-  readonly device: Device;
-  readonly model: Model;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null | undefined;
-  /** Neurons that are bounded by one call; default 256. */
-  readonly chunk?: number;
-}
-
-type NetworkTensors = { readonly params: Params; readonly stats: Stats };
 type Sides = { readonly lower: Tensor; readonly upper: Tensor };
 type HostSides = { readonly lower: Float32Array; readonly upper: Float32Array };
 
 /**
  * CROWN as `crown()` of `@cert/bounds` computes it, driven from the host: only neurons that IBP leaves unstable get a backward pass of
  * their own. The others are linear on the whole box, and IBP's bounds say so; in a network trained for certification they are most.
- * One small computation per layer is compiled and called as often as there are chunks of neurons.
+ * One small computation per layer is compiled and called as often as there are chunks of neurons. It takes one image at a time.
+ *
+ * @param options `chunk` neurons are bounded by one call; default: as many as make a million coefficients at the largest node
  */
-export function createDeviceCrown({ device, model, range, chunk = 256 }: DeviceCrownOptions): DeviceCrown {
+export const hostCrown = ({ chunk: given }: { readonly chunk?: number } = {}): MarginMethod => ({
+  name: 'crown',
+  on: (options) => bounder(options, given ?? chunkSize(options.model)),
+});
+
+/** Numbers of float32 that 4 MiB hold: small enough that a processor keeps the rows of a chunk near. */
+const BUDGET = 2 ** 20;
+
+function chunkSize({ nodes }: Model): number {
+  const largest = Math.max(...nodes.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+  return Math.min(256, Math.max(8, Math.floor(BUDGET / largest)));
+}
+
+function bounder({ device, model, range }: MarginBounderOptions, chunk: number): MarginBounder {
   const names = reluInputs(model).filter((name) => name !== INPUT);
   const shapes = new Map(model.nodes.map(({ name, shape }) => [name, shape]));
   const settingOf = (tensors: NetworkTensors, at: { readonly [node: string]: Sides }) => ({
