@@ -72,14 +72,22 @@ export const OPTIMIZERS: Table<(options: { readonly momentum: number }) => Optim
 /** Ramps of the radius. */
 export const RAMPS: Table<(options: RampOptions) => Schedule> = { smoothed: smoothedSchedule, linear: linearSchedule };
 
-/** Datasets; the folder is where their files are, `null` the cache of downloads. */
-export const DATASETS: Table<(folder: string | null) => Promise<Dataset>> = {
+/** What a dataset is asked for with. */
+export interface DatasetOptions {
+  /** Where its files are; the cache of downloads when there is none. */
+  readonly folder?: string | undefined;
+  /** Called for every image that is decoded, with their number. */
+  readonly onProgress?: ((images: number, of: number) => void) | undefined;
+}
+
+/** Datasets. */
+export const DATASETS: Table<(options: DatasetOptions) => Promise<Dataset>> = {
   digits: () => digits(),
-  mnist: (folder) => mnist(folder === null ? {} : { folder }),
-  'fashion-mnist': (folder) => fashionMnist(folder === null ? {} : { folder }),
-  cifar10: (folder) => cifar10(folder === null ? {} : { folder }),
-  'tiny-imagenet': (folder) => tinyImagenet(folder === null ? {} : { folder }),
-  'image-folder': async (folder) => imageFolder(folder ?? missingFolder()),
+  mnist,
+  'fashion-mnist': fashionMnist,
+  cifar10,
+  'tiny-imagenet': tinyImagenet,
+  'image-folder': async ({ folder, onProgress }) => imageFolder(folder ?? missingFolder(), { onProgress }),
 };
 
 const missingFolder = () => {

@@ -29,6 +29,8 @@ export function describeEvent(event: RunEvent): string | undefined {
       const attacked = pgdError === null ? '' : `, PGD error ${percent(pgdError)}`;
       return `standard error ${percent(standardError)}${attacked}, verified error ${percent(verifiedError)}`;
     }
+    case 'decoding':
+      return event.images === 1 ? `Decoding ${event.of} images. They are kept decoded for the next time.` : undefined;
     case 'step':
     case 'evaluating':
       return undefined;

@@ -54,6 +54,8 @@ export type RunEvent =
   | ({ readonly type: 'step' } & Numbers)
   | ({ readonly type: 'epoch'; readonly test: Evaluation; readonly trainSeconds: number } & Numbers)
   /** `before`: images that were evaluated in an earlier run of the command. */
+  /** Images of a dataset are decoded, once; before `start`. */
+  | { readonly type: 'decoding'; readonly images: number; readonly of: number }
   | { readonly type: 'evaluating'; readonly images: number; readonly of: number; readonly before?: number }
   | { readonly type: 'stopped'; readonly folder: string; readonly step: number }
   | { readonly type: 'failed'; readonly message: string }

@@ -44,14 +44,14 @@ export interface Experiment {
 /**
  * Reads the dataset of a configuration, cut to its `limit`.
  *
+ * @param onDecoded called for every image that has to be decoded, with their number
  * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
  */
-export async function loadData({
-  dataset,
-  data,
-  limit,
-}: Pick<RunConfig, 'dataset' | 'data' | 'limit'>): Promise<Dataset> {
-  const whole = await choose('dataset', dataset, DATASETS)(data);
+export async function loadData(
+  { dataset, data, limit }: Pick<RunConfig, 'dataset' | 'data' | 'limit'>,
+  onDecoded?: (images: number, of: number) => void,
+): Promise<Dataset> {
+  const whole = await choose('dataset', dataset, DATASETS)({ folder: data ?? undefined, onProgress: onDecoded });
   const cut = (split: Split) => (limit === null ? split : subset(split, limit));
   return { ...whole, train: cut(whole.train), test: cut(whole.test) };
 }

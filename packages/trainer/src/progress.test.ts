@@ -81,6 +81,14 @@ describe('reporter', () => {
     expect(text).toMatch(/evaluation \|.+\| 250\/2000 images/);
   });
 
+  it('shows that images are decoded: a bar on a screen, one line in a pipe', () => {
+    const events = [1, 2, 3].map((images) => ({ type: 'decoding', images, of: 3 }) as const);
+    const { screen, text } = drawnOn();
+    expect(report(screen, events)).toEqual([]);
+    expect(text()).toMatch(/decoding \|.+\| 3\/3 images {2}0 s left/);
+    expect(report(null, events)).toEqual(['Decoding 3 images. They are kept decoded for the next time.']);
+  });
+
   it('begins the bar of an evaluation that goes on where it stands', () => {
     const { screen, text } = drawnOn();
     const state = { type: 'evaluating', of: 400, before: 300 } as const;

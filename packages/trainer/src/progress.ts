@@ -18,6 +18,7 @@ const lineReporter =
 
 const TRAIN_FORMAT =
   ' epoch {epoch} |{bar}| {percentage} %  loss {loss}  epsilon {epsilon}  {speed} images/s  {left} s left  {test}';
+const DECODE_FORMAT = ' decoding |{bar}| {value}/{total} images  {left} s left';
 const EVAL_FORMAT = ' evaluation |{bar}| {value}/{total} images  {left} s left';
 
 function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: RunEvent) => void {
@@ -70,6 +71,12 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
         close();
         return;
       }
+      case 'decoding':
+        bar ??= open(DECODE_FORMAT, event.of, 0, {});
+        done = event.images;
+        bar.update(event.images, { left: left(event.of - event.images) });
+        if (event.images === event.of) close();
+        return;
       case 'evaluating':
         bar ??= open(EVAL_FORMAT, event.of, event.before ?? 0, {});
         done = event.images - (event.before ?? 0);

@@ -50,7 +50,7 @@ export interface RunOptions {
  * and the device, which are raised before anything is written
  */
 export async function startRun(config: RunConfig, options: RunOptions): Promise<Summary | null> {
-  const dataset = await loadData(config);
+  const dataset = await loadData(config, decoding(options));
   const chosen = await chooseDevice(config.device);
   try {
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
@@ -77,7 +77,7 @@ export async function resumeRun(
 ): Promise<Summary | null> {
   const { folder, change = (config) => config } = options;
   const config = change(await readRunConfig(folder));
-  const experiment = buildExperiment(config, await loadData(config));
+  const experiment = buildExperiment(config, await loadData(config, decoding(options)));
   const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model);
   const chosen = await chooseDevice(config.device);
   try {
@@ -88,6 +88,12 @@ export async function resumeRun(
     await chosen.device.dispose();
   }
 }
+
+/** Says that images are decoded. */
+const decoding =
+  ({ onEvent }: RunOptions) =>
+  (images: number, of: number) =>
+    onEvent?.({ type: 'decoding', images, of });
 
 interface Run {
   readonly config: RunConfig;

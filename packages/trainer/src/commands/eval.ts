@@ -61,7 +61,8 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats } = decodeCheckpoint(bytes, checkpoint);
-      const { test, range } = await loadData(config);
+      const decoding = json ? undefined : reporter(terminal);
+      const { test, range } = await loadData(config, (images, of) => decoding?.({ type: 'decoding', images, of }));
       checkDataFits(model, test, config.dataset);
       const { device } = await chooseDevice(config.device);
       const report = json ? undefined : progress(terminal);
