@@ -15,7 +15,7 @@ import {
 import { ibpInit } from '@cert/init';
 import { tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
-import { joinParts, partSizes, splitBatch } from './accumulate.js';
+import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { naturalObjective, robustObjective } from './objective.js';
 import { sgd } from './optimizer.js';
 import { createTrainStep, initialState, type TrainStepOptions } from './step.js';
@@ -30,6 +30,17 @@ describe('partSizes', () => {
     [5, 1, [5]],
   ])('%i images in %i parts', (count, parts, wanted) => {
     expect(partSizes(count, parts)).toEqual(wanted);
+  });
+});
+
+describe('afterGradients', () => {
+  it('needs the gradients and changes nothing', () => {
+    const part = { images: tf.tensor2d([[0.1, 0.7]]), labels: tf.tensor1d([1], 'int32') };
+    expect(afterGradients(part, undefined)).toBe(part);
+    const grads = { dense1: { kernel: tf.tensor2d([[-3, 1e30]]), bias: tf.tensor1d([2]) } };
+    const waiting = afterGradients(part, grads);
+    expect([...waiting.images.dataSync()]).toEqual([...part.images.dataSync()]);
+    expect(waiting.labels).toBe(part.labels);
   });
 });
 

@@ -1,4 +1,4 @@
-import { type Batch, flattenTree, type Tensor, type Tree, tf, unflattenTree } from '@cert/core';
+import { type Batch, flattenTree, type Params, type Tensor, type Tree, tf, unflattenTree } from '@cert/core';
 
 /** A minibatch as a step takes it. */
 export type TrainBatch = Batch & {
@@ -29,6 +29,17 @@ export function splitBatch(batch: TrainBatch, sizes: readonly number[]): readonl
     const { images, labels, noise } = batch;
     return { images: cut(images), labels: cut(labels), ...(noise && { noise: cut(noise) }) };
   });
+}
+
+/**
+ * A part that waits for the gradients of the part before it: they are added to its images 0 times. A compiled step runs its
+ * operations in an order that only what they need decides; left to itself, it keeps the activations of all parts at once.
+ */
+export function afterGradients(part: TrainBatch, grads: Params | undefined): TrainBatch {
+  if (grads === undefined) return part;
+  const touched = flattenTree<Tensor>(grads).map(({ value }) => tf.slice(tf.reshape(value, [-1]), [0], [1]));
+  const nothing = tf.mul(tf.sum(tf.concat(touched)), 0);
+  return { ...part, images: tf.add(part.images, nothing) };
 }
 
 /**

@@ -39,6 +39,10 @@ describe('buildExperiment', () => {
     expect([0, 0.5, 1].map((ramp) => plan.objective(ramp).name)).toEqual(names);
   });
 
+  it('takes a batch in the parts, and with the seed, of the configuration', () => {
+    expect(build({ accumulate: 3, seed: 5 })).toMatchObject({ parts: 3, seed: 5 });
+  });
+
   it.each(['natural', 'pgd'])('%s has the target radius from the first step on', (method) => {
     const { plan, epochs, stepsPerEpoch } = build({ method });
     for (let step = 0; step < epochs * stepsPerEpoch; step++) expect(plan.epsilon(step)).toBe(0.1);

@@ -13,8 +13,8 @@ import {
   type Tensor,
   tf,
 } from '@cert/core';
-import { joinParts, partSizes, splitBatch, type TrainBatch } from './accumulate.js';
-import { valueAndGrad } from './gradient.js';
+import { afterGradients, joinParts, partSizes, splitBatch, type TrainBatch } from './accumulate.js';
+import { type ValueAndGrad, valueAndGrad } from './gradient.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 import type { Objective } from './objective.js';
 import { clipByGlobalNorm, globalNorm, type Hyper, type Optimizer, type OptimizerState } from './optimizer.js';
@@ -125,10 +125,11 @@ export function createTrainStep(options: TrainStepOptions): Step {
   return (state, batch, hyper) => {
     const { params } = state;
     const sizes = partSizes(batch.images.shape[0]!, parts);
-    const passes = splitBatch(batch, sizes).map((part) => {
-      const prepared = prepare(params, part, hyper);
-      return valueAndGrad((leaves) => forward(leaves, prepared, hyper), params);
-    });
+    const passes: ValueAndGrad<Forward['aux']>[] = [];
+    for (const part of splitBatch(batch, sizes)) {
+      const prepared = prepare(params, afterGradients(part, passes.at(-1)?.grads), hyper);
+      passes.push(valueAndGrad((leaves) => forward(leaves, prepared, hyper), params));
+    }
     const grads = joinParts(
       passes.map((pass) => pass.grads),
       sizes,
