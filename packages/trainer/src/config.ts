@@ -139,7 +139,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
   dataset: named('--dataset <name>', 'dataset', 'dataset', DATASETS),
   data: field<string | null>(
     '--data <folder>',
-    'folder with the files of the dataset (mnist, fashion-mnist)',
+    'folder with the files of the dataset (all but digits)',
     (text) => text,
     'a folder',
     (value) => value === null || typeof value === 'string',
