@@ -217,7 +217,12 @@ const CASES: { readonly [kernel: string]: Case | readonly Case[] } = {
   Sign: unary(tf.sign),
   Sin: unary(tf.sin),
   Sinh: unary(tf.sinh),
-  Slice: [unary((x) => tf.slice(x, [1, 0], [2, 3])), unary((x) => tf.slice(x, [0, 1], [-1, -1]))],
+  Slice: [
+    unary((x) => tf.slice(x, [1, 0], [2, 3])),
+    unary((x) => tf.slice(x, [0, 1], [-1, -1])),
+    unary((x) => tf.slice(x, 1, 2)),
+    unary((x) => tf.slice(x, [1])),
+  ],
   Softmax: unary((x) => tf.softmax(x)),
   Softplus: unary(tf.softplus),
   SplitV: [

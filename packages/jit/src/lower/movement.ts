@@ -99,8 +99,13 @@ export const movement: { readonly [kernel: string]: Lowering } = {
     return axes.reduce((value, axis) => flip(build, value, axis), x!);
   },
   Slice(build, { x }, { begin, size }) {
-    const start = begin as number[];
-    const end = (size as number[]).map((n, i) => (n === -1 ? x!.shape[i]! : start[i]! + n));
+    // What is left out, or a plain number for the first axis, leaves the other axes whole.
+    const given = (values: unknown, rest: number) => {
+      const first = [values].flat() as number[];
+      return x!.shape.map((_, axis) => first[axis] ?? rest);
+    };
+    const start = given(begin, 0);
+    const end = given(size, -1).map((n, i) => (n === -1 ? x!.shape[i]! : start[i]! + n));
     return build.slice(x!, start, end);
   },
   SplitV(build, { x }, { numOrSizeSplits, axis }) {
