@@ -17,6 +17,7 @@ export {
 export { type ImageFolderOptions, imageFolder } from './image-folder.js';
 export { type LoadOptions, loadBatches } from './load-batches.js';
 export { mnist } from './mnist.js';
+export { pixelMoments } from './pixel-moments.js';
 export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
 export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
 export {

@@ -117,6 +117,8 @@ describe('checkConfig', () => {
       pgdSteps: _d,
       pgdStepSize: _e,
       regSchedule: _f,
+      normalize: _g,
+      augment: _h,
       ...older
     } = resolveConfig();
     expect(checkConfig(older)).toEqual(resolveConfig());

@@ -11,6 +11,7 @@ import {
   REG_SCHEDULES,
   REGULARIZERS,
 } from './catalog.js';
+import { isAugmentation, NORMALIZATIONS } from './image-options.js';
 import { choose, unknownName } from './names.js';
 
 /** Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. */
@@ -21,6 +22,8 @@ export interface RunConfig {
   readonly data: string | null;
   readonly limit: number | null;
   readonly model: string;
+  readonly normalize: string;
+  readonly augment: string;
   readonly width: number | null;
   readonly dense: number | null;
   readonly batchNorm: string | null;
@@ -146,6 +149,25 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
   ),
   limit: optionalCount('--limit <images>', 'use only the first so many images of each split; "none": all'),
   model: named('--model <name>', 'architecture', 'model', MODELS),
+  normalize: {
+    ...named(
+      '--normalize <by>',
+      "input normalization by the dataset's usual constants, the moments of the training images, or none",
+      'input normalization',
+      NORMALIZATIONS,
+    ),
+    before: 'usual',
+  },
+  augment: {
+    ...field(
+      '--augment <how>',
+      'training images mirrored or shifted at random: flip, crop:4, flip,crop:4, none, or what is usual for the dataset',
+      (text) => text,
+      'flip, crop:PIXELS, both with a comma between them, none or usual',
+      (value) => typeof value === 'string' && isAugmentation(value),
+    ),
+    before: 'usual',
+  },
   width: optionalCount('--width <channels>', 'its first width; "none": its own'),
   dense: optionalCount('--dense <units>', 'its hidden dense layer; "none": its own'),
   batchNorm: {

@@ -16,6 +16,7 @@ import {
 } from './catalog.js';
 import type { RunConfig } from './config.js';
 import type { HostBatch, HostState } from './host.js';
+import { augmentationOf, NORMALIZATIONS } from './image-options.js';
 import { choose } from './names.js';
 import type { Optimizer } from './optimizer.js';
 import type { Plan } from './plan.js';
@@ -57,7 +58,10 @@ export async function loadData(
 }
 
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, { train, test, range, normalize, augment }: Dataset): Experiment {
+export function buildExperiment(config: RunConfig, dataset: Dataset): Experiment {
+  const { train, test, range } = dataset;
+  const normalize = choose('input normalization', config.normalize, NORMALIZATIONS)(dataset);
+  const augment = augmentationOf(config, dataset.augment);
   const { shape: inputShape, classes } = train;
   const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
   const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);

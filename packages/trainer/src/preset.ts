@@ -14,6 +14,8 @@ export interface Preset {
 const common = {
   data: null,
   limit: null,
+  normalize: 'usual',
+  augment: 'usual',
   width: null,
   dense: null,
   batchNorm: null,

@@ -1,0 +1,33 @@
+import { CertError } from '@cert/core';
+import type { Normalization, Split } from './split.js';
+
+/**
+ * Mean and standard deviation of the pixels of each channel over all images of a split, in the units of the model's input: what an
+ * input normalization is usually made of.
+ *
+ * @throws CertError `bad-data` naming a channel that has the same value everywhere: it cannot be divided by its deviation
+ */
+export function pixelMoments({ shape, images, scale }: Split): Normalization {
+  const channels = shape.at(-1)!;
+  const [sums, squares] = [new Float64Array(channels), new Float64Array(channels)];
+  for (let i = 0; i < images.length; i += channels) {
+    for (let c = 0; c < channels; c++) {
+      const value = images[i + c]!;
+      sums[c]! += value;
+      squares[c]! += value * value;
+    }
+  }
+  const count = images.length / channels;
+  const mean = Array.from(sums, (sum) => (scale * sum) / count);
+  const std = Array.from(
+    squares,
+    (square, c) => scale * Math.sqrt(Math.max(0, square / count - (sums[c]! / count) ** 2)),
+  );
+  const flat = std.findIndex((deviation) => !(deviation > 0));
+  if (flat < 0) return { mean, std };
+  throw new CertError(
+    'bad-data',
+    `Channel ${flat} has the value ${mean[flat]} in every pixel.`,
+    'Leave the channel out, or do not normalize by the data.',
+  );
+}
