@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 const packages = fileURLToPath(new URL('../../packages', import.meta.url));
@@ -33,11 +34,11 @@ describe('every package', () => {
       const bundle = readdirSync(join(packages, name, 'dist')).filter((file) => file.endsWith('.js'));
       for (const file of bundle) {
         const code = readFileSync(join(packages, name, 'dist', file), 'utf8');
-        for (const [, specifier] of code.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"./][^'"]*)['"]/g)) {
-          if (specifier!.startsWith('node:')) continue;
-          const dependency = specifier!
+        for (const { fileName: specifier } of ts.preProcessFile(code, true, true).importedFiles) {
+          if (specifier.startsWith('node:') || specifier.startsWith('.')) continue;
+          const dependency = specifier
             .split('/')
-            .slice(0, specifier!.startsWith('@') ? 2 : 1)
+            .slice(0, specifier.startsWith('@') ? 2 : 1)
             .join('/');
           expect(declared, `${name}/dist/${file} imports ${specifier}`).toContain(dependency);
         }
