@@ -3,7 +3,9 @@ import type { Shape } from '@cert/core';
 import type { DType, HostArray } from './device.js';
 import {
   type Binary,
+  type BlockedGeometry,
   type Geometry,
+  type ImageOrder,
   type Primitive,
   type Primitives,
   type Reduction,
@@ -171,18 +173,35 @@ export class Builder {
   }
 
   conv(x: Value, w: Value, geometry: Geometry, bias?: Value): Value {
-    const spatial = ([0, 1] as const).map((i) =>
-      outSize(
-        x.shape[2 + i]!,
-        w.shape[2 + i]!,
-        geometry.strides[i],
-        geometry.pads[i] + geometry.pads[i + 2]!,
-        geometry.dilations[i],
-      ),
-    );
-    return this.make('conv', bias ? [x, w, bias] : [x, w], geometry, [x.shape[0]!, w.shape[0]!, ...spatial], x.dtype);
+    const shape = [x.shape[0]!, w.shape[0]!, ...spatial(x, w, geometry)];
+    return this.make('conv', bias ? [x, w, bias] : [x, w], geometry, shape, x.dtype);
+  }
+
+  /** An image to the blocked form. Its channels are a multiple of `size`. */
+  block(x: Value, size: number, from: ImageOrder): Value {
+    const [n, a, b, c] = x.shape as [number, number, number, number];
+    const shape = from === 'channelsLast' ? [n, c / size, a, b, size] : [n, a / size, b, c, size];
+    return this.make('block', [x], { size, from }, shape, x.dtype);
+  }
+
+  /** A blocked image to a plain one. */
+  unblock(x: Value, to: ImageOrder): Value {
+    const [n, groups, h, w, size] = x.shape as [number, number, number, number, number];
+    const shape = to === 'channelsLast' ? [n, h, w, groups * size] : [n, groups * size, h, w];
+    return this.make('unblock', [x], { to }, shape, x.dtype);
+  }
+
+  blockedConv(x: Value, w: Value, geometry: BlockedGeometry, bias?: Value): Value {
+    const shape = [x.shape[0]!, w.shape[0]!, ...spatial(x, w, geometry), w.shape.at(-1)!];
+    return this.make('blockedConv', bias ? [x, w, bias] : [x, w], geometry, shape, x.dtype);
   }
 }
+
+/** Height and width of a convolution's result; images and filters have theirs in axes 2 and 3. */
+const spatial = (x: Value, w: Value, { strides, pads, dilations }: Geometry): number[] =>
+  ([0, 1] as const).map((i) =>
+    outSize(x.shape[2 + i]!, w.shape[2 + i]!, strides[i], pads[i] + pads[i + 2]!, dilations[i]),
+  );
 
 /** The number of windows along one axis. */
 export const outSize = (size: number, window: number, stride: number, pads: number, dilation: number): number =>

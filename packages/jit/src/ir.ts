@@ -71,6 +71,14 @@ export interface Geometry {
   readonly groups: number;
 }
 
+/** Where an image of rank 4 has its channels: [N, H, W, C] or [N, C, H, W]. */
+export type ImageOrder = 'channelsLast' | 'channelsFirst';
+
+/** A convolution on blocked images, with or without a ReLU on its result. */
+export interface BlockedGeometry extends Geometry {
+  readonly relu: boolean;
+}
+
 /** Attributes of each primitive. Operands are named in the comments. */
 export interface Primitives {
   input: { readonly index: number };
@@ -100,6 +108,15 @@ export interface Primitives {
   conv: Geometry; // x [N,C,H,W], w [F,C/groups,h,w], maybe bias [F]
   convInputGrad: Geometry; // dy [N,F,H',W'], w; the node's shape is that of x
   convFilterGrad: Geometry; // x, dy; the node's shape is that of w
+  /** To the blocked form [N, C / size, H, W, size], in which a CPU's convolutions are fastest. */
+  block: { readonly size: number; readonly from: ImageOrder }; // x
+  /** From the blocked form. */
+  unblock: { readonly to: ImageOrder }; // x
+  /**
+   * A convolution of blocked images, or of [N, C, H, W] with fewer channels than a block; maybe with a bias [F]. Filters are
+   * [F / size, C / size, h, w, size of C, size of F], or [F / size, C / groups, h, w, size] where channels are not blocked.
+   */
+  blockedConv: BlockedGeometry; // x, w, maybe bias
   pool: Geometry & { readonly f: 'avg' | 'max'; readonly window: readonly [number, number] }; // x [N,C,H,W]
 }
 export type Primitive = keyof Primitives;

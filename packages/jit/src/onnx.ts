@@ -145,6 +145,9 @@ function encodeAttribute(name: string, value: Attribute): InstanceType<typeof on
 
 type Emit<P extends Primitive> = (e: Emitter, value: ValueOf<P>, x: string, y: string, z: string) => string;
 
+/** ONNX Runtime's own operators for images in blocks of channels. Their shapes are written as if the blocks were not there. */
+const BLOCKED = 'com.microsoft.nchwc';
+
 const windows = ({ strides, pads, dilations, groups }: Geometry) => ({ strides, pads, dilations, group: groups });
 
 /** Primitive -> the name of the ONNX value that holds its result. `x`, `y`, `z` are the operands. */
@@ -199,9 +202,48 @@ const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Em
     });
     return e.node('ConvTranspose', [gradient, weight], { ...windows(attrs), output_padding: outputPadding });
   },
+  block(e, { attrs: { from }, shape, dtype }, x) {
+    const [n, groups, h, w, size] = shape as [number, number, number, number, number];
+    if (from === 'channelsLast' && groups === 1) return e.node('Reshape', [x, e.ints(shape)]);
+    if (dtype === 'float32') {
+      const attrs = { channels_last: from === 'channelsLast' ? 1 : 0 };
+      return e.node('Reshape', [e.node('ReorderInput', [x], attrs, BLOCKED), e.ints(shape)]);
+    }
+    return from === 'channelsLast'
+      ? e.node('Transpose', [e.node('Reshape', [x, e.ints([n, h, w, groups, size])])], { perm: [0, 3, 1, 2, 4] })
+      : e.node('Transpose', [e.node('Reshape', [x, e.ints([n, groups, size, h, w])])], { perm: [0, 1, 3, 4, 2] });
+  },
+  unblock(e, { attrs: { to }, inputs: [image], shape, dtype }, x) {
+    const plain = plainShape(image!.shape);
+    const last = to === 'channelsLast';
+    if (last && image!.shape[1] === 1) return e.node('Reshape', [x, e.ints(shape)]);
+    if (dtype === 'float32') {
+      const attrs = { channels: plain[1]!, channels_last: last ? 1 : 0 };
+      return e.node('ReorderOutput', [e.node('Reshape', [x, e.ints(plain)])], attrs, BLOCKED);
+    }
+    const moved = e.node('Transpose', [x], { perm: last ? [0, 2, 3, 1, 4] : [0, 1, 4, 2, 3] });
+    return e.node('Reshape', [moved, e.ints(shape)]);
+  },
+  blockedConv(e, { attrs, inputs, shape }, image, filter, bias) {
+    const [x, w] = inputs as [Value, Value];
+    const images = x.shape.length === 5 ? e.node('Reshape', [image, e.ints(plainShape(x.shape))]) : image;
+    const [kh, kw] = [w.shape[2]!, w.shape[3]!];
+    const channels = w.shape.length === 6 ? w.shape[1]! * w.shape[4]! : w.shape[1]!;
+    const filters = e.node('Reshape', [filter, e.ints([w.shape[0]! * w.shape.at(-1)!, channels, kh, kw])]);
+    const result = e.node(
+      'Conv',
+      bias === '' ? [images, filters] : [images, filters, bias],
+      { ...windows(attrs), kernel_shape: [kh, kw], ...(attrs.relu && { activation: 'Relu' }) },
+      BLOCKED,
+    );
+    return e.node('Reshape', [result, e.ints(shape)]);
+  },
   pool: (e, { attrs: { f, window, strides, pads } }, x) =>
     e.node(f === 'avg' ? 'AveragePool' : 'MaxPool', [x], { kernel_shape: window, strides, pads }),
 };
+
+/** A blocked shape [n, groups, h, w, size] as ONNX Runtime writes it: [n, channels, h, w]. */
+const plainShape = ([n, groups, h, w, size]: readonly number[]): number[] => [n!, groups! * size!, h!, w!];
 
 const hostScalar = (value: number, dtype: DType): HostArray =>
   dtype === 'float32' ? Float32Array.of(value) : dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value);
@@ -242,6 +284,7 @@ export function toOnnx(graph: Graph): Uint8Array {
     opsetImport: [
       { domain: '', version: OPSET },
       { domain: 'com.microsoft', version: 1 },
+      ...(e.nodes.some(({ domain }) => domain === BLOCKED) ? [{ domain: BLOCKED, version: 1 }] : []),
     ],
     graph: {
       name: 'cert',

@@ -5,7 +5,8 @@ import type { Device, DeviceArray, DeviceFunction, DType, HostArray, OnDevice } 
 import { checkCount, usedAfterDispose } from './eager.js';
 import { type Graph, sizeOf } from './ir.js';
 import { inputName, outputName, toOnnx } from './onnx.js';
-import { optimize } from './passes/index.js';
+import { optimize, type Target } from './passes/index.js';
+import { probeBlock } from './probe-block.js';
 import { type ArraySpec, trace } from './trace.js';
 
 /** Settings of the compiled CPU device. */
@@ -13,7 +14,9 @@ export interface CpuOptions {
   /** Threads of ONNX Runtime; default: one for each core that this process may use. */
   readonly threads?: number;
   /** Replaces the standard passes, for tests and measurements. */
-  readonly passes?: (graph: Graph) => Graph;
+  readonly passes?: (graph: Graph, target: Target) => Graph;
+  /** Channels in a block of images, `null` for none; default: what the processor's kernels take. */
+  readonly block?: number | null;
   /** Loads the runtime; default `import('onnxruntime-node')`. */
   readonly load?: () => Promise<typeof Ort>;
   /** Writes ONNX Runtime's profile of every session to files with this prefix. */
@@ -87,6 +90,7 @@ interface Compiled {
 /** Compiles functions to ONNX and runs them on ONNX Runtime's CPU provider. */
 export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime(options.load ?? (() => import('onnxruntime-node')));
+  const target: Target = { block: options.block === undefined ? await probeBlock(ort) : (options.block ?? undefined) };
   const pool = new Pool();
   const sessions = new Set<Ort.InferenceSession>();
   // Not ONNX Runtime's own default, which ties each thread to a core: on a busy machine it then waits for that very core.
@@ -94,10 +98,12 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
 
   async function compile(f: (...args: never[]) => unknown, args: Tree<DeviceArray>): Promise<Compiled> {
     const { graph, result } = trace(f, args as Tree<ArraySpec>, { sites: options.profile !== undefined });
-    const model = toOnnx((options.passes ?? optimize)(graph));
+    const model = toOnnx((options.passes ?? optimize)(graph, target));
     const session = await ort.InferenceSession.create(model, {
       executionProviders: ['cpu'],
       intraOpNumThreads: threads,
+      // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
+      enableMemPattern: false,
       logSeverityLevel: 3,
       ...(options.profile !== undefined && { enableProfiling: true, profileFilePrefix: options.profile }),
     });

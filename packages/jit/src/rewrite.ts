@@ -48,3 +48,12 @@ export function rewrite(graph: Graph, rule: Rule): Graph {
   }
   return { inputs: graph.inputs.map((v) => now.get(v)!), outputs: graph.outputs.map((v) => now.get(v)!) };
 }
+
+/** How many operands and outputs of the graph each value is. */
+export function readers(graph: Graph): ReadonlyMap<Value, number> {
+  const count = new Map<Value, number>();
+  const read = (x: Value) => count.set(x, (count.get(x) ?? 0) + 1);
+  for (const value of schedule(graph)) value.inputs.forEach(read);
+  graph.outputs.forEach(read);
+  return count;
+}

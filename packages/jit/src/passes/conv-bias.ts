@@ -1,25 +1,35 @@
+import type { Builder } from '../builder.js';
 import { type Graph, sizeOf, type Value } from '../ir.js';
-import { type Rule, schedule } from '../rewrite.js';
+import { type Rule, readers } from '../rewrite.js';
 
 /** A vector over channels that is added to a convolution and to nothing else becomes the convolution's own bias. */
 export function convBias(graph: Graph): Rule {
-  const readers = new Map<Value, number>();
-  const count = (x: Value) => readers.set(x, (readers.get(x) ?? 0) + 1);
-  for (const value of schedule(graph)) value.inputs.forEach(count);
-  graph.outputs.forEach(count);
-
+  const count = readers(graph);
   return (build, value, original) => {
     if (value.op !== 'binary' || value.attrs.f !== 'add') return undefined;
     for (const [conv, bias, before] of [
       [value.inputs[0]!, value.inputs[1]!, original.inputs[0]!],
       [value.inputs[1]!, value.inputs[0]!, original.inputs[1]!],
     ] as const) {
-      if (conv.op !== 'conv' || conv.inputs.length !== 2 || readers.get(before) !== 1) continue;
-      const filters = conv.shape[1]!;
-      const overChannels = bias.shape.length === 4 && bias.shape[1] === filters && sizeOf(bias.shape) === filters;
-      if (!overChannels) continue;
-      return build.conv(conv.inputs[0]!, conv.inputs[1]!, conv.attrs, build.reshape(bias, [filters]));
+      if (count.get(before) !== 1) continue;
+      const biased = withBias(build, conv, bias);
+      if (biased !== undefined) return biased;
     }
     return undefined;
   };
+}
+
+function withBias(build: Builder, conv: Value, bias: Value): Value | undefined {
+  if ((conv.op !== 'conv' && conv.op !== 'blockedConv') || conv.inputs.length !== 2) return undefined;
+  const [x, w] = conv.inputs as [Value, Value];
+  const blocked = conv.op === 'blockedConv';
+  const filters = blocked ? conv.shape[1]! * conv.shape[4]! : conv.shape[1]!;
+  const overChannels =
+    bias.shape.length === conv.shape.length &&
+    sizeOf(bias.shape) === filters &&
+    bias.shape[1] === conv.shape[1] &&
+    (!blocked || bias.shape[4] === conv.shape[4]);
+  if (!overChannels) return undefined;
+  const vector = build.reshape(bias, [filters]);
+  return conv.op === 'conv' ? build.conv(x, w, conv.attrs, vector) : build.blockedConv(x, w, conv.attrs, vector);
 }

@@ -21,10 +21,10 @@ export const filterGradient: Rule = (build, value) => {
 };
 
 /** Up to this many numbers per window, they are gathered: a product with so few columns wastes its kernel. */
-const FEW = 32;
+export const FEW = 32;
 
 /** All windows of x at once, [n, 1, kh * kw * channels, pixels of dy]: a convolution whose filters each pick one number. */
-function windows(build: Builder, { attrs, inputs, shape }: ValueOf<'convFilterGrad'>): Value {
+export function windows(build: Builder, { attrs, inputs, shape }: ValueOf<'convFilterGrad'>): Value {
   const [, channels, kh, kw] = shape as [number, number, number, number];
   const count = kh * kw * channels;
   const pick = new Float32Array(count * count);

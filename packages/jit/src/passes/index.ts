@@ -1,13 +1,26 @@
 import type { Graph } from '../ir.js';
 import { type Rule, rewrite, schedule } from '../rewrite.js';
 import { algebra } from './algebra.js';
+import { blockedConvolutions } from './blocked/convolutions.js';
+import { blockedFusion, spreadChannels } from './blocked/fuse.js';
+import { blockedLayout } from './blocked/layout.js';
 import { convBias } from './conv-bias.js';
 import { filterGradient } from './filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
 import { layout } from './layout.js';
 import { squeeze } from './squeeze.js';
 
-export { algebra, convBias, filterGradient, inputGradient, layout, squeeze };
+export {
+  algebra,
+  blockedConvolutions,
+  blockedFusion,
+  blockedLayout,
+  convBias,
+  filterGradient,
+  inputGradient,
+  layout,
+  squeeze,
+};
 
 /** Applies rules, the first that fits, over and over until nothing changes. */
 export function untilStable(graph: Graph, ...rules: readonly Rule[]): Graph {
@@ -37,9 +50,17 @@ const fingerprint = (graph: Graph): string => {
     .join(';');
 };
 
+/** What is known about the device that a graph is compiled for. */
+export interface Target {
+  /** Channels in a block of the blocked form that its convolutions know; without, they know [N, C, H, W] alone. */
+  readonly block?: number | undefined;
+}
+
 /** The standard sequence of passes. */
-export function optimize(graph: Graph): Graph {
-  const simple = untilStable(graph, algebra, layout);
-  const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, layout);
-  return untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
+export function optimize(graph: Graph, { block }: Target = {}): Graph {
+  const blocked = block === undefined ? graph : rewrite(graph, blockedConvolutions(block));
+  const simple = untilStable(blocked, algebra, blockedLayout, layout);
+  const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, blockedLayout, layout);
+  const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
+  return rewrite(rewrite(tidy, blockedFusion(tidy)), spreadChannels);
 }
