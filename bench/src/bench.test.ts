@@ -24,3 +24,16 @@ it('names the workloads when it is given another', () => {
   expect(status).toBe(1);
   expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, digits, loader');
 });
+
+it('profiles a step by op, by node and by call site', () => {
+  const { stdout, status } = bench('digits', '--profile', '--json', '--steps', '2', '--warmup', '1', '--threads', '1');
+  expect(status).toBe(0);
+  const [profile] = JSON.parse(stdout).profiles;
+  expect(profile).toMatchObject({ name: 'digits', steps: 2 });
+  expect(profile.runMs).toBeGreaterThan(profile.nodesMs);
+  for (const rows of [profile.ops, profile.nodes, profile.sites]) {
+    expect(rows.reduce((all: number, row: { share: number }) => all + row.share, 0)).toBeCloseTo(1);
+  }
+  const relu = profile.nodes.find(({ op }: { op: string }) => op === 'Relu');
+  expect(relu).toMatchObject({ count: 1, site: expect.stringMatching(/^packages\/bounds\/src\/\w+\.ts:\d+/) });
+});
