@@ -13,9 +13,12 @@ export function callSites(model: Uint8Array): (node: string) => string | undefin
   return (node) => sites.get(node) ?? sites.get(node.split('/')[0]!);
 }
 
-/** `Object.relu (file:///.../packages/bounds/src/ibp.ts:52:22)` as `packages/bounds/src/ibp.ts:52 Object.relu`. */
-export function shortSite(frame: string): string {
-  const [, caller, place = frame] = /^(?:(.*) \()?(?:file:\/\/)?(.*?:\d+):\d+\)?$/.exec(frame) ?? [];
+/**
+ * `Object.relu (file:///.../packages/bounds/src/ibp.ts:52:22), gradient` as `packages/bounds/src/ibp.ts:52 Object.relu, gradient`.
+ */
+export function shortSite(site: string): string {
+  const [, caller, place = site, gradient = ''] =
+    /^(?:(.*) \()?(?:file:\/\/)?(.*?:\d+):\d+\)?(, gradient)?$/.exec(site) ?? [];
   const path = place.startsWith(ROOT) ? place.slice(ROOT.length) : place;
-  return caller === undefined || caller === '<anonymous>' ? path : `${path} ${caller}`;
+  return `${caller === undefined || caller === '<anonymous>' ? path : `${path} ${caller}`}${gradient}`;
 }

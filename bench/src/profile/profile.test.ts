@@ -67,5 +67,7 @@ it('shortens stack frames to paths from the root of the repository', () => {
   expect(shortSite(`Object.relu (file://${file}:52:22)`)).toBe('packages/bounds/src/ibp.ts:52 Object.relu');
   expect(shortSite(`<anonymous> (${file}:5:7)`)).toBe('packages/bounds/src/ibp.ts:5');
   expect(shortSite(`${file}:5:7`)).toBe('packages/bounds/src/ibp.ts:5');
+  expect(shortSite(`conv2d (${file}:5:7), gradient`)).toBe('packages/bounds/src/ibp.ts:5 conv2d, gradient');
+  expect(shortSite(`${file}:5:7, gradient`)).toBe('packages/bounds/src/ibp.ts:5, gradient');
   expect(shortSite('elsewhere')).toBe('elsewhere');
 });

@@ -37,7 +37,7 @@ it('hands out each model once; with a profile, its nodes say where they come fro
   const nodes = await nodesOf(expOfSin, prefix);
   expect(nodes.map(({ op }) => op)).toEqual(['Sin', 'Exp', 'Identity']);
   for (const { site } of nodes.slice(0, 2)) expect(site).toMatch(/expOfSin .*profile\.test\.ts:\d+/);
-  const [file] = readdirSync(folder);
+  const [file] = readdirSync(folder).filter((name) => name.startsWith('step'));
   const events = JSON.parse(readFileSync(join(folder, file!), 'utf8')) as { readonly name: string }[];
   const runs = events.filter(({ name }) => name === `${nodes[0]!.name}_kernel_time`);
   expect(runs).toHaveLength(2);
@@ -46,4 +46,21 @@ it('hands out each model once; with a profile, its nodes say where they come fro
 it('does not look up call sites without a profile', async () => {
   const nodes = await nodesOf(expOfSin);
   expect(nodes.map(({ site }) => site)).toEqual(['', '', '']);
+});
+
+it('names the forward kernel of a gradient, and the line of a custom one', async () => {
+  const square = tf.customGrad((x, save) => {
+    (save as (tensors: Tensor[]) => void)([x as Tensor]);
+    return {
+      value: tf.square(x as Tensor),
+      gradFunc: (dy: Tensor, [saved]: Tensor[]) => [tf.mul(dy, tf.abs(saved!))],
+    };
+  });
+  const inner = (x: Tensor) => tf.sum(square(tf.sin(x)));
+  const nodes = await nodesOf((x) => tf.grad(inner)(x), join(folder, 'gradient'));
+  const siteOf = (op: string) => nodes.find((node) => node.op === op)?.site;
+  expect(siteOf('Sin')).toMatch(/^inner .*profile\.test\.ts:\d+:\d+\)$/);
+  // The gradient of a sine is a cosine.
+  expect(siteOf('Cos')).toBe(`${siteOf('Sin')}, gradient`);
+  expect(siteOf('Abs')).toMatch(/gradFunc .*profile\.test\.ts:\d+:\d+\)$/);
 });
