@@ -22,18 +22,21 @@ it('prints medians, minima, memory and one trace as JSON', () => {
 it('names the workloads when it is given another', () => {
   const { stderr, status } = bench('mnist-w17');
   expect(status).toBe(1);
-  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, digits, loader');
+  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, wrn8, crown-ibp, digits, loader');
 });
 
 it('profiles a step by op, by node and by call site', () => {
-  const { stdout, status } = bench('digits', '--profile', '--json', '--steps', '2', '--warmup', '1', '--threads', '1');
+  const { stdout, status } = bench('crown-ibp', '--profile', '--json', '--steps', '2', '--warmup', '1');
   expect(status).toBe(0);
   const [profile] = JSON.parse(stdout).profiles;
-  expect(profile).toMatchObject({ name: 'digits', steps: 2 });
+  expect(profile).toMatchObject({ name: 'crown-ibp', steps: 2 });
   expect(profile.runMs).toBeGreaterThan(profile.nodesMs);
   for (const rows of [profile.ops, profile.nodes, profile.sites]) {
     expect(rows.reduce((all: number, row: { share: number }) => all + row.share, 0)).toBeCloseTo(1);
   }
   const relu = profile.nodes.find(({ op }: { op: string }) => op === 'Relu');
   expect(relu).toMatchObject({ count: 1, site: expect.stringMatching(/^packages\/bounds\/src\/\w+\.ts:\d+/) });
+  // The work that sets this workload apart from the others.
+  const sites = profile.sites.map(({ site }: { site: string }) => site);
+  expect(sites).toContainEqual(expect.stringMatching(/^packages\/bounds\/src\/linear-relaxation\.ts:.*, gradient$/));
 });

@@ -13,6 +13,7 @@ import { workloads } from './workloads.js';
 const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
 const workload = workloads[name]!;
 const { batch, epsilon, augment } = workload;
+const { objective = robustObjective(), regularizers = [tightness(), reluBalance()] } = workload;
 
 const model = workload.model();
 const { inputShape } = model;
@@ -33,9 +34,7 @@ const tensors = initialState(model, ibpInit(model, 0), optimizer);
 let state = mapTree(put, tensors as unknown as Tree<Tensor>);
 const source = augment === undefined ? sameBatch() : newBatches(augment);
 
-const step = device.jit(
-  createTrainStep({ model, objective: robustObjective(), optimizer, regularizers: [tightness(), reluBalance()] }),
-);
+const step = device.jit(createTrainStep({ model, objective, optimizer, regularizers }));
 const times: number[] = [];
 const cpuTimes: number[] = [];
 let first = 0;
@@ -47,7 +46,7 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   const { value: host } = await source.next();
   const start = performance.now();
   const cpu = process.cpuUsage();
-  const numbers = { epsilon: epsilon / 2, regWeight: 0.25, learningRate: 5e-4, ...optimizer.hyper(i) };
+  const numbers = { epsilon: epsilon / 2, ramp: 0.5, regWeight: 0.25, learningRate: 5e-4, ...optimizer.hyper(i) };
   const hyper = mapTree((x: number) => device.put(Float32Array.of(x), []), numbers as Tree<number>);
   if (!host) throw new Error('There are no more batches.');
   const images = device.put(host.images, [batch, ...inputShape]);
