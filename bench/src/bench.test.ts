@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
@@ -39,4 +42,30 @@ it('profiles a step by op, by node and by call site', () => {
   // The work that sets this workload apart from the others.
   const sites = profile.sites.map(({ site }: { site: string }) => site);
   expect(sites).toContainEqual(expect.stringMatching(/^packages\/bounds\/src\/linear-relaxation\.ts:.*, gradient$/));
+});
+
+it('measures points of the scaling series and draws them', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cert-bench-'));
+  const svg = join(folder, 'scaling.svg');
+  const settings = ['--steps', '1', '--warmup', '1', '--rounds', '1', '--threads', '1'];
+  const { stdout, status } = bench('depth-2', 'depth-4', '--svg', svg, '--json', ...settings);
+  expect(status).toBe(0);
+  const [two, four] = JSON.parse(stdout).scaling;
+  expect([two, four]).toMatchObject([{ name: 'depth-2' }, { name: 'depth-4' }]);
+  for (const point of [two, four]) {
+    for (const name of ['minMs', 'cpuMs', 'peakMiB', 'traceMs', 'nodes', 'msPerGflop', 'memoryRatio']) {
+      expect(point[name], name).toBeGreaterThan(0);
+    }
+  }
+  // Twice the blocks: about twice the graph.
+  expect(four.nodes / two.nodes).toBeGreaterThan(1.7);
+  expect(four.nodes / two.nodes).toBeLessThan(2.3);
+  expect(readFileSync(svg, 'utf8')).toContain('</svg>');
+  rmSync(folder, { recursive: true });
+});
+
+it('names the points of --scaling when it is given another', () => {
+  const { stderr, status } = bench('--scaling', 'mnist-w16');
+  expect(status).toBe(1);
+  expect(stderr).toContain('batch-16, batch-32');
 });

@@ -1,9 +1,8 @@
-import { resolve } from 'node:path';
-import type { Options } from './options.js';
+import { findWorkload } from './find-workload.js';
+import { fromCaller, type Options } from './options.js';
 import { findTorch, type Timing, timePeer } from './peer.js';
 import { runSteps } from './run-steps.js';
 import { median, sum } from './statistics.js';
-import { workloads } from './workloads.js';
 
 /** What is told of an implementation: medians over its runs, minima over all its steps. */
 interface Overall extends Timing {
@@ -45,11 +44,10 @@ export function compare(names: readonly string[], options: Options): Comparison[
   if (options.peer !== undefined && python === undefined) {
     console.error('No Python that can import torch was found: the peer is left out (name one with --python).');
   }
-  // npm runs scripts in the folder of the workspace; a path means the folder in which npm was called.
-  const script = resolve(process.env.INIT_CWD ?? '.', options.peer ?? '');
+  const script = fromCaller(options.peer ?? '');
 
   return names.map((name) => {
-    const { batch, peer: peerArgs } = workloads[name]!;
+    const { batch, peer: peerArgs } = findWorkload(name)!;
     const ours: ReturnType<typeof timeOurs>[] = [];
     const peers: ReturnType<typeof timePeer>[] = [];
     for (let round = 0; round < options.rounds; round++) {

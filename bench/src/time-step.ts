@@ -8,10 +8,10 @@ import { cpuDevice, type DeviceArray, disposeTree } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
 import onnxProto from 'onnx-proto';
-import { workloads } from './workloads.js';
+import { findWorkload } from './find-workload.js';
 
 const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
-const workload = workloads[name]!;
+const workload = findWorkload(name)!;
 const { batch, epsilon, augment } = workload;
 const { objective = robustObjective(), regularizers = [tightness(), reluBalance()] } = workload;
 
