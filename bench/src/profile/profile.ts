@@ -43,6 +43,10 @@ export function profileWorkload(name: string, settings: StepSettings): Profile {
     const file = readdirSync(folder).find((entry) => entry.endsWith('.json'));
     if (file === undefined) throw new Error(`ONNX Runtime wrote no profile of ${name}.`);
     const runs = readProfile(readFileSync(join(folder, file), 'utf8'));
+    const expected = settings.warmup + settings.steps;
+    // ONNX Runtime drops events beyond a million.
+    if (runs.length !== expected)
+      throw new Error(`The profile of ${name} has ${runs.length} of ${expected} steps; profile fewer.`);
     return summarize(name, runs.slice(settings.warmup), callSites(readFileSync(`${prefix}.onnx`)));
   } finally {
     rmSync(folder, { recursive: true });
