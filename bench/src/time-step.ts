@@ -1,32 +1,44 @@
 /** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS [PROFILE]`. */
 import { randomFillSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
 import { type Augmentation, type HostBatch, loadBatches } from '@cert/datasets';
 import { ibpInit } from '@cert/init';
 import { cpuDevice, type DeviceArray, disposeTree } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
-import { workloads } from './workloads.js';
+import onnxProto from 'onnx-proto';
+import { findWorkload } from './find-workload.js';
 
 const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
-const workload = workloads[name]!;
+const workload = findWorkload(name)!;
 const { batch, epsilon, augment } = workload;
+const { objective = robustObjective(), regularizers = [tightness(), reluBalance()] } = workload;
 
 const model = workload.model();
 const { inputShape } = model;
 const optimizer = adam();
-const device = await cpuDevice({ threads: Number(threads), ...(profile && { profile }) });
+let nodes = 0;
+let traced = 0;
+const device = await cpuDevice({
+  threads: Number(threads),
+  onModel(bytes) {
+    traced = performance.now();
+    nodes = onnxProto.onnx.ModelProto.decode(bytes).graph?.node?.length ?? 0;
+    if (profile) writeFileSync(`${profile}.onnx`, bytes);
+  },
+  ...(profile && { profile }),
+});
 const put = (tensor: Tensor) => device.put(tensor.dataSync() as Float32Array, tensor.shape);
 const tensors = initialState(model, ibpInit(model, 0), optimizer);
 let state = mapTree(put, tensors as unknown as Tree<Tensor>);
 const source = augment === undefined ? sameBatch() : newBatches(augment);
 
-const step = device.jit(
-  createTrainStep({ model, objective: robustObjective(), optimizer, regularizers: [tightness(), reluBalance()] }),
-);
+const step = device.jit(createTrainStep({ model, objective, optimizer, regularizers }));
 const times: number[] = [];
 const cpuTimes: number[] = [];
 let first = 0;
+let traceMs = 0;
 let loss = 0;
 const waits: number[] = [];
 for (let i = 0; i < Number(warmup) + Number(steps); i++) {
@@ -34,7 +46,7 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   const { value: host } = await source.next();
   const start = performance.now();
   const cpu = process.cpuUsage();
-  const numbers = { epsilon: epsilon / 2, regWeight: 0.25, learningRate: 5e-4, ...optimizer.hyper(i) };
+  const numbers = { epsilon: epsilon / 2, ramp: 0.5, regWeight: 0.25, learningRate: 5e-4, ...optimizer.hyper(i) };
   const hyper = mapTree((x: number) => device.put(Float32Array.of(x), []), numbers as Tree<number>);
   if (!host) throw new Error('There are no more batches.');
   const images = device.put(host.images, [batch, ...inputShape]);
@@ -47,7 +59,7 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   loss = (await next.metrics.loss.data())[0]!;
   disposeTree(next.metrics);
   const elapsed = performance.now() - start;
-  if (i === 0) first = elapsed;
+  if (i === 0) [first, traceMs] = [elapsed, traced - start];
   const { user, system } = process.cpuUsage(cpu);
   if (i >= Number(warmup)) {
     times.push(elapsed);
@@ -56,7 +68,7 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   }
 }
 process.stdout.write(
-  `${JSON.stringify({ times, waits, cpuTimes, firstMs: first, peakMiB: process.resourceUsage().maxRSS / 1024, loss, traces: step.traces, device: device.description, live: device.live })}\n`,
+  `${JSON.stringify({ times, waits, cpuTimes, firstMs: first, traceMs, nodes, peakMiB: process.resourceUsage().maxRSS / 1024, loss, traces: step.traces, device: device.description, live: device.live })}\n`,
 );
 await source.return(undefined);
 await device.dispose();

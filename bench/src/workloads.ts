@@ -1,13 +1,18 @@
-import type { Model } from '@cert/core';
+import type { Model, Regularizer } from '@cert/core';
 import type { Augmentation } from '@cert/datasets';
-import { cnn7, smallConv } from '@cert/models';
+import { cnn7, smallConv, wideResnet8 } from '@cert/models';
+import { crownIbpObjective, type Objective } from '@cert/trainer';
 
-/** One training step to be timed, on random images: full method, both regularizers on. */
+/** One training step to be timed, on random images. */
 export interface Workload {
   readonly model: () => Model;
   readonly batch: number;
-  /** Target radius; the step is timed at half of it. */
+  /** Target radius; the step is timed at half of it, where objectives are mixed half and half. */
   readonly epsilon: number;
+  /** Default: the robust loss. */
+  readonly objective?: Objective;
+  /** Default: both of the full method. */
+  readonly regularizers?: readonly Regularizer[];
   /** The arguments that make the peer run the same step; without them it is not compared. */
   readonly peer?: readonly string[];
   /** Loads a new minibatch for each step from as many images as CIFAR-10 has, and augments it; without, all steps share one. */
@@ -33,6 +38,15 @@ export const workloads: { readonly [name: string]: Workload } = {
   'mnist-w16': cnn([28, 28, 1], 0.4, 64, 16, 128),
   'mnist-w64': cnn([28, 28, 1], 0.4, 64, 64, 512),
   'cifar-w64': cnn([32, 32, 3], 8 / 255, 32, 64, 512),
+  wrn8: { model: () => wideResnet8({ inputShape: [32, 32, 3], classes: 10 }), batch: 16, epsilon: 8 / 255 },
+  /** The step of the method crown-ibp on its ramp: linear relaxation with loss fusion beside IBP. */
+  'crown-ibp': {
+    model: () => cnn7({ inputShape: [28, 28, 1], classes: 10, width: 16, dense: 128 }),
+    batch: 64,
+    epsilon: 0.4,
+    objective: crownIbpObjective(),
+    regularizers: [],
+  },
   /** The step of the preset digits/quick. */
   digits: { model: () => smallConv({ inputShape: [28, 28, 1], classes: 10 }), batch: 64, epsilon: 0.1 },
   /** How long steps wait for data. */

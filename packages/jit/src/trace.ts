@@ -1,6 +1,7 @@
 import { CertError, flattenTree, type Shape, type Tensor, type TF, type Tree, tf, unflattenTree } from '@cert/core';
 import { Builder } from './builder.js';
 import type { DType, HostArray } from './device.js';
+import { type GradientSites, gradientSites } from './gradient-sites.js';
 import { type Graph, sizeOf, type Value } from './ir.js';
 import { type KernelInputs, LOWERINGS, type Lowering } from './lower/index.js';
 
@@ -35,7 +36,7 @@ export function trace(
   { sites = false }: { readonly sites?: boolean } = {},
 ): Trace {
   const backend = install();
-  backend.sites = sites;
+  backend.gradients = sites ? gradientSites() : undefined;
   tf.backend(); // The default backend is chosen lazily; without this there would be none to go back to.
   const before = tf.getBackend();
   backend.builder = new Builder();
@@ -72,7 +73,8 @@ export function trace(
 /** The TensorFlow.js backend that records instead of computing: a data id stands for a value of the graph. */
 class TraceBackend extends tf.KernelBackend {
   builder = new Builder();
-  sites = false;
+  /** There when call sites are noted. */
+  gradients: GradientSites | undefined;
   private readonly values = new Map<object, Value>();
 
   /** A new data id for a value, in the form in which kernels return it. */
@@ -158,8 +160,9 @@ function install(): TraceBackend {
       kernelName,
       backendName: BACKEND,
       kernelFunc({ inputs, attrs }) {
-        const { builder } = backend;
-        builder.site = backend.sites ? site() : undefined;
+        const { builder, gradients } = backend;
+        gradients?.label(builder.site);
+        builder.site = gradients && (gradients.current ?? site());
         const values = Object.fromEntries(
           Object.entries(inputs)
             .filter(([, tensor]) => tensor != null)
@@ -183,7 +186,7 @@ function unsupported(kernel: string): Lowering {
   };
 }
 
-/** The nearest caller outside TensorFlow.js and this package. */
+/** The nearest caller outside TensorFlow.js, this package and JavaScript's own `Array.map` and the like. */
 function site(): string | undefined {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 40;
@@ -193,7 +196,10 @@ function site(): string | undefined {
     .split('\n')
     .slice(1)
     .find(
-      (line) => !/@tensorflow[\\/]|tfjs-core[\\/]|[\\/]jit[\\/](src|dist)[\\/](?!.*\.test\.)|node:internal/.test(line),
+      (line) =>
+        !/\(<anonymous>\)$|@tensorflow[\\/]|tfjs-core[\\/]|[\\/]jit[\\/](src|dist)[\\/](?!.*\.test\.)|node:internal/.test(
+          line,
+        ),
     );
   return frame?.trim().replace(/^at /, '');
 }

@@ -1,0 +1,66 @@
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { findWorkload } from './find-workload.js';
+import { points } from './scaling/points.js';
+import { workloads } from './workloads.js';
+
+/** What the command was asked for. */
+export interface Options {
+  readonly json: boolean;
+  readonly steps: number;
+  readonly warmup: number;
+  readonly rounds: number;
+  readonly threads: number;
+  readonly peer?: string;
+  readonly python?: string;
+  readonly profile: boolean;
+  /** Nodes in the table of the profile. */
+  readonly top: number;
+  readonly scaling: boolean;
+  readonly svg?: string;
+}
+
+/** npm runs scripts in the folder of the workspace; a path means the folder in which npm was called. */
+export const fromCaller = (path: string): string => resolve(process.env.INIT_CWD ?? '.', path);
+
+const positive = (text: string): number => {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('Give a whole number >= 1.');
+  return n;
+};
+
+const WORKLOADS = Object.keys(workloads);
+const POINTS = points.map(({ name }) => name);
+
+/** Reads the command line; a mistake in it ends the process with a message. */
+export function readOptions(): { readonly names: readonly string[]; readonly options: Options } {
+  const program = new Command('bench')
+    .description('Times the compiled training step on random images; the peer runs in turns with it.')
+    .argument('[workloads...]', `which of ${WORKLOADS.join(', ')} (default: all); or of the points of --scaling`)
+    .option('--json', 'print one JSON document instead of a table', false)
+    .option('--steps <n>', 'timed steps in each run', positive, 8)
+    .option('--warmup <n>', 'steps before them', positive, 2)
+    .option('--rounds <n>', 'runs of each implementation, taken in turns', positive, 3)
+    .option('--threads <n>', 'threads of both', positive, cpus().length)
+    .option('--peer <script>', 'a PyTorch script with the options of the workloads that prints one line of JSON')
+    .option('--python <command>', 'the Python that runs the peer (default: the first that can import torch)')
+    .option('--profile', "where the time of a step goes, by ONNX Runtime's own profiler", false)
+    .option('--top <n>', 'nodes and call sites in the tables of the profile', positive, 30)
+    .addOption(
+      new Option('--scaling', `time and memory against batch, width and depth: ${POINTS.join(', ')}`)
+        .default(false)
+        .conflicts('profile'),
+    )
+    .addOption(new Option('--svg <file>', 'draw the figure of --scaling').implies({ scaling: true }))
+    .parse();
+  const options = program.opts<Options>();
+  const names = program.args.length > 0 ? program.args : options.scaling ? POINTS : WORKLOADS;
+  for (const name of names) {
+    if (options.scaling && !POINTS.includes(name))
+      program.error(`There is no point "${name}" of --scaling. Points: ${POINTS.join(', ')}.`);
+    if (findWorkload(name) === undefined)
+      program.error(`There is no workload "${name}". Workloads: ${WORKLOADS.join(', ')}.`);
+  }
+  return { names, options };
+}
