@@ -1,5 +1,5 @@
 import { centerOf, fromCenterRadius, radiusOf, type Tensor, type Tensor3D, tf } from '@cert/core';
-import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean } from './linear.js';
+import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { boundMethod, type ForwardRules } from './method.js';
 import { normAffine } from './natural.js';
 
@@ -20,18 +20,19 @@ const both = (f: (x: Tensor) => Tensor, x: CenterRadius): CenterRadius => ({
 /**
  * The radius behind a ReLU, given the upper bound there: the radius before it where the neuron is active, upper / 2 where it is
  * unstable, 0 where it is inactive, which is min(upper / 2, radius). Unlike (upper - lower) / 2 this keeps a radius that is
- * small against the center. The gradient goes to the smaller one, with one mask where TensorFlow.js's minimum has two.
+ * small against the center. The gradient goes to the radius where `lower` > 0, by a mask that regularizers need too.
  */
-const reluRadius = tf.customGrad((upper, radius, save) => {
-  (save as (tensors: Tensor[]) => void)([upper as Tensor, radius as Tensor]);
-  return {
-    value: tf.minimum(mul(upper as Tensor, 0.5), radius as Tensor),
-    gradFunc(dy: Tensor, [u, r]: Tensor[]) {
-      const toUpper = mul(dy, tf.cast(tf.lessEqual(mul(u!, 0.5), r!), 'float32'));
-      return [mul(toUpper, 0.5), sub(dy, toUpper)];
-    },
-  };
-}) as (upper: Tensor, radius: Tensor) => Tensor;
+const reluRadius = (upper: Tensor, radius: Tensor, lower: Tensor): Tensor =>
+  tf.customGrad((u, r, save) => {
+    (save as (tensors: Tensor[]) => void)([lower]);
+    return {
+      value: tf.minimum(mul(u as Tensor, 0.5), r as Tensor),
+      gradFunc(dy: Tensor, [saved]: Tensor[]) {
+        const toRadius = mul(dy, tf.cast(tf.greater(saved!, 0), 'float32'));
+        return [mul(sub(dy, toRadius), 0.5), toRadius];
+      },
+    };
+  })(upper, radius);
 
 const rules: ForwardRules<CenterRadius> = {
   conv2d: (node, { kernel, bias }, _, x) => ({
@@ -47,8 +48,8 @@ const rules: ForwardRules<CenterRadius> = {
     return { center: add(mul(x.center, scale), shift), radius: mul(x.radius, magnitude(scale)) };
   },
   relu(_node, _params, _, x) {
-    const upper = tf.relu(add(x.center, x.radius));
-    const radius = reluRadius(upper, x.radius);
+    const upper = rectify(add(x.center, x.radius));
+    const radius = reluRadius(upper, x.radius, sub(x.center, x.radius));
     return { center: sub(upper, radius), radius };
   },
   add: (_node, _params, _, a, b) => ({ center: add(a!.center, b!.center), radius: add(a!.radius, b!.radius) }),

@@ -47,3 +47,13 @@ export const atLeast = (x: Tensor, floor: number): Tensor =>
       gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.cast(tf.greater(saved[0]!, floor), 'float32')),
     };
   })(x);
+
+/** max(x, 0), whose gradient is read off the result: what is in front of it need not be kept. */
+export const rectify = tf.customGrad((x, save) => {
+  const value = tf.relu(x as Tensor);
+  (save as (tensors: Tensor[]) => void)([value]);
+  return {
+    value,
+    gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.cast(tf.greater(saved[0]!, 0), 'float32')),
+  };
+}) as (x: Tensor) => Tensor;

@@ -1,5 +1,5 @@
 import { type BatchNormStats, INPUT, type Model, type Moments, type Params, type Tensor, tf } from '@cert/core';
-import { convolve, flattenBatch, meanOverSpace, multiply, poolMean } from './linear.js';
+import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { applyRule, type Context, type ParamsOf, type RuleTable } from './method.js';
 
 const { add, mul, sub, sqrt } = tf;
@@ -27,7 +27,7 @@ export const natural: RuleTable<Tensor> = {
       const { scale, shift } = normAffine(params, norm[node.name]!, node.attrs.epsilon);
       return add(mul(x, scale), shift);
     },
-    relu: (_node, _params, _, x) => tf.relu(x),
+    relu: (_node, _params, _, x) => rectify(x),
     add: (_node, _params, _, a, b) => add(a!, b!),
     flatten: (_node, _params, _, x) => flattenBatch(x),
     globalAvgPool: (_node, _params, _, x) => meanOverSpace(x),

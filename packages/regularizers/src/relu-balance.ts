@@ -9,8 +9,9 @@ import {
   type Tensor,
   tf,
 } from '@cert/core';
-import { detached, gated } from './detached.js';
+import { detached } from './detached.js';
 import { meanOfLayers } from './layer-means.js';
+import { stableMoments } from './stable-moments.js';
 import { checkTolerance, type ToleranceOptions } from './tolerance.js';
 
 /** Above this a float32 counts as infinite. */
@@ -57,14 +58,7 @@ function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
   const center = centerOf(box);
   const active = mask(() => tf.greater(box.lower, 0));
   const inactive = mask(() => tf.less(box.upper, 0));
-  const centerMean = tf.mean(center);
-  const activeMean = tf.mean(tf.mul(center, active));
-  const inactiveMean = tf.mean(tf.mul(center, inactive));
-  // The mean is NaN or infinite as soon as one center is, and then the gradient of the square is too.
-  const finiteCenters = detached(() => tf.less(tf.abs(centerMean), huge));
-  const deviation = tf.square(gated(tf.sub(center, centerMean), finiteCenters));
-  const activeSpread = tf.sum(tf.mul(deviation, active));
-  const inactiveSpread = tf.sum(tf.mul(deviation, inactive));
+  const { activeMean, inactiveMean, activeSpread, inactiveSpread } = stableMoments(center, active, inactive);
 
   const opposite = tf.neg(inactiveMean);
   const spread = tf.add(activeSpread, inactiveSpread);
@@ -85,11 +79,11 @@ function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
   return {
     activeCount: tf.sum(active) as Scalar,
     inactiveCount: tf.sum(inactive) as Scalar,
-    centerMean: centerMean as Scalar,
-    activeMean: activeMean as Scalar,
-    inactiveMean: inactiveMean as Scalar,
-    activeSpread: activeSpread as Scalar,
-    inactiveSpread: inactiveSpread as Scalar,
+    centerMean: detached(() => tf.mean(center)) as Scalar,
+    activeMean,
+    inactiveMean,
+    activeSpread,
+    inactiveSpread,
     meanRatio,
     spreadRatio,
     skipped: detached(() => tf.sub(1, counted)) as Scalar,

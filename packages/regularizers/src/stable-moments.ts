@@ -1,0 +1,73 @@
+import { type Scalar, type Tensor, tf } from '@cert/core';
+
+/** Above this a float32 counts as infinite. */
+const huge = 3e38;
+
+/** How the centers of the stable neurons of a layer lie. All scalars. */
+export interface StableMoments {
+  /** Sum of the active centers over the number of all neurons. */
+  readonly activeMean: Scalar;
+  readonly inactiveMean: Scalar;
+  /** Sum of (center - mean of all centers)^2 over the active neurons. */
+  readonly activeSpread: Scalar;
+  readonly inactiveSpread: Scalar;
+}
+
+/**
+ * The moments of the active and of the inactive centers. The gradient is written out, because reverse mode would go over the layer
+ * twice as often: with d = center - mean,
+ * activeMean has the gradient active / n, and activeSpread 2 (d active - sum(d active) / n).
+ * It is 0 where a center is NaN or infinite: leaving a value out of a sum does not keep its NaN from the gradient.
+ *
+ * @param active 0 or 1 for each neuron, a constant to differentiation; `inactive` likewise
+ */
+export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor): StableMoments {
+  const moments = tf.customGrad((input, save) => {
+    const x = input as Tensor;
+    const mean = tf.mean(x);
+    const deviation = tf.sub(x, mean);
+    const [ofActive, ofInactive] = [tf.mul(deviation, active), tf.mul(deviation, inactive)];
+    const [activeSum, inactiveSum] = [tf.sum(ofActive), tf.sum(ofInactive)];
+    (save as (tensors: Tensor[]) => void)([mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum]);
+    /** The sum of the centers over n, from that of their deviations. */
+    const meanOf = (sum: Tensor, mask: Tensor) => tf.div(tf.add(sum, tf.mul(mean, tf.sum(mask))), x.size);
+    return {
+      value: tf.stack([
+        meanOf(activeSum, active),
+        meanOf(inactiveSum, inactive),
+        tf.sum(tf.square(ofActive)),
+        tf.sum(tf.square(ofInactive)),
+      ]),
+      gradFunc: (dy: Tensor, saved: Tensor[]) => gradient(dy, saved, x.size),
+    };
+  })(center);
+  const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(moments) as Scalar[];
+  return {
+    activeMean: activeMean!,
+    inactiveMean: inactiveMean!,
+    activeSpread: activeSpread!,
+    inactiveSpread: inactiveSpread!,
+  };
+}
+
+function gradient(dy: Tensor, saved: readonly Tensor[], n: number): Tensor {
+  const [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum] = saved as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(dy) as [Tensor, Tensor, Tensor, Tensor];
+  const throughMean = tf.add(tf.mul(activeSpread, activeSum), tf.mul(inactiveSpread, inactiveSum));
+  const terms = [
+    tf.mul(ofInactive, tf.mul(inactiveSpread, 2)),
+    tf.mul(active, tf.div(activeMean, n)),
+    tf.mul(inactive, tf.div(inactiveMean, n)),
+  ];
+  const first = tf.add(tf.mul(ofActive, tf.mul(activeSpread, 2)), tf.mul(throughMean, -2 / n));
+  const sum = terms.reduce((a, b) => tf.add(a, b), first);
+  return tf.where(tf.less(tf.abs(mean), huge), sum, tf.zerosLike(sum));
+}
