@@ -191,9 +191,10 @@ export class Builder {
     return this.make('unblock', [x], { to }, shape, x.dtype);
   }
 
-  blockedConv(x: Value, w: Value, geometry: BlockedGeometry, bias?: Value): Value {
+  /** `rest` is nothing, a bias, or a bias and an addend. */
+  blockedConv(x: Value, w: Value, geometry: BlockedGeometry, ...rest: Value[]): Value {
     const shape = [x.shape[0]!, w.shape[0]!, ...spatial(x, w, geometry), w.shape.at(-1)!];
-    return this.make('blockedConv', bias ? [x, w, bias] : [x, w], geometry, shape, x.dtype);
+    return this.make('blockedConv', [x, w, ...rest], geometry, shape, x.dtype);
   }
 }
 

@@ -61,7 +61,7 @@ export const BINARY = [
 export type Binary = (typeof BINARY)[number];
 
 /** Reductions over some axes. */
-export type Reduction = 'sum' | 'mean' | 'max' | 'min' | 'prod';
+export type Reduction = 'sum' | 'sumSquare' | 'mean' | 'max' | 'min' | 'prod';
 
 /** Geometry of a convolution over two spatial axes; pads are [top, left, bottom, right]. */
 export interface Geometry {
@@ -113,10 +113,11 @@ export interface Primitives {
   /** From the blocked form. */
   unblock: { readonly to: ImageOrder }; // x
   /**
-   * A convolution of blocked images, or of [N, C, H, W] with fewer channels than a block; maybe with a bias [F]. Filters are
-   * [F / size, C / size, h, w, size of C, size of F], or [F / size, C / groups, h, w, size] where channels are not blocked.
+   * A convolution of blocked images, or of [N, C, H, W] with fewer channels than a block; maybe with a bias [F], and then maybe
+   * with a blocked image that is added to the result. Filters are [F / size, C / size, h, w, size of C, size of F], or
+   * [F / size, C / groups, h, w, size] where channels are not blocked.
    */
-  blockedConv: BlockedGeometry; // x, w, maybe bias
+  blockedConv: BlockedGeometry; // x, w, maybe bias, maybe addend
   pool: Geometry & { readonly f: 'avg' | 'max'; readonly window: readonly [number, number] }; // x [N,C,H,W]
 }
 export type Primitive = keyof Primitives;

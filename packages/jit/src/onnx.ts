@@ -66,6 +66,7 @@ const BINARY: { readonly [F in Binary]: string } = {
 
 const REDUCTION: { readonly [F in Reduction]: string } = {
   sum: 'ReduceSum',
+  sumSquare: 'ReduceSumSquare',
   mean: 'ReduceMean',
   max: 'ReduceMax',
   min: 'ReduceMin',
@@ -226,13 +227,14 @@ const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Em
   },
   blockedConv(e, { attrs, inputs, shape }, image, filter, bias) {
     const [x, w] = inputs as [Value, Value];
-    const images = x.shape.length === 5 ? e.node('Reshape', [image, e.ints(plainShape(x.shape))]) : image;
+    const plain = (value: Value) => e.node('Reshape', [e.name(value), e.ints(plainShape(value.shape))]);
+    const images = x.shape.length === 5 ? plain(x) : image;
     const [kh, kw] = [w.shape[2]!, w.shape[3]!];
     const channels = w.shape.length === 6 ? w.shape[1]! * w.shape[4]! : w.shape[1]!;
     const filters = e.node('Reshape', [filter, e.ints([w.shape[0]! * w.shape.at(-1)!, channels, kh, kw])]);
     const result = e.node(
       'Conv',
-      bias === '' ? [images, filters] : [images, filters, bias],
+      [images, filters, ...(bias === '' ? [] : [bias]), ...(inputs[3] ? [plain(inputs[3])] : [])],
       { ...windows(attrs), kernel_shape: [kh, kw], ...(attrs.relu && { activation: 'Relu' }) },
       BLOCKED,
     );

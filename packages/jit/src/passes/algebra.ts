@@ -179,7 +179,11 @@ function reduce(build: Builder, value: ValueOf<'reduce'>): Value | undefined {
   if (f === 'mean' && x.dtype === 'float32') {
     return build.binary('mul', build.reduce('sum', x, axes, keepDims), build.scalar(Math.fround(1 / count)));
   }
-  if (count === 1) return build.reshape(x, value.shape);
+  if (count === 1 && f !== 'sumSquare') return build.reshape(x, value.shape);
+  // Over everything: ONNX Runtime squares and sums in one pass then, and is slow otherwise.
+  if (f === 'sum' && axes.length === x.shape.length && x.op === 'binary' && x.attrs.f === 'mul') {
+    if (x.inputs[0] === x.inputs[1]) return build.reduce('sumSquare', x.inputs[0]!, axes, keepDims);
+  }
   if (f === 'sum' && x.op === 'expand') {
     const inner = padRank(build, x.inputs[0]!, x.shape.length);
     const repeats = axes.reduce((product, axis) => (inner.shape[axis] === 1 ? product * x.shape[axis]! : product), 1);

@@ -1,6 +1,7 @@
 import type { Graph } from '../ir.js';
 import { type Rule, rewrite, schedule } from '../rewrite.js';
 import { algebra } from './algebra.js';
+import { combinations } from './blocked/combine.js';
 import { blockedConvolutions } from './blocked/convolutions.js';
 import { blockedFusion, spreadChannels } from './blocked/fuse.js';
 import { blockedLayout } from './blocked/layout.js';
@@ -62,5 +63,6 @@ export function optimize(graph: Graph, { block }: Target = {}): Graph {
   const simple = untilStable(blocked, algebra, blockedLayout, layout);
   const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, blockedLayout, layout);
   const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
-  return rewrite(rewrite(tidy, blockedFusion(tidy)), spreadChannels);
+  const combined = rewrite(tidy, combinations(tidy));
+  return rewrite(rewrite(combined, blockedFusion(combined)), spreadChannels);
 }

@@ -2,10 +2,7 @@ import type { Builder } from '../../builder.js';
 import { type Graph, sizeOf, type Value, type ValueOf } from '../../ir.js';
 import { type Rule, readers } from '../../rewrite.js';
 
-/**
- * What only blocked images need, at the end: x * scale + shift over channels, with or without a ReLU, in one pass as a convolution;
- * sums over images and pixels in two steps.
- */
+/** A ReLU becomes part of the convolution in front of it; sums over images and pixels are taken in two steps, each of which is fast. */
 export function blockedFusion(graph: Graph): Rule {
   const count = readers(graph);
   return (build, value, original) => {
@@ -14,43 +11,15 @@ export function blockedFusion(graph: Graph): Rule {
       case 'unary': {
         const [x] = value.inputs;
         if (value.attrs.f !== 'relu' || x!.op !== 'blockedConv' || !once(0)) return undefined;
-        const [image, filter, bias] = x!.inputs;
-        return build.blockedConv(image!, filter!, { ...x!.attrs, relu: true }, bias);
+        const [image, filter, ...rest] = x!.inputs;
+        return build.blockedConv(image!, filter!, { ...x!.attrs, relu: true }, ...rest);
       }
-      case 'binary':
-        return affine(build, value, original, count);
       case 'reduce':
         return twoSteps(build, value);
       default:
         return undefined;
     }
   };
-}
-
-/** x * scale + shift as a convolution of single pixels, channel by channel; also scale and shift alone. */
-function affine(
-  build: Builder,
-  value: ValueOf<'binary'>,
-  original: Value,
-  count: ReadonlyMap<Value, number>,
-): Value | undefined {
-  if (value.attrs.f !== 'add' || value.shape.length !== 5) return undefined;
-  for (const [i, j] of [
-    [0, 1],
-    [1, 0],
-  ] as const) {
-    const [product, shift] = [value.inputs[i]!, value.inputs[j]!];
-    if (!isChannelVector(shift, value) || product.op !== 'binary' || product.attrs.f !== 'mul') continue;
-    if (count.get(original.inputs[i]!) !== 1) continue;
-    const scale = product.inputs.find((x) => isChannelVector(x, value));
-    const x = product.inputs.find((y) => y !== scale);
-    if (scale === undefined || x === undefined || x.shape.join() !== value.shape.join()) continue;
-    const [, groups, , , size] = value.shape as [number, number, number, number, number];
-    const filter = build.reshape(scale, [groups, 1, 1, 1, size]);
-    const geometry = { strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], groups: groups * size } as const;
-    return build.blockedConv(x, filter, { ...geometry, relu: false }, build.reshape(shift, [groups * size]));
-  }
-  return undefined;
 }
 
 const isChannelVector = (x: Value, { shape }: Value): boolean =>

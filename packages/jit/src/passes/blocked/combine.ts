@@ -1,0 +1,114 @@
+import type { Builder } from '../../builder.js';
+import { type Graph, sameShape, sizeOf, type Value } from '../../ir.js';
+import { type Rule, readers } from '../../rewrite.js';
+
+/** factor * x, or x where there is no factor; a factor is a number or one for each channel. */
+interface Term {
+  readonly x: Value;
+  readonly factor?: Value;
+}
+
+/** A sum of blocked images times factors, plus shifts that are numbers or one for each channel. */
+interface Combination {
+  readonly terms: readonly Term[];
+  readonly shifts: readonly Value[];
+  /** The operations that it stands for, a pass over memory each. */
+  readonly passes: number;
+}
+
+/**
+ * Sums of scaled and shifted blocked images, a pass over memory for each operation, become convolutions of single pixels, channel by
+ * channel: one pass scales, shifts and adds what was there before. For the last passes: nothing simplifies what it makes.
+ */
+export function combinations(graph: Graph): Rule {
+  const count = readers(graph);
+  const parts = new Map<Value, Combination>();
+  return (build, value, original) => {
+    if (value.dtype !== 'float32' || value.shape.length !== 5) return undefined;
+    const now = combination(build, value, (x, i) => (count.get(original.inputs[i]!) === 1 ? parts.get(x) : undefined));
+    if (now === undefined) return undefined;
+    const result = passesOf(now) < now.passes ? emit(build, value, now) : value;
+    parts.set(result, now);
+    return result;
+  };
+}
+
+/** What a value is as a combination; `known` are those of operands that nothing else reads. */
+function combination(
+  build: Builder,
+  value: Value,
+  known: (x: Value, i: number) => Combination | undefined,
+): Combination | undefined {
+  if (value.op !== 'binary') return undefined;
+  const [a, b] = value.inputs as [Value, Value];
+  const of = (x: Value, i: number): Combination => {
+    if (isFactor(x, value)) return { terms: [], shifts: [x], passes: 0 };
+    return known(x, i) ?? { terms: [{ x }], shifts: [], passes: 0 };
+  };
+  // Broadcasts of anything else than factors are left alone.
+  if ([a, b].some((x) => !isFactor(x, value) && !sameShape(x.shape, value.shape))) return undefined;
+  switch (value.attrs.f) {
+    case 'add':
+    case 'sub': {
+      const [left, right] = [of(a, 0), of(b, 1)];
+      const other = value.attrs.f === 'add' ? right : negated(build, right);
+      const passes = left.passes + right.passes + 1;
+      return { terms: [...left.terms, ...other.terms], shifts: [...left.shifts, ...other.shifts], passes };
+    }
+    case 'mul': {
+      const [x, factor, i] = isFactor(b, value) ? [a, b, 0] : isFactor(a, value) ? [b, a, 1] : [];
+      if (x === undefined || factor === undefined || isFactor(x, value)) return undefined;
+      return known(x, i!) === undefined ? { terms: [{ x, factor }], shifts: [], passes: 1 } : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+const negated = (build: Builder, { terms, shifts, passes }: Combination): Combination => ({
+  passes,
+  terms: terms.map(({ x, factor }) => ({ x, factor: factor ? build.unary('neg', factor) : build.scalar(-1) })),
+  shifts: shifts.map((x) => build.unary('neg', x)),
+});
+
+/** A number, or one for each channel of a blocked image. */
+function isFactor(x: Value, { shape }: Value): boolean {
+  if (sizeOf(x.shape) === 1) return true;
+  const channels = shape[1]! * shape[4]!;
+  return x.shape.length === 5 && x.shape[1] === shape[1] && x.shape[4] === shape[4] && sizeOf(x.shape) === channels;
+}
+
+/** How many passes {@link emit} makes of it. */
+function passesOf({ terms, shifts }: Combination): number {
+  const scaled = terms.filter(({ factor }) => factor !== undefined).length;
+  const others = terms.length - scaled;
+  return scaled > 0 || shifts.length === 0 ? scaled + Math.max(0, others - 1) : Math.max(1, others - 1);
+}
+
+/** One convolution for each term with a factor, each with what came before as its addend; other terms are added. */
+function emit(build: Builder, { shape }: Value, { terms, shifts }: Combination): Value {
+  const [, groups, , , size] = shape as [number, number, number, number, number];
+  const vector = (x: Value) =>
+    build.expand(build.reshape(x, sizeOf(x.shape) === 1 ? [1] : [groups * size]), [groups * size]);
+  const shift = shifts.map(vector).reduce((a, b) => build.binary('add', a, b), vector(build.scalar(0)));
+  const geometry = {
+    strides: [1, 1],
+    pads: [0, 0, 0, 0],
+    dilations: [1, 1],
+    groups: groups * size,
+    relu: false,
+  } as const;
+  const scaled = (x: Value, factor: Value, bias: Value, addend?: Value) => {
+    const filter = build.reshape(vector(factor), [groups, 1, 1, 1, size]);
+    return build.blockedConv(x, filter, geometry, bias, ...(addend ? [addend] : []));
+  };
+  const factors = terms.filter(({ factor }) => factor !== undefined);
+  const others = terms.filter(({ factor }) => factor === undefined).map(({ x }) => x);
+  // Shifts alone need a term to ride on.
+  const riders = factors.length > 0 ? factors : [{ x: others.shift()!, factor: build.scalar(1) }];
+  let sum = others.reduce<Value | undefined>((a, b) => (a ? build.binary('add', a, b) : b), undefined);
+  riders.forEach(({ x, factor }, i) => {
+    sum = scaled(x, factor!, i === 0 ? shift : vector(build.scalar(0)), sum);
+  });
+  return sum!;
+}
