@@ -79,6 +79,7 @@ class Emitter {
   readonly initializers: InstanceType<typeof onnx.TensorProto>[] = [];
   private readonly names = new Map<Value, string>();
   private readonly integers = new Map<string, string>();
+  private readonly outputs = new Set<string>();
   private next = 0;
   /** Where the value being emitted comes from; kept as the node's documentation. */
   site = '';
@@ -96,8 +97,8 @@ class Emitter {
     inputs: readonly string[],
     attrs: { readonly [name: string]: Attribute } = {},
     domain = '',
+    output = `t${this.next++}`,
   ): string {
-    const output = `t${this.next++}`;
     const attribute = Object.entries(attrs).map(([name, value]) => encodeAttribute(name, value));
     this.nodes.push(
       onnx.NodeProto.create({
@@ -111,6 +112,24 @@ class Emitter {
       }),
     );
     return output;
+  }
+
+  /**
+   * Makes a value an output of the graph. An input, a constant, or what is an output already is copied; anything else gets the
+   * output's name.
+   */
+  output(value: Value, name: string): void {
+    const before = this.name(value);
+    const node = this.nodes.find(({ output }) => output[0] === before);
+    if (node === undefined || this.outputs.has(before)) return void this.node('Identity', [before], {}, '', name);
+    for (const { input } of this.nodes) {
+      input.forEach((operand, i) => {
+        if (operand === before) input[i] = name;
+      });
+    }
+    node.output = [name];
+    this.outputs.add(name);
+    this.bind(value, name);
   }
 
   /** An int64 constant: axes, shapes, pads. */
@@ -269,15 +288,7 @@ export function toOnnx(graph: Graph): Uint8Array {
     e.bind(value, emit(e, value, x, y, z));
   }
   const output = graph.outputs.map((value, i) => {
-    // Identity: an output may be an input, a constant, or appear twice; ONNX wants its own name.
-    e.nodes.push(
-      onnx.NodeProto.create({
-        opType: 'Identity',
-        input: [e.name(value)],
-        output: [outputName(i)],
-        name: outputName(i),
-      }),
-    );
+    e.output(value, outputName(i));
     return info(outputName(i), value);
   });
   const model = onnx.ModelProto.create({

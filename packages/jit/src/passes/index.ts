@@ -63,6 +63,7 @@ export function optimize(graph: Graph, { block }: Target = {}): Graph {
   const simple = untilStable(blocked, algebra, blockedLayout, layout);
   const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, blockedLayout, layout);
   const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
-  const combined = rewrite(tidy, combinations(tidy));
+  if (block === undefined) return tidy;
+  const combined = rewrite(tidy, combinations(tidy, block));
   return rewrite(rewrite(combined, blockedFusion(combined)), spreadChannels);
 }

@@ -1,5 +1,6 @@
+import type { Shape } from '@cert/core';
 import type { Builder } from '../../builder.js';
-import { type Graph, sameShape, sizeOf, type Value } from '../../ir.js';
+import { type Graph, sameShape, sizeOf, type Value, type ValueOf } from '../../ir.js';
 import { type Rule, readers } from '../../rewrite.js';
 
 /** factor * x, or x where there is no factor; a factor is a number or one for each channel. */
@@ -8,7 +9,7 @@ interface Term {
   readonly factor?: Value;
 }
 
-/** A sum of blocked images times factors, plus shifts that are numbers or one for each channel. */
+/** A sum of tensors of one shape times factors, plus shifts that are numbers or one for each channel. */
 interface Combination {
   readonly terms: readonly Term[];
   readonly shifts: readonly Value[];
@@ -17,29 +18,45 @@ interface Combination {
 }
 
 /**
- * Sums of scaled and shifted blocked images, a pass over memory for each operation, become convolutions of single pixels, channel by
- * channel: one pass scales, shifts and adds what was there before. For the last passes: nothing simplifies what it makes.
+ * Sums of scaled and shifted tensors, a pass over memory for each operation, become convolutions of single pixels, channel by channel:
+ * one pass scales, shifts and adds what was there before. Tensors that are no blocked images are seen as one if they are large. For
+ * the last passes: nothing simplifies what it makes.
  */
-export function combinations(graph: Graph): Rule {
+export function combinations(graph: Graph, size: number): Rule {
   const count = readers(graph);
   const parts = new Map<Value, Combination>();
   return (build, value, original) => {
-    if (value.dtype !== 'float32' || value.shape.length !== 5) return undefined;
+    if (value.op !== 'binary' || value.dtype !== 'float32') return undefined;
+    const image = asImage(value.shape, size);
+    if (image === undefined) return undefined;
     const now = combination(build, value, (x, i) => (count.get(original.inputs[i]!) === 1 ? parts.get(x) : undefined));
     if (now === undefined) return undefined;
-    const result = passesOf(now) < now.passes ? emit(build, value, now) : value;
+    const result = passesOf(now) < now.passes ? build.reshape(emit(build, image, now), value.shape) : value;
     parts.set(result, now);
     return result;
   };
 }
 
+/** From so many numbers on, a pass over memory costs more than a node. */
+const LARGE = 32_768;
+
+/** A shape as that of a blocked image. */
+function asImage(shape: Shape, size: number): Shape | undefined {
+  if (shape.length === 5 && shape[4] === size) return shape;
+  const blocks = sizeOf(shape) / size;
+  if (sizeOf(shape) < LARGE || !Number.isInteger(blocks)) return undefined;
+  // Rows of a length that the kernel works well on.
+  let width = 1024;
+  while (blocks % width !== 0) width--;
+  return width < 16 ? undefined : [1, 1, blocks / width, width, size];
+}
+
 /** What a value is as a combination; `known` are those of operands that nothing else reads. */
 function combination(
   build: Builder,
-  value: Value,
+  value: ValueOf<'binary'>,
   known: (x: Value, i: number) => Combination | undefined,
 ): Combination | undefined {
-  if (value.op !== 'binary') return undefined;
   const [a, b] = value.inputs as [Value, Value];
   const of = (x: Value, i: number): Combination => {
     if (isFactor(x, value)) return { terms: [], shifts: [x], passes: 0 };
@@ -74,8 +91,8 @@ const negated = (build: Builder, { terms, shifts, passes }: Combination): Combin
 /** A number, or one for each channel of a blocked image. */
 function isFactor(x: Value, { shape }: Value): boolean {
   if (sizeOf(x.shape) === 1) return true;
-  const channels = shape[1]! * shape[4]!;
-  return x.shape.length === 5 && x.shape[1] === shape[1] && x.shape[4] === shape[4] && sizeOf(x.shape) === channels;
+  if (shape.length !== 5 || x.shape.length !== 5) return false;
+  return x.shape[1] === shape[1] && x.shape[4] === shape[4] && sizeOf(x.shape) === shape[1]! * shape[4]!;
 }
 
 /** How many passes {@link emit} makes of it. */
@@ -86,29 +103,24 @@ function passesOf({ terms, shifts }: Combination): number {
 }
 
 /** One convolution for each term with a factor, each with what came before as its addend; other terms are added. */
-function emit(build: Builder, { shape }: Value, { terms, shifts }: Combination): Value {
-  const [, groups, , , size] = shape as [number, number, number, number, number];
-  const vector = (x: Value) =>
-    build.expand(build.reshape(x, sizeOf(x.shape) === 1 ? [1] : [groups * size]), [groups * size]);
-  const shift = shifts.map(vector).reduce((a, b) => build.binary('add', a, b), vector(build.scalar(0)));
-  const geometry = {
-    strides: [1, 1],
-    pads: [0, 0, 0, 0],
-    dilations: [1, 1],
-    groups: groups * size,
-    relu: false,
-  } as const;
+function emit(build: Builder, image: Shape, { terms, shifts }: Combination): Value {
+  const [, groups, , , size] = image as [number, number, number, number, number];
+  const channels = groups * size;
+  const vector = (x: Value) => build.expand(build.reshape(x, sizeOf(x.shape) === 1 ? [1] : [channels]), [channels]);
+  const none = vector(build.scalar(0));
+  const shift = shifts.map(vector).reduce((a, b) => build.binary('add', a, b), none);
+  const geometry = { strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], groups: channels, relu: false } as const;
   const scaled = (x: Value, factor: Value, bias: Value, addend?: Value) => {
     const filter = build.reshape(vector(factor), [groups, 1, 1, 1, size]);
-    return build.blockedConv(x, filter, geometry, bias, ...(addend ? [addend] : []));
+    return build.blockedConv(build.reshape(x, image), filter, geometry, bias, ...(addend ? [addend] : []));
   };
   const factors = terms.filter(({ factor }) => factor !== undefined);
-  const others = terms.filter(({ factor }) => factor === undefined).map(({ x }) => x);
+  const others = terms.filter(({ factor }) => factor === undefined).map(({ x }) => build.reshape(x, image));
   // Shifts alone need a term to ride on.
   const riders = factors.length > 0 ? factors : [{ x: others.shift()!, factor: build.scalar(1) }];
   let sum = others.reduce<Value | undefined>((a, b) => (a ? build.binary('add', a, b) : b), undefined);
   riders.forEach(({ x, factor }, i) => {
-    sum = scaled(x, factor!, i === 0 ? shift : vector(build.scalar(0)), sum);
+    sum = scaled(x, factor!, i === 0 ? shift : none, sum);
   });
   return sum!;
 }
