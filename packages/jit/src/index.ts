@@ -1,3 +1,4 @@
+export { type CpuOptions, cpuDevice } from './cpu.js';
 export {
   type Device,
   type DeviceArray,
@@ -9,5 +10,4 @@ export {
   readTree,
 } from './device.js';
 export { eagerDevice } from './eager.js';
-export { type CpuOptions, cpuDevice } from './onnxruntime.js';
 export { deviceNames, openDevice } from './open.js';

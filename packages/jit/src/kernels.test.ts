@@ -1,9 +1,9 @@
 import { createRng, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
+import { cpuDevice } from './cpu.js';
 import { eagerDevice } from './eager.js';
 import { type HostArray, readTree } from './index.js';
 import { LOWERINGS } from './lower/index.js';
-import { cpuDevice } from './onnxruntime.js';
 
 /** One way to reach a kernel: a function of tensors, and the values that it gets. */
 interface Case {

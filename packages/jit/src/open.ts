@@ -1,7 +1,7 @@
 import { CertError } from '@cert/core';
+import { cpuDevice } from './cpu.js';
 import type { Device } from './device.js';
 import { eagerDevice } from './eager.js';
-import { cpuDevice } from './onnxruntime.js';
 
 /** The devices by name. */
 const DEVICES: { readonly [name: string]: () => Promise<Device> } = {
