@@ -33,8 +33,14 @@ class EagerArray implements DeviceArray {
   }
 }
 
+/** What an eager device is called, and what is undone when it is disposed. */
+export interface EagerOptions extends Partial<Pick<Device, 'name' | 'description' | 'warning'>> {
+  readonly dispose?: () => Promise<unknown>;
+}
+
 /** Runs functions eagerly on the current tfjs backend (`tf.setBackend` chooses it): slow in plain JavaScript, exact, easy to debug. */
-export function eagerDevice(): Device {
+export function eagerDevice(options: EagerOptions = {}): Device {
+  const { name = 'tfjs', warning } = options;
   const arrays = new Set<EagerArray>();
   const adopt = (tensor: Tensor) => {
     const array = new EagerArray(tensor, (a) => arrays.delete(a));
@@ -43,8 +49,9 @@ export function eagerDevice(): Device {
   };
 
   return {
-    name: 'tfjs',
-    description: `TensorFlow.js ${tf.version.tfjs}, backend ${tf.getBackend()}`,
+    name,
+    description: options.description ?? `TensorFlow.js ${tf.version.tfjs}, backend ${tf.getBackend()}`,
+    ...(warning !== undefined && { warning }),
     get live() {
       return arrays.size;
     },
@@ -57,7 +64,7 @@ export function eagerDevice(): Device {
         const tree = args as unknown as Tree<DeviceArray>;
         const tensors = flattenTree<DeviceArray>(tree).map(({ value }) => {
           if (value.disposed) throw usedAfterDispose(value.shape);
-          if (!(value instanceof EagerArray)) throw ofAnotherDevice(value.shape, 'tfjs');
+          if (!(value instanceof EagerArray && arrays.has(value))) throw ofAnotherDevice(value.shape, name);
           return value.tensor;
         });
         let out: unknown;
@@ -72,6 +79,7 @@ export function eagerDevice(): Device {
     },
     async dispose() {
       for (const array of [...arrays]) array.dispose();
+      await options.dispose?.();
     },
   };
 }

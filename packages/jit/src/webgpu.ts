@@ -32,7 +32,7 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
   const ort = await loadRuntime('webgpu', options.load);
   const session: Ort.InferenceSession.SessionOptions = {
     // Without an adapter ['webgpu', 'cpu'] throws too: it does not fall back.
-    executionProviders: ['webgpu'],
+    executionProviders: [{ name: 'webgpu', preferredLayout: 'NCHW' }],
     intraOpNumThreads: 1,
     logSeverityLevel: 3,
   };
@@ -47,9 +47,9 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
   return compiledDevice(
     {
       name: 'webgpu',
-      description: `${runtimeName(ort)}, WebGPU${software === undefined ? '' : `, ${software}`}`,
+      description: `${runtimeName(ort)}, WebGPU${software === undefined ? '' : ' in software'}`,
       ...(software !== undefined && {
-        warning: `WebGPU runs on ${software}: correct, and slower than the device "cpu".`,
+        warning: `webgpu runs on ${software}: correct, and slower than the device "cpu".`,
       }),
       ort,
       memory: gpuMemory(ort, session),
