@@ -10,16 +10,19 @@ import { formatRow, formatSummary, header, summarize } from './report.js';
 export const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url));
 
 /**
- * The command: `golden [DIR]`. Prints a line per quantity through `print` and returns the exit code: 0 when nothing failed.
+ * The command: `golden [--devices NAME,...] [DIR]`. Prints a line per quantity through `print` and returns the exit code: 0 when nothing failed.
  * A relative folder is relative to where the user called npm.
  */
 export async function golden(args: readonly string[], print: (line: string) => void): Promise<number> {
   try {
-    const [folder, ...rest] = args;
+    const named = args[0] === '--devices';
+    const names = (named ? (args[1] ?? '') : 'tfjs,cpu').split(',');
+    const [folder, ...rest] = named ? args.slice(2) : args;
     if (rest.length > 0 || folder?.startsWith('-')) {
-      throw new CertError('bad-argument', `golden got "${args.join(' ')}".`, 'Usage: npm run golden -- [DIR]');
+      const usage = 'Usage: npm run golden -- [--devices NAME,...] [DIR]';
+      throw new CertError('bad-argument', `golden got "${args.join(' ')}".`, usage);
     }
-    const devices: Device[] = await Promise.all(['tfjs', 'cpu'].map((name) => openDevice(name)));
+    const devices: Device[] = await Promise.all(names.map(openDevice));
     const base = process.env.INIT_CWD ?? process.cwd();
     const rows: Row[] = [];
     print(header);

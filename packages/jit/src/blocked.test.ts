@@ -2,10 +2,10 @@
 import { createRng, type Tensor, type Tensor4D, tf } from '@cert/core';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
+import { cpuDevice } from './cpu.js';
 import { eagerDevice } from './eager.js';
 import { readTree } from './index.js';
 import type { Graph, Value } from './ir.js';
-import { cpuDevice } from './onnxruntime.js';
 import { optimize } from './passes/index.js';
 import { probeBlock } from './probe-block.js';
 import { schedule } from './rewrite.js';

@@ -37,10 +37,12 @@ export interface DeviceFunction<Args extends readonly unknown[], Out> {
 
 /** Where functions run: the same pure function of tensors runs on each. */
 export interface Device {
-  /** `cpu`, `tfjs`, ... */
+  /** `cpu`, `webgpu`, ... */
   readonly name: string;
   /** What it really runs on, for people. */
   readonly description: string;
+  /** Why it is not what its name promises: a GPU device that runs on the processor. For people; `auto` passes it over. */
+  readonly warning?: string;
   /**
    * Copies values to the device.
    * @throws CertError `shape-mismatch` when the number of values is not that of the shape

@@ -1,4 +1,5 @@
-import { CertError, flattenTree, type Shape, type Tensor, type Tree, tf, unflattenTree } from '@cert/core';
+import { flattenTree, type Shape, type Tensor, type Tree, tf, unflattenTree } from '@cert/core';
+import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from './array-checks.js';
 import type { Device, DeviceArray, DeviceFunction, DType, HostArray, OnDevice } from './device.js';
 
 /** A tfjs tensor behind the interface of a device. */
@@ -32,16 +33,14 @@ class EagerArray implements DeviceArray {
   }
 }
 
-/** The error for an array that is used after its memory was given back. */
-export const usedAfterDispose = (shape: Shape): CertError =>
-  new CertError(
-    'bad-argument',
-    `An array of shape [${shape}] was used after dispose().`,
-    'Dispose an array only when no later call takes it; keep the state that the last step returned.',
-  );
+/** What an eager device is called, and what is undone when it is disposed. */
+export interface EagerOptions extends Partial<Pick<Device, 'name' | 'description' | 'warning'>> {
+  readonly dispose?: () => Promise<unknown>;
+}
 
 /** Runs functions eagerly on the current tfjs backend (`tf.setBackend` chooses it): slow in plain JavaScript, exact, easy to debug. */
-export function eagerDevice(): Device {
+export function eagerDevice(options: EagerOptions = {}): Device {
+  const { name = 'tfjs', warning } = options;
   const arrays = new Set<EagerArray>();
   const adopt = (tensor: Tensor) => {
     const array = new EagerArray(tensor, (a) => arrays.delete(a));
@@ -50,22 +49,23 @@ export function eagerDevice(): Device {
   };
 
   return {
-    name: 'tfjs',
-    description: `TensorFlow.js ${tf.version.tfjs}, backend ${tf.getBackend()}`,
+    name,
+    description: options.description ?? `TensorFlow.js ${tf.version.tfjs}, backend ${tf.getBackend()}`,
+    ...(warning !== undefined && { warning }),
     get live() {
       return arrays.size;
     },
     put(values, shape) {
       checkCount(values, shape);
-      const dtype: DType = values instanceof Float32Array ? 'float32' : values instanceof Int32Array ? 'int32' : 'bool';
-      return adopt(tf.tensor(values.slice(), [...shape], dtype));
+      return adopt(tf.tensor(values.slice(), [...shape], dtypeOf(values)));
     },
     jit<Args extends readonly unknown[], Out>(f: (...args: Args) => Out): DeviceFunction<Args, Out> {
       const call = async (...args: { [K in keyof Args]: OnDevice<Args[K]> }): Promise<OnDevice<Out>> => {
         const tree = args as unknown as Tree<DeviceArray>;
         const tensors = flattenTree<DeviceArray>(tree).map(({ value }) => {
           if (value.disposed) throw usedAfterDispose(value.shape);
-          return (value as EagerArray).tensor;
+          if (!(value instanceof EagerArray && arrays.has(value))) throw ofAnotherDevice(value.shape, name);
+          return value.tensor;
         });
         let out: unknown;
         // Results are cloned: a function may return one of its arguments, which the caller disposes on its own.
@@ -79,17 +79,7 @@ export function eagerDevice(): Device {
     },
     async dispose() {
       for (const array of [...arrays]) array.dispose();
+      await options.dispose?.();
     },
   };
-}
-
-/** @throws CertError `shape-mismatch` */
-export function checkCount(values: HostArray, shape: Shape): void {
-  const size = shape.reduce((a, b) => a * b, 1);
-  if (values.length === size) return;
-  throw new CertError(
-    'shape-mismatch',
-    `${values.length} values were given for the shape [${shape}], which has ${size}.`,
-    'Give as many values as the shape has elements.',
-  );
 }

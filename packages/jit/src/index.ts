@@ -1,3 +1,6 @@
+export type { CompiledOptions } from './compiled-device.js';
+export { type CpuOptions, cpuDevice } from './cpu.js';
+export { type CudaOptions, cudaDevice } from './cuda.js';
 export {
   type Device,
   type DeviceArray,
@@ -8,6 +11,7 @@ export {
   type OnDevice,
   readTree,
 } from './device.js';
-export { eagerDevice } from './eager.js';
-export { type CpuOptions, cpuDevice } from './onnxruntime.js';
-export { deviceNames, openDevice } from './open.js';
+export { type EagerOptions, eagerDevice } from './eager.js';
+export { type DeviceEntry, deviceNames, devices, openDevice } from './open.js';
+export { type TfjsNodeOptions, tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
+export { type WebgpuOptions, webgpuDevice } from './webgpu.js';

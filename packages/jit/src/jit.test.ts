@@ -3,8 +3,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { eagerDevice } from './eager.js';
 import { cpuDevice, disposeTree, openDevice, readTree } from './index.js';
 
-const cpu = await cpuDevice({ threads: 1 });
-afterAll(() => cpu.dispose());
+const device = await openDevice(process.env.CERT_TEST_DEVICE ?? 'cpu');
+afterAll(() => device.dispose());
 
 const error = async (f: () => unknown): Promise<CertError> => {
   try {
@@ -18,11 +18,11 @@ const error = async (f: () => unknown): Promise<CertError> => {
 
 describe('a compiled function', () => {
   it('takes and returns trees', async () => {
-    const f = cpu.jit((a: { x: Tensor; list: Tensor[] }, b: Tensor) => ({
+    const f = device.jit((a: { x: Tensor; list: Tensor[] }, b: Tensor) => ({
       sum: tf.add(a.x, b),
       rest: [a.list[1]!, tf.neg(a.list[0]!)],
     }));
-    const [one, two, three] = [1, 2, 3].map((x) => cpu.put(Float32Array.of(x, x), [2]));
+    const [one, two, three] = [1, 2, 3].map((x) => device.put(Float32Array.of(x, x), [2]));
     const out = await f({ x: one!, list: [two!, three!] }, three!);
     expect(await readTree(out)).toEqual({
       sum: Float32Array.of(4, 4),
@@ -32,15 +32,15 @@ describe('a compiled function', () => {
 
   it('is traced once per signature, whatever the order of keys', async () => {
     let runs = 0;
-    const f = cpu.jit((p: { a: Tensor; b: Tensor }) => {
+    const f = device.jit((p: { a: Tensor; b: Tensor }) => {
       runs++;
       return tf.sub(p.a, p.b);
     });
-    const [a, b] = [cpu.put(Float32Array.of(5), [1]), cpu.put(Float32Array.of(3), [1])];
+    const [a, b] = [device.put(Float32Array.of(5), [1]), device.put(Float32Array.of(3), [1])];
     expect(await (await f({ a, b })).data()).toEqual(Float32Array.of(2));
     expect(await (await f({ b, a })).data()).toEqual(Float32Array.of(2));
     expect([runs, f.traces]).toEqual([1, 1]);
-    const wide = cpu.put(Float32Array.of(1, 2), [2]);
+    const wide = device.put(Float32Array.of(1, 2), [2]);
     expect(await (await f({ a: wide, b })).data()).toEqual(Float32Array.of(-2, -1));
     expect([runs, f.traces]).toEqual([2, 2]);
     await Promise.all([f({ a: wide, b: wide }), f({ a: wide, b: wide })]);
@@ -48,47 +48,67 @@ describe('a compiled function', () => {
   });
 
   it('keeps the number of live arrays and tensors constant, and reuses memory', async () => {
-    const step = cpu.jit((state: { w: Tensor }, x: Tensor) => {
+    const step = device.jit((state: { w: Tensor }, x: Tensor) => {
       const grads = tf.grad((w: Tensor) => tf.mean(tf.square(tf.matMul(x as Tensor2D, w as Tensor2D))))(state.w);
       return { state: { w: tf.sub(state.w, tf.mul(grads, 0.1)) }, loss: tf.sum(grads) };
     });
-    const x = cpu.put(new Float32Array(6).fill(0.5), [2, 3]);
-    let state = { w: cpu.put(new Float32Array(3).fill(1), [3, 1]) };
+    const x = device.put(new Float32Array(6).fill(0.5), [2, 3]);
+    let state = { w: device.put(new Float32Array(3).fill(1), [3, 1]) };
     const counts: number[][] = [];
     for (let i = 0; i < 4; i++) {
       const next = await step(state, x);
       disposeTree(state);
       next.loss.dispose();
       state = next.state;
-      counts.push([cpu.live, tf.memory().numTensors, tf.memory().numDataBuffers]);
+      counts.push([device.live, tf.memory().numTensors, tf.memory().numDataBuffers]);
     }
     expect(new Set(counts.map(String)).size).toBe(1);
   });
 
   it('treats a tensor from outside as a constant and leaves it alone', async () => {
     const outside = tf.tensor1d([1, 2, 3]);
-    const f = cpu.jit((x: Tensor) => tf.add(x, outside));
-    expect(await (await f(cpu.put(Float32Array.of(1), [1]))).data()).toEqual(Float32Array.of(2, 3, 4));
+    const f = device.jit((x: Tensor) => tf.add(x, outside));
+    expect(await (await f(device.put(Float32Array.of(1), [1]))).data()).toEqual(Float32Array.of(2, 3, 4));
     expect(outside.dataSync()).toEqual(Float32Array.of(1, 2, 3));
     outside.dispose();
     expect(tf.getBackend()).toBe('cpu');
   });
 
   it('returns an argument, a constant, or one value twice as arrays of their own', async () => {
-    const x = cpu.put(Float32Array.of(7), [1]);
-    const out = await cpu.jit((a: Tensor) => [a, tf.scalar(3), tf.neg(a), tf.neg(a)])(x);
+    const x = device.put(Float32Array.of(7), [1]);
+    const out = await device.jit((a: Tensor) => [a, tf.scalar(3), tf.neg(a), tf.neg(a)])(x);
     x.dispose();
-    cpu.put(Float32Array.of(99), [1]);
+    device.put(Float32Array.of(99), [1]);
     expect(await readTree<Tensor[]>(out)).toEqual([7, 3, -7, -7].map((v) => Float32Array.of(v)));
   });
 
+  it('may be freed while its results are alive', async () => {
+    const f = device.jit((x: Tensor) => ({ twice: tf.mul(x, 2), up: tf.greater(x, 0) }));
+    const x = device.put(Float32Array.of(1, -1), [2]);
+    const out = await f(x);
+    await f.dispose();
+    const next = await device.jit((tree: typeof out & object) => tree)(out as never);
+    expect(await readTree(next as typeof out)).toEqual({ twice: Float32Array.of(2, -2), up: Uint8Array.of(1, 0) });
+    disposeTree([out, next]);
+    expect(await (await device.jit((y: Tensor) => tf.neg(y))(x)).data()).toEqual(Float32Array.of(-1, 1));
+  });
+
+  it('can be called with one array many times, twice at once', async () => {
+    const double = device.jit((y: Tensor) => tf.mul(y, 2));
+    const y = device.put(Float32Array.of(3), [1]);
+    await double(y);
+    const both = await Promise.all([double(y), double(y)]);
+    for (const result of both) expect(await result.data()).toEqual(Float32Array.of(6));
+    expect(await y.data()).toEqual(Float32Array.of(3));
+  });
+
   it('works on booleans, integers and empty batches', async () => {
-    const f = cpu.jit((x: Tensor) => ({ up: tf.greater(x, 0), count: tf.sum(tf.cast(tf.greater(x, 0), 'int32')) }));
-    expect(await readTree(await f(cpu.put(Float32Array.of(1, -1, 2), [3])))).toEqual({
+    const f = device.jit((x: Tensor) => ({ up: tf.greater(x, 0), count: tf.sum(tf.cast(tf.greater(x, 0), 'int32')) }));
+    expect(await readTree(await f(device.put(Float32Array.of(1, -1, 2), [3])))).toEqual({
       up: Uint8Array.of(1, 0, 1),
       count: Int32Array.of(2),
     });
-    expect(await readTree(await f(cpu.put(new Float32Array(0), [0])))).toEqual({
+    expect(await readTree(await f(device.put(new Float32Array(0), [0])))).toEqual({
       up: new Uint8Array(0),
       count: Int32Array.of(0),
     });
@@ -97,7 +117,9 @@ describe('a compiled function', () => {
 
 describe('errors say what happened, where, and the cure', () => {
   it('a kernel that cannot be lowered', async () => {
-    const e = await error(() => cpu.jit((x: Tensor) => tf.topk(x, 1).values)(cpu.put(Float32Array.of(1, 2), [2])));
+    const e = await error(() =>
+      device.jit((x: Tensor) => tf.topk(x, 1).values)(device.put(Float32Array.of(1, 2), [2])),
+    );
     expect(e.code).toBe('unsupported-kernel');
     expect(e.message).toMatch(/kernel "TopK" cannot be compiled \(called at .*jit\.test\.ts/);
     expect(e.message).toContain('device "tfjs"');
@@ -108,43 +130,52 @@ describe('errors say what happened, where, and the cure', () => {
       (x: Tensor) => tf.scalar(x.dataSync()[0]!),
       (x: Tensor) => (tf.sum(x).arraySync() ? x : tf.neg(x)),
     ]) {
-      const e = await error(() => cpu.jit(f)(cpu.put(Float32Array.of(1), [1])));
+      const e = await error(() => device.jit(f)(device.put(Float32Array.of(1), [1])));
       expect(e.code).toBe('value-read');
       expect(e.message).toMatch(/at .*jit\.test\.ts/);
     }
   });
 
   it('a result that is no tensor', async () => {
-    const f = cpu.jit((x: Tensor) => ({ x, n: 3 as unknown as Tensor }));
-    expect((await error(() => f(cpu.put(Float32Array.of(1), [1])))).message).toContain('number at "n"');
+    const f = device.jit((x: Tensor) => ({ x, n: 3 as unknown as Tensor }));
+    expect((await error(() => f(device.put(Float32Array.of(1), [1])))).message).toContain('number at "n"');
   });
 
   it('after an error the backend is what it was, and the function can be called again', async () => {
     let fail = true;
-    const f = cpu.jit((x: Tensor) => {
+    const f = device.jit((x: Tensor) => {
       if (fail) throw new Error('mine');
       return tf.neg(x);
     });
-    const x = cpu.put(Float32Array.of(1), [1]);
+    const x = device.put(Float32Array.of(1), [1]);
     await expect(f(x)).rejects.toThrow('mine');
     expect(tf.getBackend()).toBe('cpu');
     fail = false;
     expect(await (await f(x)).data()).toEqual(Float32Array.of(-1));
   });
 
-  for (const [name, device] of Object.entries({ cpu, tfjs: eagerDevice() })) {
+  for (const [name, on] of Object.entries({ compiled: device, tfjs: eagerDevice() })) {
     it(`${name}: an array that was disposed, a wrong count`, async () => {
-      const x = device.put(Float32Array.of(1), [1]);
+      const x = on.put(Float32Array.of(1), [1]);
       x.dispose();
       x.dispose();
-      expect((await error(() => device.jit((a: Tensor) => tf.neg(a))(x))).message).toContain('used after dispose()');
+      expect((await error(() => on.jit((a: Tensor) => tf.neg(a))(x))).message).toContain('used after dispose()');
       expect((await error(() => x.data())).code).toBe('bad-argument');
-      expect((await error(() => device.put(Float32Array.of(1), [2]))).code).toBe('shape-mismatch');
+      expect((await error(() => on.put(Float32Array.of(1), [2]))).code).toBe('shape-mismatch');
     });
   }
 
+  it('an array of another device', async () => {
+    const eager = eagerDevice();
+    const f = (x: Tensor) => tf.neg(x);
+    const one = Float32Array.of(1);
+    expect((await error(() => device.jit(f)(eager.put(one, [1])))).message).toContain('another device');
+    expect((await error(() => eager.jit(f)(device.put(one, [1])))).message).toContain('device.put(await array.data()');
+    expect((await error(() => eager.jit(f)(eagerDevice().put(one, [1])))).code).toBe('bad-argument');
+  });
+
   it('a device that does not exist, a runtime that is not installed', async () => {
-    expect((await error(() => openDevice('tpu'))).message).toContain('cpu, tfjs');
+    expect((await error(() => openDevice('tpu'))).message).toContain('cpu, tfjs-node, tfjs');
     const e = await error(() => cpuDevice({ load: () => Promise.reject(new Error('Cannot find package')) }));
     expect(e.code).toBe('missing-package');
     expect(e.message).toContain('npm install onnxruntime-node');

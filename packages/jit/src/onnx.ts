@@ -1,11 +1,27 @@
 /** Writes a graph as an ONNX model. One table, primitive -> ONNX nodes. */
+import { CertError } from '@cert/core';
 import onnxProto from 'onnx-proto';
 import type { DType, HostArray } from './device.js';
-import type { Binary, Geometry, Graph, Primitive, Reduction, Unary, Value, ValueOf } from './ir.js';
+import {
+  type Binary,
+  type Geometry,
+  type Graph,
+  type Primitive,
+  type Reduction,
+  sameShape,
+  type Unary,
+  type Value,
+  type ValueOf,
+} from './ir.js';
 import { schedule } from './rewrite.js';
 
 const { onnx } = onnxProto;
-type Attribute = number | string | readonly number[];
+/** An attribute of type float; plain numbers are integers. */
+class Float32 {
+  constructor(readonly value: number) {}
+}
+
+type Attribute = number | string | Float32 | readonly number[];
 
 const OPSET = 18;
 const TYPE: { readonly [D in DType]: number } = {
@@ -73,6 +89,16 @@ const REDUCTION: { readonly [F in Reduction]: string } = {
   prod: 'ReduceProd',
 };
 
+/** In what a provider of ONNX Runtime differs from the CPU's. */
+export interface Dialect {
+  /** Ops without a kernel there, written by other ops: the CPU would run them, with copies to it and back in the middle of a graph. */
+  readonly lacks: ReadonlySet<'FusedMatMul' | 'Sign' | 'Or' | 'integer Pow' | 'broadcasting Pow'>;
+  /** Functions that may make a number of NaN. They are written so that NaN stays NaN; infinity may become NaN too. */
+  readonly losesNaN: ReadonlySet<Unary | 'softmax'>;
+}
+
+const CPU: Dialect = { lacks: new Set(), losesNaN: new Set() };
+
 /** Collects the nodes of an ONNX graph. */
 class Emitter {
   readonly nodes: InstanceType<typeof onnx.NodeProto>[] = [];
@@ -83,6 +109,8 @@ class Emitter {
   private next = 0;
   /** Where the value being emitted comes from; kept as the node's documentation. */
   site = '';
+
+  constructor(readonly dialect: Dialect) {}
 
   name(value: Value): string {
     return this.names.get(value)!;
@@ -132,6 +160,16 @@ class Emitter {
     this.bind(value, name);
   }
 
+  /** `y`, or NaN where `x` is not finite: x - x is 0 or NaN on every GPU, whatever a function does with NaN. */
+  keepNaN(f: Unary | 'softmax', y: string, x: string): string {
+    return this.dialect.losesNaN.has(f) ? this.node('Add', [y, this.node('Sub', [x, x])]) : y;
+  }
+
+  or(x: string, y: string): string {
+    if (!this.dialect.lacks.has('Or')) return this.node('Or', [x, y]);
+    return this.node('Not', [this.node('And', [this.node('Not', [x]), this.node('Not', [y])])]);
+  }
+
   /** An int64 constant: axes, shapes, pads. */
   ints(values: readonly number[]): string {
     const key = values.join();
@@ -159,6 +197,7 @@ function encodeAttribute(name: string, value: Attribute): InstanceType<typeof on
   if (typeof value === 'string') {
     return onnx.AttributeProto.create({ name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
   }
+  if (value instanceof Float32) return onnx.AttributeProto.create({ name, type: AttributeType.FLOAT, f: value.value });
   if (typeof value === 'number') return onnx.AttributeProto.create({ name, type: AttributeType.INT, i: value });
   return onnx.AttributeProto.create({ name, type: AttributeType.INTS, ints: [...value] });
 }
@@ -173,16 +212,32 @@ const windows = ({ strides, pads, dilations, groups }: Geometry) => ({ strides, 
 /** Primitive -> the name of the ONNX value that holds its result. `x`, `y`, `z` are the operands. */
 const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Emit<P> } = {
   const: (e, { data, shape, dtype }) => e.constant(data!, shape, dtype),
-  unary: (e, { attrs: { f }, dtype }, x) =>
-    f === 'relu' && dtype === 'int32'
-      ? e.node('Max', [x, e.constant(Int32Array.of(0), [], 'int32')])
-      : e.node(UNARY[f], [x]),
-  binary: (e, { attrs }, x, y) => e.node(BINARY[attrs.f], [x, y]),
+  unary(e, { attrs: { f }, dtype }, x) {
+    if (f === 'relu' && dtype === 'int32') return e.node('Max', [x, e.constant(Int32Array.of(0), [], 'int32')]);
+    // Relu picks 0 for NaN. LeakyRelu picks x or slope * x, both NaN.
+    if (f === 'relu' && e.dialect.losesNaN.has('relu')) return e.node('LeakyRelu', [x], { alpha: new Float32(0) });
+    if (f === 'sign' && e.dialect.lacks.has('Sign')) {
+      const zero = e.constant(hostScalar(0, dtype), [], dtype);
+      const is = (op: string) => e.node('Cast', [e.node(op, [x, zero])], { to: TYPE[dtype] });
+      return e.node('Sub', [is('Greater'), is('Less')]);
+    }
+    return e.keepNaN(f, e.node(UNARY[f], [x]), x);
+  },
+  binary(e, { attrs: { f }, dtype, shape, inputs }, x, y) {
+    if (f === 'or') return e.or(x, y);
+    if (f === 'pow' && dtype === 'int32' && e.dialect.lacks.has('integer Pow')) throw noIntegerPower();
+    if (f === 'pow' && e.dialect.lacks.has('broadcasting Pow')) {
+      const full = (name: string, operand: Value) =>
+        sameShape(operand.shape, shape) ? name : e.node('Expand', [name, e.ints(shape)]);
+      return e.node('Pow', [full(x, inputs[0]!), full(y, inputs[1]!)]);
+    }
+    return e.node(BINARY[f], [x, y]);
+  },
   cast: (e, { dtype }, x) => e.node('Cast', [x], { to: TYPE[dtype] }),
   where(e, { dtype }, condition, a, b) {
     if (dtype !== 'bool') return e.node('Where', [condition, a, b]);
     const yes = e.node('And', [condition, a]);
-    return e.node('Or', [yes, e.node('And', [e.node('Not', [condition]), b])]);
+    return e.or(yes, e.node('And', [e.node('Not', [condition]), b]));
   },
   reduce: (e, { attrs: { f, axes, keepDims } }, x) =>
     e.node(REDUCTION[f], [x, e.ints(axes)], { keepdims: keepDims ? 1 : 0 }),
@@ -206,11 +261,15 @@ const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Em
   gather: (e, { attrs: { axis } }, x, indices) => e.node('Gather', [x, indices], { axis }),
   cumsum: (e, { attrs: { axis, exclusive, reverse } }, x) =>
     e.node('CumSum', [x, e.ints([axis])], { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 }),
-  softmax: (e, _, x) => e.node('Softmax', [x], { axis: -1 }),
-  matmul(e, { attrs: { transA, transB }, shape }, a, b) {
+  softmax: (e, _, x) => e.keepNaN('softmax', e.node('Softmax', [x], { axis: -1 }), x),
+  matmul(e, { attrs: { transA, transB }, shape, inputs: [left, right] }, a, b) {
     if (!transA && !transB) return e.node('MatMul', [a, b]);
     const flags = { transA: transA ? 1 : 0, transB: transB ? 1 : 0 };
-    return shape.length === 2 ? e.node('Gemm', [a, b], flags) : e.node('FusedMatMul', [a, b], flags, 'com.microsoft');
+    if (shape.length === 2) return e.node('Gemm', [a, b], flags);
+    if (!e.dialect.lacks.has('FusedMatMul')) return e.node('FusedMatMul', [a, b], flags, 'com.microsoft');
+    const turned = (name: string, { shape: { length } }: Value) =>
+      e.node('Transpose', [name], { perm: [...Array(length - 2).keys(), length - 1, length - 2] });
+    return e.node('MatMul', [transA ? turned(a, left!) : a, transB ? turned(b, right!) : b]);
   },
   conv: (e, { attrs }, x, w, bias) => e.node('Conv', bias === '' ? [x, w] : [x, w, bias], windows(attrs)),
   convInputGrad(e, { attrs, shape, inputs: [dy, w] }, gradient, weight) {
@@ -266,6 +325,13 @@ const EMIT: { readonly [P in Exclude<Primitive, 'input' | 'convFilterGrad'>]: Em
 /** A blocked shape [n, groups, h, w, size] as ONNX Runtime writes it: [n, channels, h, w]. */
 const plainShape = ([n, groups, h, w, size]: readonly number[]): number[] => [n!, groups! * size!, h!, w!];
 
+const noIntegerPower = (): CertError =>
+  new CertError(
+    'unsupported-kernel',
+    'The TensorFlow.js kernel "Pow" cannot be compiled for integers on this device.',
+    "Cast them first: tf.pow(tf.cast(x, 'float32'), y).",
+  );
+
 const hostScalar = (value: number, dtype: DType): HostArray =>
   dtype === 'float32' ? Float32Array.of(value) : dtype === 'int32' ? Int32Array.of(value) : Uint8Array.of(value);
 
@@ -274,8 +340,8 @@ export const inputName = (i: number): string => `in${i}`;
 export const outputName = (i: number): string => `out${i}`;
 
 /** An ONNX model (opset 18, plus `FusedMatMul` of ONNX Runtime) that computes the graph's outputs from its inputs. */
-export function toOnnx(graph: Graph): Uint8Array {
-  const e = new Emitter();
+export function toOnnx(graph: Graph, dialect: Dialect = CPU): Uint8Array {
+  const e = new Emitter(dialect);
   for (const value of schedule(graph)) {
     if (value.op === 'input') {
       e.bind(value, inputName(value.attrs.index));
@@ -314,3 +380,18 @@ const info = (name: string, { shape, dtype }: Value) => ({
   name,
   type: { tensorType: { elemType: TYPE[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
 });
+
+/** A model that copies a tensor of any shape, to check that a provider is there and to move tensors to a GPU and back. */
+export function identityModel(dtype: DType): Uint8Array {
+  const any = (name: string) => ({ name, type: { tensorType: { elemType: TYPE[dtype] } } });
+  const [input, output] = [inputName(0), outputName(0)];
+  const node = onnx.NodeProto.create({ opType: 'Identity', input: [input], output: [output], name: output });
+  const graph = { name: 'copy', node: [node], input: [any(input)], output: [any(output)] };
+  const model = onnx.ModelProto.create({
+    irVersion: 8,
+    producerName: 'cert',
+    opsetImport: [{ domain: '', version: OPSET }],
+    graph,
+  });
+  return onnx.ModelProto.encode(model).finish();
+}

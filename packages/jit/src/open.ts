@@ -1,24 +1,57 @@
 import { CertError } from '@cert/core';
+import { cpuDevice } from './cpu.js';
+import { cudaDevice } from './cuda.js';
 import type { Device } from './device.js';
 import { eagerDevice } from './eager.js';
-import { cpuDevice } from './onnxruntime.js';
+import { mayHaveNvidia, softwareAdapter } from './hardware.js';
+import { tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
+import { webgpuDevice } from './webgpu.js';
 
-/** The devices by name. */
-const DEVICES: { readonly [name: string]: () => Promise<Device> } = {
-  cpu: () => cpuDevice(),
-  tfjs: async () => eagerDevice(),
-};
+/** A device that can be asked for by name. */
+export interface DeviceEntry {
+  readonly name: string;
+  /** What it is, for a help text. */
+  readonly about: string;
+  open(): Promise<Device>;
+  /** Whether this machine shows no hardware for it: a choice need not try it. */
+  readonly hopeless?: () => boolean;
+}
+
+/** All devices, the fastest first. */
+export const devices: readonly DeviceEntry[] = [
+  {
+    name: 'cuda',
+    about: 'NVIDIA GPU, compiled',
+    open: () => cudaDevice(),
+    hopeless: () => !mayHaveNvidia(),
+  },
+  {
+    name: 'webgpu',
+    about: 'any GPU, compiled',
+    open: () => webgpuDevice(),
+    hopeless: () => softwareAdapter() !== undefined,
+  },
+  {
+    name: 'tfjs-node-gpu',
+    about: 'NVIDIA GPU, eager',
+    open: () => tfjsNodeGpuDevice(),
+    hopeless: () => !mayHaveNvidia(),
+  },
+  { name: 'cpu', about: 'compiled', open: () => cpuDevice() },
+  { name: 'tfjs-node', about: 'CPU, eager', open: () => tfjsNodeDevice() },
+  { name: 'tfjs', about: 'plain JavaScript, eager, slow', open: async () => eagerDevice() },
+];
 
 /** The names that {@link openDevice} knows. */
-export const deviceNames: readonly string[] = Object.keys(DEVICES);
+export const deviceNames: readonly string[] = devices.map(({ name }) => name);
 
 /**
- * Opens a device: `cpu` compiles for ONNX Runtime, `tfjs` runs eagerly on the current TensorFlow.js backend.
+ * Opens a device of {@link devices} by its name.
  *
- * @throws CertError `missing-device` for an unknown name, `missing-package` when what it needs is not installed
+ * @throws CertError `missing-device` for an unknown name or missing hardware, `missing-package` when what it needs is not installed
  */
 export async function openDevice(name: string): Promise<Device> {
-  const open = DEVICES[name];
-  if (open !== undefined) return open();
+  const entry = devices.find((one) => one.name === name);
+  if (entry !== undefined) return entry.open();
   throw new CertError('missing-device', `There is no device "${name}".`, `Devices: ${deviceNames.join(', ')}.`);
 }

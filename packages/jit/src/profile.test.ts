@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Tensor, tf } from '@cert/core';
 import onnxProto from 'onnx-proto';
 import { afterAll, expect, it } from 'vitest';
-import { cpuDevice } from './onnxruntime.js';
+import { cpuDevice } from './cpu.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cert-jit-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,10 +2,10 @@
 import { type Tensor, type Tensor4D, tf } from '@cert/core';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { cpuDevice } from './cpu.js';
 import { eagerDevice } from './eager.js';
 import { readTree } from './index.js';
 import type { Graph } from './ir.js';
-import { cpuDevice } from './onnxruntime.js';
 import {
   algebra,
   convBias,

@@ -3,7 +3,7 @@ import { crownIbp, ibp } from '@cert/bounds';
 import { CertError, type Regularizer } from '@cert/core';
 import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
-import { deviceNames } from '@cert/jit';
+import { devices } from '@cert/jit';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
 import { hostCrown } from './host-crown.js';
 import { compiled, type MarginMethod } from './margin-bounder.js';
@@ -115,8 +115,8 @@ export const BOUND_METHODS: Table<Certifier> = {
   crown: { method: hostCrown(), rows: () => Number.POSITIVE_INFINITY, afterAttack: true },
 };
 
-/** Devices of the command; `auto` stands for the fastest that is there. */
-export const DEVICES: Table<true> = {
-  auto: true,
-  ...Object.fromEntries(deviceNames.map((name) => [name, true as const])),
+/** Devices of the command, each with what it is. */
+export const DEVICES: Table<string> = {
+  auto: 'the fastest that is there',
+  ...Object.fromEntries(devices.map(({ name, about }) => [name, about])),
 };

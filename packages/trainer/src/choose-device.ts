@@ -1,5 +1,5 @@
 import { CertError, tf } from '@cert/core';
-import { type Device, openDevice } from '@cert/jit';
+import { type Device, type DeviceEntry, devices, openDevice } from '@cert/jit';
 
 /** A device and why it was taken. */
 export interface ChosenDevice {
@@ -7,29 +7,31 @@ export interface ChosenDevice {
   readonly reason: string;
 }
 
-/** Fastest first. */
-const PREFERRED = ['cpu', 'tfjs'] as const;
-
 /**
- * Opens a device by name; `auto` takes the fastest that is there.
+ * Opens a device by name; `auto` takes the first of the candidates that is there and is what it promises: no GPU device that runs on
+ * the processor. It does not try what this machine shows no hardware for.
  *
+ * @param candidates of `auto`, the fastest first
  * @throws CertError `missing-device`, `missing-package`
  */
-export async function chooseDevice(name: string): Promise<ChosenDevice> {
+export async function chooseDevice(name: string, candidates: readonly DeviceEntry[] = devices): Promise<ChosenDevice> {
   await tf.ready();
   if (name !== 'auto') return { device: await openDevice(name), reason: 'asked for' };
-  const missing: string[] = [];
-  for (const candidate of PREFERRED) {
+  const passedOver: string[] = [];
+  for (const { name: candidate, hopeless, open } of candidates) {
+    if (hopeless?.()) continue;
     try {
-      const device = await openDevice(candidate);
-      return {
-        device,
-        reason: missing.length === 0 ? 'the fastest' : `the fastest that is there (${missing.join('; ')})`,
-      };
+      const device = await open();
+      if (device.warning === undefined) return { device, reason: reasonOf(passedOver) };
+      passedOver.push(`${candidate}: ${device.warning}`);
+      await device.dispose();
     } catch (error) {
       if (!(error instanceof CertError)) throw error;
-      missing.push(`${candidate}: ${error.problem}`);
+      passedOver.push(`${candidate}: ${error.problem}`);
     }
   }
-  throw new CertError('missing-device', 'No device is there.', `Tried: ${missing.join('; ')}`);
+  throw new CertError('missing-device', 'No device is there.', `Tried: ${passedOver.join('; ')}`);
 }
+
+const reasonOf = (passedOver: readonly string[]): string =>
+  passedOver.length === 0 ? 'the fastest that is there' : `the fastest that is there (${passedOver.join('; ')})`;

@@ -1,6 +1,6 @@
 import { batchNorm, createRng, dense, mapTree, relu, type Scalar, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { cpuDevice, type Device, disposeTree } from '@cert/jit';
+import { type Device, disposeTree, openDevice } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -27,7 +27,7 @@ const NUMBERS = { learningRate: 0.02, epsilon: 0.02, ramp: 0.4, regWeight: 0.05 
 
 let device: Device;
 beforeAll(async () => {
-  device = await cpuDevice({ threads: 1 });
+  device = await openDevice(process.env.CERT_TEST_DEVICE ?? 'cpu');
 });
 afterAll(() => device.dispose());
 

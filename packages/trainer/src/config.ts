@@ -238,7 +238,12 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
   ),
   naturalWeight: amount('--natural-weight <factor>', 'weight of the natural loss beside the robust one', 0),
   seed: count('--seed <n>', 'seed of weights, batches and attack', 0),
-  device: named('--device <name>', 'where to compute', 'device', DEVICES),
+  device: {
+    ...named('--device <name>', '', 'device', DEVICES),
+    help: `where to compute: ${Object.entries(DEVICES)
+      .map(([name, about]) => `${name} (${about})`)
+      .join(', ')}`,
+  },
   attackSteps: count('--attack-steps <n>', 'steps of the PGD attack that the final evaluation runs', 1),
   attackRestarts: count('--attack-restarts <n>', 'random starts of the attack; 0: no attack', 0),
   evalBatchSize: count('--eval-batch-size <images>', 'images in a minibatch of the evaluation'),

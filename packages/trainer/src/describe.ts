@@ -6,7 +6,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'start': {
       const { config, device, trainImages, testImages, parameters, step } = event;
       const from = step === 0 ? '' : `, going on after step ${step}`;
-      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} images of ${config.dataset}, on ${device.description} (${device.reason})${from}`;
+      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} images of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
       const { epoch, epsilon, learningRate, metrics, test, trainSeconds } = event;

@@ -42,7 +42,13 @@ export type RunEvent =
       readonly type: 'start';
       readonly folder: string;
       readonly config: RunConfig;
-      readonly device: { readonly name: string; readonly description: string; readonly reason: string };
+      /** `warning`: why the device is not what its name promises. */
+      readonly device: {
+        readonly name: string;
+        readonly description: string;
+        readonly reason: string;
+        readonly warning?: string;
+      };
       readonly parameters: number;
       readonly trainImages: number;
       readonly testImages: number;

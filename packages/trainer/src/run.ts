@@ -118,7 +118,12 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       type: 'start',
       folder,
       config,
-      device: { name: device.name, description: device.description, reason: chosen.reason },
+      device: {
+        name: device.name,
+        description: device.description,
+        reason: chosen.reason,
+        ...(device.warning !== undefined && { warning: device.warning }),
+      },
       parameters: countParams(model),
       trainImages: experiment.trainImages,
       testImages,

@@ -3,7 +3,6 @@ import { batches, type Dataset, subset } from '@cert/datasets';
 import type { Initializer } from '@cert/init';
 import type { Command } from 'commander';
 import { BATCH_NORMS, INITIALIZERS, MODELS } from '../catalog.js';
-import { chooseDevice } from '../choose-device.js';
 import type { FieldName, RunConfig } from '../config.js';
 import { loadData } from '../experiment.js';
 import { compareInits, formatInitReport, type InitReport } from '../init-report.js';
@@ -14,6 +13,7 @@ import type { Heading } from '../plots/render.js';
 import { resolveConfig } from '../preset.js';
 import { showCount } from '../show-count.js';
 import type { Terminal } from '../terminal.js';
+import { openDeviceFor } from './open-device.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
 import { saveDiagnosis } from './save.js';
 
@@ -57,7 +57,7 @@ export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: A
       const { width, dense, epsilon } = config;
       const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
       const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense, batchNorm, normalize });
-      const { device } = await chooseDevice(config.device);
+      const device = await openDeviceFor(terminal, config.device);
       const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
       const onProgress = (done: number, init: string, seed: number) => shown?.next(done, `${init}, seed ${seed}`);
       try {

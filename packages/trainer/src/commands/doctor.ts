@@ -1,5 +1,5 @@
 import { CertError, tf } from '@cert/core';
-import { deviceNames, openDevice } from '@cert/jit';
+import { type DeviceEntry, devices } from '@cert/jit';
 import type { Command } from 'commander';
 import { chooseDevice } from '../choose-device.js';
 import type { Terminal } from '../terminal.js';
@@ -8,26 +8,33 @@ import type { Terminal } from '../terminal.js';
 export function addDoctor(program: Command, terminal: Terminal): void {
   program
     .command('doctor')
-    .description('list the devices that are there, and say which one is taken')
+    .description(
+      'list the devices, the fastest first, with what they run on or what they need, and say which one is taken',
+    )
     .action(async () => {
       await tf.ready();
-      const rows = [['Node.js', process.version, `${process.platform} ${process.arch}`]];
-      for (const name of deviceNames) rows.push([`device ${name}`, ...(await probe(name))]);
       const { device, reason } = await chooseDevice('auto');
-      terminal.out(
-        rows.map(([what, state, detail]) => `${what!.padEnd(14)} ${state!.padEnd(10)} ${detail}`).join('\n'),
-      );
-      terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
       await device.dispose();
+      terminal.out(await doctorTable(devices));
+      terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
     });
 }
 
-async function probe(name: string): Promise<[state: string, detail: string]> {
+/** A line for each device: whether it is there, what it runs on, and the cure where something is wrong. */
+export async function doctorTable(entries: readonly DeviceEntry[]): Promise<string> {
+  const rows = [['Node.js', process.version, `${process.platform} ${process.arch}`]];
+  for (const entry of entries) rows.push([`device ${entry.name}`, ...(await probe(entry))]);
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(([what, state, detail]) => `${what!.padEnd(widths[0]!)}  ${state!.padEnd(widths[1]!)}  ${detail}`)
+    .join('\n');
+}
+
+async function probe({ open }: DeviceEntry): Promise<[state: string, detail: string]> {
   try {
-    const device = await openDevice(name);
-    const { description } = device;
-    await device.dispose();
-    return ['there', description];
+    const { description, warning, dispose } = await open();
+    await dispose();
+    return warning === undefined ? ['there', description] : ['degraded', `${description}. ${warning}`];
   } catch (error) {
     if (!(error instanceof CertError)) throw error;
     return ['missing', `${error.problem} ${error.cure}`];

@@ -5,7 +5,6 @@ import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import type { Command } from 'commander';
 import { BOUND_METHODS } from '../catalog.js';
-import { chooseDevice } from '../choose-device.js';
 import { FIELDS, type FieldName, type RunConfig } from '../config.js';
 import { evaluateImages, summaryFileOf } from '../evaluation.js';
 import { checkDataFits, loadData } from '../experiment.js';
@@ -15,6 +14,7 @@ import { reporter } from '../progress.js';
 import { readRunConfig, runFiles } from '../run-folder.js';
 import { evaluationTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
+import { openDeviceFor } from './open-device.js';
 import { addFields, type RawOptions, readFields } from './options.js';
 
 /** Settings of the run that an evaluation may change. */
@@ -64,7 +64,7 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
       const decoding = json ? undefined : reporter(terminal);
       const { test, range } = await loadData(config, (images, of) => decoding?.({ type: 'decoding', images, of }));
       checkDataFits(model, test, config.dataset);
-      const { device } = await chooseDevice(config.device);
+      const device = await openDeviceFor(terminal, config.device);
       const report = json ? undefined : progress(terminal);
       let done = 0;
       try {

@@ -1,0 +1,37 @@
+import { availableParallelism } from 'node:os';
+import { type CompiledOptions, compiledDevice } from './compiled-device.js';
+import type { Device } from './device.js';
+import { hostMemory } from './host-memory.js';
+import { loadRuntime, runtimeName } from './load-runtime.js';
+import { probeBlock } from './probe-block.js';
+
+/** Settings of the compiled CPU device. */
+export interface CpuOptions extends CompiledOptions {
+  /** Threads of ONNX Runtime; default: one for each core that this process may use. */
+  readonly threads?: number;
+  /** Channels in a block of images, `null` for none; default: what the processor's kernels take. */
+  readonly block?: number | null;
+}
+
+/**
+ * Compiles functions to ONNX and runs them on ONNX Runtime's CPU provider.
+ *
+ * @throws CertError `missing-package`
+ */
+export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
+  const ort = await loadRuntime('cpu', options.load);
+  // Not ONNX Runtime's own default, which ties each thread to a core: on a busy machine it then waits for that very core.
+  const threads = options.threads ?? availableParallelism();
+  return compiledDevice(
+    {
+      name: 'cpu',
+      description: `${runtimeName(ort)}, CPU, ${threads} threads`,
+      ort,
+      memory: hostMemory(ort),
+      // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
+      session: { executionProviders: ['cpu'], intraOpNumThreads: threads, enableMemPattern: false },
+      target: { block: options.block === undefined ? await probeBlock(ort) : (options.block ?? undefined) },
+    },
+    options,
+  );
+}

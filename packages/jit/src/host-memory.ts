@@ -1,0 +1,92 @@
+import type { Shape } from '@cert/core';
+import type * as Ort from 'onnxruntime-node';
+import { usedAfterDispose } from './array-checks.js';
+import type { Memory } from './compiled-device.js';
+import type { DeviceArray, DType, HostArray } from './device.js';
+import { sizeOf } from './ir.js';
+import { inputName, outputName } from './onnx.js';
+
+/** Memory of arrays that were disposed, kept for the results of later calls. */
+class Pool {
+  private readonly free = new Map<number, ArrayBuffer[]>();
+  readonly arrays = new Set<HostMemoryArray>();
+
+  take(bytes: number): ArrayBuffer {
+    return this.free.get(bytes)?.pop() ?? new ArrayBuffer(bytes);
+  }
+
+  give(buffer: ArrayBuffer): void {
+    const list = this.free.get(buffer.byteLength);
+    if (list === undefined) this.free.set(buffer.byteLength, [buffer]);
+    else list.push(buffer);
+  }
+
+  clear(): void {
+    this.free.clear();
+  }
+}
+
+class HostMemoryArray implements DeviceArray {
+  disposed = false;
+
+  constructor(
+    readonly shape: Shape,
+    readonly dtype: DType,
+    readonly values: HostArray,
+    private readonly pool: Pool,
+  ) {
+    pool.arrays.add(this);
+  }
+
+  async data(): Promise<HostArray> {
+    if (this.disposed) throw usedAfterDispose(this.shape);
+    return this.values.slice();
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.pool.arrays.delete(this);
+    this.pool.give(this.values.buffer as ArrayBuffer);
+  }
+}
+
+const BYTES: { readonly [D in DType]: number } = { float32: 4, int32: 4, bool: 1 };
+
+function allocate(pool: Pool, shape: Shape, dtype: DType): HostArray {
+  const buffer = pool.take(sizeOf(shape) * BYTES[dtype]);
+  return dtype === 'float32'
+    ? new Float32Array(buffer)
+    : dtype === 'int32'
+      ? new Int32Array(buffer)
+      : new Uint8Array(buffer);
+}
+
+/** Arrays in the memory of this process; what was disposed is used again for results of the same size. */
+export function hostMemory(ort: typeof Ort): Memory<HostMemoryArray> {
+  const pool = new Pool();
+  const tensor = ({ dtype, values, shape }: HostMemoryArray): Ort.Tensor =>
+    new ort.Tensor(dtype as 'float32', values as Float32Array, shape);
+
+  return {
+    arrays: pool.arrays,
+    owns: (array): array is HostMemoryArray => array instanceof HostMemoryArray && pool.arrays.has(array),
+    put(values, shape, dtype) {
+      const copy = allocate(pool, shape, dtype);
+      copy.set(values);
+      return new HostMemoryArray(shape, dtype, copy, pool);
+    },
+    async run(session, inputs, outputs) {
+      const feeds = Object.fromEntries(inputs.map((array, i) => [inputName(i), tensor(array)]));
+      const results = outputs.map(
+        ({ shape, dtype }) => new HostMemoryArray(shape, dtype, allocate(pool, shape, dtype), pool),
+      );
+      await session.run(feeds, Object.fromEntries(results.map((array, i) => [outputName(i), tensor(array)])));
+      return results;
+    },
+    release: (session) => session.release(),
+    async dispose() {
+      pool.clear();
+    },
+  };
+}
