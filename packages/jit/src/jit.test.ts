@@ -1,4 +1,4 @@
-import { CertError, type Tensor, type Tensor2D, tf } from '@cert/core';
+import { CertError, type Tensor, type Tensor1D, type Tensor2D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { eagerDevice } from './eager.js';
 import { cpuDevice, disposeTree, openDevice, readTree } from './index.js';
@@ -116,6 +116,14 @@ describe('a compiled function', () => {
 });
 
 describe('errors say what happened, where, and the cure', () => {
+  it('a run that fails', async () => {
+    const cpu = await cpuDevice();
+    const step = cpu.jit((x: Tensor, i: Tensor) => tf.gather(x, i as Tensor1D));
+    const [x, i] = [cpu.put(Float32Array.of(1, 2), [2]), cpu.put(Int32Array.of(7), [1])];
+    await expect(step(x, i)).rejects.toThrow(/indices element out of data bounds/);
+    await cpu.dispose();
+  });
+
   it('a kernel that cannot be lowered', async () => {
     const e = await error(() =>
       device.jit((x: Tensor) => tf.topk(x, 1).values)(device.put(Float32Array.of(1, 2), [2])),

@@ -339,9 +339,21 @@ const hostScalar = (value: number, dtype: DType): HostArray =>
 export const inputName = (i: number): string => `in${i}`;
 export const outputName = (i: number): string => `out${i}`;
 
-/** An ONNX model (opset 18, plus `FusedMatMul` of ONNX Runtime) that computes the graph's outputs from its inputs. */
-export function toOnnx(graph: Graph, dialect: Dialect = CPU): Uint8Array {
+/** The name of the output that {@link toOnnx} puts in front of all others if asked to: an empty sequence. */
+export const EMPTY = 'empty';
+
+/**
+ * An ONNX model (opset 18, plus `FusedMatMul` of ONNX Runtime) that computes the graph's outputs from its inputs.
+ *
+ * @param options `empty`: put the output {@link EMPTY} in front
+ */
+export function toOnnx(
+  graph: Graph,
+  dialect: Dialect = CPU,
+  { empty = false }: { readonly empty?: boolean } = {},
+): Uint8Array {
   const e = new Emitter(dialect);
+  if (empty) e.node('SequenceEmpty', [], {}, '', EMPTY);
   for (const value of schedule(graph)) {
     if (value.op === 'input') {
       e.bind(value, inputName(value.attrs.index));
@@ -370,11 +382,16 @@ export function toOnnx(graph: Graph, dialect: Dialect = CPU): Uint8Array {
       node: e.nodes,
       initializer: e.initializers,
       input: graph.inputs.map((value, i) => info(inputName(i), value)),
-      output,
+      output: empty ? [EMPTY_INFO, ...output] : output,
     },
   });
   return onnx.ModelProto.encode(model).finish();
 }
+
+const EMPTY_INFO = {
+  name: EMPTY,
+  type: { sequenceType: { elemType: { tensorType: { elemType: TYPE.float32 } } } },
+};
 
 const info = (name: string, { shape, dtype }: Value) => ({
   name,
