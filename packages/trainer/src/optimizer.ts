@@ -48,12 +48,10 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
     update(params, grads, state, hyper) {
       const mean = combine((m, g) => tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)), state.mean!, grads);
       const square = combine((v, g) => tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)), state.square!, grads);
-      const rate = tf.mul(hyper.learningRate!, hyper.meanCorrection!);
-      const moved = combine(
-        (m, v) => tf.div(tf.mul(m, rate), tf.add(tf.mul(tf.sqrt(v), hyper.rootCorrection!), epsilon)),
-        mean,
-        square,
-      );
+      // m rate / (sqrt(v) c + epsilon) with the scalars where a pass over the parameters is saved.
+      const floor = tf.div(epsilon, hyper.rootCorrection!);
+      const rate = tf.div(tf.mul(hyper.learningRate!, hyper.meanCorrection!), hyper.rootCorrection!);
+      const moved = combine((m, v) => tf.mul(tf.div(m, tf.add(tf.sqrt(v), floor)), rate), mean, square);
       return { params: combine(tf.sub, params, moved), state: { mean, square } };
     },
   };
