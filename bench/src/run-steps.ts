@@ -15,8 +15,8 @@ export interface Steps {
   readonly waits: readonly number[];
   /** Processor time, of all threads together. */
   readonly cpuTimes: readonly number[];
-  /** The first step: tracing, passes, making the session, and one run. */
-  readonly firstMs: number;
+  /** Tracing, passes, writing the model and making the session. */
+  readonly compileMs: number;
   /** Of these, up to the finished ONNX model. */
   readonly traceMs: number;
   /** Nodes of the ONNX model. */

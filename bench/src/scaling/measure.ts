@@ -68,7 +68,7 @@ function measurement({ name, series, size, workload }: Point, runs: readonly Ste
     minMs,
     cpuMs: over(({ cpuTimes }) => median(cpuTimes)),
     peakMiB,
-    compileMs: over(({ firstMs, times }) => firstMs - median(times)),
+    compileMs: over((run) => run.compileMs),
     traceMs: over(({ traceMs }) => traceMs),
     nodes: runs[0]!.nodes,
     gflop,

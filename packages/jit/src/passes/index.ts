@@ -9,6 +9,7 @@ import { convBias } from './conv-bias.js';
 import { filterGradient } from './filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
 import { layout } from './layout.js';
+import { mergeProducts, sumOfProducts } from './merge-products.js';
 import { squeeze } from './squeeze.js';
 
 export {
@@ -61,7 +62,8 @@ export interface Target {
 export function optimize(graph: Graph, { block }: Target = {}): Graph {
   const blocked = block === undefined ? graph : rewrite(graph, blockedConvolutions(block));
   const simple = untilStable(blocked, algebra, blockedLayout, layout);
-  const lowered = untilStable(rewrite(rewrite(simple, inputGradient), filterGradient), algebra, blockedLayout, layout);
+  const merged = mergeProducts(rewrite(simple, sumOfProducts(simple)));
+  const lowered = untilStable(rewrite(rewrite(merged, inputGradient), filterGradient), algebra, blockedLayout, layout);
   const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
   if (block === undefined) return tidy;
   const combined = rewrite(tidy, combinations(tidy, block));
