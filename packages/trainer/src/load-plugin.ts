@@ -116,7 +116,7 @@ async function importModule(module: string, entry: string): Promise<{ readonly [
 function exported(module: string, exports: { readonly [name: string]: unknown }): unknown {
   const value = exports.default ?? exports.plugin;
   if (value !== undefined) return value;
-  const names = Object.keys(exports);
+  const names = Object.keys(exports).sort();
   throw new CertError(
     'bad-argument',
     `The plug-in ${module} exports ${names.length > 0 ? names.join(', ') : 'nothing'}, and neither a default nor "plugin".`,

@@ -68,9 +68,9 @@ export async function readRunConfig(folder: string, catalog: Catalog = standardC
   return checkConfig(await readJson(folder), runFiles(folder).config, catalog);
 }
 
-/** The plug-ins of a run, read before its configuration can be checked: none where it lists none. */
+/** The plug-ins of a run, read before its configuration can be checked: none where there is no run, or it lists none. */
 export async function readRunPlugins(folder: string): Promise<readonly PluginRecord[]> {
-  const config = await readJson(folder);
+  const config = await readJson(folder).catch(() => null);
   const { plugins } = (config ?? {}) as Partial<RunConfig>;
   return Array.isArray(plugins) ? plugins : [];
 }

@@ -55,12 +55,11 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
       path: string,
       { json, plugin, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
     ) => {
-      const { file: checkpoint, folder, run } = await locate(path, raw.checkpoint ?? 'last');
-      const catalog = await catalogOf({ plugin }, run === null ? [] : await readRunPlugins(run));
+      const catalog = await catalogOf({ plugin }, await recordedPlugins(path));
       const methods = readMethods(raw.methods, catalog);
       const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts'], catalog);
       if (raw.out !== undefined) checkOut(raw.out);
-      const trained = run === null ? resolveConfig() : await readRunConfig(run, catalog);
+      const { file: checkpoint, folder, config: trained } = await locate(path, raw.checkpoint ?? 'last', catalog);
       const config: RunConfig = { ...trained, ...ATTACK, ...withoutUndefined(given) };
       const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
@@ -128,18 +127,31 @@ function checkOut(file: string): void {
   throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
 }
 
-/** The checkpoint file that a path stands for, the folder that it is evaluated in, and the folder of its run, if it has one. */
-async function locate(path: string, name: string) {
+/** The folder of the run that a checkpoint file is in, if it is in one. */
+const runOfFile = (path: string) => dirname(dirname(path));
+
+/** The plug-ins of the run that a path stands for; none where it stands for none. */
+async function recordedPlugins(path: string) {
+  const info = await stat(path).catch(() => undefined);
+  return readRunPlugins(info?.isFile() ? runOfFile(path) : path);
+}
+
+/** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */
+async function locate(path: string, name: string, catalog: Catalog) {
   if (name !== 'last' && name !== 'best') {
     throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
   }
   const info = await stat(path).catch(() => {
     throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
   });
-  if (info.isDirectory()) return { file: runFiles(path)[name], folder: path, run: path };
-  const run = dirname(dirname(path));
+  if (info.isDirectory()) {
+    return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog) };
+  }
+  const run = runOfFile(path);
   const inRun = await stat(runFiles(run).config).catch(() => undefined);
-  return inRun ? { file: path, folder: run, run } : { file: path, folder: dirname(path), run: null };
+  return inRun
+    ? { file: path, folder: run, config: await readRunConfig(run, catalog) }
+    : { file: path, folder: dirname(path), config: resolveConfig({}, catalog) };
 }
 
 async function readCheckpoint(file: string): Promise<Uint8Array> {
