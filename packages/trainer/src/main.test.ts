@@ -330,6 +330,11 @@ describe('--plugin', () => {
     expect(await cert('diagnose', 'relu', run)).toMatchObject({ status: 0, err: '' });
   });
 
+  it('can be looked at', async () => {
+    expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
+    expect(await cert('plugin', 'show', './nothing')).toMatchObject({ status: 1, err: expect.stringContaining('There is no ') });
+  });
+
   it('lists its names where one is unknown', async () => {
     expect(await train(join(place, 'no'), '--plugin', file(), '--model', 'flap')).toMatchObject({
       status: 1,
