@@ -332,7 +332,10 @@ describe('--plugin', () => {
 
   it('can be looked at', async () => {
     expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
-    expect(await cert('plugin', 'show', './nothing')).toMatchObject({ status: 1, err: expect.stringContaining('There is no ') });
+    expect(await cert('plugin', 'show', './nothing')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('There is no '),
+    });
   });
 
   it('lists its names where one is unknown', async () => {
