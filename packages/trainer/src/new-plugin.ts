@@ -53,8 +53,11 @@ export async function newPlugin(name: string, folder?: string): Promise<NewPlugi
   for (const entry of await readdir(TEMPLATE, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const source = join(entry.parentPath, entry.name);
-    // npm leaves files called .gitignore out of packages.
-    const path = source.slice(TEMPLATE.length).replace(/^gitignore$/, '.gitignore');
+    // npm leaves files called .gitignore out of packages, and tools take a package.json for one.
+    const path = source
+      .slice(TEMPLATE.length)
+      .replace(/\.template$/, '')
+      .replace(/^gitignore$/, '.gitignore');
     const text = await readFile(source, 'utf8');
     await makeFolder(dirname(join(target, path)));
     await writeFile(
