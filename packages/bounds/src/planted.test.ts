@@ -1,13 +1,15 @@
 /** The conformance suite catches unsound rules for an op of a plug-in, one of every kind that authors get wrong. */
-import { CertError, type Layer, type Tensor, tf } from '@cert/core';
+import { CertError, fromCenterRadius, type Layer, type Tensor, tf } from '@cert/core';
 import { boundMethodSuite, type Forward } from '@cert/testing';
 import { describe, expect, it } from 'vitest';
 import {
   type BackwardRule,
+  boundMethod,
   type CenterRadius,
   crownIbpOf,
   extendRules,
   type ForwardRule,
+  ibp,
   merged,
   naturalPass,
   type OpRules,
@@ -185,5 +187,44 @@ describe('a planted backward rule is caught', () => {
     const found = await firstFailure('crownIbp', { ...right, linearRelaxation });
     expect(found).toBeInstanceOf(CertError);
     expect(found).toMatchObject({ code: 'unsound', message: expect.stringMatching(unsound) });
+  });
+});
+
+describe('a planted mistake of the method itself is caught', () => {
+  it.each<[string, Partial<typeof ibp>, RegExp]>([
+    [
+      'an interval that forgets a part of the element',
+      { concretize: ({ center, radius }) => fromCenterRadius(center, tf.mul(radius, 0.9)) },
+      /node "dense1".*lies outside the bounds/,
+    ],
+    [
+      'an interval on one side',
+      { concretize: ({ center, radius }) => ({ lower: center, upper: tf.add(center, radius) }) },
+      /node "dense1".*lies outside the bounds/,
+    ],
+    [
+      'a box that is too small from the start',
+      { lift: ({ lower, upper }) => fromEnds(lower, tf.add(tf.mul(upper, 0.9), tf.mul(lower, 0.1))) },
+      /outside/,
+    ],
+    [
+      'a specification without |W|',
+      {
+        specify: (kernel, bias, x) => ({
+          ...ibp.specify(kernel, bias, x),
+          radius: ibp.specify(kernel, tf.zerosLike(bias), { center: x.radius, radius: x.radius }).center,
+        }),
+      },
+      /margins/,
+    ],
+  ])('%s', async (_name, change, message) => {
+    const method = boundMethod({ ...ibp, ...change });
+    const cases = boundMethodSuite({ method, forward: naturalPass, ops: ['dense', 'relu'] });
+    const errors: unknown[] = [];
+    for (const { run } of cases) errors.push(await run().catch((caught: unknown) => caught));
+    expect(errors.find((error) => error !== undefined)).toMatchObject({
+      code: 'unsound',
+      message: expect.stringMatching(message),
+    });
   });
 });
