@@ -1,4 +1,4 @@
-/** Every TypeScript block of every README is type-checked and run, as a reader would run it. */
+/** Every TypeScript block of every README and of the documents is type-checked and run, as a reader would run it. */
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -13,6 +13,9 @@ const place = join(root, 'checks', '.blocks');
 
 const readmes = [
   'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
   ...['packages', 'examples'].flatMap((folder) =>
     readdirSync(join(root, folder)).map((name) => join(folder, name, 'README.md')),
   ),
@@ -21,7 +24,7 @@ const readmes = [
 const blocks = readmes.flatMap((file) =>
   [...readFileSync(join(root, file), 'utf8').matchAll(/^```ts\n(.*?)^```/gms)].map(([, code], i) => ({
     title: `${file}, block ${i + 1}`,
-    path: join(place, `${file.replaceAll(/[/\\]/g, '-').replace(/-?README\.md$/, '') || 'root'}-${i + 1}.ts`),
+    path: join(place, `${file.replaceAll(/[/\\]/g, '-').replace(/-?README\.md$|\.md$/, '') || 'root'}-${i + 1}.ts`),
     code: code!,
   })),
 );

@@ -17,7 +17,7 @@ import {
   tf,
 } from '@cert/core';
 import { magnitude } from './linear.js';
-import type { ParamsOf } from './method.js';
+import { checkRuleShape, type ParamsOf, wrongRule } from './method.js';
 
 const { add, matMul, reshape, sub } = tf;
 
@@ -135,7 +135,35 @@ function applyBackwardRule(
       `Add one: extendBackward(${table.name}, { ${node.op}: rule }).`,
     );
   }
-  return rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, rows);
+  const step = rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, rows);
+  checkStep(table, node, context, rows, step);
+  return step;
+}
+
+/** @throws CertError `shape-mismatch` naming the table, the op and the node */
+function checkStep(
+  { name }: BackwardTable,
+  node: Node,
+  context: BackwardContext,
+  { count }: Rows,
+  { inputs, bias }: BackwardStep,
+): void {
+  if (inputs.length !== node.inputs.length) {
+    throw wrongRule(name, node, `rows on ${inputs.length} inputs instead of ${node.inputs.length}`);
+  }
+  for (const [i, input] of node.inputs.entries()) {
+    const own = inputs[i]!;
+    if (own.count !== count) throw wrongRule(name, node, `${own.count} rows on "${input}" instead of ${count}`);
+    const images = Math.floor(imagesOf(own));
+    checkRuleShape(name, node, `rows on "${input}"`, own.coefficients.shape, [
+      images * count,
+      ...context.shapeOf(input),
+    ]);
+  }
+  if (bias === undefined) return;
+  // Where the rows are the same for all images, so may the bias be.
+  const images = bias.shape[0] === 1 ? 1 : Math.max(...inputs.map(imagesOf));
+  checkRuleShape(name, node, 'a bias', bias.shape, [images, count]);
 }
 
 /** The sum of two rows on one node, of which one may be the same for all images. */

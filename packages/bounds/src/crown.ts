@@ -1,12 +1,13 @@
-import { type BoundMethod, INPUT, type IntervalTensor, reluInputs, type Tensor, type Tensor1D, tf } from '@cert/core';
+import { type BoundMethod, INPUT, type IntervalTensor, type Tensor, type Tensor1D, tf } from '@cert/core';
 import { lowerBound } from './backward.js';
 import { boundOutput, chunkSize, type LinearRelaxationOptions, pieces } from './crown-ibp.js';
 import { ibp } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
+import { nonlinearInputs } from './nonlinear-inputs.js';
 
 /**
- * CROWN (Zhang et al. 2018): every node that a ReLU reads is bounded by a backward pass of its own, the specification by the last
- * one. `at` holds these bounds there, and those of the forward method elsewhere. Much dearer than CROWN-IBP: as many rows are passed back
+ * CROWN (Zhang et al. 2018): every node that a ReLU or an op of a plug-in reads is bounded by a backward pass of its own, the
+ * specification by the last one. `at` holds these bounds there, and those of the forward method elsewhere. Much dearer than CROWN-IBP: as many rows are passed back
  * as the network has neurons, `chunk` of them at a time.
  */
 export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
@@ -17,7 +18,7 @@ export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
       const at: { [node: string]: IntervalTensor } = { ...forward.bound(model, params, norm, input, spec).at };
       const rowsAtOnce = chunkSize(model, input.lower.shape[0]!, chunk);
       const shift = notConstant(input);
-      for (const name of reluInputs(model)) {
+      for (const name of nonlinearInputs(model)) {
         if (name === INPUT) continue;
         const { shape } = model.nodes.find((node) => node.name === name)!;
         const size = shape.reduce((a, b) => a * b, 1);

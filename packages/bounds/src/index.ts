@@ -31,5 +31,7 @@ export {
   type RuleTable,
 } from './method.js';
 export { batchMoments, type NaturalPass, natural, naturalPass } from './natural.js';
+export { nonlinearInputs } from './nonlinear-inputs.js';
 export { runningNorm, updateRunning } from './norm.js';
+export { extendRules, type OpRules, type Rules, type RulesByOp, standardRules } from './rules.js';
 export { fuseSpec, marginSpec } from './spec.js';

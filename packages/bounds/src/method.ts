@@ -9,6 +9,7 @@ import {
   type Op,
   type OpMap,
   type Params,
+  type Shape,
   type Tensor,
   type Tensor3D,
   tf,
@@ -70,23 +71,58 @@ export function applyRule<B>(method: RuleTable<B>, node: Node, params: Params, c
   return rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, ...inputs);
 }
 
-/** Walks the nodes in order and returns the element at each of them, `input` included. */
+/**
+ * Checks the shape of what a rule returned. Shapes are known without reading a value, so that this costs nothing in a compiled function.
+ *
+ * @param what the part of the result, for the message
+ * @throws CertError `shape-mismatch` naming the method, the op and the node
+ */
+export function checkRuleShape(method: string, node: Node, what: string, got: Shape, expected: Shape): void {
+  if (got.length === expected.length && got.every((n, i) => n === expected[i])) return;
+  throw wrongRule(method, node, `${what} of shape [${got}] instead of [${expected}]`);
+}
+
+/** The error for a rule that returned something of another shape than its node's. */
+export const wrongRule = (method: string, node: Node, what: string): CertError =>
+  new CertError(
+    'shape-mismatch',
+    `${method}: the rule for "${node.op}" (node "${node.name}") gave ${what}.`,
+    'Correct the rule. The first axis is the batch (for rows, images times rows); the others are the shape that the layer infers.',
+  );
+
+/** The interval at a node, its shape checked. */
+function intervalAt<B>(method: ForwardMethod<B>, node: Node, element: B, batch: number): IntervalTensor {
+  const [shape, table] = [[batch, ...node.shape], element as { readonly [part: string]: unknown }];
+  // An element in center and radius that do not fit together has no interval: which of them is wrong, is said here.
+  for (const part of ['center', 'radius']) {
+    const tensor = table?.[part];
+    if (tensor instanceof tf.Tensor) checkRuleShape(method.name, node, `a ${part}`, tensor.shape, shape);
+  }
+  const box = method.concretize(element);
+  checkRuleShape(method.name, node, 'a lower bound', box.lower.shape, shape);
+  checkRuleShape(method.name, node, 'an upper bound', box.upper.shape, shape);
+  return box;
+}
+
+/**
+ * Walks the nodes in order and returns the element at each of them, `input` included.
+ *
+ * @param visit called with every node and its element before the next node is looked at
+ */
 export function propagate<B>(
   method: RuleTable<B>,
   nodes: readonly Node[],
   params: Params,
   context: Context,
   input: B,
+  visit?: (node: Node, element: B) => void,
 ): { readonly [node: string]: B } {
   const at: { [node: string]: B } = { [INPUT]: input };
   for (const node of nodes) {
-    at[node.name] = applyRule(
-      method,
-      node,
-      params,
-      context,
-      node.inputs.map((name) => at[name]!),
-    );
+    const inputs = node.inputs.map((name) => at[name]!);
+    const element = applyRule(method, node, params, context, inputs);
+    visit?.(node, element);
+    at[node.name] = element;
   }
   return at;
 }
@@ -100,9 +136,17 @@ export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & Bou
     ...method,
     bound(model, params, norm, input, spec) {
       const last = model.nodes.at(-1)!;
-      const elements = propagate(method, model.nodes.slice(0, -1), params, { norm }, method.lift(input));
-      const at = Object.fromEntries(
-        Object.entries(elements).map(([name, element]) => [name, method.concretize(element)]),
+      const batch = input.lower.shape[0]!;
+      const at: { [node: string]: IntervalTensor } = {};
+      const elements = propagate(
+        method,
+        model.nodes.slice(0, -1),
+        params,
+        { norm },
+        method.lift(input),
+        (node, element) => {
+          at[node.name] = intervalAt(method, node, element, batch);
+        },
       );
       const inputs = last.inputs.map((name) => elements[name]!);
       const fused = spec && last.op === 'dense' && fuseSpec(spec, params[last.name]!.kernel!, params[last.name]!.bias!);
@@ -111,6 +155,7 @@ export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & Bou
         output = method.specify(fused.kernel, fused.bias, inputs[0]!);
       } else {
         const logits = applyRule(method, last, params, { norm }, inputs);
+        intervalAt(method, last, logits, batch);
         output = spec ? method.specify(spec.matrix, tf.zeros(spec.matrix.shape.slice(0, 2)), logits) : logits;
       }
       return { output: method.concretize(output), at: { ...at, [INPUT]: input } };

@@ -1,6 +1,6 @@
 import { type BatchNormStats, INPUT, type Model, type Moments, type Params, type Tensor, tf } from '@cert/core';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
-import { applyRule, type Context, type ParamsOf, type RuleTable } from './method.js';
+import { applyRule, type Context, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
 
 const { add, mul, sub, sqrt } = tf;
 
@@ -68,7 +68,9 @@ export function naturalPass(
   for (const node of model.nodes) {
     const inputs = node.inputs.map((name) => at[name]!);
     if (node.op === 'batchNorm') used[node.name] = norm === 'batch' ? batchMoments(inputs[0]!) : norm[node.name]!;
-    at[node.name] = applyRule(method, node, params, context, inputs);
+    const value = applyRule(method, node, params, context, inputs);
+    checkRuleShape(method.name, node, 'a value', value.shape, [images.shape[0]!, ...node.shape]);
+    at[node.name] = value;
   }
   return { output: at[model.nodes.at(-1)!.name]!, at, norm: used };
 }

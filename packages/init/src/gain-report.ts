@@ -1,4 +1,4 @@
-import { ibp, naturalPass } from '@cert/bounds';
+import { ibp, naturalPass, nonlinearInputs, type RuleTable } from '@cert/bounds';
 import {
   type BatchNormStats,
   type BoundMethod,
@@ -9,7 +9,6 @@ import {
   type NodeOf,
   type Params,
   radiusOf,
-  reluInputs,
   type Tensor,
   tf,
 } from '@cert/core';
@@ -17,7 +16,7 @@ import { fanIn } from './fan.js';
 
 /** The mean radius of the bounds at one place of the model. */
 export interface GainRow {
-  /** A node that feeds a ReLU, `input` for the box (first row), or the last node (last row). */
+  /** A node that feeds a ReLU or an op of a plug-in, `input` for the box (first row), or the last node (last row). */
   readonly node: string;
   /** Mean over batch and neurons of (upper - lower) / 2. */
   readonly meanRadius: number;
@@ -33,6 +32,8 @@ export interface GainOptions {
   readonly epsilon: number;
   /** Default IBP. */
   readonly method?: BoundMethod;
+  /** The plain forward pass; default that of the built-in ops. */
+  readonly natural?: RuleTable<Tensor>;
   /** Statistics of batch normalizations; default those of the images, as in training. */
   readonly norm?: BatchNormStats | 'batch';
   /** What the box is clipped to; default [0, 1], null for no clipping. */
@@ -69,10 +70,10 @@ export function meanRadii(
   model: Model,
   params: Params,
   images: Tensor,
-  { epsilon, method = ibp, norm = 'batch', range = { min: 0, max: 1 } }: GainOptions,
+  { epsilon, method = ibp, natural, norm = 'batch', range = { min: 0, max: 1 } }: GainOptions,
 ): Tensor {
   const box = linfBall(images, epsilon, range);
-  const used = norm === 'batch' ? naturalPass(model, params, images, 'batch').norm : norm;
+  const used = norm === 'batch' ? naturalPass(model, params, images, 'batch', natural).norm : norm;
   const { at, output } = method.bound(model, params, used, box);
   const last = model.nodes.at(-1)!.name;
   return tf.stack(reportNodes(model).map((name) => tf.mean(radiusOf(name === last ? output : at[name]!))));
@@ -106,7 +107,7 @@ export const gainRows = (model: Model, radii: ArrayLike<number>, expected: reado
   });
 
 /** Where the report looks. */
-const reportNodes = (model: Model): string[] => [INPUT, ...reluInputs(model), model.nodes.at(-1)!.name];
+const reportNodes = (model: Model): string[] => [INPUT, ...nonlinearInputs(model), model.nodes.at(-1)!.name];
 
 /** The one layer with weights between two rows of the report; null when there is none, another or anything else with them. */
 function onlyLayer(

@@ -1,7 +1,7 @@
-import { type IntervalTensor, type Rng, type Tensor, tf } from '@cert/core';
+import { type IntervalTensor, type Model, type Rng, type Tensor, tf } from '@cert/core';
 import { type Forward, failure, guarded } from './conformance.js';
 import { evaluate, sizeOf, type Values } from './host.js';
-import { type BoundCall, forwardTensors, gatherSpec, type HostBox, hostBounds, OUTPUT } from './host-bounds.js';
+import { type BoundCall, forwardTensors, gatherSpec, type HostBox, hostBounds } from './host-bounds.js';
 
 /** How far a value may lie outside its bounds: float32 rounding over a few layers. */
 const slack = (magnitude: number): number => 2e-6 + 1e-5 * magnitude;
@@ -95,13 +95,29 @@ async function checkPoints(
         'unsound',
         method.name,
         `${where}, node "${node}", ${place(lower, at)}`,
-        `the value ${v} lies outside the bounds [${l}, ${u}].`,
-        node === OUTPUT
-          ? 'Check the rule of the last node, and how the specification is applied.'
-          : `Check the rule for "${model.nodes.find(({ name }) => name === node)?.op ?? node}".`,
+        `the value ${v} lies outside the bounds [${l}, ${u}], by ${(v < l ? l - v : v - u).toPrecision(3)}, at the point ${pointOf(points, Math.floor(i / perImage))}.`,
+        adviceFor(model, node),
       );
     });
   }
+}
+
+/** The rules to look at when a bound of a node is wrong and those of the nodes before it are right. */
+function adviceFor(model: Model, node: string): string {
+  const op = model.nodes.find(({ name }) => name === node)?.op;
+  if (op !== undefined) return `Check the rule for "${op}".`;
+  const ops = [...new Set(model.nodes.map((one) => one.op))];
+  return `Check the rule of the last node, how the specification is applied, and, where the method goes back through the net, its rules for ${ops.join(', ')}.`;
+}
+
+/** Numbers of a point that a message shows at most. */
+const SHOWN = 50;
+
+/** A point of the box in figures. */
+function pointOf({ values, owners }: Points, row: number): string {
+  const size = values.length / owners.length;
+  const own = [...values.subarray(row * size, (row + 1) * size)].map((x) => Number(x.toPrecision(4)));
+  return `[${own.slice(0, SHOWN).join(', ')}${own.length > SHOWN ? ', ...' : ''}]`;
 }
 
 /** Uniform points, corners, faces, and the two extreme corners of every image's box. */

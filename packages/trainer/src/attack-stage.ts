@@ -1,4 +1,5 @@
-import type { DataRange, Model } from '@cert/core';
+import type { RuleTable } from '@cert/bounds';
+import type { DataRange, Model, Tensor } from '@cert/core';
 import { type Device, disposeTree } from '@cert/jit';
 import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './attack.js';
 import type { Network } from './evaluate.js';
@@ -14,6 +15,7 @@ export interface AttackStageOptions {
   readonly model: Model;
   readonly network: Network;
   readonly range?: DataRange | null | undefined;
+  readonly natural?: RuleTable<Tensor> | undefined;
   readonly epsilon: number;
   readonly attack: AttackOptions;
   /** Points that are moved in one step. */
@@ -112,7 +114,7 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...optio
   };
 
 interface MovingPointsOptions
-  extends Pick<AttackStageOptions, 'device' | 'model' | 'network' | 'range' | 'epsilon' | 'batchSize'> {
+  extends Pick<AttackStageOptions, 'device' | 'model' | 'network' | 'range' | 'natural' | 'epsilon' | 'batchSize'> {
   readonly stepSize: number;
 }
 
@@ -130,11 +132,12 @@ function movingPoints({
   model,
   network,
   range,
+  natural,
   epsilon,
   stepSize,
   batchSize,
 }: MovingPointsOptions): MovingPoints {
-  const step = device.jit(createAttackStep(model, range));
+  const step = device.jit(createAttackStep(model, range, natural));
   const hyper = putScalars(device, { epsilon, stepSize });
   const size = model.inputShape.reduce((a, b) => a * b, 1);
   const shape = [batchSize, ...model.inputShape];

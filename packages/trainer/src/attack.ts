@@ -1,4 +1,4 @@
-import { naturalPass, runningNorm } from '@cert/bounds';
+import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
 import {
   createRng,
   type DataRange,
@@ -40,15 +40,17 @@ const NEVER = -1e30;
  * Makes a step of the attack: up the sign of the gradient of log(sum_{j != y} exp(logit_j - logit_y)), which unlike the
  * cross-entropy does not vanish for images that are classified with confidence, then back into the clipped ball.
  * `hyper` holds `epsilon` and `stepSize`. `point` is first projected, so that any start will do.
+ *
+ * @param natural the plain forward pass; default that of the built-in ops
  */
-export function createAttackStep(model: Model, range?: DataRange | null): AttackStep {
+export function createAttackStep(model: Model, range?: DataRange | null, natural?: RuleTable<Tensor>): AttackStep {
   return ({ params, stats }, { images, labels }, start, hyper) => {
     const { lower, upper } = linfBall(images, hyper.epsilon!, range);
     const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
     const norm = runningNorm(stats);
     const { aux, grads } = valueAndGrad(
       ({ attack }) => {
-        const { output: logits } = naturalPass(model, params, attack!.point!, norm);
+        const { output: logits } = naturalPass(model, params, attack!.point!, norm, natural);
         const ahead = advantages(logits, labels);
         const own = tf.mul(tf.gather(tf.eye(model.classes), labels as Tensor1D), NEVER);
         return { value: tf.sum(logSumExp(tf.add(ahead, own))) as Scalar, aux: { logits } };

@@ -1,12 +1,15 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
-import { crownIbp, ibp } from '@cert/bounds';
-import { CertError, type Regularizer } from '@cert/core';
+import { type BackwardTable, crownIbpOf, type Rules, standardRules } from '@cert/bounds';
+import { type BoundMethod, CertError, type Model, type Regularizer } from '@cert/core';
 import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { devices } from '@cert/jit';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
+import { MODELS, type ModelSize } from './architectures.js';
+import type { PluginRecord, RunConfig } from './config.js';
 import { hostCrown } from './host-crown.js';
 import { compiled, type MarginMethod } from './margin-bounder.js';
+import { METHODS } from './methods.js';
 import { naturalObjective, robustObjective } from './objective.js';
 import { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
 import { adam, type Optimizer, sgd } from './optimizer.js';
@@ -16,7 +19,8 @@ import { constant, linearSchedule, type RampOptions, type Schedule, smoothedSche
 
 export { BATCH_NORMS, MODELS, type ModelSize } from './architectures.js';
 
-type Table<T> = { readonly [name: string]: T };
+/** Values by the names of the command. */
+export type Table<T> = { readonly [name: string]: T };
 
 /** Initializations. */
 export const INITIALIZERS: Table<Initializer> = {
@@ -52,6 +56,8 @@ export const REG_SCHEDULES: Table<Weighting> = {
 export interface ObjectiveOptions {
   readonly naturalWeight: number;
   readonly pgd: PgdOptions;
+  /** Backward rules that know every op of the run. */
+  readonly backward: BackwardTable;
 }
 
 /** Objectives. */
@@ -59,8 +65,8 @@ export const OBJECTIVES: Table<(options: ObjectiveOptions) => ObjectiveSchedule>
   natural: () => always(naturalObjective),
   pgd: ({ pgd }) => always(pgdObjective(pgd)),
   robust: ({ naturalWeight }) => certified(robustObjective({ naturalWeight })),
-  'crown-ibp-fused': ({ naturalWeight }) => crownIbpSchedule({ naturalWeight }),
-  'crown-ibp': ({ naturalWeight }) => crownIbpSchedule({ naturalWeight, fusion: false }),
+  'crown-ibp-fused': ({ naturalWeight, backward }) => crownIbpSchedule({ naturalWeight, backward }),
+  'crown-ibp': ({ naturalWeight, backward }) => crownIbpSchedule({ naturalWeight, backward, fusion: false }),
 };
 
 /** Optimizers. */
@@ -107,16 +113,72 @@ export interface Certifier {
   readonly afterAttack: boolean;
 }
 
-/** Methods of `cert eval`, cheap ones first. */
-export const BOUND_METHODS: Table<Certifier> = {
-  ibp: { method: compiled(ibp), rows: () => 1, afterAttack: false },
-  'crown-ibp': { method: compiled(crownIbp), rows: (classes) => classes - 1, afterAttack: false },
+/** Bound methods that training can take its bounds from. */
+export const boundMethodsOf = ({ ibp, linearRelaxation }: Rules): Table<BoundMethod> => ({
+  ibp,
+  'crown-ibp': crownIbpOf({ forward: ibp, backward: linearRelaxation }),
+});
+
+/** A bound method as `cert eval` runs it. It may pass as many linear functions through the model as there are margins. */
+const certifier = (method: BoundMethod): Certifier => ({
+  method: compiled(method),
+  rows: (classes) => classes - 1,
+  afterAttack: false,
+});
+
+/** Methods of `cert eval`, cheap ones first. @param further those of plug-ins */
+export const certifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Table<Certifier> => ({
+  ibp: { ...certifier(rules.ibp), rows: () => 1 },
+  ...Object.fromEntries(
+    Object.entries({ ...boundMethodsOf(rules), ...further }).flatMap(([name, method]) =>
+      name === 'ibp' ? [] : [[name, certifier(method)]],
+    ),
+  ),
   // One image at a time.
-  crown: { method: hostCrown(), rows: () => Number.POSITIVE_INFINITY, afterAttack: true },
-};
+  crown: {
+    method: hostCrown({ forward: rules.ibp, backward: rules.linearRelaxation }),
+    rows: () => Number.POSITIVE_INFINITY,
+    afterAttack: true,
+  },
+});
+
+/** Methods of `cert eval` for models of the built-in ops. */
+export const BOUND_METHODS = certifiersOf(standardRules);
 
 /** Devices of the command, each with what it is. */
 export const DEVICES: Table<string> = {
   auto: 'the fastest that is there',
   ...Object.fromEntries(devices.map(({ name, about }) => [name, about])),
+};
+
+/** All that a configuration can name: what is built in, and what plug-ins brought (see `withPlugins`). */
+export interface Catalog {
+  /** The plug-ins in it. */
+  readonly plugins: readonly PluginRecord[];
+  /** The rules of every op. */
+  readonly rules: Rules;
+  readonly methods: Table<Partial<RunConfig>>;
+  readonly boundMethods: Table<BoundMethod>;
+  readonly certifiers: Table<Certifier>;
+  readonly objectives: Table<(options: ObjectiveOptions) => ObjectiveSchedule>;
+  readonly regularizers: Table<(options: { readonly tolerance: number }) => Regularizer>;
+  readonly models: Table<(size: ModelSize) => Model>;
+  readonly datasets: Table<(options: DatasetOptions) => Promise<Dataset>>;
+  readonly initializers: Table<Initializer>;
+  readonly optimizers: Table<(options: { readonly momentum: number }) => Optimizer>;
+}
+
+/** What is built in. */
+export const standardCatalog: Catalog = {
+  plugins: [],
+  rules: standardRules,
+  methods: METHODS,
+  boundMethods: boundMethodsOf(standardRules),
+  certifiers: BOUND_METHODS,
+  objectives: OBJECTIVES,
+  regularizers: REGULARIZERS,
+  models: MODELS,
+  datasets: DATASETS,
+  initializers: INITIALIZERS,
+  optimizers: OPTIMIZERS,
 };

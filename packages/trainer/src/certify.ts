@@ -1,5 +1,5 @@
-import { naturalPass, runningNorm } from '@cert/bounds';
-import type { Batch, DataRange, Model } from '@cert/core';
+import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
+import type { Batch, DataRange, Model, Tensor } from '@cert/core';
 import { type Device, disposeTree } from '@cert/jit';
 import type { AttackOptions } from './attack.js';
 import { attackStage } from './attack-stage.js';
@@ -36,6 +36,8 @@ export interface CertifyOptions {
   readonly epsilon: number;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
+  /** The plain forward pass; default that of the built-in ops. */
+  readonly natural?: RuleTable<Tensor> | undefined;
   readonly images: Iterable<IndexedImage>;
   /** In the order in which they are tried: cheap ones first. */
   readonly methods: readonly CertifyMethod[];
@@ -63,15 +65,15 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   const order = methods.map(({ method }) => method.name);
   const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
 
-  const natural = device.jit((tensors: NetworkTensors, { images }: Batch) => ({
-    logits: naturalPass(model, tensors.params, images, runningNorm(tensors.stats)).output,
+  const pass = device.jit((tensors: NetworkTensors, { images }: Batch) => ({
+    logits: naturalPass(model, tensors.params, images, runningNorm(tensors.stats), options.natural).output,
   }));
   const naturalStage = inBatches({
     ...{ batchSize, signal },
     picks: () => true,
     async look(items) {
       const batch = putBatch(device, model, fullBatch(items, batchSize));
-      const out = await natural(network, batch);
+      const out = await pass(network, batch);
       const labels = items.map(({ label }) => label);
       const margins = readMargins(await out.logits.data(), labels, model.classes);
       disposeTree([batch, out]);
@@ -101,7 +103,12 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   if (attack !== null) {
     const settle = (item: Item, result: ImageResult['attack']) => checked({ ...item, attack: result });
     const picks = complete ? isCorrect : isOpen;
-    stages.push(attackStage({ device, model, network, range, epsilon, batchSize, attack, picks, settle, signal }));
+    stages.push(
+      attackStage({
+        ...{ device, model, network, range, epsilon, batchSize, attack, picks, settle, signal },
+        natural: options.natural,
+      }),
+    );
   }
   stages.push(...methodStages.filter((_, m) => methods[m]!.afterAttack));
   try {
@@ -112,7 +119,7 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
     }
   } finally {
     disposeTree(scalars);
-    for (const compiled of [natural, ...bounds]) await compiled.dispose();
+    for (const compiled of [pass, ...bounds]) await compiled.dispose();
   }
 }
 

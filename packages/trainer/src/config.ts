@@ -1,23 +1,23 @@
 import { CertError } from '@cert/core';
-import {
-  BATCH_NORMS,
-  DATASETS,
-  DEVICES,
-  INITIALIZERS,
-  MODELS,
-  OBJECTIVES,
-  OPTIMIZERS,
-  RAMPS,
-  REG_SCHEDULES,
-  REGULARIZERS,
-} from './catalog.js';
+import { BATCH_NORMS, type Catalog, DEVICES, RAMPS, REG_SCHEDULES, standardCatalog, type Table } from './catalog.js';
 import { isAugmentation, NORMALIZATIONS } from './image-options.js';
 import { choose, unknownName } from './names.js';
+
+/** A plug-in of a run, and where to find it again. Plain data. */
+export interface PluginRecord {
+  readonly name: string;
+  /** The name of a package, or the absolute path of a folder or file; null for one that was passed in as a value. */
+  readonly module: string | null;
+  /** That of its package; null when it has none. */
+  readonly version: string | null;
+}
 
 /** Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. */
 export interface RunConfig {
   readonly preset: string;
   readonly method: string;
+  /** What it needs beyond what is built in. */
+  readonly plugins: readonly PluginRecord[];
   readonly dataset: string;
   readonly data: string | null;
   readonly limit: number | null;
@@ -42,6 +42,7 @@ export interface RunConfig {
   readonly learningRateFactor: number;
   readonly clipNorm: number | null;
   readonly objective: string;
+  readonly bound: string;
   readonly pgdSteps: number;
   readonly pgdStepSize: number;
   readonly regularizers: readonly string[];
@@ -66,10 +67,10 @@ export interface Field<T> {
   /** The value of a run that was written before the field existed. */
   readonly before?: T;
   /** @throws CertError `bad-argument` naming the option */
-  check(value: unknown): void;
+  check(value: unknown, catalog: Catalog): void;
 }
 
-type Test = (value: unknown) => boolean;
+type Test = (value: unknown, catalog: Catalog) => boolean;
 
 /** The option of a field, as messages call it. */
 export const optionName = ({ flag }: { readonly flag: string }): string => flag.split(/[ ,]/)[0]!;
@@ -79,23 +80,33 @@ const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted
   flag,
   help,
   parse,
-  check(value) {
-    if (test(value)) return;
+  check(value, catalog) {
+    if (test(value, catalog)) return;
     const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
     throw new CertError('bad-argument', `${optionName({ flag })} is ${got}.`, `Give ${wanted}.`);
   },
 });
 
-const named = (
-  flag: string,
-  help: string,
-  kind: string,
-  table: { readonly [name: string]: unknown },
-): Field<string> => ({
+/** A field whose value is a name in a table. */
+const named = (flag: string, help: string, kind: string, table: Table<unknown>): Field<string> => ({
   flag,
   help: `${help}: ${Object.keys(table).join(', ')}`,
   parse: (text) => text,
   check(value) {
+    choose(kind, String(value), table);
+  },
+});
+
+/** A field whose value is a name in a part of the catalog, where plug-ins add theirs. */
+const listed = (
+  flag: string,
+  help: string,
+  kind: string,
+  part: Exclude<keyof Catalog, 'plugins' | 'rules'>,
+): Field<string> => ({
+  ...named(flag, help, kind, standardCatalog[part]),
+  check(value, catalog) {
+    const table: Table<unknown> = catalog[part];
     choose(kind, String(value), table);
   },
 });
@@ -125,21 +136,23 @@ const list = <T>(flag: string, help: string, item: (text: string) => T, wanted: 
     help,
     (text) => (text === 'none' ? [] : text.split(',').map((part) => item(part.trim()))),
     wanted,
-    (value) => Array.isArray(value) && value.every(test),
+    (value, catalog) => Array.isArray(value) && value.every((item) => test(item, catalog)),
   );
 
+const REGULARIZER_NAMES = Object.keys(standardCatalog.regularizers).join(', ');
+
 /** Whether a text is the name of a regularizer, or weight*name. */
-function isRegularizer(item: string): boolean {
+function isRegularizer(item: string, { regularizers }: Catalog): boolean {
   const [name = '', weight = '1', ...rest] = item.split('*').reverse();
-  return rest.length === 0 && Object.hasOwn(REGULARIZERS, name) && isNumber(toNumber(weight), 0);
+  return rest.length === 0 && Object.hasOwn(regularizers, name) && isNumber(toNumber(weight), 0);
 }
 
 /** The fields that options set; `preset` and `method` choose values for these. */
-export type FieldName = Exclude<keyof RunConfig, 'preset' | 'method'>;
+export type FieldName = Exclude<keyof RunConfig, 'preset' | 'method' | 'plugins'>;
 
 /** Every field, in the order in which help shows them. */
 export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
-  dataset: named('--dataset <name>', 'dataset', 'dataset', DATASETS),
+  dataset: listed('--dataset <name>', 'dataset', 'dataset', 'datasets'),
   data: field<string | null>(
     '--data <folder>',
     'folder with the files of the dataset (all but digits)',
@@ -148,7 +161,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
     (value) => value === null || typeof value === 'string',
   ),
   limit: optionalCount('--limit <images>', 'use only the first so many images of each split; "none": all'),
-  model: named('--model <name>', 'architecture', 'model', MODELS),
+  model: listed('--model <name>', 'architecture', 'model', 'models'),
   normalize: {
     ...named(
       '--normalize <by>',
@@ -180,7 +193,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
     ),
     before: null,
   },
-  init: named('--init <name>', 'initialization', 'initialization', INITIALIZERS),
+  init: listed('--init <name>', 'initialization', 'initialization', 'initializers'),
   epsilon: amount('--epsilon <radius>', 'radius of the l-infinity ball, pixels being 0 to 1', 0, 1),
   epochs: count('--epochs <n>', 'epochs; a preset fits its ramp and milestones to it'),
   batchSize: count('--batch-size <images>', 'images in a minibatch'),
@@ -191,7 +204,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
   schedule: named('--schedule <name>', 'ramp of the radius', 'schedule', RAMPS),
   rampStart: count('--ramp-start <epoch>', 'epoch in which the ramp begins, from 1; those before are natural'),
   rampLength: count('--ramp-length <epochs>', 'length of the ramp', 0),
-  optimizer: named('--optimizer <name>', 'optimizer', 'optimizer', OPTIMIZERS),
+  optimizer: listed('--optimizer <name>', 'optimizer', 'optimizer', 'optimizers'),
   momentum: amount('--momentum <factor>', 'momentum of sgd', 0, 1),
   learningRate: amount('--learning-rate <rate>', 'learning rate', 0),
   milestones: list(
@@ -209,15 +222,19 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
     'a number > 0, or none',
     (value) => value === null || (isNumber(value, 0) && value > 0),
   ),
-  objective: { ...named('--objective <name>', 'what is minimized', 'objective', OBJECTIVES), before: 'robust' },
+  objective: { ...listed('--objective <name>', 'what is minimized', 'objective', 'objectives'), before: 'robust' },
+  bound: {
+    ...listed('--bound <name>', 'how bounds are computed in training and in its tests', 'bound method', 'boundMethods'),
+    before: 'ibp',
+  },
   pgdSteps: { ...count('--pgd-steps <n>', 'steps of the attack that pgd trains on', 0), before: 7 },
   pgdStepSize: { ...amount('--pgd-step-size <radii>', 'their size, as a multiple of the radius', 0), before: 2.5 / 7 },
   regularizers: list(
     '--regularizers <names>',
-    `regularizers, with commas, each alone or as weight*name: ${Object.keys(REGULARIZERS).join(', ')}; or "none"`,
+    `regularizers, with commas, each alone or as weight*name: ${REGULARIZER_NAMES}; or "none"`,
     (text) => text,
-    `names out of ${Object.keys(REGULARIZERS).join(', ')}, each alone or as weight*name, or none`,
-    (value) => isRegularizer(String(value)),
+    `names out of ${REGULARIZER_NAMES} and those of plug-ins, each alone or as weight*name, or none`,
+    (value, catalog) => isRegularizer(String(value), catalog),
   ),
   regWeight: amount('--reg-weight <factor>', 'the weight of them all (lambda)', 0),
   regSchedule: {
@@ -261,23 +278,29 @@ const BEFORE = Object.fromEntries(
  * Checks a configuration, whole: every field is there and valid, no other is, and the fields fit together.
  *
  * @param source where it comes from, for messages
+ * @param catalog what its names may stand for
  * @throws CertError `bad-argument` naming the field
  */
-export function checkConfig(config: unknown, source = 'the configuration'): RunConfig {
+export function checkConfig(
+  config: unknown,
+  source = 'the configuration',
+  catalog: Catalog = standardCatalog,
+): RunConfig {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
   }
-  const known: readonly string[] = ['preset', 'method', ...FIELD_NAMES];
+  const known: readonly string[] = ['preset', 'method', 'plugins', ...FIELD_NAMES];
   for (const name of Object.keys(config)) {
     if (!known.includes(name)) throw unknownName(`field in ${source}`, name, known);
   }
-  const whole: object = { ...BEFORE, ...config };
+  const whole: object = { plugins: [], ...BEFORE, ...config };
   const values = whole as RunConfig;
   for (const name of known) {
     if (Object.hasOwn(values, name)) continue;
     throw new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
   }
-  for (const name of FIELD_NAMES) FIELDS[name].check(values[name]);
+  checkPlugins(values.plugins, source, catalog);
+  for (const name of FIELD_NAMES) FIELDS[name].check(values[name], catalog);
   const end = values.rampStart + values.rampLength - 1;
   if (end > values.epochs) {
     throw new CertError(
@@ -287,4 +310,23 @@ export function checkConfig(config: unknown, source = 'the configuration'): RunC
     );
   }
   return values;
+}
+
+/** @throws CertError `bad-argument` for a list that is none, or a plug-in that is not in the catalog */
+function checkPlugins(plugins: unknown, source: string, catalog: Catalog): void {
+  const isRecord = (item: Partial<PluginRecord> | null) => typeof item?.name === 'string';
+  if (!Array.isArray(plugins) || !plugins.every(isRecord)) {
+    throw new CertError(
+      'bad-argument',
+      `${source} has plugins ${JSON.stringify(plugins)}.`,
+      'Use the plugins of the config.json of a run.',
+    );
+  }
+  const missing = plugins.find(({ name }) => !catalog.plugins.some((plugin) => plugin.name === name));
+  if (missing === undefined) return;
+  throw new CertError(
+    'bad-argument',
+    `${source} needs the plug-in "${missing.name}", which was not passed in.`,
+    'Give a catalog with it: withPlugins([plugin]).',
+  );
 }

@@ -1,4 +1,4 @@
-import { crownMargins, fusedExponentials } from '@cert/bounds';
+import { type BackwardTable, crownMargins, fusedExponentials, linearRelaxation } from '@cert/bounds';
 import { type Scalar, tf } from '@cert/core';
 import { robustLoss } from './loss.js';
 import { type BoundedContext, type BoundedObjective, type CertifiedOptions, withNaturalLoss } from './objective.js';
@@ -7,6 +7,8 @@ import { type BoundedContext, type BoundedObjective, type CertifiedOptions, with
 export interface CrownIbpOptions extends CertifiedOptions {
   /** One bound of the loss for each image (Xu et al. 2020) instead of one for each margin; default true. */
   readonly fusion?: boolean;
+  /** Backward rules; default {@link linearRelaxation}. */
+  readonly backward?: BackwardTable;
 }
 
 /**
@@ -16,22 +18,28 @@ export interface CrownIbpOptions extends CertifiedOptions {
  *
  * The intermediate bounds are those of the step's method, which should be IBP.
  */
-export const crownIbpObjective = ({ fusion = true, naturalWeight = 0 }: CrownIbpOptions = {}): BoundedObjective =>
+export const crownIbpObjective = ({
+  fusion = true,
+  naturalWeight = 0,
+  backward = linearRelaxation,
+}: CrownIbpOptions = {}): BoundedObjective =>
   withNaturalLoss(naturalWeight, {
     name: fusion ? 'crown-ibp-fused' : 'crown-ibp',
     bounded: true,
-    loss: fusion ? fusedLoss : mixedLoss,
+    loss: (context) => (fusion ? fusedLoss : mixedLoss)(context, backward),
   });
 
-function mixedLoss({ network, norm, input, spec, bounds, hyper }: BoundedContext): Scalar {
+function mixedLoss(context: BoundedContext, backward: BackwardTable): Scalar {
+  const { network, norm, input, spec, bounds, hyper } = context;
   const ramp = hyper.ramp!;
-  const margins = crownMargins(network.model, network.params, norm, input, spec, bounds.at);
+  const margins = crownMargins(network.model, network.params, norm, input, spec, bounds.at, { backward });
   return robustLoss(tf.add(tf.mul(margins, tf.sub(1, ramp)), tf.mul(bounds.output.lower, ramp)));
 }
 
-function fusedLoss({ network, norm, input, spec, bounds, hyper }: BoundedContext): Scalar {
+function fusedLoss({ network, norm, input, spec, bounds, hyper }: BoundedContext, backward: BackwardTable): Scalar {
   const ramp = hyper.ramp!;
-  const { shift, ibp, crownIbp } = fusedExponentials(network.model, network.params, norm, input, spec, bounds);
+  const { model, params } = network;
+  const { shift, ibp, crownIbp } = fusedExponentials(model, params, norm, input, spec, bounds, { backward });
   const mixed = tf.add(tf.mul(crownIbp, tf.sub(1, ramp)), tf.mul(ibp, ramp));
   return tf.mean(tf.add(tf.log(mixed), shift)) as Scalar;
 }

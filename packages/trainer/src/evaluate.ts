@@ -1,4 +1,4 @@
-import { ibp, marginSpec, naturalPass, runningNorm } from '@cert/bounds';
+import { ibp, marginSpec, naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
 import {
   type Batch,
   type BoundMethod,
@@ -7,6 +7,7 @@ import {
   type Model,
   type Params,
   type Stats,
+  type Tensor,
 } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice } from '@cert/jit';
 import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './attack.js';
@@ -21,6 +22,8 @@ export interface EvaluatorOptions {
   readonly model: Model;
   /** How bounds are computed; default {@link ibp}. */
   readonly method?: BoundMethod;
+  /** The plain forward pass; default that of the built-in ops. */
+  readonly natural?: RuleTable<Tensor>;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
 }
@@ -70,16 +73,16 @@ export interface Evaluator {
 }
 
 /** Makes an evaluator for one model on one device. */
-export function createEvaluator({ device, model, method = ibp, range }: EvaluatorOptions): Evaluator {
+export function createEvaluator({ device, model, method = ibp, natural, range }: EvaluatorOptions): Evaluator {
   const size = model.inputShape.reduce((a, b) => a * b, 1);
   const bounds = device.jit((network: { params: Params; stats: Stats }, { images, labels }: Batch, hyper: Hyper) => {
     const norm = runningNorm(network.stats);
-    const { output: logits } = naturalPass(model, network.params, images, norm);
+    const { output: logits } = naturalPass(model, network.params, images, norm, natural);
     const input = linfBall(images, hyper.epsilon!, range);
     const { output } = method.bound(model, network.params, norm, input, marginSpec(labels, model.classes));
     return { logits, lower: output.lower };
   });
-  const attackStep = device.jit(createAttackStep(model, range));
+  const attackStep = device.jit(createAttackStep(model, range, natural));
 
   /** The smallest margin of each image at any point that the attack visits. */
   async function attackBatch(

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import type { DataRange, Model } from '@cert/core';
+import type { RuleTable } from '@cert/bounds';
+import type { DataRange, Model, Tensor } from '@cert/core';
 import { batches, type Split } from '@cert/datasets';
 import { type Device, disposeTree } from '@cert/jit';
 import { type HostParams, writeFileAtomic } from '@cert/models';
@@ -18,6 +19,8 @@ export interface EvaluateImagesOptions {
   /** The images; those of which the file has a line are not looked at again. */
   readonly split: Split;
   readonly range?: DataRange | null;
+  /** The plain forward pass; default that of the built-in ops. */
+  readonly natural?: RuleTable<Tensor>;
   readonly settings: EvaluationSettings;
   /** The methods that the settings name, in the same order. */
   readonly certifiers: readonly Certifier[];
@@ -61,6 +64,7 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<Ev
     const stream = certify({
       ...{ device, model, network, batchSize, signal, epsilon: settings.epsilon, attack: settings.attack },
       ...(options.range !== undefined && { range: options.range }),
+      natural: options.natural,
       images: remaining(split, new Set(results.map(({ index }) => index))),
       methods: certifiers.map((certifier) => asMethod(certifier, model, batchSize)),
       complete: settings.complete,

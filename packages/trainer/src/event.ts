@@ -7,6 +7,8 @@ import type { Metrics } from './metrics.js';
 export interface Summary extends Evaluation {
   readonly preset: string;
   readonly method: string;
+  /** The bound method of the verified error. */
+  readonly bound: string;
   readonly dataset: string;
   readonly model: string;
   readonly parameters: number;

@@ -1,19 +1,10 @@
-import { CertError, type Model, type Params, type Regularizer } from '@cert/core';
+import type { Rules } from '@cert/bounds';
+import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
 import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
 import { disposeTree } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';
-import {
-  BATCH_NORMS,
-  DATASETS,
-  INITIALIZERS,
-  MODELS,
-  OBJECTIVES,
-  OPTIMIZERS,
-  RAMPS,
-  REG_SCHEDULES,
-  REGULARIZERS,
-} from './catalog.js';
+import { BATCH_NORMS, type Catalog, RAMPS, REG_SCHEDULES, standardCatalog } from './catalog.js';
 import type { RunConfig } from './config.js';
 import type { HostBatch, HostState } from './host.js';
 import { augmentationOf, NORMALIZATIONS } from './image-options.js';
@@ -26,6 +17,12 @@ import { initialState } from './step.js';
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
   readonly model: Model;
+  /** The rules of its ops. */
+  readonly rules: Rules;
+  /** How bounds are computed. */
+  readonly method: BoundMethod;
+  /** The plain forward pass. */
+  readonly natural: Rules['natural'];
   readonly optimizer: Optimizer;
   readonly regularizers: readonly Regularizer[];
   readonly plan: Plan;
@@ -51,34 +48,47 @@ export interface Experiment {
 export async function loadData(
   { dataset, data, limit }: Pick<RunConfig, 'dataset' | 'data' | 'limit'>,
   onDecoded?: (images: number, of: number) => void,
+  { datasets }: Pick<Catalog, 'datasets'> = standardCatalog,
 ): Promise<Dataset> {
-  const whole = await choose('dataset', dataset, DATASETS)({ folder: data ?? undefined, onProgress: onDecoded });
+  const whole = await choose('dataset', dataset, datasets)({ folder: data ?? undefined, onProgress: onDecoded });
   const cut = (split: Split) => (limit === null ? split : subset(split, limit));
   return { ...whole, train: cut(whole.train), test: cut(whole.test) };
 }
 
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, dataset: Dataset): Experiment {
+export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Catalog = standardCatalog): Experiment {
+  const { rules } = catalog;
   const { train, test, range } = dataset;
   const normalize = choose('input normalization', config.normalize, NORMALIZATIONS)(dataset);
   const augment = augmentationOf(config, dataset.augment);
   const { shape: inputShape, classes } = train;
   const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
   const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
-  const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense, batchNorm, normalize });
+  const model = choose(
+    'model',
+    config.model,
+    catalog.models,
+  )({ inputShape, classes, width, dense, batchNorm, normalize });
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
   const weighting = choose('weighting of regularizers', config.regSchedule, REG_SCHEDULES);
   return {
     model,
-    optimizer: choose('optimizer', config.optimizer, OPTIMIZERS)({ momentum: config.momentum }),
-    regularizers: config.regularizers.map((item) => regularizerOf(item, { tolerance: config.regTolerance })),
+    rules,
+    method: choose('bound method', config.bound, catalog.boundMethods),
+    natural: rules.natural,
+    optimizer: choose('optimizer', config.optimizer, catalog.optimizers)({ momentum: config.momentum }),
+    regularizers: config.regularizers.map((item) => regularizerOf(item, config.regTolerance, catalog)),
     plan: {
       objective: choose(
         'objective',
         config.objective,
-        OBJECTIVES,
-      )({ naturalWeight: config.naturalWeight, pgd: { steps: config.pgdSteps, stepSize: config.pgdStepSize } }),
+        catalog.objectives,
+      )({
+        naturalWeight: config.naturalWeight,
+        pgd: { steps: config.pgdSteps, stepSize: config.pgdStepSize },
+        backward: rules.linearRelaxation,
+      }),
       epsilon: choose('schedule', config.schedule, RAMPS)({ ...ramp, target: epsilon, stepsPerEpoch }),
       targetEpsilon: epsilon,
       learningRate: piecewiseSchedule({
@@ -106,15 +116,19 @@ export function buildExperiment(config: RunConfig, dataset: Dataset): Experiment
 }
 
 /** The regularizer that a configuration calls `name`, or `weight*name`. */
-function regularizerOf(item: string, options: { readonly tolerance: number }): Regularizer {
+function regularizerOf(item: string, tolerance: number, { regularizers }: Catalog): Regularizer {
   const [name = '', weight = '1'] = item.split('*').reverse();
-  const regularizer = choose('regularizer', name, REGULARIZERS)(options);
+  const regularizer = choose('regularizer', name, regularizers)({ tolerance });
   return weight === '1' ? regularizer : weightedSum([[Number(weight), regularizer]]);
 }
 
 /** The state before the first step: weights from the configuration's initialization and seed. */
-export async function startState(config: RunConfig, { model, optimizer }: Experiment): Promise<HostState> {
-  const params: Params = choose('initialization', config.init, INITIALIZERS)(model, config.seed);
+export async function startState(
+  config: RunConfig,
+  { model, optimizer }: Experiment,
+  { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
+): Promise<HostState> {
+  const params: Params = choose('initialization', config.init, initializers)(model, config.seed);
   const state = initialState(model, params, optimizer);
   const host = await toHost(state);
   disposeTree(state);

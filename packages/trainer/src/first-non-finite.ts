@@ -12,14 +12,14 @@ import type { TrainStepOptions } from './step.js';
  */
 export async function firstNonFinite(
   device: Device,
-  { model, method, range }: Pick<TrainStepOptions, 'model' | 'method' | 'range'>,
+  { model, method, natural, range }: Pick<TrainStepOptions, 'model' | 'method' | 'natural' | 'range'>,
   params: OnDevice<Params>,
   batch: OnDevice<Batch>,
   hyper: OnDevice<Hyper>,
 ): Promise<string | undefined> {
   const size = (tensor: Tensor) => tf.mean(tf.abs(tensor));
   const measure = device.jit((weights: Params, { images }: Batch, scalars: Hyper) => {
-    const { at, norm } = naturalPass(model, weights, images, 'batch');
+    const { at, norm } = naturalPass(model, weights, images, 'batch', natural);
     const epsilon = scalars.epsilon;
     const bounds = epsilon && method?.bound(model, weights, norm, linfBall(images, epsilon, range));
     const sizes: Record<string, Tensor> = {};

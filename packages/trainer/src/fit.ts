@@ -82,10 +82,11 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const next = await compiled.of(planned)(state, batch, hyper);
         const metrics = await readMetrics(next.metrics, images);
         if (!Object.values(metrics).every(Number.isFinite)) {
-          const { range, method = ibp } = options;
+          const { range, natural, method = ibp } = options;
           const used = {
             model,
             ...(range !== undefined && { range }),
+            ...(natural !== undefined && { natural }),
             ...((bounded || planned.regularized) && { method }),
           };
           const place = await firstNonFinite(device, used, state.params, batch, hyper);

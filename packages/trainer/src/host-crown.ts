@@ -1,5 +1,15 @@
-import { crownMargins, ibp, linearRelaxation, lowerBound, marginSpec, runningNorm } from '@cert/bounds';
-import { type Batch, INPUT, linfBall, type Model, reluInputs, type Tensor, type Tensor1D, tf } from '@cert/core';
+import {
+  type BackwardTable,
+  crownMargins,
+  ibp,
+  type LinearRelaxationOptions,
+  linearRelaxation,
+  lowerBound,
+  marginSpec,
+  nonlinearInputs,
+  runningNorm,
+} from '@cert/bounds';
+import { type Batch, type BoundMethod, INPUT, linfBall, type Model, type Tensor, type Tensor1D, tf } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
 import type { MarginBounder, MarginBounderOptions, MarginMethod, NetworkTensors } from './margin-bounder.js';
 import type { Hyper } from './optimizer.js';
@@ -14,10 +24,20 @@ type HostSides = { readonly lower: Float32Array; readonly upper: Float32Array };
  *
  * @param options `chunk` neurons are bounded by one call; default: as many as make a million coefficients at the largest node
  */
-export const hostCrown = ({ chunk: given }: { readonly chunk?: number } = {}): MarginMethod => ({
+export const hostCrown = ({
+  forward = ibp,
+  backward = linearRelaxation,
+  chunk,
+}: LinearRelaxationOptions = {}): MarginMethod => ({
   name: 'crown',
-  on: (options) => bounder(options, given ?? chunkSize(options.model)),
+  on: (options) => bounder(options, { forward, backward, chunk: chunk ?? chunkSize(options.model) }),
 });
+
+interface Parts {
+  readonly forward: BoundMethod;
+  readonly backward: BackwardTable;
+  readonly chunk: number;
+}
 
 /** Numbers of float32 that 4 MiB hold: small enough that a processor keeps the rows of a chunk near. */
 const BUDGET = 2 ** 20;
@@ -27,8 +47,10 @@ function chunkSize({ nodes }: Model): number {
   return Math.min(256, Math.max(8, Math.floor(BUDGET / largest)));
 }
 
-function bounder({ device, model, range }: MarginBounderOptions, chunk: number): MarginBounder {
-  const names = reluInputs(model).filter((name) => name !== INPUT);
+function bounder({ device, model, range }: MarginBounderOptions, { forward, backward, chunk }: Parts): MarginBounder {
+  const names = nonlinearInputs(model).filter((name) => name !== INPUT);
+  // An op of a plug-in need not be linear where its input keeps its sign.
+  const curved = new Set(nonlinearInputs({ ...model, nodes: model.nodes.filter(({ op }) => op !== 'relu') }));
   const shapes = new Map(model.nodes.map(({ name, shape }) => [name, shape]));
   const settingOf = (tensors: NetworkTensors, at: { readonly [node: string]: Sides }) => ({
     norm: runningNorm(tensors.stats),
@@ -36,7 +58,7 @@ function bounder({ device, model, range }: MarginBounderOptions, chunk: number):
   });
 
   const start = device.jit((tensors: NetworkTensors, { images }: Batch, { epsilon }: Hyper) => {
-    const { at } = ibp.bound(model, tensors.params, runningNorm(tensors.stats), linfBall(images, epsilon!, range));
+    const { at } = forward.bound(model, tensors.params, runningNorm(tensors.stats), linfBall(images, epsilon!, range));
     return Object.fromEntries(names.map((name) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }]));
   });
   const layers = names.map((name) =>
@@ -52,15 +74,10 @@ function bounder({ device, model, range }: MarginBounderOptions, chunk: number):
         const size = shape.reduce((a, b) => a * b, 1);
         const rows = tf.reshape(tf.cast(tf.oneHot(neurons as Tensor1D, size), 'float32'), [chunk, ...shape]);
         const least = (coefficients: Tensor) =>
-          lowerBound(
-            linearRelaxation,
-            model,
-            tensors.params,
-            settingOf(tensors, at),
-            linfBall(images, epsilon!, range),
-            name,
-            { coefficients, count: chunk },
-          );
+          lowerBound(backward, model, tensors.params, settingOf(tensors, at), linfBall(images, epsilon!, range), name, {
+            coefficients,
+            count: chunk,
+          });
         return { lower: least(rows), upper: tf.neg(least(tf.neg(rows))) };
       },
     ),
@@ -74,7 +91,7 @@ function bounder({ device, model, range }: MarginBounderOptions, chunk: number):
     ) => {
       const box = linfBall(images, epsilon!, range);
       const spec = marginSpec(labels, model.classes);
-      return { lower: crownMargins(model, tensors.params, runningNorm(tensors.stats), box, spec, at) };
+      return { lower: crownMargins(model, tensors.params, runningNorm(tensors.stats), box, spec, at, { backward }) };
     },
   );
 
@@ -85,7 +102,8 @@ function bounder({ device, model, range }: MarginBounderOptions, chunk: number):
       try {
         for (const [i, name] of names.entries()) {
           const sides = await read(intervals[name]!);
-          for (const neurons of chunked(unstable(sides), chunk)) {
+          const loose = curved.has(name) ? [...sides.lower.keys()] : unstable(sides);
+          for (const neurons of chunked(loose, chunk)) {
             const indices = device.put(filled(neurons, chunk), [chunk]);
             const bounds = await layers[i]!(network, batch, hyper, at, indices);
             const tight = await read(bounds);

@@ -1,10 +1,19 @@
 export type { TrainBatch } from './accumulate.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack.js';
 export { clopperPearson } from './binomial.js';
-export { BOUND_METHODS, type Certifier } from './catalog.js';
+export {
+  BOUND_METHODS,
+  type Catalog,
+  type Certifier,
+  type DatasetOptions,
+  type ModelSize,
+  type ObjectiveOptions,
+  standardCatalog,
+  type Table,
+} from './catalog.js';
 export { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } from './certify.js';
 export { type ChosenDevice, chooseDevice } from './choose-device.js';
-export { checkConfig, type RunConfig } from './config.js';
+export { checkConfig, type PluginRecord, type RunConfig } from './config.js';
 export { type CrownIbpOptions, crownIbpObjective } from './crown-ibp.js';
 export { describeEvent } from './describe.js';
 export {
@@ -24,6 +33,7 @@ export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export { type HostBatch, type HostState, putBatch, putParams, putScalars, putState } from './host.js';
 export { hostCrown } from './host-crown.js';
 export type { AttackResult, ImageResult } from './image-result.js';
+export { loadPlugin } from './load-plugin.js';
 export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
 export { compiled, type MarginBounder, type MarginBounderOptions, type MarginMethod } from './margin-bounder.js';
 export { METHODS } from './methods.js';
@@ -56,6 +66,7 @@ export {
 } from './optimizer.js';
 export { type PgdOptions, pgdObjective } from './pgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
+export type { Plugin } from './plugin.js';
 export { type Choices, PRESETS, type Preset, resolveConfig } from './preset.js';
 export { reporter } from './progress.js';
 export { type RunOptions, resumeRun, startRun } from './run.js';
@@ -79,3 +90,4 @@ export {
 } from './step.js';
 export { evaluationTable, formatTable, resultTable } from './table.js';
 export { processTerminal, type Terminal } from './terminal.js';
+export { type LoadedPlugin, withPlugins } from './with-plugins.js';

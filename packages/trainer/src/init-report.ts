@@ -1,3 +1,4 @@
+import { type Rules, standardRules } from '@cert/bounds';
 import { countParams, type Model, type Params, type Tensor } from '@cert/core';
 import type { PixelRange } from '@cert/datasets';
 import { expectedGains, type GainRow, gainRows, type Initializer, meanRadii } from '@cert/init';
@@ -35,6 +36,8 @@ export interface InitOptions {
   readonly images: Float32Array;
   readonly range: PixelRange;
   readonly epsilon: number;
+  /** Default: those of the built-in ops. */
+  readonly rules?: Rules;
   /** Called before each measurement with the number of those that are done. */
   readonly onProgress?: (done: number, init: string, seed: number) => void;
   readonly signal?: AbortSignal;
@@ -45,10 +48,13 @@ export interface InitOptions {
  * takes the statistics of the images, as in training.
  */
 export async function compareInits(options: InitOptions): Promise<InitReport> {
-  const { device, model, seeds, epsilon, range, signal } = options;
+  const { device, model, seeds, epsilon, range, rules = standardRules, signal } = options;
   const count = options.images.length / model.inputShape.reduce((a, b) => a * b, 1);
   const images = device.put(options.images, [count, ...model.inputShape]);
-  const measure = device.jit((params: Params, x: Tensor) => meanRadii(model, params, x, { epsilon, range }));
+  const { ibp: method, natural } = rules;
+  const measure = device.jit((params: Params, x: Tensor) =>
+    meanRadii(model, params, x, { epsilon, range, method, natural }),
+  );
   const inits: InitLine[] = [];
   let done = 0;
   try {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildParams, dense, initialStats, type Model, paramSpecs, sequential, tf } from '@cert/core';
@@ -282,6 +282,99 @@ describe('cert train', () => {
         status: 1,
         err: expect.stringContaining('The model takes images of shape [4] in 3 classes; digits has [28,28,1] in 10.'),
       });
+    });
+  });
+});
+
+describe('--plugin', () => {
+  const code = (name: string) => `
+    const none = { params: {}, stats: {} };
+    export default {
+      name: '${name}',
+      models: {
+        flat: ({ inputShape, classes }) => {
+          const size = inputShape.reduce((a, b) => a * b, 1);
+          const params = { kernel: [size, classes], bias: [classes] };
+          const nodes = [
+            { name: 'flatten1', op: 'flatten', inputs: ['input'], attrs: {}, shape: [size], ...none },
+            { name: 'dense1', op: 'dense', inputs: ['flatten1'], attrs: {}, shape: [classes], params, stats: {} },
+          ];
+          return { inputShape, classes, nodes };
+        },
+      },
+    };`;
+  const [file, moved] = ['plugin/flat.mjs', 'moved/flat.mjs'].map((path) => () => join(place, path)) as [
+    () => string,
+    () => string,
+  ];
+  const manifest = (version: string) =>
+    writeFile(join(place, 'plugin/package.json'), JSON.stringify({ name: 'flat', version }));
+  let run: string;
+  beforeAll(async () => {
+    run = join(place, 'with-plugin');
+    await mkdir(join(place, 'plugin'));
+    await mkdir(join(place, 'moved'));
+    await writeFile(file(), code('flat'));
+    await writeFile(moved(), code('flat'));
+    await manifest('1.0.0');
+    expect(await train(run, '--plugin', file(), '--model', 'flat')).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('is recorded with the run, and loaded again to go on, to evaluate and to diagnose', async () => {
+    const { plugins } = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
+    expect(plugins).toEqual([{ name: 'flat', module: file(), version: '1.0.0' }]);
+    expect(await cert('train', '--resume', run)).toMatchObject({ status: 0, err: '' });
+    const { status, out } = await cert('eval', run, '--attack-restarts', '0', '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(out).images).toBe(20);
+    expect(await cert('diagnose', 'relu', run)).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('can be looked at', async () => {
+    expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
+    expect(await cert('plugin', 'show', './nothing')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('There is no '),
+    });
+  });
+
+  it('lists its names where one is unknown', async () => {
+    expect(await train(join(place, 'no'), '--plugin', file(), '--model', 'flap')).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(
+        /There is no model "flap"\.\nDid you mean "flat" or "mlp"\? Known: small-conv, .*, flat\./,
+      ),
+    });
+  });
+
+  it('that has moved is asked for, and the one that is given stands in for it', async () => {
+    await rename(file(), join(place, 'plugin/away.mjs'));
+    expect(await cert('eval', run, '--attack-restarts', '0')).toMatchObject({
+      status: 1,
+      err: `error: The run needs the plug-in "flat". There is no ${file()}.\nSay where it is: --plugin MODULE.`,
+    });
+    const again = await cert('eval', run, '--attack-restarts', '0', '--plugin', moved());
+    expect(again).toMatchObject({ status: 0, err: '' });
+    await rename(join(place, 'plugin/away.mjs'), file());
+  });
+
+  it('of another version does not go on with a run', async () => {
+    await manifest('2.0.0');
+    expect(await cert('train', '--resume', run)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('The run began with version 1.0.0 of the plug-in "flat", and this is 2.0.0.'),
+    });
+    await manifest('1.0.0');
+  });
+
+  it('that is another one by now is refused', async () => {
+    await writeFile(join(place, 'plugin/other.mjs'), code('other'));
+    const config = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
+    const plugins = [{ ...config.plugins[0], module: join(place, 'plugin/other.mjs') }];
+    await writeFile(runFiles(run).config, JSON.stringify({ ...config, plugins }));
+    expect(await cert('eval', run)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('other.mjs is now the plug-in "other".'),
     });
   });
 });

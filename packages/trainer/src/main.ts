@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addDiagnose } from './commands/diagnose.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEval } from './commands/eval.js';
+import { addPlugin } from './commands/plugin.js';
 import { addTrain } from './commands/train.js';
 import type { Terminal } from './terminal.js';
 
@@ -32,6 +33,7 @@ export async function main(args: readonly string[], terminal: Terminal, signal: 
   addEval(program, terminal, signal);
   addDiagnose(program, terminal, signal);
   addDoctor(program, terminal);
+  addPlugin(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return status;

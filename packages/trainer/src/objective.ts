@@ -1,4 +1,4 @@
-import type { Network } from '@cert/bounds';
+import type { NaturalPass, Network } from '@cert/bounds';
 import type {
   BatchNormStats,
   Bounds,
@@ -53,6 +53,8 @@ export interface PerturbContext {
   /** `epsilon` is there. */
   readonly hyper: Hyper;
   readonly range: DataRange | null | undefined;
+  /** The plain forward pass with the statistics of these very images. */
+  pass(params: Params, images: Tensor): NaturalPass;
 }
 
 interface Named {

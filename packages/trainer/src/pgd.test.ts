@@ -1,4 +1,16 @@
-import { batchNorm, createRng, dense, flattenTree, relu, sequential, type Tensor, tf } from '@cert/core';
+import { naturalPass } from '@cert/bounds';
+import {
+  batchNorm,
+  createRng,
+  dense,
+  flattenTree,
+  type Model,
+  type Params,
+  relu,
+  sequential,
+  type Tensor,
+  tf,
+} from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
 import { naturalObjective } from './objective.js';
@@ -15,6 +27,7 @@ const random = (seed: number, shape: readonly number[], least = 0) => {
   );
 };
 const values = (tensor: Tensor) => [...tensor.dataSync()];
+const passOf = (model: Model) => (params: Params, x: Tensor) => naturalPass(model, params, x, 'batch');
 
 describe('pgdObjective', () => {
   it('reaches the worst corner of the clipped ball where that is known: a linear classifier', () => {
@@ -32,6 +45,7 @@ describe('pgdObjective', () => {
     const points = pgdObjective().perturb!({
       ...{ model, params, images, labels: tf.tensor1d([0, 1], 'int32') },
       ...{ noise: random(1, [2, 3], -1), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
+      pass: passOf(model),
     });
     // Against each image's own class, by the signs of w_0 - w_1 = (2, -3, 0.3).
     const wanted = [0.4, 1, 0.2, 0.14, 0.4, 0.6];
@@ -45,6 +59,7 @@ describe('pgdObjective', () => {
     const points = pgdObjective({ steps: 0 }).perturb!({
       ...{ model, params: ibpInit(model, 0), images: tf.tensor2d([[0.5, 0.98]]), labels: tf.tensor1d([0], 'int32') },
       ...{ noise: tf.tensor2d([[-0.5, 1]]), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
+      pass: passOf(model),
     });
     expect(values(points).map((value) => value.toFixed(4))).toEqual(['0.4500', '1.0000']);
   });
@@ -59,7 +74,9 @@ describe('pgdObjective', () => {
     const hyper = { epsilon: tf.scalar(0.1), learningRate: tf.scalar(0.5) };
     const start = () => initialState(model, params, optimizer);
     const adversarial = createTrainStep({ model, objective, optimizer })(start(), { images, labels, noise }, hyper);
-    const points = objective.perturb!({ model, params, images, labels, noise, hyper, range: undefined });
+    const points = objective.perturb!({
+      ...{ model, params, images, labels, noise, hyper, range: undefined, pass: passOf(model) },
+    });
     const natural = createTrainStep({ model, objective: naturalObjective, optimizer });
     const wanted = natural(start(), { images: points, labels }, hyper);
     const numbers = (tree: object) =>

@@ -1,4 +1,3 @@
-import { naturalPass } from '@cert/bounds';
 import { linfBall, type Tensor, tf } from '@cert/core';
 import { valueAndGrad } from './gradient.js';
 import { crossEntropy } from './loss.js';
@@ -21,14 +20,14 @@ export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions =
   return {
     ...naturalObjective,
     name: 'pgd',
-    perturb({ model, params, images, labels, noise, hyper, range }) {
+    perturb({ params, images, labels, noise, hyper, range, pass }) {
       const radius = hyper.epsilon!;
       const { lower, upper } = linfBall(images, radius, range);
       const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
       const ascend = (point: Tensor) => {
         const { grads } = valueAndGrad(
           ({ attack }) => ({
-            value: crossEntropy(naturalPass(model, params, attack!.point!, 'batch').output, labels),
+            value: crossEntropy(pass(params, attack!.point!).output, labels),
             aux: {},
           }),
           { attack: { point } },

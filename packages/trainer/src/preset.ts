@@ -1,3 +1,4 @@
+import { type Catalog, standardCatalog } from './catalog.js';
 import { checkConfig, FIELD_NAMES, FIELDS, type FieldName, type RunConfig } from './config.js';
 import { METHODS } from './methods.js';
 import { choose } from './names.js';
@@ -7,7 +8,7 @@ export interface Preset {
   readonly epochs: number;
   /** The method, unless another one is chosen. */
   readonly method: string;
-  settings(epochs: number): Omit<RunConfig, 'preset' | 'method' | 'epochs'>;
+  settings(epochs: number): Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>;
 }
 
 /** What all presets share: the method `fast` with its settings. */
@@ -28,6 +29,7 @@ const common = {
   learningRateFactor: 0.2,
   clipNorm: 10,
   objective: 'robust',
+  bound: 'ibp',
   pgdSteps: 7,
   pgdStepSize: 2.5 / 7,
   regularizers: ['tightness', 'relu-balance'],
@@ -144,22 +146,25 @@ export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[S
   .join(' / ')}`;
 
 /** What a user chooses. Settings that are left out come from the method, then from the preset. */
-export type Choices = { readonly [K in keyof RunConfig]?: RunConfig[K] | undefined };
+export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: RunConfig[K] | undefined };
 
 /**
  * The whole configuration for what was chosen.
  *
+ * @param catalog what names stand for; its plug-ins become those of the run
  * @throws CertError `bad-argument` for an unknown name (with the nearest ones) or a value outside its domain, naming the option
  */
-export function resolveConfig(choices: Choices = {}): RunConfig {
+export function resolveConfig(choices: Choices = {}, catalog: Catalog = standardCatalog): RunConfig {
   const { preset = 'digits/quick' } = choices;
   const { epochs: usual, method: own, settings } = choose('preset', preset, PRESETS, PRESET_NAMES);
   const { method = own } = choices;
-  const changes = choose('method', method, METHODS);
+  const changes = choose('method', method, catalog.methods);
   const epochs = choices.epochs ?? usual;
-  FIELDS.epochs.check(epochs);
+  FIELDS.epochs.check(epochs, catalog);
   const chosen = Object.fromEntries(
     FIELD_NAMES.flatMap((name: FieldName) => (choices[name] === undefined ? [] : [[name, choices[name]]])),
   );
-  return checkConfig({ preset, method, epochs, ...settings(epochs), ...changes, ...chosen });
+  const { plugins } = catalog;
+  const config = { preset, method, plugins, epochs, ...settings(epochs), ...changes, ...chosen };
+  return checkConfig(config, 'the configuration', catalog);
 }

@@ -8,7 +8,8 @@ import { resultTable } from './table.js';
 
 const config = resolveConfig();
 const summary: Summary = {
-  ...{ preset: 'digits/quick', method: 'fast', dataset: 'digits', model: 'small-conv', epochs: 12, seed: 0 },
+  ...{ preset: 'digits/quick', method: 'fast', bound: 'ibp', dataset: 'digits', model: 'small-conv' },
+  ...{ epochs: 12, seed: 0 },
   ...{ images: 2000, epsilon: 0.1, standardError: 0.042, pgdError: 0.07, verifiedError: 0.089 },
   ...{ attack: { steps: 40, restarts: 3 }, best: null, trainImages: 8000, parameters: 163006 },
   ...{ device: 'cpu', deviceDescription: 'ONNX Runtime', trainSeconds: 41.26, evalSeconds: 3 },

@@ -1,5 +1,14 @@
 import { ibp, runningNorm } from '@cert/bounds';
-import { linfBall, type Model, type Params, reluInputs, type Stats, type Tensor, tf } from '@cert/core';
+import {
+  type BoundMethod,
+  linfBall,
+  type Model,
+  type Params,
+  reluInputs,
+  type Stats,
+  type Tensor,
+  tf,
+} from '@cert/core';
 import type { PixelRange } from '@cert/datasets';
 import { type Device, disposeTree } from '@cert/jit';
 import type { Network } from './evaluate.js';
@@ -33,7 +42,7 @@ export interface ReluCounter {
 }
 
 /**
- * Counts active, inactive and unstable neurons by interval bounds.
+ * Counts active, inactive and unstable neurons by bounds, interval bounds unless another method is given.
  *
  * @param options the images to look at, row-major [count, ...inputShape]
  */
@@ -42,17 +51,19 @@ export function createReluCounter({
   model,
   images,
   range,
+  method = ibp,
 }: {
   readonly device: Device;
   readonly model: Model;
   readonly images: Float32Array;
   readonly range: PixelRange;
+  readonly method?: BoundMethod;
 }): ReluCounter {
   const nodes = reluInputs(model);
   const size = model.inputShape.reduce((a, b) => a * b, 1);
   const total = images.length / size;
   const measure = device.jit((network: { params: Params; stats: Stats }, x: Tensor, epsilon: Tensor) => {
-    const { at } = ibp.bound(model, network.params, runningNorm(network.stats), linfBall(x, epsilon, range));
+    const { at } = method.bound(model, network.params, runningNorm(network.stats), linfBall(x, epsilon, range));
     // Sums over single images: whole numbers that float32 holds exactly.
     const counts = (mask: (box: (typeof at)[string]) => Tensor) =>
       tf.stack(
@@ -71,6 +82,7 @@ export function createReluCounter({
 
   return {
     async count({ params, stats }, epsilon) {
+      if (nodes.length === 0) return { images: total, layers: {} };
       const scalars = putScalars(device, { epsilon });
       const active = nodes.map(() => 0);
       const inactive = nodes.map(() => 0);

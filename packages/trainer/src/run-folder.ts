@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
 import type { Best } from './best.js';
-import { checkConfig, type RunConfig } from './config.js';
+import { type Catalog, standardCatalog } from './catalog.js';
+import { checkConfig, type PluginRecord, type RunConfig } from './config.js';
 import type { Position } from './fit.js';
 import type { HostState } from './host.js';
 import { makeFolder } from './new-folder.js';
@@ -60,20 +61,30 @@ export async function createRunFolder(folder: string, config: RunConfig): Promis
 /**
  * The configuration of a run.
  *
+ * @param catalog what its names stand for
  * @throws CertError `bad-file` when there is none or it is no JSON, `bad-argument` when it is not valid
  */
-export async function readRunConfig(folder: string): Promise<RunConfig> {
+export async function readRunConfig(folder: string, catalog: Catalog = standardCatalog): Promise<RunConfig> {
+  return checkConfig(await readJson(folder), runFiles(folder).config, catalog);
+}
+
+/** The plug-ins of a run, read before its configuration can be checked: none where there is no run, or it lists none. */
+export async function readRunPlugins(folder: string): Promise<readonly PluginRecord[]> {
+  const config = await readJson(folder).catch(() => null);
+  const { plugins } = (config ?? {}) as Partial<RunConfig>;
+  return Array.isArray(plugins) ? plugins : [];
+}
+
+async function readJson(folder: string): Promise<unknown> {
   const { config } = runFiles(folder);
   const text = await readFile(config, 'utf8').catch(() => {
     throw new CertError('bad-file', `${folder} holds no run: there is no ${config}.`, 'Give the folder of a run.');
   });
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new CertError('bad-file', `${config} is not JSON.`, 'Restore it, or start the run again.', { cause });
   }
-  return checkConfig(value, config);
 }
 
 /** Writes a checkpoint with the state and where training stands. The old file stays until the new one is whole. */

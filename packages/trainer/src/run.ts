@@ -3,6 +3,7 @@ import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
 import { toHost, writeFileAtomic } from '@cert/models';
 import { isBetter } from './best.js';
+import { type Catalog, standardCatalog } from './catalog.js';
 import { type ChosenDevice, chooseDevice } from './choose-device.js';
 import type { RunConfig } from './config.js';
 import { describeEvent } from './describe.js';
@@ -35,6 +36,8 @@ const RELU_IMAGES = 256;
 export interface RunOptions {
   /** The folder of the run. */
   readonly folder: string;
+  /** What the names of the configuration stand for; default what is built in. With plug-ins: `withPlugins([plugin])`. */
+  readonly catalog?: Catalog;
   /** Called with everything that happens, in order. */
   readonly onEvent?: (event: RunEvent) => void;
   /** When it is aborted, the step under way is finished and a checkpoint written. */
@@ -50,15 +53,16 @@ export interface RunOptions {
  * and the device, which are raised before anything is written
  */
 export async function startRun(config: RunConfig, options: RunOptions): Promise<Summary | null> {
-  const dataset = await loadData(config, decoding(options));
+  const { catalog = standardCatalog } = options;
+  const dataset = await loadData(config, decoding(options), catalog);
   const chosen = await chooseDevice(config.device);
   try {
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
     const settled = { ...config, device: chosen.device.name };
-    const experiment = buildExperiment(settled, dataset);
+    const experiment = buildExperiment(settled, dataset, catalog);
     await createRunFolder(options.folder, settled);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
-    const state = await startState(settled, experiment);
+    const state = await startState(settled, experiment, catalog);
     await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress);
     return await continueRun({ config: settled, experiment, chosen, state, progress }, options);
   } finally {
@@ -75,9 +79,9 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
 export async function resumeRun(
   options: RunOptions & { readonly change?: (config: RunConfig) => RunConfig },
 ): Promise<Summary | null> {
-  const { folder, change = (config) => config } = options;
-  const config = change(await readRunConfig(folder));
-  const experiment = buildExperiment(config, await loadData(config, decoding(options)));
+  const { folder, catalog = standardCatalog, change = (config) => config } = options;
+  const config = change(await readRunConfig(folder, catalog));
+  const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
   const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model);
   const chosen = await chooseDevice(config.device);
   try {
@@ -106,13 +110,13 @@ interface Run {
 async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): Promise<Summary | null> {
   const { config, experiment, chosen } = run;
   const { device } = chosen;
-  const { model, range, testImages } = experiment;
+  const { model, method, natural, range, testImages } = experiment;
   const emit = async (event: RunEvent) => {
     onEvent?.(event);
     const line = describeEvent(event);
     if (line !== undefined) await appendLog(folder, line);
   };
-  const evaluator = createEvaluator({ device, model, range });
+  const evaluator = createEvaluator({ device, model, method, natural, range });
   try {
     await emit({
       type: 'start',
@@ -195,6 +199,7 @@ async function train(
     model: experiment.model,
     images: firstImages(experiment.testBatches(), RELU_IMAGES),
     range: experiment.range,
+    method: experiment.rules.ibp,
   });
   try {
     let before = performance.now();
@@ -281,9 +286,9 @@ function summarize(
   evaluation: Evaluation,
   evalSeconds: number,
 ): Summary {
-  const { preset, method, dataset, model, epochs, seed } = config;
+  const { preset, method, bound, dataset, model, epochs, seed } = config;
   return {
-    ...{ preset, method, dataset, model, epochs, seed },
+    ...{ preset, method, bound, dataset, model, epochs, seed },
     ...evaluation,
     attack: evaluation.pgdError === null ? null : { steps: config.attackSteps, restarts: config.attackRestarts },
     best,

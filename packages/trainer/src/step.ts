@@ -1,4 +1,4 @@
-import { foldBatchNorm, ibp, marginSpec, naturalPass, updateRunning } from '@cert/bounds';
+import { foldBatchNorm, ibp, marginSpec, natural, naturalPass, type RuleTable, updateRunning } from '@cert/bounds';
 import {
   type BatchNormStats,
   type BoundMethod,
@@ -57,6 +57,8 @@ export interface TrainStepOptions {
   readonly optimizer: Optimizer;
   /** How bounds are computed; default {@link ibp}. */
   readonly method?: BoundMethod;
+  /** The plain forward pass; default {@link natural}. A model with further ops needs their rules here and in `method`. */
+  readonly natural?: RuleTable<Tensor>;
   /** Added to the objective, their sum times `hyper.regWeight`; default none. */
   readonly regularizers?: readonly Regularizer[];
   /** Gradients are scaled down to this global norm; default 10, `null` for no clipping. */
@@ -81,15 +83,16 @@ export interface TrainStepOptions {
  */
 export function createTrainStep(options: TrainStepOptions): Step {
   const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, range, parts = 1 } = options;
+  const pass = (params: Params, x: Tensor) => naturalPass(model, params, x, 'batch', options.natural);
 
   const forward = (params: Params, { images, labels, points }: Prepared, hyper: Hyper): Forward => {
-    const { output: logits, norm } = naturalPass(model, params, points, 'batch');
-    const plain = points === images ? logits : naturalPass(model, params, images, 'batch').output;
-    const natural = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
+    const { output: logits, norm } = pass(params, points);
+    const plain = points === images ? logits : pass(params, images).output;
+    const clean = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
     const context = { model, params, labels, logits, norm, hyper };
     if (!objective.bounded && regularizers.length === 0) {
       const loss = objective.loss(context);
-      return { value: loss, aux: { norm, metrics: { ...natural, loss, terms: {} } } };
+      return { value: loss, aux: { norm, metrics: { ...clean, loss, terms: {} } } };
     }
     const input = linfBall(images, hyper.epsilon!, range);
     const network = foldBatchNorm({ model, params }, norm, images.shape[0]!);
@@ -112,14 +115,14 @@ export function createTrainStep(options: TrainStepOptions): Step {
             ),
           ) as Scalar);
     const robust = { robustLoss: robustLoss(margins), unverified: countUnverified(margins) };
-    return { value: loss, aux: { norm, metrics: { ...natural, ...robust, loss, terms } } };
+    return { value: loss, aux: { norm, metrics: { ...clean, ...robust, loss, terms } } };
   };
 
   /** The points are chosen outside the pass that gradients are taken of: they are constants to it. */
   const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => ({
     images,
     labels,
-    points: objective.perturb?.({ model, params, images, labels, noise: noise!, hyper, range }) ?? images,
+    points: objective.perturb?.({ model, params, images, labels, noise: noise!, hyper, range, pass }) ?? images,
   });
 
   return (state, batch, hyper) => {

@@ -13,7 +13,7 @@ export function resultTable(summaries: readonly Summary[]): string {
     row('', ({ preset, method, seed }) => `${preset} ${method}, seed ${seed}`),
     row('standard error', (s) => percent(s.standardError)),
     row(`PGD error${attack}`, (s) => (s.pgdError === null ? 'not run' : percent(s.pgdError))),
-    row('verified error (IBP)', (s) => percent(s.verifiedError)),
+    row(`verified error (${first.bound.toUpperCase()})`, (s) => percent(s.verifiedError)),
     row('epsilon', (s) => String(s.epsilon)),
     row('test images', (s) => String(s.images)),
     row('training seconds', (s) => s.trainSeconds.toFixed(1)),

@@ -2,7 +2,7 @@ import { CertError, createRng, type Shape } from '@cert/core';
 import { batches, type Dataset, subset } from '@cert/datasets';
 import type { Initializer } from '@cert/init';
 import type { Command } from 'commander';
-import { BATCH_NORMS, INITIALIZERS, MODELS } from '../catalog.js';
+import { BATCH_NORMS, type Catalog, standardCatalog } from '../catalog.js';
 import type { FieldName, RunConfig } from '../config.js';
 import { loadData } from '../experiment.js';
 import { compareInits, formatInitReport, type InitReport } from '../init-report.js';
@@ -15,6 +15,7 @@ import { showCount } from '../show-count.js';
 import type { Terminal } from '../terminal.js';
 import { openDeviceFor } from './open-device.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
+import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
 
 const NAMES = [
@@ -39,29 +40,49 @@ export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: A
   const command = diagnose
     .command('init')
     .description('how the bounds of a model grow from layer to layer at initialization')
-    .option('--inits <names>', `some of ${Object.keys(INITIALIZERS).join(', ')} (default: ${USUAL.inits})`)
+    .option(
+      '--inits <names>',
+      `some of ${Object.keys(standardCatalog.initializers).join(', ')} (default: ${USUAL.inits})`,
+    )
     .option('--seeds <numbers>', `seeds with commas; the means over them count (default: ${USUAL.seeds})`)
     .option('--images <n>', `images to measure on, the first ones for training (default: ${USUAL.images})`)
     .option('--input-shape <sizes>', 'random images of this shape, as 32,32,3 (default: none, images of the dataset)')
     .option('--classes <n>', `number of classes beside --input-shape (default: ${USUAL.classes})`)
     .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
     .option('--json', 'print one line of JSON instead of tables (default: tables)');
+  addPluginOption(command);
   addFields(command, NAMES, '', resolveConfig(NETWORK)).action(
-    async ({ json, ...raw }: RawOptions & { json?: boolean }) => {
-      const config = resolveConfig({ ...NETWORK, ...readFields(raw, NAMES) });
+    async ({ json, plugin, ...raw }: RawOptions & PluginOption & { json?: boolean }) => {
+      const catalog = await catalogOf({ plugin });
+      const config = resolveConfig({ ...NETWORK, ...readFields(raw, NAMES, catalog) }, catalog);
       if (config.epsilon === 0) throw badOption('--epsilon', '0', 'a radius greater than 0');
-      const inits = readInits(raw.inits ?? USUAL.inits);
+      const inits = readInits(raw.inits ?? USUAL.inits, catalog);
       const seeds = [...new Set(wholeNumbers('--seeds', raw.seeds ?? USUAL.seeds, 0))];
-      const source = await chooseImages(raw, config);
+      const source = await chooseImages(raw, config, catalog);
       const { shape: inputShape, classes, normalize, images, range } = source;
       const { width, dense, epsilon } = config;
       const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
-      const model = choose('model', config.model, MODELS)({ inputShape, classes, width, dense, batchNorm, normalize });
+      const model = choose(
+        'model',
+        config.model,
+        catalog.models,
+      )({ inputShape, classes, width, dense, batchNorm, normalize });
       const device = await openDeviceFor(terminal, config.device);
       const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
       const onProgress = (done: number, init: string, seed: number) => shown?.next(done, `${init}, seed ${seed}`);
       try {
-        const report = await compareInits({ device, model, inits, seeds, images, range, epsilon, onProgress, signal });
+        const report = await compareInits({
+          device,
+          model,
+          rules: catalog.rules,
+          inits,
+          seeds,
+          images,
+          range,
+          epsilon,
+          onProgress,
+          signal,
+        });
         shown?.close();
         const settings = { model: config.model, width, dense, batchNorm, inputShape, classes, data: source.name };
         const result = { ...settings, ...report, device: device.name };
@@ -103,13 +124,13 @@ interface Source extends Pick<Dataset, 'name' | 'range' | 'normalize'> {
 }
 
 /** The first training images of the dataset, or random ones of the shape that was asked for. */
-async function chooseImages(raw: RawOptions, config: RunConfig): Promise<Source> {
+async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog): Promise<Source> {
   const count = wholeNumber('--images', raw.images ?? USUAL.images, 1);
   if (raw.inputShape === undefined) {
     if (raw.classes !== undefined) {
       throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
     }
-    const { name, train, range, normalize } = await loadData({ ...config, limit: null });
+    const { name, train, range, normalize } = await loadData({ ...config, limit: null }, undefined, catalog);
     const [batch] = batches(subset(train, count), { batchSize: count, shuffle: false });
     return { name, shape: train.shape, classes: train.classes, range, normalize, images: batch!.images };
   }
@@ -134,9 +155,9 @@ async function chooseImages(raw: RawOptions, config: RunConfig): Promise<Source>
 }
 
 /** @throws CertError `bad-argument` for an unknown initialization, with the nearest ones */
-function readInits(text: string): { readonly [name: string]: Initializer } {
+function readInits(text: string, { initializers }: Catalog): { readonly [name: string]: Initializer } {
   const names = text.split(',').map((name) => name.trim());
-  return Object.fromEntries(names.map((name) => [name, choose('initialization', name, INITIALIZERS)]));
+  return Object.fromEntries(names.map((name) => [name, choose('initialization', name, initializers)]));
 }
 
 /** Whole numbers with commas between them. */

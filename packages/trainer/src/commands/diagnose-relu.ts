@@ -1,20 +1,25 @@
 import type { Command } from 'commander';
 import { reluStatesFigure } from '../plots/relu-states.js';
 import { formatReluEpochs, readReluEpochs } from '../relu-report.js';
-import { readRunConfig } from '../run-folder.js';
+import { readRunConfig, readRunPlugins } from '../run-folder.js';
 import type { Terminal } from '../terminal.js';
+import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
 
 /** Adds `cert diagnose relu`. */
 export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
-  diagnose
+  const command = diagnose
     .command('relu')
     .description('the shares of active, unstable and inactive neurons, layer by layer and epoch by epoch')
     .argument('<run>', 'folder of a run')
     .option('--out <folder>', 'folder for relu.json and relu.svg (default: that of the run)')
-    .option('--json', 'print one line of JSON instead of a table (default: a table)')
-    .action(async (run: string, { out = run, json }: { out?: string; json?: boolean }) => {
-      const { preset, method, model, seed } = await readRunConfig(run);
+    .option('--json', 'print one line of JSON instead of a table (default: a table)');
+  addPluginOption(command, 'those of the run').action(
+    async (run: string, { out = run, json, plugin }: PluginOption & { out?: string; json?: boolean }) => {
+      const { preset, method, model, seed } = await readRunConfig(
+        run,
+        await catalogOf({ plugin }, await readRunPlugins(run)),
+      );
       const epochs = await readReluEpochs(run);
       const title = `ReLU neurons by their bounds: ${preset} (${method})`;
       const images = Math.max(...epochs.map((epoch) => epoch.images));
@@ -27,5 +32,6 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
         ...[formatReluEpochs(epochs), '', `relu.json and relu.svg are in ${out}`],
       ];
       terminal.out(json ? JSON.stringify({ ...result, folder: out }) : text.join('\n'));
-    });
+    },
+  );
 }

@@ -4,18 +4,19 @@ import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import type { Command } from 'commander';
-import { BOUND_METHODS } from '../catalog.js';
+import { BOUND_METHODS, type Catalog } from '../catalog.js';
 import { FIELDS, type FieldName, type RunConfig } from '../config.js';
 import { evaluateImages, summaryFileOf } from '../evaluation.js';
 import { checkDataFits, loadData } from '../experiment.js';
 import { choose } from '../names.js';
 import { resolveConfig } from '../preset.js';
 import { reporter } from '../progress.js';
-import { readRunConfig, runFiles } from '../run-folder.js';
+import { readRunConfig, readRunPlugins, runFiles } from '../run-folder.js';
 import { evaluationTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
 import { openDeviceFor } from './open-device.js';
 import { addFields, type RawOptions, readFields } from './options.js';
+import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
 
 /** Settings of the run that an evaluation may change. */
 const OF_THE_RUN = [
@@ -31,8 +32,6 @@ const OF_THE_RUN = [
 /** Settings that an evaluation does not take from the run: it looks harder than training does. */
 const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
 
-const KNOWN_METHODS = Object.keys(BOUND_METHODS);
-
 /** Adds `cert eval`. */
 export function addEval(program: Command, terminal: Terminal, signal: AbortSignal): void {
   const command = program
@@ -42,7 +41,7 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
     .option(
       '--methods <names>',
-      `bound methods, with commas, tried in this order: ${KNOWN_METHODS.join(', ')}; or "none" (default: all)`,
+      `bound methods, with commas, tried in this order: ${Object.keys(BOUND_METHODS).join(', ')}; or "none" (default: all)`,
     )
     .option(FIELDS.attackSteps.flag, `steps of the PGD attack at most (default: ${ATTACK.attackSteps})`)
     .option(FIELDS.attackRestarts.flag, `its random starts at most; 0: no attack (default: ${ATTACK.attackRestarts})`)
@@ -50,19 +49,28 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
     .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
     .option('--anew', 'throw away what that file holds (default: go on with it)')
     .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
+  addPluginOption(command, 'those of the run');
   addFields(command, OF_THE_RUN, 'unless the run says otherwise').action(
-    async (path: string, { json, complete = false, anew = false, ...raw }: RawOptions & Switches) => {
-      const methods = readMethods(raw.methods);
-      const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts']);
+    async (
+      path: string,
+      { json, plugin, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
+    ) => {
+      const catalog = await catalogOf({ plugin }, await recordedPlugins(path));
+      const methods = readMethods(raw.methods, catalog);
+      const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts'], catalog);
       if (raw.out !== undefined) checkOut(raw.out);
-      const { file: checkpoint, folder, config: trained } = await locate(path, raw.checkpoint ?? 'last');
+      const { file: checkpoint, folder, config: trained } = await locate(path, raw.checkpoint ?? 'last', catalog);
       const config: RunConfig = { ...trained, ...ATTACK, ...withoutUndefined(given) };
       const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats } = decodeCheckpoint(bytes, checkpoint);
       const decoding = json ? undefined : reporter(terminal);
-      const { test, range } = await loadData(config, (images, of) => decoding?.({ type: 'decoding', images, of }));
+      const { test, range } = await loadData(
+        config,
+        (images, of) => decoding?.({ type: 'decoding', images, of }),
+        catalog,
+      );
       checkDataFits(model, test, config.dataset);
       const device = await openDeviceFor(terminal, config.device);
       const report = json ? undefined : progress(terminal);
@@ -71,7 +79,8 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
         const summary = await evaluateImages({
           ...{ device, model, params, stats, split: test, range, file, anew, signal },
           batchSize: config.evalBatchSize,
-          certifiers: methods.map((name) => BOUND_METHODS[name]!),
+          certifiers: methods.map((name) => catalog.certifiers[name]!),
+          natural: catalog.rules.natural,
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
             ...{ dataset: config.dataset, epsilon, methods, complete },
@@ -104,12 +113,13 @@ interface Switches {
 }
 
 /** The names that were given, in the order of the table. */
-function readMethods(text: string | undefined): readonly string[] {
-  if (text === undefined) return KNOWN_METHODS;
+function readMethods(text: string | undefined, { certifiers }: Catalog): readonly string[] {
+  const known = Object.keys(certifiers);
+  if (text === undefined) return known;
   if (text === 'none') return [];
   const names = text.split(',').map((name) => name.trim());
-  for (const name of names) choose('bound method', name, BOUND_METHODS);
-  return KNOWN_METHODS.filter((name) => names.includes(name));
+  for (const name of names) choose('bound method', name, certifiers);
+  return known.filter((name) => names.includes(name));
 }
 
 function checkOut(file: string): void {
@@ -117,20 +127,31 @@ function checkOut(file: string): void {
   throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
 }
 
+/** The folder of the run that a checkpoint file is in, if it is in one. */
+const runOfFile = (path: string) => dirname(dirname(path));
+
+/** The plug-ins of the run that a path stands for; none where it stands for none. */
+async function recordedPlugins(path: string) {
+  const info = await stat(path).catch(() => undefined);
+  return readRunPlugins(info?.isFile() ? runOfFile(path) : path);
+}
+
 /** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */
-async function locate(path: string, name: string) {
+async function locate(path: string, name: string, catalog: Catalog) {
   if (name !== 'last' && name !== 'best') {
     throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
   }
   const info = await stat(path).catch(() => {
     throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
   });
-  if (info.isDirectory()) return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path) };
-  const run = dirname(dirname(path));
+  if (info.isDirectory()) {
+    return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog) };
+  }
+  const run = runOfFile(path);
   const inRun = await stat(runFiles(run).config).catch(() => undefined);
   return inRun
-    ? { file: path, folder: run, config: await readRunConfig(run) }
-    : { file: path, folder: dirname(path), config: resolveConfig() };
+    ? { file: path, folder: run, config: await readRunConfig(run, catalog) }
+    : { file: path, folder: dirname(path), config: resolveConfig({}, catalog) };
 }
 
 async function readCheckpoint(file: string): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import { CertError } from '@cert/core';
 import type { Command } from 'commander';
+import { type Catalog, standardCatalog } from '../catalog.js';
 import { FIELD_NAMES, FIELDS, type FieldName } from '../config.js';
 import { type Choices, resolveConfig } from '../preset.js';
 
@@ -29,12 +30,16 @@ export function addFields(
  *
  * @throws CertError `bad-argument` naming the option
  */
-export function readFields(raw: RawOptions, names: readonly FieldName[] = FIELD_NAMES): Choices {
+export function readFields(
+  raw: RawOptions,
+  names: readonly FieldName[] = FIELD_NAMES,
+  catalog: Catalog = standardCatalog,
+): Choices {
   const given = names.flatMap((name) => {
     const text = raw[name];
     if (text === undefined) return [];
     const value = FIELDS[name].parse(text);
-    FIELDS[name].check(value);
+    FIELDS[name].check(value, catalog);
     return [[name, value] as const];
   });
   return Object.fromEntries(given);

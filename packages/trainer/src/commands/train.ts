@@ -6,9 +6,11 @@ import { newFolder } from '../new-folder.js';
 import { type Choices, PRESET_NAMES, resolveConfig } from '../preset.js';
 import { reporter } from '../progress.js';
 import { resumeRun, startRun } from '../run.js';
+import { readRunPlugins } from '../run-folder.js';
 import { resultTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
+import { addPluginOption, catalogOf, checkVersions, type PluginOption } from './plugin-option.js';
 import { addShortcuts, readShortcuts } from './shortcuts.js';
 
 /** Exit status of a run that was stopped by Ctrl-C, as shells count. */
@@ -28,12 +30,13 @@ export function addTrain(
     .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: the preset's)`)
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
     .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)');
+  addPluginOption(command, 'none; those of the run with --resume');
   addShortcuts(command);
-  addFields(command, FIELD_NAMES).action(async (raw: RawOptions) => {
+  addFields(command, FIELD_NAMES).action(async ({ plugin, ...raw }: RawOptions & PluginOption) => {
     const onEvent = reporter(terminal);
     const summary = await (raw.resume === undefined
-      ? startNew(raw, { onEvent, signal })
-      : resume(raw, raw.resume, { onEvent, signal }));
+      ? startNew(raw, { plugin }, { onEvent, signal })
+      : resume(raw, raw.resume, { plugin }, { onEvent, signal }));
     if (summary === null) return done(STOPPED);
     terminal.out(`\n${resultTable([summary.result])}\n\nEverything is in ${summary.folder}`);
   });
@@ -41,24 +44,29 @@ export function addTrain(
 
 type Hooks = { readonly onEvent: ReturnType<typeof reporter>; readonly signal: AbortSignal };
 
-async function startNew(raw: RawOptions, hooks: Hooks) {
-  const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method });
-  const config = resolveConfig({ preset, method, ...readFields(raw), ...readShortcuts(raw, method) });
+async function startNew(raw: RawOptions, plugins: PluginOption, hooks: Hooks) {
+  const catalog = await catalogOf(plugins);
+  const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method }, catalog);
+  const fields = readFields(raw, FIELD_NAMES, catalog);
+  const config = resolveConfig({ preset, method, ...fields, ...readShortcuts(raw, method) }, catalog);
   const folder = raw.out ?? newFolder('runs', config);
-  const result = await startRun(config, { folder, ...hooks });
+  const result = await startRun(config, { folder, catalog, ...hooks });
   return result && { result, folder };
 }
 
-async function resume(raw: RawOptions, folder: string, hooks: Hooks) {
+async function resume(raw: RawOptions, folder: string, plugins: PluginOption, hooks: Hooks) {
   if (raw.out !== undefined) {
     throw conflict('--out and --resume were both given.', 'A run goes on in its own folder: leave out --out.');
   }
-  const fields = { ...readFields(raw), ...readShortcuts(raw) };
+  const began = await readRunPlugins(folder);
+  const catalog = await catalogOf(plugins, began);
+  checkVersions(began, catalog);
+  const fields = { ...readFields(raw, FIELD_NAMES, catalog), ...readShortcuts(raw) };
   const change = (config: RunConfig): RunConfig => {
     refuseChanges(config, { preset: raw.preset, method: raw.method, ...fields });
     return fields.data === undefined ? config : { ...config, data: fields.data };
   };
-  const result = await resumeRun({ folder, change, ...hooks });
+  const result = await resumeRun({ folder, catalog, change, ...hooks });
   return result && { result, folder };
 }
 

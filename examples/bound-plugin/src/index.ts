@@ -1,0 +1,17 @@
+import type { Plugin } from '@cert/trainer';
+import { leakyReluRules } from './leaky-relu.js';
+import { pooledMlp } from './pooled-mlp.js';
+import { zonotope } from './zonotope.js';
+
+export { leakyRelu, leakyReluRules } from './leaky-relu.js';
+export { pooledMlp } from './pooled-mlp.js';
+export { type Zonotope, type ZonotopeOptions, zonotope } from './zonotope.js';
+
+/** For `cert train --plugin`. */
+const plugin: Plugin = {
+  name: 'cert-plugin-zonotope',
+  ops: { leakyRelu: leakyReluRules },
+  boundMethods: { zonotope: zonotope() },
+  models: { 'pooled-mlp': pooledMlp },
+};
+export default plugin;

@@ -1,0 +1,28 @@
+import { crownIbpOf, extendRules, naturalPass, standardRules } from '@cert/bounds';
+import { boundMethodSuite, type Forward } from '@cert/testing';
+import { describe, it } from 'vitest';
+import { leakyRelu, leakyReluRules, zonotope } from '../src/index.js';
+
+const rules = extendRules(standardRules, { leakyRelu: leakyReluRules });
+const forward: Forward = (model, params, images, norm) => naturalPass(model, params, images, norm, rules.natural);
+const layers = [leakyRelu(0.1)];
+
+describe('leaky ReLU in the tables of the packages', () => {
+  const crownIbp = crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxation });
+  for (const suite of [
+    boundMethodSuite({ method: rules.ibp, forward, layers, ops: ['dense', 'conv2d', 'flatten'] }),
+    boundMethodSuite({ method: crownIbp, forward, layers, ops: ['dense', 'conv2d', 'flatten'], exactOn: 'output' }),
+  ]) {
+    for (const { name, run } of suite) it(name, run);
+  }
+});
+
+describe('zonotopes', () => {
+  // The inputs of the suite's nets have a generator for each element, so that affine nets are bounded exactly.
+  const suite = boundMethodSuite({ method: zonotope(), forward, layers, exactOn: 'affine' });
+  for (const { name, run } of suite) it(name, run);
+
+  // With few generators they are born deep in the nets, at different nodes of the branches.
+  const few = boundMethodSuite({ method: zonotope({ generators: 8 }), forward, layers, exactOn: 'layers' });
+  for (const { name, run } of few) it(`8 generators, ${name}`, run);
+});

@@ -1,0 +1,41 @@
+import type { Op, Tensor } from '@cert/core';
+import { type BackwardRule, type BackwardTable, extendBackward } from './backward.js';
+import { type CenterRadius, ibp } from './ibp.js';
+import { linearRelaxation } from './linear-relaxation.js';
+import { extend, type ForwardRule, type RuleTable } from './method.js';
+import { natural } from './natural.js';
+
+/** The rules of one op in each of the tables of {@link Rules}. Where one is missing, that method has no rule for the op. */
+export interface OpRules<K extends Op> {
+  /** The plain forward pass. */
+  readonly natural: ForwardRule<K, Tensor>;
+  /** Interval bounds. */
+  readonly ibp?: ForwardRule<K, CenterRadius>;
+  /** Linear bounds, backwards: for CROWN-IBP, CROWN and loss fusion. */
+  readonly linearRelaxation?: BackwardRule<K>;
+}
+
+/** Rules by op: what a plug-in that adds ops brings. */
+export type RulesByOp = { readonly [K in Op]?: OpRules<K> };
+
+/** The tables that training and evaluation walk a model with. */
+export interface Rules {
+  readonly natural: RuleTable<Tensor>;
+  readonly ibp: typeof ibp;
+  readonly linearRelaxation: BackwardTable;
+}
+
+/** The rules of the built-in ops. */
+export const standardRules: Rules = { natural, ibp, linearRelaxation };
+
+/** New tables with the rules of further ops; the given ones are unchanged. `extendRules(standardRules, { gelu: { natural, ibp } })` */
+export function extendRules(rules: Rules, ops: RulesByOp): Rules {
+  const entries = Object.entries(ops) as [Op, OpRules<Op>][];
+  const column = (table: keyof OpRules<Op>): object =>
+    Object.fromEntries(entries.flatMap(([op, { [table]: rule }]) => (rule === undefined ? [] : [[op, rule]])));
+  return {
+    natural: extend(rules.natural, column('natural')),
+    ibp: extend(rules.ibp, column('ibp')),
+    linearRelaxation: extendBackward(rules.linearRelaxation, column('linearRelaxation')),
+  };
+}

@@ -1,0 +1,116 @@
+import { CertError, dense, type Layer, linfBall, relu, sequential, tf } from '@cert/core';
+import { describe, expect, it } from 'vitest';
+import {
+  type BackwardStep,
+  crownIbpOf,
+  extend,
+  extendBackward,
+  extendRules,
+  ibp,
+  linearRelaxation,
+  natural,
+  naturalPass,
+  type Rows,
+  standardRules,
+} from './index.js';
+
+declare module '@cert/core' {
+  interface OpMap {
+    mirror: { attrs: object; params: never; stats: never };
+  }
+}
+
+const mirror: Layer<'mirror'> = { op: 'mirror', attrs: {}, infer: (shape) => ({ shape, params: {}, stats: {} }) };
+const model = sequential([3], [dense(4), mirror, relu(), dense(2)]);
+const params = {
+  dense1: { kernel: tf.ones([3, 4]), bias: tf.zeros([4]) },
+  dense2: { kernel: tf.ones([4, 2]), bias: tf.zeros([2]) },
+};
+const images = tf.fill([5, 3], 0.5);
+const box = linfBall(images, 0.1);
+const caught = (run: () => unknown): unknown => {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+};
+
+describe('a rule that gives a wrong shape is an error that names method, op, node and both shapes', () => {
+  it('natural', () => {
+    const wrong = extend(natural, { mirror: (_node, _params, _, x) => tf.expandDims(tf.neg(x), 2) });
+    expect(caught(() => naturalPass(model, params, images, {}, wrong))).toMatchObject({
+      code: 'shape-mismatch',
+      problem: 'natural: the rule for "mirror" (node "mirror1") gave a value of shape [5,4,1] instead of [5,4].',
+    });
+  });
+
+  it.each([
+    ['radius', { center: [5, 4], radius: [4] }, 'a radius of shape [4] instead of [5,4]'],
+    ['center', { center: [4, 5], radius: [5, 4] }, 'a center of shape [4,5] instead of [5,4]'],
+    ['both', { center: [5, 3], radius: [5, 3] }, 'a center of shape [5,3] instead of [5,4]'],
+  ])('ibp, %s', (_name, shapes, message) => {
+    const [center, radius] = [tf.zeros(shapes.center), tf.zeros(shapes.radius)];
+    const wrong = extend(ibp, { mirror: (_node, _params, _, x) => ({ ...x, center, radius }) });
+    expect(caught(() => wrong.bound(model, params, {}, box))).toMatchObject({
+      code: 'shape-mismatch',
+      problem: `ibp: the rule for "mirror" (node "mirror1") gave ${message}.`,
+    });
+  });
+
+  it('ibp, the last node', () => {
+    const last = sequential([3], [mirror]);
+    const wrong = extend(ibp, {
+      mirror: (_node, _params, _, x) => ({ center: tf.mean(x.center, 1), radius: x.radius }),
+    });
+    expect(caught(() => wrong.bound(last, {}, {}, box))).toMatchObject({
+      problem: 'ibp: the rule for "mirror" (node "mirror1") gave a center of shape [5] instead of [5,3].',
+    });
+  });
+
+  const backward = (step: (rows: Rows) => BackwardStep) => () => {
+    const forward = extend(ibp, { mirror: (_node, _params, _, x) => ({ center: tf.neg(x.center), radius: x.radius }) });
+    const table = extendBackward(linearRelaxation, { mirror: (_node, _params, _, rows) => step(rows) });
+    return crownIbpOf({ forward, backward: table }).bound(model, params, {}, box);
+  };
+  it.each<[string, (rows: Rows) => BackwardStep, string]>([
+    [
+      'rows',
+      ({ coefficients, count }) => ({ inputs: [{ coefficients: tf.expandDims(coefficients, 1), count }] }),
+      'rows on "dense1" of shape [10,1,4] instead of [10,4]',
+    ],
+    [
+      'another count',
+      ({ coefficients }) => ({ inputs: [{ coefficients, count: 1 }] }),
+      '1 rows on "dense1" instead of 2',
+    ],
+    ['no rows', () => ({ inputs: [] }), 'rows on 0 inputs instead of 1'],
+    ['a bias', (rows) => ({ inputs: [rows], bias: tf.zeros([5]) }), 'a bias of shape [5] instead of [5,2]'],
+  ])('backwards, %s', (_name, step, message) => {
+    expect(caught(backward(step))).toMatchObject({
+      code: 'shape-mismatch',
+      problem: `linearRelaxation: the rule for "mirror" (node "mirror1") gave ${message}.`,
+    });
+  });
+});
+
+describe('extendRules', () => {
+  it('adds an op to the tables that it has rules for, and leaves the given ones alone', () => {
+    const rules = extendRules(standardRules, {
+      mirror: {
+        natural: (_node, _params, _, x) => tf.neg(x),
+        ibp: (_node, _params, _, x) => ({ center: tf.neg(x.center), radius: x.radius }),
+      },
+    });
+    expect('mirror' in standardRules.ibp.rules).toBe(false);
+    expect(naturalPass(model, params, images, {}, rules.natural).output.shape).toEqual([5, 2]);
+    expect(rules.ibp.bound(model, params, {}, box).output.lower.shape).toEqual([5, 2]);
+    const crownIbp = crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxation });
+    const error = caught(() => crownIbp.bound(model, params, {}, box));
+    expect(error).toBeInstanceOf(CertError);
+    expect(error).toMatchObject({
+      problem: 'linearRelaxation has no backward rule for "mirror" (node "mirror1").',
+      cure: 'Add one: extendBackward(linearRelaxation, { mirror: rule }).',
+    });
+  });
+});

@@ -1,0 +1,46 @@
+import { merged, type OpRules, separated } from '@cert/bounds';
+import { type Layer, type Tensor, tf } from '@cert/core';
+
+// Every table of rules, and every node of a model, knows the op from here on.
+declare module '@cert/core' {
+  interface OpMap {
+    /** |x|. */
+    absolute: { attrs: object; params: never; stats: never };
+  }
+}
+
+/** A layer |x|. */
+export const absolute = (): Layer<'absolute'> => ({
+  op: 'absolute',
+  attrs: {},
+  infer: (shape) => ({ shape, params: {}, stats: {} }),
+});
+
+/** The rules of |x| for the plain pass, IBP and CROWN. */
+export const absoluteRules: OpRules<'absolute'> = {
+  natural: (_node, _params, _context, x) => tf.abs(x),
+
+  // On [lower, upper] the least |x| is 0 where the sign changes, and the largest is at one of the ends.
+  ibp(_node, _params, _context, { center, radius }) {
+    const [lower, upper] = [tf.sub(center, radius), tf.add(center, radius)];
+    const least = tf.add(tf.relu(lower), tf.relu(tf.neg(upper)));
+    const most = tf.maximum(tf.neg(lower), upper);
+    return { center: tf.mul(tf.add(least, most), 0.5), radius: tf.mul(tf.sub(most, least), 0.5) };
+  },
+
+  // |x| lies below its chord, and above the line through 0 with the chord's slope.
+  linearRelaxation(node, _params, { at }, rows) {
+    const { lower, upper } = at[node.inputs[0]!]!;
+    const width = tf.maximum(tf.sub(upper, lower), 1e-8);
+    const slope = tf.maximum(tf.minimum(tf.div(tf.add(lower, upper), width), 1), -1);
+    const intercept = tf.mul(tf.relu(upper), tf.sub(1, slope));
+    // A row with a negative coefficient takes the upper line, one with a positive coefficient the lower line.
+    const own = separated(rows);
+    const perRow = (x: Tensor) => tf.expandDims(x, 1);
+    const left = tf.mul(tf.minimum(own, 0), perRow(intercept));
+    return {
+      inputs: [merged(tf.mul(own, perRow(slope)))],
+      bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)),
+    };
+  },
+};
