@@ -15,12 +15,13 @@ const positive = (text: string): number => {
 
 const program = new Command('bench')
   .description('Times the compiled training step of the full method on random images; the peer runs in turns with it.')
-  .argument('[workloads...]', `which of ${Object.keys(workloads).join(', ')} (default: all)`)
+  .argument('[workloads...]', `which of ${Object.keys(workloads).join(', ')} (default: all but the large)`)
   .option('--json', 'print one JSON document instead of a table', false)
   .option('--steps <n>', 'timed steps in each run', positive, 8)
   .option('--warmup <n>', 'steps before them', positive, 2)
   .option('--rounds <n>', 'runs of each implementation, taken in turns', positive, 3)
   .option('--threads <n>', 'threads of both', positive, cpus().length)
+  .option('--device <name>', 'where ours runs', 'cpu')
   .option('--peer <script>', 'a PyTorch script with the options of the workloads that prints one line of JSON')
   .option('--python <command>', 'the Python that runs the peer (default: the first that can import torch)')
   .parse();
@@ -31,6 +32,7 @@ interface Options {
   readonly warmup: number;
   readonly rounds: number;
   readonly threads: number;
+  readonly device: string;
   readonly peer?: string;
   readonly python?: string;
 }
@@ -40,10 +42,12 @@ interface Run extends Timing {
   readonly waitShare: number;
   readonly compileMs: number;
   readonly traces: number;
+  /** What the device says it runs on. */
+  readonly device: string;
 }
 
 const options = program.opts<Options>();
-const names = program.args.length > 0 ? program.args : Object.keys(workloads);
+const names = program.args.length > 0 ? program.args : Object.keys(workloads).filter((name) => !workloads[name]!.large);
 for (const name of names) {
   if (!(name in workloads))
     program.error(`There is no workload "${name}". Workloads: ${Object.keys(workloads).join(', ')}.`);
@@ -52,7 +56,15 @@ for (const name of names) {
 /** One run in a process of its own, so that its peak memory is its own. */
 function timeOurs(name: string): Run {
   const timeStep = fileURLToPath(new URL('time-step.ts', import.meta.url));
-  const args = [...process.execArgv, timeStep, name, options.steps, options.warmup, options.threads].map(String);
+  const args = [
+    ...process.execArgv,
+    timeStep,
+    name,
+    options.steps,
+    options.warmup,
+    options.threads,
+    options.device,
+  ].map(String);
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${name} failed:\n${stderr}`);
   const out = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
@@ -61,6 +73,7 @@ function timeOurs(name: string): Run {
     firstMs: number;
     peakMiB: number;
     traces: number;
+    device: string;
   };
   const medianMs = median(out.times);
   const [stepped, waited] = [sum(out.times), sum(out.waits)];
@@ -71,6 +84,7 @@ function timeOurs(name: string): Run {
     peakMiB: out.peakMiB,
     compileMs: out.firstMs - medianMs,
     traces: out.traces,
+    device: out.device,
   };
 }
 
@@ -117,6 +131,7 @@ const results = names.map((name) => {
     waitShare: median(ours.map((run) => run.waitShare)),
     compileMs: median(ours.map((run) => run.compileMs)),
     traces: ours[0]!.traces,
+    device: ours[0]!.device,
   };
   if (peers.length === 0) return result;
   const other = overall(peers, batch);

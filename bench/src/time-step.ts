@@ -1,21 +1,26 @@
-/** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS [PROFILE]`. */
+/** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS DEVICE [PROFILE]`. */
 import { randomFillSync } from 'node:crypto';
 import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
 import { type Augmentation, type HostBatch, loadBatches } from '@cert/datasets';
 import { ibpInit } from '@cert/init';
-import { cpuDevice, type DeviceArray, disposeTree } from '@cert/jit';
+import { cpuDevice, type DeviceArray, disposeTree, openDevice, webgpuDevice } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
 import { workloads } from './workloads.js';
 
-const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
+const [name = '', steps = '5', warmup = '2', threads = '2', on = 'cpu', profile] = process.argv.slice(2);
 const workload = workloads[name]!;
 const { batch, epsilon, augment } = workload;
 
 const model = workload.model();
 const { inputShape } = model;
 const optimizer = adam();
-const device = await cpuDevice({ threads: Number(threads), ...(profile && { profile }) });
+const options = profile ? { profile } : {};
+const device = await (on === 'cpu'
+  ? cpuDevice({ threads: Number(threads), ...options })
+  : on === 'webgpu'
+    ? webgpuDevice(options)
+    : openDevice(on));
 const put = (tensor: Tensor) => device.put(tensor.dataSync() as Float32Array, tensor.shape);
 const tensors = initialState(model, ibpInit(model, 0), optimizer);
 let state = mapTree(put, tensors as unknown as Tree<Tensor>);
