@@ -1,5 +1,6 @@
 /**
- * Adds up the reports that the test runner left in every workspace and prints `N passed, N failed`, and the skipped tests by name.
+ * Adds up the reports that the test runner left in every workspace, with `--webgpu` that of `npm run test:webgpu` too, and prints
+ * `N passed, N failed`, and the skipped tests by name.
  * A workspace that has tests to run but left no report counts as a failure.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -13,6 +14,24 @@ const folders = read('package.json').workspaces.flatMap((pattern) => {
 });
 
 let [passed, failed, skipped] = [0, 0, 0];
+
+function add(folder, file) {
+  const report = read(file);
+  passed += report.numPassedTests;
+  failed += report.numFailedTests;
+  skipped += report.numPendingTests + report.numTodoTests;
+  for (const { assertionResults, status: suite, message, name } of report.testResults) {
+    // A file that does not load has no test that failed.
+    if (suite === 'failed' && assertionResults.length === 0) {
+      failed++;
+      console.log(`${folder}: failed: ${name}: ${message}`);
+    }
+    for (const { status, fullName } of assertionResults) {
+      if (status !== 'passed') console.log(`${folder}: ${status}: ${fullName}`);
+    }
+  }
+}
+
 for (const folder of folders) {
   const manifest = join(folder, 'package.json');
   if (!existsSync(manifest) || read(manifest).scripts?.test === undefined) continue;
@@ -22,15 +41,9 @@ for (const folder of folders) {
     failed++;
     continue;
   }
-  const report = read(file);
-  passed += report.numPassedTests;
-  failed += report.numFailedTests;
-  skipped += report.numPendingTests + report.numTodoTests;
-  for (const { assertionResults } of report.testResults) {
-    for (const { status, fullName } of assertionResults) {
-      if (status !== 'passed') console.log(`${folder}: ${status}: ${fullName}`);
-    }
-  }
+  add(folder, file);
 }
+const webgpu = join('.reports', 'webgpu.json');
+if (process.argv.includes('--webgpu') && existsSync(webgpu)) add('webgpu', webgpu);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 if (failed > 0 || passed === 0) process.exitCode = 1;

@@ -32,10 +32,10 @@ const overall = (runs: readonly Timing[], batch: number): Overall => {
 };
 
 function timeOurs(name: string, options: Options) {
-  const { times, waits, compileMs, peakMiB, traces } = runSteps(name, options);
+  const { times, waits, compileMs, peakMiB, traces, device } = runSteps(name, options);
   const medianMs = median(times);
   const waitShare = sum(waits) / (sum(times) + sum(waits));
-  return { medianMs, minMs: Math.min(...times), peakMiB, waitShare, compileMs, traces };
+  return { medianMs, minMs: Math.min(...times), peakMiB, waitShare, compileMs, traces, device };
 }
 
 /** Times workloads, in turns with the peer. */

@@ -12,6 +12,7 @@ export interface Options {
   readonly warmup: number;
   readonly rounds: number;
   readonly threads: number;
+  readonly device: string;
   readonly peer?: string;
   readonly python?: string;
   readonly profile: boolean;
@@ -37,12 +38,16 @@ const POINTS = points.map(({ name }) => name);
 export function readOptions(): { readonly names: readonly string[]; readonly options: Options } {
   const program = new Command('bench')
     .description('Times the compiled training step on random images; the peer runs in turns with it.')
-    .argument('[workloads...]', `which of ${WORKLOADS.join(', ')} (default: all); or of the points of --scaling`)
+    .argument(
+      '[workloads...]',
+      `which of ${WORKLOADS.join(', ')} (default: all but the large); or of the points of --scaling`,
+    )
     .option('--json', 'print one JSON document instead of a table', false)
     .option('--steps <n>', 'timed steps in each run', positive, 8)
     .option('--warmup <n>', 'steps before them', positive, 2)
     .option('--rounds <n>', 'runs of each implementation, taken in turns', positive, 3)
     .option('--threads <n>', 'threads of both', positive, cpus().length)
+    .option('--device <name>', 'where ours runs', 'cpu')
     .option('--peer <script>', 'a PyTorch script with the options of the workloads that prints one line of JSON')
     .option('--python <command>', 'the Python that runs the peer (default: the first that can import torch)')
     .option('--profile', "where the time of a step goes, by ONNX Runtime's own profiler", false)
@@ -55,7 +60,12 @@ export function readOptions(): { readonly names: readonly string[]; readonly opt
     .addOption(new Option('--svg <file>', 'draw the figure of --scaling').implies({ scaling: true }))
     .parse();
   const options = program.opts<Options>();
-  const names = program.args.length > 0 ? program.args : options.scaling ? POINTS : WORKLOADS;
+  const names =
+    program.args.length > 0
+      ? program.args
+      : options.scaling
+        ? POINTS
+        : WORKLOADS.filter((name) => !workloads[name]!.large);
   for (const name of names) {
     if (options.scaling && !POINTS.includes(name))
       program.error(`There is no point "${name}" of --scaling. Points: ${POINTS.join(', ')}.`);

@@ -6,6 +6,7 @@ export interface StepSettings {
   readonly steps: number;
   readonly warmup: number;
   readonly threads: number;
+  readonly device: string;
 }
 
 /** What `time-step.ts` prints: milliseconds of every timed step, and what belongs to the whole process. */
@@ -23,6 +24,8 @@ export interface Steps {
   readonly nodes: number;
   readonly peakMiB: number;
   readonly traces: number;
+  /** What the device says it runs on. */
+  readonly device: string;
 }
 
 /**
@@ -30,9 +33,11 @@ export interface Steps {
  *
  * @param profile where ONNX Runtime's profile goes: a prefix of file names; `<profile>.onnx` is the model
  */
-export function runSteps(name: string, { steps, warmup, threads }: StepSettings, profile?: string): Steps {
+export function runSteps(name: string, { steps, warmup, threads, device }: StepSettings, profile?: string): Steps {
   const timeStep = fileURLToPath(new URL('time-step.ts', import.meta.url));
-  const args = [timeStep, name, steps, warmup, threads, ...(profile === undefined ? [] : [profile])].map(String);
+  const args = [timeStep, name, steps, warmup, threads, device, ...(profile === undefined ? [] : [profile])].map(
+    String,
+  );
   const { stdout, stderr, status } = spawnSync(process.execPath, [...process.execArgv, ...args], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${name} failed:\n${stderr}`);
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Steps;

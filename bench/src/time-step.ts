@@ -1,17 +1,17 @@
-/** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS [PROFILE]`. */
+/** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS DEVICE [PROFILE]`. */
 import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
 import { type Augmentation, type HostBatch, loadBatches } from '@cert/datasets';
 import { ibpInit } from '@cert/init';
-import { cpuDevice, type DeviceArray, disposeTree } from '@cert/jit';
+import { cpuDevice, cudaDevice, type DeviceArray, disposeTree, openDevice, webgpuDevice } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
 import onnxProto from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { findWorkload } from './find-workload.js';
 
-const [name = '', steps = '5', warmup = '2', threads = '2', profile] = process.argv.slice(2);
+const [name = '', steps = '5', warmup = '2', threads = '2', on = 'cpu', profile] = process.argv.slice(2);
 const workload = findWorkload(name)!;
 const { batch, epsilon, augment } = workload;
 const { objective = robustObjective(), regularizers = [tightness(), reluBalance()] } = workload;
@@ -31,16 +31,22 @@ const load = async (): Promise<typeof ort> => {
   };
   return { ...ort, InferenceSession: { create } as typeof ort.InferenceSession };
 };
-const device = await cpuDevice({
+const options = {
   load,
-  threads: Number(threads),
-  onModel(bytes) {
+  onModel(bytes: Uint8Array) {
     traced = performance.now();
     nodes = onnxProto.onnx.ModelProto.decode(bytes).graph?.node?.length ?? 0;
     if (profile) writeFileSync(`${profile}.onnx`, bytes);
   },
   ...(profile && { profile }),
-});
+};
+const device = await (on === 'cpu'
+  ? cpuDevice({ threads: Number(threads), ...options })
+  : on === 'webgpu'
+    ? webgpuDevice(options)
+    : on === 'cuda'
+      ? cudaDevice(options)
+      : openDevice(on));
 const put = (tensor: Tensor) => {
   const array = device.put(tensor.dataSync() as Float32Array, tensor.shape);
   tensor.dispose();

@@ -17,6 +17,8 @@ export interface Workload {
   readonly peer?: readonly string[];
   /** Loads a new minibatch for each step from as many images as CIFAR-10 has, and augments it; without, all steps share one. */
   readonly augment?: Augmentation;
+  /** Too large for a processor: run only when it is named. */
+  readonly large?: true;
 }
 
 const cnn = (
@@ -56,4 +58,5 @@ export const workloads: { readonly [name: string]: Workload } = {
     epsilon: 8 / 255,
     augment: { flip: true, crop: 2 },
   },
+  'cifar-w64-b128': { ...cnn([32, 32, 3], 8 / 255, 128, 64, 512), large: true },
 };

@@ -1,4 +1,4 @@
-import { CertError, type Tensor, type Tensor1D, type Tensor2D, tf } from '@cert/core';
+import { CertError, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { eagerDevice } from './eager.js';
 import { cpuDevice, disposeTree, openDevice, readTree } from './index.js';
@@ -113,6 +113,20 @@ describe('a compiled function', () => {
       count: Int32Array.of(0),
     });
   });
+});
+
+it('an empty batch has the shapes that it has eagerly', async () => {
+  const f = (x: Tensor, w: Tensor) => {
+    const [left, right] = tf.split(x, 2, 3);
+    const both = tf.concat([tf.conv2d(left as Tensor4D, w as Tensor4D, 1, 1), tf.relu(right!)], 3);
+    return { both, rows: tf.mean(both, [1, 2]), sum: tf.sum(both) };
+  };
+  for (const on of [device, eagerDevice()]) {
+    const out = await on.jit(f)(on.put(new Float32Array(0), [0, 3, 3, 2]), on.put(new Float32Array(18), [3, 3, 1, 2]));
+    expect(Object.values(out).map(({ shape }) => shape)).toEqual([[0, 3, 3, 3], [0, 3], []]);
+    expect(await out.sum.data()).toEqual(Float32Array.of(0));
+    expect(await out.both.data()).toHaveLength(0);
+  }
 });
 
 describe('errors say what happened, where, and the cure', () => {

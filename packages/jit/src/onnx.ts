@@ -9,6 +9,7 @@ import {
   type Primitive,
   type Reduction,
   sameShape,
+  sizeOf,
   type Unary,
   type Value,
   type ValueOf,
@@ -357,6 +358,11 @@ export function toOnnx(
   for (const value of schedule(graph)) {
     if (value.op === 'input') {
       e.bind(value, inputName(value.attrs.index));
+      continue;
+    }
+    // Nothing is computed for an empty result; not every kernel of every provider takes empty tensors.
+    if (sizeOf(value.shape) === 0) {
+      e.bind(value, e.constant(new Uint8Array(0), value.shape, value.dtype));
       continue;
     }
     e.site = value.site ?? '';

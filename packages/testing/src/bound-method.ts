@@ -16,7 +16,15 @@ import { type ConformanceCase, type Forward, failure } from './conformance.js';
 import { affineNets, affineRange, checkExact, cornerRange, reluNets, singleLayers } from './exactness.js';
 import { checkGradient } from './gradient.js';
 import { evaluate, sizeOf } from './host.js';
-import { type BoundCall, boundTensors, forwardTensors, hostBounds, margins, OUTPUT } from './host-bounds.js';
+import {
+  type BoundCall,
+  boundTensors,
+  type EvaluateBounds,
+  forwardTensors,
+  hostBounds,
+  margins,
+  OUTPUT,
+} from './host-bounds.js';
 import {
   disposeSample,
   drawImages,
@@ -50,6 +58,8 @@ export interface BoundMethodSuiteOptions {
   readonly tightMargins?: boolean;
   /** Whether gradients are compared with finite differences; default true. */
   readonly differentiable?: boolean;
+  /** Where bounds are computed, for checks of their values; default: eagerly, on the current backend of TensorFlow.js. */
+  readonly evaluateBounds?: EvaluateBounds;
   readonly seed?: number;
 }
 
@@ -61,12 +71,11 @@ export interface BoundMethodSuiteOptions {
  * @example for (const { name, run } of boundMethodSuite({ method: ibp, forward: naturalPass })) it(name, run);
  */
 export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceCase[] {
-  const { method, forward, ops, layers = [], exactOn = 'layers', tightMargins = true, differentiable = true } = options;
-  const seed = options.seed ?? 0;
+  const { method, ops, layers = [], exactOn = 'layers', tightMargins = true, differentiable = true } = options;
   const nets = [...sampleModels(ops), ...layers.flatMap(modelsAround)];
   const onNet = (what: string, net: NamedModel, check: (setting: Setting) => Promise<void>): ConformanceCase => ({
     name: `${method.name}: ${what} (${net.name})`,
-    run: () => withSetting(method, forward, net, seed, check),
+    run: () => withSetting(options, net, check),
   });
 
   const whole = exactOn === 'affine' || exactOn === 'output';
@@ -93,9 +102,7 @@ export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceC
 }
 
 /** A net with parameters, images and boxes around them. */
-interface Setting extends Sample {
-  readonly method: BoundMethod;
-  readonly forward: Forward;
+interface Setting extends Sample, Pick<BoundMethodSuiteOptions, 'method' | 'forward' | 'evaluateBounds'> {
   readonly net: NamedModel;
   readonly images: Tensor;
   readonly boxes: readonly NamedBox[];
@@ -105,18 +112,17 @@ interface Setting extends Sample {
 const batch = 3;
 
 async function withSetting(
-  method: BoundMethod,
-  forward: Forward,
+  { method, forward, evaluateBounds, seed = 0 }: BoundMethodSuiteOptions,
   net: NamedModel,
-  seed: number,
   check: (setting: Setting) => Promise<void>,
 ): Promise<void> {
+  const where = evaluateBounds && { evaluateBounds };
   const rng = rngFor(seed, net.name);
   const sample = drawSample(net.model, rng);
   const images = drawImages(net.model, batch, rng);
   const boxes = drawBoxes(images, rng);
   try {
-    await check({ ...sample, method, forward, net, images, boxes, rng });
+    await check({ ...sample, ...where, method, forward, net, images, boxes, rng });
   } finally {
     disposeSample(sample);
     images.dispose();
@@ -124,7 +130,8 @@ async function withSetting(
   }
 }
 
-const callOf = ({ method, net, params, norm }: Setting, box: IntervalTensor): BoundCall => ({
+const callOf = ({ method, net, params, norm, evaluateBounds }: Setting, box: IntervalTensor): BoundCall => ({
+  ...(evaluateBounds && { evaluateBounds }),
   method,
   model: net.model,
   params,

@@ -22,15 +22,33 @@ export interface HostBox {
 /** The place of a model's output among the bounds: the logits, or the specification's rows. */
 export const OUTPUT = '(output)';
 
-/** Everything that one call of a bound method takes. */
-export interface BoundCall {
-  readonly method: BoundMethod;
-  readonly model: Model;
+/** The tensors that a call of a bound method takes. */
+export type CallTensors = {
   readonly params: Params;
   readonly norm: BatchNormStats;
   readonly box: IntervalTensor;
   readonly spec?: Spec;
+};
+
+/**
+ * Where bounds are computed. `bounds` reads no value and depends on the model alone, so that it may be compiled once for each model;
+ * it returns named tensors, whose values are asked for.
+ */
+export type EvaluateBounds = (
+  model: Model,
+  bounds: (tensors: CallTensors) => { readonly [name: string]: Tensor },
+  tensors: CallTensors,
+) => Promise<{ readonly [name: string]: Values }>;
+
+/** Everything that one call of a bound method takes. */
+export interface BoundCall extends CallTensors {
+  readonly method: BoundMethod;
+  readonly model: Model;
+  /** Default: eagerly, on the current backend of TensorFlow.js. */
+  readonly evaluateBounds?: EvaluateBounds;
 }
+
+const eagerly: EvaluateBounds = (_, bounds, tensors) => evaluate(() => bounds(tensors));
 
 /** Calls the method and returns its bounds as tensors by name: `node/lower`, `node/upper`, and {@link OUTPUT}. */
 export function boundTensors(call: BoundCall, where: string): { readonly [name: string]: Tensor } {
@@ -74,7 +92,11 @@ export function boundTensors(call: BoundCall, where: string): { readonly [name: 
 
 /** The bounds at every node in graph order, {@link OUTPUT} last. Frees every tensor. */
 export async function hostBounds(call: BoundCall, where: string): Promise<Map<string, HostBox>> {
-  const values = await evaluate(() => boundTensors(call, where));
+  const { method, model, params, norm, box, spec, evaluateBounds = eagerly } = call;
+  const values = await evaluateBounds(model, (tensors) => boundTensors({ method, model, ...tensors }, where), {
+    ...{ params, norm, box },
+    ...(spec && { spec }),
+  });
   const nodes = [INPUT, ...call.model.nodes.slice(0, -1).map((node) => node.name), OUTPUT];
   return new Map(nodes.map((node) => [node, { lower: values[`${node}/lower`]!, upper: values[`${node}/upper`]! }]));
 }

@@ -38,9 +38,9 @@ const axisOf = (axis: unknown, rank: number): number => ((axis as number) + rank
 export const movement: { readonly [kernel: string]: Lowering } = {
   BroadcastTo: (build, { x }, { shape }) => build.expand(x!, shape as number[]),
   Concat(build, inputs, { axis }) {
-    const xs = Object.values(inputs).filter((x) => sizeOf(x.shape) > 0);
-    if (xs.length === 0) return Object.values(inputs)[0]!;
-    return build.concat(xs, axisOf(axis, xs[0]!.shape.length));
+    const all = Object.values(inputs);
+    const filled = all.filter((x) => sizeOf(x.shape) > 0);
+    return build.concat(filled.length === 0 ? all : filled, axisOf(axis, all[0]!.shape.length));
   },
   ExpandDims(build, { input }, { dim }) {
     const shape = [...input!.shape];

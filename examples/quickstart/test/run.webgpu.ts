@@ -1,0 +1,33 @@
+/** The quickstart on WebGPU: one epoch of a few images, as a software adapter takes seconds for a step. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+
+it('trains on webgpu what it trains on cpu', async () => {
+  const place = await mkdtemp(join(tmpdir(), 'cert-quickstart-webgpu-'));
+  const train = async (device: string) => {
+    const cwd = join(place, device);
+    await mkdir(cwd);
+    const options = ['--epochs', '1', '--limit', '8', '--device', device];
+    await promisify(execFile)('npm', ['start', '--silent', '--prefix', folder, '--', ...options], { cwd });
+    const run = join(cwd, 'runs', 'digits-quick-fast-seed0');
+    const summary = JSON.parse(await readFile(join(run, 'summary.json'), 'utf8'));
+    const [line] = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n').slice(-1);
+    return { summary, metrics: JSON.parse(line!) };
+  };
+  const [gpu, cpu] = [await train('webgpu'), await train('cpu')];
+  await rm(place, { recursive: true });
+  expect(gpu.summary.device).toBe('webgpu');
+  for (const name of ['standardError', 'pgdError', 'verifiedError']) {
+    expect(gpu.summary[name], name).toBe(cpu.summary[name]);
+  }
+  for (const name of ['loss', 'naturalLoss', 'tightness', 'relu-balance']) {
+    expect(gpu.metrics[name], name).toBeCloseTo(cpu.metrics[name], 4);
+  }
+}, 170_000);

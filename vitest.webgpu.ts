@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+import preset from './vitest.preset.ts';
+
+/**
+ * The tests that `npm run test:webgpu` runs on WebGPU: some that run on the CPU otherwise, and those in `*.webgpu.ts`. The slowest
+ * come first.
+ */
+export default defineConfig({
+  ...preset,
+  test: {
+    ...preset.test,
+    include: [
+      'golden/src/golden.test.ts',
+      'packages/jit/src/{jit,kernels}.test.ts',
+      'packages/trainer/src/{compiled-steps,not-finite.device}.test.ts',
+      'packages/trainer/src/*.webgpu.ts',
+      'examples/quickstart/test/*.webgpu.ts',
+    ],
+    env: { CERT_TEST_DEVICE: 'webgpu' },
+    testTimeout: 170_000,
+    outputFile: { json: '.reports/webgpu.json' },
+  },
+});
