@@ -17,6 +17,7 @@ export interface Comparison extends Overall {
   readonly waitShare: number;
   readonly compileMs: number;
   readonly traces: number;
+  readonly device: string;
   readonly peer?: Overall & { readonly version: string };
   readonly speedOverPeer?: { readonly byMedian: number; readonly byMinimum: number };
 }
@@ -64,6 +65,7 @@ export function compare(names: readonly string[], options: Options): Comparison[
       waitShare: median(ours.map((run) => run.waitShare)),
       compileMs: median(ours.map((run) => run.compileMs)),
       traces: ours[0]!.traces,
+      device: ours[0]!.device,
     };
     if (peers.length === 0) return result;
     const other = overall(peers, batch);
