@@ -153,6 +153,35 @@ describe.skipIf(block === undefined)('convolutions on blocked images', () => {
   });
 });
 
+describe.skipIf(block === undefined)('sums of scaled tensors', () => {
+  const shape = [192, 176];
+  const step = (p: Tensor, m: Tensor, g: Tensor, rate: Tensor) => {
+    const mean = tf.add(tf.mul(m, 0.9), tf.mul(g, tf.mul(rate, 0.1)));
+    return [mean, tf.sub(tf.sub(p, tf.mul(mean, rate)), tf.add(tf.neg(g), 0.25))];
+  };
+
+  it('take a pass for each factor, whatever the shape, and give the same numbers', async () => {
+    const values = compiled(step as never, [shape, shape, shape, []]);
+    // The mean: m, then g added. The rest: mean, with 0.25 and p + g.
+    const wide = values.filter(
+      (value) => value.shape.reduce((a, b) => a * b, 1) === 192 * 176 && value.op !== 'reshape',
+    );
+    expect(wide.filter(({ op }) => op === 'blockedConv')).toHaveLength(3);
+    expect(wide.filter(({ op }) => op === 'binary')).toHaveLength(1);
+    const inputs = [shape, shape, shape].map(normal);
+    const results: Float32Array[][] = [];
+    for (const device of [eager, blocked]) {
+      const [p, m, g] = inputs.map((input) => device.put(input, shape));
+      const out = await device.jit(step)(p!, m!, g!, device.put(Float32Array.of(0.3), []));
+      results.push((await readTree(out)) as unknown as Float32Array[]);
+    }
+    results[0]!.forEach((expected, i) => {
+      const worst = expected.reduce((w, value, j) => Math.max(w, Math.abs(value - results[1]![i]![j]!)), 0);
+      expect(worst).toBeLessThan(2e-6);
+    });
+  });
+});
+
 describe('the size of a block', () => {
   it('is what the kernels take, or unknown', () => {
     expect([undefined, 4, 8, 16]).toContain(block);

@@ -84,7 +84,12 @@ function combination(
 
 const negated = (build: Builder, { terms, shifts, passes }: Combination): Combination => ({
   passes,
-  terms: terms.map(({ x, factor }) => ({ x, factor: factor ? build.unary('neg', factor) : build.scalar(-1) })),
+  terms: terms.map(({ x, factor }) => {
+    if (factor === undefined) return { x, factor: build.scalar(-1) };
+    return factor.op === 'const' && factor.data!.length === 1 && factor.data![0] === -1
+      ? { x }
+      : { x, factor: build.unary('neg', factor) };
+  }),
   shifts: shifts.map((x) => build.unary('neg', x)),
 });
 
