@@ -7,7 +7,7 @@ export STEP_SCRIPT
 shift
 cd "$(dirname "$0")/../.."
 workloads=("$@")
-[ $# -eq 0 ] && workloads=(mnist-w64 cifar-w64-b128)
+[ $# -eq 0 ] && workloads=(mnist-w64 cifar-w64-b128 wrn8)
 gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1 | tr '[:upper:] ' '[:lower:]-')
 
 npm run --silent test:webgpu
