@@ -10,10 +10,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const HOUR = 3_600_000;
 
-/** Without what the npm that runs this test tells its scripts. */
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/.test(name)),
-);
+/** Without what the npm that runs this test tells its scripts, and without colors, which continuous integration asks for. */
+const env = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(npm_(?!config_(registry|cache|userconfig)$)|FORCE_COLOR$)/.test(name),
+    ),
+  ),
+  NO_COLOR: '1',
+};
 const run = (cwd: string, command: string, ...args: string[]) =>
   promisify(execFile)(command, args, { cwd, env, timeout: HOUR, maxBuffer: 2 ** 26 });
 
