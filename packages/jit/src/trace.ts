@@ -212,15 +212,20 @@ function constant(builder: Builder, values: BackendValues, shape: readonly numbe
       'Compiled functions know float32, int32 and bool.',
     );
   }
-  const data: HostArray =
-    dtype === 'float32'
-      ? Float32Array.from(values as Float32Array)
-      : dtype === 'int32'
-        ? Int32Array.from(values as Int32Array)
-        : Uint8Array.from(values as Uint8Array);
-  // tf.ones and tf.zeros of a large shape: one number, broadcast.
-  if (sizeOf(shape) > 1 && data.every((x) => x === data[0])) {
-    return builder.expand(builder.const(data.slice(0, 1), [], dtype), shape);
-  }
+  const numbers = values as HostArray;
+  // tf.ones and tf.zeros of a large shape, which gradients of sums and means make: one number, broadcast.
+  const uniform = sizeOf(shape) > 1 && isUniform(numbers);
+  const data = copy(uniform ? numbers.subarray(0, 1) : numbers, dtype);
+  if (uniform) return builder.expand(builder.const(data, [], dtype), shape);
   return builder.const(data, shape, dtype);
 }
+
+function isUniform(values: HostArray): boolean {
+  const [first] = values;
+  for (let i = 1; i < values.length; i++) if (values[i] !== first) return false;
+  return true;
+}
+
+/** New arrays of arrays, not `from`, which takes a hundred times as long. */
+const copy = (values: HostArray, dtype: DType): HostArray =>
+  dtype === 'float32' ? new Float32Array(values) : dtype === 'int32' ? new Int32Array(values) : new Uint8Array(values);
