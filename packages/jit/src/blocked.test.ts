@@ -153,6 +153,22 @@ describe.skipIf(block === undefined)('convolutions on blocked images', () => {
   });
 });
 
+describe.skipIf(block === undefined)('what is not finite', () => {
+  it.each([3, 1])('stays so through a convolution of %i pixels, a scale, a shift and a ReLU', async (k) => {
+    const f: Program = (x, w, v) => tf.relu(tf.add(tf.mul(tf.conv2d(x, w, 1, 'same'), v), v));
+    const step = blocked.jit(f as (x: Tensor, w: Tensor, v: Tensor) => Tensor);
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const x = new Float32Array(4 * 4 * 16).fill(1);
+      x[5 * 16] = bad;
+      const put = (values: Float32Array, shape: number[]) => blocked.put(values, shape);
+      const w = put(new Float32Array(k * k * 16 * 16).fill(0.1), [k, k, 16, 16]);
+      const out = await step(put(x, [1, 4, 4, 16]), w, put(new Float32Array(16).fill(0.5), [16]));
+      const reached = [...(await out.data())].filter((value) => Object.is(value, bad));
+      expect(reached).toHaveLength(k * k * 16);
+    }
+  });
+});
+
 describe.skipIf(block === undefined)('sums of scaled tensors', () => {
   const shape = [192, 176];
   const step = (p: Tensor, m: Tensor, g: Tensor, rate: Tensor) => {
