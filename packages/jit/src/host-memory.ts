@@ -67,9 +67,7 @@ function allocate(pool: Pool, shape: Shape, dtype: DType): HostArray {
  * new arrays that nobody wants: for large nets a third of the time of a step. It converts outputs in order and stops at one that it
  * cannot convert, which {@link EMPTY} is.
  */
-function unlessOfEmpty(error: unknown): void {
-  if (!(error instanceof Error && error.message.includes('Non tensor type'))) throw error;
-}
+const isOfEmpty = (error: unknown): boolean => error instanceof Error && error.message.includes('Non tensor type');
 
 /** Arrays in the memory of this process; what was disposed is used again for results of the same size. */
 export function hostMemory(ort: typeof Ort): Memory<HostMemoryArray> {
@@ -92,7 +90,13 @@ export function hostMemory(ort: typeof Ort): Memory<HostMemoryArray> {
         ({ shape, dtype }) => new HostMemoryArray(shape, dtype, allocate(pool, shape, dtype), pool),
       );
       const fetches = Object.fromEntries(results.map((array, i) => [outputName(i), tensor(array)]));
-      await session.run(feeds, { [EMPTY]: null, ...fetches }).catch(unlessOfEmpty);
+      try {
+        await session.run(feeds, { [EMPTY]: null, ...fetches });
+      } catch (error) {
+        if (isOfEmpty(error)) return results;
+        for (const array of results) array.dispose();
+        throw error;
+      }
       return results;
     },
     release: (session) => session.release(),

@@ -130,11 +130,12 @@ it('an empty batch has the shapes that it has eagerly', async () => {
 });
 
 describe('errors say what happened, where, and the cure', () => {
-  it('a run that fails', async () => {
+  it('a run that fails, which leaves nothing behind', async () => {
     const cpu = await cpuDevice();
     const step = cpu.jit((x: Tensor, i: Tensor) => tf.gather(x, i as Tensor1D));
     const [x, i] = [cpu.put(Float32Array.of(1, 2), [2]), cpu.put(Int32Array.of(7), [1])];
     await expect(step(x, i)).rejects.toThrow(/indices element out of data bounds/);
+    expect(cpu.live).toBe(2);
     await cpu.dispose();
   });
 
