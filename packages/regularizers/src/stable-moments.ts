@@ -50,16 +50,19 @@ export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor):
   };
 }
 
+/** What the way back needs. */
+type Saved = readonly [
+  mean: Tensor,
+  active: Tensor,
+  inactive: Tensor,
+  ofActive: Tensor,
+  ofInactive: Tensor,
+  activeSum: Tensor,
+  inactiveSum: Tensor,
+];
+
 function gradient(dy: Tensor, saved: readonly Tensor[], n: number): Tensor {
-  const [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum] = saved as [
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
+  const [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum] = saved as Saved;
   const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(dy) as [Tensor, Tensor, Tensor, Tensor];
   const throughMean = tf.add(tf.mul(activeSpread, activeSum), tf.mul(inactiveSpread, inactiveSum));
   const terms = [

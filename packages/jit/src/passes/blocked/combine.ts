@@ -2,6 +2,7 @@ import type { Shape } from '@cert/core';
 import type { Builder } from '../../builder.js';
 import { type Graph, sameShape, sizeOf, type Value, type ValueOf } from '../../ir.js';
 import { type Rule, readers } from '../../rewrite.js';
+import { isChannelVector } from './fuse.js';
 
 /** factor * x, or x where there is no factor; a factor is a number or one for each channel. */
 interface Term {
@@ -94,11 +95,7 @@ const negated = (build: Builder, { terms, shifts, passes }: Combination): Combin
 });
 
 /** A number, or one for each channel of a blocked image. */
-function isFactor(x: Value, { shape }: Value): boolean {
-  if (sizeOf(x.shape) === 1) return true;
-  if (shape.length !== 5 || x.shape.length !== 5) return false;
-  return x.shape[1] === shape[1] && x.shape[4] === shape[4] && sizeOf(x.shape) === shape[1]! * shape[4]!;
-}
+const isFactor = (x: Value, value: Value): boolean => sizeOf(x.shape) === 1 || isChannelVector(x, value);
 
 /** How many passes {@link emit} makes of it. */
 function passesOf({ terms, shifts }: Combination): number {

@@ -22,7 +22,9 @@ export function blockedFusion(graph: Graph): Rule {
   };
 }
 
-const isChannelVector = (x: Value, { shape }: Value): boolean =>
+/** Whether x has one number for each channel of a blocked image. */
+export const isChannelVector = (x: Value, { shape }: Value): boolean =>
+  shape.length === 5 &&
   x.shape.length === 5 &&
   x.shape[1] === shape[1] &&
   x.shape[4] === shape[4] &&
