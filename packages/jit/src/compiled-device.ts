@@ -3,7 +3,8 @@ import type * as Ort from 'onnxruntime-node';
 import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from './array-checks.js';
 import type { Device, DeviceArray, DeviceFunction, DType, HostArray, OnDevice } from './device.js';
 import type { Graph } from './ir.js';
-import { type Dialect, toOnnx } from './onnx.js';
+import { toOnnx } from './onnx.js';
+import type { Dialect } from './onnx-emitter.js';
 import { optimize, type Target } from './passes/index.js';
 import { type ArraySpec, trace } from './trace.js';
 

@@ -5,7 +5,8 @@ import type { Device } from './device.js';
 import { mayHaveNvidia } from './hardware.js';
 import { hostMemory } from './host-memory.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
-import { type Dialect, identityModel } from './onnx.js';
+import { identityModel } from './onnx.js';
+import type { Dialect } from './onnx-emitter.js';
 
 /** Settings of the CUDA device. */
 export interface CudaOptions extends CompiledOptions {

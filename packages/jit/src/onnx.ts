@@ -17,8 +17,6 @@ import {
 import { CPU, type Dialect, Emitter, Float32, TYPE } from './onnx-emitter.js';
 import { schedule } from './rewrite.js';
 
-export type { Dialect };
-
 const { onnx } = onnxProto;
 const OPSET = 18;
 

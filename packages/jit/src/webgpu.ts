@@ -5,7 +5,8 @@ import type { Device } from './device.js';
 import { gpuMemory } from './gpu-memory.js';
 import { softwareAdapter } from './hardware.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
-import { type Dialect, identityModel } from './onnx.js';
+import { identityModel } from './onnx.js';
+import type { Dialect } from './onnx-emitter.js';
 
 /** Settings of the WebGPU device. */
 export interface WebgpuOptions extends CompiledOptions {
