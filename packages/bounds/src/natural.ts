@@ -1,4 +1,4 @@
-import { type BatchNormStats, INPUT, type Model, type Moments, type Params, type Tensor, tf } from '@cert/core';
+import { type BatchNormStats, INPUT, type Model, type Moments, mean, type Params, type Tensor, tf } from '@cert/core';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { applyRule, type Context, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
 
@@ -78,7 +78,7 @@ export function naturalPass(
 /** Mean and biased variance over every axis but the last, in two passes (E[x^2] - E[x]^2 cancels). */
 export function batchMoments(x: Tensor): Moments {
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
-  return { mean: tf.mean(x, axes), variance: variance(x) };
+  return { mean: mean(x, axes), variance: variance(x) };
 }
 
 /**

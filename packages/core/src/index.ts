@@ -21,6 +21,7 @@ export {
   radiusOf,
 } from './interval.js';
 export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
+export { mean } from './mean.js';
 export {
   checkModel,
   type GraphBuilder,

@@ -2,6 +2,7 @@ import {
   type Bounds,
   type IntervalTensor,
   type Model,
+  mean,
   type Regularizer,
   radiusOf,
   reluInputs,
@@ -50,7 +51,7 @@ export function tightnessReport(
   const inputRadius = tf.mean(radiusOf(context.input)) as Scalar;
   const layers: { [node: string]: LayerTightness } = {};
   for (const node of reluInputs(context.model)) {
-    const meanRadius = tf.mean(radiusOf(context.bounds.at[node]!)) as Scalar;
+    const meanRadius = mean(radiusOf(context.bounds.at[node]!)) as Scalar;
     const ratio = tf.div(inputRadius, tf.maximum(meanRadius, smallest)) as Scalar;
     layers[node] = { meanRadius, ratio, loss: tf.div(tf.relu(tf.sub(tolerance, ratio)), tolerance) as Scalar };
   }
