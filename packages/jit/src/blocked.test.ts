@@ -18,6 +18,10 @@ afterAll(async () => {
   for (const device of [eager, blocked, plain]) await device.dispose();
 });
 
+/** Names a suite; where it is skipped, with the reason. */
+const suite = (name: string) =>
+  block === undefined ? `${name} (skipped: no kernels for blocks of channels on this processor)` : name;
+
 const rng = createRng(3, 'blocked');
 const normal = (shape: readonly number[]) =>
   Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal());
@@ -114,7 +118,7 @@ function compiled(f: (...args: never[]) => unknown, shapes: readonly (readonly n
   return schedule(optimize(graph, { block }));
 }
 
-describe.skipIf(block === undefined)('convolutions on blocked images', () => {
+describe.skipIf(block === undefined)(suite('convolutions on blocked images'), () => {
   it.each(Object.entries(CASES))('%s: as eagerly, and as without blocks', async (_name, { f, x, w }) => {
     const inputs = [x, w, [16]].map((shape) => ({ shape, values: normal(shape) }));
     const results = [];
@@ -153,7 +157,7 @@ describe.skipIf(block === undefined)('convolutions on blocked images', () => {
   });
 });
 
-describe.skipIf(block === undefined)('what is not finite', () => {
+describe.skipIf(block === undefined)(suite('what is not finite'), () => {
   it.each([3, 1])('stays so through a convolution of %i pixels, a scale, a shift and a ReLU', async (k) => {
     const f: Program = (x, w, v) => tf.relu(tf.add(tf.mul(tf.conv2d(x, w, 1, 'same'), v), v));
     const step = blocked.jit(f as (x: Tensor, w: Tensor, v: Tensor) => Tensor);
@@ -169,7 +173,7 @@ describe.skipIf(block === undefined)('what is not finite', () => {
   });
 });
 
-describe.skipIf(block === undefined)('sums of scaled tensors', () => {
+describe.skipIf(block === undefined)(suite('sums of scaled tensors'), () => {
   const shape = [192, 176];
   const step = (p: Tensor, m: Tensor, g: Tensor, rate: Tensor) => {
     const mean = tf.add(tf.mul(m, 0.9), tf.mul(g, tf.mul(rate, 0.1)));
