@@ -13,5 +13,7 @@ export default defineConfig({
     outputFile: { json: '.reports/vitest.json' },
     pool: 'forks',
     maxWorkers: 2,
+    // TensorFlow.js takes a second to load; the files of a worker share it. They must leave the backend and the environment as they were.
+    isolate: false,
   },
 });
