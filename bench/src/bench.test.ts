@@ -7,7 +7,10 @@ import { expect, it } from 'vitest';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 const bench = (...args: string[]) =>
-  spawnSync('npx', ['tsx', '--conditions=@cert/source', 'src/main.ts', ...args], { cwd: folder, encoding: 'utf8' });
+  spawnSync(process.execPath, ['--import', 'tsx', '--conditions=@cert/source', 'src/main.ts', ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
 
 it('prints medians, minima, memory and one trace as JSON', () => {
   const { stdout, status } = bench('mnist-w16', '--json', '--steps', '2', '--warmup', '1', '--rounds', '1');
