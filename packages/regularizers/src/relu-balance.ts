@@ -3,6 +3,7 @@ import {
   centerOf,
   type IntervalTensor,
   type Model,
+  mean,
   type Regularizer,
   reluInputs,
   type Scalar,
@@ -10,8 +11,7 @@ import {
   tf,
 } from '@cert/core';
 import { detached } from './detached.js';
-import { meanOfLayers } from './layer-means.js';
-import { stableMoments } from './stable-moments.js';
+import { momentsOf, type StableMoments, stableMoments } from './stable-moments.js';
 import { checkTolerance, type ToleranceOptions } from './tolerance.js';
 
 /** Above this a float32 counts as infinite. */
@@ -51,15 +51,14 @@ export interface ReluBalanceReport {
   readonly loss: Scalar;
 }
 
+const mapValues = <K extends string, A, B>(record: { readonly [key in K]: A }, f: (value: A) => B) =>
+  Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, f(value)])) as { [key in K]: B };
+
 /** 0 or 1 per element, a constant to differentiation. */
 const mask = (compare: () => Tensor): Tensor => detached(() => tf.cast(compare(), 'float32'));
 
-function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
-  const center = centerOf(box);
-  const active = mask(() => tf.greater(box.lower, 0));
-  const inactive = mask(() => tf.less(box.upper, 0));
-  const { activeMean, inactiveMean, activeSpread, inactiveSpread } = stableMoments(center, active, inactive);
-
+/** The ratios of all layers at once, from their moments: each a vector [layers]. */
+function ratiosOf({ activeMean, inactiveMean, activeSpread, inactiveSpread }: StableMoments, tolerance: number) {
   const opposite = tf.neg(inactiveMean);
   const spread = tf.add(activeSpread, inactiveSpread);
   // Comparisons with NaN are false. The sums are infinite or NaN as soon as one of their parts is.
@@ -68,8 +67,8 @@ function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
     return tf.logicalAnd(tf.logicalAnd(tf.greater(opposite, 0), tf.greater(spread, 0)), finite);
   });
   // The undefined values are replaced before they are divided: a NaN that is only left out afterwards still has a NaN gradient.
-  const ratio = (a: Tensor, b: Tensor): Scalar => {
-    const [x, y] = [tf.where(defined, a, tf.scalar(1)), tf.where(defined, b, tf.scalar(1))];
+  const ratio = (a: Tensor, b: Tensor): Tensor => {
+    const [x, y] = [a, b].map((value) => tf.where(defined, value, tf.onesLike(value))) as [Tensor, Tensor];
     return tf.div(tf.minimum(x, y), tf.maximum(x, y));
   };
   const meanRatio = ratio(activeMean, opposite);
@@ -77,19 +76,20 @@ function layerBalance(box: IntervalTensor, tolerance: number): LayerBalance {
   const shortfall = tf.add(tf.relu(tf.sub(tolerance, meanRatio)), tf.relu(tf.sub(tolerance, spreadRatio)));
   const counted = detached(() => tf.cast(defined, 'float32'));
   return {
-    activeCount: tf.sum(active) as Scalar,
-    inactiveCount: tf.sum(inactive) as Scalar,
-    centerMean: detached(() => tf.mean(center)) as Scalar,
-    activeMean,
-    inactiveMean,
-    activeSpread,
-    inactiveSpread,
     meanRatio,
     spreadRatio,
-    skipped: detached(() => tf.sub(1, counted)) as Scalar,
+    skipped: detached(() => tf.sub(1, counted)),
     // A tolerance above 1 penalises the 1 that stands in for an undefined ratio: hence the product.
-    loss: tf.mul(tf.div(shortfall, tolerance), counted) as Scalar,
+    loss: tf.mul(tf.div(shortfall, tolerance), counted),
   };
+}
+
+/** What is measured at one ReLU: its masks and the moments [4] of {@link stableMoments}. */
+function measure(box: IntervalTensor) {
+  const center = centerOf(box);
+  const active = mask(() => tf.greater(box.lower, 0));
+  const inactive = mask(() => tf.less(box.upper, 0));
+  return { center, active, inactive, moments: stableMoments(center, active, inactive) };
 }
 
 /**
@@ -104,9 +104,24 @@ export function reluBalanceReport(
   { tolerance = 0.5 }: ToleranceOptions = {},
 ): ReluBalanceReport {
   checkTolerance(tolerance, 'reluBalance');
+  const nodes = reluInputs(context.model);
+  if (nodes.length === 0) return { layers: {}, loss: tf.scalar(0) };
+  const measured = nodes.map((node) => measure(context.bounds.at[node]!));
+  // Vectors over the layers: on scalars a dozen layers would be a thousand kernels.
+  const moments = momentsOf(tf.stack(measured.map((layer) => layer.moments)));
+  const ratios = ratiosOf(moments, tolerance);
+  const scalars = mapValues({ ...moments, ...ratios }, (vector) => tf.unstack(vector) as Scalar[]);
   const layers: { [node: string]: LayerBalance } = {};
-  for (const node of reluInputs(context.model)) layers[node] = layerBalance(context.bounds.at[node]!, tolerance);
-  return { layers, loss: meanOfLayers(Object.values(layers).map(({ loss }) => loss)) };
+  for (const [i, node] of nodes.entries()) {
+    const { center, active, inactive } = measured[i]!;
+    layers[node] = {
+      activeCount: tf.sum(active) as Scalar,
+      inactiveCount: tf.sum(inactive) as Scalar,
+      centerMean: detached(() => tf.mean(center)) as Scalar,
+      ...mapValues(scalars, (all) => all[i]!),
+    };
+  }
+  return { layers, loss: mean(ratios.loss) as Scalar };
 }
 
 /**

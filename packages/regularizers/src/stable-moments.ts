@@ -1,28 +1,36 @@
-import { type Scalar, type Tensor, tf } from '@cert/core';
+import { type Tensor, tf } from '@cert/core';
 
 /** Above this a float32 counts as infinite. */
 const huge = 3e38;
 
-/** How the centers of the stable neurons of a layer lie. All scalars. */
+/** How the centers of the stable neurons lie: vectors [layers]. */
 export interface StableMoments {
   /** Sum of the active centers over the number of all neurons. */
-  readonly activeMean: Scalar;
-  readonly inactiveMean: Scalar;
+  readonly activeMean: Tensor;
+  readonly inactiveMean: Tensor;
   /** Sum of (center - mean of all centers)^2 over the active neurons. */
-  readonly activeSpread: Scalar;
-  readonly inactiveSpread: Scalar;
+  readonly activeSpread: Tensor;
+  readonly inactiveSpread: Tensor;
 }
 
+/** The columns of [layers, 4], the moments of {@link stableMoments} of each layer. */
+export function momentsOf(rows: Tensor): StableMoments {
+  const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(rows, 1) as Four;
+  return { activeMean, inactiveMean, activeSpread, inactiveSpread };
+}
+
+type Four = [Tensor, Tensor, Tensor, Tensor];
+
 /**
- * The moments of the active and of the inactive centers. The gradient is written out, because reverse mode would go over the layer
+ * The moments of the active and of the inactive centers of a layer, [activeMean, inactiveMean, activeSpread, inactiveSpread]. The gradient is written out, because reverse mode would go over the layer
  * twice as often: with d = center - mean,
  * activeMean has the gradient active / n, and activeSpread 2 (d active - sum(d active) / n).
  * It is 0 where a center is NaN or infinite: leaving a value out of a sum does not keep its NaN from the gradient.
  *
  * @param active 0 or 1 for each neuron, a constant to differentiation; `inactive` likewise
  */
-export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor): StableMoments {
-  const moments = tf.customGrad((input, save) => {
+export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor): Tensor {
+  return tf.customGrad((input, save) => {
     const x = input as Tensor;
     const mean = tf.mean(x);
     const deviation = tf.sub(x, mean);
@@ -41,13 +49,6 @@ export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor):
       gradFunc: (dy: Tensor, saved: Tensor[]) => gradient(dy, saved, x.size),
     };
   })(center);
-  const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(moments) as Scalar[];
-  return {
-    activeMean: activeMean!,
-    inactiveMean: inactiveMean!,
-    activeSpread: activeSpread!,
-    inactiveSpread: inactiveSpread!,
-  };
 }
 
 /** What the way back needs. */
@@ -63,7 +64,7 @@ type Saved = readonly [
 
 function gradient(dy: Tensor, saved: readonly Tensor[], n: number): Tensor {
   const [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum] = saved as Saved;
-  const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(dy) as [Tensor, Tensor, Tensor, Tensor];
+  const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(dy) as Four;
   const throughMean = tf.add(tf.mul(activeSpread, activeSum), tf.mul(inactiveSpread, inactiveSum));
   const terms = [
     tf.mul(ofInactive, tf.mul(inactiveSpread, 2)),

@@ -9,7 +9,6 @@ import {
   type Scalar,
   tf,
 } from '@cert/core';
-import { meanOfLayers } from './layer-means.js';
 import { checkTolerance, type ToleranceOptions } from './tolerance.js';
 
 /** Smaller mean radii than this are divided by as if they were this: a layer that nothing reaches has radius 0. */
@@ -49,13 +48,18 @@ export function tightnessReport(
 ): TightnessReport {
   checkTolerance(tolerance, 'tightness');
   const inputRadius = tf.mean(radiusOf(context.input)) as Scalar;
+  const nodes = reluInputs(context.model);
+  if (nodes.length === 0) return { inputRadius, layers: {}, loss: tf.scalar(0) };
+  const meanRadii = nodes.map((node) => mean(radiusOf(context.bounds.at[node]!)) as Scalar);
+  // Vectors over the layers from here on.
+  const ratios = tf.div(inputRadius, tf.maximum(tf.stack(meanRadii), smallest));
+  const losses = tf.div(tf.relu(tf.sub(tolerance, ratios)), tolerance);
+  const [ratioOf, lossOf] = [ratios, losses].map((vector) => tf.unstack(vector) as Scalar[]) as [Scalar[], Scalar[]];
   const layers: { [node: string]: LayerTightness } = {};
-  for (const node of reluInputs(context.model)) {
-    const meanRadius = mean(radiusOf(context.bounds.at[node]!)) as Scalar;
-    const ratio = tf.div(inputRadius, tf.maximum(meanRadius, smallest)) as Scalar;
-    layers[node] = { meanRadius, ratio, loss: tf.div(tf.relu(tf.sub(tolerance, ratio)), tolerance) as Scalar };
+  for (const [i, node] of nodes.entries()) {
+    layers[node] = { meanRadius: meanRadii[i]!, ratio: ratioOf[i]!, loss: lossOf[i]! };
   }
-  return { inputRadius, layers, loss: meanOfLayers(Object.values(layers).map(({ loss }) => loss)) };
+  return { inputRadius, layers, loss: mean(losses) as Scalar };
 }
 
 /**
