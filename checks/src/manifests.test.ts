@@ -1,0 +1,44 @@
+/** What npm shows of every package, and what installs it. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+describe.each(readdirSync(join(root, 'packages')))('@cert/%s', (folder) => {
+  const read = (file: string) => readFileSync(join(root, 'packages', folder, file), 'utf8');
+  const manifest = JSON.parse(read('package.json'));
+
+  it('is described alike', () => {
+    expect(manifest).toMatchObject({
+      name: `@cert/${folder}`,
+      description: expect.stringMatching(/^[A-Z].{20,118}[^.]$/),
+      keywords: expect.arrayContaining(['certified-training', 'certified-robustness', 'tensorflow.js']),
+      license: 'MIT',
+      type: 'module',
+      sideEffects: false,
+      engines,
+      files: expect.arrayContaining(['dist', 'CHANGELOG.md']),
+      publishConfig: { access: 'public' },
+    });
+    expect(new Set(manifest.keywords).size).toBe(manifest.keywords.length);
+    expect(manifest.private).toBeUndefined();
+  });
+
+  it('leaves its repository to be filled in when it is published', () => {
+    for (const field of ['repository', 'homepage', 'bugs']) expect(manifest).not.toHaveProperty(field);
+  });
+
+  it('shares TensorFlow.js with whoever installs it', () => {
+    expect(manifest.peerDependencies).toHaveProperty(['@tensorflow/tfjs']);
+    expect(manifest.dependencies ?? {}).not.toHaveProperty(['@tensorflow/tfjs']);
+  });
+
+  it('has the licence of the repository, and a README that begins with its name', () => {
+    expect(existsSync(join(root, 'packages', folder, 'LICENSE'))).toBe(true);
+    expect(read('LICENSE')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'));
+    expect(read('README.md')).toMatch(new RegExp(`^# ${manifest.name}\n`));
+  });
+});
