@@ -23,7 +23,7 @@ export type BatchNormStats = { readonly [node: string]: Moments };
  * tighter.
  */
 export type Spec = {
-  /** [batch, rows, classes]: for each image, one row of coefficients for each number to be bounded. */
+  /** [batch, rows, classes]; for each image, a row of coefficients for each number to be bounded. */
   readonly matrix: Tensor3D;
 };
 
