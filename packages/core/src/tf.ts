@@ -9,7 +9,8 @@ const interop = namespace as typeof namespace & { readonly default?: typeof name
 
 /**
  * TensorFlow.js, the whole of `@tensorflow/tfjs`: the instance that every package computes with. Take it from here, so that there is
- * only one; a second instance knows neither the tensors nor the backend of the first.
+ * only one; a second instance knows neither the tensors nor the backend of the first. Its types `Tensor`, `Scalar`, `Tensor1D` to
+ * `Tensor4D`, `Rank`, `DataType` and `TypedArray` are exported beside it, the others under `TF`.
  */
 export const tf: typeof namespace = interop.default ?? interop;
 
