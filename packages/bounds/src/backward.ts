@@ -21,36 +21,43 @@ import { checkRuleShape, type ParamsOf, wrongRule } from './method.js';
 
 const { add, matMul, reshape, sub } = tf;
 
-/**
- * Linear functions of one node: for every image `count` rows of coefficients. `coefficients` is [images * count, ...shape of the
- * node]; `images` is 1 where all images have the same rows (nothing nonlinear has been passed yet).
- */
+/** Linear functions of one node: for every image `count` rows of coefficients. See {@link imagesOf} and {@link separated}. */
 export interface Rows {
+  /**
+   * [images * count, ...shape of the node], the rows of an image next to each other. `images` is the batch, or 1 where all images have
+   * the same rows (nothing nonlinear has been passed yet).
+   */
   readonly coefficients: Tensor;
+  /** How many linear functions there are for each image. */
   readonly count: number;
 }
 
 /** What backward bounds depend on besides the network: statistics of batch normalizations, and bounds at earlier nodes. */
 export interface BackwardSetting {
+  /** Statistics for every batchNorm node. */
   readonly norm: BatchNormStats;
+  /** Bounds [batch, ...shape] by node, at every node that a nonlinear op reads. */
   readonly at: { readonly [node: string]: IntervalTensor };
 }
 
 /** What a backward rule may use besides its node. */
 export interface BackwardContext extends BackwardSetting {
-  /** The shape of one example at a node, or at `input`. */
+  /** The shape of one example at a node, or at `input`, without the batch axis. */
   shapeOf(node: string): Shape;
 }
 
-/** Rows on the inputs of a node, and the constant [images, count] that is left over. */
+/** What a backward rule returns. */
 export interface BackwardStep {
+  /** Rows on each input of the node, in order, with the same `count`. */
   readonly inputs: readonly Rows[];
+  /** The constant that is left over, [images, count]; the default is 0. */
   readonly bias?: Tensor;
 }
 
 /**
  * Maps rows on a node's output to rows on its inputs such that, for every value that the inputs can take,
- * rows(inputs) + bias <= rows(output).
+ * rows(inputs) + bias <= rows(output). Exact for a linear op. A nonlinear one bounds from below: with its lower line where a
+ * coefficient is positive, with its upper line where it is negative.
  */
 export type BackwardRule<K extends Op> = (
   node: NodeOf<K>,
@@ -62,9 +69,11 @@ export type BackwardRule<K extends Op> = (
 /** Backward rules, one per op. A missing op is an error that names the node, at the time of use. */
 export type BackwardRules = { readonly [K in Op]?: BackwardRule<K> };
 
-/** A table of backward rules with a name. */
+/** A table of backward rules with a name, such as {@link linearRelaxation}. */
 export interface BackwardTable {
+  /** The name that errors give it. */
   readonly name: string;
+  /** The rules by op. */
   readonly rules: BackwardRules;
 }
 
@@ -74,7 +83,7 @@ export const extendBackward = (table: BackwardTable, rules: BackwardRules): Back
   rules: { ...table.rules, ...rules },
 });
 
-/** How many images the rows are for: 1 where they are the same for all. */
+/** How many images the rows are for: the batch, or 1 where they are the same for all. */
 export const imagesOf = ({ coefficients, count }: Rows): number => coefficients.shape[0]! / count;
 
 /** The rows with their image axis apart: [images, count, ...shape]. */
@@ -85,10 +94,12 @@ export const separated = (rows: Rows): Tensor =>
  * Lower bounds of linear functions of one node over a box of inputs: one walk from the node back to the input, replacing every node
  * by linear lower bounds in terms of its own inputs, then the minimum over the box (CROWN, Zhang et al. 2018).
  *
+ * @param setting `at` holds bounds at every node that a nonlinear op up to `start` reads
+ * @param input the box, [batch, ...inputShape]
  * @param start the node that `rows` are coefficients of
- * @param setting `at` holds bounds at every node that a nonlinear op before `start` reads
  * @returns [batch, rows.count]
- * @throws CertError `missing-rule` naming the op, the node and the cure
+ * @throws CertError `missing-rule` naming the op, the node and the cure; `shape-mismatch` naming the op and the node whose rule
+ * returned rows of another shape; `bad-argument` for a ReLU at whose input there are no bounds
  */
 export function lowerBound(
   table: BackwardTable,
@@ -173,7 +184,7 @@ function sumRows(a: Rows, b: Rows): Rows {
   return merged(add(separated(a), separated(b)));
 }
 
-/** [images, count, ...shape] as rows. */
+/** Rows of coefficients [images, count, ...shape]: the inverse of {@link separated}. */
 export const merged = (coefficients: Tensor): Rows => {
   const [images, count, ...shape] = coefficients.shape as [number, number, ...number[]];
   return { coefficients: reshape(coefficients, [images * count, ...shape]), count };

@@ -38,10 +38,15 @@ export const pieces = (total: number, size: number): { readonly from: number; re
   Array.from({ length: Math.ceil(total / size) }, (_, i) => ({ from: i * size, to: Math.min(total, (i + 1) * size) }));
 
 /**
- * Lower bounds of a specification by one backward pass: [batch, rows].
+ * Lower bounds of a specification by one backward pass, `chunk` rows at a time.
  *
- * @param at bounds at every node that a ReLU reads, such as `ibp.bound(...).at`
- * @throws CertError `missing-rule` for an op without a backward rule
+ * @param norm statistics for every batchNorm node of the model
+ * @param input the box, [batch, ...inputShape]
+ * @param spec matrix [batch, rows, classes]
+ * @param at bounds at every node that a ReLU or an op of a plug-in reads, such as `ibp.bound(...).at`
+ * @param options `forward` is not used here
+ * @returns [batch, rows]; with {@link marginSpec} an image is verified when all of them are >= 0
+ * @throws CertError `missing-rule` for an op without a backward rule, `bad-argument` for a ReLU without bounds at its input
  */
 export function crownMargins(
   model: Model,
@@ -79,7 +84,12 @@ export function boundOutput(
   return { lower: least(matrix), upper: tf.neg(least(tf.neg(matrix))) };
 }
 
-/** Makes CROWN-IBP of a forward method and backward rules: `crownIbpOf({ forward: extend(ibp, ...), backward: extendBackward(linearRelaxation, ...) })`. */
+/**
+ * Makes CROWN-IBP of a forward method and backward rules:
+ * `crownIbpOf({ forward: extend(ibp, ...), backward: extendBackward(linearRelaxation, ...) })`.
+ *
+ * @returns a method named `crown-ibp`; its `bound` throws CertError `missing-rule` for an op that either table lacks
+ */
 export function crownIbpOf(options: LinearRelaxationOptions = {}): BoundMethod {
   const { forward = ibp } = options;
   return {

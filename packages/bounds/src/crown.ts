@@ -7,8 +7,10 @@ import { nonlinearInputs } from './nonlinear-inputs.js';
 
 /**
  * CROWN (Zhang et al. 2018): every node that a ReLU or an op of a plug-in reads is bounded by a backward pass of its own, the
- * specification by the last one. `at` holds these bounds there, and those of the forward method elsewhere. Much dearer than CROWN-IBP: as many rows are passed back
- * as the network has neurons, `chunk` of them at a time.
+ * specification by the last one. `at` holds these bounds there, and those of the forward method elsewhere. Much dearer than
+ * CROWN-IBP: as many rows are passed back as the network has neurons, `chunk` of them at a time.
+ *
+ * @returns a method named `crown`; its `bound` throws CertError `missing-rule` for an op that either table lacks
  */
 export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
   const { forward = ibp, backward = linearRelaxation, chunk } = options;

@@ -5,7 +5,9 @@ const { add, mul } = tf;
 
 /** A model and its parameters. */
 export interface Network {
+  /** The graph. */
   readonly model: Model;
+  /** A tensor for each of its parameters. */
   readonly params: Params;
 }
 
@@ -18,7 +20,8 @@ export interface Network {
  * Only where it pays: a kernel with more numbers than its output (a wide dense layer) is left as it is.
  *
  * @param norm the statistics that the batch normalizations use
- * @param batch the number of images that bounds are wanted for
+ * @param batch the number of images that bounds are wanted for: with more of them folding pays for larger kernels
+ * @returns new tensors for the folded layers, the given ones for the others
  */
 export function foldBatchNorm({ model, params }: Network, norm: BatchNormStats, batch: number): Network {
   const changed: { [node: string]: Params[string] } = {};

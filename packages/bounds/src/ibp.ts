@@ -5,9 +5,11 @@ import { normAffine } from './natural.js';
 
 const { add, mul, sub } = tf;
 
-/** An interval in the form that affine ops act on without conversion. */
+/** The element of {@link ibp}: an interval in the form that affine ops act on without conversion. */
 export interface CenterRadius {
+  /** (lower + upper) / 2, [batch, ...shape]. */
   readonly center: Tensor;
+  /** (upper - lower) / 2, of the same shape and >= 0. */
   readonly radius: Tensor;
 }
 
@@ -64,7 +66,7 @@ const rules: ForwardRules<CenterRadius> = {
 
 /**
  * Interval bound propagation (Gowal et al. 2018; equations 3 and 4 of the paper) in center and radius: an affine op
- * W x + b maps them to (W c + b, |W| r).
+ * W x + b maps them to (W c + b, |W| r), a ReLU the two ends to theirs. Its intervals carry center and radius.
  */
 export const ibp = boundMethod<CenterRadius>({
   name: 'ibp',

@@ -142,6 +142,6 @@ const rules: BackwardRules = {
 /**
  * Linear relaxation (CROWN, Zhang et al. 2018) as a table of backward rules. Linear ops are passed exactly. An unstable ReLU on
  * [l, u] lies below the line u / (u - l) * (x - l) and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0;
- * a stable one is exact.
+ * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does.
  */
 export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules };

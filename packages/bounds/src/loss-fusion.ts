@@ -14,11 +14,16 @@ import { atLeast } from './linear.js';
 
 const { add, mul, sub } = tf;
 
-/** Upper bounds of S = sum_j exp(logit_j - logit_y) over all classes j, y included; each [batch]. */
+/**
+ * Upper bounds of S = sum_j exp(logit_j - logit_y) over all classes j, y included, times exp(-shift) so that they do not overflow:
+ * log S <= log(bound) + shift, an upper bound of the cross-entropy. All of shape [batch].
+ */
 export type FusedExponentials = {
-  /** The bounds are those of S times exp(-shift), so that they do not overflow: log S <= log(bound) + shift. No gradient. */
+  /** The largest IBP upper bound of logit_j - logit_y, 0 included. No gradient. */
   readonly shift: Tensor;
+  /** The bound by IBP: every exp at the upper end of its range. */
   readonly ibp: Tensor;
+  /** The bound by one backward pass through the sum of the chords. */
   readonly crownIbp: Tensor;
 };
 
@@ -36,8 +41,11 @@ const constant = tf.customGrad((x) => ({
  * range of logit_j - logit_y, the chords are summed, and one backward pass with a single row per image bounds the sum. It is looser
  * than the loss of the separately bounded margins, and costs one row where these have classes - 1.
  *
+ * @param input the box, [batch, ...inputShape]
  * @param spec the margins of the labels, `marginSpec(labels, classes)`
  * @param bounds IBP bounds under this specification
+ * @param options `forward` is not used here
+ * @throws CertError `missing-rule` for an op without a backward rule
  */
 export function fusedExponentials(
   model: Model,

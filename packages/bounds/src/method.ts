@@ -16,15 +16,19 @@ import {
 } from '@cert/core';
 import { fuseSpec } from './spec.js';
 
-/** What a rule may use besides its node: the parameters of the node and the statistics of batch normalizations. */
+/** What a rule may use besides its node and the node's parameters. */
 export interface Context {
+  /** Statistics for every batchNorm node, by its name. */
   readonly norm: BatchNormStats;
 }
 
-/** The parameters of one node, as its rule gets them. */
+/** The parameters of one node by name, as its rule gets them: `kernel` and `bias` for a convolution. */
 export type ParamsOf<K extends Op> = { readonly [P in OpMap[K]['params']]: Tensor };
 
-/** Maps the elements at a node's inputs to the element at its output. */
+/**
+ * Maps the elements at a node's inputs to the element at its output. A pure function of tensors that reads no value. For a bound
+ * method it must be sound: every value that the op can take on what the inputs stand for lies in what the result stands for.
+ */
 export type ForwardRule<K extends Op, B> = (
   node: NodeOf<K>,
   params: ParamsOf<K>,
@@ -37,15 +41,17 @@ export type ForwardRules<B> = { readonly [K in Op]?: ForwardRule<K, B> };
 
 /** A table of rules with a name: what {@link extend} takes and gives back. */
 export interface RuleTable<B> {
+  /** The name that errors give it. */
   readonly name: string;
+  /** The rules by op. */
   readonly rules: ForwardRules<B>;
 }
 
 /** A method that walks the graph from the input to the output, with an element of type `B` at every node. */
 export interface ForwardMethod<B> extends RuleTable<B> {
-  /** The element at the input. */
+  /** The element for the box [batch, ...inputShape] at the input. */
   lift(input: IntervalTensor): B;
-  /** The interval that an element stands for. */
+  /** The interval that an element stands for, [batch, ...shape]. */
   concretize(element: B): IntervalTensor;
   /**
    * A linear map that differs from example to example: the specification, already multiplied into the last dense layer.
@@ -57,6 +63,8 @@ export interface ForwardMethod<B> extends RuleTable<B> {
 /**
  * Applies a method's rule to one node.
  *
+ * @param params of the whole model
+ * @param inputs the elements at the node's inputs, in order
  * @throws CertError `missing-rule` naming the op, the node and the cure
  */
 export function applyRule<B>(method: RuleTable<B>, node: Node, params: Params, context: Context, inputs: B[]): B {
@@ -105,9 +113,12 @@ function intervalAt<B>(method: ForwardMethod<B>, node: Node, element: B, batch: 
 }
 
 /**
- * Walks the nodes in order and returns the element at each of them, `input` included.
+ * Walks the nodes in order and returns the element at each of them by its name, `input` included.
  *
+ * @param nodes in topological order; those of a model, or a first part of them
+ * @param input the element at the model's input
  * @param visit called with every node and its element before the next node is looked at
+ * @throws CertError `missing-rule` naming the op, the node and the cure
  */
 export function propagate<B>(
   method: RuleTable<B>,
@@ -130,6 +141,9 @@ export function propagate<B>(
 /**
  * Makes a bound method of a forward method: one walk over the graph, the specification multiplied into the last layer when
  * that is dense, and applied to the bounds of the logits when it is not.
+ *
+ * @returns the method with `bound`, which throws CertError `missing-rule` for an op without a rule, and `shape-mismatch` naming the
+ * node whose rule returned another shape than [batch, ...node.shape]
  */
 export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & BoundMethod {
   return {
@@ -163,11 +177,15 @@ export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & Bou
   };
 }
 
-/** A new method with rules added or replaced; the given one is unchanged. `extend(ibp, { gelu: rule })` */
+/**
+ * A new method with rules added or replaced; the given one is unchanged. `extend(ibp, { gelu: rule })`. A table that is a
+ * {@link ForwardMethod} comes back as a bound method whose `bound` uses the new rules.
+ */
 export function extend<B>(
   method: ForwardMethod<B> & BoundMethod,
   rules: ForwardRules<B>,
 ): ForwardMethod<B> & BoundMethod;
+/** The same for a table of rules alone, such as {@link natural}. */
 export function extend<B>(method: RuleTable<B>, rules: ForwardRules<B>): RuleTable<B>;
 export function extend<B>(method: RuleTable<B> | ForwardMethod<B>, rules: ForwardRules<B>): RuleTable<B> {
   const extended = { ...method, rules: { ...method.rules, ...rules } };

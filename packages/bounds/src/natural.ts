@@ -41,19 +41,19 @@ export const natural: RuleTable<Tensor> = {
 export interface NaturalPass {
   /** Logits [batch, classes]. */
   readonly output: Tensor;
-  /** The value at every node, `input` included. */
+  /** The value [batch, ...shape] at every node by its name, `input` included. */
   readonly at: { readonly [node: string]: Tensor };
   /** The statistics that the batch normalizations used. */
   readonly norm: BatchNormStats;
 }
 
 /**
- * The plain forward pass.
+ * The plain forward pass. A pure function of tensors: gradients flow to the parameters, with `'batch'` through the statistics too.
  *
  * @param images [batch, ...inputShape]
  * @param norm running statistics (evaluation), or `'batch'` to use the mean and biased variance of this very batch (training)
  * @param method rules; default {@link natural}
- * @throws CertError `missing-rule` for an op without a rule
+ * @throws CertError `missing-rule` for an op without a rule, `shape-mismatch` naming the node whose rule returned another shape
  */
 export function naturalPass(
   model: Model,
@@ -75,7 +75,12 @@ export function naturalPass(
   return { output: at[model.nodes.at(-1)!.name]!, at, norm: used };
 }
 
-/** Mean and biased variance over every axis but the last, in two passes (E[x^2] - E[x]^2 cancels). */
+/**
+ * Mean and biased variance over every axis but the last, in two passes (E[x^2] - E[x]^2 cancels).
+ *
+ * @param x [batch, ..., channels]
+ * @returns both [channels]
+ */
 export function batchMoments(x: Tensor): Moments {
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
   return { mean: mean(x, axes), variance: variance(x) };

@@ -20,8 +20,11 @@ export type RulesByOp = { readonly [K in Op]?: OpRules<K> };
 
 /** The tables that training and evaluation walk a model with. */
 export interface Rules {
+  /** The plain forward pass. */
   readonly natural: RuleTable<Tensor>;
+  /** Interval bound propagation. */
   readonly ibp: typeof ibp;
+  /** Linear bounds, backwards: for CROWN-IBP, CROWN and loss fusion. */
   readonly linearRelaxation: BackwardTable;
 }
 

@@ -4,7 +4,7 @@ import { type Spec, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tf
  * The specification of robustness: for label y one row e_y - e_j for each other class j in increasing order, so that the
  * bounds are margins logit_y - logit_j.
  *
- * @param labels int32 [batch], values in [0, classes)
+ * @param labels int32 [batch], values in [0, classes), which are not read here
  * @returns matrix [batch, classes - 1, classes]
  */
 export function marginSpec(labels: Tensor, classes: number): Spec {
@@ -22,9 +22,11 @@ export function marginSpec(labels: Tensor, classes: number): Spec {
 }
 
 /**
- * The specification multiplied into a dense layer: kernel [batch, rows, in] and bias [batch, rows].
+ * The specification multiplied into a dense layer, one layer per image.
  *
  * @param kernel [in, classes]
+ * @param bias [classes]
+ * @returns kernel [batch, rows, in] and bias [batch, rows]
  */
 export function fuseSpec(
   spec: Spec,

@@ -7,28 +7,31 @@ import type { Model } from './model.js';
 import type { Scalar, Tensor, Tensor3D } from './tf.js';
 import type { Params } from './tree.js';
 
-/** The mean and the biased variance, both of shape [channels], that a batch normalization uses. */
+/** What a batch normalization subtracts and divides by. */
 export type Moments = {
+  /** [channels]. */
   readonly mean: Tensor;
+  /** [channels]; biased for a batch (the sum of squares over n), >= 0. */
   readonly variance: Tensor;
 };
 
-/** The statistics that each batchNorm node uses: the running ones in evaluation, the batch's own in training. */
+/** The statistics that each batchNorm node uses, by its name: the running ones in evaluation, the batch's own in training. */
 export type BatchNormStats = { readonly [node: string]: Moments };
 
 /**
- * Linear functions of the logits to be bounded: `matrix` has shape [batch, rows, classes]. It is multiplied into the last
- * dense layer before bounding.
+ * Linear functions of the logits to be bounded. Where the last layer is dense they are multiplied into it before bounding, which is
+ * tighter.
  */
 export type Spec = {
+  /** [batch, rows, classes]; for each image, a row of coefficients for each number to be bounded. */
   readonly matrix: Tensor3D;
 };
 
-/** What a bound method returns. */
+/** What a bound method returns. Every interval has the batch as its first axis. */
 export type Bounds = {
   /** Bounds of the logits [batch, classes], or of `spec` times the logits [batch, rows] when a spec was given. */
   readonly output: IntervalTensor;
-  /** Bounds at every node before the last, and of the box itself under `input`. */
+  /** Bounds [batch, ...shape] at every node before the last, by its name, and the box itself under `input`. */
   readonly at: { readonly [node: string]: IntervalTensor };
 };
 
@@ -37,29 +40,45 @@ export type Bounds = {
  * A pure function of tensors that reads no value, so that it runs eagerly, differentiates and compiles.
  */
 export interface BoundMethod {
+  /** The name that errors and results give it, such as `ibp`. */
   readonly name: string;
+  /**
+   * Bounds the logits, or `spec` times the logits, over a box.
+   *
+   * @param norm statistics for every batchNorm node of the model
+   * @param input the box, [batch, ...inputShape]
+   * @throws CertError `missing-rule` for an op that the method does not know, naming the node
+   */
   bound(model: Model, params: Params, norm: BatchNormStats, input: IntervalTensor, spec?: Spec): Bounds;
 }
 
 /** A penalty on bounds. A pure function of tensors like a {@link BoundMethod}. */
 export interface Regularizer {
+  /** The name that errors and metrics give it, such as `tightness`. */
   readonly name: string;
+  /** The penalty, before its weight in the loss: a scalar that differentiates with respect to the parameters. */
   term(context: RegularizerContext): Scalar;
 }
 
-/**
- * What a regularizer may look at. `input` is the clipped box. Bounds are there for every node but convolutions and dense layers that
- * only a batch normalization reads, which may be folded into it.
- */
+/** What a regularizer may look at. */
 export interface RegularizerContext {
+  /** The model that was bounded. */
   readonly model: Model;
+  /** Its parameters. */
   readonly params: Params;
+  /** The box, [batch, ...inputShape], clipped to the data range. */
   readonly input: IntervalTensor;
+  /**
+   * Bounds over that box. `bounds.at` lacks the convolutions and dense layers that only a batch normalization reads: they may have
+   * been folded into it.
+   */
   readonly bounds: Bounds;
 }
 
-/** A minibatch: images [batch, ...inputShape] and integer labels [batch]. */
+/** A minibatch. */
 export type Batch = {
+  /** [batch, ...inputShape], float32, in the range of the data ([0, 1] for raw pixels). */
   readonly images: Tensor;
+  /** [batch], int32, each in [0, classes). */
   readonly labels: Tensor;
 };

@@ -1,20 +1,35 @@
 /** What went wrong, as a stable identifier that programs can switch on. */
 export type CertErrorCode =
-  | 'bad-argument' // a value outside its domain: negative epsilon, unknown name, wrong type
-  | 'bad-model' // a model graph that is not well formed
-  | 'shape-mismatch' // tensors, datasets or parameters whose shapes do not fit
-  | 'missing-rule' // a method has no rule for an op
-  | 'unsupported-kernel' // a compiled function called a kernel that cannot be lowered
-  | 'value-read' // a compiled function read a tensor's value
-  | 'missing-package' // an optional package is not installed
-  | 'missing-device' // a device that is not there
-  | 'bad-file' // a file that is missing, truncated or corrupt
-  | 'bad-data' // labels out of range, images outside the data range
-  | 'no-network' // a download that failed
-  | 'run-exists' // an output folder that already holds a run
-  | 'not-finite' // a loss or bound that is NaN or infinite
-  | 'unsound' // a conformance suite caught a method that is not sound
-  | 'broken-contract'; // a conformance suite caught a plug-in that leaks, depends on state or has a wrong gradient
+  /** A value outside its domain: negative epsilon, unknown name, wrong type. */
+  | 'bad-argument'
+  /** A model graph that is not well formed. */
+  | 'bad-model'
+  /** Tensors, datasets or parameters whose shapes do not fit. */
+  | 'shape-mismatch'
+  /** A method has no rule for an op. */
+  | 'missing-rule'
+  /** A compiled function called a kernel that cannot be lowered. */
+  | 'unsupported-kernel'
+  /** A compiled function read a tensor's value. */
+  | 'value-read'
+  /** An optional package is not installed. */
+  | 'missing-package'
+  /** A device that is not there. */
+  | 'missing-device'
+  /** A file that is missing, truncated or corrupt. */
+  | 'bad-file'
+  /** Labels out of range, images outside the data range. */
+  | 'bad-data'
+  /** A download that failed. */
+  | 'no-network'
+  /** An output folder that already holds a run. */
+  | 'run-exists'
+  /** A loss or bound that is NaN or infinite. */
+  | 'not-finite'
+  /** A conformance suite caught a method that is not sound. */
+  | 'unsound'
+  /** A conformance suite caught a plug-in that leaks, depends on state or has a wrong gradient. */
+  | 'broken-contract';
 
 /**
  * The one error class of the project: what was got and where (`message` starts with it), and the cure (`message` ends with it).
@@ -23,7 +38,9 @@ export type CertErrorCode =
 export class CertError extends Error {
   override readonly name = 'CertError';
 
+  /** `message` is the problem and the cure, a line each; `options.cause` is the error that led here. */
   constructor(
+    /** What went wrong, for programs. */
     readonly code: CertErrorCode,
     /** What was got, and where. */
     readonly problem: string,

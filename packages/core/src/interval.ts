@@ -7,34 +7,49 @@ import { type Tensor, tf } from './tf.js';
  * `lower` and `upper` (at radius 1e-6 around 1 by some 6 %), so consumers take them through `centerOf` and `radiusOf`.
  */
 export type IntervalTensor = {
+  /** Lower ends, any shape. */
   readonly lower: Tensor;
+  /** Upper ends, of the same shape. */
   readonly upper: Tensor;
+  /** (lower + upper) / 2 without its rounding, where the producer has it. */
   readonly center?: Tensor;
+  /** (upper - lower) / 2 without its rounding, where the producer has it; >= 0. */
   readonly radius?: Tensor;
 };
 
 /** An interval that carries all four of its tensors. */
 export type Interval = Required<IntervalTensor>;
 
-/** A range that valid data lies in: numbers, or tensors that broadcast against the data (per channel: shape `[C]`). */
+/** A range that valid data lies in: numbers, or tensors that broadcast against the data (per channel: shape [channels]). */
 export interface DataRange {
+  /** The least value, in the units of the data. */
   readonly min: number | Tensor;
+  /** The greatest value. */
   readonly max: number | Tensor;
 }
 
-/** The midpoint `(lower + upper) / 2`, or the exact center when the interval carries it. */
+/** The midpoint (lower + upper) / 2, of the interval's shape: the exact center when the interval carries it. */
 export const centerOf = (box: IntervalTensor): Tensor => box.center ?? tf.mul(tf.add(box.lower, box.upper), 0.5);
 
-/** Half the width `(upper - lower) / 2`, or the exact radius when the interval carries it. */
+/** Half the width (upper - lower) / 2, of the interval's shape: the exact radius when the interval carries it. */
 export const radiusOf = (box: IntervalTensor): Tensor => box.radius ?? tf.mul(tf.sub(box.upper, box.lower), 0.5);
 
-/** The interval `[center - radius, center + radius]`. Shapes must be equal; the radius is taken as it is (see {@link checkInterval}). */
+/**
+ * The interval [center - radius, center + radius], which keeps center and radius as they are. Values are not read: see
+ * {@link checkInterval}.
+ *
+ * @throws CertError `shape-mismatch` when the two shapes differ
+ */
 export function fromCenterRadius(center: Tensor, radius: Tensor): Interval {
   sameShape('fromCenterRadius', center, radius);
   return { center, radius, lower: tf.sub(center, radius), upper: tf.add(center, radius) };
 }
 
-/** The interval `[lower, upper]`. Shapes must be equal; the order is not read here (see {@link checkInterval}). */
+/**
+ * The interval [lower, upper]. Values are not read: see {@link checkInterval}.
+ *
+ * @throws CertError `shape-mismatch` when the two shapes differ
+ */
 export function fromBounds(lower: Tensor, upper: Tensor): IntervalTensor {
   sameShape('fromBounds', lower, upper);
   return { lower, upper };
@@ -44,10 +59,11 @@ export function fromBounds(lower: Tensor, upper: Tensor): IntervalTensor {
  * The l-infinity ball of radius `epsilon` around `x`, clipped to the data range (the box of equation 1 of the paper).
  *
  * @param x images, any shape, values inside the range
- * @param epsilon radius in the units of `x`: a number, a scalar tensor, or per channel with shape `[C]`
+ * @param epsilon radius in the units of `x` (raw pixels for images in [0, 1]): a number, a scalar tensor, or per channel of shape
+ * [channels]
  * @param range default [0, 1]; pass `null` for no clipping
- * @returns four new tensors, the caller's to dispose
- * @throws CertError `bad-argument` for an epsilon number that is negative, NaN or infinite
+ * @returns four new tensors of the shape of `x`, the caller's to dispose
+ * @throws CertError `bad-argument` for an epsilon number that is negative, NaN or infinite; the values of a tensor are not read
  */
 export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange | null = { min: 0, max: 1 }): Interval {
   if (typeof epsilon === 'number' && !(epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY)) {
@@ -72,10 +88,13 @@ export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange |
 }
 
 /**
- * Reads the interval and throws when it is not one: lower > upper, NaN, or shapes that differ. For tests and for debugging;
- * it waits for the device, so it has no place inside a step.
+ * Reads the interval and throws when it is not one. For tests and for debugging; it waits for the device, so it has no place
+ * inside a step.
  *
+ * @param where what the interval is, for the message
  * @param slack how far lower may exceed upper, in absolute terms (rounding); default 0
+ * @throws CertError `unsound` where lower > upper + slack or either is NaN, naming the first such element; `shape-mismatch` when
+ * the two shapes differ
  */
 export async function checkInterval(box: IntervalTensor, where: string, slack = 0): Promise<void> {
   sameShape(where, box.lower, box.upper);

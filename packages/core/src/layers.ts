@@ -4,9 +4,16 @@ const none = { params: {}, stats: {} } as const;
 const isImage = (shape: Shape) => shape.length === 3;
 
 /**
- * Convolution with a square kernel, symmetric zero padding and optional groups.
+ * Convolution of [height, width, channels] to [height', width', filters], where height' is
+ * floor((height + 2 padding - kernel) / stride) + 1. Kernel [kernel, kernel, channels / groups, filters], bias [filters]. Zeros are
+ * padded on every side alike, also with a stride: this is not TensorFlow.js's `same`. Shapes that do not fit are an error of
+ * {@link GraphBuilder.add}.
  *
  * @param filters output channels
+ * @param options.kernel side of the kernel in pixels; default 3
+ * @param options.stride pixels from one output to the next; default 1
+ * @param options.padding zeros on every side; default 1
+ * @param options.groups into how many parts channels and filters are split, each part seeing its own channels alone; default 1
  */
 export function conv2d(filters: number, { kernel = 3, stride = 1, padding = 1, groups = 1 } = {}): Layer<'conv2d'> {
   return {
@@ -29,7 +36,7 @@ export function conv2d(filters: number, { kernel = 3, stride = 1, padding = 1, g
   };
 }
 
-/** Affine map to `units` outputs. */
+/** Affine map of [in] to [units]: x kernel + bias with kernel [in, units] and bias [units]. An image needs {@link flatten} before it. */
 export function dense(units: number): Layer<'dense'> {
   return {
     op: 'dense',
@@ -41,7 +48,13 @@ export function dense(units: number): Layer<'dense'> {
   };
 }
 
-/** Batch normalization over every axis but the last. `momentum` is the weight of the new batch. */
+/**
+ * Batch normalization of any shape, over every axis but the last: gamma (x - mean) / sqrt(variance + epsilon) + beta, all of shape
+ * [channels].
+ *
+ * @param options.momentum weight of the new batch in the running statistics; default 0.1 (PyTorch's meaning, not TensorFlow's)
+ * @param options.epsilon added to the variance; default 1e-5
+ */
 export function batchNorm({ momentum = 0.1, epsilon = 1e-5 } = {}): Layer<'batchNorm'> {
   return {
     op: 'batchNorm',
@@ -57,10 +70,10 @@ export function batchNorm({ momentum = 0.1, epsilon = 1e-5 } = {}): Layer<'batch
   };
 }
 
-/** max(x, 0). */
+/** max(x, 0), any shape. */
 export const relu = (): Layer<'relu'> => ({ op: 'relu', attrs: {}, infer: (shape) => ({ shape, ...none }) });
 
-/** Sum of two nodes: a residual connection. */
+/** Sum of two nodes of equal shape: a residual connection. `builder.add(add(), ['left', 'right'])` */
 export const add = (): Layer<'add'> => ({
   op: 'add',
   attrs: {},
@@ -71,21 +84,24 @@ export const add = (): Layer<'add'> => ({
       : 'both inputs must have the same shape',
 });
 
-/** [height, width, channels] to a vector, row-major. */
+/** Any shape to a vector, row-major: [height, width, channels] to [height * width * channels]. */
 export const flatten = (): Layer<'flatten'> => ({
   op: 'flatten',
   attrs: {},
   infer: (input) => ({ shape: [input.reduce((a, b) => a * b, 1)], ...none }),
 });
 
-/** Mean over height and width. */
+/** Mean over height and width: [height, width, channels] to [channels]. */
 export const globalAvgPool = (): Layer<'globalAvgPool'> => ({
   op: 'globalAvgPool',
   attrs: {},
   infer: (input) => (isImage(input) ? { shape: [input[2]!], ...none } : 'it takes [height, width, channels]'),
 });
 
-/** Mean over windows of `size` x `size`, stride `size`. */
+/**
+ * Mean over windows of size x size pixels with that stride: [height, width, channels] to [floor(height / size), floor(width / size),
+ * channels]. Pixels that no window covers are left out.
+ */
 export const avgPool = (size: number): Layer<'avgPool'> => ({
   op: 'avgPool',
   attrs: { size },
@@ -95,7 +111,7 @@ export const avgPool = (size: number): Layer<'avgPool'> => ({
       : `it takes [height, width, channels] of at least ${size}x${size}`,
 });
 
-/** x * scale + shift per channel, fixed. */
+/** x * scale + shift with fixed numbers, one of each per channel (last axis). */
 export function affine(scale: readonly number[], shift: readonly number[]): Layer<'affine'> {
   return {
     op: 'affine',
@@ -107,7 +123,10 @@ export function affine(scale: readonly number[], shift: readonly number[]): Laye
   };
 }
 
-/** Input normalization (x - mean) / std per channel, as a layer, so that boxes stay in the raw pixel range. */
+/**
+ * Input normalization (x - mean) / std as a layer, one of each per channel (last axis): images, boxes and epsilon then stay in raw
+ * pixel units.
+ */
 export const normalize = (mean: readonly number[], std: readonly number[]): Layer<'affine'> =>
   affine(
     std.map((s) => 1 / s),

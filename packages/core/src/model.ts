@@ -5,8 +5,11 @@ export type Shape = readonly number[];
 
 /** What an op carries: its attributes and the names of its parameters and running statistics. */
 export interface OpSignature {
+  /** Plain data that a node of the op carries; it must survive JSON. */
   readonly attrs: object;
+  /** The names of its trainable tensors, as a union; `never` for none. */
   readonly params: string;
+  /** The names of its running statistics, as a union; `never` for none. */
   readonly stats: string;
 }
 
@@ -15,20 +18,21 @@ export interface OpSignature {
  * `declare module '@cert/core' { interface OpMap { gelu: { attrs: {}; params: never; stats: never } } }`.
  */
 export interface OpMap {
-  /** Convolution of [H, W, C] with a square kernel [k, k, C / groups, F]; `padding` zeros on every side. */
+  /** Convolution of [H, W, C] with a square kernel [k, k, C / groups, F] and bias [F]; `padding` zeros on every side. */
   conv2d: {
     attrs: { readonly stride: number; readonly padding: number; readonly groups: number };
     params: 'kernel' | 'bias';
     stats: never;
   };
-  /** Affine map of [in] with kernel [in, out]. */
+  /** Affine map of [in] with kernel [in, out] and bias [out]. */
   dense: { attrs: object; params: 'kernel' | 'bias'; stats: never };
-  /** Batch normalization over all axes but the last. */
+  /** Batch normalization over all axes but the last; `momentum` is the weight of the new batch in the running statistics. */
   batchNorm: {
     attrs: { readonly momentum: number; readonly epsilon: number };
     params: 'gamma' | 'beta';
     stats: 'mean' | 'variance';
   };
+  /** max(x, 0), any shape. */
   relu: { attrs: object; params: never; stats: never };
   /** Sum of two nodes of equal shape (residual connection). */
   add: { attrs: object; params: never; stats: never };
@@ -46,6 +50,7 @@ export interface OpMap {
   };
 }
 
+/** The name of an op: a key of {@link OpMap}, those of plug-ins included. */
 export type Op = keyof OpMap;
 
 /**
@@ -53,13 +58,19 @@ export type Op = keyof OpMap;
  * everything that walks a model (initializers, checkpoints, summaries) works for ops it has never heard of.
  */
 export interface NodeOf<K extends Op> {
+  /** Unique in the model; the key of its parameters and statistics. */
   readonly name: string;
+  /** What it computes. */
   readonly op: K;
   /** Names of earlier nodes, or `input`. */
   readonly inputs: readonly string[];
+  /** The numbers that the op needs besides its parameters, such as a stride. */
   readonly attrs: OpMap[K]['attrs'];
+  /** Shape of the output, without the batch axis. */
   readonly shape: Shape;
+  /** Shapes of the trainable tensors, by name. */
   readonly params: { readonly [P in OpMap[K]['params']]: Shape };
+  /** Shapes of the running statistics, by name. */
   readonly stats: { readonly [S in OpMap[K]['stats']]: Shape };
 }
 
@@ -68,8 +79,11 @@ export type Node = { [K in Op]: NodeOf<K> }[Op];
 
 /** A classifier as data: nodes in topological order, the last one gives the logits. Serialises as JSON. */
 export interface Model {
+  /** One example: [height, width, channels] or [features]. */
   readonly inputShape: Shape;
+  /** Number of logits. */
   readonly classes: number;
+  /** Each after the nodes that it reads. */
   readonly nodes: readonly Node[];
 }
 
@@ -80,9 +94,11 @@ const isShape = (s: unknown): s is Shape =>
 /** The name by which nodes refer to the model's input. */
 export const INPUT = 'input';
 
-/** An op with its attributes and the rule for shapes; what `conv2d(...)`, `dense(...)` return and `GraphBuilder.add` takes. */
+/** An op with its attributes and the rule for shapes; what `conv2d(...)`, `dense(...)` return and {@link GraphBuilder.add} takes. */
 export interface Layer<K extends Op = Op> {
+  /** What it computes. */
   readonly op: K;
+  /** The attributes that its node will carry. */
   readonly attrs: OpMap[K]['attrs'];
   /** Number of inputs; default 1. */
   readonly arity?: number;
@@ -90,13 +106,27 @@ export interface Layer<K extends Op = Op> {
   infer(...inputs: Shape[]): string | { [P in K]: Pick<NodeOf<P>, 'shape' | 'params' | 'stats'> }[K];
 }
 
-/** Collects nodes; every `add` infers the shape at once, so that an error names the node that does not fit. */
+/** Collects the nodes of a model; every `add` infers the shape at once, so that an error names the node that does not fit. */
 export interface GraphBuilder {
-  /** Adds a node and returns its name. Without `inputs` it takes the node added last; without `name`, the op's with a number. */
+  /**
+   * Adds a node and returns its name.
+   *
+   * @param inputs names of nodes added before, or `input`; default the node added last
+   * @param name default the op's with a number: `conv2d1`
+   * @throws CertError `bad-model` with the node's name: input shapes that do not fit, an input that is not there, a name used twice
+   */
   add<K extends Op>(layer: Layer<K>, inputs?: readonly string[], name?: string): string;
-  /** The output shape of a node, or of `input`. */
+  /**
+   * The output shape of a node, or of `input`.
+   *
+   * @throws CertError `bad-model` for a name that is not there
+   */
   shapeOf(name: string): Shape;
-  /** The finished model. The last node must have shape [classes]. */
+  /**
+   * The finished model.
+   *
+   * @throws CertError `bad-model` unless the node added last has a shape [classes]
+   */
   build(): Model;
 }
 
@@ -104,7 +134,7 @@ export interface GraphBuilder {
  * Starts a model graph.
  *
  * @param inputShape one example: [height, width, channels] or [features]
- * @throws CertError `bad-model` with the node's name when shapes do not fit
+ * @throws CertError `bad-model` for an input shape that is not a list of positive integers
  */
 export function graph(inputShape: Shape): GraphBuilder {
   if (!isShape(inputShape)) {
@@ -169,7 +199,12 @@ export function graph(inputShape: Shape): GraphBuilder {
   };
 }
 
-/** A chain of layers, each fed by the one before. */
+/**
+ * A chain of layers, each fed by the one before.
+ *
+ * @param inputShape one example: [height, width, channels] or [features]
+ * @throws CertError `bad-model` with the node's name where shapes do not fit, and when the last layer does not give [classes]
+ */
 export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
   const builder = graph(inputShape);
   for (const layer of layers) builder.add(layer as Layer);
@@ -177,8 +212,9 @@ export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
 }
 
 /**
- * Checks a model that came from outside (a checkpoint): names, order, shapes.
+ * Checks a model that came from outside (a checkpoint): names, order, that shapes are shapes. It does not infer them anew.
  *
+ * @returns the same model
  * @throws CertError `bad-model` naming the node
  */
 export function checkModel(model: Model): Model {

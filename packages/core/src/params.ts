@@ -3,10 +3,13 @@ import type { Model, Shape } from './model.js';
 import { type Tensor, tf } from './tf.js';
 import type { Params, Stats } from './tree.js';
 
-/** One tensor that a model needs: `node` and `name` are its keys in {@link Params} or {@link Stats}. */
+/** One tensor that a model needs. */
 export interface TensorSpec {
+  /** The first key in {@link Params} or {@link Stats}: the name of its node. */
   readonly node: string;
+  /** The second key, such as `kernel`. */
   readonly name: string;
+  /** Its whole shape. */
   readonly shape: Shape;
 }
 
@@ -15,17 +18,22 @@ const specs = (model: Model, kind: 'params' | 'stats'): TensorSpec[] =>
     Object.entries<Shape>(node[kind]).map(([name, shape]) => ({ node: node.name, name, shape })),
   );
 
-/** Every parameter of a model in graph order. */
+/** Every parameter (trainable tensor) of a model, in graph order. */
 export const paramSpecs = (model: Model): TensorSpec[] => specs(model, 'params');
 
-/** Every running statistic of a model in graph order. */
+/** Every running statistic of a model, in graph order. */
 export const statSpecs = (model: Model): TensorSpec[] => specs(model, 'stats');
 
-/** The number of trainable numbers. */
+/** How many trainable numbers a model has; running statistics are not counted. */
 export const countParams = (model: Model): number =>
   paramSpecs(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
-/** A parameter (or statistics) tree made tensor by tensor. */
+/**
+ * A parameter or statistics tree made tensor by tensor.
+ *
+ * @param tensors such as {@link paramSpecs}
+ * @param make called once for each, in order; shapes are not checked (see {@link checkParams})
+ */
 export function buildParams(tensors: readonly TensorSpec[], make: (spec: TensorSpec) => Tensor): Params {
   const tree: { [node: string]: { [name: string]: Tensor } } = {};
   for (const spec of tensors) {
@@ -35,15 +43,16 @@ export function buildParams(tensors: readonly TensorSpec[], make: (spec: TensorS
   return tree;
 }
 
-/** Running statistics at the start of training: mean 0, variance 1. */
+/** Running statistics at the start of training: variances 1, everything else (means) 0. New tensors, the caller's to dispose. */
 export const initialStats = (model: Model): Stats =>
   buildParams(statSpecs(model), ({ name, shape }) =>
     name === 'variance' ? tf.ones([...shape]) : tf.zeros([...shape]),
   );
 
 /**
- * Checks that a tree has exactly the tensors that a model needs.
+ * Checks that a tree has exactly the tensors that a model needs. Reads shapes, not values.
  *
+ * @param kind whether the tree holds parameters or running statistics; default parameters
  * @throws CertError `shape-mismatch` naming the first tensor that differs
  */
 export function checkParams(model: Model, tree: Params, kind: 'params' | 'stats' = 'params'): void {

@@ -4,9 +4,9 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
 /** A stream of random numbers. The same seed and labels give the same stream on every machine. */
 export interface Rng {
-  /** Uniform in [0, 1). */
+  /** Uniform in [0, 1), in double precision. */
   uniform(): number;
-  /** Standard normal. */
+  /** Normal with mean 0 and standard deviation 1. */
   normal(): number;
   /** Uniform integer in [0, n). */
   int(n: number): number;
@@ -16,7 +16,7 @@ export interface Rng {
 
 /**
  * An independent stream for a seed and any number of labels, so that adding a consumer never shifts the numbers of another:
- * `createRng(seed, 'weights', 'conv1')`, `createRng(seed, 'batches', epoch)`.
+ * `createRng(seed, 'weights', 'conv1')`, `createRng(seed, 'batches', epoch)`. Not for cryptography.
  */
 export function createRng(seed: number, ...labels: readonly (string | number)[]): Rng {
   const generator = xoroshiro128plus(hash([seed, ...labels].join('\u0000')));

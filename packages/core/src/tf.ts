@@ -7,6 +7,11 @@ import * as namespace from '@tensorflow/tfjs';
 // In Node the union package is CommonJS: its functions sit on the default export, not on the module namespace.
 const interop = namespace as typeof namespace & { readonly default?: typeof namespace };
 
+/**
+ * TensorFlow.js, the whole of `@tensorflow/tfjs`: the instance that every package computes with. Take it from here, so that there is
+ * only one; a second instance knows neither the tensors nor the backend of the first. Its types `Tensor`, `Scalar`, `Tensor1D` to
+ * `Tensor4D`, `Rank`, `DataType` and `TypedArray` are exported beside it, the others under `TF`.
+ */
 export const tf: typeof namespace = interop.default ?? interop;
 
 /** The types of TensorFlow.js that have no name of their own here: `TF.TensorInfo`, ... */

@@ -3,15 +3,17 @@ import type { Tensor } from './tf.js';
 /** Nested records and arrays with values of type `T` at the leaves. Keys are visited in sorted order. */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
 
-/** Parameters of a model: `params[node][name]`, for example `params.conv1.kernel`. */
+/** Parameters of a model: `params[node][name]`, for example `params.conv2d1.kernel`. */
 export type Params = { readonly [node: string]: { readonly [name: string]: Tensor } };
 
-/** Running statistics of a model, in the same form: `stats.bn1.mean`. */
+/** Running statistics of a model, in the same form: `stats.batchNorm1.mean`. */
 export type Stats = Params;
 
-/** A leaf and the dotted path that leads to it. */
+/** A leaf and the way to it. */
 export interface Leaf<T> {
+  /** The keys that lead to it, joined by dots: `conv2d1.kernel`. */
   readonly path: string;
+  /** What is there. */
   readonly value: T;
 }
 
@@ -27,13 +29,18 @@ const entries = (node: readonly unknown[] | Record<string, unknown>): [string, u
         .sort()
         .map((key) => [key, (node as Record<string, unknown>)[key]]);
 
-/** The leaves of a tree, in the fixed order (sorted keys) that `unflatten` expects. `T` is what the caller knows the leaves to be. */
+/**
+ * The leaves of a tree, in the fixed order (sorted keys) that `unflattenTree` expects. Arrays and plain records are branches,
+ * anything else is a leaf. `T` is what the caller knows the leaves to be.
+ *
+ * @param prefix what every path starts with; default nothing
+ */
 export function flatten<T>(tree: Tree<T>, prefix = ''): Leaf<T>[] {
   if (!isBranch(tree)) return [{ path: prefix, value: tree as T }];
   return entries(tree).flatMap(([key, value]) => flatten(value as Tree<T>, prefix === '' ? key : `${prefix}.${key}`));
 }
 
-/** A tree of the structure of `like` with the given leaves, in the order of `flatten`. */
+/** A tree of the structure of `like` with the given leaves, as many and in the order of `flattenTree`. */
 export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[]): Tree<T> {
   let next = 0;
   const build = (node: unknown): Tree<T> => {
@@ -44,7 +51,7 @@ export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[]): Tree<T>
   return build(like);
 }
 
-/** Applies `f` to every leaf; the result has the same structure. */
+/** Applies `f` to every leaf and its dotted path, in the order of `flattenTree`; the result has the same structure. */
 export function mapTree<T, U>(f: (leaf: T, path: string) => U, tree: Tree<T>): Tree<U> {
   return unflatten<U>(
     tree,

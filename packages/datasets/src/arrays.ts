@@ -5,10 +5,11 @@ import { badLabel, checkSplit, type Dataset, type PixelRange, type Split } from 
 export interface ArraySplit {
   /** The shape of one image: [height, width, channels]. */
   readonly shape: Shape;
+  /** Number of classes, 2 to 256. */
   readonly classes: number;
   /** All pixel values, row-major [count, ...shape]. */
   readonly images: Uint8Array | Float32Array;
-  /** One class index per image. */
+  /** One class index per image, from 0. */
   readonly labels: ArrayLike<number>;
   /** A pixel's value is its stored value times this. Default 1/255 for bytes, 1 for floats. */
   readonly scale?: number | undefined;
@@ -17,7 +18,10 @@ export interface ArraySplit {
 /**
  * A split of a user's own arrays, checked; the pixels are not copied.
  *
- * @throws CertError as {@link checkSplit}, and `bad-data` for a label that is no whole number
+ * @param name what to call it in messages
+ * @param range that every pixel value must lie in; default [0, 1]
+ * @throws CertError as {@link checkSplit}, `bad-data` for a label that is no whole number, `bad-argument` for a number of classes
+ * that is not 2 to 256
  */
 export function arraySplit(arrays: ArraySplit, name = 'the split', range?: PixelRange): Split {
   const { shape, classes, images, labels, scale = images instanceof Uint8Array ? 1 / 255 : 1 } = arrays;
@@ -34,10 +38,13 @@ export function arraySplit(arrays: ArraySplit, name = 'the split', range?: Pixel
 
 /** What {@link arrayDataset} takes. */
 export interface ArrayDataset {
+  /** What to call it in messages. */
   readonly name: string;
+  /** The training images. */
   readonly train: ArraySplit;
+  /** The test images, of the same shape and number of classes. */
   readonly test: ArraySplit;
-  /** Default [0, 1]. */
+  /** The range that every pixel value must lie in; perturbed images are clipped to it. Default [0, 1]. */
   readonly range?: PixelRange | undefined;
 }
 

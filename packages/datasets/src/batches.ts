@@ -5,7 +5,7 @@ import type { Augmentation, Split } from './split.js';
 
 /** A minibatch on the host. */
 export interface HostBatch {
-  /** Pixel values, row-major, in the units of the model's input. */
+  /** Pixel values, row-major, in the units of the model's input: the stored values times the split's `scale`. */
   readonly images: Float32Array;
   /** Class indices, one per image. */
   readonly labels: Int32Array;
@@ -19,8 +19,9 @@ export interface HostBatch {
 export interface BatchOptions {
   /** Images per batch; the last batch holds what remains. */
   readonly batchSize: number;
-  /** With `epoch`, all that the order and the augmentation depend on. Not needed without both. */
+  /** With `epoch`, all that the order and the augmentation depend on. Default 0. */
   readonly seed?: number | undefined;
+  /** A whole number >= 0: each epoch has another order. Default 0. */
   readonly epoch?: number | undefined;
   /** Default true; false keeps the order of the split. */
   readonly shuffle?: boolean | undefined;

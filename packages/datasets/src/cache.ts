@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /**
  * The folder for downloaded files: `$XDG_CACHE_HOME/cert`, or `~/.cache/cert`.
  *
- * @param env default the environment of the process
+ * @param env environment variables; default those of the process
  */
 export const defaultCacheFolder = (env: Readonly<Record<string, string | undefined>> = process.env): string =>
   join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cert');

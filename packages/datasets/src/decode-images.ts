@@ -15,7 +15,7 @@ export interface EncodedImage {
 export interface DecodeOptions {
   /** 3: grey images become coloured ones; 1: coloured ones become grey. Default: what all images have. */
   readonly channels?: 1 | 3 | undefined;
-  /** Scales each image to cover this size, and cuts off what stands out. Default: the size that all images have. */
+  /** In pixels: scales each image to cover this size, and cuts off what stands out. Default: the size that all images have. */
   readonly size?: { readonly width: number; readonly height: number } | undefined;
   /** Called after each image with the number of images done, and of all. */
   readonly onProgress?: ((done: number, of: number) => void) | undefined;

@@ -5,7 +5,9 @@ import { checkSplit, type Dataset, type Split } from './split.js';
 
 /** A file in memory and its name for messages. */
 export interface NamedBytes {
+  /** Its path, or what to call it. */
   readonly name: string;
+  /** Its content. */
   readonly bytes: Uint8Array;
 }
 
@@ -44,7 +46,9 @@ export function parseIdx({ name, bytes }: NamedBytes, axes: number): IdxArray {
 
 /** The two files of a split. */
 export interface IdxSplit {
+  /** Three axes: [count, height, width]. */
   readonly images: NamedBytes;
+  /** One axis: [count]. */
   readonly labels: NamedBytes;
 }
 
@@ -69,14 +73,18 @@ export function parseIdxSplit({ images, labels }: IdxSplit, classes: number): Sp
 
 /** What {@link idxDataset} takes. */
 export interface IdxDataset {
+  /** What to call it in messages. */
   readonly name: string;
+  /** Number of classes; labels are below it. */
   readonly classes: number;
+  /** The training images. */
   readonly train: IdxSplit;
+  /** The test images, of the same size. */
   readonly test: IdxSplit;
 }
 
 /**
- * A dataset of four IDX files.
+ * A dataset of four IDX files; pixel values are bytes / 255, in [0, 1].
  *
  * @throws CertError as {@link parseIdxSplit}; `shape-mismatch` when training and test images differ in size
  */

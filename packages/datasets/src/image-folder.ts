@@ -11,7 +11,7 @@ import { spreadClasses } from './spread-classes.js';
 export interface ImageFolderOptions extends DecodeOptions {
   /** Where decoded images are kept. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
   readonly cacheDir?: string | undefined;
-  /** Mean and standard deviation of each channel, pixels being 0 to 1. Default: none. */
+  /** Mean and standard deviation of each channel, pixels being 0 to 1; models read it, images stay as they are. Default: none. */
   readonly normalize?: Normalization | undefined;
   /** Augmentation of the training images. Default: none. */
   readonly augment?: Augmentation | undefined;

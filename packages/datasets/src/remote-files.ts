@@ -8,6 +8,7 @@ import { writeAtomically } from './write-atomically.js';
 
 /** A file that can be downloaded. */
 export interface RemoteFile {
+  /** Its name behind the address of a mirror, and in the cache. */
   readonly name: string;
   /** SHA-256 of the file as it is downloaded, in hex. */
   readonly sha256: string;
@@ -19,6 +20,7 @@ export interface RemoteFiles {
   readonly name: string;
   /** Addresses ending in `/`, tried in order. */
   readonly mirrors: readonly string[];
+  /** All of them are needed. */
   readonly files: readonly RemoteFile[];
 }
 

@@ -4,7 +4,9 @@ import type { Dataset } from './split.js';
 
 /** A dataset in four IDX files with the names that MNIST gave them. */
 export interface RemoteIdx {
+  /** The dataset's name; also that of its folder in the cache. */
   readonly name: string;
+  /** Number of classes. */
   readonly classes: number;
   /** Addresses ending in `/`, tried in order. */
   readonly mirrors: readonly string[];
@@ -20,7 +22,7 @@ export interface RemoteIdx {
 /**
  * Finds or downloads a dataset's four files and reads them.
  *
- * @throws CertError as `fetchFiles` and `idxDataset`
+ * @throws CertError as {@link fetchFiles} and {@link idxDataset}
  */
 export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions = {}): Promise<Dataset> {
   const { name, classes, mirrors, sha256 } = source;

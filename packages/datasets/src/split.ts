@@ -18,8 +18,11 @@ export interface Split {
 
 /** A training set and a test set. */
 export interface Dataset {
+  /** What to call it in messages. */
   readonly name: string;
+  /** Images to train on. */
   readonly train: Split;
+  /** Images to report errors on, of the same shape and classes. */
   readonly test: Split;
   /** The range that every pixel value lies in, in the units of the model's input. */
   readonly range: PixelRange;
@@ -33,7 +36,9 @@ export interface Dataset {
 
 /** Mean and standard deviation of each channel, in the units of the pixels: (x - mean) / std. */
 export interface Normalization {
+  /** One number per channel. */
   readonly mean: readonly number[];
+  /** One positive number per channel. */
   readonly std: readonly number[];
 }
 
@@ -47,7 +52,9 @@ export interface Augmentation {
 
 /** A closed range of numbers. */
 export interface PixelRange {
+  /** The least value, included. */
   readonly min: number;
+  /** The greatest value, included. */
   readonly max: number;
 }
 
@@ -57,8 +64,10 @@ const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
  * Checks a split: as many images and labels as it says, labels below the number of classes, pixels finite and in the range.
  *
  * @param name what to call it in messages
+ * @param range that every pixel value must lie in; default [0, 1]
  * @returns the split itself
- * @throws CertError `shape-mismatch` for counts that do not agree, `bad-data` naming the first label or pixel out of range
+ * @throws CertError `shape-mismatch` for counts that do not agree, `bad-data` naming the first label or pixel out of range,
+ * `bad-argument` for a shape that is not made of positive whole numbers
  */
 export function checkSplit(split: Split, name: string, range: PixelRange = { min: 0, max: 1 }): Split {
   const { shape, classes, count, images, scale, labels } = split;

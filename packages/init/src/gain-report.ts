@@ -28,9 +28,9 @@ export interface GainRow {
 
 /** What {@link gainReport} takes besides model, parameters and images. */
 export interface GainOptions {
-  /** Radius of the box in the units of the images. */
+  /** Radius of the box in the units of the images (raw pixels for images in [0, 1]). */
   readonly epsilon: number;
-  /** Default IBP. */
+  /** Where the bounds come from; default IBP. */
   readonly method?: BoundMethod;
   /** The plain forward pass; default that of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
@@ -45,7 +45,8 @@ export interface GainOptions {
  * IBP initialization. Reads values, so it has no place inside a step; frees its tensors.
  *
  * @param images [batch, ...inputShape]
- * @throws CertError `bad-argument` for an epsilon that is negative, NaN or infinite
+ * @returns a row for the input, one for each node that feeds a ReLU or an op of a plug-in, and one for the logits
+ * @throws CertError `bad-argument` for an epsilon that is negative, NaN or infinite, `missing-rule` for an op that the method lacks
  */
 export async function gainReport(
   model: Model,
@@ -60,10 +61,11 @@ export async function gainReport(
 }
 
 /**
- * The mean radius of the input box, at every node that feeds a ReLU, and at the last node: [rows of the report]. A pure function
- * of tensors that reads no value, so that it may be compiled.
+ * The mean radius of the input box, at every node that feeds a ReLU, and at the last node. A pure function of tensors that reads
+ * no value, so that it may be compiled.
  *
  * @param images [batch, ...inputShape]
+ * @returns [rows of the report]
  * @throws CertError `bad-argument` for an epsilon that is negative, NaN or infinite
  */
 export function meanRadii(
@@ -99,7 +101,12 @@ export async function expectedGains(model: Model, params: Params): Promise<(numb
   return Promise.all(expected);
 }
 
-/** The rows of the report for mean radii and expected gains in the order of {@link meanRadii}. */
+/**
+ * The rows of the report.
+ *
+ * @param radii the values of {@link meanRadii}
+ * @param expected those of {@link expectedGains}
+ */
 export const gainRows = (model: Model, radii: ArrayLike<number>, expected: readonly (number | null)[]): GainRow[] =>
   reportNodes(model).map((node, i) => {
     const meanRadius = radii[i]!;
@@ -124,7 +131,7 @@ function onlyLayer(
   return before.op === 'relu' && before.inputs[0] === from ? { layer: weighted, behindRelu: true } : null;
 }
 
-/** The report as a table of text, one line a row. */
+/** The report as a table of text: a heading and one line a row, four digits a number. */
 export function formatGainReport(rows: readonly GainRow[]): string {
   const cells = [
     ['node', 'mean radius', 'gain', 'expected'],

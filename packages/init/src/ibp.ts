@@ -39,7 +39,10 @@ export function ibpPlan(model: Model): { readonly [node: string]: IbpPlanEntry }
   );
 }
 
-/** The IBP initialization: kernels as {@link ibpPlan} says, biases uniform in +-1/sqrt(fan_in), gamma 1, beta 0. */
+/**
+ * The IBP initialization ("Fast Certified Robust Training with Short Warmup"), with which interval widths neither explode nor
+ * vanish: kernels as {@link ibpPlan} says, biases uniform in +-1/sqrt(fan_in), gamma 1, beta 0.
+ */
 export const ibpInit = initializer((model) => {
   const plan = ibpPlan(model);
   return ({ node, fanIn, fanOut, rng }) => {

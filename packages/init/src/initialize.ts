@@ -7,11 +7,15 @@ import { fanIn, paramShapes } from './fan.js';
  */
 export type Initializer = (model: Model, seed: number) => Params;
 
-/** A kernel that wants its values: `fanIn` inputs and `fanOut` outputs (filters), row-major [..., fanOut]. */
+/** A kernel that wants its values. */
 export interface KernelDraw {
+  /** The name of its node. */
   readonly node: string;
+  /** Inputs that one output sees: of a convolution kernel * kernel * channels / groups. */
   readonly fanIn: number;
+  /** Outputs: filters, or units. */
   readonly fanOut: number;
+  /** The random stream of this very tensor. */
   readonly rng: Rng;
 }
 
@@ -19,7 +23,9 @@ export interface KernelDraw {
  * An initializer from a rule for kernels. Everything else is the same for all: a bias is uniform in +-1/sqrt(fan_in) of the
  * kernel beside it (0 without one), gamma 1, beta and any other vector 0.
  *
- * @throws CertError `bad-model` naming the node for a parameter of another op that is no vector and not called "kernel"
+ * @param kernel for a model, a function that draws fanIn * fanOut numbers, row-major [..., fanOut]
+ * @returns the initializer; it throws CertError `bad-model` naming the node for a parameter of another op that is no vector
+ * and not called "kernel"
  */
 export const initializer =
   (kernel: (model: Model) => (draw: KernelDraw) => Float32Array): Initializer =>

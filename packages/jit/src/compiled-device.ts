@@ -10,9 +10,13 @@ import { type ArraySpec, trace } from './trace.js';
 
 /** Settings that every compiled device has. */
 export interface CompiledOptions {
-  /** Replaces the standard passes, for tests and measurements. */
+  /**
+   * Replaces the standard passes, for this package's tests and measurements: the graphs that it maps are not part of the interface.
+   *
+   * @internal
+   */
   readonly passes?: (graph: Graph, target: Target) => Graph;
-  /** Loads the runtime; default `import('onnxruntime-node')`. */
+  /** Loads ONNX Runtime; default `import('onnxruntime-node')`. */
   readonly load?: () => Promise<typeof Ort>;
   /** Writes ONNX Runtime's profile of every session to files with this prefix. */
   readonly profile?: string;

@@ -9,14 +9,14 @@ import { probeBlock } from './probe-block.js';
 export interface CpuOptions extends CompiledOptions {
   /** Threads of ONNX Runtime; default: one for each core that this process may use. */
   readonly threads?: number;
-  /** Channels in a block of images, `null` for none; default: what the processor's kernels take. */
+  /** Channels in a block of the blocked image layout, `null` for the plain one; default: what the processor's kernels take. */
   readonly block?: number | null;
 }
 
 /**
  * Compiles functions to ONNX and runs them on ONNX Runtime's CPU provider.
  *
- * @throws CertError `missing-package`
+ * @throws CertError `missing-package` without onnxruntime-node
  */
 export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime('cpu', options.load);

@@ -15,7 +15,7 @@ export interface CudaOptions extends CompiledOptions {
    * account for. Default false; decided by the first device of the process.
    */
   readonly tf32?: boolean;
-  /** Whether there may be an NVIDIA GPU; default {@link mayHaveNvidia}. */
+  /** Whether there may be an NVIDIA GPU; default: what the machine's device files say. */
   readonly nvidia?: () => boolean;
 }
 
@@ -26,7 +26,7 @@ const CUDA: Dialect = { lacks: new Set(['integer Pow']), losesNaN: new Set(['rel
  * Compiles functions to ONNX and runs them on ONNX Runtime's CUDA provider. Its Node binding keeps results on the GPU for WebGPU
  * alone: arrays are in host memory and cross the bus in every call.
  *
- * @throws CertError `missing-package`, `missing-device` when there is no NVIDIA GPU or the provider does not load
+ * @throws CertError `missing-package` without onnxruntime-node, `missing-device` when there is no NVIDIA GPU or the provider does not load
  */
 export async function cudaDevice(options: CudaOptions = {}): Promise<Device> {
   const ort = await loadRuntime('cuda', options.load);

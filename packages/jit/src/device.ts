@@ -11,11 +11,19 @@ export type HostArray = Float32Array | Int32Array | Uint8Array;
  * `dispose()` gives the memory back to the device for the results of later calls; nothing else frees it.
  */
 export interface DeviceArray {
+  /** Length of each axis; [] for a scalar. */
   readonly shape: Shape;
+  /** The type of its elements. */
   readonly dtype: DType;
-  /** A copy of the values on the host. @throws CertError `bad-argument` after `dispose()` */
+  /**
+   * A copy of the values on the host, row-major. Waits for the device.
+   *
+   * @throws CertError `bad-argument` after `dispose()`
+   */
   data(): Promise<HostArray>;
+  /** Gives the memory back to the device. A second call does nothing. */
   dispose(): void;
+  /** Whether `dispose()` was called; such an array can be neither read nor given to a function. */
   readonly disposed: boolean;
 }
 
@@ -26,7 +34,12 @@ export type OnDevice<T> = T extends Tensor
     ? readonly OnDevice<U>[]
     : { readonly [K in keyof T]: OnDevice<T[K]> };
 
-/** A function of trees of tensors, as it runs on a device. */
+/**
+ * A function of trees of tensors, as it runs on a device. Arguments stay the caller's; what it returns is the caller's to dispose.
+ *
+ * A call throws CertError `bad-argument` for an array that is disposed or of another device and, where the function is compiled,
+ * `unsupported-kernel` and `value-read`, each naming where in the function.
+ */
 export interface DeviceFunction<Args extends readonly unknown[], Out> {
   (...args: { [K in keyof Args]: OnDevice<Args[K]> }): Promise<OnDevice<Out>>;
   /** How many distinct signatures (tree structure, shapes, dtypes) have been traced so far; 0 on a device that runs eagerly. */
@@ -37,18 +50,23 @@ export interface DeviceFunction<Args extends readonly unknown[], Out> {
 
 /** Where functions run: the same pure function of tensors runs on each. */
 export interface Device {
-  /** `cpu`, `webgpu`, ... */
+  /** The name by which it is opened: `cpu`, `webgpu`, ... */
   readonly name: string;
   /** What it really runs on, for people. */
   readonly description: string;
   /** Why it is not what its name promises: a GPU device that runs on the processor. For people; `auto` passes it over. */
   readonly warning?: string;
   /**
-   * Copies values to the device.
+   * Copies values to the device. The kind of array is the dtype: float32, int32, bool.
+   *
+   * @param values row-major
    * @throws CertError `shape-mismatch` when the number of values is not that of the shape
    */
   put(values: HostArray, shape: Shape): DeviceArray;
-  /** Compiles (or wraps) a pure function of trees of tensors that reads no value. */
+  /**
+   * Compiles (or wraps) a pure function of trees of tensors that reads no value. A compiled function is traced at its first call, and
+   * once for each further signature: the structure of its arguments, their shapes and dtypes.
+   */
   jit<Args extends readonly unknown[], Out>(f: (...args: Args) => Out): DeviceFunction<Args, Out>;
   /** How many arrays are alive: constant over steps when nothing leaks. */
   readonly live: number;
@@ -56,14 +74,18 @@ export interface Device {
   dispose(): Promise<void>;
 }
 
-/** Disposes every array of a tree. */
+/** Disposes every array of a tree: nested records and arrays; anything else in it is passed over. */
 export function disposeTree(tree: unknown): void {
   if (tree === null || typeof tree !== 'object') return;
   if (isDeviceArray(tree)) tree.dispose();
   else for (const branch of Object.values(tree)) disposeTree(branch);
 }
 
-/** Copies every array of a tree to the host, in the same structure. */
+/**
+ * Copies every array of a tree to the host, in the same structure. Frees nothing.
+ *
+ * @throws CertError `bad-argument` for an array that is disposed
+ */
 export async function readTree<T>(tree: OnDevice<T>): Promise<Tree<HostArray>> {
   const read = async (node: unknown): Promise<Tree<HostArray>> => {
     if (isDeviceArray(node)) return node.data();

@@ -9,9 +9,15 @@ import { webgpuDevice } from './webgpu.js';
 
 /** A device that can be asked for by name. */
 export interface DeviceEntry {
+  /** What it is asked for by. */
   readonly name: string;
   /** What it is, for a help text. */
   readonly about: string;
+  /**
+   * Opens it with its default settings.
+   *
+   * @throws CertError `missing-package`, `missing-device`
+   */
   open(): Promise<Device>;
   /** Whether this machine shows no hardware for it: a choice need not try it. */
   readonly hopeless?: () => boolean;

@@ -10,7 +10,7 @@ import type { Dialect } from './onnx-emitter.js';
 
 /** Settings of the WebGPU device. */
 export interface WebgpuOptions extends CompiledOptions {
-  /** Why the adapter is a program and no GPU; default {@link softwareAdapter}. */
+  /** Why the adapter is a program and no GPU, in words, `undefined` for a GPU; default: what the machine's files and drivers say. */
   readonly software?: () => string | undefined;
 }
 
@@ -27,7 +27,7 @@ const WEBGPU: Dialect = {
  * Compiles functions to ONNX and runs them on ONNX Runtime's WebGPU provider: any GPU with a driver for Vulkan, Metal or Direct3D 12.
  * Arrays stay in its memory from call to call.
  *
- * @throws CertError `missing-package`, `missing-device` when there is no adapter or the runtime was built without WebGPU
+ * @throws CertError `missing-package` without onnxruntime-node, `missing-device` when there is no adapter or the runtime was built without WebGPU
  */
 export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime('webgpu', options.load);

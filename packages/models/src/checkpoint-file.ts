@@ -4,7 +4,7 @@ import { writeFileAtomic } from './write-file.js';
 
 /**
  * Writes a checkpoint as a safetensors file, see {@link encodeCheckpoint}. At every moment the path holds either the old file
- * or the whole new one.
+ * or the whole new one. Needs Node.
  *
  * @throws CertError as {@link encodeCheckpoint}; `bad-file` when the path cannot be written
  */
@@ -13,7 +13,7 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 }
 
 /**
- * Reads a checkpoint file.
+ * Reads a checkpoint file. Needs Node; elsewhere read the bytes yourself and give them to {@link decodeCheckpoint}.
  *
  * @throws CertError `bad-file` when there is none or it is truncated or corrupt, `shape-mismatch` when its tensors do not fit its model
  */

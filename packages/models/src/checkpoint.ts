@@ -15,9 +15,9 @@ export type JsonValue =
 export interface Checkpoint {
   /** The graph. */
   readonly model: Model;
-  /** Parameters of every node that has any. */
+  /** Parameters (float32) of every node that has any. */
   readonly params: HostParams;
-  /** Running statistics of every node that has any. */
+  /** Running statistics (float32) of every node that has any. */
   readonly stats: HostParams;
   /** Other tensors, such as `{ optimizer: { m: ..., v: ... } }`; the keys `params` and `stats` are taken. */
   readonly extra?: HostTree | undefined;
@@ -33,7 +33,7 @@ const FORMAT = 'cert-checkpoint-1';
  * `optimizer.m.conv1.kernel`; the model and the metadata are JSON in the file's metadata.
  *
  * @throws CertError `shape-mismatch` naming a tensor that does not fit the model; `bad-argument` for metadata that JSON would
- * change (NaN, infinity) and for names with dots
+ * change (NaN, infinity), for names with dots and for `extra` with a key `params` or `stats`
  */
 export function encodeCheckpoint({ model, params, stats, extra = {}, metadata = null }: Checkpoint): Uint8Array {
   for (const key of ['params', 'stats']) {

@@ -1,7 +1,7 @@
 import type { Model } from '@cert/core';
 import { type Cnn7Options, cnn7 } from './cnn7.js';
 
-/** Options of {@link dmLarge}. */
+/** Options of {@link dmLarge}: those of {@link cnn7} that it leaves open. */
 export type DmLargeOptions = Omit<Cnn7Options, 'batchNorm' | 'lastStride'>;
 
 /**

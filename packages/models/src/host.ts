@@ -2,7 +2,9 @@ import { CertError, type Shape, type Tensor, tf } from '@cert/core';
 
 /** A tensor in the memory of the process: row-major values and their shape. Plain data. */
 export interface HostTensor {
+  /** Length of each axis. */
   readonly shape: Shape;
+  /** As many values as the shape has elements, row-major; the kind of array is the dtype (float32 or int32). */
   readonly data: Float32Array | Int32Array;
 }
 
@@ -14,13 +16,15 @@ export interface HostTree {
 /** Parameters or running statistics on the host: `params.conv1.kernel`. */
 export type HostParams = { readonly [node: string]: { readonly [name: string]: HostTensor } };
 
-/** Something whose values can be read: a tfjs tensor, or an array on a device of `@cert/jit`. */
+/** Something whose values can be read: a TensorFlow.js tensor, or an array on a device of `@cert/jit`. */
 export interface Readable {
+  /** Length of each axis. */
   readonly shape: Shape;
+  /** Copies the values to the host, row-major. */
   data(): Promise<Float32Array | Int32Array | Uint8Array>;
 }
 
-/** The type of `T` with every host tensor replaced by a tfjs tensor. */
+/** The type of `T` with every host tensor replaced by a TensorFlow.js tensor. */
 export type AsTensors<T> = T extends HostTensor ? Tensor : { readonly [K in keyof T]: AsTensors<T[K]> };
 
 /** The type of `T` with every readable tensor replaced by a host tensor. */
@@ -33,7 +37,7 @@ export const isHostTensor = (value: unknown): value is HostTensor =>
 const isReadable = (value: unknown): value is Readable =>
   typeof value === 'object' && value !== null && 'data' in value && typeof value.data === 'function';
 
-/** tfjs tensors with the values of a tree, in the same structure. The caller disposes them. */
+/** TensorFlow.js tensors with copies of the values of a tree, in the same structure. The caller disposes them. */
 export function toTensors<T extends HostTensor | HostTree>(tree: T): AsTensors<T> {
   const copy = (node: HostTensor | HostTree): unknown => {
     if (!isHostTensor(node)) return Object.fromEntries(Object.entries(node).map(([key, part]) => [key, copy(part)]));
@@ -45,8 +49,8 @@ export function toTensors<T extends HostTensor | HostTree>(tree: T): AsTensors<T
 }
 
 /**
- * Copies the values of every tensor of a tree to the host, in the same structure: nested records of tfjs tensors or of arrays
- * on a device. Frees nothing.
+ * Copies the values of every tensor of a tree to the host, in the same structure: nested records of TensorFlow.js tensors or of
+ * arrays on a device. Frees nothing.
  *
  * @throws CertError `bad-argument` naming a leaf that is neither float32 nor int32, or no tensor at all
  */

@@ -2,7 +2,9 @@ import { CertError, type GraphBuilder, graph, normalize, type Shape } from '@cer
 
 /** Per-channel constants of the input normalization (x - mean) / std, in raw pixel units. */
 export interface Normalization {
+  /** One finite number per channel. */
   readonly mean: readonly number[];
+  /** One positive number per channel. */
   readonly std: readonly number[];
 }
 
@@ -15,7 +17,7 @@ export interface ClassifierOptions {
   readonly inputShape: Shape;
   /** Number of classes, at least 2. */
   readonly classes: number;
-  /** Put in front as a layer, so that boxes stay in the raw pixel range. Default: none. */
+  /** Put in front as a layer (node `normalize`), so that images, boxes and epsilon stay in raw pixel units. Default: none. */
   readonly normalize?: Normalization | undefined;
 }
 

@@ -20,7 +20,7 @@ export interface ResnextOptions extends ClassifierOptions {
   readonly blocks?: number | undefined;
   /** Units of the hidden dense layer. Default 512. */
   readonly dense?: number | undefined;
-  /** Default `full`. */
+  /** Where BatchNorm stands. Default `full`. */
   readonly batchNorm?: BatchNormPlaces | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface ResnextOptions extends ClassifierOptions {
  * logits. The paper's TinyImageNet form has `stem: 16, bottleneck: 8, blocks: 2`.
  * Nodes: `conv1`, `layer1_0_conv1`, ..., `layer1_0_shortcut_conv`, ..., `layer1_1_conv1`, ..., `dense1`, `dense2`.
  *
- * @throws CertError `bad-argument` for sizes that are not positive whole numbers
+ * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is no image
  */
 export function resnext(options: ResnextOptions): Model {
   const { classes, cardinality = 2, bottleneck = 32, stem = 64, stages = 3, blocks = 1, dense = 512 } = options;

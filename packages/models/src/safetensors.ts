@@ -7,8 +7,9 @@ import type { FlatTensors, HostTensor } from './host.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
+  /** float32 and int32 tensors by name, in the order of the header. */
   readonly tensors: FlatTensors;
-  /** The map `__metadata__`. */
+  /** The map `__metadata__` of the header. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

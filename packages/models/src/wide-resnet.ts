@@ -7,11 +7,14 @@ import { addResidualBlock, addStem } from './residual.js';
 export interface WideResnetOptions extends ClassifierOptions {
   /** Output channels of the first convolution. Default 16. */
   readonly stem?: number | undefined;
-  /** Output channels of each stage; every stage but the first halves the image. Default [128, 256, 512]; [160, 320, 640] for TinyImageNet. */
+  /**
+   * Output channels of each stage; every stage but the first halves the image. Default [128, 256, 512]; [160, 320, 640] for
+   * TinyImageNet.
+   */
   readonly widths?: readonly number[] | undefined;
   /** Units of the hidden dense layer. Default 512. */
   readonly dense?: number | undefined;
-  /** Default `full`. */
+  /** Where BatchNorm stands. Default `full`. */
   readonly batchNorm?: BatchNormPlaces | undefined;
 }
 
@@ -20,7 +23,7 @@ export interface WideResnetOptions extends ClassifierOptions {
  * BatchNorm and a shortcut), a hidden dense layer with BatchNorm, logits.
  * Nodes: `conv1`, `layer1_0_conv1`, `layer1_0_bn1`, ..., `layer1_0_shortcut_conv`, ..., `dense1`, `dense2`.
  *
- * @throws CertError `bad-argument` for sizes that are not positive whole numbers
+ * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is no image
  */
 export function wideResnet8(options: WideResnetOptions): Model {
   const { classes, stem = 16, widths = [128, 256, 512], dense = 512, batchNorm = 'full' } = options;

@@ -2,7 +2,7 @@ import { CertError } from '@cert/core';
 
 /**
  * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
- * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist.
+ * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist. Needs Node.
  * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`.
  *
  * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched

@@ -11,7 +11,7 @@ const absoluteSum = tf.customGrad((x, save) => {
 
 /**
  * The sum of absolute values of every kernel (convolutions and dense layers); neither biases nor batch normalizations. Small
- * weights make bounds tight; Xiao et al. (2019) use it next to ReLU stability. Reads no bounds.
+ * weights make bounds tight; Xiao et al. (2019) use it next to ReLU stability. Named `l1`; reads no bounds.
  */
 export function l1(): Regularizer {
   return {

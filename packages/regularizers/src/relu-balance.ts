@@ -96,7 +96,7 @@ function measure(box: IntervalTensor) {
  * How evenly the ReLUs of each layer are split into active and inactive ones ("Fast Certified Robust Training with Short
  * Warmup", its regularizer of ReLU activation states). A pure function of tensors.
  *
- * @param bounds of any method; read at every node that feeds a ReLU
+ * @param context `bounds` of any method; they are read at every node that feeds a ReLU
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
  */
 export function reluBalanceReport(
@@ -127,7 +127,7 @@ export function reluBalanceReport(
 /**
  * The ReLU balance regularizer: the mean over all ReLU inputs of the shortfall of two ratios between the active (lower > 0)
  * and the inactive (upper < 0) neurons, of their mean centers and of their spreads. A layer without inactive neurons is
- * skipped (0), one without active neurons gets the full penalty 2. 0 for a model without ReLU.
+ * skipped (0), one without active neurons gets the full penalty 2. In [0, 2]; 0 for a model without ReLU. Named `relu-balance`.
  *
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
  */

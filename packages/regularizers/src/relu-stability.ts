@@ -6,7 +6,7 @@ import { type Regularizer, reluInputs, type Scalar, tf } from '@cert/core';
  * where its ReLU is unstable (lower < 0 < upper). Summed over the neurons of every ReLU input, averaged over the batch.
  *
  * 1 is added to each neuron's term: a constant without gradient, so that a stable neuron costs next to nothing, the term is never
- * negative, and small differences are not lost in a large float32 sum. 0 for a model without ReLU.
+ * negative, and small differences are not lost in a large float32 sum. 0 for a model without ReLU. Named `relu-stability`.
  */
 export function reluStability(): Regularizer {
   return {

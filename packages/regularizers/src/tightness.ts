@@ -38,8 +38,7 @@ export interface TightnessReport {
  * How much wider than the input box the bounds are at each ReLU ("Fast Certified Robust Training with Short Warmup",
  * its bound tightness regularizer). A pure function of tensors.
  *
- * @param input the clipped box, [batch, ...inputShape]
- * @param bounds of any method; read at every node that feeds a ReLU
+ * @param context `input` is the clipped box, [batch, ...inputShape]; `bounds`, of any method, are read at every node that feeds a ReLU
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
  */
 export function tightnessReport(
@@ -64,7 +63,7 @@ export function tightnessReport(
 
 /**
  * The bound tightness regularizer: the mean over all ReLU inputs of relu(tolerance - r0 / r) / tolerance, r the mean radius
- * there and r0 that of the input box. 0 for a model without ReLU.
+ * there and r0 that of the input box. In [0, 1]; 0 for a model without ReLU. Named `tightness`.
  *
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
  */

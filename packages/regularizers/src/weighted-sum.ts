@@ -5,7 +5,7 @@ export type Weighted = readonly [weight: number, regularizer: Regularizer];
 
 /**
  * Several regularizers as one: the sum of weight * term. `weightedSum([[1, tightness()], [1, reluBalance()]])` is what the
- * paper uses. The sum of nothing is 0.
+ * paper uses. The sum of nothing is 0. Named after its parts: `tightness + 0.5 * l1`.
  *
  * @throws CertError `bad-argument` for a weight that is not finite
  */

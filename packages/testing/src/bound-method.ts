@@ -41,6 +41,7 @@ import { checkByAttack, checkBySampling, checkOrder, place } from './soundness.j
 
 /** What {@link boundMethodSuite} needs to know. */
 export interface BoundMethodSuiteOptions {
+  /** The method under test. */
   readonly method: BoundMethod;
   /** The plain forward pass, able to run `layers` too; `naturalPass` of `@cert/bounds` fits. */
   readonly forward: Forward;
@@ -60,6 +61,7 @@ export interface BoundMethodSuiteOptions {
   readonly differentiable?: boolean;
   /** Where bounds are computed, for checks of their values; default: eagerly, on the current backend of TensorFlow.js. */
   readonly evaluateBounds?: EvaluateBounds;
+  /** Of weights, images and boxes; default 0. */
   readonly seed?: number;
 }
 

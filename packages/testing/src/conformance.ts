@@ -2,8 +2,14 @@ import { type BatchNormStats, CertError, type CertErrorCode, type Model, type Pa
 
 /** One check of a suite, for any test framework: `for (const c of suite) it(c.name, c.run)`. */
 export interface ConformanceCase {
+  /** The plug-in, what is checked, and the net that it is checked on. */
   readonly name: string;
-  /** @throws CertError that says which model, node, element and values, and what the rule is */
+  /**
+   * Runs the check.
+   *
+   * @throws CertError `unsound`, `broken-contract`, `value-read` or `shape-mismatch`, which says which model, node, element and values,
+   * and what the rule is
+   */
   run(): Promise<void>;
 }
 

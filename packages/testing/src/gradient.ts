@@ -4,10 +4,11 @@ import { evaluate, type Values } from './host.js';
 
 /** How {@link checkGradient} compares. */
 export interface GradientOptions {
-  /** What the inputs are called in the message. */
+  /** What the inputs are called in the message; default `input 0`, `input 1`, ... */
   readonly names?: readonly string[];
-  /** Who is at fault, for the message. */
+  /** Who is at fault, for the message; default `the function`. */
   readonly who?: string;
+  /** Of the weights and directions; default 0. */
   readonly seed?: number;
   /** Allowed difference as a fraction of the derivative; default 0.02. */
   readonly relative?: number;

@@ -24,9 +24,13 @@ export const OUTPUT = '(output)';
 
 /** The tensors that a call of a bound method takes. */
 export type CallTensors = {
+  /** Parameters of the model. */
   readonly params: Params;
+  /** Statistics for every batchNorm node. */
   readonly norm: BatchNormStats;
+  /** [batch, ...inputShape]. */
   readonly box: IntervalTensor;
+  /** [batch, rows, classes]; without, the logits are bounded. */
   readonly spec?: Spec;
 };
 

@@ -2,7 +2,9 @@ import { CertError, type Shape, type Tensor, tf } from '@cert/core';
 
 /** The values of a tensor on the host, row-major. */
 export interface Values {
+  /** Length of each axis. */
   readonly shape: Shape;
+  /** As many numbers as the shape has elements. */
   readonly data: Float32Array;
 }
 

@@ -17,9 +17,11 @@ import {
 
 /** What {@link regularizerSuite} needs to know. */
 export interface RegularizerSuiteOptions {
+  /** The regularizer under test. */
   readonly regularizer: Regularizer;
   /** Whether gradients are compared with finite differences; default true. They must be finite in any case. */
   readonly differentiable?: boolean;
+  /** Of weights, bounds and images; default 0. */
   readonly seed?: number;
 }
 

@@ -14,11 +14,15 @@ import {
 
 /** What an architecture of the command may depend on; `null` is its own default. */
 export interface ModelSize {
+  /** One image: [height, width, channels]. */
   readonly inputShape: Shape;
+  /** Number of classes. */
   readonly classes: number;
   /** Channels of the first stage; the later ones grow along. */
   readonly width: number | null;
+  /** Units of the hidden dense layer. */
   readonly dense: number | null;
+  /** Where BatchNorm stands; an architecture need not have every choice. */
   readonly batchNorm: BatchNormPlaces | null;
   /** The input normalization of the dataset. */
   readonly normalize?: Normalization | undefined;

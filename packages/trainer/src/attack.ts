@@ -15,17 +15,20 @@ import { valueAndGrad } from './gradient.js';
 import { advantages, logSumExp } from './loss.js';
 import type { Hyper } from './optimizer.js';
 
-/** A projected gradient attack (Madry et al. 2018). */
+/** Settings of a projected gradient attack (Madry et al. 2018). */
 export interface AttackOptions {
   /** Steps of one run; default 40. */
   readonly steps?: number;
   /** Runs from different random points of the ball; default 3. */
   readonly restarts?: number;
-  /** Default 0. An image's random starts depend on this and on its position in the split alone. */
+  /** Of the random starts: an image's depend on this and on its position in the split alone. Default 0. */
   readonly seed?: number;
 }
 
-/** One step of the attack: the logits at `point`, and the next point. */
+/**
+ * One step of the attack: the logits [batch, classes] at `point`, and the next point. A pure function of tensors; `images`, `point` and
+ * the next point are [batch, ...inputShape], `labels` int32 [batch].
+ */
 export type AttackStep = (
   network: { readonly params: Params; readonly stats: Stats },
   batch: { readonly images: Tensor; readonly labels: Tensor },
@@ -39,8 +42,9 @@ const NEVER = -1e30;
 /**
  * Makes a step of the attack: up the sign of the gradient of log(sum_{j != y} exp(logit_j - logit_y)), which unlike the
  * cross-entropy does not vanish for images that are classified with confidence, then back into the clipped ball.
- * `hyper` holds `epsilon` and `stepSize`. `point` is first projected, so that any start will do.
+ * `hyper` holds `epsilon` and `stepSize`, both in the units of the images. `point` is first projected, so that any start will do.
  *
+ * @param range that points are clipped to; default [0, 1], `null` for no clipping
  * @param natural the plain forward pass; default that of the built-in ops
  */
 export function createAttackStep(model: Model, range?: DataRange | null, natural?: RuleTable<Tensor>): AttackStep {
@@ -62,14 +66,20 @@ export function createAttackStep(model: Model, range?: DataRange | null, natural
   };
 }
 
-/** The step size of an attack of so many steps: it can cross the ball 1.25 times. */
+/** The step size of an attack of so many steps, 2.5 epsilon / steps, in the units of epsilon: it can cross the ball 1.25 times. */
 export const attackStepSize = (epsilon: number, steps: number): number => (2.5 * epsilon) / steps;
 
 /**
- * Random points of the ball, not yet clipped to the data range.
+ * Random points of the ball, one for each image and uniform, not yet clipped to the data range. They are the same however images are
+ * put into batches.
  *
- * @param first the position of the first image in the split
- * @param size numbers in one image
+ * @param images row-major [count, size]
+ * @param options.epsilon the radius, in the units of the images
+ * @param options.size numbers in one image
+ * @param options.first the position of the first image in the split
+ * @param options.seed of the attack
+ * @param options.restart the number of the run, from 0
+ * @returns a new array like `images`
  */
 export function randomStart(
   images: Float32Array,

@@ -1,10 +1,14 @@
 import type { Evaluation } from './evaluate.js';
 
-/** The best epoch so far among those at the full radius. */
+/**
+ * The best epoch so far among those at the full radius: the lowest verified error on the test images, then the lowest standard error.
+ */
 export interface Best {
+  /** From 1. */
   readonly epoch: number;
+  /** On the test images, a fraction. */
   readonly verifiedError: number;
-  /** Checkpoints from before it was kept lack it. */
+  /** On the test images, a fraction. Checkpoints from before it was kept lack it. */
   readonly standardError?: number;
 }
 

@@ -19,7 +19,7 @@ import { constant, linearSchedule, type RampOptions, type Schedule, smoothedSche
 
 export { BATCH_NORMS, MODELS, type ModelSize } from './architectures.js';
 
-/** Values by the names of the command. */
+/** Values by the names that options of the command take. */
 export type Table<T> = { readonly [name: string]: T };
 
 /** Initializations. */
@@ -54,7 +54,9 @@ export const REG_SCHEDULES: Table<Weighting> = {
 
 /** What an objective may depend on. */
 export interface ObjectiveOptions {
+  /** So much of the natural cross-entropy is added, for objectives that bound the loss. */
   readonly naturalWeight: number;
+  /** Settings of the attack that `pgd` trains on. */
   readonly pgd: PgdOptions;
   /** Backward rules that know every op of the run. */
   readonly backward: BackwardTable;
@@ -82,7 +84,7 @@ export const RAMPS: Table<(options: RampOptions) => Schedule> = { smoothed: smoo
 export interface DatasetOptions {
   /** Where its files are; the cache of downloads when there is none. */
   readonly folder?: string | undefined;
-  /** Called for every image that is decoded, with their number. */
+  /** Called after each image that is decoded, with the number of images done, and of all. */
   readonly onProgress?: ((images: number, of: number) => void) | undefined;
 }
 
@@ -106,8 +108,9 @@ const missingFolder = () => {
 
 /** A method that proves margins of single images, and how dear it is. */
 export interface Certifier {
+  /** The method as it runs on a device. */
   readonly method: MarginMethod;
-  /** Linear functions that it passes back through the model for one image at a time. */
+  /** How many linear functions it passes back through the model at a time for one image: what batches are sized by. */
   readonly rows: (classes: number) => number;
   /** Whether it costs more than an attack on the image. */
   readonly afterAttack: boolean;
@@ -142,7 +145,7 @@ export const certifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Ta
   },
 });
 
-/** Methods of `cert eval` for models of the built-in ops. */
+/** Methods of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`. */
 export const BOUND_METHODS = certifiersOf(standardRules);
 
 /** Devices of the command, each with what it is. */
@@ -157,18 +160,27 @@ export interface Catalog {
   readonly plugins: readonly PluginRecord[];
   /** The rules of every op. */
   readonly rules: Rules;
+  /** For `--method`: what each sets, the rest is as the preset says. */
   readonly methods: Table<Partial<RunConfig>>;
+  /** For `--bound`: where training takes its bounds from. */
   readonly boundMethods: Table<BoundMethod>;
+  /** For `cert eval --methods`, cheap ones first. */
   readonly certifiers: Table<Certifier>;
+  /** For `--objective`. */
   readonly objectives: Table<(options: ObjectiveOptions) => ObjectiveSchedule>;
+  /** For `--regularizers`. */
   readonly regularizers: Table<(options: { readonly tolerance: number }) => Regularizer>;
+  /** For `--model`. */
   readonly models: Table<(size: ModelSize) => Model>;
+  /** For `--dataset`. */
   readonly datasets: Table<(options: DatasetOptions) => Promise<Dataset>>;
+  /** For `--init`. */
   readonly initializers: Table<Initializer>;
+  /** For `--optimizer`. */
   readonly optimizers: Table<(options: { readonly momentum: number }) => Optimizer>;
 }
 
-/** What is built in. */
+/** What is built in, without plug-ins. */
 export const standardCatalog: Catalog = {
   plugins: [],
   rules: standardRules,

@@ -12,6 +12,7 @@ import { fullBatch, type Item, inBatches } from './stage.js';
 
 /** A bound method, and how it is run on a stream of single images. */
 export interface CertifyMethod {
+  /** The method as it runs on a device. */
   readonly method: MarginMethod;
   /** Images in a batch. Dear methods take few. */
   readonly batchSize: number;
@@ -21,16 +22,21 @@ export interface CertifyMethod {
 
 /** One image and where it stands. */
 export interface IndexedImage {
+  /** Its place in the test set, from 0. */
   readonly index: number;
-  /** Row-major, in the data range. */
+  /** Row-major [...inputShape], in the data range. */
   readonly pixels: Float32Array;
+  /** Its class, from 0. */
   readonly label: number;
 }
 
 /** What {@link certify} takes. */
 export interface CertifyOptions {
+  /** Where to compute. */
   readonly device: Device;
+  /** The graph. */
   readonly model: Model;
+  /** Its parameters and running statistics on that device; they stay the caller's. */
   readonly network: Network;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
@@ -38,10 +44,11 @@ export interface CertifyOptions {
   readonly range?: DataRange | null;
   /** The plain forward pass; default that of the built-in ops. */
   readonly natural?: RuleTable<Tensor> | undefined;
+  /** The images to look at; taken as they are needed. */
   readonly images: Iterable<IndexedImage>;
   /** In the order in which they are tried: cheap ones first. */
   readonly methods: readonly CertifyMethod[];
-  /** Null: none. */
+  /** The attack on images that are neither misclassified nor verified; null for none. */
   readonly attack: AttackOptions | null;
   /** Images in a batch of the natural pass and of the attack. */
   readonly batchSize: number;
@@ -57,7 +64,7 @@ export interface CertifyOptions {
  * it has a full batch of images to look at, so that each computation is compiled for one shape and wastes nothing; only the last
  * batch is filled up, with a repeated image.
  *
- * @returns each image once, as soon as it is settled
+ * @returns each image once, as soon as it is settled, not always in the order given
  * @throws CertError `unsound` when a point is found in the ball of an image that a method proves not to be there
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {

@@ -3,7 +3,9 @@ import { type Device, type DeviceEntry, devices, openDevice } from '@cert/jit';
 
 /** A device and why it was taken. */
 export interface ChosenDevice {
+  /** The open device, the caller's to dispose. */
   readonly device: Device;
+  /** Why it was taken, and which others were passed over and why. For people. */
   readonly reason: string;
 }
 
@@ -11,8 +13,10 @@ export interface ChosenDevice {
  * Opens a device by name; `auto` takes the first of the candidates that is there and is what it promises: no GPU device that runs on
  * the processor. It does not try what this machine shows no hardware for.
  *
+ * @param name of one of {@link devices}, or `auto`
  * @param candidates of `auto`, the fastest first
- * @throws CertError `missing-device`, `missing-package`
+ * @throws CertError `missing-device` for an unknown name, missing hardware, or when no candidate is there; `missing-package` when what a
+ * named device needs is not installed
  */
 export async function chooseDevice(name: string, candidates: readonly DeviceEntry[] = devices): Promise<ChosenDevice> {
   await tf.ready();

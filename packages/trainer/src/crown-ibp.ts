@@ -16,7 +16,7 @@ export interface CrownIbpOptions extends CertifiedOptions {
  * gives, f = 1 - `hyper.ramp` falling from 1 to 0 as the radius grows. Margins are mixed before the robust loss; with fusion, the
  * bounds of sum_j exp(logit_j - logit_y) are mixed before the logarithm.
  *
- * The intermediate bounds are those of the step's method, which should be IBP.
+ * The intermediate bounds are those of the step's method, which should be IBP. Named `crown-ibp-fused`, `crown-ibp` without fusion.
  */
 export const crownIbpObjective = ({
   fusion = true,

@@ -1,6 +1,6 @@
 import type { RunEvent } from './event.js';
 
-/** An event as one line for a log; `undefined` for those that are too frequent to be worth one. */
+/** An event as one line for a log, with a second one for a warning; `undefined` for those that are too frequent to be worth one. */
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {

@@ -18,7 +18,9 @@ import { turn } from './turn.js';
 
 /** What {@link createEvaluator} is made of. */
 export interface EvaluatorOptions {
+  /** Where to compute. */
   readonly device: Device;
+  /** The graph. */
   readonly model: Model;
   /** How bounds are computed; default {@link ibp}. */
   readonly method?: BoundMethod;
@@ -30,7 +32,9 @@ export interface EvaluatorOptions {
 
 /** Parameters and running statistics on the device. */
 export interface Network {
+  /** Parameters. */
   readonly params: OnDevice<Params>;
+  /** Running statistics. */
   readonly stats: OnDevice<Stats>;
 }
 
@@ -50,7 +54,9 @@ export interface EvaluateOptions {
 
 /** Errors as fractions of the images. */
 export interface Evaluation {
+  /** How many there were. */
   readonly images: number;
+  /** The radius, in the units of the images. */
   readonly epsilon: number;
   /** Misclassified without perturbation. */
   readonly standardError: number;
@@ -60,19 +66,21 @@ export interface Evaluation {
   readonly verifiedError: number;
 }
 
-/** Compiled once, evaluates any number of times. */
+/** Evaluates networks of one model: compiled once, runs any number of times. */
 export interface Evaluator {
   /**
-   * Standard error, error under attack, verified error, all with running statistics.
+   * Standard error, error under attack, verified error, all with running statistics. A bound that is NaN or infinite does not verify;
+   * an image with such a logit counts as misclassified.
    *
-   * @throws CertError `unsound` when the attack breaks an image that the bounds verify; `not-finite` never: a bound that is
-   * not finite is not verified, logits that are not finite are an error
+   * @param network on the evaluator's device; it stays the caller's
+   * @throws CertError `unsound` when the attack breaks an image that the bounds verify
    */
   evaluate(network: Network, options: EvaluateOptions): Promise<Evaluation>;
+  /** Frees the compiled functions. */
   dispose(): Promise<void>;
 }
 
-/** Makes an evaluator for one model on one device. */
+/** Makes an evaluator for one model on one device, the caller's to dispose. Nothing is compiled before its first batch. */
 export function createEvaluator({ device, model, method = ibp, natural, range }: EvaluatorOptions): Evaluator {
   const size = model.inputShape.reduce((a, b) => a * b, 1);
   const bounds = device.jit((network: { params: Params; stats: Stats }, { images, labels }: Batch, hyper: Hyper) => {

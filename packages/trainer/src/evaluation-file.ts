@@ -8,11 +8,15 @@ import type { ImageResult } from './image-result.js';
 export interface EvaluationSettings {
   /** SHA-256 of the checkpoint file. */
   readonly checkpoint: string;
+  /** Whose test images are evaluated. */
   readonly dataset: string;
+  /** The radius, in the units of the images. */
   readonly epsilon: number;
   /** The methods in the order in which they were tried. */
   readonly methods: readonly string[];
+  /** The attack; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number; readonly seed: number } | null;
+  /** Whether every method is run on every image, and the attack on every image that is classified rightly. */
   readonly complete: boolean;
 }
 

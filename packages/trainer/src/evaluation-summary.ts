@@ -3,8 +3,11 @@ import { firstVerifier, type ImageResult, isBroken, isCorrect, isNotFinite, isVe
 
 /** A number of images, as a fraction of all, with its exact (Clopper-Pearson) 95 % confidence interval. */
 export interface Proportion {
+  /** How many images. */
   readonly count: number;
+  /** `count` over all images, from 0 to 1. */
   readonly fraction: number;
+  /** Its confidence interval, fractions. */
   readonly interval: readonly [lower: number, upper: number];
 }
 
@@ -24,6 +27,7 @@ export interface MethodSummary {
 
 /** What the lines of an evaluation add up to. Plain data. */
 export interface EvaluationCounts {
+  /** All images. */
   readonly images: number;
   /** Misclassified without perturbation. */
   readonly standardError: Proportion;
@@ -39,7 +43,12 @@ export interface EvaluationCounts {
   readonly logitsNotFinite: number;
 }
 
-/** Counts over images. @param methods in the order in which they were tried */
+/**
+ * Adds up results of single images.
+ *
+ * @param results at least one
+ * @param options `methods` in the order in which they were tried; `attack` is null when none was run
+ */
 export function countResults(
   results: readonly ImageResult[],
   { methods, attack }: { readonly methods: readonly string[]; readonly attack: unknown },

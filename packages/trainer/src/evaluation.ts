@@ -12,43 +12,55 @@ import { putParams } from './host.js';
 
 /** What {@link evaluateImages} takes. */
 export interface EvaluateImagesOptions {
+  /** Where to compute. */
   readonly device: Device;
+  /** The graph. */
   readonly model: Model;
+  /** Its parameters. */
   readonly params: HostParams;
+  /** Its running statistics. */
   readonly stats: HostParams;
   /** The images; those of which the file has a line are not looked at again. */
   readonly split: Split;
+  /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
   /** The plain forward pass; default that of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
+  /** What is computed: the first line of the file. */
   readonly settings: EvaluationSettings;
   /** The methods that the settings name, in the same order. */
   readonly certifiers: readonly Certifier[];
   /** Images in a batch of what is cheap and of the attack. */
   readonly batchSize: number;
-  /** Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
+  /** The file of the lines. Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
   readonly file: string;
   /** Throw away what the file holds; default false. */
   readonly anew?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
   readonly onProgress?: (progress: { readonly images: number; readonly of: number; readonly before: number }) => void;
+  /** When it is aborted, the computation under way is finished and the evaluation rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 /** The JSON file beside the lines. */
 export interface EvaluationSummary extends EvaluationCounts {
+  /** What was computed. */
   readonly settings: EvaluationSettings;
+  /** The name of the device. */
   readonly device: string;
+  /** What it really ran on. */
   readonly deviceDescription: string;
-  /** Images of which there was a line in the beginning, and seconds for the others. */
+  /** Images of which there was a line in the beginning. */
   readonly before: number;
+  /** Seconds for the others. */
   readonly seconds: number;
 }
 
 /**
  * Evaluates single images, a line each, and adds them up. Can be stopped at any moment: what has a line is done.
  *
- * @throws CertError those of {@link openEvaluationFile} and {@link certify}
+ * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `bad-file` when it cannot be read or
+ * written or holds a line that is no result of these images, and those of {@link certify}
  */
 export async function evaluateImages(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
   const { device, model, split, settings, certifiers, file, anew, onProgress, signal } = options;

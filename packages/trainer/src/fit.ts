@@ -19,16 +19,21 @@ export interface Position {
 
 /** What {@link fit} takes. */
 export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
+  /** Where to compute. */
   readonly device: Device;
+  /** What changes over training. */
   readonly plan: Plan;
+  /** How many, in all. */
   readonly epochs: number;
+  /** Batches in an epoch. */
   readonly stepsPerEpoch: number;
   /** The minibatches of an epoch (from 1), beginning with number `from` (from 0). The same arguments give the same batches. */
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
+  /** The state to begin with; the host arrays are copied. */
   readonly state: HostState;
   /** Of the random starts of objectives that perturb images; default 0. */
   readonly seed?: number;
-  /** Default: the beginning. */
+  /** Where to go on, with the state of then; default the beginning. */
   readonly position?: Position;
   /** When it is aborted, the step that is under way is finished and the last event is `stopped`. */
   readonly signal?: AbortSignal;
@@ -36,13 +41,15 @@ export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
 
 /** What happened. `state` lives on the device and is valid until the next event is asked for. */
 export interface FitEvent {
+  /** After a step, after an epoch (behind its last step), or when the signal stopped training. */
   readonly type: 'step' | 'epoch' | 'stopped';
+  /** Where training stands: with the state, what a checkpoint needs. */
   readonly position: Position;
   /** The epoch, from 1, that the last step belongs to. */
   readonly epoch: number;
-  /** Of the last step. */
+  /** The radius of the last step, in the units of the images. */
   readonly epsilon: number;
-  /** Of the last step. */
+  /** That of the last step. */
   readonly learningRate: number;
   /** Of the step for `step`; means over the epoch (so far) otherwise. */
   readonly metrics: Metrics;
@@ -50,14 +57,16 @@ export interface FitEvent {
   readonly images: number;
   /** Seconds that the step waited for its batch; all steps of the epoch together otherwise, from where this call began. */
   readonly waitSeconds: number;
+  /** The state after the last step. */
   readonly state: OnDevice<TrainState>;
 }
 
 /**
- * Trains, and says what happens: an event after every step and after every epoch. Waits while an event is handled.
+ * Trains, and says what happens: an event after every step and after every epoch. Waits while an event is handled. A step is compiled
+ * for each objective of the plan, with and without regularizers.
  *
  * @throws CertError `not-finite` with the step and the layer when a loss or a gradient is NaN or infinite; the state before that
- * step was good
+ * step was good. `bad-data` for an epoch without batches
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;

@@ -2,7 +2,9 @@ import { flattenTree, type Params, type Scalar, type Tensor, type Tree, tf, unfl
 
 /** What {@link valueAndGrad} returns. The caller owns the tensors. */
 export interface ValueAndGrad<Aux> {
+  /** What the function returned as its value. */
   readonly value: Scalar;
+  /** What it returned besides, as tensors of their own. */
   readonly aux: Aux;
   /** The gradient for every parameter; zeros where the value does not depend on it. */
   readonly grads: Params;

@@ -22,7 +22,8 @@ type HostSides = { readonly lower: Float32Array; readonly upper: Float32Array };
  * their own. The others are linear on the whole box, and IBP's bounds say so; in a network trained for certification they are most.
  * One small computation per layer is compiled and called as often as there are chunks of neurons. It takes one image at a time.
  *
- * @param options `chunk` neurons are bounded by one call; default: as many as make a million coefficients at the largest node
+ * @param options `chunk` neurons are bounded by one call; default: as many as make a million coefficients at the largest node, 8 to 256
+ * @returns a method named `crown`
  */
 export const hostCrown = ({
   forward = ibp,

@@ -4,9 +4,11 @@ import type { HostParams, HostTensor, HostTree } from '@cert/models';
 import type { TrainBatch } from './accumulate.js';
 import type { TrainState } from './step.js';
 
-/** A minibatch on the host: images row-major [count, ...inputShape] in the data range, and their labels. */
+/** A minibatch on the host. */
 export interface HostBatch {
+  /** Row-major [count, ...inputShape], in the data range. */
   readonly images: Float32Array;
+  /** One class index per image, from 0. */
   readonly labels: Int32Array;
   /** For an objective that perturbs the images: uniform in [-1, 1], one number for each of theirs. */
   readonly noise?: Float32Array;
@@ -14,8 +16,11 @@ export interface HostBatch {
 
 /** A {@link TrainState} on the host: what a checkpoint holds. */
 export interface HostState {
+  /** Parameters. */
   readonly params: HostParams;
+  /** Running statistics. */
   readonly stats: HostParams;
+  /** What the optimizer remembers, by its names: trees of the form of the parameters. */
   readonly optimizer: { readonly [slot: string]: HostParams };
 }
 
@@ -23,11 +28,15 @@ export interface HostState {
 export const putState = (device: Device, state: HostState): OnDevice<TrainState> =>
   putTree(device, { ...state }) as OnDevice<TrainState>;
 
-/** Copies parameters or statistics to a device. */
+/** Copies parameters or statistics to a device. The caller disposes the arrays. */
 export const putParams = (device: Device, params: HostParams): OnDevice<TrainState['params']> =>
   putTree(device, params) as OnDevice<TrainState['params']>;
 
-/** Copies a minibatch to a device. */
+/**
+ * Copies a minibatch to a device. The caller disposes the arrays.
+ *
+ * @throws CertError `shape-mismatch` when there are not as many pixels as the labels and the model's input shape ask for
+ */
 export function putBatch(device: Device, model: Model, { images, labels, noise }: HostBatch): OnDevice<TrainBatch> {
   const shape = [labels.length, ...model.inputShape];
   return {
@@ -37,7 +46,7 @@ export function putBatch(device: Device, model: Model, { images, labels, noise }
   };
 }
 
-/** Copies numbers to a device as float32 scalars. */
+/** Copies numbers to a device as float32 scalars. The caller disposes the arrays. */
 export const putScalars = (
   device: Device,
   scalars: { readonly [name: string]: number },

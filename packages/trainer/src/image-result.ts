@@ -10,6 +10,7 @@ export interface AttackResult {
 export interface ImageResult {
   /** Where the image stands in the test set, from 0. */
   readonly index: number;
+  /** Its class, from 0. */
   readonly label: number;
   /** The class of the largest logit; null where a logit is not finite. */
   readonly prediction: number | null;

@@ -1,5 +1,6 @@
 export type { TrainBatch } from './accumulate.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack.js';
+export type { Best } from './best.js';
 export { clopperPearson } from './binomial.js';
 export {
   BOUND_METHODS,
@@ -27,7 +28,7 @@ export {
 export { type EvaluateImagesOptions, type EvaluationSummary, evaluateImages } from './evaluation.js';
 export type { EvaluationSettings } from './evaluation-file.js';
 export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './evaluation-summary.js';
-export type { RunEvent, Summary } from './event.js';
+export type { RunEvent, RunNumbers, Summary } from './event.js';
 export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export { type HostBatch, type HostState, putBatch, putParams, putScalars, putState } from './host.js';

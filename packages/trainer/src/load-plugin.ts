@@ -10,7 +10,7 @@ import type { LoadedPlugin } from './with-plugins.js';
  * Loads a plug-in: the default export of a module, or its export `plugin`.
  *
  * @param module the name of a package, looked for from `from`; or the path of a folder or file that is absolute or begins with a dot
- * @param from a folder
+ * @param from a folder; default the current one
  * @throws CertError `missing-package` when there is none, `bad-argument` when it fails to load, has another form, or brings a second
  * TensorFlow.js
  */

@@ -3,7 +3,9 @@ import { type Scalar, type Tensor, type Tensor1D, type Tensor2D, tf } from '@cer
 /** The largest float32; anything above is infinite. */
 const LARGEST = 3.4028234663852886e38;
 
-/** log(sum(exp(x))) over the last axis of [batch, n], without overflow; its gradient is the softmax. */
+/**
+ * log(sum(exp(x))) over the last axis, without overflow: [..., n] to [...]. Its gradient is the softmax.
+ */
 export const logSumExp = tf.customGrad((input, save) => {
   const x = input as Tensor;
   const shift = tf.max(x, -1, true);
@@ -28,10 +30,10 @@ export function robustLoss(margins: Tensor): Scalar {
 }
 
 /**
- * Cross-entropy, mean over the batch.
+ * Cross-entropy, mean over the batch: log(sum_j exp(logit_j - logit_y)).
  *
  * @param logits [batch, classes]
- * @param labels int32 [batch]
+ * @param labels int32 [batch], each in [0, classes)
  */
 export const crossEntropy = (logits: Tensor, labels: Tensor): Scalar =>
   tf.mean(logSumExp(advantages(logits, labels))) as Scalar;
@@ -60,7 +62,13 @@ export function countUnverified(margins: Tensor): Scalar {
   return tf.sum(asFloat(tf.less(tf.sum(holds, 1), margins.shape[1]!))) as Scalar;
 }
 
-/** logit_j - logit_y for every class j, y included (there it is exactly 0): [batch, classes]. */
+/**
+ * logit_j - logit_y for every class j, y included (there it is exactly 0).
+ *
+ * @param logits [batch, classes]
+ * @param labels int32 [batch], each in [0, classes)
+ * @returns [batch, classes]
+ */
 export function advantages(logits: Tensor, labels: Tensor): Tensor {
   const oneHot = tf.gather(tf.eye(logits.shape[1]!), labels as Tensor1D) as Tensor2D;
   return tf.sub(logits, tf.sum(tf.mul(logits, oneHot), 1, true));

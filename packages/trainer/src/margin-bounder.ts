@@ -18,17 +18,22 @@ export type NetworkTensors = { readonly params: Params; readonly stats: Stats };
 /** Computes lower margins on a device. */
 export interface MarginBounder {
   /**
+   * Lower bounds of logit_y - logit_j over the clipped ball, with running statistics. Disposes none of its arguments.
+   *
    * @param batch images and labels, always as many
-   * @param hyper `epsilon`
-   * @returns lower margins [batch, classes - 1]
+   * @param hyper `epsilon`, the radius in the units of the images
+   * @returns [batch, classes - 1], row-major; each row in the order of the other classes
    */
   lowerMargins(network: Network, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
+  /** Frees the compiled functions. */
   dispose(): Promise<void>;
 }
 
 /** Where and of what lower margins are computed. */
 export interface MarginBounderOptions {
+  /** Where to compute. */
   readonly device: Device;
+  /** The graph. */
   readonly model: Model;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null | undefined;
@@ -36,11 +41,13 @@ export interface MarginBounderOptions {
 
 /** A way to certify images: a bound method as it runs on a device. */
 export interface MarginMethod {
+  /** The name that results give it. */
   readonly name: string;
+  /** Prepares it for a model on a device; the result is the caller's to dispose. */
   on(options: MarginBounderOptions): MarginBounder;
 }
 
-/** A bound method as one compiled function. */
+/** A bound method as a {@link MarginMethod}: one compiled function from images to margins. */
 export const compiled = (method: BoundMethod): MarginMethod => ({
   name: method.name,
   on({ device, model, range }) {

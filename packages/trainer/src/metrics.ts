@@ -3,13 +3,17 @@ import type { StepMetrics } from './step.js';
 
 /** Measurements as plain numbers: losses and terms are means over images, `error` and `verifiedError` fractions of images. */
 export interface Metrics {
+  /** What was minimized: the objective plus the weighted regularizers. */
   readonly loss: number;
+  /** The cross-entropy of the clean images. */
   readonly naturalLoss: number;
+  /** Misclassified without perturbation. */
   readonly error: number;
+  /** The global norm of the gradients before clipping. */
   readonly gradNorm: number;
-  /** There when bounds were computed. */
+  /** The robust loss; there when bounds were computed. */
   readonly robustLoss?: number;
-  /** There when bounds were computed. */
+  /** Not verified; there when bounds were computed. */
   readonly verifiedError?: number;
   /** Each regularizer by its name, unweighted, while it is on. */
   readonly [term: string]: number | undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CertError } from '@cert/core';
 import type { RunConfig } from './config.js';
 
-/** A path in `parent`, named after a run, at which there is nothing yet. */
+/** A path in `parent`, named after a run, at which there is nothing yet: `digits-quick-fast-seed0`, then `...-2`. Makes nothing. */
 export const newFolder = (
   parent: string,
   { preset, method, seed }: Pick<RunConfig, 'preset' | 'method' | 'seed'>,

@@ -8,6 +8,7 @@ export type Hyper = { readonly [name: string]: Scalar };
 
 /** An optimizer as a pair of pure functions, and the numbers that the second one needs at each step. */
 export interface Optimizer {
+  /** The name that errors give it. */
   readonly name: string;
   /** The state before the first step. The caller owns the tensors. */
   init(params: Params): OptimizerState;
@@ -22,7 +23,9 @@ export interface Optimizer {
 
 /** What an update returns. */
 export interface Updated {
+  /** The parameters after the step. */
   readonly params: Params;
+  /** What to hand to the next one. */
   readonly state: OptimizerState;
 }
 
@@ -57,7 +60,11 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
   };
 }
 
-/** Stochastic gradient descent with heavy-ball momentum: v' = momentum * v + g, p' = p - rate * v'. */
+/**
+ * Stochastic gradient descent with heavy-ball momentum: v' = momentum * v + g, p' = p - rate * v'.
+ *
+ * @param options.momentum from 0 to 1; default 0, which keeps no state
+ */
 export function sgd({ momentum = 0 }: { readonly momentum?: number } = {}): Optimizer {
   const apply = (params: Params, direction: Params, hyper: Hyper) =>
     combine((p, d) => tf.sub(p, tf.mul(d, hyper.learningRate!)), params, direction);
@@ -75,7 +82,9 @@ export function sgd({ momentum = 0 }: { readonly momentum?: number } = {}): Opti
 
 /** Gradients after clipping and their norm before it. */
 export interface Clipped {
+  /** The gradients, scaled. */
   readonly grads: Params;
+  /** Their global norm before it. */
   readonly norm: Scalar;
 }
 
@@ -90,7 +99,7 @@ export function clipByGlobalNorm(grads: Params, limit: number): Clipped {
   return { grads: mapParams((g) => tf.mul(g, factor), grads), norm };
 }
 
-/** The Euclidean norm over every number of every tensor. */
+/** The Euclidean norm over every number of every tensor; at least one tensor. */
 export function globalNorm(grads: Params): Scalar {
   const squares = Object.values(grads).flatMap((node) => Object.values(node).map((g) => tf.sum(tf.square(g))));
   return tf.sqrt(squares.reduce((a, b) => tf.add(a, b))) as Scalar;

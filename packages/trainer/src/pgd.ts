@@ -14,7 +14,7 @@ export interface PgdOptions {
 /**
  * Adversarial training (Madry et al. 2018): the cross-entropy at points of the clipped ball that a projected gradient attack found
  * from a random start. The attack sees batch normalizations as training does, with the statistics of its own points, and the
- * running statistics are those of the points trained on, whose loss they belong to.
+ * running statistics are those of the points trained on, whose loss they belong to. Named `pgd`.
  */
 export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions = {}): UnboundedObjective {
   return {

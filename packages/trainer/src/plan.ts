@@ -11,11 +11,13 @@ const SMALLEST_RADIUS = 1e-6;
 
 /** What changes over training: functions of the global step, and of the ramp (the radius over its target, from 0 to 1). */
 export interface Plan {
+  /** What is minimized, over the ramp. */
   readonly objective: ObjectiveSchedule;
-  /** The perturbation radius. */
+  /** The perturbation radius, in the units of the images. */
   readonly epsilon: Schedule;
   /** The radius at the end of the ramp. */
   readonly targetEpsilon: number;
+  /** The learning rate. */
   readonly learningRate: Schedule;
   /** The weight of the regularizers over the ramp. */
   readonly regWeight: (ramp: number) => number;
@@ -31,7 +33,9 @@ export const fallingWeight =
 
 /** Where a ramp lies, in epochs counted from 1. */
 export interface Ramp {
+  /** The epoch at whose first step it begins. */
   readonly start: number;
+  /** Epochs from there to the target. */
   readonly length: number;
 }
 
@@ -40,10 +44,11 @@ export const regularizedEpochs = ({ start, length }: Ramp): number => start + le
 
 /** One step of a {@link Plan}. */
 export interface PlannedStep {
+  /** What is minimized. */
   readonly objective: Objective;
   /** Whether regularizers are on. */
   readonly regularized: boolean;
-  /** The schedule's own radius. */
+  /** The schedule's own radius, in the units of the images. */
   readonly epsilon: number;
   /** That radius over its target; 0 in natural epochs. */
   readonly ramp: number;

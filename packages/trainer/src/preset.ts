@@ -5,9 +5,11 @@ import { choose } from './names.js';
 
 /** A named choice of every setting, for a number of epochs. */
 export interface Preset {
+  /** Epochs of the whole schedule, unless another number is chosen. */
   readonly epochs: number;
   /** The method, unless another one is chosen. */
   readonly method: string;
+  /** All other settings for so many epochs: the ramp and the milestones keep their place in the whole. */
   settings(epochs: number): Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>;
 }
 
@@ -128,7 +130,10 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
   }),
 });
 
-/** The presets: `digits/quick`, and `<dataset>/<model>/<method>` for every schedule, architecture and method. */
+/**
+ * The presets: `digits/quick`, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
+ * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}.
+ */
 export const PRESETS: { readonly [name: string]: Preset } = {
   'digits/quick': digitsQuick,
   ...Object.fromEntries(

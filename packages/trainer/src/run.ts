@@ -73,7 +73,8 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
 /**
  * Goes on with a run from its last checkpoint; the weights become those of a run that was never stopped.
  *
- * @param changes a check of the configuration before anything else, and the settings that may differ from it
+ * @param options `change`: a check of the configuration before anything else, and the settings that may differ from it
+ * @returns the summary; `null` when it was stopped by the signal
  * @throws CertError `bad-file` when there is no run or its checkpoint is corrupt, and those of {@link startRun}
  */
 export async function resumeRun(

@@ -21,7 +21,7 @@ export interface RampOptions {
   readonly stepsPerEpoch: number;
 }
 
-/** A ramp that starts as a power of the step and continues as the tangent line. */
+/** Where a ramp lies that starts as a power of the step and continues as the tangent line. */
 export interface SmoothedRampOptions extends RampOptions {
   /** The fraction of the ramp at which the power ends; default 0.25. */
   readonly mid?: number;
@@ -59,7 +59,7 @@ export function smoothedSchedule(options: SmoothedRampOptions): Schedule {
 /**
  * A straight ramp: 0 up to the first step of epoch `start`, `target` at the end of the ramp and after it.
  *
- * @throws CertError `bad-argument` for a ramp that is not one
+ * @throws CertError `bad-argument` for a ramp that is not one (start < 1, length < 0, NaN)
  */
 export function linearSchedule(options: RampOptions): Schedule {
   const { first, last } = rampSteps(options);
@@ -69,13 +69,15 @@ export function linearSchedule(options: RampOptions): Schedule {
   };
 }
 
-/** A base value that is multiplied by `factor` after each milestone. */
+/** What {@link piecewiseSchedule} takes: a base value that is multiplied by `factor` after each milestone. */
 export interface PiecewiseOptions {
+  /** The value before the first milestone. */
   readonly base: number;
   /** Epochs, counted from 1; the epoch after a milestone is the first with the lower value. */
   readonly milestones: readonly number[];
-  /** Default 0.2. */
+  /** What it is multiplied by; default 0.2. */
   readonly factor?: number;
+  /** Steps in an epoch: ceil(images / batch size). */
   readonly stepsPerEpoch: number;
 }
 

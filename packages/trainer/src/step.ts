@@ -21,9 +21,11 @@ import { clipByGlobalNorm, globalNorm, type Hyper, type Optimizer, type Optimize
 
 /** Everything that training changes. Plain data. */
 export interface TrainState {
+  /** Parameters. */
   readonly params: Params;
   /** Running statistics of batch normalizations. */
   readonly stats: Stats;
+  /** What the optimizer remembers. */
   readonly optimizer: OptimizerState;
 }
 
@@ -31,7 +33,9 @@ export interface TrainState {
 export interface StepMetrics {
   /** What was minimized: the objective plus the weighted regularizers. */
   readonly loss: Scalar;
+  /** The cross-entropy of the clean images. */
   readonly naturalLoss: Scalar;
+  /** Images that are misclassified without perturbation. */
   readonly errors: Scalar;
   /** The norm of all gradients, before clipping. */
   readonly gradNorm: Scalar;
@@ -52,8 +56,11 @@ export type Step = (
 
 /** What a step is made of. */
 export interface TrainStepOptions {
+  /** The graph. */
   readonly model: Model;
+  /** What is minimized. */
   readonly objective: Objective;
+  /** How parameters are updated. */
   readonly optimizer: Optimizer;
   /** How bounds are computed; default {@link ibp}. */
   readonly method?: BoundMethod;

@@ -3,7 +3,7 @@ import type { EvaluationSummary } from './evaluation.js';
 import type { Proportion } from './evaluation-summary.js';
 import type { Summary } from './event.js';
 
-/** Results as a table, a column per run. */
+/** Results as a table of text, a column per run; empty for none. */
 export function resultTable(summaries: readonly Summary[]): string {
   const [first] = summaries;
   if (first === undefined) return '';
@@ -64,7 +64,7 @@ export function evaluationTable(summary: EvaluationSummary): string {
 const anyOf = (names: readonly string[]) =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 
-/** Rows of cells as lines of text: the first column to the left, the others to the right. */
+/** Rows of cells, all as long, as lines of text: the first column to the left, the others to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]) =>

@@ -7,8 +7,11 @@ import { checkPlugin, type Plugin } from './plugin.js';
 
 /** A plug-in and where it was found. */
 export interface LoadedPlugin {
+  /** What its module exports. */
   readonly plugin: Plugin;
+  /** The name of its package, or the absolute path of a folder or file; null for one that was passed in as a value. */
   readonly module: string | null;
+  /** That of its package; null when it has none. */
   readonly version: string | null;
 }
 
