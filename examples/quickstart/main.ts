@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CertError, tf } from '@cert/core';
 import {
-  newFolder,
+  freeRunFolder,
   processTerminal,
-  reporter,
+  progressReporter,
   resolveConfig,
   resultTable,
   type Summary,
@@ -40,8 +40,8 @@ try {
       limit: limit === undefined ? undefined : Number(limit),
       device,
     });
-    const folder = newFolder(runs, config);
-    const summary = await startRun(config, { folder, onEvent: reporter(terminal), signal: stop.signal });
+    const folder = freeRunFolder(runs, config);
+    const summary = await startRun(config, { folder, onEvent: progressReporter(terminal), signal: stop.signal });
     if (summary === null) process.exit(130);
     summaries.push(summary);
     terminal.out(`Everything is in ${folder}\n`);

@@ -1,8 +1,8 @@
 import {
   adam,
-  certified,
-  constant,
+  constantSchedule,
   fallingWeight,
+  naturalThen,
   type Optimizer,
   type Plan,
   regularizedEpochs,
@@ -33,10 +33,10 @@ export function readTraining(settings: Field): Training {
   return {
     optimizer: adam({ beta1: beta1!, beta2: beta2!, epsilon: number('adam_eps') }),
     plan: {
-      objective: certified(robustObjective()),
+      objective: naturalThen(robustObjective()),
       epsilon: readSchedule(settings, opts, stepsPerEpoch),
       targetEpsilon: number('max_eps'),
-      learningRate: constant(number('lr')),
+      learningRate: constantSchedule(number('lr')),
       regWeight: fallingWeight(number('reg_lambda')),
       regularizedSteps:
         regularizedEpochs({ start: opts.get('start').number(), length: opts.get('length').number() }) * stepsPerEpoch,

@@ -1,5 +1,5 @@
 import type { CenterRadius, OpRules } from '@cert/bounds';
-import { merged, separated } from '@cert/bounds';
+import { coefficientsOf, toRows } from '@cert/bounds';
 import { type Layer, type Tensor, tf } from '@cert/core';
 
 declare module '@cert/core' {
@@ -44,12 +44,12 @@ export const leakyReluRules: OpRules<'leakyRelu'> = {
     const lowerSlope = tf.add(slope, tf.mul(positive(tf.sub(share, 0.5)), 1 - slope));
     // At l < 0 the chord has the value slope * l.
     const intercept = tf.mul(tf.sub(chord, slope), below);
-    const own = separated(rows);
+    const own = coefficientsOf(rows);
     const [plus, minus] = [tf.relu(own), tf.minimum(own, 0)];
     const perRow = (x: Tensor) => tf.expandDims(x, 1);
     const back = tf.add(tf.mul(plus, perRow(lowerSlope)), tf.mul(minus, perRow(chord)));
     const left = tf.mul(minus, perRow(intercept));
-    return { inputs: [merged(back)], bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)) };
+    return { inputs: [toRows(back)], bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)) };
   },
 };
 

@@ -21,7 +21,7 @@ import { checkRuleShape, type ParamsOf, wrongRule } from './method.js';
 
 const { add, matMul, reshape, sub } = tf;
 
-/** Linear functions of one node: for every image `count` rows of coefficients. See {@link imagesOf} and {@link separated}. */
+/** Linear functions of one node: for every image `count` rows of coefficients. See {@link coefficientsOf}. */
 export interface Rows {
   /**
    * [images * count, ...shape of the node], the rows of an image next to each other. `images` is the batch, or 1 where all images have
@@ -87,7 +87,7 @@ export const extendBackward = (table: BackwardTable, rules: BackwardRules): Back
 export const imagesOf = ({ coefficients, count }: Rows): number => coefficients.shape[0]! / count;
 
 /** The rows with their image axis apart: [images, count, ...shape]. */
-export const separated = (rows: Rows): Tensor =>
+export const coefficientsOf = (rows: Rows): Tensor =>
   reshape(rows.coefficients, [imagesOf(rows), rows.count, ...rows.coefficients.shape.slice(1)]);
 
 /**
@@ -181,11 +181,11 @@ function checkStep(
 function sumRows(a: Rows, b: Rows): Rows {
   const { count } = a;
   if (imagesOf(a) === imagesOf(b)) return { coefficients: add(a.coefficients, b.coefficients), count };
-  return merged(add(separated(a), separated(b)));
+  return toRows(add(coefficientsOf(a), coefficientsOf(b)));
 }
 
-/** Rows of coefficients [images, count, ...shape]: the inverse of {@link separated}. */
-export const merged = (coefficients: Tensor): Rows => {
+/** Rows of coefficients [images, count, ...shape]: the inverse of {@link coefficientsOf}. */
+export const toRows = (coefficients: Tensor): Rows => {
   const [images, count, ...shape] = coefficients.shape as [number, number, ...number[]];
   return { coefficients: reshape(coefficients, [images * count, ...shape]), count };
 };

@@ -10,7 +10,7 @@ import {
   type Tensor3D,
   tf,
 } from '@cert/core';
-import { type BackwardTable, lowerBound, merged } from './backward.js';
+import { type BackwardTable, lowerBound, toRows } from './backward.js';
 import { ibp } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
 
@@ -62,7 +62,7 @@ export function crownMargins(
   const parts = pieces(count, chunkSize(model, batch, chunk)).map(({ from, to }) => {
     const whole = from === 0 && to === count;
     const matrix = whole ? spec.matrix : tf.slice(spec.matrix, [0, from, 0], [batch, to - from, classes]);
-    return lowerBound(backward, model, params, { norm, at }, input, last, merged(matrix));
+    return lowerBound(backward, model, params, { norm, at }, input, last, toRows(matrix));
   });
   return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
 }

@@ -5,12 +5,11 @@ export {
   type BackwardSetting,
   type BackwardStep,
   type BackwardTable,
+  coefficientsOf,
   extendBackward,
-  imagesOf,
   lowerBound,
-  merged,
   type Rows,
-  separated,
+  toRows,
 } from './backward.js';
 export { crown } from './crown.js';
 export { crownIbp, crownIbpOf, crownMargins, type LinearRelaxationOptions } from './crown-ibp.js';

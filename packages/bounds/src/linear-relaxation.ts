@@ -1,5 +1,5 @@
 import { CertError, type NodeOf, type Shape, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
-import { type BackwardRules, type BackwardTable, merged, type Rows, separated } from './backward.js';
+import { type BackwardRules, type BackwardTable, coefficientsOf, type Rows, toRows } from './backward.js';
 import { atLeast } from './linear.js';
 import { normAffine } from './natural.js';
 
@@ -96,7 +96,7 @@ const rules: BackwardRules = {
       );
     }
     const single = rows.count === 1;
-    const own = single ? rows.coefficients : separated(rows);
+    const own = single ? rows.coefficients : coefficientsOf(rows);
     const perRow = (x: Tensor) => (single ? x : tf.expandDims(x, 1));
     const { lowerSlope, upperSlope, intercept } = reluLines(box.lower, box.upper);
     // Where the coefficient is positive the lower line bounds from below, where it is negative the upper line.
@@ -106,7 +106,7 @@ const rules: BackwardRules = {
     const left = mul(negative, perRow(intercept));
     const bias = tf.sum(left, left.shape.map((_, axis) => axis).slice(single ? 1 : 2));
     return {
-      inputs: [single ? { coefficients: back, count: 1 } : merged(back)],
+      inputs: [single ? { coefficients: back, count: 1 } : toRows(back)],
       bias: single ? tf.expandDims(bias, 1) : bias,
     };
   },

@@ -6,16 +6,16 @@ import {
   type BackwardRule,
   boundMethod,
   type CenterRadius,
+  coefficientsOf,
   crownIbpOf,
   extendRules,
   type ForwardRule,
   ibp,
-  merged,
   naturalPass,
   type OpRules,
   type Rules,
-  separated,
   standardRules,
+  toRows,
 } from './index.js';
 
 declare module '@cert/core' {
@@ -53,12 +53,12 @@ const backwardRule =
   (node, _params, { at }, rows) => {
     const box = at[node.inputs[0]!]!;
     const { lower, upper, intercept } = lines(box.lower, box.upper);
-    const own = separated(rows);
+    const own = coefficientsOf(rows);
     const [plus, minus] = [tf.relu(own), tf.minimum(own, 0)];
     const perRow = (x: Tensor) => tf.expandDims(x, 1);
     const left = tf.mul(swapped ? plus : minus, perRow(intercept));
     return {
-      inputs: [merged(tf.add(tf.mul(plus, perRow(lower)), tf.mul(minus, perRow(upper))))],
+      inputs: [toRows(tf.add(tf.mul(plus, perRow(lower)), tf.mul(minus, perRow(upper))))],
       bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)),
     };
   };

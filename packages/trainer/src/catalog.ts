@@ -8,14 +8,14 @@ import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regular
 import { MODELS, type ModelSize } from './architectures.js';
 import type { PluginRecord, RunConfig } from './config.js';
 import { hostCrown } from './host-crown.js';
-import { compiled, type MarginMethod } from './margin-bounder.js';
+import { type MarginMethod, marginMethod } from './margin-bounder.js';
 import { METHODS } from './methods.js';
 import { naturalObjective, robustObjective } from './objective.js';
-import { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
+import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objective-schedule.js';
 import { adam, type Optimizer, sgd } from './optimizer.js';
 import { type PgdOptions, pgdObjective } from './pgd.js';
 import { fallingWeight, type Plan, type Ramp, regularizedEpochs } from './plan.js';
-import { constant, linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
+import { constantSchedule, linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
 
 export { BATCH_NORMS, MODELS, type ModelSize } from './architectures.js';
 
@@ -49,7 +49,7 @@ export interface Weighting {
 /** Weightings of regularizers. */
 export const REG_SCHEDULES: Table<Weighting> = {
   warmup: { weight: fallingWeight, epochs: regularizedEpochs },
-  constant: { weight: constant, epochs: () => Number.POSITIVE_INFINITY },
+  constant: { weight: constantSchedule, epochs: () => Number.POSITIVE_INFINITY },
 };
 
 /** What an objective may depend on. */
@@ -66,7 +66,7 @@ export interface ObjectiveOptions {
 export const OBJECTIVES: Table<(options: ObjectiveOptions) => ObjectiveSchedule> = {
   natural: () => always(naturalObjective),
   pgd: ({ pgd }) => always(pgdObjective(pgd)),
-  robust: ({ naturalWeight }) => certified(robustObjective({ naturalWeight })),
+  robust: ({ naturalWeight }) => naturalThen(robustObjective({ naturalWeight })),
   'crown-ibp-fused': ({ naturalWeight, backward }) => crownIbpSchedule({ naturalWeight, backward }),
   'crown-ibp': ({ naturalWeight, backward }) => crownIbpSchedule({ naturalWeight, backward, fusion: false }),
 };
@@ -124,7 +124,7 @@ export const boundMethodsOf = ({ ibp, linearRelaxation }: Rules): Table<BoundMet
 
 /** A bound method as `cert eval` runs it. It may pass as many linear functions through the model as there are margins. */
 const certifier = (method: BoundMethod): Certifier => ({
-  method: compiled(method),
+  method: marginMethod(method),
   rows: (classes) => classes - 1,
   afterAttack: false,
 });
@@ -146,7 +146,7 @@ export const certifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Ta
 });
 
 /** Methods of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`. */
-export const BOUND_METHODS = certifiersOf(standardRules);
+export const CERTIFIERS = certifiersOf(standardRules);
 
 /** Devices of the command, each with what it is. */
 export const DEVICES: Table<string> = {
@@ -186,7 +186,7 @@ export const standardCatalog: Catalog = {
   rules: standardRules,
   methods: METHODS,
   boundMethods: boundMethodsOf(standardRules),
-  certifiers: BOUND_METHODS,
+  certifiers: CERTIFIERS,
   objectives: OBJECTIVES,
   regularizers: REGULARIZERS,
   models: MODELS,

@@ -8,7 +8,7 @@ import { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } f
 import { createEvaluator } from './evaluate.js';
 import { putParams } from './host.js';
 import type { ImageResult } from './image-result.js';
-import { compiled } from './margin-bounder.js';
+import { marginMethod } from './margin-bounder.js';
 
 /** A linear classifier of one pixel: logits (x, 1 - x), so that the margin of class 0 is 2x - 1. */
 const model = sequential([1], [dense(2)]);
@@ -31,7 +31,7 @@ const changed = (name: string, change: (lower: Tensor) => Tensor): BoundMethod =
 });
 const weak = changed('weak', (lower) => tf.sub(lower, 0.3));
 const entry = (method: BoundMethod, batchSize = 2, afterAttack = false): CertifyMethod => ({
-  ...{ method: compiled(method), batchSize, afterAttack },
+  ...{ method: marginMethod(method), batchSize, afterAttack },
 });
 
 let device: Device;

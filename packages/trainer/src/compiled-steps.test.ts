@@ -8,11 +8,11 @@ import { compiledSteps } from './compiled-steps.js';
 import { crownIbpObjective } from './crown-ibp.js';
 import { putBatch, putScalars, putState } from './host.js';
 import { naturalObjective, robustObjective } from './objective.js';
-import { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
+import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objective-schedule.js';
 import { adam, sgd } from './optimizer.js';
 import { pgdObjective } from './pgd.js';
 import { planStep } from './plan.js';
-import { constant } from './schedule.js';
+import { constantSchedule } from './schedule.js';
 import { createTrainStep, initialState, type StepMetrics } from './step.js';
 
 const model = sequential([4], [dense(8), batchNorm(), relu(), dense(3)]);
@@ -83,8 +83,8 @@ describe('compiledSteps', () => {
   const plan = {
     epsilon: (step: number) => step / 4,
     targetEpsilon: 1,
-    learningRate: constant(0.1),
-    regWeight: constant(1),
+    learningRate: constantSchedule(0.1),
+    regWeight: constantSchedule(1),
     regularizedSteps: 3,
   };
   /** Which steps of a training share a compiled function. */
@@ -96,7 +96,7 @@ describe('compiledSteps', () => {
   };
 
   it('makes one for each objective, with regularizers and without', () => {
-    expect(shared(certified(robustObjective()))).toEqual([0, 1, 1, 3, 3]);
+    expect(shared(naturalThen(robustObjective()))).toEqual([0, 1, 1, 3, 3]);
     expect(shared(crownIbpSchedule())).toEqual([0, 1, 1, 3, 4]);
     expect(shared(always(naturalObjective))).toEqual([0, 0, 0, 3, 3]);
   });

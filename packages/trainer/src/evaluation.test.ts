@@ -8,7 +8,7 @@ import { xavierInit } from '@cert/init';
 import { deviceNames, openDevice } from '@cert/jit';
 import { mlp, saveCheckpoint, toHost } from '@cert/models';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { BOUND_METHODS } from './catalog.js';
+import { CERTIFIERS } from './catalog.js';
 import type { EvaluationSummary } from './evaluation.js';
 import type { ImageResult } from './image-result.js';
 import { main } from './main.js';
@@ -101,7 +101,7 @@ function killAt(line: RegExp, args: readonly string[]): Promise<NodeJS.Signals |
 }
 
 it('the methods of the command have the names under which their margins are kept', () => {
-  expect(Object.entries(BOUND_METHODS).map(([name, { method }]) => [name, method.name])).toEqual(
-    Object.keys(BOUND_METHODS).map((name) => [name, name]),
+  expect(Object.entries(CERTIFIERS).map(([name, { method }]) => [name, method.name])).toEqual(
+    Object.keys(CERTIFIERS).map((name) => [name, name]),
   );
 });

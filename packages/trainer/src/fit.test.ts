@@ -7,10 +7,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type FitEvent, type FitOptions, fit } from './fit.js';
 import type { HostBatch, HostState } from './host.js';
 import { naturalObjective, robustObjective, type UnboundedObjective } from './objective.js';
-import { always, certified } from './objective-schedule.js';
+import { always, naturalThen } from './objective-schedule.js';
 import { adam } from './optimizer.js';
 import { fallingWeight } from './plan.js';
-import { constant, smoothedSchedule } from './schedule.js';
+import { constantSchedule, smoothedSchedule } from './schedule.js';
 import { initialState } from './step.js';
 
 const model = sequential([4], [dense(6), batchNorm(), relu(), dense(2)]);
@@ -39,10 +39,10 @@ async function options(changes: Partial<FitOptions> = {}): Promise<FitOptions> {
     optimizer,
     regularizers: [tightness(), reluBalance()],
     plan: {
-      objective: certified(robustObjective()),
+      objective: naturalThen(robustObjective()),
       epsilon: smoothedSchedule(ramp),
       targetEpsilon: 0.05,
-      learningRate: constant(0.02),
+      learningRate: constantSchedule(0.02),
       regWeight: fallingWeight(0.5),
       regularizedSteps: 6,
     },

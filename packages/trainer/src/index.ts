@@ -3,7 +3,6 @@ export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, 
 export type { Best } from './best.js';
 export { clopperPearson } from './binomial.js';
 export {
-  BOUND_METHODS,
   type Catalog,
   type Certifier,
   type DatasetOptions,
@@ -35,11 +34,11 @@ export { type HostBatch, type HostState, putBatch, putParams, putScalars, putSta
 export { hostCrown } from './host-crown.js';
 export type { AttackResult, ImageResult } from './image-result.js';
 export { loadPlugin } from './load-plugin.js';
-export { advantages, countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
-export { compiled, type MarginBounder, type MarginBounderOptions, type MarginMethod } from './margin-bounder.js';
+export { countErrors, countUnverified, crossEntropy, logSumExp, robustLoss } from './loss.js';
+export { type MarginBounder, type MarginBounderOptions, type MarginMethod, marginMethod } from './margin-bounder.js';
 export { METHODS } from './methods.js';
 export type { MetricSums, Metrics } from './metrics.js';
-export { newFolder } from './new-folder.js';
+export { freeRunFolder } from './new-folder.js';
 export {
   type BoundedContext,
   type BoundedObjective,
@@ -52,7 +51,7 @@ export {
   type UnboundedObjective,
   withNaturalLoss,
 } from './objective.js';
-export { always, certified, crownIbpSchedule, type ObjectiveSchedule } from './objective-schedule.js';
+export { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objective-schedule.js';
 export {
   type AdamOptions,
   adam,
@@ -69,10 +68,10 @@ export { type PgdOptions, pgdObjective } from './pgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
 export type { Plugin } from './plugin.js';
 export { type Choices, PRESETS, type Preset, resolveConfig } from './preset.js';
-export { reporter } from './progress.js';
+export { progressReporter } from './progress.js';
 export { type RunOptions, resumeRun, startRun } from './run.js';
 export {
-  constant,
+  constantSchedule,
   linearSchedule,
   type PiecewiseOptions,
   piecewiseSchedule,
@@ -89,6 +88,6 @@ export {
   type TrainState,
   type TrainStepOptions,
 } from './step.js';
-export { evaluationTable, formatTable, resultTable } from './table.js';
+export { evaluationTable, resultTable } from './table.js';
 export { processTerminal, type Terminal } from './terminal.js';
 export { type LoadedPlugin, withPlugins } from './with-plugins.js';

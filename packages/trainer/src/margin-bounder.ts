@@ -12,7 +12,7 @@ import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/j
 import type { Network } from './evaluate.js';
 import type { Hyper } from './optimizer.js';
 
-/** A network's parameters and running statistics inside a compiled function. */
+/** A network's parameters and running statistics inside a marginMethod function. */
 export type NetworkTensors = { readonly params: Params; readonly stats: Stats };
 
 /** Computes lower margins on a device. */
@@ -25,7 +25,7 @@ export interface MarginBounder {
    * @returns [batch, classes - 1], row-major; each row in the order of the other classes
    */
   lowerMargins(network: Network, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
-  /** Frees the compiled functions. */
+  /** Frees the marginMethod functions. */
   dispose(): Promise<void>;
 }
 
@@ -47,8 +47,8 @@ export interface MarginMethod {
   on(options: MarginBounderOptions): MarginBounder;
 }
 
-/** A bound method as a {@link MarginMethod}: one compiled function from images to margins. */
-export const compiled = (method: BoundMethod): MarginMethod => ({
+/** A bound method as a {@link MarginMethod}: one marginMethod function from images to margins. */
+export const marginMethod = (method: BoundMethod): MarginMethod => ({
   name: method.name,
   on({ device, model, range }) {
     const bound = device.jit((network: NetworkTensors, { images, labels }: Batch, { epsilon }: Hyper) => {

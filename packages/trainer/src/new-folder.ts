@@ -5,7 +5,7 @@ import { CertError } from '@cert/core';
 import type { RunConfig } from './config.js';
 
 /** A path in `parent`, named after a run, at which there is nothing yet: `digits-quick-fast-seed0`, then `...-2`. Makes nothing. */
-export const newFolder = (
+export const freeRunFolder = (
   parent: string,
   { preset, method, seed }: Pick<RunConfig, 'preset' | 'method' | 'seed'>,
 ): string => freePath(parent, `${preset.replaceAll('/', '-')}-${method}-seed${seed}`);

@@ -22,7 +22,7 @@ import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.j
 import { robustObjective } from './objective.js';
 import { always } from './objective-schedule.js';
 import { adam } from './optimizer.js';
-import { constant } from './schedule.js';
+import { constantSchedule } from './schedule.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -89,10 +89,10 @@ describe('a network with a number that is not finite', () => {
         ...{ device, model, optimizer, epochs: 1, stepsPerEpoch: 1 },
         plan: {
           objective: always(robustObjective()),
-          epsilon: constant(0.01),
+          epsilon: constantSchedule(0.01),
           targetEpsilon: 0.01,
-          learningRate: constant(0.01),
-          regWeight: constant(0),
+          learningRate: constantSchedule(0.01),
+          regWeight: constantSchedule(0),
           regularizedSteps: 0,
         },
         batches: () => [batch],

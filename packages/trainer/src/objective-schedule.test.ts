@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { naturalObjective, robustObjective } from './objective.js';
-import { always, certified, crownIbpSchedule } from './objective-schedule.js';
+import { always, crownIbpSchedule, naturalThen } from './objective-schedule.js';
 
 describe('objective schedules', () => {
   const robust = robustObjective();
 
   it('certified training is natural until the radius grows', () => {
-    expect([0, 1e-9, 0.5, 1].map(certified(robust))).toEqual([naturalObjective, robust, robust, robust]);
+    expect([0, 1e-9, 0.5, 1].map(naturalThen(robust))).toEqual([naturalObjective, robust, robust, robust]);
   });
 
   it('one objective throughout', () => {

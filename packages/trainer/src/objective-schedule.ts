@@ -14,7 +14,7 @@ export const always =
     objective;
 
 /** Natural training while the radius is 0, then the objective. */
-export const certified =
+export const naturalThen =
   (objective: Objective): ObjectiveSchedule =>
   (ramp) =>
     ramp === 0 ? naturalObjective : objective;

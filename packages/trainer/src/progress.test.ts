@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
 import { resolveConfig } from './preset.js';
-import { reporter } from './progress.js';
+import { progressReporter } from './progress.js';
 import { resultTable } from './table.js';
 
 const config = resolveConfig();
@@ -35,10 +35,10 @@ const events: RunEvent[] = [
   { type: 'finished', folder: 'runs/a b', summary },
 ];
 
-/** What a reporter prints for the events. */
+/** What a progressReporter prints for the events. */
 function report(screen: NodeJS.WritableStream | null, shown = events): string[] {
   const lines: string[] = [];
-  const show = reporter({ out: (line) => void lines.push(line), err: () => {}, screen });
+  const show = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen });
   for (const event of shown) show(event);
   return lines;
 }
@@ -103,7 +103,10 @@ describe('reporter', () => {
 
 it('what failed is in the log, and left on the screen to whoever catches it', () => {
   const lines: string[] = [];
-  reporter({ out: (line) => void lines.push(line), err: () => {}, screen: null })({ type: 'failed', message: 'no' });
+  progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen: null })({
+    type: 'failed',
+    message: 'no',
+  });
   expect(lines).toEqual([]);
   expect(describeEvent({ type: 'failed', message: 'no' })).toBe('Failed: no');
 });

@@ -4,7 +4,7 @@ import type { RunEvent } from './event.js';
 import type { Terminal } from './terminal.js';
 
 /** Shows events to a person: on a screen one progress bar an epoch, in a pipe one line an epoch. */
-export function reporter(terminal: Terminal): (event: RunEvent) => void {
+export function progressReporter(terminal: Terminal): (event: RunEvent) => void {
   return terminal.screen === null ? lineReporter(terminal) : barReporter(terminal, terminal.screen);
 }
 

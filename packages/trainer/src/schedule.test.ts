@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { constant, linearSchedule, piecewiseSchedule, smoothedSchedule } from './schedule.js';
+import { constantSchedule, linearSchedule, piecewiseSchedule, smoothedSchedule } from './schedule.js';
 
 interface GoldenSchedule {
   readonly scheduler: 'SmoothedScheduler' | 'LinearScheduler';
@@ -84,5 +84,5 @@ describe('piecewiseSchedule', () => {
 });
 
 it('constant is constant', () => {
-  expect([0, 7].map(constant(0.3))).toEqual([0.3, 0.3]);
+  expect([0, 7].map(constantSchedule(0.3))).toEqual([0.3, 0.3]);
 });

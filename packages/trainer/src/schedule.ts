@@ -4,7 +4,7 @@ import { CertError } from '@cert/core';
 export type Schedule = (step: number) => number;
 
 /** The same value at every step. */
-export const constant =
+export const constantSchedule =
   (value: number): Schedule =>
   () =>
     value;

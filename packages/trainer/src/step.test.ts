@@ -18,10 +18,10 @@ import {
 import { reluBalance, tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
 import { naturalObjective, robustObjective } from './objective.js';
-import { certified } from './objective-schedule.js';
+import { naturalThen } from './objective-schedule.js';
 import { adam, sgd } from './optimizer.js';
 import { fallingWeight, planStep } from './plan.js';
-import { constant, smoothedSchedule } from './schedule.js';
+import { constantSchedule, smoothedSchedule } from './schedule.js';
 import { createTrainStep, initialState } from './step.js';
 
 interface GoldenTensor {
@@ -101,11 +101,11 @@ describe('five steps of the reference implementation', () => {
     optimizer: adam(),
     regularizers: [tightness(), reluBalance()],
   };
-  const objective = certified(robustObjective());
+  const objective = naturalThen(robustObjective());
   const plan = {
     epsilon: smoothedSchedule({ start: 1, length: 1, target: 0.1, stepsPerEpoch: 5 }),
     targetEpsilon: 0.1,
-    learningRate: constant(5e-4),
+    learningRate: constantSchedule(5e-4),
     objective,
     regWeight: fallingWeight(0.5),
     regularizedSteps: 5,

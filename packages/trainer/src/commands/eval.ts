@@ -4,13 +4,13 @@ import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import type { Command } from 'commander';
-import { BOUND_METHODS, type Catalog } from '../catalog.js';
+import { type Catalog, CERTIFIERS } from '../catalog.js';
 import { FIELDS, type FieldName, type RunConfig } from '../config.js';
 import { evaluateImages, summaryFileOf } from '../evaluation.js';
 import { checkDataFits, loadData } from '../experiment.js';
 import { choose } from '../names.js';
 import { resolveConfig } from '../preset.js';
-import { reporter } from '../progress.js';
+import { progressReporter } from '../progress.js';
 import { readRunConfig, readRunPlugins, runFiles } from '../run-folder.js';
 import { evaluationTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
@@ -41,7 +41,7 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
     .option(
       '--methods <names>',
-      `bound methods, with commas, tried in this order: ${Object.keys(BOUND_METHODS).join(', ')}; or "none" (default: all)`,
+      `bound methods, with commas, tried in this order: ${Object.keys(CERTIFIERS).join(', ')}; or "none" (default: all)`,
     )
     .option(FIELDS.attackSteps.flag, `steps of the PGD attack at most (default: ${ATTACK.attackSteps})`)
     .option(FIELDS.attackRestarts.flag, `its random starts at most; 0: no attack (default: ${ATTACK.attackRestarts})`)
@@ -65,7 +65,7 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats } = decodeCheckpoint(bytes, checkpoint);
-      const decoding = json ? undefined : reporter(terminal);
+      const decoding = json ? undefined : progressReporter(terminal);
       const { test, range } = await loadData(
         config,
         (images, of) => decoding?.({ type: 'decoding', images, of }),
@@ -173,7 +173,7 @@ interface Progress {
 
 /** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
 function progress(terminal: Terminal) {
-  const report = reporter(terminal);
+  const report = progressReporter(terminal);
   const tenths = ({ images, of }: Progress) => Math.floor((10 * images) / of);
   let told = 0;
   return {

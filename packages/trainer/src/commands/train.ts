@@ -2,9 +2,9 @@ import { CertError } from '@cert/core';
 import type { Command } from 'commander';
 import { FIELD_NAMES, FIELDS, optionName, type RunConfig } from '../config.js';
 import { METHODS } from '../methods.js';
-import { newFolder } from '../new-folder.js';
+import { freeRunFolder } from '../new-folder.js';
 import { type Choices, PRESET_NAMES, resolveConfig } from '../preset.js';
-import { reporter } from '../progress.js';
+import { progressReporter } from '../progress.js';
 import { resumeRun, startRun } from '../run.js';
 import { readRunPlugins } from '../run-folder.js';
 import { resultTable } from '../table.js';
@@ -33,7 +33,7 @@ export function addTrain(
   addPluginOption(command, 'none; those of the run with --resume');
   addShortcuts(command);
   addFields(command, FIELD_NAMES).action(async ({ plugin, ...raw }: RawOptions & PluginOption) => {
-    const onEvent = reporter(terminal);
+    const onEvent = progressReporter(terminal);
     const summary = await (raw.resume === undefined
       ? startNew(raw, { plugin }, { onEvent, signal })
       : resume(raw, raw.resume, { plugin }, { onEvent, signal }));
@@ -42,14 +42,14 @@ export function addTrain(
   });
 }
 
-type Hooks = { readonly onEvent: ReturnType<typeof reporter>; readonly signal: AbortSignal };
+type Hooks = { readonly onEvent: ReturnType<typeof progressReporter>; readonly signal: AbortSignal };
 
 async function startNew(raw: RawOptions, plugins: PluginOption, hooks: Hooks) {
   const catalog = await catalogOf(plugins);
   const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method }, catalog);
   const fields = readFields(raw, FIELD_NAMES, catalog);
   const config = resolveConfig({ preset, method, ...fields, ...readShortcuts(raw, method) }, catalog);
-  const folder = raw.out ?? newFolder('runs', config);
+  const folder = raw.out ?? freeRunFolder('runs', config);
   const result = await startRun(config, { folder, catalog, ...hooks });
   return result && { result, folder };
 }

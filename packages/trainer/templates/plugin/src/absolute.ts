@@ -1,4 +1,4 @@
-import { merged, type OpRules, separated } from '@cert/bounds';
+import { coefficientsOf, type OpRules, toRows } from '@cert/bounds';
 import { type Layer, type Tensor, tf } from '@cert/core';
 
 // Every table of rules, and every node of a model, knows the op from here on.
@@ -35,11 +35,11 @@ export const absoluteRules: OpRules<'absolute'> = {
     const slope = tf.maximum(tf.minimum(tf.div(tf.add(lower, upper), width), 1), -1);
     const intercept = tf.mul(tf.relu(upper), tf.sub(1, slope));
     // A row with a negative coefficient takes the upper line, one with a positive coefficient the lower line.
-    const own = separated(rows);
+    const own = coefficientsOf(rows);
     const perRow = (x: Tensor) => tf.expandDims(x, 1);
     const left = tf.mul(tf.minimum(own, 0), perRow(intercept));
     return {
-      inputs: [merged(tf.mul(own, perRow(slope)))],
+      inputs: [toRows(tf.mul(own, perRow(slope)))],
       bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)),
     };
   },
