@@ -30,6 +30,8 @@ describe('documents', () => {
     it(`${document.file}: all commands run`, async () => {
       const folder = join(place, slug(document));
       await mkdir(folder, { recursive: true });
+      // A project of the reader's; without one, what is written there would belong to this package.
+      await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
       for (const { language, code, number, output: shown = '' } of document.blocks) {
         const file = /^\/\/ ([\w-]+\.mjs)\n/.exec(code)?.[1];
         if (language === 'js' && file !== undefined) await writeFile(join(folder, file), code);

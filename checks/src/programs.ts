@@ -1,4 +1,4 @@
-/** The TypeScript in a document as programs: type-checked, turned into JavaScript, and what their comments say they print. */
+/** The TypeScript and JavaScript in a document as programs: type-checked, made ready to run, with what their comments say they print. */
 import { join } from 'node:path';
 import ts from 'typescript';
 import { type Document, root, slug } from './markdown.js';
@@ -6,6 +6,7 @@ import { type Document, root, slug } from './markdown.js';
 /** A program of a document. */
 export interface Program {
   readonly title: string;
+  readonly language: string;
   /** Where it lies once it is written; without the ending. */
   readonly path: string;
   readonly code: string;
@@ -21,20 +22,23 @@ const ONE_PROGRAM = '<!-- blocks: one program -->';
 
 /** The programs of a document: a block each, or all of them together. */
 export function programsOf(document: Document): readonly Program[] {
-  const blocks = document.blocks.filter(({ language }) => language === 'ts');
-  const path = (number: number) => join(place, slug(document), `block-${number}`);
+  const blocks = document.blocks.filter(({ language }) => ['ts', 'js'].includes(language));
+  const path = (name: string) => join(place, slug(document), name);
   if (document.text.includes(ONE_PROGRAM) && blocks.length > 0) {
     const code = blocks.map((block) => block.code).join('\n');
     const output = blocks.map((block) => block.output ?? '').join('');
-    return [{ title: 'all blocks', path: path(0), code, output }];
+    return [{ title: 'all blocks', language: 'ts', path: path('blocks'), code, output }];
   }
-  return blocks.map(({ code, number, output = '' }) => ({
-    title: `block ${number}`,
-    path: path(number),
+  return blocks.map(({ language, code, number, output = '' }) => ({
+    title: `${language} block ${number}`,
+    language,
+    path: path(`block-${language}-${number}`),
     code,
     output,
   }));
 }
+
+const fileOf = ({ path, language }: Program) => `${path}.${language}`;
 
 /**
  * What the compiler finds in programs, as text; empty when all is well. Packages are taken as they are built, as a reader would
@@ -43,8 +47,14 @@ export function programsOf(document: Document): readonly Program[] {
 export function typeErrors(programs: readonly Program[]): string {
   const { config } = ts.readConfigFile(join(root, 'checks', 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, join(root, 'checks'));
-  const settings = { ...options, customConditions: [], moduleDetection: ts.ModuleDetectionKind.Force };
-  const sources = new Map(programs.map(({ path, code }) => [`${path}.ts`, code]));
+  const settings = {
+    ...options,
+    customConditions: [],
+    allowJs: true,
+    checkJs: true,
+    moduleDetection: ts.ModuleDetectionKind.Force,
+  };
+  const sources = new Map(programs.map((program) => [fileOf(program), program.code]));
   const host = ts.createCompilerHost(settings);
   const parsed = new Map<string, ts.SourceFile | undefined>();
   const parse = host.getSourceFile;
@@ -60,7 +70,7 @@ export function typeErrors(programs: readonly Program[]): string {
   const alone = programs.filter(declares).map((program) => [program]);
   return [programs.filter((program) => !declares(program)), ...alone]
     .map((group) => {
-      const names = group.map(({ path }) => `${path}.ts`);
+      const names = group.map(fileOf);
       return ts.formatDiagnostics(ts.getPreEmitDiagnostics(ts.createProgram(names, settings, host)), {
         getCanonicalFileName: (name) => name,
         getCurrentDirectory: () => root,
