@@ -31,7 +31,7 @@ describe('documents', () => {
       const folder = join(place, slug(document));
       await mkdir(folder, { recursive: true });
       // A project of the reader's; without one, what is written there would belong to this package.
-      await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+      await writeFile(join(folder, 'package.json'), '{ "name": "mine", "version": "1.0.0", "type": "module" }');
       for (const { language, code, number, output: shown = '' } of document.blocks) {
         const file = /^\/\/ ([\w-]+\.mjs)\n/.exec(code)?.[1];
         if (language === 'js' && file !== undefined) await writeFile(join(folder, file), code);
@@ -41,7 +41,7 @@ describe('documents', () => {
         expect(missingLine(shown, output), output).toBeUndefined();
         expect(noted.map(npmProblem).filter(Boolean)).toEqual([]);
       }
-    });
+    }, 180_000);
   }
 });
 

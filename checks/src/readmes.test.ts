@@ -53,7 +53,7 @@ for (const { document, programs } of documents.filter((each) => each.programs.le
     let stderr: string;
     beforeAll(async () => {
       ({ outcomes, stderr } = await outcomesOf(document));
-    });
+    }, 180_000);
 
     for (const [i, { title, output }] of programs.entries()) {
       it(`${title} runs, and prints what it says`, () => {
