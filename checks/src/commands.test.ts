@@ -87,3 +87,13 @@ describe('READMEs', () => {
     });
   }
 });
+
+it('docs/from-python.md: every option of ours exists', () => {
+  const terminal = { out: () => {}, err: () => {}, screen: null };
+  const program = createProgram(terminal, new AbortController().signal, () => {});
+  const known = program.commands.flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long]));
+  const { text } = guides.find(({ file }) => file.endsWith('from-python.md'))!;
+  const ours = [...text.matchAll(/^\|[^|]*\|([^|]*)\|$/gm)].flatMap(([, cell]) => cell!.match(/--[a-z][\w-]*/g) ?? []);
+  expect(ours.length).toBeGreaterThan(50);
+  expect(ours.filter((option) => !known.includes(option))).toEqual([]);
+});
