@@ -52,6 +52,20 @@ describe('cert train', () => {
     expect([status, err]).toEqual([0, '']);
   });
 
+  it('--print-config prints the configuration of the run, and trains nothing', async () => {
+    const { status, out, err } = await train(join(place, 'printed'), '--print-config');
+    expect([status, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toEqual(JSON.parse(await readFile(runFiles(run).config, 'utf8')));
+    expect(await readdir(place)).not.toContain('printed');
+    expect(await train(join(place, 'printed'), '--print-config', '--epsilon', '-1')).toMatchObject({
+      status: 1,
+      out: '',
+    });
+    const resumed = await cert('train', '--resume', run, '--print-config');
+    expect(resumed).toMatchObject({ status: 1, out: '' });
+    expect(resumed.err).toContain('--print-config and --resume were both given.');
+  });
+
   it('leaves a folder with everything about the run', async () => {
     expect(Object.keys(await snapshot(run)).sort()).toEqual([
       ...['checkpoints/best.safetensors', 'checkpoints/last.safetensors'],

@@ -11,6 +11,27 @@ import type { Terminal } from './terminal.js';
 const DEFECT = 70;
 
 /**
+ * The commands with their options, as commander knows them.
+ *
+ * @param done gets the exit status of a command that ends neither well nor with an error
+ */
+export function createProgram(terminal: Terminal, signal: AbortSignal, done: (status: number) => void): Command {
+  const program = new Command('cert')
+    .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.err(text.trimEnd()),
+    });
+  addTrain(program, terminal, signal, done);
+  addEval(program, terminal, signal);
+  addDiagnose(program, terminal, signal);
+  addDoctor(program, terminal);
+  addPlugin(program, terminal);
+  return program;
+}
+
+/**
  * The `cert` command.
  *
  * @param args what follows the command's name
@@ -20,20 +41,9 @@ const DEFECT = 70;
  */
 export async function main(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
   let status = 0;
-  const program = new Command('cert')
-    .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.out(text.trimEnd()),
-      writeErr: (text) => terminal.err(text.trimEnd()),
-    });
-  addTrain(program, terminal, signal, (value) => {
+  const program = createProgram(terminal, signal, (value) => {
     status = value;
   });
-  addEval(program, terminal, signal);
-  addDiagnose(program, terminal, signal);
-  addDoctor(program, terminal);
-  addPlugin(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return status;

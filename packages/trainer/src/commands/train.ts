@@ -1,5 +1,6 @@
 import { CertError } from '@cert/core';
 import type { Command } from 'commander';
+import type { Catalog } from '../catalog.js';
 import { FIELD_NAMES, FIELDS, optionName, type RunConfig } from '../config.js';
 import { METHODS } from '../methods.js';
 import { freeRunFolder } from '../new-folder.js';
@@ -29,10 +30,12 @@ export function addTrain(
     .option('--preset <name>', `settings to begin with: ${PRESET_NAMES} (default: digits/quick)`)
     .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: the preset's)`)
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
-    .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)');
+    .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)')
+    .option('--print-config', 'print the config.json that the run would have, and do nothing else (default: train)');
   addPluginOption(command, 'none; those of the run with --resume');
   addShortcuts(command);
-  addFields(command, FIELD_NAMES).action(async ({ plugin, ...raw }: RawOptions & PluginOption) => {
+  addFields(command, FIELD_NAMES).action(async ({ plugin, printConfig = false, ...raw }: Given) => {
+    if (printConfig) return terminal.out(JSON.stringify(await chosenConfig(raw, { plugin }), null, 2));
     const onEvent = progressReporter(terminal);
     const summary = await (raw.resume === undefined
       ? startNew(raw, { plugin }, { onEvent, signal })
@@ -42,13 +45,26 @@ export function addTrain(
   });
 }
 
+type Given = RawOptions & PluginOption & { readonly printConfig?: boolean };
+
 type Hooks = { readonly onEvent: ReturnType<typeof progressReporter>; readonly signal: AbortSignal };
+
+/** The configuration of a new run. */
+function newConfig(raw: RawOptions, catalog: Catalog): RunConfig {
+  const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method }, catalog);
+  const fields = readFields(raw, FIELD_NAMES, catalog);
+  return resolveConfig({ preset, method, ...fields, ...readShortcuts(raw, method) }, catalog);
+}
+
+/** The configuration that `--print-config` shows: that of a new run. */
+async function chosenConfig(raw: RawOptions, plugins: PluginOption): Promise<RunConfig> {
+  if (raw.resume === undefined) return newConfig(raw, await catalogOf(plugins));
+  throw conflict('--print-config and --resume were both given.', 'The config.json of that run is in its folder.');
+}
 
 async function startNew(raw: RawOptions, plugins: PluginOption, hooks: Hooks) {
   const catalog = await catalogOf(plugins);
-  const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method }, catalog);
-  const fields = readFields(raw, FIELD_NAMES, catalog);
-  const config = resolveConfig({ preset, method, ...fields, ...readShortcuts(raw, method) }, catalog);
+  const config = newConfig(raw, catalog);
   const folder = raw.out ?? freeRunFolder('runs', config);
   const result = await startRun(config, { folder, catalog, ...hooks });
   return result && { result, folder };

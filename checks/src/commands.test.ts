@@ -1,0 +1,99 @@
+/** Every shell block of the documents runs; of READMEs, whose commands may take days, each command is one that exists. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createProgram, main } from '../../packages/trainer/src/main.js';
+import { guides, readmes, root, slug } from './markdown.js';
+import { missingLine } from './same-output.js';
+import { installable, readCommands, runCommands, scripts } from './shell.js';
+
+/** Inside the repository, so that what is written there finds the packages. */
+const place = join(root, 'checks', '.blocks', 'commands');
+beforeAll(() => mkdir(place, { recursive: true }));
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+/** Why npm would not know a command; undefined when it would. */
+function npmProblem([, verb = '', ...rest]: readonly string[]): string | undefined {
+  const words = rest.filter((word) => !word.startsWith('-'));
+  if (verb === 'install') {
+    const unknown = words.find((name) => !installable.includes(name));
+    return unknown && `npm install: no package of ours is or uses ${unknown}`;
+  }
+  if (verb === 'run') return scripts.includes(words[0] ?? '') ? undefined : `npm run: there is no script ${words[0]}`;
+  return ['ci', 'test', 'start'].includes(verb) ? undefined : `npm ${verb} is not known here`;
+}
+
+const withCommands = (document: (typeof guides)[number]) => document.blocks.some(({ language }) => language === 'sh');
+
+describe('documents', () => {
+  for (const document of guides.filter(withCommands)) {
+    it(`${document.file}: all commands run`, async () => {
+      const folder = join(place, slug(document));
+      await mkdir(folder, { recursive: true });
+      // A project of the reader's; without one, what is written there would belong to this package.
+      await writeFile(join(folder, 'package.json'), '{ "name": "mine", "version": "1.0.0", "type": "module" }');
+      for (const { language, code, number, output: shown = '' } of document.blocks) {
+        const file = /^\/\/ ([\w-]+\.mjs)\n/.exec(code)?.[1];
+        if (language === 'js' && file !== undefined) await writeFile(join(folder, file), code);
+        if (language !== 'sh') continue;
+        const { status, output, noted } = await runCommands(code, folder);
+        expect([`block ${number}`, status], output).toEqual([`block ${number}`, 0]);
+        expect(missingLine(shown, output), output).toBeUndefined();
+        expect(noted.map(npmProblem).filter(Boolean)).toEqual([]);
+      }
+    }, 180_000);
+  }
+});
+
+/** What commander says to a command line without running it; empty when it takes it. */
+async function parse(args: readonly string[]): Promise<string> {
+  const lines: string[] = [];
+  const terminal = { out: () => {}, err: (line: string) => void lines.push(line), screen: null };
+  const program = createProgram(terminal, new AbortController().signal, () => {});
+  const idle = (command: typeof program): void => {
+    if (command.commands.length === 0) command.action(() => {});
+    for (const each of command.commands) idle(each);
+  };
+  idle(program);
+  await program.parseAsync([...args], { from: 'user' }).catch((error: Error) => lines.push(error.message));
+  return lines.join('\n');
+}
+
+/** What `cert train` says to options that would begin a run, without beginning it; empty when it takes them. */
+async function configure(args: readonly string[]): Promise<string> {
+  const lines: string[] = [];
+  const terminal = { out: () => {}, err: (line: string) => void lines.push(line), screen: null };
+  await main([...args, '--print-config'], terminal, new AbortController().signal);
+  return lines.join('\n');
+}
+
+describe('READMEs', () => {
+  for (const document of readmes.filter(withCommands)) {
+    it(`${document.file}: all commands are known`, async () => {
+      for (const { language, code, number } of document.blocks) {
+        if (language !== 'sh') continue;
+        const { status, output, noted } = await readCommands(code, place);
+        expect({ block: number, status, output }).toEqual({ block: number, status: 0, output: '' });
+        for (const command of noted) {
+          const [tool, name, ...args] = command;
+          if (tool === 'npm') expect(npmProblem(command)).toBeUndefined();
+          if (tool !== 'npx' || name !== 'cert') continue;
+          expect([command.join(' '), await parse(args)]).toEqual([command.join(' '), '']);
+          // What a run or a plug-in makes of the options is known where there is one.
+          const begins = args[0] === 'train' && !args.includes('--resume') && !args.includes('--plugin');
+          if (begins) expect([command.join(' '), await configure(args)]).toEqual([command.join(' '), '']);
+        }
+      }
+    });
+  }
+});
+
+it('docs/from-python.md: every option of ours exists', () => {
+  const terminal = { out: () => {}, err: () => {}, screen: null };
+  const program = createProgram(terminal, new AbortController().signal, () => {});
+  const known = program.commands.flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long]));
+  const { text } = guides.find(({ file }) => file.endsWith('from-python.md'))!;
+  const ours = [...text.matchAll(/^\|[^|]*\|([^|]*)\|$/gm)].flatMap(([, cell]) => cell!.match(/--[a-z][\w-]*/g) ?? []);
+  expect(ours.length).toBeGreaterThan(50);
+  expect(ours.filter((option) => !known.includes(option))).toEqual([]);
+});

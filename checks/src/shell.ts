@@ -1,0 +1,73 @@
+/** Runs blocks of shell commands, with `cert` as it is built in place of an installed one. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './markdown.js';
+
+const manifest = (path: string) => JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
+
+/** The packages that commands may install: ours, and those that ours need or can use. */
+export const installable: readonly string[] = [
+  ...new Set(
+    ['core', 'bounds', 'init', 'regularizers', 'models', 'datasets', 'jit', 'trainer', 'testing'].flatMap((name) => {
+      const { name: own, dependencies, peerDependencies } = manifest(join('packages', name));
+      return [own, ...Object.keys({ ...dependencies, ...peerDependencies })];
+    }),
+  ),
+];
+
+/** The scripts of the root. */
+export const scripts: readonly string[] = Object.keys(manifest('.').scripts);
+
+/** What came of a block. */
+export interface ShellOutcome {
+  readonly status: number | null;
+  /** What it printed, errors included. */
+  readonly output: string;
+  /** The commands that were not run but noted, each as its words. */
+  readonly noted: readonly (readonly string[])[];
+}
+
+/** Notes its name and arguments, words apart by a unit separator, on file descriptor 3. */
+const note = (name: string) => `${name}() { printf '${name}' >&3; printf '\\037%s' "$@" >&3; printf '\\n' >&3; }`;
+
+/** npm is noted, never run; `npx cert` runs. */
+const RUNS = `${note('npm')}
+npx() { test "$1" = cert || { echo "npx $1 is not known here"; return 1; }; shift; node ${join(root, 'packages', 'trainer', 'dist', 'cli.js')} "$@"; }`;
+
+/** All is noted, and nothing run. */
+const NOTES = ['npm', 'npx', 'cd'].map(note).join('\n');
+
+/** Runs a block in a folder with the shell of the machine. It ends at the first command that fails. */
+export const runCommands = (code: string, cwd: string): Promise<ShellOutcome> => shell(`${RUNS}\n${code}`, cwd);
+
+/** The commands of a block as the shell takes them apart. */
+export const readCommands = (code: string, cwd: string): Promise<ShellOutcome> => shell(`${NOTES}\n${code}`, cwd);
+
+function shell(code: string, cwd: string): Promise<ShellOutcome> {
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const child = spawn('bash', ['-e', '-c', code], {
+    cwd,
+    env: { ...env, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const read = (stream: NodeJS.ReadableStream, take: (text: string) => void) =>
+    stream.setEncoding('utf8').on('data', take);
+  let [output, lines] = ['', ''];
+  read(child.stdout!, (text) => {
+    output += text;
+  });
+  read(child.stderr!, (text) => {
+    output += text;
+  });
+  read(child.stdio[3] as NodeJS.ReadableStream, (text) => {
+    lines += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => {
+      const noted = lines.split('\n').filter(Boolean);
+      resolve({ status, output, noted: noted.map((line) => line.split('\x1f')) });
+    });
+  });
+}
