@@ -39,6 +39,7 @@ function unlinkRepository(project, parts) {
     before.text = before.text.replace(/\[((?:[^[\]]|\[[^\]]*\])*)\]\($/, '$1');
     after.text = after.text.replace(/^\)/, '');
     parts[index] = { kind: 'text', text: '' };
+    project.files.mediaToPath.delete(part.target); // Nor is it copied beside the pages.
   }
 }
 
