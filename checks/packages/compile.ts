@@ -1,5 +1,7 @@
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { inject } from 'vitest';
 import { root } from './command.ts';
 
 /** How TypeScript finds packages: as Node does, or as bundlers do. */
@@ -12,7 +14,7 @@ export type Resolution = 'NodeNext' | 'Bundler';
  * @returns what the compiler says, empty when all is well
  */
 export function compile(file: string, resolution: Resolution): string {
-  const program = ts.createProgram([file], {
+  const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,
     module: resolution === 'NodeNext' ? ts.ModuleKind.NodeNext : ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind[resolution],
@@ -24,7 +26,8 @@ export function compile(file: string, resolution: Resolution): string {
     // For `node:` modules in examples. Our declarations need none; without them the compiler would say so.
     types: ts.sys.readFile(file)?.includes("'node:") ? ['node'] : [],
     typeRoots: [join(root, 'node_modules', '@types')],
-  });
+  };
+  const program = ts.createProgram([file], options, host(dirname(file), options));
   const checked = program
     .getSourceFiles()
     .filter(({ fileName }) => fileName === file || fileName.includes('/node_modules/@cert/'));
@@ -42,4 +45,26 @@ export function compile(file: string, resolution: Resolution): string {
     getCurrentDirectory: () => root,
     getNewLine: () => '\n',
   });
+}
+
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
+/** Parses what all projects share once: files outside the project, and files in it that are the very ones that it began with. */
+function host(folder: string, options: ts.CompilerOptions): ts.CompilerHost {
+  const base = inject('base');
+  const own = ts.createCompilerHost(options);
+  const inode = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino;
+  return {
+    ...own,
+    realpath(path) {
+      const first = path.replace(folder, base);
+      return first !== path && inode(first) === inode(path) ? first : path;
+    },
+    getSourceFile(name, target, ...rest) {
+      if (name.startsWith(`${folder}/`)) return own.getSourceFile(name, target, ...rest);
+      const key = `${name} ${JSON.stringify(target)}`;
+      if (!parsed.has(key)) parsed.set(key, own.getSourceFile(name, target, ...rest));
+      return parsed.get(key);
+    },
+  };
 }

@@ -30,7 +30,7 @@ beforeAll(async () => {
   await npmInstall(mine);
 });
 
-const cert = (...args: string[]) => run(mine, 'npx', 'cert', ...args);
+const cert = (...args: string[]) => run(mine, join('node_modules', '.bin', 'cert'), ...args);
 const small = ['--device', 'tfjs', '--limit', '30', '--epochs', '2', '--batch-size', '10', '--attack-restarts', '0'];
 
 describe('cert plugin new', () => {
