@@ -23,7 +23,7 @@ interface Manifest {
 
 for (const tarball of ours(tarballs)) {
   const { name } = tarball;
-  describe(`${name} alone`, () => {
+  describe.concurrent(`${name} alone`, () => {
     const folder = join(place, name.replace('@cert/', 'alone-'));
     const file = join(folder, 'block.ts');
     let manifest: Manifest;

@@ -1,4 +1,5 @@
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstatSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'tsup';
@@ -26,7 +27,7 @@ export async function measure(folder: string, tarball: Tarball, places: readonly
     unpacked: unpackedSize,
     code: await codeSize(join(folder, 'node_modules', name, 'dist', 'index.js'), join(folder, 'minified')),
     dependencies: places.length - 1,
-    dependencySize: (await sizeOf(join(folder, 'node_modules'))) - unpackedSize,
+    dependencySize: sizeOf(join(folder, 'node_modules')) - unpackedSize,
   };
 }
 
@@ -44,14 +45,10 @@ async function codeSize(entry: string, outDir: string): Promise<number> {
   return gzipSync(await readFile(join(outDir, 'index.js'))).length;
 }
 
-async function sizeOf(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && entry.name !== '.package-lock.json');
-  const sizes = await Promise.all(
-    files.map(async ({ parentPath, name }) => (await lstat(join(parentPath, name))).size),
-  );
-  return sizes.reduce((a, b) => a + b, 0);
-}
+const sizeOf = (folder: string): number =>
+  readdirSync(folder, { withFileTypes: true })
+    .map((entry) => [entry, join(folder, entry.name)] as const)
+    .reduce((sum, [entry, path]) => sum + (entry.isDirectory() ? sizeOf(path) : lstatSync(path).size), 0);
 
 const kilobytes = (bytes: number) => `${(bytes / 1e3).toFixed(1)} kB`;
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
@@ -60,7 +57,8 @@ const HEADER = ['package', 'packed', 'unpacked', 'minified, gzip', 'dependencies
 
 /** The sizes as a table of Markdown. */
 export function sizeTable(sizes: readonly Sizes[]): string {
-  const rows = sizes.map(({ name, packed, unpacked, code, dependencies, dependencySize }) => [
+  const sorted = sizes.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const rows = sorted.map(({ name, packed, unpacked, code, dependencies, dependencySize }) => [
     `\`${name}\``,
     ...[packed, unpacked, code].map(kilobytes),
     String(dependencies),

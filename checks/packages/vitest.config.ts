@@ -14,6 +14,8 @@ export default defineConfig({
     globalSetup: 'set-up.ts',
     testTimeout: HOUR,
     hookTimeout: HOUR,
+    // Of tests in one file, which wait for commands.
+    maxConcurrency: 2,
     outputFile: { json: '../../.reports/packages.json' },
   },
 });
