@@ -1,12 +1,11 @@
 import type { Options } from 'tsup';
 
-/** What every package builds: ES modules with declarations and source maps, from `src/index.ts` into `dist/`. */
+/** What every package builds: ES modules with declarations, from `src/index.ts` into `dist/`. */
 export const preset: Options = {
   entry: ['src/index.ts'],
   format: ['esm'],
   target: 'es2022',
   dts: { compilerOptions: { customConditions: [] } },
-  sourcemap: true,
   clean: true,
   treeshake: true,
   removeNodeProtocol: false,

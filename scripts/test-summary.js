@@ -1,7 +1,7 @@
 /**
- * Adds up the reports that the test runner left in every workspace, with `--webgpu` that of `npm run test:webgpu` too, and prints
- * `N passed, N failed`, and the skipped tests by name.
- * A workspace that has tests to run but left no report counts as a failure.
+ * Adds up the reports that the test runner left in every workspace, and those of other commands, `.reports/NAME.json` for every NAME that
+ * is given, and prints `N passed, N failed`, and the skipped tests by name.
+ * A workspace that has tests to run but left no report counts as a failure; a command that left none has said why.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +43,9 @@ for (const folder of folders) {
   }
   add(folder, file);
 }
-const webgpu = join('.reports', 'webgpu.json');
-if (process.argv.includes('--webgpu') && existsSync(webgpu)) add('webgpu', webgpu);
+for (const name of process.argv.slice(2)) {
+  const file = join('.reports', `${name}.json`);
+  if (existsSync(file)) add(name, file);
+}
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 if (failed > 0 || passed === 0) process.exitCode = 1;

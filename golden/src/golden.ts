@@ -18,7 +18,7 @@ import {
 } from './kinds/index.js';
 
 /** How each kind of file is compared. Others are reported as not covered. */
-export const KINDS: { readonly [kind: string]: Kind } = {
+const KINDS: { readonly [kind: string]: Kind } = {
   ibp_mlp: ibpEvaluation,
   ibp_cnn: ibpEvaluation,
   ibp_cnn_train: ibpTraining,

@@ -3,7 +3,7 @@ import type { Comparison } from './compare.js';
 import type { Field } from './field.js';
 
 /** Where a file comes from: its own content, and the others of its folder for `net_from`. */
-export interface Source {
+interface Source {
   readonly file: Field;
   /** @throws CertError `bad-file` when there is no such file, or it is no JSON */
   sibling(name: string): Promise<Field>;

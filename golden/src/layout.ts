@@ -27,10 +27,10 @@ export function permute({ shape, data }: Numbers, order: readonly number[]): Num
 export const convKernel = (weight: Numbers): Numbers => permute(weight, [2, 3, 1, 0]);
 
 /** [out, in] to [in, out]. */
-export const denseKernel = (weight: Numbers): Numbers => permute(weight, [1, 0]);
+const denseKernel = (weight: Numbers): Numbers => permute(weight, [1, 0]);
 
 /** The same numbers in another shape. */
-export const reshape = ({ data }: Numbers, shape: Shape): Numbers => ({ shape, data });
+const reshape = ({ data }: Numbers, shape: Shape): Numbers => ({ shape, data });
 
 /**
  * How one example lies in memory. `image`: the axes of an image, channels last here and first in PyTorch. A vector that was

@@ -19,7 +19,7 @@ import { activation, convKernel, denseKernelAfter, features, type Placement } fr
 export type NumberTree = { readonly [node: string]: { readonly [name: string]: Numbers } };
 
 /** Where a tensor of the file lives in the model, and how it gets into our layout. */
-export interface Slot {
+interface Slot {
   readonly node: string;
   readonly name: string;
   convert(tensor: Numbers): Numbers;
@@ -41,7 +41,7 @@ export interface Net {
 }
 
 /** The placement of an input whose shape is PyTorch's, batch axis included: [batch, features] or [batch, c, h, w]. */
-export function inputPlacement(x: Field): { readonly shape: Shape; readonly placement: Placement } {
+function inputPlacement(x: Field): { readonly shape: Shape; readonly placement: Placement } {
   const shape = x.tensor().shape;
   if (shape.length === 2) return { shape: [shape[1]!], placement: { flat: true } };
   if (shape.length !== 4) throw x.wrong(`has the shape [${shape}]; [batch, features] and [batch, c, h, w] are known`);

@@ -16,7 +16,7 @@ import {
 } from './ir.js';
 
 /** NumPy's broadcast of two shapes. */
-export function broadcast(a: Shape, b: Shape): number[] {
+function broadcast(a: Shape, b: Shape): number[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const [m, n] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
@@ -205,7 +205,7 @@ const spatial = (x: Value, w: Value, { strides, pads, dilations }: Geometry): nu
   );
 
 /** The number of windows along one axis. */
-export const outSize = (size: number, window: number, stride: number, pads: number, dilation: number): number =>
+const outSize = (size: number, window: number, stride: number, pads: number, dilation: number): number =>
   Math.floor((size + pads - dilation * (window - 1) - 1) / stride) + 1;
 
 const contentKey = (data: HostArray): string => (data.length > 4096 ? '' : `${data.constructor.name}:${data.join()}`);

@@ -17,7 +17,7 @@ export interface CompiledOptions {
    */
   readonly passes?: (graph: Graph, target: Target) => Graph;
   /** Loads ONNX Runtime; default `import('onnxruntime-node')`. */
-  readonly load?: () => Promise<typeof Ort>;
+  readonly load?: () => Promise<unknown>;
   /** Writes ONNX Runtime's profile of every session to files with this prefix. */
   readonly profile?: string;
   /** Is given each ONNX model before it is loaded; with `profile`, the documentation of a node says where the function made it. */

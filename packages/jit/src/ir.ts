@@ -7,7 +7,7 @@ import type { Shape } from '@cert/core';
 import type { DType, HostArray } from './device.js';
 
 /** Elementwise functions of one operand. */
-export const UNARY = [
+const UNARY = [
   'neg',
   'abs',
   'sign',
@@ -41,7 +41,7 @@ export const UNARY = [
 export type Unary = (typeof UNARY)[number];
 
 /** Elementwise functions of two operands, with NumPy's broadcasting. */
-export const BINARY = [
+const BINARY = [
   'add',
   'sub',
   'mul',

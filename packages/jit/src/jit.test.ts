@@ -202,5 +202,7 @@ describe('errors say what happened, where, and the cure', () => {
     const e = await error(() => cpuDevice({ load: () => Promise.reject(new Error('Cannot find package')) }));
     expect(e.code).toBe('missing-package');
     expect(e.message).toContain('npm install onnxruntime-node');
+    const other = await error(() => cpuDevice({ load: async () => ({ Tensor: null }) }));
+    expect(other.code).toBe('missing-package');
   });
 });

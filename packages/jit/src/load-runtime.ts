@@ -1,18 +1,23 @@
 import { CertError } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 
+const isRuntime = (module: unknown): module is typeof Ort =>
+  typeof module === 'object' && module !== null && 'InferenceSession' in module && 'Tensor' in module;
+
 /**
  * ONNX Runtime for a device.
  *
- * @param load default `import('onnxruntime-node')`
- * @throws CertError `missing-package`
+ * @param load default `import('onnxruntime-node')`. What it gives has no type here, as the package and so its types may be missing
+ * @throws CertError `missing-package`, also when what is loaded is something else
  */
 export async function loadRuntime(
   device: string,
-  load: () => Promise<typeof Ort> = () => import('onnxruntime-node'),
+  load: () => Promise<unknown> = () => import('onnxruntime-node'),
 ): Promise<typeof Ort> {
   try {
-    return await load();
+    const loaded = await load();
+    if (!isRuntime(loaded)) throw new Error('It has no InferenceSession and Tensor.');
+    return loaded;
   } catch (cause) {
     throw new CertError(
       'missing-package',

@@ -31,7 +31,7 @@ export type AsTensors<T> = T extends HostTensor ? Tensor : { readonly [K in keyo
 export type AsHost<T> = T extends Readable ? HostTensor : { readonly [K in keyof T]: AsHost<T[K]> };
 
 /** Whether a branch of a {@link HostTree} is a tensor. A record may hold a key `data`, but not a typed array there. */
-export const isHostTensor = (value: unknown): value is HostTensor =>
+const isHostTensor = (value: unknown): value is HostTensor =>
   typeof value === 'object' && value !== null && 'data' in value && ArrayBuffer.isView(value.data) && 'shape' in value;
 
 const isReadable = (value: unknown): value is Readable =>

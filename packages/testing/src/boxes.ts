@@ -26,7 +26,7 @@ export function drawBoxes(images: Tensor, rng: Rng): NamedBox[] {
 }
 
 /** Lower bounds around 0 and widths from 0 to 2, a quarter of them exactly 0. Carries no center or radius. */
-export function unevenBox(shape: Shape, rng: Rng): IntervalTensor {
+function unevenBox(shape: Shape, rng: Rng): IntervalTensor {
   const lower = Float32Array.from({ length: sizeOf(shape) }, () => 2 * rng.normal());
   const upper = lower.map((l) => l + (rng.uniform() < 0.25 ? 0 : 2 * rng.uniform()));
   return fromBounds(tf.tensor(lower, [...shape]), tf.tensor(upper, [...shape]));

@@ -17,13 +17,13 @@ import { type PgdOptions, pgdObjective } from './pgd.js';
 import { fallingWeight, type Plan, type Ramp, regularizedEpochs } from './plan.js';
 import { constantSchedule, linearSchedule, type RampOptions, type Schedule, smoothedSchedule } from './schedule.js';
 
-export { BATCH_NORMS, MODELS, type ModelSize } from './architectures.js';
+export { BATCH_NORMS, type ModelSize } from './architectures.js';
 
 /** Values by the names that options of the command take. */
 export type Table<T> = { readonly [name: string]: T };
 
 /** Initializations. */
-export const INITIALIZERS: Table<Initializer> = {
+const INITIALIZERS: Table<Initializer> = {
   ibp: ibpInit,
   xavier: xavierInit,
   kaiming: kaimingInit,
@@ -31,7 +31,7 @@ export const INITIALIZERS: Table<Initializer> = {
 };
 
 /** Regularizers. */
-export const REGULARIZERS: Table<(options: { readonly tolerance: number }) => Regularizer> = {
+const REGULARIZERS: Table<(options: { readonly tolerance: number }) => Regularizer> = {
   tightness,
   'relu-balance': reluBalance,
   'relu-stability': reluStability,
@@ -63,7 +63,7 @@ export interface ObjectiveOptions {
 }
 
 /** Objectives. */
-export const OBJECTIVES: Table<(options: ObjectiveOptions) => ObjectiveSchedule> = {
+const OBJECTIVES: Table<(options: ObjectiveOptions) => ObjectiveSchedule> = {
   natural: () => always(naturalObjective),
   pgd: ({ pgd }) => always(pgdObjective(pgd)),
   robust: ({ naturalWeight }) => naturalThen(robustObjective({ naturalWeight })),
@@ -72,7 +72,7 @@ export const OBJECTIVES: Table<(options: ObjectiveOptions) => ObjectiveSchedule>
 };
 
 /** Optimizers. */
-export const OPTIMIZERS: Table<(options: { readonly momentum: number }) => Optimizer> = {
+const OPTIMIZERS: Table<(options: { readonly momentum: number }) => Optimizer> = {
   adam: () => adam(),
   sgd,
 };
@@ -89,7 +89,7 @@ export interface DatasetOptions {
 }
 
 /** Datasets. */
-export const DATASETS: Table<(options: DatasetOptions) => Promise<Dataset>> = {
+const DATASETS: Table<(options: DatasetOptions) => Promise<Dataset>> = {
   digits: () => digits(),
   mnist,
   'fashion-mnist': fashionMnist,

@@ -4,7 +4,7 @@ import type { PlannedStep } from './plan.js';
 import { createTrainStep, type Step, type TrainStepOptions } from './step.js';
 
 /** A training step on a device. */
-export type CompiledStep = DeviceFunction<Parameters<Step>, ReturnType<Step>>;
+type CompiledStep = DeviceFunction<Parameters<Step>, ReturnType<Step>>;
 
 /** The steps that training switches between: one for each objective, with regularizers and without. */
 export interface CompiledSteps {

@@ -18,7 +18,7 @@ import { type HostBatch, putScalars } from './host.js';
 const CHUNK = 64;
 
 /** The neurons of a layer by the bounds before their ReLU, as shares of all neurons and images that add up to 1. */
-export interface ReluShares {
+interface ReluShares {
   /** lower > 0: the ReLU is the identity on the whole box. */
   readonly active: number;
   /** upper < 0: it is 0 on the whole box. */

@@ -19,7 +19,7 @@ const stack = (build: Builder, inputs: readonly Value[], axis: number): Value =>
 };
 
 /** Cuts x into pieces of the given sizes along an axis. */
-export function split(build: Builder, x: Value, sizes: readonly number[], axis: number): Value[] {
+function split(build: Builder, x: Value, sizes: readonly number[], axis: number): Value[] {
   let start = 0;
   return sizes.map((size) => {
     const begin = x.shape.map((_, i) => (i === axis ? start : 0));

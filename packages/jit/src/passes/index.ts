@@ -12,17 +12,7 @@ import { layout } from './layout.js';
 import { mergeProducts, sumOfProducts } from './merge-products.js';
 import { squeeze } from './squeeze.js';
 
-export {
-  algebra,
-  blockedConvolutions,
-  blockedFusion,
-  blockedLayout,
-  convBias,
-  filterGradient,
-  inputGradient,
-  layout,
-  squeeze,
-};
+export { algebra, convBias, filterGradient, inputGradient, layout, squeeze };
 
 /** Applies rules, the first that fits, over and over until nothing changes. */
 export function untilStable(graph: Graph, ...rules: readonly Rule[]): Graph {

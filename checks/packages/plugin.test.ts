@@ -1,30 +1,11 @@
 /** A stranger's day: the packages come packed, as from a registry, and everything happens in a folder outside this repository. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { root, run } from './command.ts';
+import { npmInstall, startFrom } from './install.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const HOUR = 3_600_000;
-
-/** Without what the npm that runs this test tells its scripts, and without colors, which continuous integration asks for. */
-const env = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !/^(npm_(?!config_(registry|cache|userconfig)$)|FORCE_COLOR$)/.test(name),
-    ),
-  ),
-  NO_COLOR: '1',
-};
-const run = (cwd: string, command: string, ...args: string[]) =>
-  promisify(execFile)(command, args, { cwd, env, timeout: HOUR, maxBuffer: 2 ** 26 });
-
-let place: string;
-let mine: string;
-let tarballs: { readonly name: string; readonly filename: string }[];
+const mine = join(inject('place'), 'mine');
 
 /** Every file below a folder with its content, what npm and the build make aside. */
 async function contents(folder: string): Promise<Record<string, string>> {
@@ -39,34 +20,20 @@ async function contents(folder: string): Promise<Record<string, string>> {
 }
 
 beforeAll(async () => {
-  place = await realpath(await mkdtemp(join(tmpdir(), 'cert-stranger-')));
-  mine = join(place, 'mine');
-  const packages = (await readdir(join(root, 'packages'))).map((name) => `./packages/${name}`);
-  const packed = await run(
-    root,
-    'npm',
-    'pack',
-    '--json',
-    '--pack-destination',
-    place,
-    ...packages,
-    './examples/bound-plugin',
-  );
-  tarballs = JSON.parse(packed.stdout);
   const cli = join(root, 'packages', 'trainer', 'dist', 'cli.js');
-  await run(place, process.execPath, cli, 'plugin', 'new', 'cert-plugin-mine', '--dir', 'mine');
+  await run(inject('place'), process.execPath, cli, 'plugin', 'new', 'cert-plugin-mine', '--dir', 'mine');
   // The packages are not in a registry yet: their tarballs stand in for the versions that the template names.
   const manifest = JSON.parse(await readFile(join(mine, 'package.json'), 'utf8'));
-  for (const { name, filename } of tarballs) manifest.devDependencies[name] = `file:${join(place, filename)}`;
+  for (const { name, path } of inject('tarballs')) manifest.devDependencies[name] = `file:${path}`;
   await writeFile(join(mine, 'package.json'), JSON.stringify(manifest, null, 2));
-  await run(mine, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund');
-}, HOUR);
-afterAll(() => rm(place, { recursive: true, force: true }));
+  startFrom(inject('base'), mine);
+  await npmInstall(mine);
+});
 
-const cert = (...args: string[]) => run(mine, 'npx', 'cert', ...args);
+const cert = (...args: string[]) => run(mine, join('node_modules', '.bin', 'cert'), ...args);
 const small = ['--device', 'tfjs', '--limit', '30', '--epochs', '2', '--batch-size', '10', '--attack-restarts', '0'];
 
-describe('cert plugin new', { timeout: HOUR }, () => {
+describe('cert plugin new', () => {
   it('makes a package that is type-checked and whose tests pass at once', async () => {
     const { stdout } = await run(mine, 'npm', 'test');
     expect(stdout).toMatch(/Tests\s+\d+ passed/);
@@ -112,7 +79,7 @@ describe('cert plugin new', { timeout: HOUR }, () => {
   });
 });
 
-describe('examples/bound-plugin, installed', { timeout: HOUR }, () => {
+describe('examples/bound-plugin, installed', () => {
   it('is found by its name, beside another plug-in', async () => {
     const options = [
       '--plugin',
@@ -134,26 +101,11 @@ describe('examples/bound-plugin, installed', { timeout: HOUR }, () => {
   });
 
   it('is refused by a command that is installed elsewhere, as it would load a second TensorFlow.js', async () => {
-    const elsewhere = execFileResult(
-      run(
-        root,
-        process.execPath,
-        join(mine, 'node_modules/@cert/trainer/dist/cli.js'),
-        'plugin',
-        'show',
-        join(root, 'examples/bound-plugin'),
-      ),
-    );
-    expect(await elsewhere).toMatchObject({
+    const installed = join(mine, 'node_modules/@cert/trainer/dist/cli.js');
+    const elsewhere = run(root, process.execPath, installed, 'plugin', 'show', join(root, 'examples/bound-plugin'));
+    await expect(elsewhere).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/loads a second @tensorflow\/tfjs: .*peerDependencies/s),
     });
   });
 });
-
-/** The exit status and what was printed of a process that may fail. */
-const execFileResult = (process: Promise<{ stdout: string; stderr: string }>) =>
-  process.then(
-    (done) => ({ code: 0, ...done }),
-    (failed: { code: number; stdout: string; stderr: string }) => failed,
-  );
