@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A fenced block. */
-export interface Block {
+interface Block {
   readonly language: string;
   readonly code: string;
   /** Its number among the blocks of its language, from 1. */

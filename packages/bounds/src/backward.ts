@@ -84,7 +84,7 @@ export const extendBackward = (table: BackwardTable, rules: BackwardRules): Back
 });
 
 /** How many images the rows are for: the batch, or 1 where they are the same for all. */
-export const imagesOf = ({ coefficients, count }: Rows): number => coefficients.shape[0]! / count;
+const imagesOf = ({ coefficients, count }: Rows): number => coefficients.shape[0]! / count;
 
 /** The rows with their image axis apart: [images, count, ...shape]. */
 export const coefficientsOf = (rows: Rows): Tensor =>
