@@ -1,5 +1,5 @@
 /** A statement that printed, and the comment behind it. */
-interface Documented {
+export interface Documented {
   readonly line: number;
   readonly comment: string;
   readonly printed: string;
