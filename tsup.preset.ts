@@ -1,7 +1,7 @@
 import type { Options } from 'tsup';
 
 /** What every package builds: ES modules with declarations, from `src/index.ts` into `dist/`. */
-export const preset: Options = {
+export const preset = {
   entry: ['src/index.ts'],
   format: ['esm'],
   target: 'es2022',
@@ -10,4 +10,4 @@ export const preset: Options = {
   treeshake: true,
   removeNodeProtocol: false,
   silent: true,
-};
+} satisfies Options;

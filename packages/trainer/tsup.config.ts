@@ -1,4 +1,9 @@
 import { defineConfig } from 'tsup';
 import { preset } from '../../tsup.preset';
 
-export default defineConfig({ ...preset, entry: ['src/index.ts', 'src/cli.ts'] });
+// The command has no declarations.
+export default defineConfig({
+  ...preset,
+  entry: ['src/index.ts', 'src/cli.ts'],
+  dts: { ...preset.dts, entry: 'src/index.ts' },
+});

@@ -398,6 +398,9 @@ describe('cert doctor', () => {
     const { status, out } = await cert('doctor');
     expect(status).toBe(0);
     expect(out).toContain(process.version);
+    const { status: printed, out: version } = await cert('--version');
+    expect([printed, version]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+/)]);
+    expect(out).toMatch(new RegExp(`^cert +${version}`, 'm'));
     expect(out).toMatch(/^device tfjs +there +TensorFlow\.js 4\./m);
     expect(out).toMatch(/^--device auto takes (cpu|tfjs): /m);
   });

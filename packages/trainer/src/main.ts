@@ -6,6 +6,7 @@ import { addEval } from './commands/eval.js';
 import { addPlugin } from './commands/plugin.js';
 import { addTrain } from './commands/train.js';
 import type { Terminal } from './terminal.js';
+import { ownVersion } from './version.js';
 
 /** Exit status for a defect of the program rather than a mistake of its user (EX_SOFTWARE of sysexits.h). */
 const DEFECT = 70;
@@ -18,6 +19,7 @@ const DEFECT = 70;
 export function createProgram(terminal: Terminal, signal: AbortSignal, done: (status: number) => void): Command {
   const program = new Command('cert')
     .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
+    .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),

@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { CertError } from '@cert/core';
 import { standardCatalog } from './catalog.js';
 import { makeFolder } from './new-folder.js';
+import { ownVersion } from './version.js';
 
 /** The files that a new plug-in is made from; published beside `dist`. */
 const TEMPLATE = fileURLToPath(new URL('../templates/plugin/', import.meta.url));
-const MANIFEST = new URL('../package.json', import.meta.url);
 
 /** A name that npm takes, with a scope or without. */
 const PACKAGE_NAME = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][a-z0-9._-]*$/;
@@ -47,8 +47,7 @@ export async function newPlugin(name: string, folder?: string): Promise<NewPlugi
   if (found.length > 0) {
     throw new CertError('bad-argument', `The folder ${target} is not empty.`, 'Choose another one with --dir.');
   }
-  const { version } = JSON.parse(await readFile(MANIFEST, 'utf8'));
-  const values: { readonly [key: string]: string } = { name, short, version };
+  const values: { readonly [key: string]: string } = { name, short, version: ownVersion() };
   const files: string[] = [];
   for (const entry of await readdir(TEMPLATE, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;

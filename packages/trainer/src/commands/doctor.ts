@@ -3,6 +3,7 @@ import { type DeviceEntry, devices } from '@cert/jit';
 import type { Command } from 'commander';
 import { chooseDevice } from '../choose-device.js';
 import type { Terminal } from '../terminal.js';
+import { ownVersion } from '../version.js';
 
 /** Adds `cert doctor`: what this machine can compute on. */
 export function addDoctor(program: Command, terminal: Terminal): void {
@@ -22,7 +23,10 @@ export function addDoctor(program: Command, terminal: Terminal): void {
 
 /** A line for each device: whether it is there, what it runs on, and the cure where something is wrong. */
 export async function doctorTable(entries: readonly DeviceEntry[]): Promise<string> {
-  const rows = [['Node.js', process.version, `${process.platform} ${process.arch}`]];
+  const rows = [
+    ['cert', ownVersion(), ''],
+    ['Node.js', process.version, `${process.platform} ${process.arch}`],
+  ];
   for (const entry of entries) rows.push([`device ${entry.name}`, ...(await probe(entry))]);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
