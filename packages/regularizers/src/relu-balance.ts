@@ -107,7 +107,7 @@ export function reluBalanceReport(
   const nodes = reluInputs(context.model);
   if (nodes.length === 0) return { layers: {}, loss: tf.scalar(0) };
   const measured = nodes.map((node) => measure(context.bounds.at[node]!));
-  // Vectors over the layers: on scalars a dozen layers would be a thousand kernels.
+  // Vectors over the layers: on scalars every layer would bring the same small kernels again.
   const moments = momentsOf(tf.stack(measured.map((layer) => layer.moments)));
   const ratios = ratiosOf(moments, tolerance);
   const scalars = mapValues({ ...moments, ...ratios }, (vector) => tf.unstack(vector) as Scalar[]);
