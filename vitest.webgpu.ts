@@ -12,8 +12,9 @@ export default defineConfig({
     include: [
       'golden/src/golden.test.ts',
       'packages/jit/src/{jit,kernels}.test.ts',
-      'packages/trainer/src/{compiled-steps,not-finite.device}.test.ts',
-      'packages/trainer/src/*.webgpu.ts',
+      'packages/trainer/src/compiled-steps.test.ts',
+      'packages/cli/src/not-finite.device.test.ts',
+      'packages/verify/test/*.webgpu.ts',
       'examples/quickstart/test/*.webgpu.ts',
     ],
     env: { CERT_TEST_DEVICE: 'webgpu' },

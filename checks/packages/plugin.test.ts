@@ -20,7 +20,7 @@ async function contents(folder: string): Promise<Record<string, string>> {
 }
 
 beforeAll(async () => {
-  const cli = join(root, 'packages', 'trainer', 'dist', 'cli.js');
+  const cli = join(root, 'packages', 'cli', 'dist', 'cli.js');
   await run(inject('place'), process.execPath, cli, 'plugin', 'new', 'cert-plugin-mine', '--dir', 'mine');
   // The packages are not in a registry yet: their tarballs stand in for the versions that the template names.
   const manifest = JSON.parse(await readFile(join(mine, 'package.json'), 'utf8'));
@@ -101,7 +101,7 @@ describe('examples/bound-plugin, installed', () => {
   });
 
   it('is refused by a command that is installed elsewhere, as it would load a second TensorFlow.js', async () => {
-    const installed = join(mine, 'node_modules/@cert/trainer/dist/cli.js');
+    const installed = join(mine, 'node_modules/@cert/cli/dist/cli.js');
     const elsewhere = run(root, process.execPath, installed, 'plugin', 'show', join(root, 'examples/bound-plugin'));
     await expect(elsewhere).rejects.toMatchObject({
       code: 1,

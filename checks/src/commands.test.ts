@@ -2,7 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createProgram, main } from '../../packages/trainer/src/main.js';
+import { createProgram, main } from '../../packages/cli/src/main.js';
 import { guides, readmes, root, slug } from './markdown.js';
 import { missingLine } from './same-output.js';
 import { installable, readCommands, runCommands, scripts } from './shell.js';

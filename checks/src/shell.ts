@@ -9,7 +9,7 @@ const manifest = (path: string) => JSON.parse(readFileSync(join(root, path, 'pac
 /** The packages that commands may install: ours, and those that ours need or can use. */
 export const installable: readonly string[] = [
   ...new Set(
-    ['core', 'bounds', 'init', 'regularizers', 'models', 'datasets', 'jit', 'trainer', 'testing'].flatMap((name) => {
+    ['core', 'bounds', 'init', 'regularizers', 'models', 'datasets', 'jit', 'verify', 'trainer', 'cli', 'testing'].flatMap((name) => {
       const { name: own, dependencies, peerDependencies } = manifest(join('packages', name));
       return [own, ...Object.keys({ ...dependencies, ...peerDependencies })];
     }),
@@ -33,7 +33,7 @@ const note = (name: string) => `${name}() { printf '${name}' >&3; printf '\\037%
 
 /** npm is noted, never run; `npx cert` runs. */
 const RUNS = `${note('npm')}
-npx() { test "$1" = cert || { echo "npx $1 is not known here"; return 1; }; shift; node ${join(root, 'packages', 'trainer', 'dist', 'cli.js')} "$@"; }`;
+npx() { test "$1" = cert || { echo "npx $1 is not known here"; return 1; }; shift; node ${join(root, 'packages', 'cli', 'dist', 'cli.js')} "$@"; }`;
 
 /** All is noted, and nothing run. */
 const NOTES = ['npm', 'npx', 'cd'].map(note).join('\n');

@@ -2,15 +2,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CertError, tf } from '@cert/core';
-import {
-  freeRunFolder,
-  processTerminal,
-  progressReporter,
-  resolveConfig,
-  resultTable,
-  type Summary,
-  startRun,
-} from '@cert/trainer';
+import { processTerminal, progressReporter, resultTable } from '@cert/cli';
+import { type Summary, freeRunFolder, resolveConfig, startRun } from '@cert/trainer/pipeline';
 
 tf.enableProdMode(); // Keeps TensorFlow.js from advertising its native package.
 const terminal = processTerminal();

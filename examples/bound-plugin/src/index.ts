@@ -1,4 +1,4 @@
-import type { Plugin } from '@cert/trainer';
+import type { Plugin } from '@cert/trainer/pipeline';
 import { leakyReluRules } from './leaky-relu.js';
 import { pooledMlp } from './pooled-mlp.js';
 import { zonotope } from './zonotope.js';

@@ -1,5 +1,5 @@
 import { avgPool, dense, flatten, type Model, normalize, sequential } from '@cert/core';
-import type { ModelSize } from '@cert/trainer';
+import type { ModelSize } from '@cert/trainer/pipeline';
 import { leakyRelu } from './leaky-relu.js';
 
 /**

@@ -1,8 +1,9 @@
 import { extendRules, marginSpec, naturalPass, standardRules } from '@cert/bounds';
 import { createRng, linfBall, type Params, type Tensor, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { type Device, openDevice } from '@cert/jit';
-import { adam, createTrainStep, initialState, putParams, robustObjective, withPlugins } from '@cert/trainer';
+import { type Device, openDevice, putParams } from '@cert/jit';
+import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
+import { withPlugins } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import plugin, { leakyReluRules, pooledMlp, zonotope } from '../src/index.js';
 

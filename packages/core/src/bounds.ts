@@ -82,3 +82,12 @@ export type Batch = {
   /** [batch], int32, each in [0, classes). */
   readonly labels: Tensor;
 };
+
+/** Scalars that change from step to step. They enter a compiled function as tensors, so that it compiles once. */
+export type Hyper = { readonly [name: string]: Scalar };
+
+/** A minibatch as a training step takes it. */
+export type TrainBatch = Batch & {
+  /** Uniform in [-1, 1], of the shape of the images; there for an objective that perturbs them. */
+  readonly noise?: Tensor;
+};

@@ -3,12 +3,15 @@ export type {
   BatchNormStats,
   BoundMethod,
   Bounds,
+  Hyper,
   Moments,
   Regularizer,
   RegularizerContext,
   Spec,
+  TrainBatch,
 } from './bounds.js';
 export { CertError, type CertErrorCode } from './errors.js';
+export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export {
   centerOf,
   checkInterval,
@@ -21,6 +24,7 @@ export {
   radiusOf,
 } from './interval.js';
 export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
+export { advantages, logSumExp } from './log-sum-exp.js';
 export { mean } from './mean.js';
 export {
   checkModel,

@@ -13,5 +13,15 @@ export {
 } from './device.js';
 export { type EagerOptions, eagerDevice } from './eager.js';
 export { type DeviceEntry, deviceNames, devices, openDevice } from './open.js';
+export {
+  type ArrayTree,
+  type HostBatch,
+  type HostRecord,
+  putBatch,
+  putParams,
+  putScalars,
+  putTree,
+} from './put.js';
 export { type TfjsNodeOptions, tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
+export { turn } from './turn.js';
 export { type WebgpuOptions, webgpuDevice } from './webgpu.js';

@@ -16,8 +16,8 @@ import { ibpInit } from '@cert/init';
 import { tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
-import { naturalObjective, robustObjective } from './objective.js';
-import { sgd } from './optimizer.js';
+import { naturalObjective, robustObjective } from './objectives/objective.js';
+import { sgd } from './optimizers/optimizer.js';
 import { createTrainStep, initialState, type TrainStepOptions } from './step.js';
 
 describe('partSizes', () => {

@@ -1,10 +1,4 @@
-import { type Batch, flattenTree, type Params, type Tensor, type Tree, tf, unflattenTree } from '@cert/core';
-
-/** A minibatch as a step takes it. */
-export type TrainBatch = Batch & {
-  /** Uniform in [-1, 1], of the shape of the images; there for an objective that perturbs them. */
-  readonly noise?: Tensor;
-};
+import { flattenTree, type Params, type Tensor, type TrainBatch, type Tree, tf, unflattenTree } from '@cert/core';
 
 /**
  * Sizes of the parts of a batch: nearly equal, the larger ones first, none empty.

@@ -1,18 +1,18 @@
 import { batchNorm, createRng, dense, mapTree, relu, type Scalar, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { type Device, disposeTree, openDevice } from '@cert/jit';
+import { type Device, disposeTree, openDevice, putBatch, putScalars } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compiledSteps } from './compiled-steps.js';
-import { crownIbpObjective } from './crown-ibp.js';
-import { putBatch, putScalars, putState } from './host.js';
-import { naturalObjective, robustObjective } from './objective.js';
-import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objective-schedule.js';
-import { adam, sgd } from './optimizer.js';
-import { pgdObjective } from './pgd.js';
+import { crownIbpObjective } from './objectives/crown-ibp.js';
+import { naturalObjective, robustObjective } from './objectives/objective.js';
+import { pgdObjective } from './objectives/pgd.js';
+import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objectives/schedule.js';
+import { adam, sgd } from './optimizers/optimizer.js';
 import { planStep } from './plan.js';
-import { constantSchedule } from './schedule.js';
+import { constantSchedule } from './schedules/schedule.js';
+import { putState } from './state.js';
 import { createTrainStep, initialState, type StepMetrics } from './step.js';
 
 const model = sequential([4], [dense(8), batchNorm(), relu(), dense(3)]);

@@ -1,5 +1,5 @@
 import type { Device, DeviceFunction } from '@cert/jit';
-import type { Objective } from './objective.js';
+import type { Objective } from './objectives/objective.js';
 import type { PlannedStep } from './plan.js';
 import { createTrainStep, type Step, type TrainStepOptions } from './step.js';
 

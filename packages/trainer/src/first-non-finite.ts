@@ -1,7 +1,6 @@
 import { naturalPass } from '@cert/bounds';
-import { type Batch, INPUT, linfBall, type Params, type Tensor, tf } from '@cert/core';
+import { type Batch, type Hyper, INPUT, linfBall, type Params, type Tensor, tf } from '@cert/core';
 import type { Device, OnDevice } from '@cert/jit';
-import type { Hyper } from './optimizer.js';
 import type { TrainStepOptions } from './step.js';
 
 /**

@@ -1,16 +1,16 @@
 import { batchNorm, createRng, dense, relu, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { disposeTree, eagerDevice } from '@cert/jit';
+import { disposeTree, eagerDevice, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FitEvent, type FitOptions, fit } from './fit.js';
-import type { HostBatch, HostState } from './host.js';
-import { naturalObjective, robustObjective, type UnboundedObjective } from './objective.js';
-import { always, naturalThen } from './objective-schedule.js';
-import { adam } from './optimizer.js';
+import { naturalObjective, robustObjective, type UnboundedObjective } from './objectives/objective.js';
+import { always, naturalThen } from './objectives/schedule.js';
+import { adam } from './optimizers/optimizer.js';
 import { fallingWeight } from './plan.js';
-import { constantSchedule, smoothedSchedule } from './schedule.js';
+import { constantSchedule, smoothedSchedule } from './schedules/schedule.js';
+import type { HostState } from './state.js';
 import { initialState } from './step.js';
 
 const model = sequential([4], [dense(6), batchNorm(), relu(), dense(2)]);

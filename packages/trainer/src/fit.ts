@@ -1,13 +1,12 @@
 import { ibp } from '@cert/bounds';
 import { CertError, createRng } from '@cert/core';
-import { type Device, disposeTree, type OnDevice } from '@cert/jit';
+import { type Device, disposeTree, type HostBatch, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
-import { type HostBatch, type HostState, putBatch, putScalars, putState } from './host.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
 import { type Plan, planStep } from './plan.js';
+import { type HostState, putState } from './state.js';
 import type { TrainState, TrainStepOptions } from './step.js';
-import { turn } from './turn.js';
 
 /** Where training stands: enough, with the state, to go on as if it had never stopped. Plain data. */
 export interface Position {

@@ -1,7 +1,6 @@
-import { type Scalar, type Tensor, tf } from '@cert/core';
+import { type Scalar, type Tensor, tf, valueAndGrad } from '@cert/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from './gradient.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 
 const value = (f: () => Tensor): number => tf.tidy(() => f().dataSync()[0]!);

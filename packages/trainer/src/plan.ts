@@ -1,7 +1,7 @@
-import type { Objective } from './objective.js';
-import type { ObjectiveSchedule } from './objective-schedule.js';
-import type { Optimizer } from './optimizer.js';
-import type { Schedule } from './schedule.js';
+import type { Objective } from './objectives/objective.js';
+import type { ObjectiveSchedule } from './objectives/schedule.js';
+import type { Optimizer } from './optimizers/optimizer.js';
+import type { Schedule } from './schedules/schedule.js';
 
 /** Radii below this are zero: training is natural. */
 const NATURAL_BELOW = 1e-50;

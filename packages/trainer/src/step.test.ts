@@ -17,11 +17,11 @@ import {
 } from '@cert/core';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
-import { naturalObjective, robustObjective } from './objective.js';
-import { naturalThen } from './objective-schedule.js';
-import { adam, sgd } from './optimizer.js';
+import { naturalObjective, robustObjective } from './objectives/objective.js';
+import { naturalThen } from './objectives/schedule.js';
+import { adam, sgd } from './optimizers/optimizer.js';
 import { fallingWeight, planStep } from './plan.js';
-import { constantSchedule, smoothedSchedule } from './schedule.js';
+import { constantSchedule, smoothedSchedule } from './schedules/schedule.js';
 import { createTrainStep, initialState } from './step.js';
 
 interface GoldenTensor {

@@ -3,6 +3,7 @@ import {
   type BatchNormStats,
   type BoundMethod,
   type DataRange,
+  type Hyper,
   initialStats,
   linfBall,
   type Model,
@@ -11,13 +12,15 @@ import {
   type Scalar,
   type Stats,
   type Tensor,
+  type TrainBatch,
   tf,
+  type ValueAndGrad,
+  valueAndGrad,
 } from '@cert/core';
-import { afterGradients, joinParts, partSizes, splitBatch, type TrainBatch } from './accumulate.js';
-import { type ValueAndGrad, valueAndGrad } from './gradient.js';
+import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
-import type { Objective } from './objective.js';
-import { clipByGlobalNorm, globalNorm, type Hyper, type Optimizer, type OptimizerState } from './optimizer.js';
+import type { Objective } from './objectives/objective.js';
+import { clipByGlobalNorm, globalNorm, type Optimizer, type OptimizerState } from './optimizers/optimizer.js';
 
 /** Everything that training changes. Plain data. */
 export interface TrainState {

@@ -1,0 +1,185 @@
+import { CertError, createRng, type Shape } from '@cert/core';
+import { batches, type Dataset, subset } from '@cert/datasets';
+import type { Initializer } from '@cert/init';
+import {
+  BATCH_NORMS,
+  type Catalog,
+  choose,
+  type FieldName,
+  freePath,
+  loadData,
+  type RunConfig,
+  resolveConfig,
+  standardCatalog,
+} from '@cert/trainer/pipeline';
+import type { Command } from 'commander';
+import { meanRadiusFigure } from '../plots/mean-radius.js';
+import type { Heading } from '../plots/render.js';
+import { showCount } from '../show/count.js';
+import { compareInits, formatInitReport, type InitReport } from '../show/init-report.js';
+import type { Terminal } from '../terminal.js';
+import { openDeviceFor } from './open-device.js';
+import { addFields, conflict, type RawOptions, readFields } from './options.js';
+import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
+import { saveDiagnosis } from './save.js';
+
+const NAMES = [
+  'model',
+  'width',
+  'dense',
+  'batchNorm',
+  'dataset',
+  'data',
+  'epsilon',
+  'device',
+] as const satisfies readonly FieldName[];
+
+/** As in the paper's figure: nothing but the initialization keeps bounds from growing. */
+const NETWORK = { model: 'cnn7', batchNorm: 'none' };
+
+/** What the options that are no field of a run stand for when they are left out. */
+const USUAL = { inits: 'xavier,kaiming,orthogonal,ibp', seeds: '0', images: '16', classes: '10' };
+
+/** Adds `cert diagnose init`. */
+export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: AbortSignal): void {
+  const command = diagnose
+    .command('init')
+    .description('how the bounds of a model grow from layer to layer at initialization')
+    .option(
+      '--inits <names>',
+      `some of ${Object.keys(standardCatalog.initializers).join(', ')} (default: ${USUAL.inits})`,
+    )
+    .option('--seeds <numbers>', `seeds with commas; the means over them count (default: ${USUAL.seeds})`)
+    .option('--images <n>', `images to measure on, the first ones for training (default: ${USUAL.images})`)
+    .option('--input-shape <sizes>', 'random images of this shape, as 32,32,3 (default: none, images of the dataset)')
+    .option('--classes <n>', `number of classes beside --input-shape (default: ${USUAL.classes})`)
+    .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
+    .option('--json', 'print one line of JSON instead of tables (default: tables)');
+  addPluginOption(command);
+  addFields(command, NAMES, '', resolveConfig(NETWORK)).action(
+    async ({ json, plugin, ...raw }: RawOptions & PluginOption & { json?: boolean }) => {
+      const catalog = await catalogOf({ plugin });
+      const config = resolveConfig({ ...NETWORK, ...readFields(raw, NAMES, catalog) }, catalog);
+      if (config.epsilon === 0) throw badOption('--epsilon', '0', 'a radius greater than 0');
+      const inits = readInits(raw.inits ?? USUAL.inits, catalog);
+      const seeds = [...new Set(wholeNumbers('--seeds', raw.seeds ?? USUAL.seeds, 0))];
+      const source = await chooseImages(raw, config, catalog);
+      const { shape: inputShape, classes, normalize, images, range } = source;
+      const { width, dense, epsilon } = config;
+      const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
+      const model = choose(
+        'model',
+        config.model,
+        catalog.models,
+      )({ inputShape, classes, width, dense, batchNorm, normalize });
+      const device = await openDeviceFor(terminal, config.device);
+      const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
+      const onProgress = (done: number, init: string, seed: number) => shown?.next(done, `${init}, seed ${seed}`);
+      try {
+        const report = await compareInits({
+          device,
+          model,
+          rules: catalog.rules,
+          inits,
+          seeds,
+          images,
+          range,
+          epsilon,
+          onProgress,
+          signal,
+        });
+        shown?.close();
+        const settings = { model: config.model, width, dense, batchNorm, inputShape, classes, data: source.name };
+        const result = { ...settings, ...report, device: device.name };
+        const folder = raw.out ?? freePath('diagnose', `init-${config.model}`);
+        const heading = headingOf(config, source, report);
+        await saveDiagnosis(folder, 'init', result, meanRadiusFigure(report.inits, heading));
+        const { title, subtitle } = heading;
+        const text = [
+          ...['', title, ...subtitle],
+          ...['', formatInitReport(report), '', `init.json and init.svg are in ${folder}`],
+        ];
+        terminal.out(json ? JSON.stringify({ ...result, folder }) : text.join('\n'));
+      } finally {
+        shown?.close();
+        await device.dispose();
+      }
+    },
+  );
+}
+
+/** What stands over the tables and the figure. */
+function headingOf({ model, batchNorm, epsilon }: RunConfig, { name, shape }: Source, report: InitReport): Heading {
+  const { parameters, images, seeds } = report;
+  return {
+    title: `Bounds at initialization: ${model}`,
+    subtitle: [
+      `${batchNorm === null ? '' : `BatchNorm ${batchNorm}, `}${parameters.toLocaleString('en')} parameters`,
+      `IBP at epsilon ${epsilon}, ${images} images of ${name} (${shape.join('x')}), seed ${seeds.join(', ')}`,
+    ],
+  };
+}
+
+/** What is measured on. */
+interface Source extends Pick<Dataset, 'name' | 'range' | 'normalize'> {
+  readonly shape: Shape;
+  readonly classes: number;
+  /** Row-major [count, ...shape]. */
+  readonly images: Float32Array;
+}
+
+/** The first training images of the dataset, or random ones of the shape that was asked for. */
+async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog): Promise<Source> {
+  const count = wholeNumber('--images', raw.images ?? USUAL.images, 1);
+  if (raw.inputShape === undefined) {
+    if (raw.classes !== undefined) {
+      throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
+    }
+    const { name, train, range, normalize } = await loadData({ ...config, limit: null }, undefined, catalog);
+    const [batch] = batches(subset(train, count), { batchSize: count, shuffle: false });
+    return { name, shape: train.shape, classes: train.classes, range, normalize, images: batch!.images };
+  }
+  for (const name of ['dataset', 'data'] as const) {
+    if (raw[name] === undefined) continue;
+    throw conflict(
+      `--${name} and --input-shape were both given.`,
+      'Leave out one: --input-shape stands for random images.',
+    );
+  }
+  const shape = wholeNumbers('--input-shape', raw.inputShape, 1);
+  const classes = wholeNumber('--classes', raw.classes ?? USUAL.classes, 2);
+  const { uniform } = createRng(0, 'random images', ...shape);
+  const length = shape.reduce((a, b) => a * b, count);
+  return {
+    name: 'random pixels',
+    shape,
+    classes,
+    range: { min: 0, max: 1 },
+    images: Float32Array.from({ length }, uniform),
+  };
+}
+
+/** @throws CertError `bad-argument` for an unknown initialization, with the nearest ones */
+function readInits(text: string, { initializers }: Catalog): { readonly [name: string]: Initializer } {
+  const names = text.split(',').map((name) => name.trim());
+  return Object.fromEntries(names.map((name) => [name, choose('initialization', name, initializers)]));
+}
+
+/** Whole numbers with commas between them. */
+function wholeNumbers(option: string, text: string, least: number): number[] {
+  const numbers = text.split(',').map(toNumber);
+  if (numbers.every((n) => isWhole(n, least))) return numbers;
+  throw badOption(option, text, `whole numbers of at least ${least} with commas between them`);
+}
+
+function wholeNumber(option: string, text: string, least: number): number {
+  const number = toNumber(text);
+  if (isWhole(number, least)) return number;
+  throw badOption(option, text, `a whole number of at least ${least}`);
+}
+
+const toNumber = (text: string) => (text.trim() === '' ? Number.NaN : Number(text));
+const isWhole = (n: number, least: number) => Number.isSafeInteger(n) && n >= least;
+
+const badOption = (option: string, got: string, wanted: string) =>
+  new CertError('bad-argument', `${option} is ${got}.`, `Give ${wanted}.`);

@@ -1,0 +1,37 @@
+import { readRunConfig, readRunPlugins } from '@cert/trainer/pipeline';
+import type { Command } from 'commander';
+import { reluStatesFigure } from '../plots/relu-states.js';
+import { formatReluEpochs, readReluEpochs } from '../show/relu-report.js';
+import type { Terminal } from '../terminal.js';
+import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
+import { saveDiagnosis } from './save.js';
+
+/** Adds `cert diagnose relu`. */
+export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
+  const command = diagnose
+    .command('relu')
+    .description('the shares of active, unstable and inactive neurons, layer by layer and epoch by epoch')
+    .argument('<run>', 'folder of a run')
+    .option('--out <folder>', 'folder for relu.json and relu.svg (default: that of the run)')
+    .option('--json', 'print one line of JSON instead of a table (default: a table)');
+  addPluginOption(command, 'those of the run').action(
+    async (run: string, { out = run, json, plugin }: PluginOption & { out?: string; json?: boolean }) => {
+      const { preset, method, model, seed } = await readRunConfig(
+        run,
+        await catalogOf({ plugin }, await readRunPlugins(run)),
+      );
+      const epochs = await readReluEpochs(run);
+      const title = `ReLU neurons by their bounds: ${preset} (${method})`;
+      const images = Math.max(...epochs.map((epoch) => epoch.images));
+      const subtitle = [`${model}, seed ${seed}, over the ball of each epoch's epsilon around ${images} test images`];
+      const result = { preset, method, model, seed, epochs };
+      await saveDiagnosis(out, 'relu', result, reluStatesFigure(epochs, { title, subtitle }));
+      const text = [
+        ...[title, ...subtitle, ''],
+        ...['active/unstable/inactive in per cent, by the layer before the ReLU', ''],
+        ...[formatReluEpochs(epochs), '', `relu.json and relu.svg are in ${out}`],
+      ];
+      terminal.out(json ? JSON.stringify({ ...result, folder: out }) : text.join('\n'));
+    },
+  );
+}

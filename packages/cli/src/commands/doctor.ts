@@ -1,0 +1,46 @@
+import { CertError, tf } from '@cert/core';
+import { type DeviceEntry, devices } from '@cert/jit';
+import { chooseDevice } from '@cert/trainer/pipeline';
+import type { Command } from 'commander';
+import type { Terminal } from '../terminal.js';
+import { ownVersion } from '../version.js';
+
+/** Adds `cert doctor`: what this machine can compute on. */
+export function addDoctor(program: Command, terminal: Terminal): void {
+  program
+    .command('doctor')
+    .description(
+      'list the devices, the fastest first, with what they run on or what they need, and say which one is taken',
+    )
+    .action(async () => {
+      await tf.ready();
+      const { device, reason } = await chooseDevice('auto');
+      await device.dispose();
+      terminal.out(await doctorTable(devices));
+      terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
+    });
+}
+
+/** A line for each device: whether it is there, what it runs on, and the cure where something is wrong. */
+export async function doctorTable(entries: readonly DeviceEntry[]): Promise<string> {
+  const rows = [
+    ['cert', ownVersion(), ''],
+    ['Node.js', process.version, `${process.platform} ${process.arch}`],
+  ];
+  for (const entry of entries) rows.push([`device ${entry.name}`, ...(await probe(entry))]);
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(([what, state, detail]) => `${what!.padEnd(widths[0]!)}  ${state!.padEnd(widths[1]!)}  ${detail}`)
+    .join('\n');
+}
+
+async function probe({ open }: DeviceEntry): Promise<[state: string, detail: string]> {
+  try {
+    const { description, warning, dispose } = await open();
+    await dispose();
+    return warning === undefined ? ['there', description] : ['degraded', `${description}. ${warning}`];
+  } catch (error) {
+    if (!(error instanceof CertError)) throw error;
+    return ['missing', `${error.problem} ${error.cure}`];
+  }
+}

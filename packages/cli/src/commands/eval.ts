@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CertError } from '@cert/core';
+import { decodeCheckpoint } from '@cert/models';
+import {
+  type Catalog,
+  CERTIFIERS,
+  checkDataFits,
+  choose,
+  FIELDS,
+  type FieldName,
+  loadData,
+  type RunConfig,
+  readRunConfig,
+  readRunPlugins,
+  resolveConfig,
+  runFiles,
+} from '@cert/trainer/pipeline';
+import { evaluateImages, summaryFileOf } from '@cert/verify/node';
+import type { Command } from 'commander';
+import { progressReporter } from '../show/progress.js';
+import { evaluationTable } from '../show/table.js';
+import type { Terminal } from '../terminal.js';
+import { openDeviceFor } from './open-device.js';
+import { addFields, type RawOptions, readFields } from './options.js';
+import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
+
+/** Settings of the run that an evaluation may change. */
+const OF_THE_RUN = [
+  'dataset',
+  'data',
+  'limit',
+  'epsilon',
+  'evalBatchSize',
+  'seed',
+  'device',
+] as const satisfies readonly FieldName[];
+
+/** Settings that an evaluation does not take from the run: it looks harder than training does. */
+const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
+
+/** Adds `cert eval`. */
+export function addEval(program: Command, terminal: Terminal, signal: AbortSignal): void {
+  const command = program
+    .command('eval')
+    .description('evaluate a trained network image by image: standard, PGD and verified error')
+    .argument('<path>', 'folder of a run, or a checkpoint file')
+    .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
+    .option(
+      '--methods <names>',
+      `bound methods, with commas, tried in this order: ${Object.keys(CERTIFIERS).join(', ')}; or "none" (default: all)`,
+    )
+    .option(FIELDS.attackSteps.flag, `steps of the PGD attack at most (default: ${ATTACK.attackSteps})`)
+    .option(FIELDS.attackRestarts.flag, `its random starts at most; 0: no attack (default: ${ATTACK.attackRestarts})`)
+    .option('--complete', 'every method on every image, the attack on verified ones too (default: until it is settled)')
+    .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
+    .option('--anew', 'throw away what that file holds (default: go on with it)')
+    .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
+  addPluginOption(command, 'those of the run');
+  addFields(command, OF_THE_RUN, 'unless the run says otherwise').action(
+    async (
+      path: string,
+      { json, plugin, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
+    ) => {
+      const catalog = await catalogOf({ plugin }, await recordedPlugins(path));
+      const methods = readMethods(raw.methods, catalog);
+      const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts'], catalog);
+      if (raw.out !== undefined) checkOut(raw.out);
+      const { file: checkpoint, folder, config: trained } = await locate(path, raw.checkpoint ?? 'last', catalog);
+      const config: RunConfig = { ...trained, ...ATTACK, ...withoutUndefined(given) };
+      const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
+      const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
+      const bytes = await readCheckpoint(checkpoint);
+      const { model, params, stats } = decodeCheckpoint(bytes, checkpoint);
+      const decoding = json ? undefined : progressReporter(terminal);
+      const { test, range } = await loadData(
+        config,
+        (images, of) => decoding?.({ type: 'decoding', images, of }),
+        catalog,
+      );
+      checkDataFits(model, test, config.dataset);
+      const device = await openDeviceFor(terminal, config.device);
+      const report = json ? undefined : progress(terminal);
+      let done = 0;
+      try {
+        const summary = await evaluateImages({
+          ...{ device, model, params, stats, split: test, range, file, anew, signal },
+          batchSize: config.evalBatchSize,
+          certifiers: methods.map((name) => catalog.certifiers[name]!),
+          natural: catalog.rules.natural,
+          settings: {
+            checkpoint: createHash('sha256').update(bytes).digest('hex'),
+            ...{ dataset: config.dataset, epsilon, methods, complete },
+            attack: restarts === 0 ? null : { steps, restarts, seed },
+          },
+          onProgress: (state) => {
+            done = state.images;
+            report?.tell(state);
+          },
+        });
+        if (json) terminal.out(JSON.stringify(summary));
+        else terminal.out(`\n${evaluationTable(summary)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`);
+      } catch (error) {
+        report?.close();
+        if (signal.aborted && error === signal.reason && !json) {
+          terminal.out(`Stopped after ${done} of ${test.count} images. The same command goes on.`);
+        }
+        throw error;
+      } finally {
+        await device.dispose();
+      }
+    },
+  );
+}
+
+interface Switches {
+  readonly json?: boolean;
+  readonly complete?: boolean;
+  readonly anew?: boolean;
+}
+
+/** The names that were given, in the order of the table. */
+function readMethods(text: string | undefined, { certifiers }: Catalog): readonly string[] {
+  const known = Object.keys(certifiers);
+  if (text === undefined) return known;
+  if (text === 'none') return [];
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) choose('bound method', name, certifiers);
+  return known.filter((name) => names.includes(name));
+}
+
+function checkOut(file: string): void {
+  if (file.endsWith('.jsonl')) return;
+  throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
+}
+
+/** The folder of the run that a checkpoint file is in, if it is in one. */
+const runOfFile = (path: string) => dirname(dirname(path));
+
+/** The plug-ins of the run that a path stands for; none where it stands for none. */
+async function recordedPlugins(path: string) {
+  const info = await stat(path).catch(() => undefined);
+  return readRunPlugins(info?.isFile() ? runOfFile(path) : path);
+}
+
+/** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */
+async function locate(path: string, name: string, catalog: Catalog) {
+  if (name !== 'last' && name !== 'best') {
+    throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
+  }
+  const info = await stat(path).catch(() => {
+    throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
+  });
+  if (info.isDirectory()) {
+    return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog) };
+  }
+  const run = runOfFile(path);
+  const inRun = await stat(runFiles(run).config).catch(() => undefined);
+  return inRun
+    ? { file: path, folder: run, config: await readRunConfig(run, catalog) }
+    : { file: path, folder: dirname(path), config: resolveConfig({}, catalog) };
+}
+
+async function readCheckpoint(file: string): Promise<Uint8Array> {
+  return readFile(file).catch((cause) => {
+    throw new CertError(
+      'bad-file',
+      `${file} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
+      'Give the folder of a run, or a checkpoint file.',
+      { cause },
+    );
+  });
+}
+
+interface Progress {
+  readonly images: number;
+  readonly of: number;
+  readonly before: number;
+}
+
+/** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
+function progress(terminal: Terminal) {
+  const report = progressReporter(terminal);
+  const tenths = ({ images, of }: Progress) => Math.floor((10 * images) / of);
+  let told = 0;
+  return {
+    tell(state: Progress) {
+      const { images, of, before } = state;
+      if (images > before) report({ type: 'evaluating', ...state });
+      else if (before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
+      if (terminal.screen === null && images > before && tenths(state) > told)
+        terminal.out(`${images} of ${of} images`);
+      told = tenths(state);
+    },
+    close: () => report({ type: 'failed', message: '' }),
+  };
+}
+
+const withoutUndefined = <T extends object>(record: T): Partial<RunConfig> =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));

@@ -1,0 +1,43 @@
+import { relative } from 'node:path';
+import { loadPlugin, PARTS, withLoaded } from '@cert/trainer/pipeline';
+import type { Command } from 'commander';
+import { newPlugin } from '../new-plugin.js';
+import type { Terminal } from '../terminal.js';
+
+/** Adds `cert plugin`: make one, look at one. */
+export function addPlugin(program: Command, terminal: Terminal): void {
+  const plugin = program.command('plugin').description('make a plug-in, or look at one');
+  plugin
+    .command('new')
+    .description('write a package with an op, a bound method, a model and tests that pass')
+    .argument('<name>', 'name of the package')
+    .option('--dir <folder>', 'folder, new or empty (default: named after the package)')
+    .action(async (name: string, { dir }: { dir?: string }) => {
+      const { folder, short, files } = await newPlugin(name, dir);
+      const place = relative(process.cwd(), folder) || '.';
+      terminal.out(
+        [
+          `${files.length} files in ${place}: ${files.join(', ')}`,
+          '',
+          ...(place === '.' ? [] : [`  cd ${place}`]),
+          '  npm install',
+          '  npm test',
+          `  npx cert train --plugin . --model ${short} --method ${short} --epochs 3 --limit 500`,
+        ].join('\n'),
+      );
+    });
+  plugin
+    .command('show')
+    .description('load a plug-in, check it and list what it brings')
+    .argument('<module>', 'a package, or a path that begins with a dot')
+    .action(async (module: string) => {
+      const loaded = await loadPlugin(module);
+      withLoaded([loaded]);
+      const tables: { readonly [part: string]: unknown } = { ...loaded.plugin };
+      const rows = Object.keys(PARTS).flatMap((part) => {
+        const names = Object.keys(tables[part] ?? {});
+        return names.length === 0 ? [] : [`${part.padEnd(14)} ${names.join(', ')}`];
+      });
+      terminal.out([`${loaded.plugin.name} ${loaded.version ?? ''}`.trimEnd(), ...rows].join('\n'));
+    });
+}

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { initialStats, tf } from '@cert/core';
+import { xavierInit } from '@cert/init';
+import { deviceNames, openDevice } from '@cert/jit';
+import { mlp, saveCheckpoint, toHost } from '@cert/models';
+import { CERTIFIERS } from '@cert/trainer/pipeline';
+import type { ImageResult } from '@cert/verify';
+import type { EvaluationSummary } from '@cert/verify/node';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { main } from './main.js';
+
+const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
+let place: string;
+let checkpoint: string;
+beforeAll(async () => {
+  await tf.ready();
+  place = await mkdtemp(join(tmpdir(), 'cert-evaluate-'));
+  checkpoint = join(place, 'net.safetensors');
+  const model = mlp({ inputShape: [28, 28, 1], classes: 10, hidden: [30, 30] });
+  const stats = await toHost(initialStats(model));
+  await saveCheckpoint(checkpoint, { model, params: await toHost(xavierInit(model, 2)), stats });
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+/** A radius at which some images of this untrained network are broken, some verified by each method and some neither. */
+const OPTIONS = ['--epsilon', '0.004', '--attack-steps', '10', '--attack-restarts', '2', '--eval-batch-size', '20'];
+const evalArgs = (file: string, ...more: string[]) => ['eval', checkpoint, ...OPTIONS, '--out', file, ...more];
+
+/** Runs the command in this process. @returns its exit status and what it printed */
+async function cert(
+  args: readonly string[],
+  { signal = new AbortController().signal, onLine = (_: string) => {} } = {},
+) {
+  const lines: string[] = [];
+  const out = (line: string) => {
+    lines.push(line);
+    onLine(line);
+  };
+  return { status: await main(args, { out, err: out, screen: null }, signal), out: lines.join('\n') };
+}
+
+/** The verdicts, which do not depend on how an evaluation was interrupted. Where an attack succeeds first does. */
+async function verdicts(file: string) {
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n').slice(1);
+  return lines
+    .map((line): ImageResult => JSON.parse(line))
+    .sort((a, b) => a.index - b.index)
+    .map(({ index, prediction, verifiedBy, attack }) => [index, prediction, verifiedBy, attack?.found ?? null]);
+}
+
+it('killed at any moment, stopped by Ctrl-C and started again, comes to the same verdicts', async () => {
+  const device = await openDevice(deviceNames.includes('cpu') ? 'cpu' : 'tfjs');
+  await device.dispose();
+  const more = ['--limit', '300', '--device', device.name];
+  const [calm, rough] = [join(place, 'calm.jsonl'), join(place, 'rough.jsonl')];
+  expect(await cert(evalArgs(calm, ...more))).toMatchObject({ status: 0 });
+  const expected = await verdicts(calm);
+  expect(new Set(expected.map(([, , verifiedBy]) => verifiedBy))).toEqual(new Set([null, 'ibp', 'crown-ibp', 'crown']));
+  expect(new Set(expected.map(([, , , found]) => found))).toEqual(new Set([null, true, false]));
+
+  const killed = await killAt(/^30 of /, evalArgs(rough, ...more));
+  expect(killed).toBe('SIGKILL');
+  const before = await verdicts(rough);
+  await appendFile(rough, '{"index":299,"la');
+  expect(before.length).toBeGreaterThanOrEqual(30);
+  expect(before.length).toBeLessThan(300);
+
+  const controller = new AbortController();
+  const stopped = await cert(evalArgs(rough, ...more), {
+    signal: controller.signal,
+    onLine: (line) => void (/^\d+ of 300 images$/.test(line) && controller.abort()),
+  });
+  expect(stopped).toMatchObject({ status: 130, out: expect.stringMatching(/^Stopped after \d+ of 300 images\./m) });
+  expect(stopped.out).toMatch(new RegExp(`^${before.length} of 300 images were evaluated before\\.`));
+
+  const { status, out } = await cert(evalArgs(rough, ...more, '--json'));
+  expect(status).toBe(0);
+  expect(await verdicts(rough)).toEqual(expected);
+  const summary: EvaluationSummary = JSON.parse(out);
+  const other: EvaluationSummary = JSON.parse(await readFile(join(place, 'calm.json'), 'utf8'));
+  expect(summary.before).toBeGreaterThan(before.length);
+  const { before: _b, seconds: _s, ...numbers } = summary;
+  expect(other).toMatchObject(numbers);
+}, 60_000);
+
+/** Kills the command with SIGKILL when it prints a certain line. */
+function killAt(line: RegExp, args: readonly string[]): Promise<NodeJS.Signals | null> {
+  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', '--conditions=@cert/source', cli, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    if (text.split('\n').some((part) => line.test(part))) child.kill('SIGKILL');
+  });
+  return new Promise((resolve) => {
+    child.on('close', (_, signal) => resolve(signal));
+  });
+}
+
+it('the methods of the command have the names under which their margins are kept', () => {
+  expect(Object.entries(CERTIFIERS).map(([name, { method }]) => [name, method.name])).toEqual(
+    Object.keys(CERTIFIERS).map((name) => [name, name]),
+  );
+});

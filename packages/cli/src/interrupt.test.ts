@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadCheckpoint } from '@cert/models';
+import { chooseDevice, runFiles } from '@cert/trainer/pipeline';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
+let place: string;
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'cert-interrupt-'));
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+}
+
+/** Runs the real command as a process. `onLine` may send it signals. */
+function cert(
+  args: readonly string[],
+  onLine: (line: string, process: ChildProcess) => void = () => {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@cert/source', cli, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+    for (const line of text.split('\n')) if (line !== '') onLine(line, child);
+  });
+  return new Promise((resolve) => {
+    child.on('close', (status, signal) => resolve({ status, signal, out }));
+  });
+}
+
+/** Weights, running statistics and optimizer: all that decides how training goes on. */
+async function stateOf(folder: string) {
+  const { params, stats, extra, metadata } = await loadCheckpoint(runFiles(folder).last);
+  const { position, best } = metadata as { position: unknown; best: unknown };
+  return { params, stats, extra, position, best };
+}
+
+/** The lines of `metrics.jsonl` without the times, which differ from run to run. */
+async function metricsOf(folder: string) {
+  const text = await readFile(runFiles(folder).metrics, 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => ({ ...JSON.parse(line), trainSeconds: 0, waitSeconds: 0 }));
+}
+
+it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with the very same weights', async () => {
+  const { device } = await chooseDevice('auto');
+  await device.dispose();
+  const options = [
+    ...[
+      '--device',
+      device.name,
+      '--limit',
+      '200',
+      '--batch-size',
+      '10',
+      '--epochs',
+      '8',
+      '--width',
+      '4',
+      '--dense',
+      '16',
+    ],
+    ...['--attack-restarts', '1', '--attack-steps', '1'],
+  ];
+  const [calm, rough] = [join(place, 'calm'), join(place, 'rough')];
+  expect(await cert(['train', '--out', calm, ...options])).toMatchObject({ status: 0 });
+
+  // Ctrl-C while an epoch is under way: the step is finished, a checkpoint written, and the way to go on printed.
+  const stopped = await cert(['train', '--out', rough, ...options], (line, child) => {
+    if (line.startsWith('epoch 1 ')) setTimeout(() => child.kill('SIGINT'), 30);
+  });
+  expect(stopped.status).toBe(130);
+  const [, step, command] = stopped.out.match(/^Stopped after step (\d+)\. To go on: cert (.*)$/m)!;
+  expect(Number(step)).toBeGreaterThanOrEqual(20);
+  expect(await stateOf(rough)).toMatchObject({ position: { step: Number(step) } });
+  expect(command).toBe(`train --resume ${rough}`);
+
+  const delay = Math.random() * 250;
+  const killed = await cert(command!.split(' '), (line, child) => {
+    if (line.startsWith('epoch 2 ')) setTimeout(() => child.kill('SIGKILL'), delay);
+  });
+  expect(killed.signal).toBe('SIGKILL');
+
+  expect(await cert(command!.split(' '))).toMatchObject({ status: 0 });
+  expect(await stateOf(rough), `killed ${delay} ms after epoch 2`).toEqual(await stateOf(calm));
+  expect(await metricsOf(rough)).toEqual(await metricsOf(calm));
+  const summaries = await Promise.all(
+    [rough, calm].map(async (folder) => JSON.parse(await readFile(runFiles(folder).summary, 'utf8'))),
+  );
+  for (const field of ['standardError', 'pgdError', 'verifiedError'])
+    expect(summaries[0][field]).toBe(summaries[1][field]);
+}, 180_000);

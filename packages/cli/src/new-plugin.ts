@@ -1,0 +1,68 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CertError } from '@cert/core';
+import { makeFolder, standardCatalog } from '@cert/trainer/pipeline';
+import { ownVersion } from './version.js';
+
+/** The files that a new plug-in is made from; published beside `dist`. */
+const TEMPLATE = fileURLToPath(new URL('../templates/plugin/', import.meta.url));
+
+/** A name that npm takes, with a scope or without. */
+const PACKAGE_NAME = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][a-z0-9._-]*$/;
+
+/** What {@link newPlugin} wrote. */
+export interface NewPlugin {
+  readonly folder: string;
+  /** What its method and its model are called: the name without scope and `cert-plugin-`. */
+  readonly short: string;
+  /** Paths in the folder. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Writes a package with an op, a bound method, a model and tests.
+ *
+ * @param folder new or empty; default named after the package
+ * @throws CertError `bad-argument` for a name that npm would not take or that is built in, or a folder that holds something
+ */
+export async function newPlugin(name: string, folder?: string): Promise<NewPlugin> {
+  if (!PACKAGE_NAME.test(name)) {
+    throw new CertError(
+      'bad-argument',
+      `The name is ${JSON.stringify(name)}.`,
+      'Give the name of an npm package: small letters, digits and dashes, such as cert-plugin-mine.',
+    );
+  }
+  const bare = name.split('/').at(-1)!;
+  const short = bare.replace(/^cert-plugin-/, '');
+  const { methods, certifiers, models } = standardCatalog;
+  const taken = [methods, certifiers, models].some((table) => Object.hasOwn(table, short));
+  if (taken) {
+    throw new CertError('bad-argument', `The name "${short}" is built in.`, 'Choose another one for the plug-in.');
+  }
+  const target = resolve(folder ?? bare);
+  const found = await readdir(target).catch((): string[] => []);
+  if (found.length > 0) {
+    throw new CertError('bad-argument', `The folder ${target} is not empty.`, 'Choose another one with --dir.');
+  }
+  const values: { readonly [key: string]: string } = { name, short, version: ownVersion() };
+  const files: string[] = [];
+  for (const entry of await readdir(TEMPLATE, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const source = join(entry.parentPath, entry.name);
+    // npm leaves files called .gitignore out of packages, and tools take a package.json for one.
+    const path = source
+      .slice(TEMPLATE.length)
+      .replace(/\.template$/, '')
+      .replace(/^gitignore$/, '.gitignore');
+    const text = await readFile(source, 'utf8');
+    await makeFolder(dirname(join(target, path)));
+    await writeFile(
+      join(target, path),
+      text.replaceAll(/\{\{(\w+)\}\}/g, (_, key: string) => values[key]!),
+    );
+    files.push(path);
+  }
+  return { folder: target, short, files: files.sort() };
+}

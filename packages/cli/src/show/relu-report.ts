@@ -1,0 +1,68 @@
+import { CertError } from '@cert/core';
+import { readMetricsLines, runFiles } from '@cert/trainer/pipeline';
+import type { ReluStates } from '@cert/verify';
+import { formatTable } from './table.js';
+
+/** The neurons after one epoch. Plain data. */
+export interface ReluEpoch extends ReluStates {
+  readonly epoch: number;
+  /** The radius that they were looked at with. */
+  readonly epsilon: number;
+}
+
+/**
+ * What a run wrote about its neurons, epoch by epoch.
+ *
+ * @throws CertError `bad-file` when no epoch is done, or none has the neurons
+ */
+export async function readReluEpochs(folder: string): Promise<ReluEpoch[]> {
+  const { metrics } = runFiles(folder);
+  const epochs = (await readMetricsLines(folder)).filter(({ type }) => type === 'epoch');
+  if (epochs.length === 0) {
+    throw new CertError(
+      'bad-file',
+      `${folder} has no finished epoch: there is none in ${metrics}.`,
+      `Let it train for an epoch first: cert train --resume ${folder}`,
+    );
+  }
+  const found = epochs.flatMap(({ epoch, epsilon, relu }) =>
+    relu === undefined ? [] : [{ epoch: Number(epoch), epsilon: Number(epsilon), ...relu }],
+  );
+  if (found.length === 0) {
+    throw new CertError(
+      'bad-file',
+      `${metrics} does not say how many neurons were active: the run is from before this was counted.`,
+      'Train again with this version (cert train): it counts them after every epoch.',
+    );
+  }
+  return found;
+}
+
+/** Lines of the table at most. */
+const LINES = 20;
+
+/**
+ * The shares as a table, a line for an epoch and a column for a layer: active / unstable / inactive, in per cent. Of many epochs
+ * only some have a line, evenly spread, the first and the last among them.
+ */
+export function formatReluEpochs(epochs: readonly ReluEpoch[]): string {
+  const nodes = Object.keys(epochs[0]!.layers);
+  const lines = Math.min(LINES, epochs.length);
+  const shown = Array.from(
+    { length: lines },
+    (_, i) => epochs[lines === 1 ? 0 : Math.round((i * (epochs.length - 1)) / (lines - 1))]!,
+  );
+  const percent = (share: number) => (100 * share).toFixed(1);
+  const cell = ({ layers }: ReluEpoch, node: string) => {
+    const { active, unstable, inactive } = layers[node]!;
+    return [active, unstable, inactive].map(percent).join('/');
+  };
+  return formatTable([
+    ['epoch', 'epsilon', ...nodes],
+    ...shown.map((epoch) => [
+      String(epoch.epoch),
+      epoch.epsilon.toPrecision(3),
+      ...nodes.map((node) => cell(epoch, node)),
+    ]),
+  ]);
+}

@@ -1,0 +1,49 @@
+import type { EvaluationSummary } from '@cert/verify/node';
+import { describe, expect, it } from 'vitest';
+import { evaluationTable } from './table.js';
+
+const proportion = (fraction: number) =>
+  ({ count: fraction * 2000, fraction, interval: [fraction - 0.01, fraction + 0.01] }) as const;
+const method = { tried: 1900, verified: 700, notFinite: 0, aloneError: null };
+const summary: EvaluationSummary = {
+  settings: {
+    ...{ checkpoint: 'abc', dataset: 'digits', epsilon: 0.1, methods: ['ibp', 'crown'], complete: false },
+    attack: { steps: 200, restarts: 10, seed: 0 },
+  },
+  ...{ images: 2000, undecided: 20, undecidedNotFinite: 3, logitsNotFinite: 0, before: 0, seconds: 12 },
+  ...{ standardError: proportion(0.05), pgdError: proportion(0.0912), device: 'cpu', deviceDescription: 'ONNX' },
+  methods: {
+    ibp: { ...method, verifiedError: proportion(0.3) },
+    crown: { ...method, tried: 100, verified: 80, notFinite: 3, verifiedError: proportion(0.2) },
+  },
+};
+
+describe('evaluationTable', () => {
+  it('shows every error with its interval, and what became of the images', () => {
+    expect(evaluationTable(summary).split('\n')).toEqual([
+      '                                              error  95 % interval (Clopper-Pearson)',
+      'standard error                               5.00 %                 [4.00 %, 6.00 %]',
+      'PGD error (200 steps, 10 restarts at most)   9.12 %                [8.12 %, 10.12 %]',
+      'verified error (IBP)                        30.00 %               [29.00 %, 31.00 %]',
+      'verified error (IBP or CROWN)               20.00 %               [19.00 %, 21.00 %]',
+      '',
+      'epsilon                                                                           0.1',
+      'test images                                                                      2000',
+      'neither broken nor verified                                                        20',
+      'of these, a bound was NaN or infinite                                               3',
+      'logits were NaN or infinite                                                         0',
+      'verified of those tried                IBP 700 of 1900; CROWN 80 of 100, 3 not finite',
+      'device                                                                           ONNX',
+    ]);
+  });
+
+  it('shows the figure of a method alone where it was run on all, and that there was no attack', () => {
+    const complete = { ...summary.methods.crown!, aloneError: proportion(0.21) };
+    const table = evaluationTable({
+      ...summary,
+      ...{ pgdError: null, methods: { ibp: summary.methods.ibp!, crown: complete } },
+    });
+    expect(table).toMatch(/^PGD error +not run$/m);
+    expect(table).toMatch(/^verified error \(IBP or CROWN\) +20\.00 %.*\nverified error \(CROWN alone\) +21\.00 %/m);
+  });
+});

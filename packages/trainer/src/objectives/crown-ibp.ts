@@ -1,0 +1,45 @@
+import { type BackwardTable, crownMargins, fusedExponentials, linearRelaxation } from '@cert/bounds';
+import { type Scalar, tf } from '@cert/core';
+import { robustLoss } from '../loss.js';
+import { type BoundedContext, type BoundedObjective, type CertifiedOptions, withNaturalLoss } from './objective.js';
+
+/** Options of {@link crownIbpObjective}. */
+export interface CrownIbpOptions extends CertifiedOptions {
+  /** One bound of the loss for each image (Xu et al. 2020) instead of one for each margin; default true. */
+  readonly fusion?: boolean;
+  /** Backward rules; default {@link linearRelaxation}. */
+  readonly backward?: BackwardTable;
+}
+
+/**
+ * CROWN-IBP training (Zhang et al. 2020): f times what one backward pass of linear relaxation gives plus 1 - f times what IBP
+ * gives, f = 1 - `hyper.ramp` falling from 1 to 0 as the radius grows. Margins are mixed before the robust loss; with fusion, the
+ * bounds of sum_j exp(logit_j - logit_y) are mixed before the logarithm.
+ *
+ * The intermediate bounds are those of the step's method, which should be IBP. Named `crown-ibp-fused`, `crown-ibp` without fusion.
+ */
+export const crownIbpObjective = ({
+  fusion = true,
+  naturalWeight = 0,
+  backward = linearRelaxation,
+}: CrownIbpOptions = {}): BoundedObjective =>
+  withNaturalLoss(naturalWeight, {
+    name: fusion ? 'crown-ibp-fused' : 'crown-ibp',
+    bounded: true,
+    loss: (context) => (fusion ? fusedLoss : mixedLoss)(context, backward),
+  });
+
+function mixedLoss(context: BoundedContext, backward: BackwardTable): Scalar {
+  const { network, norm, input, spec, bounds, hyper } = context;
+  const ramp = hyper.ramp!;
+  const margins = crownMargins(network.model, network.params, norm, input, spec, bounds.at, { backward });
+  return robustLoss(tf.add(tf.mul(margins, tf.sub(1, ramp)), tf.mul(bounds.output.lower, ramp)));
+}
+
+function fusedLoss({ network, norm, input, spec, bounds, hyper }: BoundedContext, backward: BackwardTable): Scalar {
+  const ramp = hyper.ramp!;
+  const { model, params } = network;
+  const { shift, ibp, crownIbp } = fusedExponentials(model, params, norm, input, spec, bounds, { backward });
+  const mixed = tf.add(tf.mul(crownIbp, tf.sub(1, ramp)), tf.mul(ibp, ramp));
+  return tf.mean(tf.add(tf.log(mixed), shift)) as Scalar;
+}

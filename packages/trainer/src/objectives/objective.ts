@@ -1,0 +1,122 @@
+import type { NaturalPass, Network } from '@cert/bounds';
+import type {
+  BatchNormStats,
+  Bounds,
+  DataRange,
+  IntervalTensor,
+  Model,
+  Params,
+  Scalar,
+  Spec,
+  Tensor,
+} from '@cert/core';
+import { type Hyper, tf } from '@cert/core';
+import { crossEntropy, robustLoss } from '../loss.js';
+
+/** What every objective may look at. */
+export interface NaturalContext {
+  /** The graph. */
+  readonly model: Model;
+  /** Its parameters, as they are trained. */
+  readonly params: Params;
+  /** int32 [batch]. */
+  readonly labels: Tensor;
+  /** Logits [batch, classes] of the images trained on, with the batch's own statistics. */
+  readonly logits: Tensor;
+  /** These statistics. */
+  readonly norm: BatchNormStats;
+  /** Scalars that change from step to step. */
+  readonly hyper: Hyper;
+}
+
+/** What an objective may look at that reads bounds. */
+export interface BoundedContext extends NaturalContext {
+  /** The ball around the images, [batch, ...inputShape], clipped to the data range. */
+  readonly input: IntervalTensor;
+  /** The network that bounds are computed of: batch normalizations folded where it pays. */
+  readonly network: Network;
+  /** The margins of the labels: matrix [batch, classes - 1, classes]. */
+  readonly spec: Spec;
+  /** Bounds by the step's method, of the margins [batch, classes - 1] at the output. */
+  readonly bounds: Bounds;
+}
+
+/** What {@link Objective.perturb} may look at. */
+export interface PerturbContext {
+  /** The graph. */
+  readonly model: Model;
+  /** Its parameters, as they are trained. */
+  readonly params: Params;
+  /** [batch, ...inputShape]. */
+  readonly images: Tensor;
+  /** int32 [batch]. */
+  readonly labels: Tensor;
+  /** Uniform in [-1, 1], of the shape of the images. */
+  readonly noise: Tensor;
+  /** `epsilon` is there. */
+  readonly hyper: Hyper;
+  /** The range that points are clipped to; `undefined` for [0, 1], null for none. */
+  readonly range: DataRange | null | undefined;
+  /** The plain forward pass with the statistics of these very images. */
+  pass(params: Params, images: Tensor): NaturalPass;
+}
+
+interface Named {
+  /** The name that errors give it. */
+  readonly name: string;
+  /**
+   * The points to train on instead of the images, of their shape; no gradient flows through the choice. The step needs
+   * `batch.noise` for it.
+   */
+  perturb?(context: PerturbContext): Tensor;
+}
+
+/** An objective that reads no bounds. */
+export interface UnboundedObjective extends Named {
+  /** The step computes no bounds for it. */
+  readonly bounded: false;
+  /** What to minimize: a scalar, the mean over the batch. */
+  loss(context: NaturalContext): Scalar;
+}
+
+/** An objective that reads bounds over the ball of radius `hyper.epsilon`. */
+export interface BoundedObjective extends Named {
+  /** The step computes bounds for it. */
+  readonly bounded: true;
+  /** What to minimize: a scalar, the mean over the batch. */
+  loss(context: BoundedContext): Scalar;
+}
+
+/** What training minimizes, before regularizers. Pure functions of tensors that read no value. */
+export type Objective = UnboundedObjective | BoundedObjective;
+
+/** Natural training: the cross-entropy. Named `natural`. */
+export const naturalObjective: UnboundedObjective = {
+  name: 'natural',
+  bounded: false,
+  loss: ({ logits, labels }) => crossEntropy(logits, labels),
+};
+
+/** Options of objectives that bound the loss. */
+export interface CertifiedOptions {
+  /** So much of the natural cross-entropy is added; default 0. */
+  readonly naturalWeight?: number;
+}
+
+/** Certified training: the robust loss of the lower margins (equation 2 of the paper). Named `robust`. */
+export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): BoundedObjective =>
+  withNaturalLoss(naturalWeight, {
+    name: 'robust',
+    bounded: true,
+    loss: ({ bounds }) => robustLoss(bounds.output.lower),
+  });
+
+/** An objective with `weight` times the natural cross-entropy added; the objective itself for 0. */
+export const withNaturalLoss = (weight: number, objective: BoundedObjective): BoundedObjective =>
+  weight === 0
+    ? objective
+    : {
+        ...objective,
+        loss: (context) =>
+          tf.add(objective.loss(context), tf.mul(crossEntropy(context.logits, context.labels), weight)) as Scalar,
+      };

@@ -1,0 +1,175 @@
+import { type Catalog, standardCatalog } from '../catalog/catalog.js';
+import { choose } from '../names.js';
+import { checkConfig, FIELD_NAMES, FIELDS, type FieldName, type RunConfig } from './config.js';
+import { METHODS } from './methods.js';
+
+/** A named choice of every setting, for a number of epochs. */
+export interface Preset {
+  /** Epochs of the whole schedule, unless another number is chosen. */
+  readonly epochs: number;
+  /** The method, unless another one is chosen. */
+  readonly method: string;
+  /** All other settings for so many epochs: the ramp and the milestones keep their place in the whole. */
+  settings(epochs: number): Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>;
+}
+
+/** What all presets share: the method `fast` with its settings. */
+const common = {
+  data: null,
+  limit: null,
+  normalize: 'usual',
+  augment: 'usual',
+  width: null,
+  dense: null,
+  batchNorm: null,
+  init: 'ibp',
+  accumulate: 1,
+  schedule: 'smoothed',
+  optimizer: 'adam',
+  momentum: 0.9,
+  learningRate: 5e-4,
+  learningRateFactor: 0.2,
+  clipNorm: 10,
+  objective: 'robust',
+  bound: 'ibp',
+  pgdSteps: 7,
+  pgdStepSize: 2.5 / 7,
+  regularizers: ['tightness', 'relu-balance'],
+  regWeight: 0.5,
+  regSchedule: 'warmup',
+  regTolerance: 0.5,
+  naturalWeight: 0,
+  seed: 0,
+  device: 'auto',
+  attackSteps: 40,
+  attackRestarts: 3,
+  evalBatchSize: 250,
+} as const;
+
+/** A ramp over a fraction of the epochs; one natural epoch before it where there is room. */
+const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
+  rampStart: natural && epochs >= 4 ? 2 : 1,
+  rampLength: Math.max(1, Math.round(epochs * fraction)),
+});
+
+const digitsQuick: Preset = {
+  epochs: 12,
+  method: 'fast',
+  settings: (epochs) => ({
+    ...common,
+    ...shortRamp(epochs, 5 / 12, true),
+    dataset: 'digits',
+    model: 'small-conv',
+    epsilon: 0.1,
+    batchSize: 64,
+    learningRate: 2e-3,
+    milestones: [Math.floor(epochs * 0.7), Math.floor(epochs * 0.9)],
+  }),
+};
+
+/** How the paper trains on a dataset, in epochs of the whole schedule. */
+interface PaperSchedule {
+  readonly dataset: string;
+  readonly epsilon: number;
+  readonly epochs: number;
+  /** Whether there is a natural epoch before the ramp. */
+  readonly natural: boolean;
+  readonly rampLength: number;
+  readonly milestones: readonly number[];
+  readonly batchSize: number;
+  /** What else differs from {@link common}. */
+  readonly others?: Partial<RunConfig>;
+  /** The architectures by their name in the preset. */
+  readonly models: { readonly [name: string]: string };
+}
+
+const models = { cnn7: 'cnn7', 'wide-resnet-8': 'wide-resnet-8', resnext: 'resnext' };
+const tinyModels = {
+  cnn7: 'cnn7-tiny-imagenet',
+  'wide-resnet-8': 'wide-resnet-8-tiny-imagenet',
+  resnext: 'resnext-tiny-imagenet',
+};
+
+/** 70 epochs for 28x28 images. */
+const grey = { epochs: 70, natural: false, rampLength: 20, milestones: [50, 60], batchSize: 256, models };
+
+/** The attack that pgd trains on has steps of 2/255 at the radius 8/255. */
+const cifar10 = {
+  dataset: 'cifar10',
+  epsilon: 8 / 255,
+  natural: true,
+  batchSize: 128,
+  models,
+  others: { pgdStepSize: 0.25 },
+};
+
+const SCHEDULES: { readonly [name: string]: PaperSchedule } = {
+  mnist: { ...grey, dataset: 'mnist', epsilon: 0.4 },
+  'fashion-mnist': { ...grey, dataset: 'fashion-mnist', epsilon: 0.1 },
+  cifar10: { ...cifar10, epochs: 160, rampLength: 80, milestones: [120, 140] },
+  'cifar10-70': { ...cifar10, epochs: 70, rampLength: 20, milestones: [50, 60] },
+  'tiny-imagenet': {
+    ...{ dataset: 'tiny-imagenet', epsilon: 1 / 255, natural: true, models: tinyModels },
+    ...{ epochs: 80, rampLength: 20, milestones: [61, 71], batchSize: 128, others: { accumulate: 2, regWeight: 0.2 } },
+  },
+};
+
+/** A schedule of the paper for an architecture and a method. */
+const paperPreset = (schedule: PaperSchedule, model: string, method: string): Preset => ({
+  epochs: schedule.epochs,
+  method,
+  settings: (epochs) => ({
+    ...common,
+    ...shortRamp(epochs, schedule.rampLength / schedule.epochs, schedule.natural),
+    dataset: schedule.dataset,
+    model,
+    epsilon: schedule.epsilon,
+    batchSize: schedule.batchSize,
+    milestones: schedule.milestones.map((milestone) => Math.floor((epochs * milestone) / schedule.epochs)),
+    ...schedule.others,
+  }),
+});
+
+/**
+ * The presets: `digits/quick`, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
+ * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}.
+ */
+export const PRESETS: { readonly [name: string]: Preset } = {
+  'digits/quick': digitsQuick,
+  ...Object.fromEntries(
+    Object.entries(SCHEDULES).flatMap(([name, schedule]) =>
+      Object.entries(schedule.models).flatMap(([shortName, model]) =>
+        Object.keys(METHODS).map((method) => [`${name}/${shortName}/${method}`, paperPreset(schedule, model, method)]),
+      ),
+    ),
+  ),
+};
+
+/** The names of {@link PRESETS} for people. */
+export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[SCHEDULES, models, METHODS]
+  .map((table) => Object.keys(table).join(' '))
+  .join(' / ')}`;
+
+/** What a user chooses. Settings that are left out come from the method, then from the preset. */
+export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: RunConfig[K] | undefined };
+
+/**
+ * The whole configuration for what was chosen.
+ *
+ * @param catalog what names stand for; its plug-ins become those of the run
+ * @throws CertError `bad-argument` for an unknown name (with the nearest ones) or a value outside its domain, naming the option
+ */
+export function resolveConfig(choices: Choices = {}, catalog: Catalog = standardCatalog): RunConfig {
+  const { preset = 'digits/quick' } = choices;
+  const { epochs: usual, method: own, settings } = choose('preset', preset, PRESETS, PRESET_NAMES);
+  const { method = own } = choices;
+  const changes = choose('method', method, catalog.methods);
+  const epochs = choices.epochs ?? usual;
+  FIELDS.epochs.check(epochs, catalog);
+  const chosen = Object.fromEntries(
+    FIELD_NAMES.flatMap((name: FieldName) => (choices[name] === undefined ? [] : [[name, choices[name]]])),
+  );
+  const { plugins } = catalog;
+  const config = { preset, method, plugins, epochs, ...settings(epochs), ...changes, ...chosen };
+  return checkConfig(config, 'the configuration', catalog);
+}

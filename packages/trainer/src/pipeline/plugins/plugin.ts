@@ -1,0 +1,106 @@
+import type { RulesByOp } from '@cert/bounds';
+import { type BoundMethod, CertError } from '@cert/core';
+import type { Catalog, Table } from '../catalog/catalog.js';
+import type { RunConfig } from '../config/config.js';
+import { unknownName } from '../names.js';
+
+/**
+ * What a package adds to the command: plain values by the names that options take. It changes nothing by being loaded. `cert train
+ * --plugin MODULE` takes a module whose default export is one; in code it is passed to {@link withPlugins}.
+ */
+export interface Plugin {
+  /** As messages and `config.json` call it; usually the name of its package. */
+  readonly name: string;
+  /** The rules of new ops, which `OpMap` of `@cert/core` declares. */
+  readonly ops?: RulesByOp;
+  /** For `--bound`, for `cert eval --methods`, and for `--method`, where the name means training as `vanilla` with these bounds. */
+  readonly boundMethods?: Table<BoundMethod>;
+  /** For `--method`: what each sets, the rest is as the preset says. */
+  readonly methods?: Table<Partial<RunConfig>>;
+  /** For `--objective`. */
+  readonly objectives?: Catalog['objectives'];
+  /** For `--regularizers`. */
+  readonly regularizers?: Catalog['regularizers'];
+  /** For `--model`. */
+  readonly models?: Catalog['models'];
+  /** For `--dataset`. */
+  readonly datasets?: Catalog['datasets'];
+  /** For `--init`. */
+  readonly initializers?: Catalog['initializers'];
+  /** For `--optimizer`. */
+  readonly optimizers?: Catalog['optimizers'];
+}
+
+/** What a plug-in may have besides its name, and what an entry of each part must be. */
+export const PARTS: {
+  readonly [K in Exclude<keyof Plugin, 'name'>]-?: (entry: unknown, name: string) => string | undefined;
+} = {
+  ops: (entry) => {
+    if (!isRecord(entry) || typeof entry.natural !== 'function') return 'an object with a rule "natural"';
+    const extra = Object.entries(entry).find(([table, rule]) => !TABLES.includes(table) || typeof rule !== 'function');
+    return extra && `an object of rules named ${TABLES.join(', ')}, and nothing like "${extra[0]}"`;
+  },
+  boundMethods: (entry, name) => {
+    if (!isRecord(entry) || typeof entry.bound !== 'function')
+      return 'an object with a function "bound" (a BoundMethod)';
+    return entry.name === name
+      ? undefined
+      : `a method of the same name, and not one named ${JSON.stringify(entry.name)}`;
+  },
+  methods: (entry) => (isRecord(entry) ? undefined : 'an object of settings, such as { objective: "robust" }'),
+  objectives: aFunction,
+  regularizers: aFunction,
+  models: aFunction,
+  datasets: aFunction,
+  initializers: aFunction,
+  optimizers: aFunction,
+};
+
+const TABLES: readonly string[] = ['natural', 'ibp', 'linearRelaxation'];
+
+function aFunction(entry: unknown): string | undefined {
+  return typeof entry === 'function' ? undefined : 'a function';
+}
+
+const isRecord = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const kindOf = (value: unknown): string => {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+};
+
+/**
+ * Checks that a value has the form of a plug-in.
+ *
+ * @param source where it comes from, for messages
+ * @throws CertError `bad-argument` saying what is there, and what should be
+ */
+export function checkPlugin(value: unknown, source: string): Plugin {
+  const fail = (problem: string, cure: string) => new CertError('bad-argument', `${source}: ${problem}.`, cure);
+  if (!isRecord(value)) {
+    throw fail(
+      `the plug-in is ${kindOf(value)}`,
+      'A plug-in is an object: export default { name: "my-plugin", boundMethods: { ... } }.',
+    );
+  }
+  if (typeof value.name !== 'string' || value.name === '') {
+    throw fail(`the plug-in has the name ${JSON.stringify(value.name)}`, 'Give it a name: { name: "my-plugin", ... }.');
+  }
+  for (const part of Object.keys(value)) {
+    if (part !== 'name' && !Object.hasOwn(PARTS, part)) {
+      throw unknownName(`part of a plug-in (${source})`, part, ['name', ...Object.keys(PARTS)]);
+    }
+  }
+  for (const [part, problemOf] of Object.entries(PARTS)) {
+    const table = value[part];
+    if (table === undefined) continue;
+    if (!isRecord(table)) throw fail(`its ${part} are ${kindOf(table)}`, `Give an object: ${part}: { NAME: ... }.`);
+    for (const [name, entry] of Object.entries(table)) {
+      const wanted = problemOf(entry, name);
+      if (wanted !== undefined) throw fail(`${part}.${name} is ${kindOf(entry)}`, `It must be ${wanted}.`);
+    }
+  }
+  return value as { readonly name: string };
+}

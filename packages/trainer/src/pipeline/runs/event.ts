@@ -1,0 +1,129 @@
+import type { Best } from './best.js';
+import type { RunConfig } from '../config/config.js';
+import type { Evaluation } from '@cert/verify';
+import type { Metrics } from '../../metrics.js';
+
+/** `summary.json`: what came out of a run. Errors are fractions of the test images, for the weights after the last step. */
+export interface Summary extends Evaluation {
+  /** As in the configuration. */
+  readonly preset: string;
+  /** As in the configuration. */
+  readonly method: string;
+  /** The bound method of the verified error. */
+  readonly bound: string;
+  /** As in the configuration. */
+  readonly dataset: string;
+  /** As in the configuration. */
+  readonly model: string;
+  /** Trainable numbers of the model. */
+  readonly parameters: number;
+  /** Epochs trained. */
+  readonly epochs: number;
+  /** As in the configuration. */
+  readonly seed: number;
+  /** Images trained on. */
+  readonly trainImages: number;
+  /** The attack of the final evaluation; null for none. */
+  readonly attack: { readonly steps: number; readonly restarts: number } | null;
+  /** The epoch of `best.safetensors`; null when no epoch had the full radius. */
+  readonly best: Best | null;
+  /** The name of the device. */
+  readonly device: string;
+  /** What it really ran on. */
+  readonly deviceDescription: string;
+  /** Seconds in training steps, without evaluation and files. */
+  readonly trainSeconds: number;
+  /** Seconds of the final evaluation, attack included. */
+  readonly evalSeconds: number;
+}
+
+/** What is known after a step or an epoch. */
+export interface RunNumbers {
+  /** Steps done. */
+  readonly step: number;
+  /** The epoch, from 1, that the last step belongs to. */
+  readonly epoch: number;
+  /** The radius of the last step, in the units of the images. */
+  readonly epsilon: number;
+  /** Of the last step. */
+  readonly learningRate: number;
+  /** Of the last step, or means over the epoch. */
+  readonly metrics: Metrics;
+  /** Images in the last step. */
+  readonly images: number;
+}
+
+/**
+ * What happens in a run, in order. Plain data; `type` says which. `decoding` comes before `start`, then `step` after every step and
+ * `epoch` after every epoch, `evaluating` during the final evaluation, and one of `stopped`, `failed` and `finished` at the end.
+ */
+export type RunEvent =
+  | {
+      readonly type: 'start';
+      /** The folder of the run. */
+      readonly folder: string;
+      /** What it runs with. */
+      readonly config: RunConfig;
+      /** Where it runs and why there; `warning`: why the device is not what its name promises. */
+      readonly device: {
+        readonly name: string;
+        readonly description: string;
+        readonly reason: string;
+        readonly warning?: string;
+      };
+      /** Trainable numbers of the model. */
+      readonly parameters: number;
+      /** Images trained on. */
+      readonly trainImages: number;
+      /** Images tested on. */
+      readonly testImages: number;
+      /** Epochs of the whole run. */
+      readonly epochs: number;
+      /** Steps in an epoch. */
+      readonly stepsPerEpoch: number;
+      /** Steps that were done before; 0 for a new run. */
+      readonly step: number;
+    }
+  | ({ readonly type: 'step' } & RunNumbers)
+  | ({
+      readonly type: 'epoch';
+      /** Errors on the test images at the radius of the last step, without an attack. */
+      readonly test: Evaluation;
+      /** Seconds in training steps since the run began. */
+      readonly trainSeconds: number;
+    } & RunNumbers)
+  | {
+      readonly type: 'decoding';
+      /** Images of the dataset that are decoded; they are kept for the next time. */
+      readonly images: number;
+      /** All of them. */
+      readonly of: number;
+    }
+  | {
+      readonly type: 'evaluating';
+      /** Images that are evaluated. */
+      readonly images: number;
+      /** All of them. */
+      readonly of: number;
+      /** Images that an earlier run of the command had evaluated; default 0. */
+      readonly before?: number;
+    }
+  | {
+      readonly type: 'stopped';
+      /** The folder of the run: it can go on from there. */
+      readonly folder: string;
+      /** Steps done. */
+      readonly step: number;
+    }
+  | {
+      readonly type: 'failed';
+      /** That of the error, which is thrown too. */
+      readonly message: string;
+    }
+  | {
+      readonly type: 'finished';
+      /** The folder of the run. */
+      readonly folder: string;
+      /** What came out of it: its `summary.json`. */
+      readonly summary: Summary;
+    };

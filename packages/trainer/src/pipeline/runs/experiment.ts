@@ -1,0 +1,152 @@
+import type { Rules } from '@cert/bounds';
+import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
+import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
+import { disposeTree } from '@cert/jit';
+import { toHost } from '@cert/models';
+import { weightedSum } from '@cert/regularizers';
+import { BATCH_NORMS, type Catalog, RAMPS, REG_SCHEDULES, standardCatalog } from '../catalog/catalog.js';
+import type { RunConfig } from '../config/config.js';
+import type { HostState } from '../../state.js';
+import { type HostBatch } from '@cert/jit';
+import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
+import { choose } from '../names.js';
+import type { Optimizer } from '../../optimizers/optimizer.js';
+import type { Plan } from '../../plan.js';
+import { piecewiseSchedule } from '../../schedules/schedule.js';
+import { initialState } from '../../step.js';
+
+/** What a configuration stands for: the values that its names and numbers mean. */
+export interface Experiment {
+  readonly model: Model;
+  /** The rules of its ops. */
+  readonly rules: Rules;
+  /** How bounds are computed. */
+  readonly method: BoundMethod;
+  /** The plain forward pass. */
+  readonly natural: Rules['natural'];
+  readonly optimizer: Optimizer;
+  readonly regularizers: readonly Regularizer[];
+  readonly plan: Plan;
+  /** Parts that a minibatch goes through in. */
+  readonly parts: number;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  readonly range: { readonly min: number; readonly max: number };
+  batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
+  /** The test images in order. */
+  testBatches(): Iterable<HostBatch>;
+  readonly trainImages: number;
+  readonly testImages: number;
+}
+
+/**
+ * Reads the dataset of a configuration, cut to its `limit`.
+ *
+ * @param onDecoded called for every image that has to be decoded, with their number
+ * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
+ */
+export async function loadData(
+  { dataset, data, limit }: Pick<RunConfig, 'dataset' | 'data' | 'limit'>,
+  onDecoded?: (images: number, of: number) => void,
+  { datasets }: Pick<Catalog, 'datasets'> = standardCatalog,
+): Promise<Dataset> {
+  const whole = await choose('dataset', dataset, datasets)({ folder: data ?? undefined, onProgress: onDecoded });
+  const cut = (split: Split) => (limit === null ? split : subset(split, limit));
+  return { ...whole, train: cut(whole.train), test: cut(whole.test) };
+}
+
+/** Builds everything that training needs. */
+export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Catalog = standardCatalog): Experiment {
+  const { rules } = catalog;
+  const { train, test, range } = dataset;
+  const normalize = choose('input normalization', config.normalize, NORMALIZATIONS)(dataset);
+  const augment = augmentationOf(config, dataset.augment);
+  const { shape: inputShape, classes } = train;
+  const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
+  const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
+  const model = choose(
+    'model',
+    config.model,
+    catalog.models,
+  )({ inputShape, classes, width, dense, batchNorm, normalize });
+  const stepsPerEpoch = batchCount(train, batchSize);
+  const ramp = { start: rampStart, length: rampLength };
+  const weighting = choose('weighting of regularizers', config.regSchedule, REG_SCHEDULES);
+  return {
+    model,
+    rules,
+    method: choose('bound method', config.bound, catalog.boundMethods),
+    natural: rules.natural,
+    optimizer: choose('optimizer', config.optimizer, catalog.optimizers)({ momentum: config.momentum }),
+    regularizers: config.regularizers.map((item) => regularizerOf(item, config.regTolerance, catalog)),
+    plan: {
+      objective: choose(
+        'objective',
+        config.objective,
+        catalog.objectives,
+      )({
+        naturalWeight: config.naturalWeight,
+        pgd: { steps: config.pgdSteps, stepSize: config.pgdStepSize },
+        backward: rules.linearRelaxation,
+      }),
+      epsilon: choose('schedule', config.schedule, RAMPS)({ ...ramp, target: epsilon, stepsPerEpoch }),
+      targetEpsilon: epsilon,
+      learningRate: piecewiseSchedule({
+        base: config.learningRate,
+        milestones: config.milestones,
+        factor: config.learningRateFactor,
+        stepsPerEpoch,
+      }),
+      regWeight: weighting.weight(config.regWeight),
+      regularizedSteps: config.regWeight === 0 ? 0 : weighting.epochs(ramp) * stepsPerEpoch,
+    },
+    parts: config.accumulate,
+    seed,
+    epochs,
+    stepsPerEpoch,
+    range,
+    batches: (epoch, from) => {
+      const order = { batchSize, seed, epoch, from };
+      return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
+    },
+    testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    trainImages: train.count,
+    testImages: test.count,
+  };
+}
+
+/** The regularizer that a configuration calls `name`, or `weight*name`. */
+function regularizerOf(item: string, tolerance: number, { regularizers }: Catalog): Regularizer {
+  const [name = '', weight = '1'] = item.split('*').reverse();
+  const regularizer = choose('regularizer', name, regularizers)({ tolerance });
+  return weight === '1' ? regularizer : weightedSum([[Number(weight), regularizer]]);
+}
+
+/** The state before the first step: weights from the configuration's initialization and seed. */
+export async function startState(
+  config: RunConfig,
+  { model, optimizer }: Experiment,
+  { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
+): Promise<HostState> {
+  const params: Params = choose('initialization', config.init, initializers)(model, config.seed);
+  const state = initialState(model, params, optimizer);
+  const host = await toHost(state);
+  disposeTree(state);
+  return host;
+}
+
+/**
+ * Checks that a model takes the images of a split and has its classes.
+ *
+ * @throws CertError `shape-mismatch` with both
+ */
+export function checkDataFits(model: Model, split: Split, name: string): void {
+  const same = split.shape.length === model.inputShape.length && split.shape.every((n, i) => n === model.inputShape[i]);
+  if (same && split.classes === model.classes) return;
+  throw new CertError(
+    'shape-mismatch',
+    `The model takes images of shape [${model.inputShape}] in ${model.classes} classes; ${name} has [${split.shape}] in ${split.classes}.`,
+    'Evaluate on the dataset that the model was trained for, or train a model for this one.',
+  );
+}

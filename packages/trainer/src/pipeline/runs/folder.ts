@@ -1,0 +1,162 @@
+import { appendFile, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CertError, type Model } from '@cert/core';
+import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
+import type { Best } from './best.js';
+import { type Catalog, standardCatalog } from '../catalog/catalog.js';
+import { checkConfig, type PluginRecord, type RunConfig } from '../config/config.js';
+import type { Position } from '../../fit.js';
+import type { HostState } from '../../state.js';
+import { makeFolder } from './free-folder.js';
+import type { ReluStates } from '@cert/verify';
+
+/** What a checkpoint of a run holds besides the state. */
+export interface Progress {
+  readonly position: Position;
+  readonly best: Best | null;
+  /** Seconds spent in training steps so far. */
+  readonly trainSeconds: number;
+}
+
+/** A line of `metrics.jsonl`. */
+export interface MetricsLine {
+  readonly type: 'step' | 'epoch';
+  /** Steps done when it was written. */
+  readonly step: number;
+  /** After an epoch: its neurons by their bounds. Runs that were written before this was counted have none. */
+  readonly relu?: ReluStates;
+  readonly [field: string]: string | number | null | undefined | ReluStates;
+}
+
+/** The files of a run. */
+export const runFiles = (folder: string) => ({
+  config: join(folder, 'config.json'),
+  metrics: join(folder, 'metrics.jsonl'),
+  log: join(folder, 'log.txt'),
+  summary: join(folder, 'summary.json'),
+  checkpoints: join(folder, 'checkpoints'),
+  last: join(folder, 'checkpoints', 'last.safetensors'),
+  best: join(folder, 'checkpoints', 'best.safetensors'),
+});
+
+/**
+ * Makes the folder of a new run and writes its configuration.
+ *
+ * @throws CertError `run-exists` when the folder holds anything already, `bad-file` when it cannot be made
+ */
+export async function createRunFolder(folder: string, config: RunConfig): Promise<void> {
+  const files = runFiles(folder);
+  const found = await readdir(folder).catch((): string[] => []);
+  if (found.length > 0) {
+    throw new CertError(
+      'run-exists',
+      found.includes('config.json') ? `${folder} already holds a run.` : `The folder ${folder} is not empty.`,
+      `Choose another folder with --out${found.includes('config.json') ? `, or go on with it: --resume ${folder}` : ''}.`,
+    );
+  }
+  await makeFolder(files.checkpoints);
+  await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/**
+ * The configuration of a run.
+ *
+ * @param catalog what its names stand for
+ * @throws CertError `bad-file` when there is none or it is no JSON, `bad-argument` when it is not valid
+ */
+export async function readRunConfig(folder: string, catalog: Catalog = standardCatalog): Promise<RunConfig> {
+  return checkConfig(await readJson(folder), runFiles(folder).config, catalog);
+}
+
+/** The plug-ins of a run, read before its configuration can be checked: none where there is no run, or it lists none. */
+export async function readRunPlugins(folder: string): Promise<readonly PluginRecord[]> {
+  const config = await readJson(folder).catch(() => null);
+  const { plugins } = (config ?? {}) as Partial<RunConfig>;
+  return Array.isArray(plugins) ? plugins : [];
+}
+
+async function readJson(folder: string): Promise<unknown> {
+  const { config } = runFiles(folder);
+  const text = await readFile(config, 'utf8').catch(() => {
+    throw new CertError('bad-file', `${folder} holds no run: there is no ${config}.`, 'Give the folder of a run.');
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CertError('bad-file', `${config} is not JSON.`, 'Restore it, or start the run again.', { cause });
+  }
+}
+
+/** Writes a checkpoint with the state and where training stands. The old file stays until the new one is whole. */
+export async function writeRunCheckpoint(
+  path: string,
+  model: Model,
+  { params, stats, optimizer }: HostState,
+  progress: Progress,
+): Promise<void> {
+  const { position, best, trainSeconds } = progress;
+  const metadata = { position: { step: position.step, sums: position.sums }, best: best && { ...best }, trainSeconds };
+  await saveCheckpoint(path, { model, params, stats, extra: { optimizer }, metadata });
+}
+
+/**
+ * Reads a checkpoint of a run.
+ *
+ * @param model the one that the run's configuration gives
+ * @throws CertError `bad-file` when it is missing or corrupt, `shape-mismatch` when it is one of another model
+ */
+export async function readRunCheckpoint(
+  path: string,
+  model: Model,
+): Promise<{ readonly state: HostState; readonly progress: Progress }> {
+  const checkpoint = await loadCheckpoint(path);
+  assertSameModel(checkpoint.model, model, [path, "the run's configuration"]);
+  const { params, stats, extra, metadata } = checkpoint;
+  if (!isProgress(metadata)) {
+    throw new CertError(
+      'bad-file',
+      `${path} does not say where training stood.`,
+      'Resume from a checkpoint that cert train wrote.',
+    );
+  }
+  // The optimizer's slots have the form of the parameters; a run without any stores nothing under that name.
+  const optimizer = (extra?.optimizer ?? {}) as HostState['optimizer'];
+  return { state: { params, stats, optimizer }, progress: metadata };
+}
+
+function isProgress(metadata: unknown): metadata is Progress {
+  const { position, trainSeconds } = (metadata ?? {}) as Partial<Progress>;
+  return Number.isSafeInteger(position?.step) && typeof position?.sums === 'object' && Number.isFinite(trainSeconds);
+}
+
+/** Adds a line to `metrics.jsonl`. */
+export async function appendMetrics(folder: string, line: MetricsLine): Promise<void> {
+  await appendFile(runFiles(folder).metrics, `${JSON.stringify(line)}\n`);
+}
+
+/** Adds a line to `log.txt`. */
+export async function appendLog(folder: string, line: string): Promise<void> {
+  await appendFile(runFiles(folder).log, `${line}\n`);
+}
+
+/** The lines of `metrics.jsonl`, none when there is no such file. A line that was cut short when the process died is left out. */
+export async function readMetricsLines(folder: string): Promise<MetricsLine[]> {
+  const text = await readFile(runFiles(folder).metrics, 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return typeof value === 'object' && value !== null ? [value as MetricsLine] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/**
+ * Cuts `metrics.jsonl` back to a step, so that the lines of steps that are done again do not appear twice. A line that was cut
+ * short when the process died goes too.
+ */
+export async function cutMetrics(folder: string, step: number): Promise<void> {
+  const lines = (await readMetricsLines(folder)).filter((line) => line.step <= step);
+  await writeFileAtomic(runFiles(folder).metrics, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+}

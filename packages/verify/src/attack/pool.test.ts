@@ -1,0 +1,101 @@
+import { dense, sequential } from '@cert/core';
+import { type Device, disposeTree, eagerDevice, type OnDevice, putParams } from '@cert/jit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { isBroken } from '../images/result.js';
+import type { Item } from '../images/stage.js';
+import { attackStage } from './pool.js';
+
+/** A linear classifier of one pixel: the margin of class 0 is 2x - 1. */
+const model = sequential([1], [dense(2)]);
+const weights = {
+  dense1: {
+    kernel: { shape: [1, 2], data: Float32Array.of(1, -1) },
+    bias: { shape: [2], data: Float32Array.of(0, 1) },
+  },
+};
+const eager = eagerDevice();
+afterAll(() => eager.dispose());
+
+const item = (pixel: number, index: number): Item => ({
+  ...{ index, label: 0, pixels: Float32Array.of(pixel), prediction: 0, margin: 2 * pixel - 1, size: 1 },
+  ...{ lower: {}, attack: null },
+});
+
+async function attackAll(pixels: number[], batchSize: number, attack: { steps: number; restarts: number }) {
+  let calls = 0;
+  const counting: Device = {
+    ...eager,
+    jit<Args extends readonly unknown[], Out>(f: (...args: Args) => Out) {
+      const compiled = eager.jit(f);
+      const count = (...args: { [K in keyof Args]: OnDevice<Args[K]> }) => {
+        calls++;
+        return compiled(...args);
+      };
+      return Object.assign(count, { traces: 0, dispose: () => compiled.dispose() });
+    },
+  };
+  const network = { params: putParams(eager, weights), stats: {} };
+  const stage = attackStage({
+    ...{ device: counting, model, network, epsilon: 0.1, attack, batchSize },
+    picks: (image) => !isBroken(image),
+    settle: (image, result) => ({ ...image, attack: result }),
+  });
+  const images = async function* () {
+    yield* pixels.map(item);
+  };
+  const settled: Item[] = [];
+  for await (const image of stage(images())) settled.push(image);
+  disposeTree(network);
+  const found = new Map(settled.map(({ index, attack: result }) => [index, result?.found ?? null]));
+  return { calls, found: pixels.map((_, index) => found.get(index)), order: settled.map(({ index }) => index) };
+}
+
+describe('attackStage', () => {
+  it('does not attack what is not picked, and computes nothing for it', async () => {
+    const { calls, found } = await attackAll([0.4, 0.3], 4, { steps: 5, restarts: 2 });
+    expect([calls, found]).toEqual([0, [null, null]]);
+  });
+
+  it('is done with an image at the first misclassified point', async () => {
+    // Any point of the ball of 0.55 below 0.5 is misclassified: five steps of 0.02 cross it from anywhere.
+    const { calls, found } = await attackAll([0.55], 1, { steps: 12, restarts: 10 });
+    expect(found).toEqual([true]);
+    expect(calls).toBeLessThanOrEqual(10);
+  });
+
+  it('runs all restarts of an image that withstands, in free places side by side', async () => {
+    const attack = { steps: 5, restarts: 4 };
+    // One restart takes 6 points. One place: one after the other. Four: all at once.
+    expect(await attackAll([0.9], 1, attack)).toMatchObject({ calls: 24, found: [false] });
+    expect(await attackAll([0.9], 4, attack)).toMatchObject({ calls: 6, found: [false] });
+    // Two images in three places: first one restart each and one more, then the others as places become free.
+    expect(await attackAll([0.9, 0.8], 3, attack)).toMatchObject({ calls: 18, found: [false, false] });
+  });
+
+  it('gives places that become free to images that wait', async () => {
+    const pixels = [0.9, 0.55, 0.55, 0.55, 0.55, 0.4, 0.55, 0.8];
+    const { calls, found, order } = await attackAll(pixels, 2, { steps: 11, restarts: 1 });
+    expect(found).toEqual([false, true, true, true, true, null, true, false]);
+    expect([...order].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(order.indexOf(1)).toBeLessThan(order.indexOf(0));
+    // A batch after the other would take 4 times 12.
+    expect(calls).toBeLessThan(48);
+  });
+
+  it('leaves no array behind, also when its reader stops early', async () => {
+    const live = eager.live;
+    await attackAll([0.9, 0.55], 2, { steps: 2, restarts: 2 });
+    expect(eager.live).toBe(live);
+    const network = { params: putParams(eager, weights), stats: {} };
+    const stage = attackStage({
+      ...{ device: eager, model, network, epsilon: 0.1, attack: { steps: 2, restarts: 1 }, batchSize: 1 },
+      ...{ picks: () => true, settle: (image: Item) => image },
+    });
+    const images = async function* () {
+      yield* [0.9, 0.8].map(item);
+    };
+    for await (const _ of stage(images())) break;
+    disposeTree(network);
+    expect(eager.live).toBe(live);
+  });
+});

@@ -1,0 +1,101 @@
+import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
+import {
+  advantages,
+  createRng,
+  type DataRange,
+  type Hyper,
+  linfBall,
+  logSumExp,
+  type Model,
+  type Params,
+  type Scalar,
+  type Stats,
+  type Tensor,
+  type Tensor1D,
+  tf,
+  valueAndGrad,
+} from '@cert/core';
+
+/** Settings of a projected gradient attack (Madry et al. 2018). */
+export interface AttackOptions {
+  /** Steps of one run; default 40. */
+  readonly steps?: number;
+  /** Runs from different random points of the ball; default 3. */
+  readonly restarts?: number;
+  /** Of the random starts: an image's depend on this and on its position in the split alone. Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * One step of the attack: the logits [batch, classes] at `point`, and the next point. A pure function of tensors; `images`, `point` and
+ * the next point are [batch, ...inputShape], `labels` int32 [batch].
+ */
+export type AttackStep = (
+  network: { readonly params: Params; readonly stats: Stats },
+  batch: { readonly images: Tensor; readonly labels: Tensor },
+  point: Tensor,
+  hyper: Hyper,
+) => { readonly logits: Tensor; readonly point: Tensor };
+
+/** Far below any logit; takes the label out of a maximum. */
+const NEVER = -1e30;
+
+/**
+ * Makes a step of the attack: up the sign of the gradient of log(sum_{j != y} exp(logit_j - logit_y)), which unlike the
+ * cross-entropy does not vanish for images that are classified with confidence, then back into the clipped ball.
+ * `hyper` holds `epsilon` and `stepSize`, both in the units of the images. `point` is first projected, so that any start will do.
+ *
+ * @param range that points are clipped to; default [0, 1], `null` for no clipping
+ * @param natural the plain forward pass; default that of the built-in ops
+ */
+export function createAttackStep(model: Model, range?: DataRange | null, natural?: RuleTable<Tensor>): AttackStep {
+  return ({ params, stats }, { images, labels }, start, hyper) => {
+    const { lower, upper } = linfBall(images, hyper.epsilon!, range);
+    const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
+    const norm = runningNorm(stats);
+    const { aux, grads } = valueAndGrad(
+      ({ attack }) => {
+        const { output: logits } = naturalPass(model, params, attack!.point!, norm, natural);
+        const ahead = advantages(logits, labels);
+        const own = tf.mul(tf.gather(tf.eye(model.classes), labels as Tensor1D), NEVER);
+        return { value: tf.sum(logSumExp(tf.add(ahead, own))) as Scalar, aux: { logits } };
+      },
+      { attack: { point: project(start) } },
+    );
+    const moved = tf.add(project(start), tf.mul(tf.sign(grads.attack!.point!), hyper.stepSize!));
+    return { logits: aux.logits, point: project(moved) };
+  };
+}
+
+/** The step size of an attack of so many steps, 2.5 epsilon / steps, in the units of epsilon: it can cross the ball 1.25 times. */
+export const attackStepSize = (epsilon: number, steps: number): number => (2.5 * epsilon) / steps;
+
+/**
+ * Random points of the ball, one for each image and uniform, not yet clipped to the data range. They are the same however images are
+ * put into batches.
+ *
+ * @param images row-major [count, size]
+ * @param options.epsilon the radius, in the units of the images
+ * @param options.size numbers in one image
+ * @param options.first the position of the first image in the split
+ * @param options.seed of the attack
+ * @param options.restart the number of the run, from 0
+ * @returns a new array like `images`
+ */
+export function randomStart(
+  images: Float32Array,
+  {
+    epsilon,
+    size,
+    first,
+    seed,
+    restart,
+  }: { epsilon: number; size: number; first: number; seed: number; restart: number },
+): Float32Array {
+  const start = Float32Array.from(images);
+  for (let image = 0; image * size < images.length; image++) {
+    const rng = createRng(seed, 'attack', restart, first + image);
+    for (let i = image * size; i < (image + 1) * size; i++) start[i]! += epsilon * (2 * rng.uniform() - 1);
+  }
+  return start;
+}

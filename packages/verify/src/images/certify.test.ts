@@ -1,0 +1,203 @@
+import { ibp } from '@cert/bounds';
+import { type BoundMethod, dense, sequential, type Tensor, tf } from '@cert/core';
+import { ibpInit } from '@cert/init';
+import { type Device, disposeTree, eagerDevice, openDevice, putParams } from '@cert/jit';
+import { mlp, toHost } from '@cert/models';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEvaluator } from '../evaluate.js';
+import { marginMethod } from '../verifier.js';
+import { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } from './certify.js';
+import type { ImageResult } from './result.js';
+
+/** A linear classifier of one pixel: logits (x, 1 - x), so that the margin of class 0 is 2x - 1. */
+const model = sequential([1], [dense(2)]);
+const weights = {
+  dense1: {
+    kernel: { shape: [1, 2], data: Float32Array.of(1, -1) },
+    bias: { shape: [2], data: Float32Array.of(0, 1) },
+  },
+};
+const images = (...pixels: number[]): IndexedImage[] =>
+  pixels.map((pixel, index) => ({ index, pixels: Float32Array.of(pixel), label: 0 }));
+
+/** IBP with its lower bounds changed. */
+const changed = (name: string, change: (lower: Tensor) => Tensor): BoundMethod => ({
+  name,
+  bound(...args) {
+    const bounds = ibp.bound(...args);
+    return { ...bounds, output: { lower: change(bounds.output.lower), upper: bounds.output.upper } };
+  },
+});
+const weak = changed('weak', (lower) => tf.sub(lower, 0.3));
+const entry = (method: BoundMethod, batchSize = 2, afterAttack = false): CertifyMethod => ({
+  ...{ method: marginMethod(method), batchSize, afterAttack },
+});
+
+let device: Device;
+beforeAll(async () => {
+  await tf.ready();
+  device = await openDevice('cpu');
+});
+afterAll(() => device.dispose());
+
+async function run(options: Partial<CertifyOptions> = {}, values = weights): Promise<ImageResult[]> {
+  const on = options.device ?? device;
+  const network = { params: putParams(on, values), stats: {} };
+  const results: ImageResult[] = [];
+  const stream = certify({
+    ...{ device: on, model, network, epsilon: 0.1, batchSize: 3 },
+    images: images(0.95, 0.65, 0.61, 0.55, 0.45),
+    methods: [entry(weak), entry(ibp, 2, true)],
+    attack: { steps: 5, restarts: 2, seed: 0 },
+    ...options,
+  });
+  try {
+    for await (const result of stream) results.push(result);
+    return results.sort((a, b) => a.index - b.index);
+  } finally {
+    disposeTree(network);
+  }
+}
+
+const near = (value: number) => expect.closeTo(value, 5);
+
+describe('certify', () => {
+  it('settles each image by the first thing that settles it', async () => {
+    const live = device.live;
+    expect(await run()).toEqual([
+      {
+        ...{ index: 0, label: 0, prediction: 0, margin: near(0.9) },
+        lower: { weak: near(0.4) },
+        verifiedBy: 'weak',
+        attack: null,
+      },
+      {
+        ...{ index: 1, label: 0, prediction: 0, margin: near(0.3), lower: { weak: near(-0.2), ibp: near(0.1) } },
+        ...{ verifiedBy: 'ibp', attack: { found: false, margin: near(0.1) } },
+      },
+      {
+        ...{ index: 2, label: 0, prediction: 0, margin: near(0.22), lower: { weak: near(-0.28), ibp: near(0.02) } },
+        ...{ verifiedBy: 'ibp', attack: { found: false, margin: near(0.02) } },
+      },
+      {
+        ...{ index: 3, label: 0, prediction: 0, margin: near(0.1), lower: { weak: near(-0.4) }, verifiedBy: null },
+        attack: { found: true, margin: expect.toSatisfy((margin: number) => margin <= 0 && margin >= -0.1001) },
+      },
+      { ...{ index: 4, label: 0, prediction: 1, margin: near(-0.1) }, lower: {}, verifiedBy: null, attack: null },
+    ]);
+    expect(device.live).toBe(live);
+  });
+
+  it('told to be complete, runs every method on every image and attacks all that are classified rightly', async () => {
+    const results = await run({ complete: true });
+    expect(results.map(({ lower }) => lower)).toEqual(
+      [0.7, 0.1, 0.02, -0.1, -0.3].map((lower) => ({ weak: near(lower - 0.3), ibp: near(lower) })),
+    );
+    expect(results.map(({ attack }) => attack?.found)).toEqual([false, false, false, true, undefined]);
+    expect(results.map(({ verifiedBy }) => verifiedBy)).toEqual(['weak', 'ibp', 'ibp', null, null]);
+  });
+
+  it('without methods and attack classifies', async () => {
+    const results = await run({ methods: [], attack: null });
+    expect(results.map(({ lower, attack, prediction }) => [lower, attack, prediction])).toEqual([
+      ...Array.from({ length: 4 }, () => [{}, null, 0]),
+      [{}, null, 1],
+    ]);
+  });
+
+  it('says that a bound was not finite, and verifies nothing by it', async () => {
+    // NaN where the margin is above 0.25, +infinity elsewhere.
+    const broken = changed('broken', (lower) =>
+      tf.where(
+        tf.greater(lower, 0.05),
+        tf.fill(lower.shape, Number.NaN),
+        tf.fill(lower.shape, Number.POSITIVE_INFINITY),
+      ),
+    );
+    const results = await run({ methods: [entry(broken), entry(ibp)], attack: null, device: eagerDevice() });
+    expect(results.map(({ lower, verifiedBy }) => [lower, verifiedBy])).toEqual([
+      [{ broken: null, ibp: near(0.7) }, 'ibp'],
+      [{ broken: null, ibp: near(0.1) }, 'ibp'],
+      [{ broken: null, ibp: near(0.02) }, 'ibp'],
+      [{ broken: null, ibp: near(-0.1) }, null],
+      [{}, null],
+    ]);
+  });
+
+  it('takes logits that are not finite for an error', async () => {
+    const values = { dense1: { ...weights.dense1, bias: { shape: [2], data: Float32Array.of(Number.NaN, 0) } } };
+    const results = await run({ images: images(0.9) }, values);
+    expect(results).toEqual([
+      { ...{ index: 0, label: 0, prediction: null, margin: null }, lower: {}, verifiedBy: null, attack: null },
+    ]);
+  });
+
+  it.each([
+    ['by the clean image', { attack: null, epsilon: 0 }],
+    ['by the attack', { methods: [entry(changed('optimistic', (lower) => tf.add(lower, 0.2)))], complete: true }],
+    [
+      'after the attack',
+      {
+        methods: [
+          entry(
+            changed('optimistic', (lower) => tf.add(lower, 0.2)),
+            2,
+            true,
+          ),
+        ],
+      },
+    ],
+  ])('catches bounds that are not sound: %s', async (_, options: Partial<CertifyOptions>) => {
+    const optimistic = changed('optimistic', (lower) => tf.add(lower, 0.2));
+    const live = device.live;
+    await expect(run({ methods: [entry(optimistic)], ...options, images: images(0.65, 0.63) })).rejects.toMatchObject({
+      code: 'unsound',
+      problem: expect.stringMatching(/^optimistic: image [01] has a lower margin of/),
+    });
+    expect(device.live).toBe(live);
+  });
+
+  it('agrees with the evaluation in batches, whatever the batches', async () => {
+    const net = mlp({ inputShape: [6], classes: 3, hidden: [12] });
+    const eager = eagerDevice();
+    const params = putParams(eager, await toHost(ibpInit(net, 5)));
+    const network = { params, stats: {} };
+    const all = Array.from({ length: 23 }, (_, index) => ({
+      ...{ index, label: index % 3 },
+      pixels: Float32Array.from({ length: 6 }, (__, i) => (((index * 6 + i) * 7) % 11) / 11),
+    }));
+    const attack = { steps: 4, restarts: 3, seed: 2 };
+    const expected = await createEvaluator({ device: eager, model: net }).evaluate(network, {
+      batches: all.map(({ pixels, label }) => ({ images: pixels, labels: Int32Array.of(label) })),
+      ...{ epsilon: 0.03, attack },
+    });
+    const live = eager.live;
+    for (const batchSize of [1, 5, 30]) {
+      const results: ImageResult[] = [];
+      for await (const result of certify({
+        ...{ device: eager, model: net, network, epsilon: 0.03, images: all, attack, batchSize },
+        methods: [entry(ibp, batchSize)],
+      })) {
+        results.push(result);
+      }
+      const share = (holds: (result: ImageResult) => boolean) => results.filter(holds).length / 23;
+      expect(results.map(({ index }) => index).sort((a, b) => a - b)).toEqual(all.map(({ index }) => index));
+      expect(share(({ margin }) => margin! <= 0)).toBe(expected.standardError);
+      expect(share(({ margin, attack: found }) => margin! <= 0 || found?.found === true)).toBe(expected.pgdError);
+      expect(share(({ verifiedBy }) => verifiedBy === null)).toBe(expected.verifiedError);
+    }
+    expect(expected.pgdError).toBeGreaterThan(expected.standardError);
+    expect(expected.verifiedError).toBeLessThan(1);
+    expect(eager.live).toBe(live);
+  });
+
+  it('stops when it is told to, and leaves no array behind', async () => {
+    const live = device.live;
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    // An attack that cannot succeed, and would go on for hours.
+    const attempt = run({ complete: true, epsilon: 0, attack: { steps: 1e9 }, signal: controller.signal });
+    await expect(attempt).rejects.toThrow('enough');
+    expect(device.live).toBe(live);
+  });
+});

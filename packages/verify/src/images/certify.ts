@@ -1,0 +1,148 @@
+import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
+import type { Batch, DataRange, Model, Tensor } from '@cert/core';
+import { type Device, disposeTree, putBatch, putScalars } from '@cert/jit';
+import { attackStage } from '../attack/pool.js';
+import type { AttackOptions } from '../attack/step.js';
+import type { Network } from '../evaluate.js';
+import { checkSound, readMargins, smallestBound } from '../margins.js';
+import type { MarginMethod, NetworkTensors } from '../verifier.js';
+import { firstVerifier, type ImageResult, isBroken, isCorrect } from './result.js';
+import { fullBatch, type Item, inBatches } from './stage.js';
+
+/** A bound method, and how it is run on a stream of single images. */
+export interface CertifyMethod {
+  /** The method as it runs on a device. */
+  readonly method: MarginMethod;
+  /** Images in a batch. Dear methods take few. */
+  readonly batchSize: number;
+  /** Whether it costs more than an attack, and comes after it. */
+  readonly afterAttack: boolean;
+}
+
+/** One image and where it stands. */
+export interface IndexedImage {
+  /** Its place in the test set, from 0. */
+  readonly index: number;
+  /** Row-major [...inputShape], in the data range. */
+  readonly pixels: Float32Array;
+  /** Its class, from 0. */
+  readonly label: number;
+}
+
+/** What {@link certify} takes. */
+export interface CertifyOptions {
+  /** Where to compute. */
+  readonly device: Device;
+  /** The graph. */
+  readonly model: Model;
+  /** Its parameters and running statistics on that device; they stay the caller's. */
+  readonly network: Network;
+  /** The radius, in the units of the images. */
+  readonly epsilon: number;
+  /** The range that perturbed images are clipped to; default [0, 1]. */
+  readonly range?: DataRange | null;
+  /** The plain forward pass; default that of the built-in ops. */
+  readonly natural?: RuleTable<Tensor> | undefined;
+  /** The images to look at; taken as they are needed. */
+  readonly images: Iterable<IndexedImage>;
+  /** In the order in which they are tried: cheap ones first. */
+  readonly methods: readonly CertifyMethod[];
+  /** The attack on images that are neither misclassified nor verified; null for none. */
+  readonly attack: AttackOptions | null;
+  /** Images in a batch of the natural pass and of the attack. */
+  readonly batchSize: number;
+  /** Run every method on every image, and the attack on every image that is classified rightly; default false. */
+  readonly complete?: boolean;
+  /** When it is aborted, the computation under way is finished and the iteration rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds out about single images: prediction, lower margins by one method after the other, an attack. Images flow from stage to
+ * stage. One that is misclassified, broken by the attack or verified is looked at no more (see `complete`). A stage waits until
+ * it has a full batch of images to look at, so that each computation is compiled for one shape and wastes nothing; only the last
+ * batch is filled up, with a repeated image.
+ *
+ * @returns each image once, as soon as it is settled, not always in the order given
+ * @throws CertError `unsound` when a point is found in the ball of an image that a method proves not to be there
+ */
+export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
+  const { device, model, network, methods, attack, range, epsilon, batchSize, complete = false, signal } = options;
+  const order = methods.map(({ method }) => method.name);
+  const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
+
+  const pass = device.jit((tensors: NetworkTensors, { images }: Batch) => ({
+    logits: naturalPass(model, tensors.params, images, runningNorm(tensors.stats), options.natural).output,
+  }));
+  const naturalStage = inBatches({
+    ...{ batchSize, signal },
+    picks: () => true,
+    async look(items) {
+      const batch = putBatch(device, model, fullBatch(items, batchSize));
+      const out = await pass(network, batch);
+      const labels = items.map(({ label }) => label);
+      const margins = readMargins(await out.logits.data(), labels, model.classes);
+      disposeTree([batch, out]);
+      return items.map((item, i) => ({ ...item, ...margins[i]!, margin: finiteOrNull(margins[i]!.margin) }));
+    },
+  });
+
+  const scalars = putScalars(device, { epsilon });
+  const bounds = methods.map(({ method }) => method.on({ device, model, range }));
+  const methodStages = methods.map(({ method, batchSize: size }, m) =>
+    inBatches({
+      ...{ batchSize: size, signal },
+      picks: complete ? () => true : isOpen,
+      async look(items) {
+        const batch = putBatch(device, model, fullBatch(items, size));
+        const lower = await bounds[m]!.lowerMargins(network, batch, scalars);
+        disposeTree(batch);
+        return items.map((item, i) => {
+          const bound = finiteOrNull(smallestBound(lower, i, model.classes - 1));
+          return checked({ ...item, lower: { ...item.lower, [method.name]: bound } });
+        });
+      },
+    }),
+  );
+
+  const stages = [naturalStage, ...methodStages.filter((_, m) => !methods[m]!.afterAttack)];
+  if (attack !== null) {
+    const settle = (item: Item, result: ImageResult['attack']) => checked({ ...item, attack: result });
+    const picks = complete ? isCorrect : isOpen;
+    stages.push(
+      attackStage({
+        ...{ device, model, network, range, epsilon, batchSize, attack, picks, settle, signal },
+        natural: options.natural,
+      }),
+    );
+  }
+  stages.push(...methodStages.filter((_, m) => methods[m]!.afterAttack));
+  try {
+    const items = stages.reduce((before, stage) => stage(before), fresh(options.images));
+    for await (const item of items) {
+      const { index, label, prediction, margin, lower, attack: attacked } = item;
+      yield { index, label, prediction, margin, lower, verifiedBy: firstVerifier(item, order), attack: attacked };
+    }
+  } finally {
+    disposeTree(scalars);
+    for (const compiled of [pass, ...bounds]) await compiled.dispose();
+  }
+}
+
+/** Images of which nothing is known yet. */
+async function* fresh(images: Iterable<IndexedImage>): AsyncIterable<Item> {
+  for (const image of images) yield { ...image, prediction: null, margin: null, lower: {}, attack: null, size: 0 };
+}
+
+const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** The item itself, when no lower margin lies above a margin that was found. */
+function checked(item: Item): Item {
+  const margins = item.attack === null ? [item.margin] : [item.margin, item.attack.margin];
+  const found = Math.min(...margins.map((margin) => margin ?? Number.NEGATIVE_INFINITY));
+  for (const [method, lower] of Object.entries(item.lower)) {
+    const bound = lower ?? Number.NEGATIVE_INFINITY;
+    checkSound({ method, image: item.index, bound, found, size: item.size });
+  }
+  return item;
+}

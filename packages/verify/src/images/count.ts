@@ -1,0 +1,85 @@
+import { clopperPearson } from './clopper-pearson.js';
+import { firstVerifier, type ImageResult, isBroken, isCorrect, isNotFinite, isVerifiedBy } from './result.js';
+
+/** A number of images, as a fraction of all, with its exact (Clopper-Pearson) 95 % confidence interval. */
+export interface Proportion {
+  /** How many images. */
+  readonly count: number;
+  /** `count` over all images, from 0 to 1. */
+  readonly fraction: number;
+  /** Its confidence interval, fractions. */
+  readonly interval: readonly [lower: number, upper: number];
+}
+
+/** What one bound method brought. */
+export interface MethodSummary {
+  /** Images that it was run on. */
+  readonly tried: number;
+  /** Of these, the images that it verified. */
+  readonly verified: number;
+  /** Of these, the images for which it gave NaN or infinity. */
+  readonly notFinite: number;
+  /** Images that neither it nor a method before it verified. */
+  readonly verifiedError: Proportion;
+  /** Images that it did not verify itself; null unless it was run on every image. */
+  readonly aloneError: Proportion | null;
+}
+
+/** What the lines of an evaluation add up to. Plain data. */
+export interface EvaluationCounts {
+  /** All images. */
+  readonly images: number;
+  /** Misclassified without perturbation. */
+  readonly standardError: Proportion;
+  /** Misclassified without perturbation or at a point that the attack found; null without an attack. */
+  readonly pgdError: Proportion | null;
+  /** By method, in the order in which they were tried. */
+  readonly methods: { readonly [method: string]: MethodSummary };
+  /** Neither broken nor verified. */
+  readonly undecided: number;
+  /** Of these, images for which some bound was NaN or infinite: without that they might be verified. */
+  readonly undecidedNotFinite: number;
+  /** Images with a logit that is NaN or infinite; they count as misclassified. */
+  readonly logitsNotFinite: number;
+}
+
+/**
+ * Adds up results of single images.
+ *
+ * @param results at least one
+ * @param options `methods` in the order in which they were tried; `attack` is null when none was run
+ */
+export function countResults(
+  results: readonly ImageResult[],
+  { methods, attack }: { readonly methods: readonly string[]; readonly attack: unknown },
+): EvaluationCounts {
+  const images = results.length;
+  const count = (holds: (image: ImageResult) => boolean) => results.filter(holds).length;
+  const proportion = (holds: (image: ImageResult) => boolean): Proportion => {
+    const found = count(holds);
+    return { count: found, fraction: found / images, interval: clopperPearson(found, images) };
+  };
+  const undecided = (image: ImageResult) => !isBroken(image) && firstVerifier(image, methods) === null;
+  const summaries = methods.map((method, i): [string, MethodSummary] => {
+    const tried = count(({ lower }) => method in lower);
+    return [
+      method,
+      {
+        tried,
+        verified: count((image) => isVerifiedBy(image, method)),
+        notFinite: count((image) => isNotFinite(image, method)),
+        verifiedError: proportion((image) => firstVerifier(image, methods.slice(0, i + 1)) === null),
+        aloneError: tried === images ? proportion((image) => !isVerifiedBy(image, method)) : null,
+      },
+    ];
+  });
+  return {
+    images,
+    standardError: proportion((image) => !isCorrect(image)),
+    pgdError: attack === null ? null : proportion(isBroken),
+    methods: Object.fromEntries(summaries),
+    undecided: count(undecided),
+    undecidedNotFinite: count((image) => undecided(image) && methods.some((method) => isNotFinite(image, method))),
+    logitsNotFinite: count(({ prediction }) => prediction === null),
+  };
+}

@@ -1,0 +1,22 @@
+export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
+export {
+  createEvaluator,
+  type EvaluateOptions,
+  type Evaluation,
+  type Evaluator,
+  type EvaluatorOptions,
+  type Network,
+} from './evaluate.js';
+export { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } from './images/certify.js';
+export { clopperPearson } from './images/clopper-pearson.js';
+export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './images/count.js';
+export type { AttackResult, ImageResult } from './images/result.js';
+export { hostCrown } from './methods/crown.js';
+export { createReluCounter, firstImages, type ReluStates } from './relu-states.js';
+export {
+  type Certifier,
+  type MarginBounder,
+  type MarginBounderOptions,
+  type MarginMethod,
+  marginMethod,
+} from './verifier.js';

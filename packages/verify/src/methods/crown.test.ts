@@ -1,0 +1,46 @@
+import { crown, marginSpec, runningNorm } from '@cert/bounds';
+import { initialStats, linfBall, tf } from '@cert/core';
+import { xavierInit } from '@cert/init';
+import { cpuDevice, disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
+import { smallConv, toHost, wideResnet8 } from '@cert/models';
+import { describe, expect, it } from 'vitest';
+import { hostCrown } from './crown.js';
+
+const models = {
+  'a small net': smallConv({ inputShape: [8, 8, 1], classes: 4, filters: [3, 4], dense: 10 }),
+  'a residual net': wideResnet8({ inputShape: [8, 8, 2], classes: 3, stem: 2, widths: [3, 4], dense: 6 }),
+};
+
+describe('CROWN driven from the host', () => {
+  it.each(Object.entries(models))('is that of @cert/bounds on %s', async (_name, model) => {
+    const params = xavierInit(model, 1);
+    const stats = initialStats(model);
+    const pixels = tf.randomUniform([3, ...model.inputShape], 0, 1, 'float32', 5);
+    const labels = Int32Array.of(2, 0, 1);
+    const spec = marginSpec(tf.tensor1d(labels, 'int32'), model.classes);
+    const expected = tf.tidy(
+      () =>
+        crown()
+          .bound(model, params, runningNorm(stats), linfBall(pixels, 0.03), spec)
+          .output.lower.arraySync() as number[][],
+    );
+    const device = await cpuDevice({ threads: 1 });
+    const method = hostCrown({ chunk: 7 }).on({ device, model });
+    const host = await toHost({ params, stats });
+    const network = { params: putParams(device, host.params), stats: putParams(device, host.stats) };
+    const hyper = putScalars(device, { epsilon: 0.03 });
+    const values = pixels.dataSync<'float32'>();
+    const size = values.length / 3;
+    const before = device.live;
+    for (const [i, row] of expected.entries()) {
+      const images = values.slice(i * size, (i + 1) * size);
+      const batch = putBatch(device, model, { images, labels: labels.slice(i, i + 1) });
+      const lower = await method.lowerMargins(network, batch, hyper);
+      expect([...lower]).toEqual(row.map((margin) => expect.closeTo(margin, 4)));
+      disposeTree(batch);
+    }
+    expect(device.live).toBe(before);
+    await method.dispose();
+    await device.dispose();
+  });
+});

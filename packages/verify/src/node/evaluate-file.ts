@@ -1,0 +1,121 @@
+import { rm } from 'node:fs/promises';
+import type { RuleTable } from '@cert/bounds';
+import type { DataRange, Model, Tensor } from '@cert/core';
+import { batches, type Split } from '@cert/datasets';
+import { type Device, disposeTree, putParams } from '@cert/jit';
+import { type HostParams, writeFileAtomic } from '@cert/models';
+import type { Certifier } from '../verifier.js';
+import { type CertifyMethod, certify, type IndexedImage } from '../images/certify.js';
+import { countResults, type EvaluationCounts } from '../images/count.js';
+import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
+
+/** What {@link evaluateImages} takes. */
+export interface EvaluateImagesOptions {
+  /** Where to compute. */
+  readonly device: Device;
+  /** The graph. */
+  readonly model: Model;
+  /** Its parameters. */
+  readonly params: HostParams;
+  /** Its running statistics. */
+  readonly stats: HostParams;
+  /** The images; those of which the file has a line are not looked at again. */
+  readonly split: Split;
+  /** The range that perturbed images are clipped to; default [0, 1]. */
+  readonly range?: DataRange | null;
+  /** The plain forward pass; default that of the built-in ops. */
+  readonly natural?: RuleTable<Tensor>;
+  /** What is computed: the first line of the file. */
+  readonly settings: EvaluationSettings;
+  /** The methods that the settings name, in the same order. */
+  readonly certifiers: readonly Certifier[];
+  /** Images in a batch of what is cheap and of the attack. */
+  readonly batchSize: number;
+  /** The file of the lines. Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
+  readonly file: string;
+  /** Throw away what the file holds; default false. */
+  readonly anew?: boolean;
+  /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
+  readonly onProgress?: (progress: { readonly images: number; readonly of: number; readonly before: number }) => void;
+  /** When it is aborted, the computation under way is finished and the evaluation rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The JSON file beside the lines. */
+export interface EvaluationSummary extends EvaluationCounts {
+  /** What was computed. */
+  readonly settings: EvaluationSettings;
+  /** The name of the device. */
+  readonly device: string;
+  /** What it really ran on. */
+  readonly deviceDescription: string;
+  /** Images of which there was a line in the beginning. */
+  readonly before: number;
+  /** Seconds for the others. */
+  readonly seconds: number;
+}
+
+/**
+ * Evaluates single images, a line each, and adds them up. Can be stopped at any moment: what has a line is done.
+ *
+ * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `bad-file` when it cannot be read or
+ * written or holds a line that is no result of these images, and those of {@link certify}
+ */
+export async function evaluateImages(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
+  const { device, model, split, settings, certifiers, file, anew, onProgress, signal } = options;
+  const started = performance.now();
+  const results = [...(await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) }))];
+  const summaryFile = summaryFileOf(file);
+  await rm(summaryFile, { force: true });
+  const [before, of] = [results.length, split.count];
+  onProgress?.({ images: before, of, before });
+  const network = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
+  const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
+  try {
+    const stream = certify({
+      ...{ device, model, network, batchSize, signal, epsilon: settings.epsilon, attack: settings.attack },
+      ...(options.range !== undefined && { range: options.range }),
+      natural: options.natural,
+      images: remaining(split, new Set(results.map(({ index }) => index))),
+      methods: certifiers.map((certifier) => asMethod(certifier, model, batchSize)),
+      complete: settings.complete,
+    });
+    for await (const result of stream) {
+      await appendResult(file, result);
+      results.push(result);
+      onProgress?.({ images: results.length, of, before });
+    }
+  } finally {
+    disposeTree(network);
+  }
+  const summary: EvaluationSummary = {
+    settings,
+    ...countResults(results, settings),
+    ...{ device: device.name, deviceDescription: device.description },
+    ...{ before, seconds: (performance.now() - started) / 1000 },
+  };
+  await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
+  return summary;
+}
+
+/** Where the summary of an evaluation is. */
+export const summaryFileOf = (file: string): string => file.replace(/\.jsonl$/, '.json');
+
+function* remaining(split: Split, done: ReadonlySet<number>): Iterable<IndexedImage> {
+  const size = split.shape.reduce((a, b) => a * b, 1);
+  for (const { images, labels, indices } of batches(split, { batchSize: 100, shuffle: false })) {
+    for (const [i, index] of indices.entries()) {
+      if (done.has(index)) continue;
+      yield { index, label: labels[i]!, pixels: images.subarray(i * size, (i + 1) * size) };
+    }
+  }
+}
+
+/** Numbers of float32 that 64 MiB hold: what the rows that a method passes back may take at the largest layer. */
+const BUDGET = 2 ** 24;
+
+function asMethod({ method, rows, afterAttack }: Certifier, model: Model, most: number): CertifyMethod {
+  const largest = Math.max(...model.nodes.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+  const fits = Math.floor(BUDGET / (largest * rows(model.classes)));
+  return { method, batchSize: Math.max(1, Math.min(most, fits)), afterAttack };
+}

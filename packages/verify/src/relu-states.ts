@@ -1,0 +1,129 @@
+import { ibp, runningNorm } from '@cert/bounds';
+import {
+  type BoundMethod,
+  linfBall,
+  type Model,
+  type Params,
+  reluInputs,
+  type Stats,
+  type Tensor,
+  tf,
+} from '@cert/core';
+import type { PixelRange } from '@cert/datasets';
+import { type Device, disposeTree, type HostBatch, putScalars } from '@cert/jit';
+import type { Network } from './evaluate.js';
+
+/** Images in one call: what is held in memory at once. */
+const CHUNK = 64;
+
+/** The neurons of a layer by the bounds before their ReLU, as shares of all neurons and images that add up to 1. */
+interface ReluShares {
+  /** lower > 0: the ReLU is the identity on the whole box. */
+  readonly active: number;
+  /** upper < 0: it is 0 on the whole box. */
+  readonly inactive: number;
+  /** All others, those with bounds that are not finite too. */
+  readonly unstable: number;
+}
+
+/** The layers of a model by the nodes that feed a ReLU. Plain data. */
+export interface ReluStates {
+  /** How many images were looked at. */
+  readonly images: number;
+  readonly layers: { readonly [node: string]: ReluShares };
+}
+
+/** Compiled once, counts any number of times. */
+export interface ReluCounter {
+  /** The states of the neurons over balls of radius `epsilon`, with running statistics. */
+  count(network: Network, epsilon: number): Promise<ReluStates>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Counts active, inactive and unstable neurons by bounds, interval bounds unless another method is given.
+ *
+ * @param options the images to look at, row-major [count, ...inputShape]
+ */
+export function createReluCounter({
+  device,
+  model,
+  images,
+  range,
+  method = ibp,
+}: {
+  readonly device: Device;
+  readonly model: Model;
+  readonly images: Float32Array;
+  readonly range: PixelRange;
+  readonly method?: BoundMethod;
+}): ReluCounter {
+  const nodes = reluInputs(model);
+  const size = model.inputShape.reduce((a, b) => a * b, 1);
+  const total = images.length / size;
+  const measure = device.jit((network: { params: Params; stats: Stats }, x: Tensor, epsilon: Tensor) => {
+    const { at } = method.bound(model, network.params, runningNorm(network.stats), linfBall(x, epsilon, range));
+    // Sums over single images: whole numbers that float32 holds exactly.
+    const counts = (mask: (box: (typeof at)[string]) => Tensor) =>
+      tf.stack(
+        nodes.map((node) => {
+          const hits = tf.cast(mask(at[node]!), 'float32');
+          return tf.sum(hits, Array.from(hits.shape.keys()).slice(1));
+        }),
+      );
+    return {
+      active: counts(({ lower }) => tf.greater(lower, 0)),
+      inactive: counts(({ upper }) => tf.less(upper, 0)),
+    };
+  });
+  const neurons = (node: string) =>
+    total * model.nodes.find(({ name }) => name === node)!.shape.reduce((a, b) => a * b, 1);
+
+  return {
+    async count({ params, stats }, epsilon) {
+      if (nodes.length === 0) return { images: total, layers: {} };
+      const scalars = putScalars(device, { epsilon });
+      const active = nodes.map(() => 0);
+      const inactive = nodes.map(() => 0);
+      for (let first = 0; first < total; first += CHUNK) {
+        const count = Math.min(CHUNK, total - first);
+        const x = device.put(images.subarray(first * size, (first + count) * size), [count, ...model.inputShape]);
+        const out = await measure({ params, stats }, x, scalars.epsilon!);
+        const found = { active: await out.active.data(), inactive: await out.inactive.data() };
+        disposeTree([x, out]);
+        for (let i = 0; i < nodes.length * count; i++) {
+          const layer = Math.floor(i / count);
+          active[layer]! += found.active[i]!;
+          inactive[layer]! += found.inactive[i]!;
+        }
+      }
+      disposeTree(scalars);
+      const layers = nodes.map((node, i) => {
+        const all = neurons(node);
+        const [a, b] = [active[i]!, inactive[i]!];
+        return [node, { active: a / all, inactive: b / all, unstable: (all - a - b) / all }] as const;
+      });
+      return { images: total, layers: Object.fromEntries(layers) };
+    },
+    dispose: () => measure.dispose(),
+  };
+}
+
+/** The pixels of the first `count` images of some batches, or of all when there are fewer. */
+export function firstImages(batches: Iterable<HostBatch>, count: number): Float32Array {
+  const parts: Float32Array[] = [];
+  let missing = count;
+  for (const { images, labels } of batches) {
+    const taken = Math.min(missing, labels.length);
+    parts.push(images.subarray(0, (images.length / labels.length) * taken));
+    missing -= taken;
+    if (missing === 0) break;
+  }
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
