@@ -1,7 +1,7 @@
 import type { Model, Regularizer } from '@cert/core';
 import type { Augmentation } from '@cert/datasets';
 import { cnn7, smallConv, wideResnet8 } from '@cert/models';
-import { type Objective, crownIbpObjective } from '@cert/trainer';
+import { crownIbpObjective, type Objective } from '@cert/trainer';
 
 /** One training step to be timed, on random images. */
 export interface Workload {

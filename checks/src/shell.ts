@@ -9,7 +9,19 @@ const manifest = (path: string) => JSON.parse(readFileSync(join(root, path, 'pac
 /** The packages that commands may install: ours, and those that ours need or can use. */
 export const installable: readonly string[] = [
   ...new Set(
-    ['core', 'bounds', 'init', 'regularizers', 'models', 'datasets', 'jit', 'verify', 'trainer', 'cli', 'testing'].flatMap((name) => {
+    [
+      'core',
+      'bounds',
+      'init',
+      'regularizers',
+      'models',
+      'datasets',
+      'jit',
+      'verify',
+      'trainer',
+      'cli',
+      'testing',
+    ].flatMap((name) => {
       const { name: own, dependencies, peerDependencies } = manifest(join('packages', name));
       return [own, ...Object.keys({ ...dependencies, ...peerDependencies })];
     }),

@@ -1,9 +1,9 @@
 /** Trains the preset `digits/quick` as `cert train` does and prints what came out; `--compare` trains plain IBP too. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CertError, tf } from '@cert/core';
 import { processTerminal, progressReporter, resultTable } from '@cert/cli';
-import { type Summary, freeRunFolder, resolveConfig, startRun } from '@cert/trainer/pipeline';
+import { CertError, tf } from '@cert/core';
+import { freeRunFolder, resolveConfig, type Summary, startRun } from '@cert/trainer/pipeline';
 
 tf.enableProdMode(); // Keeps TensorFlow.js from advertising its native package.
 const terminal = processTerminal();

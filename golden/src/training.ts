@@ -1,4 +1,13 @@
-import { type Optimizer, type Plan, adam, constantSchedule, fallingWeight, naturalThen, regularizedEpochs, robustObjective } from '@cert/trainer';
+import {
+  adam,
+  constantSchedule,
+  fallingWeight,
+  naturalThen,
+  type Optimizer,
+  type Plan,
+  regularizedEpochs,
+  robustObjective,
+} from '@cert/trainer';
 import type { Field } from './field.js';
 import { readSchedule } from './kinds/schedules.js';
 

@@ -1,6 +1,6 @@
 import { ibp, marginSpec, naturalPass, updateRunning } from '@cert/bounds';
+import { linfBall, type Params, type Stats, type Tensor, valueAndGrad } from '@cert/core';
 import type { Device } from '@cert/jit';
-import { type Params, type Stats, type Tensor, linfBall, valueAndGrad } from '@cert/core';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from '@cert/trainer';
 import { caseName, readEdit } from '../case.js';
 import {

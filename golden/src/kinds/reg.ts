@@ -1,7 +1,7 @@
 import { ibp, naturalPass } from '@cert/bounds';
+import { linfBall, type Params, reluInputs, type Tensor, tf, valueAndGrad } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { reluBalance, reluBalanceReport, tightness, tightnessReport, weightedSum } from '@cert/regularizers';
-import { type Params, type Tensor, linfBall, reluInputs, tf, valueAndGrad } from '@cert/core';
 import { caseName, readEdit } from '../case.js';
 import { type Comparison, type Tolerance, VALUE } from '../compare.js';
 import { compileOn, dataRange, named, type Outputs, put, putParams, putScalar, type Values } from '../device-call.js';

@@ -1,4 +1,4 @@
-import { type Schedule, linearSchedule, regularizedEpochs, smoothedSchedule } from '@cert/trainer';
+import { linearSchedule, regularizedEpochs, type Schedule, smoothedSchedule } from '@cert/trainer';
 import { EXACT } from '../compare.js';
 import type { Field } from '../field.js';
 import type { Kind } from '../kind.js';

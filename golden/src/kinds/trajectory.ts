@@ -1,7 +1,7 @@
+import type { Batch, Hyper } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice, readTree } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
-import type { Batch, Hyper } from '@cert/core';
-import { type Objective, type StepMetrics, type TrainState, createTrainStep, planStep } from '@cert/trainer';
+import { createTrainStep, type Objective, planStep, type StepMetrics, type TrainState } from '@cert/trainer';
 import { type Comparison, EXACT, type Tolerance, VALUE } from '../compare.js';
 import { dataRange, put, putLabels, putParams, putScalar } from '../device-call.js';
 import type { Field } from '../field.js';

@@ -4,9 +4,9 @@ import type { DataRange, Model, Tensor } from '@cert/core';
 import { batches, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { type HostParams, writeFileAtomic } from '@cert/models';
-import type { Certifier } from '../verifier.js';
 import { type CertifyMethod, certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
+import type { Certifier } from '../verifier.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
 /** What {@link evaluateImages} takes. */
