@@ -9,10 +9,20 @@ import { Converter, MinimalSourceFile, normalizePath, ReflectionKind } from 'typ
 
 const HEADING = /^# (.+)\n/m;
 
-/** Name and README of the package whose entry point the module is. The page has the name as its heading already. */
+/** The folder of the package that a file belongs to. */
+function packageOf(file) {
+  let folder = dirname(file);
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return normalizePath(folder);
+}
+
+/** Name and README of the package whose main entry the module is; the name alone of a further entry: `@cert/verify/node`. */
 function addPackage(converter, project, module) {
-  const folder = normalizePath(dirname(dirname(module.sources[0].fullFileName)));
-  module.name = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name;
+  const source = normalizePath(module.sources[0].fullFileName);
+  const folder = packageOf(source);
+  const entry = dirname(source).slice(`${folder}/src`.length);
+  module.name = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name + entry;
+  if (entry !== '') return;
   const file = normalizePath(join(folder, 'README.md'));
   const readme = readFileSync(file, 'utf8').replace(HEADING, '');
   module.readme = converter.parseRawComment(new MinimalSourceFile(readme, file), project.files).content;

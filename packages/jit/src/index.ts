@@ -16,6 +16,7 @@ export { type DeviceEntry, deviceNames, devices, openDevice } from './open.js';
 export {
   type ArrayTree,
   type HostBatch,
+  type HostLeaf,
   type HostRecord,
   putBatch,
   putParams,

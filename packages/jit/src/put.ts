@@ -2,8 +2,10 @@ import type { Model, Params, Shape, TrainBatch } from '@cert/core';
 import type { Device, DeviceArray, OnDevice } from './device.js';
 
 /** A tensor in the memory of the process: its shape, and its values row-major. */
-interface HostLeaf {
+export interface HostLeaf {
+  /** Length of each axis. */
   readonly shape: Shape;
+  /** As many values as the shape has elements, row-major. */
   readonly data: Float32Array | Int32Array;
 }
 

@@ -17,7 +17,7 @@ import type { Network } from './evaluate.js';
 const CHUNK = 64;
 
 /** The neurons of a layer by the bounds before their ReLU, as shares of all neurons and images that add up to 1. */
-interface ReluShares {
+export interface ReluShares {
   /** lower > 0: the ReLU is the identity on the whole box. */
   readonly active: number;
   /** upper < 0: it is 0 on the whole box. */
@@ -30,6 +30,7 @@ interface ReluShares {
 export interface ReluStates {
   /** How many images were looked at. */
   readonly images: number;
+  /** Shares of each layer, by the name of the node that feeds the ReLU. */
   readonly layers: { readonly [node: string]: ReluShares };
 }
 
@@ -37,6 +38,7 @@ export interface ReluStates {
 export interface ReluCounter {
   /** The states of the neurons over balls of radius `epsilon`, with running statistics. */
   count(network: Network, epsilon: number): Promise<ReluStates>;
+  /** Frees the compiled function. */
   dispose(): Promise<void>;
 }
 

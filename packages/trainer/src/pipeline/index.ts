@@ -11,6 +11,7 @@ export {
   checkConfig,
   FIELD_NAMES,
   FIELDS,
+  type Field,
   type FieldName,
   optionName,
   type PluginRecord,
@@ -27,6 +28,6 @@ export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
 export { describeEvent, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
 export { checkDataFits, loadData } from './runs/experiment.js';
-export { readMetricsLines, readRunConfig, readRunPlugins, runFiles } from './runs/folder.js';
+export { type MetricsLine, readMetricsLines, readRunConfig, readRunPlugins, runFiles } from './runs/folder.js';
 export { freePath, freeRunFolder, makeFolder } from './runs/free-folder.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';

@@ -13,7 +13,7 @@ interface GoldenSchedule {
 }
 
 const golden = JSON.parse(
-  readFileSync(new URL('../../../golden/fixtures/schedules.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../../golden/fixtures/schedules.json', import.meta.url), 'utf8'),
 ) as { readonly cases: readonly GoldenSchedule[] };
 
 describe('the schedules of the reference implementation', () => {

@@ -113,6 +113,7 @@ export interface RunConfig {
 export interface Field<T> {
   /** The option, as commander takes it. */
   readonly flag: string;
+  /** The help text, without the default. */
   readonly help: string;
   /** A value from the command line. It need not be valid. */
   parse(text: string): T;

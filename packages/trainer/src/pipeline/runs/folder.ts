@@ -20,6 +20,7 @@ export interface Progress {
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsLine {
+  /** After every N steps, or after an epoch. */
   readonly type: 'step' | 'epoch';
   /** Steps done when it was written. */
   readonly step: number;
