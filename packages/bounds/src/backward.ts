@@ -9,9 +9,10 @@ import {
   type NodeOf,
   type Op,
   type Params,
-  radiusOf,
   type Shape,
+  soundRadiusOf,
   type Tensor,
+  type Tensor1D,
   type Tensor2D,
   type Tensor3D,
   tf,
@@ -190,9 +191,24 @@ export const toRows = (coefficients: Tensor): Rows => {
   return { coefficients: reshape(coefficients, [images * count, ...shape]), count };
 };
 
+/**
+ * Unit vectors as coefficients of a node: row i picks the neuron `indices[i]`.
+ *
+ * @param indices int32 [count], positions in the flattened shape
+ * @param shape that of the node, without the batch axis
+ * @returns [count, ...shape], the same for all images
+ */
+export function unitRows(indices: Tensor1D, shape: Shape): Tensor {
+  const [count] = indices.shape;
+  const size = shape.reduce((a, b) => a * b, 1);
+  // TensorFlow.js has no one-hot vectors of length 1.
+  if (size === 1) return tf.ones([count, ...shape]);
+  return tf.reshape(tf.cast(tf.oneHot(indices, size), 'float32'), [count, ...shape]);
+}
+
 /** The minimum of rows . x over a box: rows . center - |rows| . radius; [batch, count]. */
 function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
-  const [center, radius] = [centerOf(box), radiusOf(box)];
+  const [center, radius] = [centerOf(box), soundRadiusOf(box)];
   const batch = center.shape[0]!;
   const size = center.shape.slice(1).reduce((a, b) => a * b, 1);
   const dot = (coefficients: Tensor, x: Tensor): Tensor => {

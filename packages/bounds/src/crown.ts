@@ -1,5 +1,5 @@
 import { type BoundMethod, INPUT, type IntervalTensor, type Tensor, type Tensor1D, tf } from '@cert/core';
-import { lowerBound } from './backward.js';
+import { lowerBound, unitRows } from './backward.js';
 import { boundOutput, chunkSize, type LinearRelaxationOptions, pieces } from './crown-ibp.js';
 import { ibp } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
@@ -26,7 +26,7 @@ export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
         const size = shape.reduce((a, b) => a * b, 1);
         const sides = pieces(size, rowsAtOnce).map(({ from, to }) => {
           const indices = tf.add(tf.range(from, to, 1, 'int32'), shift) as Tensor1D;
-          const rows = tf.reshape(tf.cast(tf.oneHot(indices, size), 'float32'), [to - from, ...shape]);
+          const rows = unitRows(indices, shape);
           const least = (coefficients: Tensor) =>
             lowerBound(backward, model, params, { norm, at }, input, name, { coefficients, count: to - from });
           return { lower: least(rows), upper: tf.neg(least(tf.neg(rows))) };

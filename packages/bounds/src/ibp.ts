@@ -1,4 +1,4 @@
-import { centerOf, fromCenterRadius, radiusOf, type Tensor, type Tensor3D, tf } from '@cert/core';
+import { centerOf, fromCenterRadius, soundRadiusOf, type Tensor, type Tensor3D, tf } from '@cert/core';
 import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { boundMethod, type ForwardRules } from './method.js';
 import { normAffine } from './natural.js';
@@ -70,7 +70,7 @@ const rules: ForwardRules<CenterRadius> = {
  */
 export const ibp = boundMethod<CenterRadius>({
   name: 'ibp',
-  lift: (input) => ({ center: centerOf(input), radius: radiusOf(input) }),
+  lift: (input) => ({ center: centerOf(input), radius: soundRadiusOf(input) }),
   rules,
   concretize: ({ center, radius }) => fromCenterRadius(center, radius),
   specify(kernel, bias, { center, radius }) {

@@ -10,6 +10,7 @@ export {
   lowerBound,
   type Rows,
   toRows,
+  unitRows,
 } from './backward.js';
 export { crown } from './crown.js';
 export { crownIbp, crownIbpOf, crownMargins, type LinearRelaxationOptions } from './crown-ibp.js';

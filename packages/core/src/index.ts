@@ -14,6 +14,8 @@ export { CertError, type CertErrorCode } from './errors.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export {
   centerOf,
+  checkEpsilon,
+  checkInRange,
   checkInterval,
   type DataRange,
   fromBounds,
@@ -21,7 +23,9 @@ export {
   type Interval,
   type IntervalTensor,
   linfBall,
+  nonNegativeRadius,
   radiusOf,
+  soundRadiusOf,
 } from './interval.js';
 export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
 export { advantages, logSumExp } from './log-sum-exp.js';

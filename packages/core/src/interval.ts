@@ -35,6 +35,19 @@ export const centerOf = (box: IntervalTensor): Tensor => box.center ?? tf.mul(tf
 export const radiusOf = (box: IntervalTensor): Tensor => box.radius ?? tf.mul(tf.sub(box.upper, box.lower), 0.5);
 
 /**
+ * A radius that is infinite where it was negative, and the same to the last bit elsewhere. A negative radius is that of an empty box: with
+ * it bounds would claim more than holds anywhere. The infinite one claims nothing. No value is read.
+ */
+export const nonNegativeRadius = (radius: Tensor): Tensor =>
+  tf.div(tf.abs(radius), tf.cast(tf.greaterEqual(radius, 0), 'float32'));
+
+/**
+ * The radius of a box as a bound method must take it: {@link radiusOf}, and infinity where the box is empty (lower > upper, or a negative
+ * `radius`), so that nothing is verified over an empty box.
+ */
+export const soundRadiusOf = (box: IntervalTensor): Tensor => nonNegativeRadius(radiusOf(box));
+
+/**
  * The interval [center - radius, center + radius], which keeps center and radius as they are. Values are not read: see
  * {@link checkInterval}.
  *
@@ -58,33 +71,83 @@ export function fromBounds(lower: Tensor, upper: Tensor): IntervalTensor {
 /**
  * The l-infinity ball of radius `epsilon` around `x`, clipped to the data range (the box of equation 1 of the paper).
  *
- * @param x images, any shape, values inside the range
+ * Where no point of the ball lies in the range, the box would be empty, and every statement about it true. It is infinite there instead,
+ * so that no bound method verifies anything over it.
+ *
+ * @param x images, any shape, values inside the range (see {@link checkInRange})
  * @param epsilon radius in the units of `x` (raw pixels for images in [0, 1]): a number, a scalar tensor, or per channel of shape
  * [channels]
  * @param range default [0, 1]; pass `null` for no clipping
  * @returns four new tensors of the shape of `x`, the caller's to dispose
- * @throws CertError `bad-argument` for an epsilon number that is negative, NaN or infinite; the values of a tensor are not read
+ * @throws CertError `bad-argument` for an epsilon that is negative, NaN, infinite or neither a number nor a tensor; the values of a tensor
+ * are not read
  */
 export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange | null = { min: 0, max: 1 }): Interval {
-  if (typeof epsilon === 'number' && !(epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY)) {
-    throw new CertError(
-      'bad-argument',
-      `epsilon is ${epsilon}.`,
-      'Give a radius that is finite and >= 0, in the units of the images (0.1, 8/255, ...).',
-    );
-  }
+  if (!(epsilon instanceof tf.Tensor)) checkEpsilon(epsilon);
   return tf.tidy(() => {
     if (range === null) return fromCenterRadius(tf.clone(x), tf.mul(tf.onesLike(x), epsilon));
     // The distances to both faces first: x +- epsilon would round a small epsilon away.
     const down = tf.minimum(tf.sub(x, range.min), epsilon);
     const up = tf.minimum(tf.sub(range.max, x), epsilon);
+    const half = tf.mul(tf.add(up, down), 0.5);
+    const radius = nonNegativeRadius(half);
+    // 0, or infinite where no point of the ball lies in the range.
+    const excess = tf.sub(radius, tf.abs(half));
     return {
-      lower: tf.maximum(tf.sub(x, epsilon), range.min),
-      upper: tf.minimum(tf.add(x, epsilon), range.max),
+      lower: tf.sub(tf.maximum(tf.sub(x, epsilon), range.min), excess),
+      upper: tf.add(tf.minimum(tf.add(x, epsilon), range.max), excess),
       center: tf.add(x, tf.mul(tf.sub(up, down), 0.5)),
-      radius: tf.mul(tf.add(up, down), 0.5),
+      radius,
     };
   });
+}
+
+/**
+ * Checks a radius that is a number.
+ *
+ * @throws CertError `bad-argument` for anything but a number that is finite and >= 0
+ */
+export function checkEpsilon(epsilon: unknown): asserts epsilon is number {
+  if (typeof epsilon === 'number' && epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY) return;
+  const got = typeof epsilon === 'number' ? String(epsilon) : `not a number but ${typeof epsilon}`;
+  throw new CertError(
+    'bad-argument',
+    `epsilon is ${got}.`,
+    'Give a radius that is a number, finite and >= 0, in the units of the images (0.1, 8/255, ...).',
+  );
+}
+
+/** How far beyond the range values may lie: the rounding of a normalization to float32. */
+const RANGE_SLACK = 1e-6;
+
+/**
+ * Checks values on the host against a data range.
+ *
+ * @param values row-major, `size` numbers each
+ * @param range numbers; `null` for none, and then NaN and infinity alone are refused
+ * @param first the index of the first image, for the message
+ * @throws CertError `bad-data` naming the first value that is NaN, infinite or outside the range
+ */
+export function checkInRange(
+  values: ArrayLike<number>,
+  range: { readonly min: number; readonly max: number } | null,
+  size: number,
+  first = 0,
+): void {
+  const [min, max] = range === null ? [-Number.MAX_VALUE, Number.MAX_VALUE] : [range.min, range.max];
+  const slack = range === null ? 0 : RANGE_SLACK * Math.max(1, Math.abs(min), Math.abs(max));
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value >= min - slack && value <= max + slack) continue;
+    const where = `Image ${first + Math.floor(i / size)} has the value ${value} at position ${i % size}`;
+    throw Number.isFinite(value)
+      ? new CertError(
+          'bad-data',
+          `${where}, outside the range [${min}, ${max}].`,
+          'Give the range of your data, range: { min, max }, or range: null for data without one.',
+        )
+      : new CertError('bad-data', `${where}.`, 'Give finite numbers.');
+  }
 }
 
 /**

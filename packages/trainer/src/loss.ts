@@ -37,13 +37,13 @@ export function countErrors(logits: Tensor, labels: Tensor): Scalar {
 }
 
 /**
- * How many images are not verified. An image is verified when every lower margin is >= 0 and finite; NaN never counts as verified.
+ * How many images are not verified. An image is verified when every lower margin is > 0 and finite (at 0 two classes may tie); NaN never counts as verified.
  *
  * @param margins [batch, classes - 1]: lower bounds
  * @returns a count as a float32 scalar
  */
 export function countUnverified(margins: Tensor): Scalar {
-  const holds = tf.mul(asFloat(tf.greaterEqual(margins, 0)), asFloat(tf.lessEqual(margins, LARGEST)));
+  const holds = tf.mul(asFloat(tf.greater(margins, 0)), asFloat(tf.lessEqual(margins, LARGEST)));
   return tf.sum(asFloat(tf.less(tf.sum(holds, 1), margins.shape[1]!))) as Scalar;
 }
 

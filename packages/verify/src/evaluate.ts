@@ -2,6 +2,8 @@ import { ibp, marginSpec, naturalPass, type RuleTable, runningNorm } from '@cert
 import {
   type Batch,
   type BoundMethod,
+  checkEpsilon,
+  checkInRange,
   type DataRange,
   type Hyper,
   linfBall,
@@ -21,7 +23,9 @@ import {
   turn,
 } from '@cert/jit';
 import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
+import { finiteMargins } from './finite-margins.js';
 import { checkSound, readMargins, smallestBound } from './margins.js';
+import { readRange } from './read-range.js';
 
 /** What {@link createEvaluator} is made of. */
 export interface EvaluatorOptions {
@@ -69,7 +73,7 @@ export interface Evaluation {
   readonly standardError: number;
   /** Misclassified at the clean image or at any point that the attack visited; null without an attack. */
   readonly pgdError: number | null;
-  /** Not verified: some lower margin is negative or not finite, or a point of the ball was found that is misclassified. */
+  /** Not verified: some lower margin is not positive or not finite, or a point of the ball was found that is misclassified. */
   readonly verifiedError: number;
 }
 
@@ -80,7 +84,8 @@ export interface Evaluator {
    * an image with such a logit counts as misclassified.
    *
    * @param network on the evaluator's device; it stays the caller's
-   * @throws CertError `unsound` when the attack breaks an image that the bounds verify
+   * @throws CertError `unsound` when the attack breaks an image that the bounds verify; `bad-argument` for an epsilon that is not a finite
+   * number >= 0; `bad-data` for images outside the range
    */
   evaluate(network: Network, options: EvaluateOptions): Promise<Evaluation>;
   /** Frees the compiled functions. */
@@ -94,8 +99,8 @@ export function createEvaluator({ device, model, method = ibp, natural, range }:
     const norm = runningNorm(network.stats);
     const { output: logits } = naturalPass(model, network.params, images, norm, natural);
     const input = linfBall(images, hyper.epsilon!, range);
-    const { output } = method.bound(model, network.params, norm, input, marginSpec(labels, model.classes));
-    return { logits, lower: output.lower };
+    const bounds = method.bound(model, network.params, norm, input, marginSpec(labels, model.classes));
+    return { logits, lower: finiteMargins(bounds) };
   });
   const attackStep = device.jit(createAttackStep(model, range, natural));
 
@@ -130,10 +135,13 @@ export function createEvaluator({ device, model, method = ibp, natural, range }:
 
   return {
     async evaluate(network, { batches, epsilon, attack = null, onProgress, signal }) {
+      checkEpsilon(epsilon);
+      const limits = await readRange(range);
       const total = { images: 0, standard: 0, attacked: 0, unverified: 0 };
       const scalars = putScalars(device, { epsilon });
       try {
         for (const host of batches) {
+          checkInRange(host.images, limits, size, total.images);
           const batch = putBatch(device, model, host);
           const out = await bounds(network, batch, scalars);
           const clean = readMargins(await out.logits.data(), host.labels, model.classes);
@@ -148,7 +156,7 @@ export function createEvaluator({ device, model, method = ibp, natural, range }:
             checkSound({ method: method.name, image: total.images + i, bound, found: worst, size });
             if (!(margin > 0)) total.standard++;
             if (!(worst > 0)) total.attacked++;
-            if (!(bound >= 0 && worst > 0)) total.unverified++;
+            if (!(bound > 0 && worst > 0)) total.unverified++;
           }
           total.images += host.labels.length;
           onProgress?.(total.images);

@@ -11,8 +11,9 @@ import {
 } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
 import type { Network } from './evaluate.js';
+import { finiteMargins } from './finite-margins.js';
 
-/** A network's parameters and running statistics inside a marginMethod function. */
+/** A network's parameters and running statistics inside a compiled function. */
 export type NetworkTensors = { readonly params: Params; readonly stats: Stats };
 
 /** Computes lower margins on a device. */
@@ -25,7 +26,7 @@ export interface MarginBounder {
    * @returns [batch, classes - 1], row-major; each row in the order of the other classes
    */
   lowerMargins(network: Network, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
-  /** Frees the marginMethod functions. */
+  /** Frees the compiled functions. */
   dispose(): Promise<void>;
 }
 
@@ -47,14 +48,14 @@ export interface MarginMethod {
   on(options: MarginBounderOptions): MarginBounder;
 }
 
-/** A bound method as a {@link MarginMethod}: one marginMethod function from images to margins. */
+/** A bound method as a {@link MarginMethod}: one compiled function from images to margins. */
 export const marginMethod = (method: BoundMethod): MarginMethod => ({
   name: method.name,
   on({ device, model, range }) {
     const bound = device.jit((network: NetworkTensors, { images, labels }: Batch, { epsilon }: Hyper) => {
       const box = linfBall(images, epsilon!, range);
       const spec = marginSpec(labels, model.classes);
-      return { lower: method.bound(model, network.params, runningNorm(network.stats), box, spec).output.lower };
+      return { lower: finiteMargins(method.bound(model, network.params, runningNorm(network.stats), box, spec)) };
     });
     return {
       async lowerMargins(network, batch, hyper) {

@@ -1,10 +1,11 @@
 import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
-import type { Batch, DataRange, Model, Tensor } from '@cert/core';
+import { type Batch, checkEpsilon, checkInRange, type DataRange, type Model, type Tensor } from '@cert/core';
 import { type Device, disposeTree, putBatch, putScalars } from '@cert/jit';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
 import type { Network } from '../evaluate.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
+import { readRange } from '../read-range.js';
 import type { MarginMethod, NetworkTensors } from '../verifier.js';
 import { firstVerifier, type ImageResult, isBroken, isCorrect } from './result.js';
 import { fullBatch, type Item, inBatches } from './stage.js';
@@ -64,10 +65,14 @@ export interface CertifyOptions {
  * batch is filled up, with a repeated image.
  *
  * @returns each image once, as soon as it is settled, not always in the order given
- * @throws CertError `unsound` when a point is found in the ball of an image that a method proves not to be there
+ * @throws CertError `unsound` when a point is found in the ball of an image that a method proves not to be there; `bad-argument` for an
+ * epsilon that is not a finite number >= 0; `bad-data` for an image outside the range
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
   const { device, model, network, methods, attack, range, epsilon, batchSize, complete = false, signal } = options;
+  checkEpsilon(epsilon);
+  const limits = await readRange(range);
+  const size = model.inputShape.reduce((a, b) => a * b, 1);
   const order = methods.map(({ method }) => method.name);
   const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
 
@@ -118,7 +123,10 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   }
   stages.push(...methodStages.filter((_, m) => methods[m]!.afterAttack));
   try {
-    const items = stages.reduce((before, stage) => stage(before), fresh(options.images));
+    const items = stages.reduce(
+      (before, stage) => stage(before),
+      fresh(options.images, (image) => checkInRange(image.pixels, limits, size, image.index)),
+    );
     for await (const item of items) {
       const { index, label, prediction, margin, lower, attack: attacked } = item;
       yield { index, label, prediction, margin, lower, verifiedBy: firstVerifier(item, order), attack: attacked };
@@ -130,8 +138,11 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
 }
 
 /** Images of which nothing is known yet. */
-async function* fresh(images: Iterable<IndexedImage>): AsyncIterable<Item> {
-  for (const image of images) yield { ...image, prediction: null, margin: null, lower: {}, attack: null, size: 0 };
+async function* fresh(images: Iterable<IndexedImage>, check: (image: IndexedImage) => void): AsyncIterable<Item> {
+  for (const image of images) {
+    check(image);
+    yield { ...image, prediction: null, margin: null, lower: {}, attack: null, size: 0 };
+  }
 }
 
 const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);

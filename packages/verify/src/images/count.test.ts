@@ -19,9 +19,11 @@ const proportion = (count: number, images: number) =>
   expect.objectContaining({ count, fraction: count / images, interval: [expect.any(Number), expect.any(Number)] });
 
 describe('countResults', () => {
-  const results = [
+  const all = [
     image(0, 2, { cheap: 1 }),
-    image(1, 2, { cheap: 0 }),
+    image(1, 2, { cheap: 1e-9 }),
+    // A lower margin of 0 does not exclude a tie.
+    image(11, 2, { cheap: 0 }),
     image(2, 2, { cheap: -1, dear: 0.5 }, withstood),
     image(3, 2, { cheap: null, dear: 0.5 }, withstood),
     image(4, 2, { cheap: null, dear: -0.5 }, withstood),
@@ -33,6 +35,7 @@ describe('countResults', () => {
     image(9, 0),
     image(10, null),
   ];
+  const results = all.filter(({ index }) => index !== 11);
 
   it('counts each image where it belongs', () => {
     expect(countResults(results, { methods, attack: {} })).toEqual({
@@ -52,6 +55,10 @@ describe('countResults', () => {
       ...['cheap', 'cheap', 'dear', 'dear'],
       ...Array.from({ length: 7 }, () => null),
     ]);
+  });
+
+  it('does not take a lower margin of 0 for a proof', () => {
+    expect(all[2]).toMatchObject({ lower: { cheap: 0 }, verifiedBy: null });
   });
 
   it('gives the error of a method alone where it was run on every image', () => {

@@ -33,10 +33,10 @@ export const isCorrect = ({ margin }: ImageEvidence): boolean => margin !== null
 /** Whether a misclassified point of the ball is known, the image itself included. */
 export const isBroken = (image: ImageEvidence): boolean => !isCorrect(image) || image.attack?.found === true;
 
-/** Whether a method verified an image: it was run on it, each lower margin is finite and >= 0, and no misclassified point is known. */
+/** Whether a method verified an image: it was run on it, each lower margin is finite and > 0 (a tie is an error), and no misclassified point is known. */
 export function isVerifiedBy(image: ImageEvidence, method: string): boolean {
   const lower = image.lower[method];
-  return !isBroken(image) && lower !== undefined && lower !== null && lower >= 0;
+  return !isBroken(image) && lower !== undefined && lower !== null && lower > 0;
 }
 
 /** Whether a method that was run on an image gave NaN or infinity. */

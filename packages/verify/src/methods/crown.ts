@@ -8,6 +8,7 @@ import {
   marginSpec,
   nonlinearInputs,
   runningNorm,
+  unitRows,
 } from '@cert/bounds';
 import {
   type Batch,
@@ -21,6 +22,7 @@ import {
   tf,
 } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
+import { finiteMargins } from '../finite-margins.js';
 import type { MarginBounder, MarginBounderOptions, MarginMethod, NetworkTensors } from '../verifier.js';
 
 type Sides = { readonly lower: Tensor; readonly upper: Tensor };
@@ -68,8 +70,13 @@ function bounder({ device, model, range }: MarginBounderOptions, { forward, back
   });
 
   const start = device.jit((tensors: NetworkTensors, { images }: Batch, { epsilon }: Hyper) => {
-    const { at } = forward.bound(model, tensors.params, runningNorm(tensors.stats), linfBall(images, epsilon!, range));
-    return Object.fromEntries(names.map((name) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }]));
+    const box = linfBall(images, epsilon!, range);
+    const { output, at } = forward.bound(model, tensors.params, runningNorm(tensors.stats), box);
+    return {
+      sides: Object.fromEntries(names.map((name) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }])),
+      // NaN when a bound at any node is not finite.
+      finite: tf.mul(finiteMargins({ output, at }), 0),
+    };
   });
   const layers = names.map((name) =>
     device.jit(
@@ -80,9 +87,7 @@ function bounder({ device, model, range }: MarginBounderOptions, { forward, back
         at: { readonly [node: string]: Sides },
         neurons: Tensor,
       ) => {
-        const shape = shapes.get(name)!;
-        const size = shape.reduce((a, b) => a * b, 1);
-        const rows = tf.reshape(tf.cast(tf.oneHot(neurons as Tensor1D, size), 'float32'), [chunk, ...shape]);
+        const rows = unitRows(neurons as Tensor1D, shapes.get(name)!);
         const least = (coefficients: Tensor) =>
           lowerBound(backward, model, tensors.params, settingOf(tensors, at), linfBall(images, epsilon!, range), name, {
             coefficients,
@@ -107,7 +112,7 @@ function bounder({ device, model, range }: MarginBounderOptions, { forward, back
 
   return {
     async lowerMargins(network, batch, hyper) {
-      const intervals = await start(network, batch, hyper);
+      const { sides: intervals, finite } = await start(network, batch, hyper);
       const at: { [node: string]: OnDevice<Sides> } = {};
       try {
         for (const [i, name] of names.entries()) {
@@ -127,11 +132,12 @@ function bounder({ device, model, range }: MarginBounderOptions, { forward, back
           at[name] = { lower: device.put(sides.lower, shape), upper: device.put(sides.upper, shape) };
         }
         const out = await finish(network, batch, hyper, at);
-        const lower = await out.lower.data();
+        const lower = Float32Array.from(await out.lower.data());
         disposeTree(out);
-        return lower;
+        const [zero] = (await finite.data()).subarray(0, 1);
+        return lower.map((margin) => margin + zero!);
       } finally {
-        disposeTree([intervals, at]);
+        disposeTree([intervals, finite, at]);
       }
     },
     async dispose() {

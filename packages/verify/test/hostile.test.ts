@@ -1,0 +1,140 @@
+/** Boxes, data and weights that are not what a verifier expects: none of them is ever verified. */
+import { crown, crownIbp, ibp } from '@cert/bounds';
+import { batchNorm, dense, linfBall, relu, sequential, tf } from '@cert/core';
+import { cpuDevice, type Device, eagerDevice, type HostBatch, type HostRecord, putParams } from '@cert/jit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { certify, createEvaluator, hostCrown, type ImageResult, marginMethod } from '../src/index.js';
+
+/** True worst margin at x = 2, epsilon 0.1: -10 * 2.1 + 20.5 = -0.5. Over the inverted box that clipping to [0, 1] makes: +10.5. */
+const linear = sequential([1], [dense(2)]);
+const linearParams = {
+  dense1: {
+    kernel: { shape: [1, 2], data: Float32Array.of(-10, 0) },
+    bias: { shape: [2], data: Float32Array.of(20.5, 0) },
+  },
+};
+
+/** Behind the ReLU of a neuron whose mean is infinite nothing is left of the input. */
+const normalized = sequential([1], [dense(1), batchNorm(), relu(), dense(2)]);
+const normalizedParams = {
+  dense1: { kernel: { shape: [1, 1], data: Float32Array.of(1) }, bias: { shape: [1], data: new Float32Array(1) } },
+  batchNorm1: { gamma: { shape: [1], data: Float32Array.of(1) }, beta: { shape: [1], data: new Float32Array(1) } },
+  dense2: {
+    kernel: { shape: [1, 2], data: Float32Array.of(1, -1) },
+    bias: { shape: [2], data: Float32Array.of(1, 0) },
+  },
+};
+const statistics = (mean: number, variance: number) => ({
+  batchNorm1: {
+    mean: { shape: [1], data: Float32Array.of(mean) },
+    variance: { shape: [1], data: Float32Array.of(variance) },
+  },
+});
+
+const methods = [marginMethod(ibp), marginMethod(crownIbp), marginMethod(crown()), hostCrown()];
+
+describe.each([
+  ['eager', async () => eagerDevice()],
+  ['cpu', () => cpuDevice()],
+])('on the device %s', (_, open) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await open();
+  });
+  afterAll(() => device.dispose());
+
+  const margins = async (
+    method: (typeof methods)[number],
+    model: typeof linear,
+    network: { readonly params: HostRecord; readonly stats: HostRecord },
+    pixel: number,
+    range?: null,
+  ): Promise<readonly number[]> => {
+    const bounder = method.on({ device, model, range });
+    const placed = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
+    const batch = { images: device.put(Float32Array.of(pixel), [1, 1]), labels: device.put(new Int32Array(1), [1]) };
+    const lower = await bounder.lowerMargins(placed, batch, { epsilon: device.put(Float32Array.of(0.1), []) });
+    await bounder.dispose();
+    return Array.from(lower);
+  };
+
+  it.each(methods)('$name proves nothing over an empty box', async (method) => {
+    const [lower] = await margins(method, linear, { params: linearParams, stats: {} }, 2);
+    expect(Number.isFinite(lower) && lower! > 0).toBe(false);
+    const [unclipped] = await margins(method, linear, { params: linearParams, stats: {} }, 2, null);
+    expect(unclipped).toBeCloseTo(-0.5, 5);
+  });
+
+  it.each(methods)('$name proves nothing with statistics that are not finite', async (method) => {
+    for (const stats of [statistics(Number.POSITIVE_INFINITY, 1), statistics(Number.NaN, 1), statistics(0, -1)]) {
+      const [lower] = await margins(method, normalized, { params: normalizedParams, stats }, 0.5);
+      expect(lower).toBeNaN();
+    }
+    const [honest] = await margins(method, normalized, { params: normalizedParams, stats: statistics(0, 1) }, 0.5);
+    expect(honest).toBeGreaterThan(0);
+  });
+
+  const batches: readonly HostBatch[] = [{ images: Float32Array.of(2), labels: new Int32Array(1) }];
+
+  it('an evaluation refuses data outside the range, and says what to do', async () => {
+    const network = { params: putParams(device, linearParams), stats: {} };
+    const evaluator = createEvaluator({ device, model: linear });
+    await expect(evaluator.evaluate(network, { batches, epsilon: 0.1 })).rejects.toMatchObject({
+      code: 'bad-data',
+      problem: 'Image 0 has the value 2 at position 0, outside the range [0, 1].',
+      cure: expect.stringContaining('range: null'),
+    });
+    const free = createEvaluator({ device, model: linear, range: null });
+    expect(await free.evaluate(network, { batches, epsilon: 0.1 })).toMatchObject({ verifiedError: 1 });
+    expect(await free.evaluate(network, { batches, epsilon: 0.01 })).toMatchObject({ verifiedError: 0 });
+  });
+
+  it('certification refuses data outside the range, and numbers that are not finite', async () => {
+    const network = { params: putParams(device, linearParams), stats: {} };
+    const run = async (pixel: number, range?: null) => {
+      const results: ImageResult[] = [];
+      const images = [{ index: 7, label: 0, pixels: Float32Array.of(pixel) }];
+      const stages = methods.map((method) => ({ method, batchSize: 1, afterAttack: false }));
+      const common = { device, model: linear, network, images, methods: stages, attack: null, batchSize: 1 };
+      for await (const result of certify({ ...common, epsilon: 0.1, ...(range === null && { range }) })) {
+        results.push(result);
+      }
+      return results;
+    };
+    await expect(run(2)).rejects.toMatchObject({ code: 'bad-data', problem: expect.stringMatching(/^Image 7 has/) });
+    await expect(run(Number.NaN, null)).rejects.toMatchObject({ code: 'bad-data', cure: 'Give finite numbers.' });
+    expect(await run(2, null)).toMatchObject([{ verifiedBy: null }]);
+  });
+
+  it('an epsilon per feature is refused where a number is meant', async () => {
+    const evaluator = createEvaluator({ device, model: linear });
+    const network = { params: putParams(device, linearParams), stats: {} };
+    // As a program without types would call it.
+    const options = { batches: [], epsilon: JSON.parse('[0.1]') };
+    await expect(evaluator.evaluate(network, options)).rejects.toMatchObject({ code: 'bad-argument' });
+  });
+});
+
+describe('a box whose lower end lies above the upper one', () => {
+  const params = {
+    dense1: { kernel: tf.tensor2d([[-10, 0]]), bias: tf.tensor1d([20.5, 0]) },
+  };
+  const spec = { matrix: tf.tensor3d([[[1, -1]]]) };
+  it.each([ibp, crownIbp, crown()])('$name proves nothing', (method) => {
+    const boxes = [
+      { lower: tf.tensor2d([[1.9]]), upper: tf.tensor2d([[1]]) },
+      {
+        lower: tf.tensor2d([[1.9]]),
+        upper: tf.tensor2d([[1]]),
+        center: tf.tensor2d([[1.45]]),
+        radius: tf.tensor2d([[-0.45]]),
+      },
+      linfBall(tf.tensor2d([[2]]), 0.1),
+    ];
+    for (const box of boxes) {
+      const [lower] = method.bound(linear, params, {}, box, spec).output.lower.dataSync();
+      expect(Number.isFinite(lower)).toBe(false);
+      expect(lower).not.toBe(Number.POSITIVE_INFINITY);
+    }
+  });
+});
