@@ -52,6 +52,8 @@ describe('cert plugin new', () => {
       '--methods',
       'ibp,mine',
       '--json',
+      '--plugin',
+      '.',
     );
     expect(Object.keys(JSON.parse(stdout).methods)).toEqual(['ibp', 'mine']);
   });

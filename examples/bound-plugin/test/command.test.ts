@@ -30,7 +30,7 @@ it('trains, goes on, evaluates and diagnoses, with the plug-in named once', { ti
   expect(standardError).toBeLessThan(0.6);
   expect(verifiedError).toBeLessThan(0.9);
 
-  await cert('train', '--resume', join(place, 'own'));
+  await cert('train', '--resume', join(place, 'own'), '--trust');
   const { stdout: json } = await cert(
     'eval',
     join(place, 'own'),
@@ -40,11 +40,12 @@ it('trains, goes on, evaluates and diagnoses, with the plug-in named once', { ti
     '--attack-steps',
     '10',
     '--json',
+    '--trust',
   );
   const { methods } = JSON.parse(json);
   expect(Object.keys(methods)).toEqual(['ibp', 'crown-ibp', 'zonotope', 'crown']);
   expect(methods.zonotope.verified).toBeGreaterThanOrEqual(methods.ibp.verified);
-  await cert('diagnose', 'relu', join(place, 'own'));
+  await cert('diagnose', 'relu', join(place, 'own'), '--trust');
   await cert('diagnose', 'init', '--plugin', '.', '--model', 'pooled-mlp', '--out', join(place, 'init'));
 });
 

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildParams, dense, initialStats, type Model, paramSpecs, sequential, tf } from '@cert/core';
@@ -334,14 +335,57 @@ describe('--plugin', () => {
     expect(await train(run, '--plugin', file(), '--model', 'flat')).toMatchObject({ status: 0, err: '' });
   });
 
-  it('is recorded with the run, and loaded again to go on, to evaluate and to diagnose', async () => {
+  it('is recorded with the run, and loaded again with --trust to go on, to evaluate and to diagnose', async () => {
     const { plugins } = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
     expect(plugins).toEqual([{ name: 'flat', module: file(), version: '1.0.0' }]);
-    expect(await cert('train', '--resume', run)).toMatchObject({ status: 0, err: '' });
-    const { status, out } = await cert('eval', run, '--attack-restarts', '0', '--json');
+    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });
+    const { status, out } = await cert('eval', run, '--attack-restarts', '0', '--json', '--trust');
     expect(status).toBe(0);
     expect(JSON.parse(out).images).toBe(20);
-    expect(await cert('diagnose', 'relu', run)).toMatchObject({ status: 0, err: '' });
+    expect(await cert('diagnose', 'relu', run, '--trust')).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('that only the folder names runs no code', async () => {
+    const foreign = join(place, 'foreign');
+    await cp(run, foreign, { recursive: true });
+    const ran = join(place, 'ran');
+    const evil = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(ran)}, ''); ${code('flat')}`;
+    await writeFile(join(foreign, 'evil.mjs'), evil);
+    const { config: file, last } = runFiles(foreign);
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    for (const module of [join(foreign, 'evil.mjs'), './evil.mjs']) {
+      await writeFile(file, JSON.stringify({ ...config, plugins: [{ name: 'flat', module, version: null }] }));
+      for (const args of [
+        ['eval', foreign],
+        ['eval', last],
+        ['diagnose', 'relu', foreign],
+        ['train', '--resume', foreign],
+      ]) {
+        expect(await cert(...args)).toMatchObject({
+          status: 1,
+          err: expect.stringContaining('or --trust when you trust the folder.'),
+        });
+      }
+    }
+    // The configuration is checked before anything that it names is loaded, trusted or not.
+    for (const change of [
+      { plugins: [{ name: 'flat', module: 7 }] },
+      { surprise: 1 },
+      { method: {} },
+      { preset: [] },
+    ]) {
+      const plugins = [{ name: 'flat', module: './evil.mjs', version: null }];
+      await writeFile(file, JSON.stringify({ ...config, plugins, ...change }));
+      expect(await cert('eval', last, '--trust')).toMatchObject({ status: 1, err: expect.stringMatching(/^error: /) });
+    }
+    expect(existsSync(ran)).toBe(false);
+    // A relative module is looked for beside the file that names it.
+    await writeFile(
+      file,
+      JSON.stringify({ ...config, plugins: [{ name: 'flat', module: './evil.mjs', version: null }] }),
+    );
+    expect(await cert('eval', foreign, '--attack-restarts', '0', '--trust')).toMatchObject({ status: 0 });
+    expect(existsSync(ran)).toBe(true);
   });
 
   it('can be looked at', async () => {
@@ -363,7 +407,7 @@ describe('--plugin', () => {
 
   it('that has moved is asked for, and the one that is given stands in for it', async () => {
     await rename(file(), join(place, 'plugin/away.mjs'));
-    expect(await cert('eval', run, '--attack-restarts', '0')).toMatchObject({
+    expect(await cert('eval', run, '--attack-restarts', '0', '--trust')).toMatchObject({
       status: 1,
       err: `error: The run needs the plug-in "flat". There is no ${file()}.\nSay where it is: --plugin MODULE.`,
     });
@@ -374,7 +418,7 @@ describe('--plugin', () => {
 
   it('of another version does not go on with a run', async () => {
     await manifest('2.0.0');
-    expect(await cert('train', '--resume', run)).toMatchObject({
+    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({
       status: 1,
       err: expect.stringContaining('The run began with version 1.0.0 of the plug-in "flat", and this is 2.0.0.'),
     });
@@ -386,7 +430,7 @@ describe('--plugin', () => {
     const config = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
     const plugins = [{ ...config.plugins[0], module: join(place, 'plugin/other.mjs') }];
     await writeFile(runFiles(run).config, JSON.stringify({ ...config, plugins }));
-    expect(await cert('eval', run)).toMatchObject({
+    expect(await cert('eval', run, '--trust')).toMatchObject({
       status: 1,
       err: expect.stringContaining('other.mjs is now the plug-in "other".'),
     });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { reluStatesFigure } from '../plots/relu-states.js';
 import { formatReluEpochs, readReluEpochs } from '../show/relu-report.js';
 import type { Terminal } from '../terminal.js';
-import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
+import { addRunPluginOptions, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
 
 /** Adds `cert diagnose relu`. */
@@ -14,11 +14,11 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
     .argument('<run>', 'folder of a run')
     .option('--out <folder>', 'folder for relu.json and relu.svg (default: that of the run)')
     .option('--json', 'print one line of JSON instead of a table (default: a table)');
-  addPluginOption(command, 'those of the run').action(
-    async (run: string, { out = run, json, plugin }: PluginOption & { out?: string; json?: boolean }) => {
+  addRunPluginOptions(command).action(
+    async (run: string, { out = run, json, plugin, trust }: PluginOption & { out?: string; json?: boolean }) => {
       const { preset, method, model, seed } = await readRunConfig(
         run,
-        await catalogOf({ plugin }, await readRunPlugins(run)),
+        await catalogOf({ plugin, trust }, { folder: run, plugins: await readRunPlugins(run) }),
       );
       const epochs = await readReluEpochs(run);
       const title = `ReLU neurons by their bounds: ${preset} (${method})`;

@@ -24,7 +24,7 @@ import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { openDeviceFor } from './open-device.js';
 import { addFields, type RawOptions, readFields } from './options.js';
-import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
+import { addRunPluginOptions, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
 
 /** Settings of the run that an evaluation may change. */
 const OF_THE_RUN = [
@@ -57,13 +57,13 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
     .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
     .option('--anew', 'throw away what that file holds (default: go on with it)')
     .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
-  addPluginOption(command, 'those of the run');
+  addRunPluginOptions(command);
   addFields(command, OF_THE_RUN, 'unless the run says otherwise').action(
     async (
       path: string,
-      { json, plugin, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
+      { json, plugin, trust, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
     ) => {
-      const catalog = await catalogOf({ plugin }, await recordedPlugins(path));
+      const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const methods = readMethods(raw.methods, catalog);
       const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts'], catalog);
       if (raw.out !== undefined) checkOut(raw.out);
@@ -139,9 +139,10 @@ function checkOut(file: string): void {
 const runOfFile = (path: string) => dirname(dirname(path));
 
 /** The plug-ins of the run that a path stands for; none where it stands for none. */
-async function recordedPlugins(path: string) {
+async function recordedPlugins(path: string): Promise<RecordedPlugins> {
   const info = await stat(path).catch(() => undefined);
-  return readRunPlugins(info?.isFile() ? runOfFile(path) : path);
+  const folder = info?.isFile() ? runOfFile(path) : path;
+  return { folder, plugins: await readRunPlugins(folder) };
 }
 
 /** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */

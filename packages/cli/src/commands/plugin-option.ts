@@ -2,36 +2,64 @@ import { CertError } from '@cert/core';
 import { type Catalog, type LoadedPlugin, loadPlugin, type PluginRecord, withLoaded } from '@cert/trainer/pipeline';
 import { type Command, Option } from 'commander';
 
-/** What commander collects for `--plugin`. */
+/** What commander collects for `--plugin` and `--trust`. */
 export interface PluginOption {
   readonly plugin?: readonly string[] | undefined;
+  readonly trust?: boolean | undefined;
 }
 
 /** Adds `--plugin`, which may be given several times. */
-export function addPluginOption(command: Command, usual = 'none'): Command {
-  const help = 'module that adds to what names stand for: a package, or a path that begins with a dot; may be repeated';
-  const option = new Option('--plugin <module>', `${help} (default: ${usual})`);
+export function addPluginOption(command: Command): Command {
+  const option = new Option('--plugin <module>', 'load a plug-in (package name or ./path); repeatable (default: none)');
   return command.addOption(
     option.argParser((module: string, before: readonly string[] | undefined) => [...(before ?? []), module]),
   );
 }
 
+/** Adds `--plugin` and `--trust` to a command that reads a run. */
+export const addRunPluginOptions = (command: Command): Command =>
+  addPluginOption(command).option(
+    '--trust',
+    'load the plug-ins that the config.json of the run names: runs their code (default: only those given by --plugin)',
+  );
+
+/** The plug-ins that a run names. */
+export interface RecordedPlugins {
+  /** The folder of the run; relative modules are looked for from there. */
+  readonly folder: string;
+  readonly plugins: readonly PluginRecord[];
+}
+
 /**
  * What is built in, with the plug-ins that were given and those of a run. A given one stands in for the one of the run that has its name,
- * which may have moved.
+ * which may have moved. A folder that came from elsewhere runs no code: those that the run alone names are loaded only with `--trust`.
  *
- * @throws CertError `missing-package`, `bad-argument` of `loadPlugin` and `withPlugins`
+ * @throws CertError `missing-package`, `bad-argument` of `loadPlugin` and `withPlugins`; `bad-argument` for a plug-in of the run that was
+ * not given and is not trusted
  */
-export async function catalogOf({ plugin = [] }: PluginOption, ofRun: readonly PluginRecord[] = []): Promise<Catalog> {
+export async function catalogOf({ plugin = [], trust = false }: PluginOption, run?: RecordedPlugins): Promise<Catalog> {
   const loaded: LoadedPlugin[] = [];
   for (const module of new Set(plugin)) loaded.push(await loadPlugin(module));
   const given = loaded.map((one) => one.plugin.name);
-  for (const record of ofRun) if (!given.includes(record.name)) loaded.push(await loadAgain(record));
+  for (const record of run?.plugins ?? []) {
+    if (given.includes(record.name)) continue;
+    if (!trust) throw untrusted(record);
+    loaded.push(await loadAgain(record, run!.folder));
+  }
   return withLoaded(loaded);
 }
 
+const untrusted = ({ name, module }: PluginRecord) =>
+  new CertError(
+    'bad-argument',
+    `The run names the plug-in "${name}"${module === null ? '' : ` (${module})`}, which is not loaded unasked: it would run code.`,
+    module === null
+      ? 'Say where it is: --plugin MODULE.'
+      : 'Give --plugin MODULE, or --trust when you trust the folder.',
+  );
+
 /** A plug-in that a run was begun with. */
-async function loadAgain({ name, module }: PluginRecord): Promise<LoadedPlugin> {
+async function loadAgain({ name, module }: PluginRecord, folder: string): Promise<LoadedPlugin> {
   const fail = (problem: string) =>
     new CertError(
       'bad-argument',
@@ -39,7 +67,8 @@ async function loadAgain({ name, module }: PluginRecord): Promise<LoadedPlugin> 
       'Say where it is: --plugin MODULE.',
     );
   if (module === null) throw fail('It was passed in as a value.');
-  const loaded = await loadPlugin(module).catch((error: unknown) => {
+  const from = module.startsWith('.') ? folder : undefined;
+  const loaded = await loadPlugin(module, from).catch((error: unknown) => {
     throw error instanceof CertError && error.code === 'missing-package' ? fail(error.problem) : error;
   });
   if (loaded.plugin.name === name) return loaded;

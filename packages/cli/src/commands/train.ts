@@ -19,7 +19,7 @@ import { progressReporter } from '../show/progress.js';
 import { resultTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
-import { addPluginOption, catalogOf, checkVersions, type PluginOption } from './plugin-option.js';
+import { addRunPluginOptions, catalogOf, checkVersions, type PluginOption } from './plugin-option.js';
 import { addShortcuts, readShortcuts } from './shortcuts.js';
 
 /** Exit status of a run that was stopped by Ctrl-C, as shells count. */
@@ -40,14 +40,14 @@ export function addTrain(
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
     .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)')
     .option('--print-config', 'print the config.json that the run would have, and do nothing else (default: train)');
-  addPluginOption(command, 'none; those of the run with --resume');
+  addRunPluginOptions(command);
   addShortcuts(command);
-  addFields(command, FIELD_NAMES).action(async ({ plugin, printConfig = false, ...raw }: Given) => {
+  addFields(command, FIELD_NAMES).action(async ({ plugin, trust, printConfig = false, ...raw }: Given) => {
     if (printConfig) return terminal.out(JSON.stringify(await chosenConfig(raw, { plugin }), null, 2));
     const onEvent = progressReporter(terminal);
     const summary = await (raw.resume === undefined
       ? startNew(raw, { plugin }, { onEvent, signal })
-      : resume(raw, raw.resume, { plugin }, { onEvent, signal }));
+      : resume(raw, raw.resume, { plugin, trust }, { onEvent, signal }));
     if (summary === null) return done(STOPPED);
     terminal.out(`\n${resultTable([summary.result])}\n\nEverything is in ${summary.folder}`);
   });
@@ -83,7 +83,7 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
     throw conflict('--out and --resume were both given.', 'A run goes on in its own folder: leave out --out.');
   }
   const began = await readRunPlugins(folder);
-  const catalog = await catalogOf(plugins, began);
+  const catalog = await catalogOf(plugins, { folder, plugins: began });
   checkVersions(began, catalog);
   const fields = { ...readFields(raw, FIELD_NAMES, catalog), ...readShortcuts(raw) };
   const change = (config: RunConfig): RunConfig => {

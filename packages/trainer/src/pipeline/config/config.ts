@@ -140,13 +140,16 @@ const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted
   },
 });
 
+/** A value as a name; what is no text as JSON, which is the name of nothing. */
+const asName = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined'));
+
 /** A field whose value is a name in a table. */
 const named = (flag: string, help: string, kind: string, table: Table<unknown>): Field<string> => ({
   flag,
   help: `${help}: ${Object.keys(table).join(', ')}`,
   parse: (text) => text,
   check(value) {
-    choose(kind, String(value), table);
+    choose(kind, asName(value), table);
   },
 });
 
@@ -160,7 +163,7 @@ const listed = (
   ...named(flag, help, kind, standardCatalog[part]),
   check(value, catalog) {
     const table: Table<unknown> = catalog[part];
-    choose(kind, String(value), table);
+    choose(kind, asName(value), table);
   },
 });
 
@@ -341,16 +344,10 @@ export function checkConfig(
   source = 'the configuration',
   catalog: Catalog = standardCatalog,
 ): RunConfig {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
-  }
-  const known: readonly string[] = ['preset', 'method', 'plugins', ...FIELD_NAMES];
-  for (const name of Object.keys(config)) {
-    if (!known.includes(name)) throw unknownName(`field in ${source}`, name, known);
-  }
+  checkForm(config, source);
   const whole: object = { plugins: [], ...BEFORE, ...config };
   const values = whole as RunConfig;
-  for (const name of known) {
+  for (const name of KNOWN) {
     if (Object.hasOwn(values, name)) continue;
     throw new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
   }
@@ -367,16 +364,47 @@ export function checkConfig(
   return values;
 }
 
-/** @throws CertError `bad-argument` for a list that is none, or a plug-in that is not in the catalog */
-function checkPlugins(plugins: unknown, source: string, catalog: Catalog): void {
-  const isRecord = (item: Partial<PluginRecord> | null) => typeof item?.name === 'string';
-  if (!Array.isArray(plugins) || !plugins.every(isRecord)) {
+const KNOWN: readonly string[] = ['preset', 'method', 'plugins', ...FIELD_NAMES];
+
+/**
+ * Checks what can be checked of a configuration before the plug-ins that it names are loaded: it is an object without unknown fields,
+ * `preset` and `method` are names, `plugins` is a list of records.
+ *
+ * @throws CertError `bad-argument` naming the field
+ */
+export function checkForm(config: unknown, source: string): asserts config is { readonly [field: string]: unknown } {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
+  }
+  const fields: { readonly [field: string]: unknown } = { ...config };
+  for (const name of Object.keys(fields)) {
+    if (!KNOWN.includes(name)) throw unknownName(`field in ${source}`, name, KNOWN);
+  }
+  for (const name of ['preset', 'method']) {
+    if (fields[name] === undefined || typeof fields[name] === 'string') continue;
     throw new CertError(
       'bad-argument',
-      `${source} has plugins ${JSON.stringify(plugins)}.`,
-      'Use the plugins of the config.json of a run.',
+      `${source} has the ${name} ${JSON.stringify(fields[name])}.`,
+      `Give the name of a ${name}.`,
     );
   }
+  const { plugins = [] } = fields;
+  if (Array.isArray(plugins) && plugins.every(isPluginRecord)) return;
+  throw new CertError(
+    'bad-argument',
+    `${source} has plugins ${JSON.stringify(plugins)}.`,
+    'Use the plugins of the config.json of a run: a list of { name, module, version }.',
+  );
+}
+
+function isPluginRecord(item: unknown): item is PluginRecord {
+  const { name, module, version } = (item ?? {}) as Partial<PluginRecord>;
+  const textOrNull = (value: unknown) => value === null || typeof value === 'string';
+  return typeof name === 'string' && textOrNull(module) && textOrNull(version);
+}
+
+/** @throws CertError `bad-argument` for a plug-in that is not in the catalog */
+function checkPlugins(plugins: readonly PluginRecord[], source: string, catalog: Catalog): void {
   const missing = plugins.find(({ name }) => !catalog.plugins.some((plugin) => plugin.name === name));
   if (missing === undefined) return;
   throw new CertError(

@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
 import type { Best } from './best.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import { checkConfig, type PluginRecord, type RunConfig } from '../config/config.js';
+import { checkConfig, checkForm, type PluginRecord, type RunConfig } from '../config/config.js';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import { makeFolder } from './free-folder.js';
@@ -69,11 +70,18 @@ export async function readRunConfig(folder: string, catalog: Catalog = standardC
   return checkConfig(await readJson(folder), runFiles(folder).config, catalog);
 }
 
-/** The plug-ins of a run, read before its configuration can be checked: none where there is no run, or it lists none. */
+/**
+ * The plug-ins that the configuration of a run names, which is checked as far as it can be without them. Loads none of them.
+ *
+ * @returns none where there is no run, or it lists none
+ * @throws CertError `bad-file` when the configuration is not JSON, `bad-argument` when it has not the form of one
+ */
 export async function readRunPlugins(folder: string): Promise<readonly PluginRecord[]> {
-  const config = await readJson(folder).catch(() => null);
-  const { plugins } = (config ?? {}) as Partial<RunConfig>;
-  return Array.isArray(plugins) ? plugins : [];
+  const { config } = runFiles(folder);
+  if (!existsSync(config)) return [];
+  const content = await readJson(folder);
+  checkForm(content, config);
+  return (content.plugins ?? []) as readonly PluginRecord[];
 }
 
 async function readJson(folder: string): Promise<unknown> {
