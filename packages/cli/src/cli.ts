@@ -9,4 +9,6 @@ tf.enableProdMode();
 const controller = new AbortController();
 // The first Ctrl-C lets the step finish and a checkpoint be written; the second one kills.
 process.once('SIGINT', () => controller.abort());
-process.exitCode = await main(process.argv.slice(2), processTerminal(), controller.signal);
+const status = await main(process.argv.slice(2), processTerminal(), controller.signal);
+// A failed write has set it already.
+if (status !== 0) process.exitCode = status;

@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildParams, dense, initialStats, type Model, paramSpecs, sequential, tf } from '@cert/core';
 import { loadCheckpoint, saveCheckpoint, toHost } from '@cert/models';
@@ -434,6 +435,27 @@ describe('--plugin', () => {
       status: 1,
       err: expect.stringContaining('other.mjs is now the plug-in "other".'),
     });
+  });
+});
+
+describe('a run that another process works on', () => {
+  it('is refused, for training and for evaluation, and free when that process has ended', async () => {
+    const run = join(place, 'locked');
+    expect(await train(run)).toMatchObject({ status: 0 });
+    const lines = join(run, 'lines.jsonl');
+    const owner = (pid: number) => JSON.stringify({ pid, host: hostname(), id: '1' });
+    for (const lock of [join(run, 'run.lock'), `${lines}.lock`]) await writeFile(lock, owner(process.ppid));
+    const evaluate = ['eval', run, '--attack-restarts', '0', '--out', lines];
+    for (const args of [['train', '--resume', run], evaluate]) {
+      expect(await cert(...args)).toMatchObject({
+        status: 1,
+        err: expect.stringContaining(`is used by process ${process.ppid} on ${hostname()}.`),
+      });
+    }
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    for (const lock of [join(run, 'run.lock'), `${lines}.lock`]) await writeFile(lock, owner(pid));
+    for (const args of [['train', '--resume', run], evaluate]) expect(await cert(...args)).toMatchObject({ status: 0 });
+    expect((await readdir(run)).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 });
 

@@ -8,9 +8,26 @@ export interface Terminal {
   readonly screen: NodeJS.WritableStream | null;
 }
 
-/** The terminal of this process. */
-export const processTerminal = (): Terminal => ({
-  out: (line) => void process.stdout.write(`${line}\n`),
-  err: (line) => void process.stderr.write(`${line}\n`),
-  screen: process.stdout.isTTY ? process.stdout : null,
-});
+/**
+ * The terminal of this process. When whoever reads the output goes away (`| head -1`), the rest is dropped and the work goes on; when it
+ * cannot be written for another reason (a full disk), one message says so and the exit status becomes 1.
+ */
+export function processTerminal(): Terminal {
+  let failed = false;
+  const onError = (error: NodeJS.ErrnoException) => {
+    const first = !failed;
+    failed = true;
+    if (error.code === 'EPIPE' || !first) return;
+    process.exitCode = 1;
+    process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onError);
+  const write = (stream: NodeJS.WriteStream) => (line: string) => {
+    if (stream.writable && !(failed && stream === process.stdout)) stream.write(`${line}\n`);
+  };
+  return {
+    out: write(process.stdout),
+    err: write(process.stderr),
+    screen: process.stdout.isTTY ? process.stdout : null,
+  };
+}

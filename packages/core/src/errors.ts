@@ -24,6 +24,8 @@ export type CertErrorCode =
   | 'no-network'
   /** An output folder that already holds a run. */
   | 'run-exists'
+  /** A run or a file that another process works on. */
+  | 'in-use'
   /** A loss or bound that is NaN or infinite. */
   | 'not-finite'
   /** A conformance suite caught a method that is not sound. */

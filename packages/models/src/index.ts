@@ -16,6 +16,7 @@ export {
   toTensors,
   unflattenHost,
 } from './host.js';
+export { isAlive, lockFile } from './lock-file.js';
 export { type MlpOptions, mlp } from './mlp.js';
 export type { BatchNormPlaces, ClassifierOptions, Normalization } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';

@@ -1,17 +1,27 @@
 import { CertError } from '@cert/core';
+import { isAlive } from './lock-file.js';
+
+/** What a temporary file has behind the name of the file that was written. */
+const ORPHAN = /^\.(\d+)\.tmp$/;
 
 /**
  * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
  * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist. Needs Node.
- * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`.
+ * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`; the next write removes it.
  *
  * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   // Imported here so that the rest of the package can be bundled for browsers.
-  const { open, rename, rm } = await import('node:fs/promises');
-  const { dirname } = await import('node:path');
+  const { open, readdir, rename, rm } = await import('node:fs/promises');
+  const { basename, dirname, join } = await import('node:path');
   const temporary = `${path}.${process.pid}.tmp`;
+  const left = await readdir(dirname(path)).catch((): string[] => []);
+  for (const name of left) {
+    const pid = ORPHAN.exec(name.startsWith(`${basename(path)}.`) ? name.slice(basename(path).length) : '')?.[1];
+    if (pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(dirname(path), name), { force: true }).catch(() => {});
+  }
   try {
     const file = await open(temporary, 'w');
     try {

@@ -17,7 +17,7 @@ import {
   resolveConfig,
   runFiles,
 } from '@cert/trainer/pipeline';
-import { evaluateImages, summaryFileOf } from '@cert/verify/node';
+import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
@@ -174,12 +174,6 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
   });
 }
 
-interface Progress {
-  readonly images: number;
-  readonly of: number;
-  readonly before: number;
-}
-
 /** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
 function progress(terminal: Terminal) {
   const report = progressReporter(terminal);
@@ -187,9 +181,10 @@ function progress(terminal: Terminal) {
   let told = 0;
   return {
     tell(state: Progress) {
-      const { images, of, before } = state;
-      if (images > before) report({ type: 'evaluating', ...state });
+      const { images, of, before, damaged = 0 } = state;
+      if (images > before) report({ type: 'evaluating', images, of, before });
       else if (before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
+      if (damaged > 0) terminal.err(`Damaged lines dropped: ${damaged}. Their images are evaluated again.`);
       if (terminal.screen === null && images > before && tenths(state) > told)
         terminal.out(`${images} of ${of} images`);
       told = tenths(state);

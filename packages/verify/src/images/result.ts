@@ -45,3 +45,32 @@ export const isNotFinite = (image: ImageEvidence, method: string): boolean => im
 /** The first of the methods, in this order, that verified an image; null when none did. */
 export const firstVerifier = (image: ImageEvidence, methods: readonly string[]): string | null =>
   methods.find((method) => isVerifiedBy(image, method)) ?? null;
+
+const isFiniteOrNull = (value: unknown): value is number | null =>
+  value === null || (typeof value === 'number' && Number.isFinite(value));
+
+const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isAttack(value: unknown): value is AttackResult | null {
+  if (value === null) return true;
+  const { found, margin } = (value ?? {}) as Partial<AttackResult>;
+  if (typeof found !== 'boolean' || !isFiniteOrNull(margin)) return false;
+  return found ? !(margin !== null && margin > 0) : margin !== null && margin > 0;
+}
+
+/**
+ * Whether a value, such as a line of a file, is a result that {@link certify} can have given: every part has its type, and the parts agree
+ * with each other and with the conclusion.
+ *
+ * @param methods those that were run, in their order
+ */
+export function isImageResult(value: unknown, methods: readonly string[]): value is ImageResult {
+  const { index, label, prediction, margin, lower, attack, verifiedBy } = (value ?? {}) as Partial<ImageResult>;
+  if (!isIndex(index) || !isIndex(label) || !isFiniteOrNull(margin) || !isAttack(attack)) return false;
+  if (prediction !== null && !isIndex(prediction)) return false;
+  if (prediction === null && margin !== null) return false;
+  if (margin !== null && margin > 0 && prediction !== label) return false;
+  if (typeof lower !== 'object' || lower === null || Array.isArray(lower)) return false;
+  if (!Object.entries(lower).every(([name, bound]) => methods.includes(name) && isFiniteOrNull(bound))) return false;
+  return verifiedBy === firstVerifier({ index, label, prediction, margin, lower, attack }, methods);
+}

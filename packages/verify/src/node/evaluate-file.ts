@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { RuleTable } from '@cert/bounds';
 import type { DataRange, Model, Tensor } from '@cert/core';
 import { batches, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
-import { type HostParams, writeFileAtomic } from '@cert/models';
+import { type HostParams, lockFile, writeFileAtomic } from '@cert/models';
 import { type CertifyMethod, certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { Certifier } from '../verifier.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
+import { appendResult, type EvaluationSettings, makeFolder, openEvaluationFile } from './file.js';
 
 /** What {@link evaluateImages} takes. */
 export interface EvaluateImagesOptions {
@@ -36,9 +37,21 @@ export interface EvaluateImagesOptions {
   /** Throw away what the file holds; default false. */
   readonly anew?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
-  readonly onProgress?: (progress: { readonly images: number; readonly of: number; readonly before: number }) => void;
+  readonly onProgress?: (progress: EvaluationProgress) => void;
   /** When it is aborted, the computation under way is finished and the evaluation rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** How far an evaluation is. */
+export interface EvaluationProgress {
+  /** Images that have a line. */
+  readonly images: number;
+  /** All of them. */
+  readonly of: number;
+  /** Images that had a line in the beginning. */
+  readonly before: number;
+  /** Lines of the file that were damaged, told once in the beginning; their images are evaluated again. */
+  readonly damaged?: number;
 }
 
 /** The JSON file beside the lines. */
@@ -58,17 +71,30 @@ export interface EvaluationSummary extends EvaluationCounts {
 /**
  * Evaluates single images, a line each, and adds them up. Can be stopped at any moment: what has a line is done.
  *
- * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `bad-file` when it cannot be read or
- * written or holds a line that is no result of these images, and those of {@link certify}
+ * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `in-use` when
+ * another process works on it, `bad-file` when it cannot be read or written or holds a line of an image with another label, and those of
+ * {@link certify}
  */
 export async function evaluateImages(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
+  const { file } = options;
+  await makeFolder(dirname(file));
+  const unlock = await lockFile(`${file}.lock`, `The evaluation ${file}`);
+  try {
+    return await evaluateLocked(options);
+  } finally {
+    await unlock();
+  }
+}
+
+async function evaluateLocked(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
   const { device, model, split, settings, certifiers, file, anew, onProgress, signal } = options;
   const started = performance.now();
-  const results = [...(await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) }))];
+  const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) });
+  const results = [...opened.results];
   const summaryFile = summaryFileOf(file);
   await rm(summaryFile, { force: true });
   const [before, of] = [results.length, split.count];
-  onProgress?.({ images: before, of, before });
+  onProgress?.({ images: before, of, before, damaged: opened.damaged });
   const network = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
   const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
   try {

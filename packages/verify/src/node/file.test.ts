@@ -22,11 +22,11 @@ const settings: EvaluationSettings = {
 };
 const labels = [5, 6, 7, 8];
 const image = (index: number): ImageResult => ({
-  ...{ index, label: labels[index]!, prediction: 3, margin: 0.25, lower: { ibp: null } },
+  ...{ index, label: labels[index]!, prediction: labels[index]!, margin: 0.25, lower: { ibp: null } },
   ...{ verifiedBy: null, attack: { found: true, margin: null } },
 });
-const open = (changes: Partial<EvaluationSettings> = {}, options = {}) =>
-  openEvaluationFile(file, { ...settings, ...changes }, { labels, ...options });
+const open = async (changes: Partial<EvaluationSettings> = {}, options = {}) =>
+  (await openEvaluationFile(file, { ...settings, ...changes }, { labels, ...options })).results;
 
 async function written(...indices: number[]): Promise<string> {
   await open();
@@ -61,7 +61,9 @@ describe('openEvaluationFile', () => {
 
   it('leaves out images beyond the limit, and keeps their lines', async () => {
     const text = await written(0, 3);
-    expect(await openEvaluationFile(file, settings, { labels: labels.slice(0, 2) })).toEqual([image(0)]);
+    expect(await openEvaluationFile(file, settings, { labels: labels.slice(0, 2) })).toEqual({
+      ...{ results: [image(0)], damaged: 0 },
+    });
     expect(await readFile(file, 'utf8')).toBe(text);
   });
 
@@ -83,14 +85,33 @@ describe('openEvaluationFile', () => {
     expect(await open(changes)).toEqual([]);
   });
 
-  it('names a line that is of no use', async () => {
-    await written(0);
-    await appendFile(file, '{"index":\n');
-    await appendResult(file, image(1));
-    await expect(open()).rejects.toMatchObject({
-      code: 'bad-file',
-      problem: `${file}: line 3 is of no use: it is no result of an image.`,
-    });
+  const proved: ImageResult = {
+    ...{ index: 1, label: 6, prediction: 6, margin: 0.25, lower: { ibp: 0.125 } },
+    ...{ verifiedBy: 'ibp', attack: null },
+  };
+  it.each([
+    ['cut short in the middle of the file', '{"index":'],
+    ['a text as a bound', JSON.stringify({ ...proved, lower: { ibp: '5' } })],
+    ['a truth value as a bound', JSON.stringify({ ...proved, lower: { ibp: true } })],
+    ['an infinite bound', JSON.stringify(proved).replace('0.125', '1e999')],
+    ['a bound of 0 as a proof', JSON.stringify({ ...proved, lower: { ibp: 0 } })],
+    ['a method that was not run', JSON.stringify({ ...proved, lower: { magic: 1 }, verifiedBy: 'magic' })],
+    ['another prediction than the label', JSON.stringify({ ...proved, prediction: 7 })],
+    ['no prediction, and a margin', JSON.stringify({ ...proved, prediction: null })],
+    ['a conclusion without evidence', JSON.stringify({ ...proved, lower: {} })],
+    ['evidence without the conclusion', JSON.stringify({ ...proved, verifiedBy: null })],
+    [
+      'an attack that found nothing at a negative margin',
+      JSON.stringify({ ...proved, attack: { found: false, margin: -1 } }),
+    ],
+    ['an index that is a text', JSON.stringify({ ...proved, index: '1' })],
+  ])('counts a damaged line, drops it and has its image evaluated again: %s', async (_, line) => {
+    const text = await written(0);
+    await appendFile(file, `${line}\n`);
+    expect(await openEvaluationFile(file, settings, { labels })).toEqual({ results: [image(0)], damaged: 1 });
+    expect(await readFile(file, 'utf8')).toBe(text);
+    await appendResult(file, proved);
+    expect(await openEvaluationFile(file, settings, { labels })).toEqual({ results: [image(0), proved], damaged: 0 });
   });
 
   it('notices that the images are others', async () => {

@@ -2,7 +2,7 @@ import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CertError } from '@cert/core';
 import { writeFileAtomic } from '@cert/models';
-import type { ImageResult } from '../images/result.js';
+import { type ImageResult, isImageResult } from '../images/result.js';
 
 /** What decides what the lines of an evaluation say: its first line. Plain data. */
 export interface EvaluationSettings {
@@ -23,42 +23,55 @@ export interface EvaluationSettings {
 /** The version of the layout of the file; stored in its first line. */
 const FORMAT = 'cert-evaluation-1';
 
+/** What {@link openEvaluationFile} found. */
+export interface OpenedEvaluation {
+  /** The images that are there, in the order of their indices. */
+  readonly results: readonly ImageResult[];
+  /** Lines that were no result: dropped from the file. Their images are evaluated again. */
+  readonly damaged: number;
+}
+
 /**
  * Opens the JSONL file of an evaluation, new or to go on with: a first line with the settings, then a line per image in the order
- * in which they were settled. A last line that was cut short when the process died is dropped.
+ * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other, is dropped. So is a last
+ * line that was cut short when the process died, without being counted.
  *
  * @param labels those of the test images, by index
  * @param anew throw away what the file holds
- * @returns the images that are there, in the order of their indices
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
- * `bad-file` naming the line that is no result of these images, or when the file cannot be read or written
+ * `bad-file` naming a line of an image with another label, or when the file cannot be read or written
  */
 export async function openEvaluationFile(
   path: string,
   settings: EvaluationSettings,
   { labels, anew = false }: { readonly labels: ArrayLike<number>; readonly anew?: boolean },
-): Promise<readonly ImageResult[]> {
+): Promise<OpenedEvaluation> {
   const text = anew ? '' : await readExisting(path);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   if (whole === '') {
     await makeFolder(dirname(path));
     await writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, ...settings })}\n`);
-    return [];
+    return { results: [], damaged: 0 };
   }
-  const [header, ...lines] = whole.slice(0, -1).split('\n');
-  checkSettings(path, parseLine(header!), settings);
+  const [header = '', ...lines] = whole.slice(0, -1).split('\n');
+  checkSettings(path, parseLine(header), settings);
   const results = new Map<number, ImageResult>();
+  const kept: string[] = [];
   lines.forEach((line, i) => {
     const result = parseLine(line);
-    if (!isResult(result)) throw badLine(path, i + 2, 'it is no result of an image');
+    if (!isImageResult(result, settings.methods)) return;
     const { index, label } = result;
     if (index < labels.length && labels[index] !== label) {
       throw badLine(path, i + 2, `it gives image ${index} the label ${label}, and the dataset ${labels[index]}`);
     }
     results.set(index, result);
+    kept.push(line);
   });
-  if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
-  return [...results.values()].filter(({ index }) => index < labels.length).sort((a, b) => a.index - b.index);
+  const damaged = lines.length - kept.length;
+  if (damaged > 0) await writeFileAtomic(path, [header, ...kept, ''].join('\n'));
+  else if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
+  const inside = [...results.values()].filter(({ index }) => index < labels.length);
+  return { results: inside.sort((x, y) => x.index - y.index), damaged };
 }
 
 /** Adds the line of an image. */
@@ -77,7 +90,8 @@ async function readExisting(path: string): Promise<string> {
   }
 }
 
-async function makeFolder(folder: string): Promise<void> {
+/** Makes the folder of a file. @throws CertError `bad-file` when it cannot be made */
+export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (cause) {
@@ -124,19 +138,6 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
       'Throw away what it holds with --anew, choose another file with --out, or give the settings that it was begun with.',
     );
   }
-}
-
-function isResult(line: unknown): line is ImageResult {
-  const { index, label, margin, lower, attack } = (line ?? {}) as Partial<ImageResult>;
-  return (
-    Number.isSafeInteger(index) &&
-    index! >= 0 &&
-    Number.isSafeInteger(label) &&
-    (margin === null || typeof margin === 'number') &&
-    typeof lower === 'object' &&
-    lower !== null &&
-    (attack === null || typeof attack?.found === 'boolean')
-  );
 }
 
 const badLine = (path: string, line: number, what: string) =>

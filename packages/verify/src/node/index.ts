@@ -1,2 +1,8 @@
-export { type EvaluateImagesOptions, type EvaluationSummary, evaluateImages, summaryFileOf } from './evaluate-file.js';
+export {
+  type EvaluateImagesOptions,
+  type EvaluationProgress,
+  type EvaluationSummary,
+  evaluateImages,
+  summaryFileOf,
+} from './evaluate-file.js';
 export type { EvaluationSettings } from './file.js';

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
-import { toHost, writeFileAtomic } from '@cert/models';
+import { lockFile, toHost, writeFileAtomic } from '@cert/models';
 import { isBetter } from './best.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { type ChosenDevice, chooseDevice } from './choose-device.js';
@@ -56,16 +57,19 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
   const { catalog = standardCatalog } = options;
   const dataset = await loadData(config, decoding(options), catalog);
   const chosen = await chooseDevice(config.device);
+  let unlock: (() => Promise<void>) | undefined;
   try {
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
     const settled = { ...config, device: chosen.device.name };
     const experiment = buildExperiment(settled, dataset, catalog);
     await createRunFolder(options.folder, settled);
+    unlock = await lockRun(options.folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
     const state = await startState(settled, experiment, catalog);
     await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress);
     return await continueRun({ config: settled, experiment, chosen, state, progress }, options);
   } finally {
+    await unlock?.();
     await chosen.device.dispose();
   }
 }
@@ -75,7 +79,7 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
  *
  * @param options `change`: a check of the configuration before anything else, and the settings that may differ from it
  * @returns the summary; `null` when it was stopped by the signal
- * @throws CertError `bad-file` when there is no run or its checkpoint is corrupt, and those of {@link startRun}
+ * @throws CertError `bad-file` when there is no run or its checkpoint is corrupt, `in-use` when another process works on it, and those of {@link startRun}
  */
 export async function resumeRun(
   options: RunOptions & { readonly change?: (config: RunConfig) => RunConfig },
@@ -83,16 +87,24 @@ export async function resumeRun(
   const { folder, catalog = standardCatalog, change = (config) => config } = options;
   const config = change(await readRunConfig(folder, catalog));
   const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
-  const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model);
-  const chosen = await chooseDevice(config.device);
+  const unlock = await lockRun(folder);
   try {
-    await cutMetrics(folder, progress.position.step);
-    await rm(runFiles(folder).summary, { force: true });
-    return await continueRun({ config, experiment, chosen, state, progress }, options);
+    const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model);
+    const chosen = await chooseDevice(config.device);
+    try {
+      await cutMetrics(folder, progress.position.step);
+      await rm(runFiles(folder).summary, { force: true });
+      return await continueRun({ config, experiment, chosen, state, progress }, options);
+    } finally {
+      await chosen.device.dispose();
+    }
   } finally {
-    await chosen.device.dispose();
+    await unlock();
   }
 }
+
+/** One process at a time works on a run. @throws CertError `in-use` */
+const lockRun = (folder: string) => lockFile(join(folder, 'run.lock'), `The run ${folder}`);
 
 /** Says that images are decoded. */
 const decoding =
