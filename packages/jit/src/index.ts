@@ -23,6 +23,7 @@ export {
   putScalars,
   putTree,
 } from './put.js';
+export { telemetry } from './telemetry.js';
 export { type TfjsNodeOptions, tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
 export { turn } from './turn.js';
 export { type WebgpuOptions, webgpuDevice } from './webgpu.js';

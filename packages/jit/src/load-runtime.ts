@@ -1,11 +1,12 @@
 import { CertError } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
+import { disableTelemetry } from './telemetry.js';
 
 const isRuntime = (module: unknown): module is typeof Ort =>
   typeof module === 'object' && module !== null && 'InferenceSession' in module && 'Tensor' in module;
 
 /**
- * ONNX Runtime for a device.
+ * ONNX Runtime for a device, with its telemetry switched off (see {@link disableTelemetry}).
  *
  * @param load default `import('onnxruntime-node')`. What it gives has no type here, as the package and so its types may be missing
  * @throws CertError `missing-package`, also when what is loaded is something else
@@ -14,6 +15,7 @@ export async function loadRuntime(
   device: string,
   load: () => Promise<unknown> = () => import('onnxruntime-node'),
 ): Promise<typeof Ort> {
+  await disableTelemetry();
   try {
     const loaded = await load();
     if (!isRuntime(loaded)) throw new Error('It has no InferenceSession and Tensor.');

@@ -47,7 +47,7 @@ it('doctor lists every device with its state and cure', async () => {
     entry('slow', { warning: 'It is slow.' }),
     entry('good', {}),
   ]);
-  expect(table.split('\n').slice(2)).toEqual([
+  expect(table.split('\n').slice(3)).toEqual([
     'device absent  missing   It is not installed. Install it.',
     'device slow    degraded  slow itself. It is slow.',
     'device good    there     good itself',

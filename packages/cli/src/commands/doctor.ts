@@ -1,5 +1,5 @@
 import { CertError, tf } from '@cert/core';
-import { type DeviceEntry, devices } from '@cert/jit';
+import { type DeviceEntry, devices, telemetry } from '@cert/jit';
 import { chooseDevice } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';
@@ -26,6 +26,7 @@ export async function doctorTable(entries: readonly DeviceEntry[]): Promise<stri
   const rows = [
     ['cert', ownVersion(), ''],
     ['Node.js', process.version, `${process.platform} ${process.arch}`],
+    ['telemetry', telemetry(), 'of ONNX Runtime; ORT_DISABLE_TELEMETRY=0 in the environment leaves it on'],
   ];
   for (const entry of entries) rows.push([`device ${entry.name}`, ...(await probe(entry))]);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));

@@ -1,0 +1,37 @@
+import { CertError } from '@cert/core';
+
+/** What ONNX Runtime looks for in the environment of the process. */
+const SWITCH = 'ORT_DISABLE_TELEMETRY';
+
+/** Whether ONNX Runtime, loaded by this package, sends usage data: `on` only where the environment says so. */
+export const telemetry = (): 'off' | 'on' => (['0', 'false', ''].includes(process.env[SWITCH] ?? '1') ? 'on' : 'off');
+
+/**
+ * Switches off the telemetry of ONNX Runtime's official binaries, which is on by default and keeps a database and a device id under the home
+ * folder. They read the environment of the process when they load; there is no other switch. A value that the user has set stays.
+ *
+ * @throws CertError `missing-device` in a worker thread whose environment is a copy, which the library does not see
+ */
+export async function disableTelemetry(): Promise<void> {
+  if (process.env[SWITCH] !== undefined) return;
+  process.env[SWITCH] = '1';
+  const { isMainThread } = await import('node:worker_threads');
+  if (isMainThread || realEnvironment()[SWITCH] === '1') return;
+  delete process.env[SWITCH];
+  throw new CertError(
+    'missing-device',
+    'The telemetry of ONNX Runtime cannot be switched off from this worker thread: its environment is a copy.',
+    `Start the process with ${SWITCH}=1 (or 0 to leave it on), or make the worker with { env: SHARE_ENV } of node:worker_threads.`,
+  );
+}
+
+/** The environment of the process itself, which in a worker is not `process.env`. */
+function realEnvironment(): { readonly [name: string]: string | undefined } {
+  // Otherwise a report looks up names of network interfaces.
+  const settings: object & { excludeNetwork?: boolean } = process.report;
+  const before = settings.excludeNetwork;
+  settings.excludeNetwork = true;
+  const { environmentVariables }: { environmentVariables?: Record<string, string> } = process.report.getReport();
+  if (before !== undefined) settings.excludeNetwork = before;
+  return environmentVariables ?? {};
+}
