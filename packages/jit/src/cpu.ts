@@ -4,6 +4,7 @@ import type { Device } from './device.js';
 import { hostMemory } from './host-memory.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
 import { probeBlock } from './probe-block.js';
+import { probeRefusal } from './probe-refusal.js';
 
 /** Settings of the compiled CPU device. */
 export interface CpuOptions extends CompiledOptions {
@@ -22,14 +23,15 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime('cpu', options.load);
   // Not ONNX Runtime's own default, which ties each thread to a core: on a busy machine it then waits for that very core.
   const threads = options.threads ?? availableParallelism();
+  // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
+  const session = { executionProviders: ['cpu'], intraOpNumThreads: threads, enableMemPattern: false };
   return compiledDevice(
     {
       name: 'cpu',
       description: `${runtimeName(ort)}, CPU, ${threads} threads`,
       ort,
-      memory: hostMemory(ort),
-      // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
-      session: { executionProviders: ['cpu'], intraOpNumThreads: threads, enableMemPattern: false },
+      memory: hostMemory(ort, await probeRefusal(ort, { executionProviders: ['cpu'], intraOpNumThreads: 1 })),
+      session,
       target: { block: options.block === undefined ? await probeBlock(ort) : (options.block ?? undefined) },
     },
     options,

@@ -7,6 +7,7 @@ import { hostMemory } from './host-memory.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
 import { identityModel } from './onnx.js';
 import type { Dialect } from './onnx-emitter.js';
+import { probeRefusal } from './probe-refusal.js';
 
 /** Settings of the CUDA device. */
 export interface CudaOptions extends CompiledOptions {
@@ -55,7 +56,7 @@ export async function cudaDevice(options: CudaOptions = {}): Promise<Device> {
       name: 'cuda',
       description: `${runtimeName(ort)}, CUDA, ${precision}`,
       ort,
-      memory: hostMemory(ort),
+      memory: hostMemory(ort, await probeRefusal(ort, session)),
       session,
       dialect: CUDA,
     },

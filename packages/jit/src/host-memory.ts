@@ -62,22 +62,32 @@ function allocate(pool: Pool, shape: Shape, dtype: DType): HostArray {
       : new Uint8Array(buffer);
 }
 
-/**
- * ONNX Runtime 1.30 writes results into the arrays that it is given, and then its Node binding copies all of them once more, into
- * new arrays that nobody wants: for large nets a third of the time of a step. It converts outputs in order and stops at one that it
- * cannot convert, which {@link EMPTY} is.
- */
-const isOfEmpty = (error: unknown): boolean => error instanceof Error && error.message.includes('Non tensor type');
+/** A NaN that no computation gives: it stands in results until they are written. */
+const UNWRITTEN = 0x7fc0dead;
 
-/** Arrays in the memory of this process; what was disposed is used again for results of the same size. */
-export function hostMemory(ort: typeof Ort): Memory<HostMemoryArray> {
+/** The last number of an array of float32, as bits; of no other array. */
+const lastBits = ({ values }: HostMemoryArray): Uint32Array | undefined =>
+  values instanceof Float32Array && values.length > 0
+    ? new Uint32Array(values.buffer, values.byteOffset + values.byteLength - 4, 1)
+    : undefined;
+
+const mark = (array: HostMemoryArray): void => void lastBits(array)?.set([UNWRITTEN]);
+const isUnwritten = (array: HostMemoryArray): boolean => lastBits(array)?.[0] === UNWRITTEN;
+
+/**
+ * Arrays in the memory of this process; what was disposed is used again for results of the same size.
+ *
+ * @param refusal the message of the error that a run with the output {@link EMPTY} ends with although its results are complete, see
+ * `probeRefusal`; without one, models have no such output
+ */
+export function hostMemory(ort: typeof Ort, refusal?: string): Memory<HostMemoryArray> {
   const pool = new Pool();
   const tensor = ({ dtype, values, shape }: HostMemoryArray): Ort.Tensor =>
     new ort.Tensor(dtype as 'float32', values as Float32Array, shape);
 
   return {
     arrays: pool.arrays,
-    wantsEmpty: true,
+    wantsEmpty: refusal !== undefined,
     owns: (array): array is HostMemoryArray => array instanceof HostMemoryArray && pool.arrays.has(array),
     put(values, shape, dtype) {
       const copy = allocate(pool, shape, dtype);
@@ -91,9 +101,12 @@ export function hostMemory(ort: typeof Ort): Memory<HostMemoryArray> {
       );
       const fetches = Object.fromEntries(results.map((array, i) => [outputName(i), tensor(array)]));
       try {
-        await session.run(feeds, { [EMPTY]: null, ...fetches });
+        if (refusal !== undefined) results.forEach(mark);
+        await session.run(feeds, refusal === undefined ? fetches : { [EMPTY]: null, ...fetches });
       } catch (error) {
-        if (isOfEmpty(error)) return results;
+        const refused = refusal !== undefined && error instanceof Error && error.message === refusal;
+        // Another error may have the same words: then a result still has its mark.
+        if (refused && !results.some(isUnwritten)) return results;
         for (const array of results) array.dispose();
         throw error;
       }

@@ -159,6 +159,66 @@ describe('errors say what happened, where, and the cure', () => {
     }
   });
 
+  it.each<[string, (x: Tensor) => Tensor]>([
+    ['tf.randomNormal', (x) => tf.add(x, tf.randomNormal([1]))],
+    ['tf.randomUniform', (x) => tf.add(x, tf.randomUniform([1]))],
+    ['tf.truncatedNormal', (x) => tf.add(x, tf.truncatedNormal([1]))],
+    ['tf.dropout', (x) => tf.dropout(x, 0.5)],
+    ['tf.multinomial', (x) => tf.multinomial(tf.concat([x, x]) as Tensor1D, 1)],
+    ['Math.random', (x) => tf.mul(x, Math.random())],
+  ])('random numbers of %s, which would be the same in every call', async (_, f) => {
+    const { random } = Math;
+    const e = await error(() => device.jit(f)(device.put(Float32Array.of(1), [1])));
+    expect(e.code).toBe('bad-argument');
+    expect(e.problem).toMatch(/drew random numbers \(at .*jit\.test\.ts/);
+    expect(e.cure).toContain('pass them in as an argument');
+    expect(Math.random).toBe(random);
+  });
+
+  it('random numbers with a seed are those that they are eagerly', async () => {
+    const f = (x: Tensor) => tf.add(x, tf.randomUniform([2], 0, 1, 'float32', 7));
+    const x = device.put(Float32Array.of(1, 1), [2]);
+    const wanted = tf.tidy(() => f(tf.ones([2])).dataSync());
+    expect(await (await device.jit(f)(x)).data()).toEqual(wanted);
+  });
+
+  it('a tensor that was disposed, captured by the function or by its gradient', async () => {
+    const captured = tf.scalar(2);
+    captured.dispose();
+    const late = tf.customGrad((a) => {
+      const factor = tf.scalar(3);
+      const gradFunc = (dy: Tensor) => tf.mul(dy, factor);
+      const value = tf.neg(a as Tensor);
+      factor.dispose();
+      return { value, gradFunc };
+    });
+    for (const f of [(x: Tensor) => tf.mul(x, captured), (x: Tensor) => tf.grad((y: Tensor) => tf.sum(late(y)))(x)]) {
+      const e = await error(() => device.jit(f)(device.put(Float32Array.of(1), [1])));
+      expect([e.code, e.message]).toEqual(['bad-argument', expect.stringMatching(/disposed/)]);
+    }
+  });
+
+  it('an async function', async () => {
+    const f = async (x: Tensor) => tf.scalar((await x.data())[0]!);
+    const e = await error(() => device.jit(f as unknown as (x: Tensor) => Tensor)(device.put(Float32Array.of(1), [1])));
+    expect([e.code, e.problem]).toEqual(['bad-argument', 'The compiled function is async.']);
+  });
+
+  it('an op with an option that cannot be compiled', async () => {
+    const x = device.put(new Float32Array(4), [2, 2]);
+    const f = (a: Tensor) =>
+      tf.mirrorPad(
+        a,
+        [
+          [1, 1],
+          [1, 1],
+        ],
+        'symmetric',
+      );
+    const e = await error(() => device.jit(f)(x));
+    expect([e.code, e.problem]).toEqual(['unsupported-kernel', expect.stringContaining('tf.mirrorPad')]);
+  });
+
   it('a result that is no tensor', async () => {
     const f = device.jit((x: Tensor) => ({ x, n: 3 as unknown as Tensor }));
     expect((await error(() => f(device.put(Float32Array.of(1), [1])))).message).toContain('number at "n"');

@@ -68,7 +68,8 @@ describe('cuda', () => {
     expect(process.env.NVIDIA_TF32_OVERRIDE).toBeUndefined();
     expect((await cudaDevice({ load, nvidia: () => true })).description).toMatch(/CUDA, float32$/);
     expect(process.env.NVIDIA_TF32_OVERRIDE).toBe('0');
-    expect(asked).toEqual([['cuda'], ['cuda']]);
+    expect(asked.length).toBeGreaterThan(1);
+    for (const providers of asked) expect(providers).toEqual(['cuda']);
   });
 
   it('without a GPU or without its libraries', async () => {

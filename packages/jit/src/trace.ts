@@ -28,7 +28,8 @@ export interface Trace {
  *
  * @param args the trees of arguments; leaves give shapes and dtypes
  * @param options `sites`: note for every value where it was made, for profiles (reading the stack takes most of the time)
- * @throws CertError `unsupported-kernel` for a kernel that cannot be lowered, `value-read` when `f` reads a value
+ * @throws CertError `unsupported-kernel` for a kernel that cannot be lowered, `value-read` when `f` reads a value, `bad-argument` when it draws
+ * random numbers without a seed, uses a disposed tensor, is async or returns anything but tensors
  */
 export function trace(
   f: (...args: never[]) => unknown,
@@ -40,14 +41,19 @@ export function trace(
   tf.backend(); // The default backend is chosen lazily; without this there would be none to go back to.
   const before = tf.getBackend();
   backend.builder = new Builder();
+  const random = Math.random;
   void tf.setBackend(BACKEND);
+  // What is drawn here would be drawn once, and be a constant of every call.
+  Math.random = refuseRandom;
   try {
     let traced: Trace | undefined;
     tf.tidy(() => {
       const specs = flattenTree<ArraySpec>(args).map(({ value }) => value);
       const inputs = specs.map(({ shape, dtype }, i) => backend.builder.input(i, shape, dtype));
       const tensors = inputs.map((value) => backend.tensorOf(value));
-      const out = f(...(unflattenTree<Tensor>(args, tensors) as never[])) as Tree<Tensor>;
+      const returned = f(...(unflattenTree<Tensor>(args, tensors) as never[]));
+      if (returned instanceof Promise) throw asyncFunction(returned);
+      const out = returned as Tree<Tensor>;
       const leaves = flattenTree<Tensor>(out);
       for (const { path, value } of leaves) {
         if (value instanceof tf.Tensor) continue;
@@ -66,8 +72,27 @@ export function trace(
     });
     return traced!;
   } finally {
+    Math.random = random;
     void tf.setBackend(before);
   }
+}
+
+function refuseRandom(): never {
+  throw new CertError(
+    'bad-argument',
+    `A compiled function drew random numbers${site() ? ` (at ${site()})` : ''}.`,
+    'They would be drawn once, while it compiles, and be the same in every call. Draw them outside and pass them in as an argument.',
+  );
+}
+
+function asyncFunction(promise: Promise<unknown>): CertError {
+  // It fails as soon as it reads a value; that is not another error.
+  promise.catch(() => {});
+  return new CertError(
+    'bad-argument',
+    'The compiled function is async.',
+    'Give a function that returns tensors, not a promise of them: nothing can be awaited inside a compiled function.',
+  );
 }
 
 /** The TensorFlow.js backend that records instead of computing: a data id stands for a value of the graph. */
@@ -93,6 +118,13 @@ class TraceBackend extends tf.KernelBackend {
   valueFor(tensor: TF.TensorInfo): Value {
     const value = this.values.get(tensor.dataId);
     if (value !== undefined) return this.builder.reshape(value, tensor.shape);
+    if (!tf.engine().state.tensorInfo.has(tensor.dataId)) {
+      throw new CertError(
+        'bad-argument',
+        `A compiled function used a tensor of shape [${tensor.shape}] that was disposed${site() ? ` (at ${site()})` : ''}.`,
+        'Keep a tensor that it captures until it has been called with every signature (tf.keep), or pass it in as an argument.',
+      );
+    }
     return constant(this.builder, tf.engine().readSync(tensor.dataId), tensor.shape, tensor.dtype);
   }
 

@@ -1,3 +1,4 @@
+import { CertError } from '@cert/core';
 import type { Builder } from '../builder.js';
 import type { DType } from '../device.js';
 import { sizeOf, type Value } from '../ir.js';
@@ -50,11 +51,21 @@ export const movement: { readonly [kernel: string]: Lowering } = {
   Fill: (build, _, { shape, value, dtype }) =>
     fill(build, value as number, shape as number[], (dtype as DType | undefined) ?? 'float32'),
   GatherV2(build, { x, indices }, { axis, batchDims }) {
-    if (batchDims) throw new Error('tf.gather with batchDims cannot be compiled.');
+    if (batchDims)
+      throw unsupportedOption(
+        'tf.gather',
+        'batchDims',
+        'Gather from one example at a time and stack, or multiply by tf.oneHot.',
+      );
     return build.gather(x!, build.cast(indices!, 'int32'), axisOf(axis, x!.shape.length));
   },
   MirrorPad: (build, { x }, { paddings, mode }) => {
-    if (mode !== 'reflect') throw new Error('tf.mirrorPad with mode "symmetric" cannot be compiled.');
+    if (mode !== 'reflect')
+      throw unsupportedOption(
+        'tf.mirrorPad',
+        'the mode "symmetric"',
+        'Use the mode "reflect", or concatenate reversed slices.',
+      );
     const pads = paddings as [number, number][];
     return build.pad(
       x!,
@@ -175,3 +186,6 @@ function resolveSum(sizes: readonly number[], total: number): number[] {
   const known = sizes.reduce((sum, n) => (n === -1 ? sum : sum + n), 0);
   return sizes.map((n) => (n === -1 ? total - known : n));
 }
+
+const unsupportedOption = (op: string, option: string, cure: string): CertError =>
+  new CertError('unsupported-kernel', `${op} with ${option} cannot be compiled.`, cure);
