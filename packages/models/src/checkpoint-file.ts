@@ -1,5 +1,5 @@
 import { CertError } from '@cert/core';
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import { type Checkpoint, type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import { writeFileAtomic } from './write-file.js';
 
 /**
@@ -17,7 +17,7 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
  *
  * @throws CertError `bad-file` when there is none or it is truncated or corrupt, `shape-mismatch` when its tensors do not fit its model
  */
-export async function loadCheckpoint(path: string): Promise<Required<Checkpoint>> {
+export async function loadCheckpoint(path: string): Promise<DecodedCheckpoint> {
   const { readFile } = await import('node:fs/promises');
   let bytes: Uint8Array;
   try {

@@ -60,7 +60,9 @@ function altered(change: (file: ReturnType<typeof parts>) => void): Uint8Array {
 
 function parts(): { tensors: Record<string, HostTensor>; metadata: Record<string, string> } {
   const { tensors, metadata } = decodeSafetensors(encodeCheckpoint(checkpoint));
-  return { tensors: { ...tensors }, metadata: { ...metadata } };
+  // As it was written before there was a checksum, so that what is changed is found for what it is.
+  const { sha256: _, ...strings } = metadata;
+  return { tensors: { ...tensors }, metadata: { ...strings, format: 'cert-checkpoint-1' } };
 }
 
 const errorOf = (f: () => unknown): CertError => {
@@ -75,13 +77,34 @@ const errorOf = (f: () => unknown): CertError => {
 
 describe('encodeCheckpoint and decodeCheckpoint', () => {
   it('give everything back', () => {
-    expect(decodeCheckpoint(encodeCheckpoint(checkpoint))).toEqual(checkpoint);
+    expect(decodeCheckpoint(encodeCheckpoint(checkpoint))).toEqual({ ...checkpoint, checksum: 'verified' });
   });
 
   it('give empty parts back as empty', () => {
     const { model: graph, params, stats } = checkpoint;
     const read = decodeCheckpoint(encodeCheckpoint({ model: graph, params, stats }));
-    expect(read).toEqual({ model: graph, params, stats, extra: {}, metadata: null });
+    expect(read).toEqual({ model: graph, params, stats, extra: {}, metadata: null, checksum: 'verified' });
+  });
+
+  it('read a file that was written before there was a checksum', () => {
+    expect(decodeCheckpoint(altered(() => {}))).toEqual({ ...checkpoint, checksum: 'absent' });
+  });
+
+  it('refuse a file with any bit changed', () => {
+    const bytes = encodeCheckpoint(checkpoint);
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = bytes.slice();
+      damaged[at]! ^= 1 << (at % 8);
+      expect(errorOf(() => decodeCheckpoint(damaged)).code).toMatch(/^bad-file|shape-mismatch$/);
+    }
+  });
+
+  it('refuse a file whose checksum was taken away', () => {
+    const { tensors, metadata } = decodeSafetensors(encodeCheckpoint(checkpoint));
+    const { sha256: _, ...strings } = metadata;
+    expect(errorOf(() => decodeCheckpoint(encodeSafetensors({ tensors, metadata: strings }))).problem).toContain(
+      'its checksum does not fit',
+    );
   });
 
   it('name tensors by what they are', () => {
@@ -129,7 +152,7 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
         f.metadata = { format: 'pt' };
       },
       'bad-file',
-      'is a safetensors file of the format "pt", not cert-checkpoint-1',
+      'is a safetensors file of the format "pt", not cert-checkpoint-2',
     ],
     [
       'no model',
@@ -199,7 +222,7 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     const path = join(folder, 'last.safetensors');
     await saveCheckpoint(path, { ...checkpoint, metadata: 'the first' });
     await saveCheckpoint(path, checkpoint);
-    expect(await loadCheckpoint(path)).toEqual(checkpoint);
+    expect(await loadCheckpoint(path)).toEqual({ ...checkpoint, checksum: 'verified' });
     expect(await readdir(folder)).toEqual(['last.safetensors']);
   });
 

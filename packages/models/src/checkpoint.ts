@@ -1,4 +1,6 @@
 import { CertError, checkModel, type Model, type Shape } from '@cert/core';
+import { sha256 as sha256Hash } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type FlatTensors, flattenHost, type HostParams, type HostTree, unflattenHost } from './host.js';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 
@@ -25,12 +27,19 @@ export interface Checkpoint {
   readonly metadata?: JsonValue | undefined;
 }
 
-/** The version of the layout inside the file; stored with it. */
-const FORMAT = 'cert-checkpoint-1';
+/** What {@link decodeCheckpoint} reads. */
+export interface DecodedCheckpoint extends Required<Checkpoint> {
+  /** Whether the file has a checksum, which then fits: `absent` for files that were written before there was one. */
+  readonly checksum: 'verified' | 'absent';
+}
+
+/** The version of the layout inside the file; stored with it. The first one had no checksum. */
+const FORMAT = 'cert-checkpoint-2';
+const WITHOUT_CHECKSUM = 'cert-checkpoint-1';
 
 /**
  * A checkpoint as the bytes of a safetensors file. Tensors are named `params.conv1.kernel`, `stats.bn1.mean`,
- * `optimizer.m.conv1.kernel`; the model and the metadata are JSON in the file's metadata.
+ * `optimizer.m.conv1.kernel`; the model and the metadata are JSON in the file's metadata, and with them a SHA-256 of everything.
  *
  * @throws CertError `shape-mismatch` naming a tensor that does not fit the model; `bad-argument` for metadata that JSON would
  * change (NaN, infinity), for names with dots and for `extra` with a key `params` or `stats`
@@ -42,26 +51,32 @@ export function encodeCheckpoint({ model, params, stats, extra = {}, metadata = 
   }
   const tensors = flattenHost({ params, stats, ...extra });
   checkTensors(model, tensors, 'The checkpoint');
-  return encodeSafetensors({
-    tensors,
-    metadata: { format: FORMAT, model: toJson('model', model), metadata: toJson('metadata', metadata) },
-  });
+  const strings = { format: FORMAT, model: toJson('model', model), metadata: toJson('metadata', metadata) };
+  return encodeSafetensors({ tensors, metadata: { ...strings, sha256: checksum(tensors, strings) } });
 }
 
 /**
  * Reads what {@link encodeCheckpoint} wrote.
  *
  * @param source the file's name, for messages
- * @throws CertError `bad-file` for a truncated or corrupt file or one that is no checkpoint, `shape-mismatch` naming a tensor that
+ * @throws CertError `bad-file` for a truncated or corrupt file, one whose checksum does not fit or that is no checkpoint, `shape-mismatch` naming a tensor that
  * does not fit the model in the file
  */
-export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): Required<Checkpoint> {
+export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): DecodedCheckpoint {
   const { tensors, metadata: strings } = decodeSafetensors(bytes, source);
-  if (strings.format !== FORMAT) {
+  if (strings.format !== FORMAT && strings.format !== WITHOUT_CHECKSUM) {
     throw new CertError(
       'bad-file',
       `${source} is a safetensors file of the format ${JSON.stringify(strings.format ?? 'unknown')}, not ${FORMAT}.`,
       'Give a checkpoint that was written by this version of the library.',
+    );
+  }
+  const { sha256, ...hashed } = strings;
+  if ((sha256 !== undefined || strings.format === FORMAT) && sha256 !== checksum(tensors, hashed)) {
+    throw new CertError(
+      'bad-file',
+      `${source} was changed after it was written: its checksum does not fit.`,
+      'Copy the file again, or use another checkpoint of the run.',
     );
   }
   const model = parseModel(strings.model, source);
@@ -74,7 +89,18 @@ export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): 
     stats: stats as HostParams,
     extra,
     metadata: parseJson(strings.metadata, 'metadata', source) as JsonValue,
+    checksum: sha256 === undefined ? 'absent' : 'verified',
   };
+}
+
+/** The SHA-256, in hexadecimal, of the strings, of the name, dtype and shape of every tensor, and of the values. */
+function checksum(tensors: FlatTensors, strings: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(tensors);
+  const described = entries.map(([name, { shape, data }]) => [name, data instanceof Int32Array ? 'I32' : 'F32', shape]);
+  const sortedStrings = Object.entries(strings).sort(([a], [b]) => (a < b ? -1 : 1));
+  const hash = sha256Hash.create().update(utf8ToBytes(JSON.stringify([sortedStrings, described])));
+  for (const [, { data }] of entries) hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return bytesToHex(hash.digest());
 }
 
 /** Checks that the tensors under `params` and `stats` are exactly those that the model needs. */

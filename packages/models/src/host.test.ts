@@ -79,3 +79,10 @@ describe('toTensors and toHost', () => {
     flag.dispose();
   });
 });
+
+it('a name of thousands of parts is refused', () => {
+  const tensor = { shape: [], data: Float32Array.of(1) };
+  expect(() => unflattenHost({ ['a.'.repeat(20_000)]: tensor }, 'x.safetensors')).toThrow(
+    'x.safetensors holds a tensor whose name has 20001 parts',
+  );
+});

@@ -111,11 +111,14 @@ export function flattenHost(tree: HostTree): FlatTensors {
   return Object.fromEntries(flat);
 }
 
+/** Names have a few parts: more are no tree that anyone made. */
+const MAX_DEPTH = 64;
+
 /**
  * The tree of which {@link flattenHost} makes these tensors.
  *
  * @param source the file's name for messages
- * @throws CertError `bad-file` when one name is the beginning of another
+ * @throws CertError `bad-file` when one name is the beginning of another, or has more than 64 parts
  */
 export function unflattenHost(tensors: FlatTensors, source = 'the tensors'): HostTree {
   const build = (entries: readonly (readonly [path: string, rest: string, tensor: HostTensor])[]): HostTree => {
@@ -141,5 +144,14 @@ export function unflattenHost(tensors: FlatTensors, source = 'the tensors'): Hos
       }),
     );
   };
+  for (const path of Object.keys(tensors)) {
+    const parts = path.split('.').length;
+    if (parts <= MAX_DEPTH) continue;
+    throw new CertError(
+      'bad-file',
+      `${source} holds a tensor whose name has ${parts} parts, ${path.slice(0, 20)}...`,
+      `Names may have ${MAX_DEPTH} parts.`,
+    );
+  }
   return build(Object.entries(tensors).map(([path, tensor]) => [path, path, tensor]));
 }

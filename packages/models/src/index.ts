@@ -1,4 +1,10 @@
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type JsonValue } from './checkpoint.js';
+export {
+  type Checkpoint,
+  type DecodedCheckpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type JsonValue,
+} from './checkpoint.js';
 export { loadCheckpoint, saveCheckpoint } from './checkpoint-file.js';
 export { type Cnn6Options, cnn6 } from './cnn6.js';
 export { type Cnn7Options, cnn7 } from './cnn7.js';

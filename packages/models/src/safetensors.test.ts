@@ -91,12 +91,65 @@ describe('the safetensors format', () => {
     ['no entry', file({ a: null }), 'the entry of "a" is null'],
     [
       'another dtype',
-      file({ a: { dtype: 'F16', shape: [1], data_offsets: [0, 2] } }, 2),
-      'tensor "a" has the dtype F16',
+      file({ a: { dtype: 'F8_E4M3', shape: [1], data_offsets: [0, 1] } }, 1),
+      'tensor "a" has the dtype F8_E4M3',
     ],
   ])('refuses a file with %s', (_, bytes, problem) => {
     expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(problem);
     expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(CertError);
+  });
+
+  /** One tensor of another dtype, its numbers in an array of that dtype. */
+  const typed = (dtype: string, numbers: ArrayBufferView, count: number) => {
+    const data = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+    const bytes = file({ a: { dtype, shape: [count], data_offsets: [0, data.length] } }, data.length);
+    bytes.set(data, bytes.length - data.length);
+    return bytes;
+  };
+
+  it.each<[string, ArrayBufferView, Float32Array | Int32Array]>([
+    ['I64', BigInt64Array.of(41n, -(2n ** 31n)), Int32Array.of(41, -(2 ** 31))],
+    ['I16', Int16Array.of(-7, 300), Int32Array.of(-7, 300)],
+    ['I8', Int8Array.of(-7, 7), Int32Array.of(-7, 7)],
+    ['U8', Uint8Array.of(200, 7), Int32Array.of(200, 7)],
+    ['BOOL', Uint8Array.of(1, 0), Int32Array.of(1, 0)],
+    ['F64', Float64Array.of(0.1, Number.NEGATIVE_INFINITY), Float32Array.of(0.1, Number.NEGATIVE_INFINITY)],
+    // 1, -2, the largest, the smallest normal, the smallest, infinity, NaN.
+    [
+      'F16',
+      Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x7c00, 0x7e00),
+      Float32Array.of(1, -2, 65504, 2 ** -14, 2 ** -24, Number.POSITIVE_INFINITY, Number.NaN),
+    ],
+    ['BF16', Uint16Array.of(0x3f80, 0xc000, 0xff80), Float32Array.of(1, -2, Number.NEGATIVE_INFINITY)],
+  ])('reads %s', (dtype, numbers, wanted) => {
+    expect(decodeSafetensors(typed(dtype, numbers, wanted.length)).tensors.a).toEqual({
+      ...{ shape: [wanted.length], data: wanted },
+    });
+  });
+
+  it.each<[string, ArrayBufferView]>([
+    ['I64', BigInt64Array.of(2n ** 31n)],
+    ['F64', Float64Array.of(1e39)],
+  ])('refuses a number of %s that does not fit', (dtype, numbers) => {
+    expect(() => decodeSafetensors(typed(dtype, numbers, 1), 'a.safetensors')).toThrow(/"a" holds \d.* too large/);
+  });
+
+  it.each([
+    [
+      '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+      'a',
+    ],
+    ['{"__metadata__":{"model":"x","model":"y"}}', 'model'],
+    // Another spelling of the same key.
+    ['{"__metadata__":{"model":"x","mo\\u0064el":"y"}}', 'model'],
+  ])('refuses a key that occurs twice: %s', (header, key) => {
+    expect(() => decodeSafetensors(file(header, 4))).toThrow(`its header has the key "${key}" twice`);
+  });
+
+  it('takes keys for the same only within one object, and not what looks like a key in a text', () => {
+    const text =
+      '{"__metadata__":{"model":"{\\"model\\":1,\\"model\\":2}","x":"model"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}';
+    expect(Object.keys(decodeSafetensors(file(text, 4)).tensors)).toEqual(['a']);
   });
 
   it('refuses to write a tensor whose values do not fill its shape, or with a taken name', () => {

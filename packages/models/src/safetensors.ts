@@ -3,19 +3,18 @@
  * every tensor, and a map of strings), then the data without holes. The one npm package of that name only reads, in browsers.
  */
 import { CertError } from '@cert/core';
+import { DTYPES, type DtypeName } from './dtypes.js';
+import { duplicateKey } from './duplicate-key.js';
 import type { FlatTensors, HostTensor } from './host.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
-  /** float32 and int32 tensors by name, in the order of the header. */
+  /** float32 and int32 tensors by name, in the order of the header. Other dtypes are converted when they are read. */
   readonly tensors: FlatTensors;
   /** The map `__metadata__` of the header. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The dtypes that are read and written, all of four bytes. */
-const ARRAYS = { F32: Float32Array, I32: Int32Array } as const;
-const WIDTH = 4;
 /** Longer headers are refused, as the reference reader does: the first bytes are then not a length at all. */
 const MAX_HEADER = 100_000_000;
 const METADATA = '__metadata__';
@@ -65,11 +64,11 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
 }
 
 /**
- * Reads a safetensors file.
+ * Reads a safetensors file. F64, F16 and BF16 become float32, other integers and BOOL become int32.
  *
  * @param source its name, for messages
- * @throws CertError `bad-file`: truncated (with the expected and the found size), corrupt header, a tensor of another dtype than
- * F32 and I32, offsets with holes or overlaps
+ * @throws CertError `bad-file`: truncated (with the expected and the found size), corrupt header, a name that occurs twice, a tensor of
+ * another dtype or with a number that float32 or int32 cannot hold, offsets with holes or overlaps
  */
 export function decodeSafetensors(bytes: Uint8Array, source = 'the file'): Safetensors {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -94,46 +93,53 @@ export function decodeSafetensors(bytes: Uint8Array, source = 'the file'): Safet
     throw corrupt(source, `it has ${bytes.length} bytes and its tensors end at ${start + end}`);
 
   // slice() copies: the data may not be aligned in the file, and the caller's bytes stay the caller's.
-  const read = ({ dtype, shape, offsets }: Entry): HostTensor => ({
+  const read = ({ name, dtype, shape, offsets }: Entry): HostTensor => ({
     shape,
-    data: new ARRAYS[dtype](new Uint8Array(bytes.subarray(start + offsets[0], start + offsets[1])).buffer),
+    data: DTYPES[dtype].read(new Uint8Array(bytes.subarray(start + offsets[0], start + offsets[1])).buffer, (value) => {
+      throw corrupt(source, `"${name}" holds ${value}, which is too large to be read as float32 or int32`);
+    }),
   });
   return { tensors: Object.fromEntries(found.map((entry) => [entry.name, read(entry)])), metadata };
 }
 
 interface Entry {
   readonly name: string;
-  readonly dtype: keyof typeof ARRAYS;
+  readonly dtype: DtypeName;
   readonly shape: readonly number[];
   readonly offsets: readonly [number, number];
 }
 
 function checkEntry(name: string, entry: unknown, source: string): Entry {
   const { dtype, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
-  if (typeof dtype === 'string' && !Object.hasOwn(ARRAYS, dtype)) {
+  if (typeof dtype === 'string' && !Object.hasOwn(DTYPES, dtype)) {
     throw new CertError(
       'bad-file',
       `${source}: tensor "${name}" has the dtype ${dtype}.`,
-      `Convert it first: only ${Object.keys(ARRAYS).join(' and ')} are read.`,
+      `Convert it first; these are read: ${Object.keys(DTYPES).join(', ')}.`,
     );
   }
   if (typeof dtype !== 'string' || !isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) {
     throw corrupt(source, `the entry of "${name}" is ${JSON.stringify(entry)}`);
   }
   const [begin, end] = offsets as [number, number];
-  if (end - begin !== WIDTH * size(shape)) {
-    throw corrupt(source, `"${name}" of shape [${shape}] has ${end - begin} bytes instead of ${WIDTH * size(shape)}`);
+  const expected = DTYPES[dtype as DtypeName].width * size(shape);
+  if (end - begin !== expected) {
+    throw corrupt(source, `"${name}" of shape [${shape}] has ${end - begin} bytes instead of ${expected}`);
   }
-  return { name, dtype: dtype as keyof typeof ARRAYS, shape, offsets: [begin, end] };
+  return { name, dtype: dtype as DtypeName, shape, offsets: [begin, end] };
 }
 
 function parseHeader(bytes: Uint8Array, source: string): Record<string, unknown> {
   let header: unknown;
+  let twice: string | undefined;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
+    twice = duplicateKey(text);
   } catch (cause) {
     throw corrupt(source, 'its header is not JSON', { cause });
   }
+  if (twice !== undefined) throw corrupt(source, `its header has the key ${JSON.stringify(twice)} twice`);
   if (!isRecord(header)) throw corrupt(source, 'its header is not a JSON object');
   return header;
 }

@@ -6,6 +6,7 @@ import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
   CERTIFIERS,
+  checkConfigOf,
   checkDataFits,
   choose,
   FIELDS,
@@ -67,12 +68,19 @@ export function addEval(program: Command, terminal: Terminal, signal: AbortSigna
       const methods = readMethods(raw.methods, catalog);
       const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts'], catalog);
       if (raw.out !== undefined) checkOut(raw.out);
-      const { file: checkpoint, folder, config: trained } = await locate(path, raw.checkpoint ?? 'last', catalog);
+      const {
+        file: checkpoint,
+        folder,
+        config: trained,
+        ofRun,
+      } = await locate(path, raw.checkpoint ?? 'last', catalog);
       const config: RunConfig = { ...trained, ...ATTACK, ...withoutUndefined(given) };
       const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
       const bytes = await readCheckpoint(checkpoint);
-      const { model, params, stats } = decodeCheckpoint(bytes, checkpoint);
+      const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
+      if (ofRun) checkConfigOf(checkpoint, metadata, trained);
+      if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
       const decoding = json ? undefined : progressReporter(terminal);
       const { test, range } = await loadData(
         config,
@@ -154,13 +162,13 @@ async function locate(path: string, name: string, catalog: Catalog) {
     throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
   });
   if (info.isDirectory()) {
-    return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog) };
+    return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog), ofRun: true };
   }
   const run = runOfFile(path);
   const inRun = await stat(runFiles(run).config).catch(() => undefined);
   return inRun
-    ? { file: path, folder: run, config: await readRunConfig(run, catalog) }
-    : { file: path, folder: dirname(path), config: resolveConfig({}, catalog) };
+    ? { file: path, folder: run, config: await readRunConfig(run, catalog), ofRun: true }
+    : { file: path, folder: dirname(path), config: resolveConfig({}, catalog), ofRun: false };
 }
 
 async function readCheckpoint(file: string): Promise<Uint8Array> {

@@ -28,6 +28,13 @@ export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
 export { describeEvent, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
 export { checkDataFits, loadData } from './runs/experiment.js';
-export { type MetricsLine, readMetricsLines, readRunConfig, readRunPlugins, runFiles } from './runs/folder.js';
+export {
+  checkConfigOf,
+  type MetricsLine,
+  readMetricsLines,
+  readRunConfig,
+  readRunPlugins,
+  runFiles,
+} from './runs/folder.js';
 export { freePath, freeRunFolder, makeFolder } from './runs/free-folder.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';

@@ -22,7 +22,7 @@ import type { PluginRecord, RunConfig } from '../config/config.js';
 import { METHODS } from '../config/methods.js';
 import { MODELS, type ModelSize } from './architectures.js';
 
-export { BATCH_NORMS, type ModelSize } from './architectures.js';
+export { BATCH_NORMS } from './architectures.js';
 
 /** Values by the names that options of the command take. */
 export type Table<T> = { readonly [name: string]: T };

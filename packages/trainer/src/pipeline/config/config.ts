@@ -326,7 +326,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
 export const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
 
 /** What fields were, before there was a choice. */
-const BEFORE = Object.fromEntries(
+export const BEFORE = Object.fromEntries(
   FIELD_NAMES.flatMap((name) => (FIELDS[name].before === undefined ? [] : [[name, FIELDS[name].before]])),
 );
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { CertError, type Model } from '@cert/core';
 import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
 import type { Best } from './best.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import { checkConfig, checkForm, type PluginRecord, type RunConfig } from '../config/config.js';
+import { BEFORE, checkConfig, checkForm, type PluginRecord, type RunConfig } from '../config/config.js';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import { makeFolder } from './free-folder.js';
@@ -96,15 +97,46 @@ async function readJson(folder: string): Promise<unknown> {
   }
 }
 
+/** Settings of a run that may differ between two parts of it: where things are. */
+const MOVABLE: readonly string[] = ['data', 'device', 'plugins'];
+
+/**
+ * The SHA-256, in hexadecimal, of what a configuration says, without what may change while a run lasts. A field that was not there when a run
+ * was written has the value of that time, and does not count.
+ */
+export function configHash(config: RunConfig): string {
+  const usual: { readonly [name: string]: unknown } = BEFORE;
+  const isNews = (name: string, value: unknown) => !(name in usual) || JSON.stringify(value) !== JSON.stringify(usual[name]);
+  const settings = Object.entries(config).filter(([name, value]) => !MOVABLE.includes(name) && isNews(name, value));
+  return createHash('sha256').update(JSON.stringify(settings.sort(([a], [b]) => (a < b ? -1 : 1)))).digest('hex');
+}
+
+/**
+ * Checks that a checkpoint belongs to the configuration beside it. One that was written before this was recorded belongs to any.
+ *
+ * @param metadata that of the checkpoint
+ * @throws CertError `bad-file` when the configuration was changed since
+ */
+export function checkConfigOf(path: string, metadata: unknown, config: RunConfig): void {
+  const { config: recorded } = (metadata ?? {}) as { readonly config?: unknown };
+  if (recorded === undefined || recorded === configHash(config)) return;
+  throw new CertError(
+    'bad-file',
+    `${path} was trained with another configuration than the config.json of its run says.`,
+    'Restore the config.json, or copy the checkpoint to a folder of its own and give all settings as options.',
+  );
+}
+
 /** Writes a checkpoint with the state and where training stands. The old file stays until the new one is whole. */
 export async function writeRunCheckpoint(
   path: string,
   model: Model,
   { params, stats, optimizer }: HostState,
   progress: Progress,
+  config: RunConfig,
 ): Promise<void> {
   const { position, best, trainSeconds } = progress;
-  const metadata = { position: { step: position.step, sums: position.sums }, best: best && { ...best }, trainSeconds };
+  const metadata = { position: { step: position.step, sums: position.sums }, best: best && { ...best }, trainSeconds, config: configHash(config) };
   await saveCheckpoint(path, { model, params, stats, extra: { optimizer }, metadata });
 }
 
@@ -112,15 +144,18 @@ export async function writeRunCheckpoint(
  * Reads a checkpoint of a run.
  *
  * @param model the one that the run's configuration gives
- * @throws CertError `bad-file` when it is missing or corrupt, `shape-mismatch` when it is one of another model
+ * @param config that configuration
+ * @throws CertError `bad-file` when it is missing or corrupt or was trained with another configuration, `shape-mismatch` when it is one of another model
  */
 export async function readRunCheckpoint(
   path: string,
   model: Model,
+  config: RunConfig,
 ): Promise<{ readonly state: HostState; readonly progress: Progress }> {
   const checkpoint = await loadCheckpoint(path);
   assertSameModel(checkpoint.model, model, [path, "the run's configuration"]);
   const { params, stats, extra, metadata } = checkpoint;
+  checkConfigOf(path, metadata, config);
   if (!isProgress(metadata)) {
     throw new CertError(
       'bad-file',

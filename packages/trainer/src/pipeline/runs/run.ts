@@ -66,7 +66,7 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     unlock = await lockRun(options.folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
     const state = await startState(settled, experiment, catalog);
-    await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress);
+    await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress, settled);
     return await continueRun({ config: settled, experiment, chosen, state, progress }, options);
   } finally {
     await unlock?.();
@@ -89,7 +89,7 @@ export async function resumeRun(
   const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
   const unlock = await lockRun(folder);
   try {
-    const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model);
+    const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model, config);
     const chosen = await chooseDevice(config.device);
     try {
       await cutMetrics(folder, progress.position.step);
@@ -197,7 +197,7 @@ async function train(
   let { state, progress } = run;
   const save = async (path: string, on: OnDevice<TrainState>) => {
     state = await toHost(on);
-    await writeRunCheckpoint(path, experiment.model, state, progress);
+    await writeRunCheckpoint(path, experiment.model, state, progress, config);
   };
   const events = fit({
     ...experiment,
