@@ -1,8 +1,8 @@
 import type { Dataset, Split } from '@cert/datasets';
+import type { HostBatch } from '@cert/jit';
 import { describe, expect, it } from 'vitest';
-import { buildExperiment, loadData } from './experiment.js';
-import { type HostBatch } from '@cert/jit';
 import { type Choices, resolveConfig } from '../config/preset.js';
+import { buildExperiment, loadData } from './experiment.js';
 
 const split: Split = {
   shape: [8, 8, 1],

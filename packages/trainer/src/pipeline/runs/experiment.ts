@@ -1,19 +1,18 @@
 import type { Rules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
 import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
-import { disposeTree } from '@cert/jit';
+import { disposeTree, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';
-import { BATCH_NORMS, type Catalog, RAMPS, REG_SCHEDULES, standardCatalog } from '../catalog/catalog.js';
-import type { RunConfig } from '../config/config.js';
-import type { HostState } from '../../state.js';
-import { type HostBatch } from '@cert/jit';
-import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
-import { choose } from '../names.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
 import { piecewiseSchedule } from '../../schedules/schedule.js';
+import type { HostState } from '../../state.js';
 import { initialState } from '../../step.js';
+import { BATCH_NORMS, type Catalog, RAMPS, REG_SCHEDULES, standardCatalog } from '../catalog/catalog.js';
+import type { RunConfig } from '../config/config.js';
+import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
+import { choose } from '../names.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {

@@ -4,13 +4,13 @@ import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
-import type { Best } from './best.js';
-import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import { BEFORE, checkConfig, checkForm, type PluginRecord, type RunConfig } from '../config/config.js';
+import type { ReluStates } from '@cert/verify';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
+import { type Catalog, standardCatalog } from '../catalog/catalog.js';
+import { BEFORE, checkConfig, checkForm, type PluginRecord, type RunConfig } from '../config/config.js';
+import type { Best } from './best.js';
 import { makeFolder } from './free-folder.js';
-import type { ReluStates } from '@cert/verify';
 
 /** What a checkpoint of a run holds besides the state. */
 export interface Progress {
@@ -104,11 +104,14 @@ const MOVABLE: readonly string[] = ['data', 'device', 'plugins'];
  * The SHA-256, in hexadecimal, of what a configuration says, without what may change while a run lasts. A field that was not there when a run
  * was written has the value of that time, and does not count.
  */
-export function configHash(config: RunConfig): string {
+function configHash(config: RunConfig): string {
   const usual: { readonly [name: string]: unknown } = BEFORE;
-  const isNews = (name: string, value: unknown) => !(name in usual) || JSON.stringify(value) !== JSON.stringify(usual[name]);
+  const isNews = (name: string, value: unknown) =>
+    !(name in usual) || JSON.stringify(value) !== JSON.stringify(usual[name]);
   const settings = Object.entries(config).filter(([name, value]) => !MOVABLE.includes(name) && isNews(name, value));
-  return createHash('sha256').update(JSON.stringify(settings.sort(([a], [b]) => (a < b ? -1 : 1)))).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(settings.sort(([a], [b]) => (a < b ? -1 : 1))))
+    .digest('hex');
 }
 
 /**
@@ -136,7 +139,12 @@ export async function writeRunCheckpoint(
   config: RunConfig,
 ): Promise<void> {
   const { position, best, trainSeconds } = progress;
-  const metadata = { position: { step: position.step, sums: position.sums }, best: best && { ...best }, trainSeconds, config: configHash(config) };
+  const metadata = {
+    position: { step: position.step, sums: position.sums },
+    best: best && { ...best },
+    trainSeconds,
+    config: configHash(config),
+  };
   await saveCheckpoint(path, { model, params, stats, extra: { optimizer }, metadata });
 }
 

@@ -1,19 +1,19 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, countParams } from '@cert/core';
-import { disposeTree, type OnDevice } from '@cert/jit';
+import { disposeTree, type OnDevice, putParams } from '@cert/jit';
 import { lockFile, toHost, writeFileAtomic } from '@cert/models';
-import { isBetter } from './best.js';
+import { createEvaluator, createReluCounter, type Evaluation, type Evaluator, firstImages } from '@cert/verify';
+import { type FitEvent, fit } from '../../fit.js';
+import type { HostState } from '../../state.js';
+import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import { type ChosenDevice, chooseDevice } from './choose-device.js';
 import type { RunConfig } from '../config/config.js';
+import { isBetter } from './best.js';
+import { type ChosenDevice, chooseDevice } from './choose-device.js';
 import { describeEvent } from './describe.js';
-import { type Evaluation, type Evaluator, createEvaluator, createReluCounter, firstImages } from '@cert/verify';
 import type { RunEvent, Summary } from './event.js';
 import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
-import { type FitEvent, fit } from '../../fit.js';
-import { type HostState } from '../../state.js';
-import { putParams } from '@cert/jit';
 import {
   appendLog,
   appendMetrics,
@@ -25,7 +25,6 @@ import {
   runFiles,
   writeRunCheckpoint,
 } from './folder.js';
-import type { TrainState } from '../../step.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
