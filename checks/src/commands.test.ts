@@ -49,7 +49,7 @@ describe('documents', () => {
 async function parse(args: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const terminal = { out: () => {}, err: (line: string) => void lines.push(line), screen: null };
-  const program = createProgram(terminal, new AbortController().signal, () => {});
+  const program = await createProgram(terminal, new AbortController().signal, () => {});
   const idle = (command: typeof program): void => {
     if (command.commands.length === 0) command.action(() => {});
     for (const each of command.commands) idle(each);
@@ -88,9 +88,9 @@ describe('READMEs', () => {
   }
 });
 
-it('docs/from-python.md: every option of ours exists', () => {
+it('docs/from-python.md: every option of ours exists', async () => {
   const terminal = { out: () => {}, err: () => {}, screen: null };
-  const program = createProgram(terminal, new AbortController().signal, () => {});
+  const program = await createProgram(terminal, new AbortController().signal, () => {});
   const known = program.commands.flatMap(({ options }) => options.flatMap(({ short, long }) => [short, long]));
   const { text } = guides.find(({ file }) => file.endsWith('from-python.md'))!;
   const ours = [...text.matchAll(/^\|[^|]*\|([^|]*)\|$/gm)].flatMap(([, cell]) => cell!.match(/--[a-z][\w-]*/g) ?? []);

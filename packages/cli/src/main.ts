@@ -1,22 +1,31 @@
-import { CertError } from '@cert/core';
+import type { CertError } from '@cert/core';
 import { Command, CommanderError } from 'commander';
-import { addDiagnose } from './commands/diagnose.js';
-import { addDoctor } from './commands/doctor.js';
-import { addEval } from './commands/eval.js';
-import { addPlugin } from './commands/plugin.js';
-import { addTrain } from './commands/train.js';
+import { COMMANDS } from './commands/commands.js';
 import type { Terminal } from './terminal.js';
 import { ownVersion } from './version.js';
 
 /** Exit status for a defect of the program rather than a mistake of its user (EX_SOFTWARE of sysexits.h). */
 const DEFECT = 70;
 
+/** What {@link createProgram} and {@link main} may be told. */
+export interface ProgramOptions {
+  /** The commands to load; the others have a name and a description alone. Default all. */
+  readonly only?: readonly string[];
+  /** Called before commands are loaded. */
+  readonly prepare?: () => Promise<void>;
+}
+
 /**
  * The commands with their options, as commander knows them.
  *
  * @param done gets the exit status of a command that ends neither well nor with an error
  */
-export function createProgram(terminal: Terminal, signal: AbortSignal, done: (status: number) => void): Command {
+export async function createProgram(
+  terminal: Terminal,
+  signal: AbortSignal,
+  done: (status: number) => void,
+  { only = Object.keys(COMMANDS), prepare }: ProgramOptions = {},
+): Promise<Command> {
   const program = new Command('cert')
     .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
     .version(ownVersion(), '-V, --version', 'print the version')
@@ -25,11 +34,11 @@ export function createProgram(terminal: Terminal, signal: AbortSignal, done: (st
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.err(text.trimEnd()),
     });
-  addTrain(program, terminal, signal, done);
-  addEval(program, terminal, signal);
-  addDiagnose(program, terminal, signal);
-  addDoctor(program, terminal);
-  addPlugin(program, terminal);
+  if (Object.keys(COMMANDS).some((name) => only.includes(name))) await prepare?.();
+  for (const [name, { description, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(description);
+    if (only.includes(name)) (await load())(command, terminal, signal, done);
+  }
   return program;
 }
 
@@ -38,20 +47,30 @@ export function createProgram(terminal: Terminal, signal: AbortSignal, done: (st
  *
  * @param args what follows the command's name
  * @param signal aborted by Ctrl-C
+ * @param prepare called before anything is loaded that computes
  * @returns the exit status: 0, 1 for a user's mistake (problem and cure are printed, without a stack), 70 for a defect (with the
  * stack), 130 when it was stopped
  */
-export async function main(args: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+export async function main(
+  args: readonly string[],
+  terminal: Terminal,
+  signal: AbortSignal,
+  prepare?: () => Promise<void>,
+): Promise<number> {
   let status = 0;
-  const program = createProgram(terminal, signal, (value) => {
-    status = value;
-  });
   try {
+    // The command is the first word; behind `help` the second one.
+    const only = args.filter((arg) => !arg.startsWith('-')).slice(0, 2);
+    const done = (value: number) => {
+      status = value;
+    };
+    const options = { only: only[0] === 'help' ? only : only.slice(0, 1), ...(prepare && { prepare }) };
+    const program = await createProgram(terminal, signal, done, options);
     await program.parseAsync(args, { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
-    if (error instanceof CertError) {
+    if (isCertError(error)) {
       terminal.err(`error: ${error.problem}\n${error.cure}`);
       return 1;
     }
@@ -60,3 +79,6 @@ export async function main(args: readonly string[], terminal: Terminal, signal: 
     return DEFECT;
   }
 }
+
+/** By its name: the class itself comes with TensorFlow.js. */
+const isCertError = (error: unknown): error is CertError => error instanceof Error && error.name === 'CertError';

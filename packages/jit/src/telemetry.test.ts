@@ -16,7 +16,8 @@ afterEach(() => rm(home, { recursive: true, force: true }));
 
 /** Runs in a process of its own with an empty home folder. */
 async function run(where: string, environment: { readonly [name: string]: string } = {}) {
-  const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...env } = process.env;
+  // On the machines of continuous integration the library keeps quiet by itself, and the test would show nothing.
+  const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, CI: ___, ...env } = process.env;
   const args = ['--import', 'tsx', '--conditions=@cert/source', script, where];
   const options = { env: { ...env, HOME: home, ...environment } };
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, options).catch((error) => error);

@@ -5,20 +5,15 @@ import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';
 import { ownVersion } from '../version.js';
 
-/** Adds `cert doctor`: what this machine can compute on. */
-export function addDoctor(program: Command, terminal: Terminal): void {
-  program
-    .command('doctor')
-    .description(
-      'list the devices, the fastest first, with what they run on or what they need, and say which one is taken',
-    )
-    .action(async () => {
-      await tf.ready();
-      const { device, reason } = await chooseDevice('auto');
-      await device.dispose();
-      terminal.out(await doctorTable(devices));
-      terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
-    });
+/** Makes `cert doctor`: what this machine can compute on. */
+export function addDoctor(command: Command, terminal: Terminal): void {
+  command.action(async () => {
+    await tf.ready();
+    const { device, reason } = await chooseDevice('auto');
+    await device.dispose();
+    terminal.out(await doctorTable(devices));
+    terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
+  });
 }
 
 /** A line for each device: whether it is there, what it runs on, and the cure where something is wrong. */

@@ -41,11 +41,9 @@ const OF_THE_RUN = [
 /** Settings that an evaluation does not take from the run: it looks harder than training does. */
 const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
 
-/** Adds `cert eval`. */
-export function addEval(program: Command, terminal: Terminal, signal: AbortSignal): void {
-  const command = program
-    .command('eval')
-    .description('evaluate a trained network image by image: standard, PGD and verified error')
+/** Makes `cert eval`. */
+export function addEval(command: Command, terminal: Terminal, signal: AbortSignal): void {
+  command
     .argument('<path>', 'folder of a run, or a checkpoint file')
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
     .option(

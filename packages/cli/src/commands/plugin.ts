@@ -4,9 +4,8 @@ import type { Command } from 'commander';
 import { newPlugin } from '../new-plugin.js';
 import type { Terminal } from '../terminal.js';
 
-/** Adds `cert plugin`: make one, look at one. */
-export function addPlugin(program: Command, terminal: Terminal): void {
-  const plugin = program.command('plugin').description('make a plug-in, or look at one');
+/** Makes `cert plugin`: make one, look at one. */
+export function addPlugin(plugin: Command, terminal: Terminal): void {
   plugin
     .command('new')
     .description('write a package with an op, a bound method, a model and tests that pass')

@@ -25,16 +25,14 @@ import { addShortcuts, readShortcuts } from './shortcuts.js';
 /** Exit status of a run that was stopped by Ctrl-C, as shells count. */
 const STOPPED = 130;
 
-/** Adds `cert train`. `done` gets the exit status. */
+/** Makes `cert train`. `done` gets the exit status. */
 export function addTrain(
-  program: Command,
+  command: Command,
   terminal: Terminal,
   signal: AbortSignal,
   done: (status: number) => void,
 ): void {
-  const command = program
-    .command('train')
-    .description('train a network whose predictions are certified, and evaluate it')
+  command
     .option('--preset <name>', `settings to begin with: ${PRESET_NAMES} (default: digits/quick)`)
     .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: the preset's)`)
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')

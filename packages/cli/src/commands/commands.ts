@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import type { Terminal } from '../terminal.js';
+
+/** Gives a command its arguments, options and action. `done` gets the exit status of one that ends neither well nor with an error. */
+type Make = (command: Command, terminal: Terminal, signal: AbortSignal, done: (status: number) => void) => void;
+
+/** The commands. What a command needs is loaded when that command is called: TensorFlow.js alone takes longer than a help text may. */
+export const COMMANDS: {
+  readonly [name: string]: { readonly description: string; readonly load: () => Promise<Make> };
+} = {
+  train: {
+    description: 'train a network whose predictions are certified, and evaluate it',
+    load: async () => (await import('./train.js')).addTrain,
+  },
+  eval: {
+    description: 'evaluate a trained network image by image: standard, PGD and verified error',
+    load: async () => (await import('./eval.js')).addEval,
+  },
+  diagnose: {
+    description: 'show what bounds and neurons do, as tables and figures',
+    load: async () => (await import('./diagnose.js')).addDiagnose,
+  },
+  doctor: {
+    description: 'list compute devices, what each needs, and which one `--device auto` selects',
+    load: async () => (await import('./doctor.js')).addDoctor,
+  },
+  plugin: {
+    description: 'make a plug-in, or look at one',
+    load: async () => (await import('./plugin.js')).addPlugin,
+  },
+};
