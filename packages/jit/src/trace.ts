@@ -3,7 +3,8 @@ import { Builder } from './builder.js';
 import type { DType, HostArray } from './device.js';
 import { type GradientSites, gradientSites } from './gradient-sites.js';
 import { type Graph, sizeOf, type Value } from './ir.js';
-import { type KernelInputs, LOWERINGS, type Lowering } from './lower/index.js';
+import { LOWERINGS } from './lower/index.js';
+import type { KernelInputs, Lowering } from './lower/lowering.js';
 
 const BACKEND = 'cert-trace';
 

@@ -1,7 +1,7 @@
 import type { Builder } from '../builder.js';
 import type { DType } from '../device.js';
 import type { Binary, Unary, Value } from '../ir.js';
-import type { Lowering } from './index.js';
+import type { Lowering } from './lowering.js';
 
 const unary =
   (f: Unary): Lowering =>

@@ -1,7 +1,7 @@
 import { CertError, type TF, tf } from '@cert/core';
 import type { Builder } from '../builder.js';
 import type { Geometry, Value } from '../ir.js';
-import type { Lowering } from './index.js';
+import type { Lowering } from './lowering.js';
 
 /** [N,H,W,C] to [N,C,H,W] and back, [h,w,C,F] to [F,C,h,w] and back. */
 const TO_CHANNELS_FIRST = [0, 3, 1, 2];

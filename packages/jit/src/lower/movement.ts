@@ -2,7 +2,7 @@ import { CertError } from '@cert/core';
 import type { Builder } from '../builder.js';
 import type { DType } from '../device.js';
 import { sizeOf, type Value } from '../ir.js';
-import type { Lowering } from './index.js';
+import type { Lowering } from './lowering.js';
 
 /** TensorFlow.js pads a shape with at most one -1. */
 const resolve = (shape: readonly number[], size: number): number[] => {

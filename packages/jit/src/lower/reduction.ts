@@ -1,6 +1,6 @@
 import type { Builder } from '../builder.js';
 import type { Reduction, Value } from '../ir.js';
-import type { Lowering } from './index.js';
+import type { Lowering } from './lowering.js';
 
 const axesOf = (axis: unknown, x: Value): number[] => {
   const rank = x.shape.length;

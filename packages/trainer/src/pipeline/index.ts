@@ -7,18 +7,10 @@ export {
   standardCatalog,
   type Table,
 } from './catalog/catalog.js';
-export {
-  checkConfig,
-  FIELD_NAMES,
-  FIELDS,
-  type Field,
-  type FieldName,
-  optionName,
-  type PluginRecord,
-  type RunConfig,
-} from './config/config.js';
+export { checkConfig, FIELD_NAMES, FIELDS, type Field, type FieldName, optionName } from './config/config.js';
 export { METHODS } from './config/methods.js';
 export { type Choices, PRESET_NAMES, PRESETS, type Preset, resolveConfig } from './config/preset.js';
+export type { PluginRecord, RunConfig } from './config/run-config.js';
 export { choose } from './names.js';
 export { loadPlugin } from './plugins/load-plugin.js';
 export { PARTS, type Plugin } from './plugins/plugin.js';

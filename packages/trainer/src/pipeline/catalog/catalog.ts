@@ -18,8 +18,8 @@ import {
   type Schedule,
   smoothedSchedule,
 } from '../../schedules/schedule.js';
-import type { PluginRecord, RunConfig } from '../config/config.js';
 import { METHODS } from '../config/methods.js';
+import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import { MODELS, type ModelSize } from './architectures.js';
 
 export { BATCH_NORMS } from './architectures.js';

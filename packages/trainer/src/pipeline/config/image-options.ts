@@ -1,6 +1,6 @@
 /** What a configuration says of the images of its dataset. */
 import { type Augmentation, type Dataset, type Normalization, pixelMoments } from '@cert/datasets';
-import type { RunConfig } from './config.js';
+import type { RunConfig } from './run-config.js';
 
 const AUGMENTATION = /^(?:usual|none|flip|(?:flip,)?crop:\d+)$/;
 

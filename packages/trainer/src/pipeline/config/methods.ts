@@ -1,4 +1,4 @@
-import type { RunConfig } from './config.js';
+import type { RunConfig } from './run-config.js';
 
 /** Plain certified training: default initialization, no regularizers. */
 const plain = { objective: 'robust', init: 'xavier', regularizers: [], regWeight: 0, regSchedule: 'warmup' } as const;

@@ -1,7 +1,8 @@
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { choose } from '../names.js';
-import { checkConfig, FIELD_NAMES, FIELDS, type FieldName, type RunConfig } from './config.js';
+import { checkConfig, FIELD_NAMES, FIELDS, type FieldName } from './config.js';
 import { METHODS } from './methods.js';
+import type { RunConfig } from './run-config.js';
 
 /** A named choice of every setting, for a number of epochs. */
 export interface Preset {

@@ -1,7 +1,7 @@
 import type { RulesByOp } from '@cert/bounds';
 import { type BoundMethod, CertError } from '@cert/core';
 import type { Catalog, Table } from '../catalog/catalog.js';
-import type { RunConfig } from '../config/config.js';
+import type { RunConfig } from '../config/run-config.js';
 import { unknownName } from '../names.js';
 
 /**

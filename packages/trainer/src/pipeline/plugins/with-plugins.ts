@@ -1,8 +1,8 @@
 import { extendRules, type RulesByOp } from '@cert/bounds';
 import { CertError } from '@cert/core';
 import { boundMethodsOf, type Catalog, certifiersOf, standardCatalog, type Table } from '../catalog/catalog.js';
-import type { PluginRecord, RunConfig } from '../config/config.js';
 import { METHODS } from '../config/methods.js';
+import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import { checkPlugin, type Plugin } from './plugin.js';
 
 /** A plug-in and where it was found. */

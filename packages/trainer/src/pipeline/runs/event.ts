@@ -1,6 +1,6 @@
 import type { Evaluation } from '@cert/verify';
 import type { Metrics } from '../../metrics.js';
-import type { RunConfig } from '../config/config.js';
+import type { RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
 
 /** `summary.json`: what came out of a run. Errors are fractions of the test images, for the weights after the last step. */

@@ -10,8 +10,8 @@ import { piecewiseSchedule } from '../../schedules/schedule.js';
 import type { HostState } from '../../state.js';
 import { initialState } from '../../step.js';
 import { BATCH_NORMS, type Catalog, RAMPS, REG_SCHEDULES, standardCatalog } from '../catalog/catalog.js';
-import type { RunConfig } from '../config/config.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
+import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */

@@ -8,7 +8,8 @@ import type { ReluStates } from '@cert/verify';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import { BEFORE, checkConfig, checkForm, type PluginRecord, type RunConfig } from '../config/config.js';
+import { BEFORE, checkConfig, checkForm } from '../config/config.js';
+import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
 import { makeFolder } from './free-folder.js';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
-import type { RunConfig } from '../config/config.js';
+import type { RunConfig } from '../config/run-config.js';
 
 /** A path in `parent`, named after a run, at which there is nothing yet: `digits-quick-fast-seed0`, then `...-2`. Makes nothing. */
 export const freeRunFolder = (

@@ -8,7 +8,7 @@ import { type FitEvent, fit } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import type { RunConfig } from '../config/config.js';
+import type { RunConfig } from '../config/run-config.js';
 import { isBetter } from './best.js';
 import { type ChosenDevice, chooseDevice } from './choose-device.js';
 import { describeEvent } from './describe.js';
