@@ -9,6 +9,7 @@ export { loadCheckpoint, saveCheckpoint } from './checkpoint-file.js';
 export { type Cnn6Options, cnn6 } from './cnn6.js';
 export { type Cnn7Options, cnn7 } from './cnn7.js';
 export { type DmLargeOptions, dmLarge } from './dm-large.js';
+export { fromTorch, type TorchWeights } from './from-torch.js';
 export {
   type AsHost,
   type AsTensors,

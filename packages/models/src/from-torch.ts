@@ -1,0 +1,120 @@
+import { CertError, INPUT, type Model, type Node, type Shape } from '@cert/core';
+import type { FlatTensors, HostParams, HostTensor } from './host.js';
+
+/** Parameters and running statistics of a model. Plain data. */
+export interface TorchWeights {
+  /** Parameters, float32, in the layouts of `@cert/core`. */
+  readonly params: HostParams;
+  /** Running statistics of the batch normalizations. */
+  readonly stats: HostParams;
+}
+
+/**
+ * Weights of a PyTorch model, from the tensors of its `state_dict` (see `decodeSafetensors`), in our layouts: convolutions [out, in, h, w] to
+ * [h, w, in, out], dense layers [out, in] to [in, out], and behind a flattened image from the order [channel, row, column] to
+ * [row, column, channel]. A layer without bias (`bias=False`) gets a bias of zeros. `num_batches_tracked` is not needed.
+ *
+ * @param state tensors by PyTorch's names: `0.weight`, `0.bias`, `1.running_mean`, ...
+ * @param names the prefix in `state` of each node with parameters, such as `{ conv1: '0', dense1: 'head.fc' }`. Default: the prefixes in
+ * their order (`2` before `10`) for the nodes in theirs, which is right for an `nn.Sequential`
+ * @throws CertError `shape-mismatch` naming a node and what is missing, left over or of another shape
+ */
+export function fromTorch(
+  model: Model,
+  state: FlatTensors,
+  names: { readonly [node: string]: string } = namesInOrder(model, state),
+): TorchWeights {
+  const params: Record<string, HostParams[string]> = {};
+  const stats: Record<string, HostParams[string]> = {};
+  for (const node of model.nodes) {
+    if (Object.keys(node.params).length === 0) continue;
+    const prefix = names[node.name];
+    if (prefix === undefined) throw misfit(`there is no name for "${node.name}"`);
+    const take = (name: string, shape: Shape, axes?: readonly number[], blank = false): HostTensor => {
+      const found = Object.hasOwn(state, `${prefix}.${name}`) ? state[`${prefix}.${name}`] : undefined;
+      if (found === undefined && blank) return { shape, data: new Float32Array(sizeOf(shape)) };
+      if (found === undefined) throw misfit(`"${node.name}" needs ${prefix}.${name}, which is not there`);
+      const tensor = axes === undefined ? found : permuted(apart(found, node, model), axes);
+      if (sizeOf(found.shape) !== sizeOf(shape) || (axes === undefined && String(found.shape) !== String(shape))) {
+        throw misfit(`${prefix}.${name} has the shape [${found.shape}], and "${node.name}" takes [${shape}]`);
+      }
+      return { shape, data: Float32Array.from(tensor.data) };
+    };
+    const { kernel, bias, gamma, beta } = node.params as { readonly [name: string]: Shape };
+    if (node.op === 'batchNorm') {
+      params[node.name] = { gamma: take('weight', gamma!), beta: take('bias', beta!) };
+      const { mean, variance } = node.stats as { readonly [name: string]: Shape };
+      stats[node.name] = { mean: take('running_mean', mean!), variance: take('running_var', variance!) };
+    } else if (node.op === 'conv2d' || node.op === 'dense') {
+      params[node.name] = {
+        kernel: take('weight', kernel!, [2, 3, 1, 0]),
+        bias: take('bias', bias!, undefined, true),
+      };
+    } else {
+      throw misfit(`it is not known how PyTorch stores "${node.op}" (node "${node.name}")`);
+    }
+  }
+  return { params, stats };
+}
+
+/** The prefixes of the state in their order, numbers by their value, for the nodes with parameters. */
+function namesInOrder(model: Model, state: FlatTensors): { readonly [node: string]: string } {
+  const nodes = model.nodes.filter(({ params }) => Object.keys(params).length > 0);
+  const prefixes = Object.keys(state)
+    .filter((name) => name.endsWith('.weight'))
+    .map((name) => name.slice(0, -'.weight'.length))
+    .sort(new Intl.Collator('en', { numeric: true }).compare);
+  if (prefixes.length === nodes.length) {
+    return Object.fromEntries(nodes.map(({ name }, i) => [name, prefixes[i]!]));
+  }
+  throw misfit(
+    `the file has ${prefixes.length} layers (${prefixes.join(', ')}) and the model ${nodes.length} nodes with parameters (${nodes.map(({ name }) => name).join(', ')})`,
+  );
+}
+
+/** A kernel with four axes [out, in, rows, columns]; that of a dense layer behind a flattened image has rows and columns too. */
+function apart(tensor: HostTensor, node: Node, model: Model): HostTensor {
+  if (node.op === 'conv2d') {
+    if (tensor.shape.length === 4) return checkedConvolution(tensor, node);
+    throw misfit(`the kernel of "${node.name}" has the shape [${tensor.shape}] instead of four axes`);
+  }
+  const [out = 0, inputs = 0] = tensor.shape;
+  const [ownInputs, ownOut] = (node.params as { readonly kernel: Shape }).kernel;
+  if (tensor.shape.length !== 2 || inputs !== ownInputs || out !== ownOut) {
+    throw misfit(`the kernel of "${node.name}" has the shape [${tensor.shape}] instead of [${ownOut},${ownInputs}]`);
+  }
+  const before = model.nodes.find(({ name }) => name === node.inputs[0]);
+  const source = before?.op === 'flatten' ? before.inputs[0] : undefined;
+  const image = source === INPUT ? model.inputShape : model.nodes.find(({ name }) => name === source)?.shape;
+  const [rows = 1, columns = 1, channels = inputs] = image?.length === 3 ? image : [];
+  return { shape: [out, channels, rows, columns], data: tensor.data };
+}
+
+function checkedConvolution(tensor: HostTensor, node: Node): HostTensor {
+  const [height, width, channels, filters] = (node.params as { readonly kernel: Shape }).kernel;
+  const wanted = [filters, channels, height, width];
+  if (String(tensor.shape) === String(wanted)) return tensor;
+  throw misfit(`the kernel of "${node.name}" has the shape [${tensor.shape}] instead of [${wanted}]`);
+}
+
+/** A tensor with its axes in another order: axis i of the result is axis `axes[i]` of the given one. */
+function permuted({ shape, data }: HostTensor, axes: readonly number[]): HostTensor {
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  const target = axes.map((axis) => shape[axis]!);
+  const result = new Float32Array(data.length);
+  const index = target.map(() => 0);
+  for (let i = 0; i < result.length; i++) {
+    result[i] = data[axes.reduce((sum, axis, k) => sum + index[k]! * strides[axis]!, 0)]!;
+    for (let axis = target.length - 1; axis >= 0 && ++index[axis]! === target[axis]; axis--) index[axis] = 0;
+  }
+  return { shape: target, data: result };
+}
+
+const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
+
+const misfit = (problem: string) =>
+  new CertError(
+    'shape-mismatch',
+    `The PyTorch weights do not fit the model: ${problem}.`,
+    "Build the model as the PyTorch one is, and say which of its layers each node is: names, e.g. { conv1: '0', dense1: '5' }.",
+  );
