@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-const manifest = fileURLToPath(import.meta.resolve('@cert/trainer/package.json'));
+const manifest = fileURLToPath(import.meta.resolve('@cert/cli/package.json'));
 const cli = join(dirname(manifest), 'dist', 'cli.js');
 const here = fileURLToPath(new URL('..', import.meta.url));
 
