@@ -18,7 +18,7 @@ import {
   tf,
 } from '@cert/core';
 import { magnitude } from './linear.js';
-import { checkRuleShape, type ParamsOf, wrongRule } from './method.js';
+import { checkRuleShape, type ParamsOf, paramsOf, wrongRule } from './method.js';
 
 const { add, matMul, reshape, sub } = tf;
 
@@ -147,7 +147,7 @@ function applyBackwardRule(
       `Add one: extendBackward(${table.name}, { ${node.op}: rule }).`,
     );
   }
-  const step = rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, rows);
+  const step = rule(node as NodeOf<Op>, paramsOf(table.name, node, params), context, rows);
   checkStep(table, node, context, rows, step);
   return step;
 }

@@ -4,6 +4,7 @@ import {
   CertError,
   INPUT,
   type IntervalTensor,
+  type Model,
   type Node,
   type NodeOf,
   type Op,
@@ -76,7 +77,35 @@ export function applyRule<B>(method: RuleTable<B>, node: Node, params: Params, c
       `Add one: extend(${method.name}, { ${node.op}: rule }).`,
     );
   }
-  return rule(node as NodeOf<Op>, (params[node.name] ?? {}) as ParamsOf<Op>, context, ...inputs);
+  return rule(node as NodeOf<Op>, paramsOf(method.name, node, params), context, ...inputs);
+}
+
+/**
+ * The parameters of one node.
+ *
+ * @throws CertError `shape-mismatch` naming a parameter that is missing
+ */
+export function paramsOf(method: string, node: Node, params: Params): ParamsOf<Op> {
+  const own = params[node.name] ?? {};
+  for (const name of Object.keys(node.params)) {
+    if (own[name] !== undefined) continue;
+    throw new CertError(
+      'shape-mismatch',
+      `${method}: the parameter "${name}" of node "${node.name}" (${node.op}) is missing.`,
+      `Give parameters of this model: params.${node.name}.${name} of shape [${(node.params as Record<string, Shape>)[name]}].`,
+    );
+  }
+  return own as ParamsOf<Op>;
+}
+
+/** @throws CertError `bad-model` for a value that is no model graph, such as a model of TensorFlow.js */
+export function checkIsModel(method: string, model: Model): void {
+  if (Array.isArray((model as Partial<Model> | null)?.nodes)) return;
+  throw new CertError(
+    'bad-model',
+    `${method} was given a model that is no graph of nodes.`,
+    'Build it with sequential(...) or graph(...) of @cert/core, or one of @cert/models; a LayersModel of TensorFlow.js is something else.',
+  );
 }
 
 /**
@@ -149,6 +178,7 @@ export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & Bou
   return {
     ...method,
     bound(model, params, norm, input, spec) {
+      checkIsModel(method.name, model);
       const last = model.nodes.at(-1)!;
       const batch = input.lower.shape[0]!;
       const at: { [node: string]: IntervalTensor } = {};

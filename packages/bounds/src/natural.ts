@@ -1,6 +1,6 @@
 import { type BatchNormStats, INPUT, type Model, type Moments, mean, type Params, type Tensor, tf } from '@cert/core';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
-import { applyRule, type Context, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
+import { applyRule, type Context, checkIsModel, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
 
 const { add, mul, sub, sqrt } = tf;
 
@@ -62,6 +62,7 @@ export function naturalPass(
   norm: BatchNormStats | 'batch',
   method: RuleTable<Tensor> = natural,
 ): NaturalPass {
+  checkIsModel(method.name, model);
   const used: { [node: string]: Moments } = {};
   const at: { [node: string]: Tensor } = { [INPUT]: images };
   const context: Context = { norm: used };

@@ -1,7 +1,9 @@
-import { CertError, dense, type Layer, linfBall, relu, sequential, tf } from '@cert/core';
+import { CertError, dense, fromBounds, type Layer, linfBall, type Params, relu, sequential, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import {
   type BackwardStep,
+  crown,
+  crownIbp,
   crownIbpOf,
   extend,
   extendBackward,
@@ -112,5 +114,31 @@ describe('extendRules', () => {
       problem: 'linearRelaxation has no backward rule for "mirror" (node "mirror1").',
       cure: 'Add one: extendBackward(linearRelaxation, { mirror: rule }).',
     });
+  });
+});
+
+describe('what is no network', () => {
+  const net = sequential([2], [dense(3), relu(), dense(2)]);
+  const whole = {
+    dense1: { kernel: tf.ones([2, 3]), bias: tf.zeros([3]) },
+    dense2: { kernel: tf.ones([3, 2]), bias: tf.zeros([2]) },
+  };
+  const point = fromBounds(tf.zeros([1, 2]), tf.ones([1, 2]));
+  const run = (params: Params, graph = net) => [
+    () => naturalPass(graph, params, tf.zeros([1, 2]), {}),
+    ...[ibp, crownIbp, crown()].map((method) => () => method.bound(graph, params, {}, point)),
+  ];
+
+  it('a parameter that is missing is named', () => {
+    for (const f of run({ ...whole, dense2: { kernel: whole.dense2.kernel } })) {
+      expect(f).toThrow(/the parameter "bias" of node "dense2" \(dense\) is missing/);
+    }
+    for (const f of run({})) expect(f).toThrow(/the parameter "kernel" of node "dense1" .* is missing/);
+  });
+
+  it('a model of TensorFlow.js is refused', () => {
+    // As a program without types would call it.
+    const layers = JSON.parse('{ "layers": [] }');
+    for (const f of run(whole, layers)) expect(f).toThrow(/was given a model that is no graph of nodes/);
   });
 });

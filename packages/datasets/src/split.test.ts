@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { type ArraySplit, arrayDataset, arraySplit, checkSplit, subset } from './index.js';
+import { type ArraySplit, arrayDataset, arraySplit, batches, checkSplit, subset } from './index.js';
 
 const good = {
   shape: [1, 2, 1],
@@ -110,5 +110,28 @@ describe('subset', () => {
       code: 'bad-argument',
       problem: `The number of images is ${count}.`,
     });
+  });
+});
+
+describe('data without a range, and rows of features', () => {
+  const rows = (...values: number[]) => ({
+    ...{ shape: [2], classes: 2, labels: [0, 1], images: Float32Array.from(values) },
+  });
+  it('are taken as they are', () => {
+    const dataset = arrayDataset({ name: 'rows', train: rows(-3, 40, 1e9, 0), test: rows(0, 0, 1, 1), range: null });
+    expect(dataset.range).toBeNull();
+    const [batch] = batches(dataset.train, { batchSize: 2, shuffle: false });
+    expect([batch!.shape, [...batch!.images]]).toEqual([
+      [2, 2],
+      [-3, 40, 1e9, 0],
+    ]);
+  });
+
+  it('must still be finite', () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() =>
+        arrayDataset({ name: 'rows', train: rows(0, 0, 0, 0), test: rows(0, value, 1, 1), range: null }),
+      ).toThrow(`rows, test set: image 0 has the value ${value}.\nGive finite numbers.`);
+    }
   });
 });

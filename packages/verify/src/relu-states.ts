@@ -57,7 +57,7 @@ export function createReluCounter({
   readonly device: Device;
   readonly model: Model;
   readonly images: Float32Array;
-  readonly range: PixelRange;
+  readonly range: PixelRange | null;
   readonly method?: BoundMethod;
 }): ReluCounter {
   const nodes = reluInputs(model);

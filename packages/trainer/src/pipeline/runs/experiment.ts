@@ -1,6 +1,6 @@
 import type { Rules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
-import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, loadBatches, type PixelRange, type Split, subset } from '@cert/datasets';
 import { disposeTree, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';
@@ -31,7 +31,7 @@ export interface Experiment {
   readonly seed: number;
   readonly epochs: number;
   readonly stepsPerEpoch: number;
-  readonly range: { readonly min: number; readonly max: number };
+  readonly range: PixelRange | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
