@@ -17,7 +17,8 @@ for (const { name, path, files } of ours(inject('tarballs'))) {
     it('holds what was built, its README and its licence, and nothing else', () => {
       const paths = files.map((file) => file.path);
       expect(paths).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'dist/index.js']));
-      const known = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/[\w-]+\.(js|d\.ts)|templates\/.+)$/;
+      const known =
+        /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/(?:\w+\/)?[\w-]+\.(js|d\.ts)|templates\/.+)$/;
       expect(paths.filter((file) => !known.test(file))).toEqual([]);
     });
 
@@ -40,7 +41,8 @@ for (const { name, path, files } of ours(inject('tarballs'))) {
     it('has what its code and its types import among its dependencies', async () => {
       const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
       const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
-      for (const file of await readdir(join(folder, 'dist'))) {
+      for (const file of await readdir(join(folder, 'dist'), { recursive: true })) {
+        if (!/\.(js|d\.ts)$/.test(file)) continue;
         const imports = importedPackages(await readFile(join(folder, 'dist', file), 'utf8'));
         expect(
           imports.filter((imported) => !declared.includes(imported)),
