@@ -45,7 +45,7 @@ export const pieces = (total: number, size: number): { readonly from: number; re
  * @param spec matrix [batch, rows, classes]
  * @param at bounds at every node that a ReLU or an op of a plug-in reads, such as `ibp.bound(...).at`
  * @param options `forward` is not used here
- * @returns [batch, rows]; with {@link marginSpec} an image is verified when all of them are >= 0
+ * @returns [batch, rows]; with {@link marginSpec} an image is verified when all of them are > 0
  * @throws CertError `missing-rule` for an op without a backward rule, `bad-argument` for a ReLU without bounds at its input
  */
 export function crownMargins(
