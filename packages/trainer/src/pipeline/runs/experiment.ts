@@ -1,6 +1,7 @@
 import type { Rules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
-import { batchCount, batches, type Dataset, loadBatches, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
+import { loadBatches } from '@cert/datasets/node';
 import { disposeTree, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';

@@ -1,13 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CertError } from '@cert/core';
+import type { Dataset } from '../split.js';
 import { defaultCacheFolder } from './cache.js';
 import type { EncodedImage } from './decode-images.js';
 import { cachedImages, digest } from './decoded-cache.js';
 import { type FileTree, filesIn, folderTree } from './file-tree.js';
 import { decodeList, type ImageFolderOptions, type ImageList, listSplit } from './image-folder.js';
 import { type FileOptions, fetchFiles, type RemoteFiles } from './remote-files.js';
-import type { Dataset } from './split.js';
 import { zipTree } from './zip-tree.js';
 
 const ARCHIVE = 'tiny-imagenet-200.zip';

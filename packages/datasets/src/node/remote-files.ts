@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
+import type { NamedBytes } from '../idx.js';
 import { defaultCacheFolder } from './cache.js';
-import type { NamedBytes } from './idx.js';
 import { writeAtomically } from './write-atomically.js';
 
 /** A file that can be downloaded. */

@@ -5,12 +5,12 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { CertError } from '@cert/core';
 import { extract } from 'tar-stream';
+import type { NamedBytes } from '../idx.js';
+import type { Dataset } from '../split.js';
 import { splitImages } from './decoded-cache.js';
-import type { NamedBytes } from './idx.js';
 import { type ImageFolderOptions, imageFolder } from './image-folder.js';
 import { type FileOptions, fetchFiles, type RemoteFiles } from './remote-files.js';
 import { sharedBytes } from './shared-bytes.js';
-import type { Dataset } from './split.js';
 
 const ARCHIVE = 'cifar-10-binary.tar.gz';
 /** Where the archive is. */

@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { sha256 } from '../test/files.js';
+import { sha256 } from '../../test/files.js';
 import { cifar10Dataset, readCifar10, SOURCE } from './cifar10.js';
 import { cifar10 } from './index.js';
 

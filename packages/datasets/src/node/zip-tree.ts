@@ -2,8 +2,8 @@ import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { CertError } from '@cert/core';
 import { type Entry, fromBufferPromise } from 'yauzl';
+import type { NamedBytes } from '../idx.js';
 import type { FileTree } from './file-tree.js';
-import type { NamedBytes } from './idx.js';
 
 /**
  * The files below a folder of a zip archive. What is read is checked against its CRC-32.

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { idxFile, sha256 } from '../test/files.js';
+import { idxFile, sha256 } from '../../test/files.js';
 import { defaultCacheFolder, fashionMnist, fetchIdxDataset, mnist, type RemoteIdx } from './index.js';
 
 const CONTENT: Readonly<Record<string, Uint8Array>> = {
