@@ -3,7 +3,7 @@ import { badLabel, checkSplit, type Dataset, type PixelRange, type Split } from 
 
 /** A user's own arrays, as {@link arraySplit} takes them. */
 export interface ArraySplit {
-  /** The shape of one image: [height, width, channels]. */
+  /** The shape of one image, [height, width, channels], or of one row, [features]. */
   readonly shape: Shape;
   /** Number of classes, 2 to 256. */
   readonly classes: number;
@@ -19,11 +19,11 @@ export interface ArraySplit {
  * A split of a user's own arrays, checked; the pixels are not copied.
  *
  * @param name what to call it in messages
- * @param range that every pixel value must lie in; default [0, 1]
+ * @param range that every value must lie in; default [0, 1], null for none
  * @throws CertError as {@link checkSplit}, `bad-data` for a label that is no whole number, `bad-argument` for a number of classes
  * that is not 2 to 256
  */
-export function arraySplit(arrays: ArraySplit, name = 'the split', range?: PixelRange): Split {
+export function arraySplit(arrays: ArraySplit, name = 'the split', range?: PixelRange | null): Split {
   const { shape, classes, images, labels, scale = images instanceof Uint8Array ? 1 / 255 : 1 } = arrays;
   if (!Number.isInteger(classes) || classes < 2 || classes > 256) {
     throw new CertError('bad-argument', `${name}: classes is ${classes}.`, 'Give a whole number from 2 to 256.');
@@ -44,8 +44,8 @@ export interface ArrayDataset {
   readonly train: ArraySplit;
   /** The test images, of the same shape and number of classes. */
   readonly test: ArraySplit;
-  /** The range that every pixel value must lie in; perturbed images are clipped to it. Default [0, 1]. */
-  readonly range?: PixelRange | undefined;
+  /** The range that every value must lie in; perturbed inputs are clipped to it. Default [0, 1]; null for data without a range. */
+  readonly range?: PixelRange | null | undefined;
 }
 
 /**

@@ -9,6 +9,7 @@ export {
   parseIdx,
   parseIdxSplit,
 } from './idx.js';
+export { imagesOf } from './images-of.js';
 export { pixelMoments } from './pixel-moments.js';
 export {
   type Augmentation,

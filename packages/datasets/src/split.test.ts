@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { type ArraySplit, arrayDataset, arraySplit, checkSplit, subset } from './index.js';
+import { type ArraySplit, arrayDataset, arraySplit, batches, checkSplit, pixelMoments, subset } from './index.js';
 
 const good = {
   shape: [1, 2, 1],
@@ -71,6 +71,34 @@ describe('checkSplit', () => {
       'mine: there are 3 images and 1 labels.',
     );
     expect(errorOf(() => checkSplit({ ...split, count: 2 }, 'mine')).problem).toBe('mine: there are 6 pixel values.');
+  });
+});
+
+describe('rows of features', () => {
+  const rows = { shape: [2], classes: 2, images: Float32Array.of(-3, 250, 0.5, 1e6), labels: [0, 1] };
+
+  it('have one axis and, with null, no range', () => {
+    const { train, range } = arrayDataset({ name: 'rows', train: rows, test: rows, range: null });
+    expect(range).toBeNull();
+    const [batch] = batches(train, { batchSize: 2, shuffle: false });
+    expect(batch).toMatchObject({ shape: [2, 2], images: rows.images });
+    expect(pixelMoments(train).mean).toEqual([-1.25, 500125]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'must be finite without a range: %d',
+    (bad) => {
+      const images = Float32Array.of(0, 0, bad, 0);
+      expect(errorOf(() => arraySplit({ ...rows, images }, 'rows', null))).toMatchObject({
+        code: 'bad-data',
+        problem: `rows: image 1 has the value ${bad}.`,
+      });
+    },
+  );
+
+  it('cannot be augmented', () => {
+    const options = { batchSize: 2, augment: { flip: true, crop: 0 } };
+    expect(() => batches(arraySplit(rows, 'rows', null), options)).toThrow('Rows of 2 features cannot be augmented');
   });
 });
 

@@ -32,7 +32,7 @@ export interface InitOptions {
   readonly seeds: readonly number[];
   /** Images to put boxes around, row-major [count, ...inputShape] in the range. */
   readonly images: Float32Array;
-  readonly range: PixelRange;
+  readonly range: PixelRange | null;
   readonly epsilon: number;
   /** Default: those of the built-in ops. */
   readonly rules?: Rules;

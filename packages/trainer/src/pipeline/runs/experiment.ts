@@ -1,6 +1,6 @@
 import type { Rules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
-import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, type PixelRange, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import { disposeTree, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
@@ -32,10 +32,11 @@ export interface Experiment {
   readonly seed: number;
   readonly epochs: number;
   readonly stepsPerEpoch: number;
-  readonly range: { readonly min: number; readonly max: number };
+  readonly range: PixelRange | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
+  readonly test: Split;
   readonly trainImages: number;
   readonly testImages: number;
 }
@@ -111,6 +112,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
     },
     testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    test,
     trainImages: train.count,
     testImages: test.count,
   };
