@@ -2,7 +2,8 @@
 import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
-import { type Augmentation, type HostBatch, loadBatches } from '@cert/datasets';
+import type { Augmentation, HostBatch } from '@cert/datasets';
+import { loadBatches } from '@cert/datasets/node';
 import { ibpInit } from '@cert/init';
 import { cpuDevice, cudaDevice, type DeviceArray, disposeTree, openDevice, webgpuDevice } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';

@@ -21,7 +21,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
 };
 
 /** Entries that run in a browser; with `trainer` and `verify` their own files alone, as `jit` brings Node's modules along. */
-const BROWSER = ['core', 'bounds', 'init', 'regularizers', 'testing', 'verify', 'trainer'];
+const BROWSER = ['core', 'bounds', 'datasets', 'init', 'regularizers', 'testing', 'verify', 'trainer'];
 
 describe.each(readdirSync(join(root, 'packages')))('@cert/%s', (folder) => {
   const graph = importsOf(folder);

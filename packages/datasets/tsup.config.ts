@@ -3,6 +3,6 @@ import { preset } from '../../tsup.preset';
 
 export default defineConfig({
   ...preset,
-  entry: ['src/index.ts', 'src/batch-worker.ts'],
-  dts: { entry: 'src/index.ts', compilerOptions: { customConditions: [] } },
+  entry: ['src/index.ts', 'src/node/index.ts', 'src/node/batch-worker.ts'],
+  dts: { entry: ['src/index.ts', 'src/node/index.ts'], compilerOptions: { customConditions: [] } },
 });

@@ -3,7 +3,7 @@ import { badLabel, checkSplit, type Dataset, type PixelRange, type Split } from 
 
 /** A user's own arrays, as {@link arraySplit} takes them. */
 export interface ArraySplit {
-  /** The shape of one image, [height, width, channels], or of one row of features, [features]. */
+  /** The shape of one image, [height, width, channels], or of one row, [features]. */
   readonly shape: Shape;
   /** Number of classes, 2 to 256. */
   readonly classes: number;
@@ -19,7 +19,7 @@ export interface ArraySplit {
  * A split of a user's own arrays, checked; the pixels are not copied.
  *
  * @param name what to call it in messages
- * @param range that every value must lie in; default [0, 1]; null for none
+ * @param range that every value must lie in; default [0, 1], null for none
  * @throws CertError as {@link checkSplit}, `bad-data` for a label that is no whole number, `bad-argument` for a number of classes
  * that is not 2 to 256
  */
@@ -44,7 +44,7 @@ export interface ArrayDataset {
   readonly train: ArraySplit;
   /** The test images, of the same shape and number of classes. */
   readonly test: ArraySplit;
-  /** The range that every value must lie in; perturbed points are clipped to it. Default [0, 1]; null for data without one. */
+  /** The range that every value must lie in; perturbed inputs are clipped to it. Default [0, 1]; null for data without a range. */
   readonly range?: PixelRange | null | undefined;
 }
 

@@ -156,6 +156,8 @@ describe('batches with augmentation', () => {
 
   it('refuse images without rows and columns', () => {
     const flat = arraySplit({ ...arrays, shape: [48] });
-    expect(() => batches(flat, options)).toThrow('Images of shape [48] cannot be augmented.');
+    expect(() => batches(flat, options)).toThrow(
+      'Rows of 48 features cannot be augmented: there are no rows and columns of pixels.',
+    );
   });
 });

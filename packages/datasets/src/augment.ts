@@ -33,9 +33,10 @@ export function checkAugmentation({ crop }: Augmentation, shape: Shape): void {
     throw new CertError('bad-argument', `The crop is ${crop}.`, 'Give the whole number of pixels that pad each side.');
   }
   if (shape.length === 3) return;
+  const what = shape.length === 1 ? `Rows of ${shape[0]} features` : `Images of shape [${shape}]`;
   throw new CertError(
     'bad-argument',
-    `Images of shape [${shape}] cannot be augmented.`,
+    `${what} cannot be augmented: there are no rows and columns of pixels.`,
     'Give images of shape [height, width, channels], or no augmentation.',
   );
 }

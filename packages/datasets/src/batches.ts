@@ -89,7 +89,11 @@ export function planBatches(split: Split, options: BatchOptions): Iterable<Plann
 }
 
 /** A batch of pixels that were gathered. */
-export const toBatch = ({ shape, labels }: Split, { indices }: PlannedBatch, images: Float32Array): HostBatch => ({
+export const toBatch = (
+  { shape, labels }: Split,
+  { indices }: Pick<PlannedBatch, 'indices'>,
+  images: Float32Array,
+): HostBatch => ({
   images,
   labels: Int32Array.from(indices, (index) => labels[index]!),
   shape: [indices.length, ...shape],

@@ -24,13 +24,12 @@ describe('parseIdx', () => {
     expect(parseIdx(named(bytes), 3)).toEqual({ shape: [1, 2, 1], data: Uint8Array.of(200, 100) });
   });
 
-  it('reads compressed files and files at any address in a buffer', () => {
+  it('reads files at any address in a buffer', () => {
     const expected = parseIdx(named(IMAGES), 3);
     const same = (bytes: Uint8Array) => {
       const { shape, data } = parseIdx(named(bytes), 3);
       expect([shape, Array.from(data)]).toEqual([expected.shape, Array.from(expected.data)]);
     };
-    same(gzipSync(IMAGES));
     const shifted = new Uint8Array(IMAGES.length + 3);
     shifted.set(IMAGES, 3);
     same(shifted.subarray(3));
@@ -59,17 +58,12 @@ describe('parseIdx', () => {
     );
   });
 
-  it('refuses damaged gzip', () => {
-    const zipped = gzipSync(IMAGES);
-    for (const bytes of [
-      zipped.subarray(0, zipped.length - 6),
-      Buffer.concat([zipped.subarray(0, 12), zipped.subarray(14)]),
-    ]) {
-      expect(errorOf(() => parseIdx(named(bytes), 3))).toMatchObject({
-        code: 'bad-file',
-        problem: expect.stringContaining('images is damaged: it cannot be decompressed'),
-      });
-    }
+  it('says how to decompress a compressed file', () => {
+    expect(errorOf(() => parseIdx(named(gzipSync(IMAGES)), 3))).toMatchObject({
+      code: 'bad-file',
+      problem: 'images is compressed with gzip.',
+      cure: expect.stringContaining('gunzipIdx'),
+    });
   });
 });
 

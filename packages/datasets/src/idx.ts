@@ -1,5 +1,4 @@
 /** The IDX format of MNIST: a magic number (element type, number of axes), the length of each axis (big-endian), bytes. */
-import { gunzipSync } from 'node:zlib';
 import { CertError } from '@cert/core';
 import { checkSplit, type Dataset, type Split } from './split.js';
 
@@ -20,13 +19,19 @@ export interface IdxArray {
 }
 
 /**
- * Reads an IDX file, compressed with gzip or not.
+ * Reads an IDX file that is not compressed. `gunzipIdx` of `@cert/datasets/node` decompresses one.
  *
  * @param axes how many axes it must have: 3 for images, 1 for labels
- * @throws CertError `bad-file`: damaged gzip, another magic number, truncated (with the expected and the found size)
+ * @throws CertError `bad-file`: compressed, another magic number, truncated (with the expected and the found size)
  */
-export function parseIdx({ name, bytes }: NamedBytes, axes: number): IdxArray {
-  const content = isGzip(bytes) ? unzip(name, bytes) : bytes;
+export function parseIdx({ name, bytes: content }: NamedBytes, axes: number): IdxArray {
+  if (isGzip(content)) {
+    throw new CertError(
+      'bad-file',
+      `${name} is compressed with gzip.`,
+      'Decompress it first: gunzipIdx(file, axes) of @cert/datasets/node, or a DecompressionStream in a browser.',
+    );
+  }
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
   const header = 4 + 4 * axes;
   if (content.length < header) throw wrongSize(name, `at least ${header}`, content.length);
@@ -39,7 +44,7 @@ export function parseIdx({ name, bytes }: NamedBytes, axes: number): IdxArray {
     );
   }
   const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const expected = header + shape.reduce((a, b) => a * b, 1);
+  const expected = idxSize(shape);
   if (content.length !== expected) throw wrongSize(name, String(expected), content.length);
   return { shape, data: content.subarray(header) };
 }
@@ -106,24 +111,16 @@ export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset 
   return dataset;
 }
 
-const isGzip = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
+/** Bytes of an IDX file of such a shape, header included. */
+export const idxSize = (shape: readonly number[]): number => 4 + 4 * shape.length + shape.reduce((a, b) => a * b, 1);
 
-function unzip(name: string, bytes: Uint8Array): Uint8Array {
-  try {
-    return gunzipSync(bytes);
-  } catch (cause) {
-    throw new CertError(
-      'bad-file',
-      `${name} is damaged: it cannot be decompressed (${cause instanceof Error ? cause.message : cause}).`,
-      'Download or copy the file again.',
-      { cause },
-    );
-  }
-}
+/** Whether bytes begin as a gzip file does. No IDX file begins so. */
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 const hex = (n: number) => `0x${n.toString(16).padStart(8, '0')}`;
 
-const wrongSize = (name: string, expected: string, found: number) =>
+/** The error for a file that has another size than it says. */
+export const wrongSize = (name: string, expected: string, found: number | string) =>
   new CertError(
     'bad-file',
     `${name} should have ${expected} bytes (uncompressed) and has ${found}.`,

@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { type ArraySplit, arrayDataset, arraySplit, batches, checkSplit, subset } from './index.js';
+import { type ArraySplit, arrayDataset, arraySplit, batches, checkSplit, pixelMoments, subset } from './index.js';
 
 const good = {
   shape: [1, 2, 1],
@@ -74,6 +74,34 @@ describe('checkSplit', () => {
   });
 });
 
+describe('rows of features', () => {
+  const rows = { shape: [2], classes: 2, images: Float32Array.of(-3, 250, 0.5, 1e6), labels: [0, 1] };
+
+  it('have one axis and, with null, no range', () => {
+    const { train, range } = arrayDataset({ name: 'rows', train: rows, test: rows, range: null });
+    expect(range).toBeNull();
+    const [batch] = batches(train, { batchSize: 2, shuffle: false });
+    expect(batch).toMatchObject({ shape: [2, 2], images: rows.images });
+    expect(pixelMoments(train).mean).toEqual([-1.25, 500125]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'must be finite without a range: %d',
+    (bad) => {
+      const images = Float32Array.of(0, 0, bad, 0);
+      expect(errorOf(() => arraySplit({ ...rows, images }, 'rows', null))).toMatchObject({
+        code: 'bad-data',
+        problem: `rows: image 1 has the value ${bad}.`,
+      });
+    },
+  );
+
+  it('cannot be augmented', () => {
+    const options = { batchSize: 2, augment: { flip: true, crop: 0 } };
+    expect(() => batches(arraySplit(rows, 'rows', null), options)).toThrow('Rows of 2 features cannot be augmented');
+  });
+});
+
 describe('arrayDataset', () => {
   it('checks both sets against the range', () => {
     const dataset = arrayDataset({ name: 'mine', train: good, test: good });
@@ -110,28 +138,5 @@ describe('subset', () => {
       code: 'bad-argument',
       problem: `The number of images is ${count}.`,
     });
-  });
-});
-
-describe('data without a range, and rows of features', () => {
-  const rows = (...values: number[]) => ({
-    ...{ shape: [2], classes: 2, labels: [0, 1], images: Float32Array.from(values) },
-  });
-  it('are taken as they are', () => {
-    const dataset = arrayDataset({ name: 'rows', train: rows(-3, 40, 1e9, 0), test: rows(0, 0, 1, 1), range: null });
-    expect(dataset.range).toBeNull();
-    const [batch] = batches(dataset.train, { batchSize: 2, shuffle: false });
-    expect([batch!.shape, [...batch!.images]]).toEqual([
-      [2, 2],
-      [-3, 40, 1e9, 0],
-    ]);
-  });
-
-  it('must still be finite', () => {
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(() =>
-        arrayDataset({ name: 'rows', train: rows(0, 0, 0, 0), test: rows(0, value, 1, 1), range: null }),
-      ).toThrow(`rows, test set: image 0 has the value ${value}.\nGive finite numbers.`);
-    }
   });
 });

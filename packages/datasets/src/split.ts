@@ -2,7 +2,7 @@ import { CertError, type Shape } from '@cert/core';
 
 /** The images and labels of a training or test set. Plain data. */
 export interface Split {
-  /** The shape of one image: [height, width, channels]. */
+  /** The shape of one image, [height, width, channels], or of one row, [features]. */
   readonly shape: Shape;
   /** Number of classes; labels are below it. */
   readonly classes: number;
@@ -24,7 +24,7 @@ export interface Dataset {
   readonly train: Split;
   /** Images to report errors on, of the same shape and classes. */
   readonly test: Split;
-  /** The range that every value lies in, in the units of the model's input; null for data without one. */
+  /** The range that every value lies in, in the units of the model's input; null for data without one. Perturbed inputs are clipped to it. */
   readonly range: PixelRange | null;
   /** What each class is called, in the order of the labels. */
   readonly classNames?: readonly string[] | undefined;
@@ -60,14 +60,11 @@ export interface PixelRange {
 
 const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
 
-/** The largest float32. */
-const LARGEST = 3.4028234663852886e38;
-
 /**
  * Checks a split: as many images and labels as it says, labels below the number of classes, pixels finite and in the range.
  *
  * @param name what to call it in messages
- * @param range that every pixel value must lie in; default [0, 1]; null for none, values are then only finite
+ * @param range that every value must lie in; default [0, 1], null for none: values are then only finite
  * @returns the split itself
  * @throws CertError `shape-mismatch` for counts that do not agree, `bad-data` naming the first label or pixel out of range,
  * `bad-argument` for a shape that is not made of positive whole numbers
@@ -98,20 +95,24 @@ export function checkSplit(split: Split, name: string, range: PixelRange | null 
     throw badLabel(name, i, labels[i]!, classes);
   }
   // float32 rounding of the limits themselves is not out of range.
-  const [min, max] = range === null ? [-LARGEST, LARGEST] : [Math.fround(range.min), Math.fround(range.max)];
+  const [min, max] =
+    range === null ? [-Number.MAX_VALUE, Number.MAX_VALUE] : [Math.fround(range.min), Math.fround(range.max)];
   for (let i = 0; i < images.length; i++) {
     const value = Math.fround(images[i]! * scale);
     if (value >= min && value <= max) continue;
-    throw new CertError(
-      'bad-data',
-      `${name}: image ${Math.floor(i / pixels)} has the value ${value}${range === null ? '' : `, outside the range [${range.min}, ${range.max}]`}.`,
-      range === null
-        ? 'Give finite numbers.'
-        : 'Scale the images into the range (bytes: scale 1/255), or give the range that they have; range: null for none.',
-    );
+    throw outOfRange(`${name}: image ${Math.floor(i / pixels)} has the value ${value}`, range);
   }
   return split;
 }
+
+const outOfRange = (found: string, range: PixelRange | null) =>
+  range === null
+    ? new CertError('bad-data', `${found}.`, 'Give finite numbers.')
+    : new CertError(
+        'bad-data',
+        `${found}, outside the range [${range.min}, ${range.max}].`,
+        'Scale the images into the range (bytes: scale 1/255), or give the range that they have (null: none).',
+      );
 
 /** The error for a label that is no class. */
 export const badLabel = (name: string, index: number, label: number, classes: number) =>

@@ -12,7 +12,7 @@ export { clopperPearson } from './images/clopper-pearson.js';
 export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './images/count.js';
 export type { AttackResult, ImageResult } from './images/result.js';
 export { hostCrown } from './methods/crown.js';
-export { createReluCounter, firstImages, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
+export { createReluCounter, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
 export {
   type Certifier,
   type MarginBounder,

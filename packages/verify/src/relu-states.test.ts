@@ -2,7 +2,7 @@ import { batchNorm, dense, type Model, relu, sequential } from '@cert/core';
 import { openDevice, putParams } from '@cert/jit';
 import type { HostParams } from '@cert/models';
 import { describe, expect, it } from 'vitest';
-import { createReluCounter, firstImages } from './relu-states.js';
+import { createReluCounter } from './relu-states.js';
 
 const tensor = (shape: number[], ...values: number[]) => ({ shape, data: Float32Array.from(values) });
 const range = { min: -10, max: 10 };
@@ -102,19 +102,5 @@ describe('createReluCounter', () => {
       expect(unstable).toBeCloseTo(1 - (plain.active + plain.inactive) / of, 10);
       expect(Math.min(active, inactive, unstable)).toBeGreaterThan(0);
     });
-  });
-});
-
-describe('firstImages', () => {
-  const batch = (...pixels: number[]) => ({
-    images: Float32Array.from(pixels),
-    labels: new Int32Array(pixels.length / 2),
-  });
-
-  it('takes so many from as many batches as it needs, and all when there are fewer', () => {
-    const batches = [batch(1, 2, 3, 4), batch(5, 6, 7, 8)];
-    expect([...firstImages(batches, 3)]).toEqual([1, 2, 3, 4, 5, 6]);
-    expect([...firstImages(batches, 2)]).toEqual([1, 2, 3, 4]);
-    expect([...firstImages(batches, 9)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 });

@@ -1,6 +1,7 @@
 import { ibp, runningNorm } from '@cert/bounds';
 import {
   type BoundMethod,
+  type DataRange,
   linfBall,
   type Model,
   type Params,
@@ -9,8 +10,7 @@ import {
   type Tensor,
   tf,
 } from '@cert/core';
-import type { PixelRange } from '@cert/datasets';
-import { type Device, disposeTree, type HostBatch, putScalars } from '@cert/jit';
+import { type Device, disposeTree, putScalars } from '@cert/jit';
 import type { Network } from './evaluate.js';
 
 /** Images in one call: what is held in memory at once. */
@@ -57,7 +57,7 @@ export function createReluCounter({
   readonly device: Device;
   readonly model: Model;
   readonly images: Float32Array;
-  readonly range: PixelRange | null;
+  readonly range: DataRange | null;
   readonly method?: BoundMethod;
 }): ReluCounter {
   const nodes = reluInputs(model);
@@ -109,23 +109,4 @@ export function createReluCounter({
     },
     dispose: () => measure.dispose(),
   };
-}
-
-/** The pixels of the first `count` images of some batches, or of all when there are fewer. */
-export function firstImages(batches: Iterable<HostBatch>, count: number): Float32Array {
-  const parts: Float32Array[] = [];
-  let missing = count;
-  for (const { images, labels } of batches) {
-    const taken = Math.min(missing, labels.length);
-    parts.push(images.subarray(0, (images.length / labels.length) * taken));
-    missing -= taken;
-    if (missing === 0) break;
-  }
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,5 +1,5 @@
 import { CertError, createRng, type Shape } from '@cert/core';
-import { batches, type Dataset, subset } from '@cert/datasets';
+import { type Dataset, imagesOf, subset } from '@cert/datasets';
 import type { Initializer } from '@cert/init';
 import {
   BATCH_NORMS,
@@ -136,8 +136,14 @@ async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog
       throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
     }
     const { name, train, range, normalize } = await loadData({ ...config, limit: null }, undefined, catalog);
-    const [batch] = batches(subset(train, count), { batchSize: count, shuffle: false });
-    return { name, shape: train.shape, classes: train.classes, range, normalize, images: batch!.images };
+    return {
+      name,
+      shape: train.shape,
+      classes: train.classes,
+      range,
+      normalize,
+      images: imagesOf(subset(train, count)).images,
+    };
   }
   for (const name of ['dataset', 'data'] as const) {
     if (raw[name] === undefined) continue;

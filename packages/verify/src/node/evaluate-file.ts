@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RuleTable } from '@cert/bounds';
 import type { DataRange, Model, Tensor } from '@cert/core';
-import { batches, type Split } from '@cert/datasets';
+import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { type HostParams, lockFile, writeFileAtomic } from '@cert/models';
 import { type CertifyMethod, certify, type IndexedImage } from '../images/certify.js';
@@ -128,12 +128,10 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
 export const summaryFileOf = (file: string): string => file.replace(/\.jsonl$/, '.json');
 
 function* remaining(split: Split, done: ReadonlySet<number>): Iterable<IndexedImage> {
-  const size = split.shape.reduce((a, b) => a * b, 1);
-  for (const { images, labels, indices } of batches(split, { batchSize: 100, shuffle: false })) {
-    for (const [i, index] of indices.entries()) {
-      if (done.has(index)) continue;
-      yield { index, label: labels[i]!, pixels: images.subarray(i * size, (i + 1) * size) };
-    }
+  for (let index = 0; index < split.count; index++) {
+    if (done.has(index)) continue;
+    const { images, labels } = imagesOf(split, [index]);
+    yield { index, label: labels[0]!, pixels: images };
   }
 }
 

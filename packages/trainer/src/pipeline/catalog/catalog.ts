@@ -1,7 +1,8 @@
 /** What the names of the command stand for. The libraries take values; only here are they looked up by name. */
 import { type BackwardTable, crownIbpOf, type Rules, standardRules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Regularizer } from '@cert/core';
-import { cifar10, type Dataset, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets';
+import type { Dataset } from '@cert/datasets';
+import { cifar10, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets/node';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { devices } from '@cert/jit';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';

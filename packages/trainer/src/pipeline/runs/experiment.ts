@@ -1,6 +1,7 @@
 import type { Rules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
-import { batchCount, batches, type Dataset, loadBatches, type PixelRange, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, type PixelRange, type Split, subset } from '@cert/datasets';
+import { loadBatches } from '@cert/datasets/node';
 import { disposeTree, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';
@@ -35,6 +36,7 @@ export interface Experiment {
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
+  readonly test: Split;
   readonly trainImages: number;
   readonly testImages: number;
 }
@@ -110,6 +112,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
     },
     testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    test,
     trainImages: train.count,
     testImages: test.count,
   };

@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, countParams } from '@cert/core';
+import { imagesOf, subset } from '@cert/datasets';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
 import { lockFile, toHost, writeFileAtomic } from '@cert/models';
-import { createEvaluator, createReluCounter, type Evaluation, type Evaluator, firstImages } from '@cert/verify';
+import { createEvaluator, createReluCounter, type Evaluation, type Evaluator } from '@cert/verify';
 import { type FitEvent, fit } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
@@ -209,7 +210,7 @@ async function train(
   const neurons = createReluCounter({
     device: chosen.device,
     model: experiment.model,
-    images: firstImages(experiment.testBatches(), RELU_IMAGES),
+    images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
     range: experiment.range,
     method: experiment.rules.ibp,
   });

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import type { PlannedBatch } from '../batches.js';
 import type { Gathered, WorkerSplit } from './batch-worker.js';
-import type { PlannedBatch } from './batches.js';
 
 /** Threads that gather batches. */
 export interface BatchPool {

@@ -3,8 +3,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { idxFile, sha256 } from '../test/files.js';
-import { defaultCacheFolder, fashionMnist, fetchIdxDataset, mnist, type RemoteIdx } from './index.js';
+import { idxFile, sha256 } from '../../test/files.js';
+import { defaultCacheFolder, fashionMnist, fetchFiles, fetchIdxDataset, mnist, type RemoteIdx } from './index.js';
 
 const CONTENT: Readonly<Record<string, Uint8Array>> = {
   'train-images-idx3-ubyte.gz': gzipSync(idxFile([2, 1, 2], [0, 10, 20, 255])),
@@ -110,6 +110,25 @@ describe('downloading', () => {
     expect(String(error)).toContain(`no download of ${NAMES[2]} has the SHA-256 ${SOURCE.sha256.testImages}`);
     expect(String(error)).toContain(`https://two.example/${NAMES[2]}: 12 bytes with the SHA-256 ${sha256(wrong)}`);
     expect((await readdir(cache)).sort()).toEqual(NAMES.slice(0, 2).sort());
+  });
+
+  it('breaks a download off that is larger than the file can be', async () => {
+    let sent = 0;
+    const endless = () =>
+      new Response(
+        new ReadableStream({
+          pull(controller) {
+            sent += 1000;
+            controller.enqueue(new Uint8Array(1000));
+          },
+        }),
+      );
+    const set = { name: 'tiny', mirrors: ['https://one.example/'], files: [{ name: 'a', sha256: '', maxBytes: 5000 }] };
+    await expect(fetchFiles(set, { cacheDir: folder, fetch: async () => endless() })).rejects.toMatchObject({
+      code: 'no-network',
+      problem: expect.stringContaining('https://one.example/a: it has more than 5000 bytes'),
+    });
+    expect(sent).toBeLessThan(20_000);
   });
 
   it('says that the cache cannot be written', async () => {

@@ -23,11 +23,22 @@ export async function writeAtomically(path: string, parts: readonly Uint8Array[]
     await rename(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw new CertError(
-      'bad-file',
-      `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-      'Give another cache folder (option cacheDir, or the variable XDG_CACHE_HOME).',
-      { cause },
-    );
+    throw notWritten(path, cause);
   }
+}
+
+const READ_ONLY = ['EACCES', 'EPERM', 'EROFS'];
+
+/** The error for a file of the cache that could not be written. */
+export function notWritten(path: string, cause: unknown): CertError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const problem = READ_ONLY.includes(code)
+    ? `The cache folder ${dirname(path)} is read-only (${code}).`
+    : `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`;
+  return new CertError(
+    'bad-file',
+    problem,
+    'Give a cache folder that may be written to: the option cacheDir, or the variable XDG_CACHE_HOME.',
+    { cause },
+  );
 }

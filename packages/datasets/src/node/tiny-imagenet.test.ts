@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { sha256, zipFile } from '../test/files.js';
+import { sha256, zipFile } from '../../test/files.js';
 import { tinyImagenet } from './index.js';
 import { readTinyImagenet, SOURCE, type TinyImagenetOptions } from './tiny-imagenet.js';
 

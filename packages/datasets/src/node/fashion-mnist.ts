@@ -1,6 +1,6 @@
+import type { Dataset } from '../split.js';
 import type { FileOptions } from './remote-files.js';
 import { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
-import type { Dataset } from './split.js';
 
 const SOURCE: RemoteIdx = {
   name: 'fashion-mnist',

@@ -1,8 +1,8 @@
 /** The thread that gathers batches for `loadBatches`: an answer for each job, in the order of the jobs. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { PlannedBatch } from './batches.js';
-import { gatherImages } from './gather.js';
-import type { Split } from './split.js';
+import type { PlannedBatch } from '../batches.js';
+import { gatherImages } from '../gather.js';
+import type { Split } from '../split.js';
 
 /** What the thread is made with. */
 export type WorkerSplit = Pick<Split, 'images' | 'scale' | 'shape'>;

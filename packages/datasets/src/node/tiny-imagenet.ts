@@ -1,13 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CertError } from '@cert/core';
+import type { Dataset } from '../split.js';
 import { defaultCacheFolder } from './cache.js';
 import type { EncodedImage } from './decode-images.js';
 import { cachedImages, digest } from './decoded-cache.js';
 import { type FileTree, filesIn, folderTree } from './file-tree.js';
 import { decodeList, type ImageFolderOptions, type ImageList, listSplit } from './image-folder.js';
-import { type FileOptions, fetchFiles, type RemoteFiles } from './remote-files.js';
-import type { Dataset } from './split.js';
+import { type FileOptions, fetchFiles, type RemoteFiles, readArchive } from './remote-files.js';
 import { zipTree } from './zip-tree.js';
 
 const ARCHIVE = 'tiny-imagenet-200.zip';
@@ -16,7 +16,9 @@ const ROOT = 'tiny-imagenet-200';
 export const SOURCE: RemoteFiles = {
   name: 'tiny-imagenet',
   mirrors: ['http://cs231n.stanford.edu/'],
-  files: [{ name: ARCHIVE, sha256: '6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821' }],
+  files: [
+    { name: ARCHIVE, sha256: '6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821', maxBytes: 300e6 },
+  ],
 };
 const SIZE = 64;
 const WNIDS = 'wnids.txt';
@@ -95,7 +97,7 @@ async function local(folder: string): Promise<Place> {
   const archive = await stat(name).catch(() => undefined);
   if (archive?.isFile()) {
     const stamp = digest([archive.size, archive.mtimeMs]);
-    return { place, stamp, open: async () => zipTree({ name, bytes: await readFile(name) }, `${ROOT}/`, stamp) };
+    return { place, stamp, open: async () => zipTree(await readArchive(name), `${ROOT}/`, stamp) };
   }
   for (const unpacked of [join(folder, ROOT), folder]) {
     if (!(await stat(join(unpacked, WNIDS)).catch(() => undefined))) continue;

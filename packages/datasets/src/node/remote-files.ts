@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
+import type { NamedBytes } from '../idx.js';
 import { defaultCacheFolder } from './cache.js';
-import type { NamedBytes } from './idx.js';
 import { writeAtomically } from './write-atomically.js';
 
 /** A file that can be downloaded. */
@@ -12,7 +12,11 @@ export interface RemoteFile {
   readonly name: string;
   /** SHA-256 of the file as it is downloaded, in hex. */
   readonly sha256: string;
+  /** A download is broken off after so many bytes. Default 1 GiB. */
+  readonly maxBytes?: number | undefined;
 }
+
+const MAX_BYTES = 2 ** 30;
 
 /** A set of files, and the places to get them from. */
 export interface RemoteFiles {
@@ -90,6 +94,13 @@ async function readCached(folder: string, file: RemoteFile): Promise<NamedBytes 
   return read !== undefined && sha256(read.bytes) === file.sha256 ? read : undefined;
 }
 
+/** An archive in a user's folder. @throws CertError `bad-file` when it cannot be read */
+export async function readArchive(path: string): Promise<NamedBytes> {
+  const read = await readNamed(path);
+  if (read !== undefined) return read;
+  throw new CertError('bad-file', `${path} is not there.`, 'Put the file there again.');
+}
+
 /** A file under its path; `undefined` when there is none. */
 async function readNamed(path: string): Promise<NamedBytes | undefined> {
   try {
@@ -120,7 +131,7 @@ async function download(
     try {
       const response = await get(url);
       if (!response.ok) throw new Error(`status ${response.status}`);
-      const bytes = new Uint8Array(await response.arrayBuffer());
+      const bytes = await readBody(response, file.maxBytes ?? MAX_BYTES);
       const found = sha256(bytes);
       if (found === file.sha256) return bytes;
       wrong = found;
@@ -142,6 +153,18 @@ async function download(
     `${set.name}: ${file.name} could not be downloaded.${tried}`,
     `Connect to the network, or put ${list(missing)} into ${folder}.`,
   );
+}
+
+/** What a response holds; it is left off after `most` bytes. */
+async function readBody({ body }: Response, most: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
+    total += part.length;
+    if (total > most) throw new Error(`it has more than ${most} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

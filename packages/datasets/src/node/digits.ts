@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { CertError } from '@cert/core';
-import type { Dataset, Split } from './split.js';
+import type { Dataset, Split } from '../split.js';
 import { spreadClasses } from './spread-classes.js';
 
 const CLASSES = 10;

@@ -1,23 +1,25 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { CertError } from '@cert/core';
 import { extract } from 'tar-stream';
+import type { NamedBytes } from '../idx.js';
+import type { Dataset } from '../split.js';
 import { splitImages } from './decoded-cache.js';
-import type { NamedBytes } from './idx.js';
 import { type ImageFolderOptions, imageFolder } from './image-folder.js';
-import { type FileOptions, fetchFiles, type RemoteFiles } from './remote-files.js';
+import { type FileOptions, fetchFiles, type RemoteFiles, readArchive } from './remote-files.js';
 import { sharedBytes } from './shared-bytes.js';
-import type { Dataset } from './split.js';
 
 const ARCHIVE = 'cifar-10-binary.tar.gz';
 /** Where the archive is. */
 export const SOURCE: RemoteFiles = {
   name: 'cifar10',
   mirrors: ['https://www.cs.toronto.edu/~kriz/'],
-  files: [{ name: ARCHIVE, sha256: 'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd' }],
+  files: [
+    { name: ARCHIVE, sha256: 'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd', maxBytes: 200e6 },
+  ],
 };
 const UNPACKED = 'cifar-10-batches-bin';
 const TRAIN_FILES = [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`);
@@ -51,13 +53,13 @@ export const cifar10 = (options: Cifar10Options = {}): Promise<Dataset> => readC
 export async function readCifar10(options: Cifar10Options, source: RemoteFiles, count: number): Promise<Dataset> {
   if (options.folder === undefined) {
     const [archive] = await fetchFiles(source, options);
-    return cifar10Dataset(await unpack(archive!), count);
+    return cifar10Dataset(await unpack(archive!, count), count);
   }
   const { folder, ...rest } = options;
   const names = await namesIn(folder);
   if (names.includes(ARCHIVE)) {
     const path = join(folder, ARCHIVE);
-    return cifar10Dataset(await unpack({ name: path, bytes: await readFile(path) }), count);
+    return cifar10Dataset(await unpack(await readArchive(path), count), count);
   }
   if (names.includes('train')) return cifar10Images(folder, rest);
   return cifar10Dataset(await readUnpacked(names.includes(UNPACKED) ? join(folder, UNPACKED) : folder), count);
@@ -86,21 +88,39 @@ async function cifar10Images(folder: string, options: Omit<Cifar10Options, 'fold
   );
 }
 
-/** The binary files in an archive. */
-async function unpack({ name, bytes }: NamedBytes): Promise<NamedBytes[]> {
+/** What an archive may hold besides the images: notes, and the heads of the files. */
+const BESIDES = 1 << 20;
+
+/** Passes bytes on, and fails when there are more than `most`. */
+function atMost(most: number): Transform {
+  let total = 0;
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      total += chunk.length;
+      if (total <= most) done(null, chunk);
+      else done(new Error(`it holds more than ${most} bytes`));
+    },
+  });
+}
+
+/** The binary files in an archive, with so many images in each. */
+async function unpack({ name, bytes }: NamedBytes, count: number): Promise<NamedBytes[]> {
   const tar = extract();
   const found = new Map<string, Uint8Array>();
   const read = async () => {
     for await (const entry of tar) {
       const file = FILES.find((wanted) => `/${entry.header.name}`.endsWith(`/${wanted}`));
+      if (file !== undefined) checkSize(`${file} in ${name}`, entry.header.size ?? 0, count);
       const chunks: Buffer[] = [];
       for await (const chunk of entry as AsyncIterable<Buffer>) if (file !== undefined) chunks.push(chunk);
       if (file !== undefined) found.set(file, Buffer.concat(chunks));
     }
   };
   try {
-    await Promise.all([pipeline(Readable.from([bytes]), createGunzip(), tar), read()]);
+    const most = FILES.length * count * RECORD + BESIDES;
+    await Promise.all([pipeline(Readable.from([bytes]), createGunzip(), atMost(most), tar), read()]);
   } catch (cause) {
+    if (cause instanceof CertError) throw cause;
     throw new CertError(
       'bad-file',
       `${name} is damaged: it cannot be unpacked (${cause instanceof Error ? cause.message : cause}).`,
@@ -136,6 +156,16 @@ const readUnpacked = (folder: string): Promise<NamedBytes[]> =>
     }),
   );
 
+/** @throws CertError `bad-file` for a binary file that has not the size of so many images */
+function checkSize(name: string, found: number, count: number): void {
+  if (found === count * RECORD) return;
+  throw new CertError(
+    'bad-file',
+    `${name} should have ${count * RECORD} bytes and has ${found}.`,
+    'Download or copy the file again.',
+  );
+}
+
 /**
  * The dataset in the six binary files: records of a label and 32 x 32 bytes of red, green and blue each.
  *
@@ -146,13 +176,7 @@ export function cifar10Dataset(files: readonly NamedBytes[], count: number): Dat
   const labels = new Uint8Array(files.length * count);
   const images = sharedBytes(files.length * count * pixels);
   for (const [i, { name, bytes }] of files.entries()) {
-    if (bytes.length !== count * RECORD) {
-      throw new CertError(
-        'bad-file',
-        `${name} should have ${count * RECORD} bytes and has ${bytes.length}.`,
-        'Download or copy the file again.',
-      );
-    }
+    checkSize(name, bytes.length, count);
     for (let k = 0; k < count; k++) {
       const [from, to] = [k * RECORD, i * count + k];
       const label = bytes[from]!;

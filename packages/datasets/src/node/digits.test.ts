@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { checkSplit, type Dataset, type Split, subset } from '../index.js';
 import { apportion, readDigits } from './digits.js';
-import { checkSplit, type Dataset, digits, type Split, subset } from './index.js';
+import { digits } from './index.js';
 
 const require = createRequire(import.meta.url);
 const classCounts = ({ labels }: Split) => {

@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { sha256 } from '../test/files.js';
+import { sha256 } from '../../test/files.js';
 import { cifar10Dataset, readCifar10, SOURCE } from './cifar10.js';
 import { cifar10 } from './index.js';
 
@@ -107,6 +107,12 @@ describe('cifar10', () => {
       () => tar(FILES.map((name) => [name, Buffer.alloc(RECORD)])),
       'should have 6146 bytes and has 3073.',
     ],
+    [
+      'with a huge file beside the images',
+      () => tar([['other', Buffer.alloc(100e6)]]),
+      'it holds more than 1085452 bytes',
+    ],
+    ['with a huge file of images', () => tar([['data_batch_1.bin', Buffer.alloc(100e6)]]), 'data_batch_1.bin in '],
   ])('refuses an archive that is %s', async (_, bytes, problem) => {
     await put('cifar-10-binary.tar.gz', await bytes());
     await expect(read()).rejects.toMatchObject({ code: 'bad-file', problem: expect.stringContaining(problem) });

@@ -1,4 +1,3 @@
-import { startBatchPool } from './batch-pool.js';
 import {
   type BatchOptions,
   batchCount,
@@ -8,9 +7,10 @@ import {
   type PlannedBatch,
   planBatches,
   toBatch,
-} from './batches.js';
-import { gatherImages } from './gather.js';
-import type { Split } from './split.js';
+} from '../batches.js';
+import { gatherImages } from '../gather.js';
+import type { Split } from '../split.js';
+import { startBatchPool } from './batch-pool.js';
 
 /** Options of {@link loadBatches}. */
 export interface LoadOptions extends BatchOptions {

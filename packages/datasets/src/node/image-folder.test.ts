@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Dataset } from '../index.js';
 import { decodeImages } from './decode-images.js';
-import { type Dataset, type ImageFolderOptions, imageFolder } from './index.js';
+import { type ImageFolderOptions, imageFolder } from './index.js';
 
 let place: string;
 let folder: string;

@@ -2,15 +2,19 @@ import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { CertError } from '@cert/core';
 import { type Entry, fromBufferPromise } from 'yauzl';
+import type { NamedBytes } from '../idx.js';
 import type { FileTree } from './file-tree.js';
-import type { NamedBytes } from './idx.js';
+
+/** The largest file that is read out of an archive: photographs and lists are far smaller, and up to 16 are read at a time. */
+const LARGEST = 1 << 24;
 
 /**
- * The files below a folder of a zip archive. What is read is checked against its CRC-32.
+ * The files below a folder of a zip archive. What is read is checked against its size and its CRC-32.
  *
  * @param root the folder, with '/' at its end; what is beside it is left out
  * @param stamp differs when the archive does
- * @throws CertError `bad-file` for an archive that is cut short, damaged or something else, and when a damaged file is read
+ * @throws CertError `bad-file` for an archive that is cut short, damaged or something else, and when a file is read that is
+ * damaged or has more than 16 MiB
  */
 export async function zipTree({ name, bytes }: NamedBytes, root: string, stamp: string): Promise<FileTree> {
   const entries = new Map<string, Entry>();
@@ -24,12 +28,12 @@ export async function zipTree({ name, bytes }: NamedBytes, root: string, stamp: 
       add(folder);
     } else names.add(path.slice(slash));
   };
-  const damaged = (problem: unknown) =>
+  const damaged = (problem: unknown, cause: unknown = problem) =>
     new CertError(
       'bad-file',
       `${name} is damaged: ${problem instanceof Error ? problem.message : problem}.`,
       'Download or copy the file again.',
-      { cause: problem },
+      { cause },
     );
   try {
     const zip = await fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
@@ -45,7 +49,18 @@ export async function zipTree({ name, bytes }: NamedBytes, root: string, stamp: 
       const entry = entries.get(path);
       if (entry === undefined)
         throw new CertError('bad-file', `${name} holds no ${root}${path}.`, 'Download it again.');
-      const content = await zip.openReadStreamPromise(entry).then(buffer, (error) => Promise.reject(damaged(error)));
+      const { uncompressedSize: size } = entry;
+      if (size > LARGEST) throw damaged(`${root}${path} has ${size} bytes, and at most ${LARGEST} are read`);
+      // yauzl ends the stream with an error when there are more bytes than the entry says, or fewer.
+      const content = await zip
+        .openReadStreamPromise(entry)
+        .then(buffer)
+        .catch((cause: unknown) => {
+          throw damaged(
+            `${root}${path} cannot be decompressed (${cause instanceof Error ? cause.message : cause})`,
+            cause,
+          );
+        });
       if (crc32(content) === entry.crc32) return content;
       throw damaged(`${root}${path} has another checksum`);
     };

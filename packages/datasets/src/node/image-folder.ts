@@ -1,10 +1,10 @@
 import { basename, join, resolve } from 'node:path';
 import { CertError } from '@cert/core';
+import type { Augmentation, Dataset, Normalization } from '../split.js';
 import { defaultCacheFolder } from './cache.js';
 import { type DecodeOptions, decodeImages, type EncodedImage } from './decode-images.js';
 import { cachedImages, type DecodedImages, digest, splitImages } from './decoded-cache.js';
 import { type FileTree, filesIn, foldersIn, folderTree } from './file-tree.js';
-import type { Augmentation, Dataset, Normalization } from './split.js';
 import { spreadClasses } from './spread-classes.js';
 
 /** Options of {@link imageFolder}. */

@@ -1,6 +1,7 @@
-import { idxDataset } from './idx.js';
+import { idxDataset } from '../idx.js';
+import type { Dataset } from '../split.js';
+import { gunzipIdx } from './gunzip-idx.js';
 import { type FileOptions, fetchFiles } from './remote-files.js';
-import type { Dataset } from './split.js';
 
 /** A dataset in four IDX files with the names that MNIST gave them. */
 export interface RemoteIdx {
@@ -36,7 +37,7 @@ export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions = 
   return idxDataset({
     name,
     classes,
-    train: { images: trainImages!, labels: trainLabels! },
-    test: { images: testImages!, labels: testLabels! },
+    train: { images: gunzipIdx(trainImages!, 3), labels: gunzipIdx(trainLabels!, 1) },
+    test: { images: gunzipIdx(testImages!, 3), labels: gunzipIdx(testLabels!, 1) },
   });
 }

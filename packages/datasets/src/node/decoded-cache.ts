@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { Shape } from '@cert/core';
+import type { Split } from '../split.js';
 import { sharedBytes } from './shared-bytes.js';
-import type { Split } from './split.js';
 import { writeAtomically } from './write-atomically.js';
 
 /** Decoded images with their classes. */

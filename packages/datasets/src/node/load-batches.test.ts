@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createRng } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { arraySplit, batches, type HostBatch, subset } from '../index.js';
 import { startBatchPool } from './batch-pool.js';
-import { arraySplit, batches, type HostBatch, type LoadOptions, loadBatches, subset } from './index.js';
+import { type LoadOptions, loadBatches } from './index.js';
 import { sharedBytes } from './shared-bytes.js';
 
 const COUNT = 23;
@@ -78,15 +79,16 @@ describe('loadBatches', () => {
   });
 
   it('does not keep a process alive that has stopped asking', async () => {
-    const index = new URL('./index.ts', import.meta.url);
+    const [main, node] = ['../index.ts', './index.ts'].map((file) => new URL(file, import.meta.url).href);
     const script = `
-      const { arraySplit, loadBatches } = await import(${JSON.stringify(index.href)});
+      const { arraySplit } = await import(${JSON.stringify(main)});
+      const { loadBatches } = await import(${JSON.stringify(node)});
       const split = arraySplit({ shape: [1, 1, 1], classes: 2, images: new Uint8Array(9), labels: Array(9).fill(0) });
       const iterator = loadBatches(split, { batchSize: 2 })[Symbol.asyncIterator]();
       for (let i = 0; i < 3; i++) console.log((await iterator.next()).value.labels.length);
     `;
     const args = ['--import', 'tsx', '--conditions=@cert/source', '--input-type=module', '--eval', script];
-    const cwd = fileURLToPath(new URL('..', import.meta.url));
+    const cwd = fileURLToPath(new URL('../..', import.meta.url));
     const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
     let out = '';
     child.stdout.on('data', (chunk) => {

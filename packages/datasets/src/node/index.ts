@@ -1,0 +1,12 @@
+export { defaultCacheFolder } from './cache.js';
+export { type Cifar10Options, cifar10 } from './cifar10.js';
+export type { DecodeOptions } from './decode-images.js';
+export { digits } from './digits.js';
+export { fashionMnist } from './fashion-mnist.js';
+export { gunzipIdx } from './gunzip-idx.js';
+export { type ImageFolderOptions, imageFolder } from './image-folder.js';
+export { type LoadOptions, loadBatches } from './load-batches.js';
+export { mnist } from './mnist.js';
+export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
+export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
+export { type TinyImagenetOptions, tinyImagenet } from './tiny-imagenet.js';
