@@ -5,7 +5,7 @@ import { build, type Plugin } from 'esbuild';
 
 const CORE = '@tensorflow/tfjs-core';
 const require = createRequire(import.meta.url);
-const dist = dirname(require.resolve(CORE));
+const dist = dirname(require.resolve('@tensorflow/tfjs-core'));
 const version: string = require(`${CORE}/package.json`).version;
 const isPublic = new Set(Object.keys(require(CORE)));
 
