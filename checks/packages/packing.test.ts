@@ -17,7 +17,8 @@ for (const { name, path, files } of ours(inject('tarballs'))) {
     it('holds what was built, its README and its licence, and nothing else', () => {
       const paths = files.map((file) => file.path);
       expect(paths).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'dist/index.js']));
-      const known = /^(package\.json|README\.md|LICENSE(-APACHE)?|CHANGELOG\.md|dist\/[\w-]+\.(js|d\.ts)|templates\/.+)$/;
+      const known =
+        /^(package\.json|README\.md|LICENSE(-APACHE)?|CHANGELOG\.md|dist\/[\w-]+\.(js|d\.ts)|templates\/.+)$/;
       expect(paths.filter((file) => !known.test(file))).toEqual([]);
     });
 

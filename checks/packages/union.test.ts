@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from './command.ts';
-import { copiesOf, install, installed, startFrom } from './install.ts';
+import { copiesOf, install, installed, npmInstall, startFrom } from './install.ts';
 import { warnings } from './warnings.ts';
 
 const folder = join(inject('place'), 'union');
@@ -39,6 +39,11 @@ it('is installed with one copy of each part', async () => {
   for (const name of ['@tensorflow/tfjs', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', '@cert/core']) {
     expect(copiesOf(places, name), `copies of ${name}`).toEqual([`node_modules/${name}`]);
   }
+});
+
+it('of another version is refused, as it would bring a second TensorFlow.js', async () => {
+  const installing = npmInstall(folder, '--package-lock-only', '@tensorflow/tfjs@4.21.0');
+  await expect(installing).rejects.toMatchObject({ stderr: expect.stringContaining('ERESOLVE') });
 });
 
 describe.each([
