@@ -42,7 +42,9 @@ it('is installed with one copy of each part', async () => {
 });
 
 it('of another version is refused, as it would bring a second TensorFlow.js', async () => {
-  const installing = npmInstall(folder, '--package-lock-only', '@tensorflow/tfjs@4.21.0');
+  const alone = join(inject('place'), 'no-union');
+  await install(alone, inject('tarballs'), ['@cert/core']);
+  const installing = npmInstall(alone, '--package-lock-only', '@tensorflow/tfjs@4.21.0');
   await expect(installing).rejects.toMatchObject({ stderr: expect.stringContaining('ERESOLVE') });
 });
 
