@@ -11,6 +11,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     reporters: ['default', 'json'],
     outputFile: { json: '.reports/vitest.json' },
+    // Some tests import ONNX Runtime by themselves; its telemetry is on by default.
+    env: { ORT_DISABLE_TELEMETRY: '1' },
     pool: 'forks',
     maxWorkers: 2,
     // TensorFlow.js takes a second to load; the files of a worker share it. They must leave the backend and the environment as they were.

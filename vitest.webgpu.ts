@@ -17,7 +17,7 @@ export default defineConfig({
       'packages/verify/test/*.webgpu.ts',
       'examples/quickstart/test/*.webgpu.ts',
     ],
-    env: { CERT_TEST_DEVICE: 'webgpu' },
+    env: { ...preset.test?.env, CERT_TEST_DEVICE: 'webgpu' },
     testTimeout: 170_000,
     outputFile: { json: '.reports/webgpu.json' },
   },

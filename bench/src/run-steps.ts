@@ -38,7 +38,11 @@ export function runSteps(name: string, { steps, warmup, threads, device }: StepS
   const args = [timeStep, name, steps, warmup, threads, device, ...(profile === undefined ? [] : [profile])].map(
     String,
   );
-  const { stdout, stderr, status } = spawnSync(process.execPath, [...process.execArgv, ...args], { encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(process.execPath, [...process.execArgv, ...args], {
+    encoding: 'utf8',
+    // It imports ONNX Runtime by itself, whose telemetry is on by default.
+    env: { ORT_DISABLE_TELEMETRY: '1', ...process.env },
+  });
   if (status !== 0) throw new Error(`${name} failed:\n${stderr}`);
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Steps;
 }

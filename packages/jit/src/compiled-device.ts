@@ -28,8 +28,8 @@ export interface CompiledOptions {
 export interface Memory<A extends DeviceArray> {
   /** The arrays that are alive. */
   readonly arrays: ReadonlySet<A>;
-  /** Whether models have the output `EMPTY`; default no. */
-  readonly wantsEmpty?: boolean;
+  /** Whether a model with these outputs gets the output `EMPTY` too; default no. */
+  wantsEmpty?(outputs: readonly ArraySpec[]): boolean;
   /** Whether an array is one of them. */
   owns(array: DeviceArray): array is A;
   /** Copies values; there are as many as the shape has elements. */
@@ -75,7 +75,9 @@ export function compiledDevice<A extends DeviceArray>(
 
   async function compile(f: (...args: never[]) => unknown, args: Tree<DeviceArray>): Promise<Compiled> {
     const { graph, result } = trace(f, args as Tree<ArraySpec>, { sites: profile !== undefined });
-    const model = toOnnx(passes(graph, parts.target ?? {}), parts.dialect, { empty: memory.wantsEmpty ?? false });
+    const model = toOnnx(passes(graph, parts.target ?? {}), parts.dialect, {
+      empty: memory.wantsEmpty?.(graph.outputs) ?? false,
+    });
     onModel?.(model);
     const session = await ort.InferenceSession.create(model, options);
     sessions.add(session);

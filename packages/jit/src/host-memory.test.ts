@@ -2,6 +2,7 @@ import { type Tensor, tf } from '@cert/core';
 import * as ort from 'onnxruntime-node';
 import { afterEach, expect, it, vi } from 'vitest';
 import { cpuDevice } from './cpu.js';
+import { disposeTree, readTree } from './device.js';
 import { probeRefusal } from './probe-refusal.js';
 
 const options = { executionProviders: ['cpu'] };
@@ -11,23 +12,28 @@ it('the tested version refuses the empty output when all results are written', a
   expect(await probeRefusal(ort, options)).toContain('Non tensor type');
 });
 
-it('a run that fails with the words of the refusal gives no old numbers', async () => {
+it.each<[string, (x: Tensor) => { readonly [name: string]: Tensor }]>([
+  ['float32', (x) => ({ double: tf.mul(x, 2) })],
+  ['int32', (x) => ({ whole: tf.cast(tf.mul(x, 2), 'int32') })],
+  ['bool', (x) => ({ positive: tf.greater(x, 1) })],
+  ['float32 and int32', (x) => ({ double: tf.mul(x, 2), whole: tf.cast(x, 'int32') })],
+])('a run that fails with the words of the refusal gives no old numbers: %s', async (_, f) => {
   const refusal = await probeRefusal(ort, options);
   const device = await cpuDevice();
-  const double = device.jit((x: Tensor) => tf.mul(x, 2));
+  const compiled = device.jit(f);
   const x = device.put(Float32Array.of(1, 2, 3), [3]);
-  const first = await double(x);
-  expect([...(await first.data())]).toEqual([2, 4, 6]);
+  const first = await compiled(x);
+  const wanted = await readTree(first);
   // The next result is given its memory.
-  first.dispose();
+  disposeTree(first);
   const { live } = device;
   const session = Object.getPrototypeOf(await ort.InferenceSession.create(await modelOf()));
   for (const message of [refusal!, `While it ran: ${refusal}`]) {
     vi.spyOn(session, 'run').mockRejectedValueOnce(new Error(message));
-    await expect(double(x)).rejects.toThrow(message);
+    await expect(compiled(x)).rejects.toThrow(message);
     expect(device.live).toBe(live);
   }
-  expect([...(await (await double(x)).data())]).toEqual([2, 4, 6]);
+  expect(await readTree(await compiled(x))).toEqual(wanted);
   await device.dispose();
 });
 

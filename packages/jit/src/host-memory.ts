@@ -5,6 +5,7 @@ import type { Memory } from './compiled-device.js';
 import type { DeviceArray, DType, HostArray } from './device.js';
 import { sizeOf } from './ir.js';
 import { EMPTY, inputName, outputName } from './onnx.js';
+import type { ArraySpec } from './trace.js';
 
 /** Memory of arrays that were disposed, kept for the results of later calls. */
 class Pool {
@@ -85,9 +86,13 @@ export function hostMemory(ort: typeof Ort, refusal?: string): Memory<HostMemory
   const tensor = ({ dtype, values, shape }: HostMemoryArray): Ort.Tensor =>
     new ort.Tensor(dtype as 'float32', values as Float32Array, shape);
 
+  /** Float32 alone can be marked: any bits are an integer or a truth value. */
+  const wantsEmpty = (outputs: readonly ArraySpec[]) =>
+    refusal !== undefined && outputs.every(({ dtype }) => dtype === 'float32');
+
   return {
     arrays: pool.arrays,
-    wantsEmpty: refusal !== undefined,
+    wantsEmpty,
     owns: (array): array is HostMemoryArray => array instanceof HostMemoryArray && pool.arrays.has(array),
     put(values, shape, dtype) {
       const copy = allocate(pool, shape, dtype);
@@ -100,11 +105,12 @@ export function hostMemory(ort: typeof Ort, refusal?: string): Memory<HostMemory
         ({ shape, dtype }) => new HostMemoryArray(shape, dtype, allocate(pool, shape, dtype), pool),
       );
       const fetches = Object.fromEntries(results.map((array, i) => [outputName(i), tensor(array)]));
+      const empty = wantsEmpty(outputs);
       try {
-        if (refusal !== undefined) results.forEach(mark);
-        await session.run(feeds, refusal === undefined ? fetches : { [EMPTY]: null, ...fetches });
+        if (empty) results.forEach(mark);
+        await session.run(feeds, empty ? { [EMPTY]: null, ...fetches } : fetches);
       } catch (error) {
-        const refused = refusal !== undefined && error instanceof Error && error.message === refusal;
+        const refused = empty && error instanceof Error && error.message === refusal;
         // Another error may have the same words: then a result still has its mark.
         if (refused && !results.some(isUnwritten)) return results;
         for (const array of results) array.dispose();

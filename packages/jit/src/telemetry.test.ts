@@ -30,12 +30,15 @@ it.each(['here', 'worker-shared'])('a compiled function leaves nothing in the ho
   expect(await run(where)).toMatchObject({ stdout: '42', left: [] });
 });
 
-it('a worker that cannot switch it off says so, and loads nothing', async () => {
-  const { stdout, stderr, left } = await run('worker');
-  expect({ stdout, left }).toEqual({ stdout: '', left: [] });
-  expect(stderr).toContain('ORT_DISABLE_TELEMETRY=1');
-  expect(await run('worker', { ORT_DISABLE_TELEMETRY: '1' })).toMatchObject({ stdout: '42', left: [] });
-});
+it.each(['worker', 'worker-copied'])(
+  'a worker that cannot switch it off says so, and loads nothing: %s',
+  async (where) => {
+    const { stdout, stderr, left } = await run(where);
+    expect({ stdout, left }).toEqual({ stdout: '', left: [] });
+    expect(stderr).toContain('ORT_DISABLE_TELEMETRY=1');
+    expect(await run('worker', { ORT_DISABLE_TELEMETRY: '1' })).toMatchObject({ stdout: '42', left: [] });
+  },
+);
 
 it('a user can leave it on', async () => {
   const { stdout, left } = await run('here', { ORT_DISABLE_TELEMETRY: '0' });

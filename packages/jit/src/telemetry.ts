@@ -13,11 +13,12 @@ export const telemetry = (): 'off' | 'on' => (['0', 'false', ''].includes(proces
  * @throws CertError `missing-device` in a worker thread whose environment is a copy, which the library does not see
  */
 export async function disableTelemetry(): Promise<void> {
-  if (process.env[SWITCH] !== undefined) return;
-  process.env[SWITCH] = '1';
+  const before = process.env[SWITCH];
+  process.env[SWITCH] ??= '1';
   const { isMainThread } = await import('node:worker_threads');
-  if (isMainThread || realEnvironment()[SWITCH] === '1') return;
-  delete process.env[SWITCH];
+  // In a worker the value may stand in a copy of the environment alone, whoever put it there.
+  if (isMainThread || realEnvironment()[SWITCH] === process.env[SWITCH]) return;
+  if (before === undefined) delete process.env[SWITCH];
   throw new CertError(
     'missing-device',
     'The telemetry of ONNX Runtime cannot be switched off from this worker thread: its environment is a copy.',

@@ -1,4 +1,4 @@
-/** Compiles and runs one function: in this thread (`here`), or in a worker (`worker`, `worker-shared`). */
+/** Compiles and runs one function: in this thread (`here`), or in a worker (`worker`, `worker-shared`, `worker-copied` with the switch in a copy of the environment alone). */
 import { isMainThread, SHARE_ENV, Worker, workerData } from 'node:worker_threads';
 import { type Tensor, tf } from '@cert/core';
 import { cpuDevice } from '../src/index.js';
@@ -9,6 +9,7 @@ if (isMainThread && where.startsWith('worker')) {
   new Worker(code, {
     ...{ eval: true, workerData: 'here', argv: ['here'] },
     ...(where === 'worker-shared' && { env: SHARE_ENV }),
+    ...(where === 'worker-copied' && { env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' } }),
   });
 } else {
   const device = await cpuDevice();
