@@ -13,17 +13,18 @@ export interface Terminal {
  * cannot be written for another reason (a full disk), one message says so and the exit status becomes 1.
  */
 export function processTerminal(): Terminal {
-  let failed = false;
-  const onError = (error: NodeJS.ErrnoException) => {
-    const first = !failed;
-    failed = true;
-    if (error.code === 'EPIPE' || !first) return;
-    process.exitCode = 1;
-    process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
-  };
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', onError);
-  const write = (stream: NodeJS.WriteStream) => (line: string) => {
-    if (stream.writable && !(failed && stream === process.stdout)) stream.write(`${line}\n`);
+  const write = (stream: NodeJS.WriteStream) => {
+    let failed = false;
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (!failed && error.code !== 'EPIPE') {
+        process.exitCode = 1;
+        if (stream !== process.stderr) process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+      }
+      failed = true;
+    });
+    return (line: string) => {
+      if (!failed && stream.writable) stream.write(`${line}\n`);
+    };
   };
   return {
     out: write(process.stdout),

@@ -10,32 +10,45 @@ import { CertError } from '@cert/core';
  * @throws CertError `in-use` when another process holds it, naming that process; `bad-file` when the file cannot be written
  */
 export async function lockFile(path: string, what: string): Promise<() => Promise<void>> {
-  const { link, readFile, rename, rm, writeFile } = await import('node:fs/promises');
+  const { link, readFile, rm, writeFile } = await import('node:fs/promises');
   const { hostname } = await import('node:os');
   const { randomUUID } = await import('node:crypto');
-  const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
-  const read = () => readFile(path, 'utf8').catch(() => undefined);
-  // Linked into place, so that nobody ever reads half a lock.
-  const draft = `${path}.${randomUUID()}.tmp`;
+  const id = randomUUID();
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), id });
+  // A lock is a hard link to this file: nobody ever reads half a lock.
+  const draft = `${path}.${id}.tmp`;
+  const read = (file: string) => readFile(file, 'utf8').catch(() => undefined);
+  const take = (file: string) =>
+    link(draft, file).then(
+      () => true,
+      (cause: NodeJS.ErrnoException) => {
+        if (cause.code === 'EEXIST') return false;
+        throw cause;
+      },
+    );
+  /** The owner that a lock names, while it must be respected: it runs, or nobody here can know. */
+  const livingOwner = (text: string): Owner | undefined => {
+    const owner = parseOwner(text);
+    return owner !== undefined && (owner.host !== hostname() || isAlive(owner.pid)) ? owner : undefined;
+  };
+  // Only who holds this second lock removes a lock that is left over, so that nobody removes one that was just taken.
+  const guard = `${path}.takeover`;
+
   try {
-    for (;;) {
-      await writeFile(draft, own);
-      const taken = await link(draft, path).then(
-        () => true,
-        (cause: NodeJS.ErrnoException) => {
-          if (cause.code === 'EEXIST') return false;
-          throw cause;
-        },
-      );
-      if (taken) break;
-      const text = await read();
-      if (text === undefined) continue;
-      const owner = parseOwner(text);
-      if (owner !== undefined && (owner.host !== hostname() || isAlive(owner.pid))) throw inUse(path, what, owner);
-      // Whoever renames it away first may try again; a lock that came in between is put back.
-      await rename(path, draft).catch(() => {});
-      if ((await readFile(draft, 'utf8').catch(() => own)) === text) continue;
-      await link(draft, path).catch(() => {});
+    await writeFile(draft, own);
+    while (!(await take(path))) {
+      const left = await read(path);
+      if (left === undefined) continue;
+      const owner = livingOwner(left);
+      if (owner !== undefined) throw inUse(path, what, owner);
+      if (await take(guard)) {
+        if ((await read(path)) === left) await rm(path, { force: true });
+        await rm(guard, { force: true });
+        continue;
+      }
+      // Another process takes over at this moment. One that ended in between has to be removed by hand.
+      const other = await read(guard);
+      if (other !== undefined && livingOwner(other) === undefined) throw inUse(guard, what, parseOwner(other));
     }
   } catch (cause) {
     if (cause instanceof CertError) throw cause;
@@ -49,7 +62,7 @@ export async function lockFile(path: string, what: string): Promise<() => Promis
     await rm(draft, { force: true }).catch(() => {});
   }
   return async () => {
-    if ((await read()) === own) await rm(path, { force: true });
+    if ((await read(path)) === own) await rm(path, { force: true });
   };
 }
 
@@ -77,9 +90,11 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-const inUse = (path: string, what: string, { pid, host }: Owner) =>
+const inUse = (path: string, what: string, owner?: Owner) =>
   new CertError(
     'in-use',
-    `${what} is used by process ${pid} on ${host}.`,
+    owner === undefined
+      ? `${what} is used by another process.`
+      : `${what} is used by process ${owner.pid} on ${owner.host}.`,
     `Wait until it has ended, or stop it. If no such process works there, remove ${path}.`,
   );

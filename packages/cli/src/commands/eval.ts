@@ -102,6 +102,8 @@ export function addEval(command: Command, terminal: Terminal, signal: AbortSigna
           },
           onProgress: (state) => {
             done = state.images;
+            const { damaged = 0 } = state;
+            if (damaged > 0) terminal.err(`Damaged lines dropped: ${damaged}. Their images are evaluated again.`);
             report?.tell(state);
           },
         });
@@ -187,10 +189,9 @@ function progress(terminal: Terminal) {
   let told = 0;
   return {
     tell(state: Progress) {
-      const { images, of, before, damaged = 0 } = state;
+      const { images, of, before } = state;
       if (images > before) report({ type: 'evaluating', images, of, before });
       else if (before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
-      if (damaged > 0) terminal.err(`Damaged lines dropped: ${damaged}. Their images are evaluated again.`);
       if (terminal.screen === null && images > before && tenths(state) > told)
         terminal.out(`${images} of ${of} images`);
       told = tenths(state);
