@@ -15,6 +15,7 @@ export default defineConfig({
       'packages/trainer/src/compiled-steps.test.ts',
       'packages/cli/src/not-finite.device.test.ts',
       'packages/verify/test/*.webgpu.ts',
+      'packages/verify/test/hostile.test.ts',
       'examples/quickstart/test/*.webgpu.ts',
     ],
     env: { ...preset.test?.env, CERT_TEST_DEVICE: 'webgpu' },

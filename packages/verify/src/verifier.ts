@@ -55,7 +55,8 @@ export const marginMethod = (method: BoundMethod): MarginMethod => ({
     const bound = device.jit((network: NetworkTensors, { images, labels }: Batch, { epsilon }: Hyper) => {
       const box = linfBall(images, epsilon!, range);
       const spec = marginSpec(labels, model.classes);
-      return { lower: finiteMargins(method.bound(model, network.params, runningNorm(network.stats), box, spec)) };
+      const norm = runningNorm(network.stats);
+      return { lower: finiteMargins(method.bound(model, network.params, norm, box, spec), norm) };
     });
     return {
       async lowerMargins(network, batch, hyper) {

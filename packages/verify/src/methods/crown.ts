@@ -71,11 +71,12 @@ function bounder({ device, model, range }: MarginBounderOptions, { forward, back
 
   const start = device.jit((tensors: NetworkTensors, { images }: Batch, { epsilon }: Hyper) => {
     const box = linfBall(images, epsilon!, range);
-    const { output, at } = forward.bound(model, tensors.params, runningNorm(tensors.stats), box);
+    const norm = runningNorm(tensors.stats);
+    const { output, at } = forward.bound(model, tensors.params, norm, box);
     return {
       sides: Object.fromEntries(names.map((name) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }])),
       // NaN when a bound at any node is not finite.
-      finite: tf.mul(finiteMargins({ output, at }), 0),
+      finite: tf.mul(finiteMargins({ output, at }, norm), 0),
     };
   });
   const layers = names.map((name) =>
