@@ -100,7 +100,7 @@ export function createEvaluator({ device, model, method = ibp, natural, range }:
     const { output: logits } = naturalPass(model, network.params, images, norm, natural);
     const input = linfBall(images, hyper.epsilon!, range);
     const bounds = method.bound(model, network.params, norm, input, marginSpec(labels, model.classes));
-    return { logits, lower: finiteMargins(bounds, norm) };
+    return { logits, lower: finiteMargins(model, bounds, norm) };
   });
   const attackStep = device.jit(createAttackStep(model, range, natural));
 

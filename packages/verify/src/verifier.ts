@@ -56,7 +56,7 @@ export const marginMethod = (method: BoundMethod): MarginMethod => ({
       const box = linfBall(images, epsilon!, range);
       const spec = marginSpec(labels, model.classes);
       const norm = runningNorm(network.stats);
-      return { lower: finiteMargins(method.bound(model, network.params, norm, box, spec), norm) };
+      return { lower: finiteMargins(model, method.bound(model, network.params, norm, box, spec), norm) };
     });
     return {
       async lowerMargins(network, batch, hyper) {

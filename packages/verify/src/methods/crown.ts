@@ -76,7 +76,7 @@ function bounder({ device, model, range }: MarginBounderOptions, { forward, back
     return {
       sides: Object.fromEntries(names.map((name) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }])),
       // NaN when a bound at any node is not finite.
-      finite: tf.mul(finiteMargins({ output, at }, norm), 0),
+      finite: tf.mul(finiteMargins(model, { output, at }, norm), 0),
     };
   });
   const layers = names.map((name) =>
