@@ -1,38 +1,17 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildParams, dense, initialStats, type Model, paramSpecs, sequential, tf } from '@cert/core';
 import { loadCheckpoint, saveCheckpoint, toHost } from '@cert/models';
 import { runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { main } from './main.js';
+import { cert, TINY, train } from '../test/cert.js';
 
 let place: string;
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'cert-main-'));
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
-
-/** Runs the command in this process. */
-async function cert(...args: string[]) {
-  const lines = { out: [] as string[], err: [] as string[] };
-  const terminal = {
-    out: (line: string) => void lines.out.push(line),
-    err: (line: string) => void lines.err.push(line),
-    screen: null,
-  };
-  const status = await main(args, terminal, new AbortController().signal);
-  return { status, out: lines.out.join('\n'), err: lines.err.join('\n') };
-}
-
-/** Options of a run that takes a second. */
-const TINY = [
-  ...['--device', 'tfjs', '--limit', '20', '--batch-size', '8', '--epochs', '2', '--width', '2', '--dense', '4'],
-  ...['--attack-restarts', '1', '--attack-steps', '2'],
-];
-const train = (folder: string, ...args: string[]) => cert('train', '--out', folder, ...TINY, ...args);
 
 /** Every file below a folder with its content. */
 async function snapshot(folder: string): Promise<Record<string, string>> {
@@ -299,200 +278,6 @@ describe('cert train', () => {
         err: expect.stringContaining('The model takes images of shape [4] in 3 classes; digits has [28,28,1] in 10.'),
       });
     });
-  });
-});
-
-describe('--plugin', () => {
-  const code = (name: string) => `
-    const none = { params: {}, stats: {} };
-    export default {
-      name: '${name}',
-      models: {
-        flat: ({ inputShape, classes }) => {
-          const size = inputShape.reduce((a, b) => a * b, 1);
-          const params = { kernel: [size, classes], bias: [classes] };
-          const nodes = [
-            { name: 'flatten1', op: 'flatten', inputs: ['input'], attrs: {}, shape: [size], ...none },
-            { name: 'dense1', op: 'dense', inputs: ['flatten1'], attrs: {}, shape: [classes], params, stats: {} },
-          ];
-          return { inputShape, classes, nodes };
-        },
-      },
-    };`;
-  const [file, moved] = ['plugin/flat.mjs', 'moved/flat.mjs'].map((path) => () => join(place, path)) as [
-    () => string,
-    () => string,
-  ];
-  const manifest = (version: string) =>
-    writeFile(join(place, 'plugin/package.json'), JSON.stringify({ name: 'flat', version }));
-  let run: string;
-  beforeAll(async () => {
-    run = join(place, 'with-plugin');
-    await mkdir(join(place, 'plugin'));
-    await mkdir(join(place, 'moved'));
-    await writeFile(file(), code('flat'));
-    await writeFile(moved(), code('flat'));
-    await manifest('1.0.0');
-    expect(await train(run, '--plugin', file(), '--model', 'flat')).toMatchObject({ status: 0, err: '' });
-  });
-
-  it('is recorded with the run, and loaded again with --trust to go on, to evaluate and to diagnose', async () => {
-    const { plugins } = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
-    expect(plugins).toEqual([{ name: 'flat', module: file(), version: '1.0.0' }]);
-    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });
-    const { status, out } = await cert('eval', run, '--attack-restarts', '0', '--json', '--trust');
-    expect(status).toBe(0);
-    expect(JSON.parse(out).images).toBe(20);
-    expect(await cert('diagnose', 'relu', run, '--trust')).toMatchObject({ status: 0, err: '' });
-  });
-
-  it('that only the folder names runs no code', async () => {
-    const foreign = join(place, 'foreign');
-    await cp(run, foreign, { recursive: true });
-    const ran = join(place, 'ran');
-    const evil = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(ran)}, ''); ${code('flat')}`;
-    await writeFile(join(foreign, 'evil.mjs'), evil);
-    const { config: file, last } = runFiles(foreign);
-    const config = JSON.parse(await readFile(file, 'utf8'));
-    for (const module of [join(foreign, 'evil.mjs'), './evil.mjs']) {
-      await writeFile(file, JSON.stringify({ ...config, plugins: [{ name: 'flat', module, version: null }] }));
-      for (const args of [
-        ['eval', foreign],
-        ['eval', last],
-        ['diagnose', 'relu', foreign],
-        ['train', '--resume', foreign],
-      ]) {
-        expect(await cert(...args)).toMatchObject({
-          status: 1,
-          err: expect.stringContaining('or --trust when you trust the folder.'),
-        });
-      }
-    }
-    // The configuration is checked before anything that it names is loaded, trusted or not.
-    for (const change of [
-      { plugins: [{ name: 'flat', module: 7 }] },
-      { surprise: 1 },
-      { method: {} },
-      { preset: [] },
-    ]) {
-      const plugins = [{ name: 'flat', module: './evil.mjs', version: null }];
-      await writeFile(file, JSON.stringify({ ...config, plugins, ...change }));
-      expect(await cert('eval', last, '--trust')).toMatchObject({ status: 1, err: expect.stringMatching(/^error: /) });
-    }
-    expect(existsSync(ran)).toBe(false);
-    // A relative module is looked for beside the file that names it.
-    await writeFile(
-      file,
-      JSON.stringify({ ...config, plugins: [{ name: 'flat', module: './evil.mjs', version: null }] }),
-    );
-    expect(await cert('eval', foreign, '--attack-restarts', '0', '--trust')).toMatchObject({ status: 0 });
-    expect(existsSync(ran)).toBe(true);
-  });
-
-  it('can be looked at', async () => {
-    expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
-    expect(await cert('plugin', 'show', './nothing')).toMatchObject({
-      status: 1,
-      err: expect.stringContaining('There is no '),
-    });
-  });
-
-  it('lists its names where one is unknown', async () => {
-    expect(await train(join(place, 'no'), '--plugin', file(), '--model', 'flap')).toMatchObject({
-      status: 1,
-      err: expect.stringMatching(
-        /There is no model "flap"\.\nDid you mean "flat" or "mlp"\? Known: small-conv, .*, flat\./,
-      ),
-    });
-  });
-
-  it('that has moved is asked for, and the one that is given stands in for it', async () => {
-    await rename(file(), join(place, 'plugin/away.mjs'));
-    expect(await cert('eval', run, '--attack-restarts', '0', '--trust')).toMatchObject({
-      status: 1,
-      err: `error: The run needs the plug-in "flat". There is no ${file()}.\nSay where it is: --plugin MODULE.`,
-    });
-    const again = await cert('eval', run, '--attack-restarts', '0', '--plugin', moved());
-    expect(again).toMatchObject({ status: 0, err: '' });
-    await rename(join(place, 'plugin/away.mjs'), file());
-  });
-
-  it('of another version does not go on with a run', async () => {
-    await manifest('2.0.0');
-    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({
-      status: 1,
-      err: expect.stringContaining('The run began with version 1.0.0 of the plug-in "flat", and this is 2.0.0.'),
-    });
-    await manifest('1.0.0');
-  });
-
-  it('that is another one by now is refused', async () => {
-    await writeFile(join(place, 'plugin/other.mjs'), code('other'));
-    const config = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
-    const plugins = [{ ...config.plugins[0], module: join(place, 'plugin/other.mjs') }];
-    await writeFile(runFiles(run).config, JSON.stringify({ ...config, plugins }));
-    expect(await cert('eval', run, '--trust')).toMatchObject({
-      status: 1,
-      err: expect.stringContaining('other.mjs is now the plug-in "other".'),
-    });
-  });
-});
-
-describe('a checkpoint', () => {
-  it('goes with the configuration that it was trained with, and alone with any', async () => {
-    const run = join(place, 'tied');
-    expect(await train(run)).toMatchObject({ status: 0 });
-    const { config: file, last } = runFiles(run);
-    const alone = join(place, 'alone', 'net.safetensors');
-    await mkdir(join(place, 'alone'));
-    await cp(last, alone);
-    const evaluate = ['--attack-restarts', '0', '--limit', '5', '--methods', 'ibp'];
-    expect(await cert('eval', alone, ...evaluate)).toMatchObject({ status: 0, err: '' });
-    const text = await readFile(file, 'utf8');
-    await writeFile(file, JSON.stringify({ ...JSON.parse(text), epsilon: 0.001 }));
-    for (const args of [
-      ['eval', run, ...evaluate],
-      ['train', '--resume', run],
-    ]) {
-      expect(await cert(...args)).toMatchObject({
-        status: 1,
-        err: expect.stringContaining('was trained with another configuration'),
-      });
-    }
-    await writeFile(file, JSON.stringify({ ...JSON.parse(text), data: place }));
-    expect(await cert('eval', run, ...evaluate)).toMatchObject({ status: 0 });
-  });
-
-  it('that was changed is refused', async () => {
-    const file = join(place, 'changed.safetensors');
-    const bytes = await readFile(runFiles(join(place, 'tied')).last);
-    bytes[bytes.length - 2]! ^= 1;
-    await writeFile(file, bytes);
-    expect(await cert('eval', file)).toMatchObject({
-      status: 1,
-      err: expect.stringContaining('its checksum does not fit'),
-    });
-  });
-});
-
-describe('a run that another process works on', () => {
-  it('is refused, for training and for evaluation, and free when that process has ended', async () => {
-    const run = join(place, 'locked');
-    expect(await train(run)).toMatchObject({ status: 0 });
-    const lines = join(run, 'lines.jsonl');
-    const owner = (pid: number) => JSON.stringify({ pid, host: hostname(), id: '1' });
-    for (const lock of [join(run, 'run.lock'), `${lines}.lock`]) await writeFile(lock, owner(process.ppid));
-    const evaluate = ['eval', run, '--attack-restarts', '0', '--out', lines];
-    for (const args of [['train', '--resume', run], evaluate]) {
-      expect(await cert(...args)).toMatchObject({
-        status: 1,
-        err: expect.stringContaining(`is used by process ${process.ppid} on ${hostname()}.`),
-      });
-    }
-    const { pid } = spawnSync(process.execPath, ['-e', '']);
-    for (const lock of [join(run, 'run.lock'), `${lines}.lock`]) await writeFile(lock, owner(pid));
-    for (const args of [['train', '--resume', run], evaluate]) expect(await cert(...args)).toMatchObject({ status: 0 });
-    expect((await readdir(run)).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
 });
 

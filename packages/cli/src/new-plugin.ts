@@ -2,7 +2,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CertError } from '@cert/core';
-import { makeFolder, standardCatalog } from '@cert/trainer/pipeline';
+import { makeFolder } from '@cert/models';
+import { standardCatalog } from '@cert/trainer/pipeline';
 import { ownVersion } from './version.js';
 
 /** The files that a new plug-in is made from; published beside `dist`. */

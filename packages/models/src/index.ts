@@ -24,6 +24,7 @@ export {
   unflattenHost,
 } from './host.js';
 export { isAlive, lockFile } from './lock-file.js';
+export { makeFolder } from './make-folder.js';
 export { type MlpOptions, mlp } from './mlp.js';
 export type { BatchNormPlaces, ClassifierOptions, Normalization } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { writeFileAtomic } from '@cert/models';
-import { makeFolder } from '@cert/trainer/pipeline';
+import { makeFolder, writeFileAtomic } from '@cert/models';
 import type { Spec } from 'vega';
 import { renderSvg } from '../plots/render.js';
 

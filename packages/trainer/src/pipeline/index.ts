@@ -28,5 +28,5 @@ export {
   readRunPlugins,
   runFiles,
 } from './runs/folder.js';
-export { freePath, freeRunFolder, makeFolder } from './runs/free-folder.js';
+export { freePath, freeRunFolder } from './runs/free-folder.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';

@@ -4,11 +4,11 @@ import type { RuleTable } from '@cert/bounds';
 import type { DataRange, Model, Tensor } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
-import { type HostParams, lockFile, writeFileAtomic } from '@cert/models';
+import { type HostParams, lockFile, makeFolder, writeFileAtomic } from '@cert/models';
 import { type CertifyMethod, certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { Certifier } from '../verifier.js';
-import { appendResult, type EvaluationSettings, makeFolder, openEvaluationFile } from './file.js';
+import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
 /** What {@link evaluateImages} takes. */
 export interface EvaluateImagesOptions {

@@ -1,7 +1,7 @@
-import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
+import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CertError } from '@cert/core';
-import { writeFileAtomic } from '@cert/models';
+import { makeFolder, writeFileAtomic } from '@cert/models';
 import { type ImageResult, isImageResult } from '../images/result.js';
 
 /** What decides what the lines of an evaluation say: its first line. Plain data. */
@@ -87,20 +87,6 @@ async function readExisting(path: string): Promise<string> {
     throw new CertError('bad-file', `${path} cannot be read: ${reason(cause)}.`, 'Choose another file with --out.', {
       cause,
     });
-  }
-}
-
-/** Makes the folder of a file. @throws CertError `bad-file` when it cannot be made */
-export async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw new CertError(
-      'bad-file',
-      `The folder ${folder} cannot be made: ${reason(cause)}.`,
-      'Choose a file in a folder that may be written, with --out.',
-      { cause },
-    );
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
-import { assertSameModel, loadCheckpoint, saveCheckpoint, writeFileAtomic } from '@cert/models';
+import { assertSameModel, loadCheckpoint, makeFolder, saveCheckpoint, writeFileAtomic } from '@cert/models';
 import type { ReluStates } from '@cert/verify';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
@@ -11,7 +11,6 @@ import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { BEFORE, checkConfig, checkForm } from '../config/config.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
-import { makeFolder } from './free-folder.js';
 
 /** What a checkpoint of a run holds besides the state. */
 export interface Progress {

@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertError } from '@cert/core';
 import type { RunConfig } from '../config/run-config.js';
 
 /** A path in `parent`, named after a run, at which there is nothing yet: `digits-quick-fast-seed0`, then `...-2`. Makes nothing. */
@@ -15,23 +13,5 @@ export function freePath(parent: string, name: string): string {
   for (let i = 1; ; i++) {
     const path = join(parent, i === 1 ? name : `${name}-${i}`);
     if (!existsSync(path)) return path;
-  }
-}
-
-/**
- * Makes a folder and those that it lies in, where they are missing.
- *
- * @throws CertError `bad-file` when it cannot be made
- */
-export async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw new CertError(
-      'bad-file',
-      `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : cause}.`,
-      'Choose a folder that may be written with --out.',
-      { cause },
-    );
   }
 }

@@ -1,0 +1,150 @@
+/** What `--plugin` and `--trust` load, and what they do not. */
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runFiles } from '@cert/trainer/pipeline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cert, train } from '../test/cert.js';
+
+let place: string;
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'cert-main-'));
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+describe('--plugin', () => {
+  const code = (name: string) => `
+    const none = { params: {}, stats: {} };
+    export default {
+      name: '${name}',
+      models: {
+        flat: ({ inputShape, classes }) => {
+          const size = inputShape.reduce((a, b) => a * b, 1);
+          const params = { kernel: [size, classes], bias: [classes] };
+          const nodes = [
+            { name: 'flatten1', op: 'flatten', inputs: ['input'], attrs: {}, shape: [size], ...none },
+            { name: 'dense1', op: 'dense', inputs: ['flatten1'], attrs: {}, shape: [classes], params, stats: {} },
+          ];
+          return { inputShape, classes, nodes };
+        },
+      },
+    };`;
+  const [file, moved] = ['plugin/flat.mjs', 'moved/flat.mjs'].map((path) => () => join(place, path)) as [
+    () => string,
+    () => string,
+  ];
+  const manifest = (version: string) =>
+    writeFile(join(place, 'plugin/package.json'), JSON.stringify({ name: 'flat', version }));
+  let run: string;
+  beforeAll(async () => {
+    run = join(place, 'with-plugin');
+    await mkdir(join(place, 'plugin'));
+    await mkdir(join(place, 'moved'));
+    await writeFile(file(), code('flat'));
+    await writeFile(moved(), code('flat'));
+    await manifest('1.0.0');
+    expect(await train(run, '--plugin', file(), '--model', 'flat')).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('is recorded with the run, and loaded again with --trust to go on, to evaluate and to diagnose', async () => {
+    const { plugins } = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
+    expect(plugins).toEqual([{ name: 'flat', module: file(), version: '1.0.0' }]);
+    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });
+    const { status, out } = await cert('eval', run, '--attack-restarts', '0', '--json', '--trust');
+    expect(status).toBe(0);
+    expect(JSON.parse(out).images).toBe(20);
+    expect(await cert('diagnose', 'relu', run, '--trust')).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('that only the folder names runs no code', async () => {
+    const foreign = join(place, 'foreign');
+    await cp(run, foreign, { recursive: true });
+    const ran = join(place, 'ran');
+    const evil = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(ran)}, ''); ${code('flat')}`;
+    await writeFile(join(foreign, 'evil.mjs'), evil);
+    const { config: file, last } = runFiles(foreign);
+    const config = JSON.parse(await readFile(file, 'utf8'));
+    for (const module of [join(foreign, 'evil.mjs'), './evil.mjs']) {
+      await writeFile(file, JSON.stringify({ ...config, plugins: [{ name: 'flat', module, version: null }] }));
+      for (const args of [
+        ['eval', foreign],
+        ['eval', last],
+        ['diagnose', 'relu', foreign],
+        ['train', '--resume', foreign],
+      ]) {
+        expect(await cert(...args)).toMatchObject({
+          status: 1,
+          err: expect.stringContaining('or --trust when you trust the folder.'),
+        });
+      }
+    }
+    // The configuration is checked before anything that it names is loaded, trusted or not.
+    for (const change of [
+      { plugins: [{ name: 'flat', module: 7 }] },
+      { surprise: 1 },
+      { method: {} },
+      { preset: [] },
+    ]) {
+      const plugins = [{ name: 'flat', module: './evil.mjs', version: null }];
+      await writeFile(file, JSON.stringify({ ...config, plugins, ...change }));
+      expect(await cert('eval', last, '--trust')).toMatchObject({ status: 1, err: expect.stringMatching(/^error: /) });
+    }
+    expect(existsSync(ran)).toBe(false);
+    // A relative module is looked for beside the file that names it.
+    await writeFile(
+      file,
+      JSON.stringify({ ...config, plugins: [{ name: 'flat', module: './evil.mjs', version: null }] }),
+    );
+    expect(await cert('eval', foreign, '--attack-restarts', '0', '--trust')).toMatchObject({ status: 0 });
+    expect(existsSync(ran)).toBe(true);
+  });
+
+  it('can be looked at', async () => {
+    expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
+    expect(await cert('plugin', 'show', './nothing')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('There is no '),
+    });
+  });
+
+  it('lists its names where one is unknown', async () => {
+    expect(await train(join(place, 'no'), '--plugin', file(), '--model', 'flap')).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(
+        /There is no model "flap"\.\nDid you mean "flat" or "mlp"\? Known: small-conv, .*, flat\./,
+      ),
+    });
+  });
+
+  it('that has moved is asked for, and the one that is given stands in for it', async () => {
+    await rename(file(), join(place, 'plugin/away.mjs'));
+    expect(await cert('eval', run, '--attack-restarts', '0', '--trust')).toMatchObject({
+      status: 1,
+      err: `error: The run needs the plug-in "flat". There is no ${file()}.\nSay where it is: --plugin MODULE.`,
+    });
+    const again = await cert('eval', run, '--attack-restarts', '0', '--plugin', moved());
+    expect(again).toMatchObject({ status: 0, err: '' });
+    await rename(join(place, 'plugin/away.mjs'), file());
+  });
+
+  it('of another version does not go on with a run', async () => {
+    await manifest('2.0.0');
+    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('The run began with version 1.0.0 of the plug-in "flat", and this is 2.0.0.'),
+    });
+    await manifest('1.0.0');
+  });
+
+  it('that is another one by now is refused', async () => {
+    await writeFile(join(place, 'plugin/other.mjs'), code('other'));
+    const config = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
+    const plugins = [{ ...config.plugins[0], module: join(place, 'plugin/other.mjs') }];
+    await writeFile(runFiles(run).config, JSON.stringify({ ...config, plugins }));
+    expect(await cert('eval', run, '--trust')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('other.mjs is now the plug-in "other".'),
+    });
+  });
+});

@@ -1,0 +1,29 @@
+import { main } from '../src/main.js';
+
+/** What a command printed, and its exit status. */
+export interface Outcome {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the command in this process. */
+export async function cert(...args: string[]): Promise<Outcome> {
+  const lines = { out: [] as string[], err: [] as string[] };
+  const terminal = {
+    out: (line: string) => void lines.out.push(line),
+    err: (line: string) => void lines.err.push(line),
+    screen: null,
+  };
+  const status = await main(args, terminal, new AbortController().signal);
+  return { status, out: lines.out.join('\n'), err: lines.err.join('\n') };
+}
+
+/** Options of a run that takes a second. */
+export const TINY = [
+  ...['--device', 'tfjs', '--limit', '20', '--batch-size', '8', '--epochs', '2', '--width', '2', '--dense', '4'],
+  ...['--attack-restarts', '1', '--attack-steps', '2'],
+];
+
+/** Trains such a run in a folder. */
+export const train = (folder: string, ...args: string[]) => cert('train', '--out', folder, ...TINY, ...args);
