@@ -6,9 +6,25 @@ import { CertError } from '@cert/core';
  * @throws CertError `bad-file` when it cannot be made
  */
 export async function makeFolder(folder: string): Promise<void> {
-  const { mkdir } = await import('node:fs/promises');
+  const { mkdir, stat } = await import('node:fs/promises');
+  const { dirname, resolve } = await import('node:path');
+  const isFolder = (path: string) =>
+    stat(path).then(
+      (info) => info.isDirectory(),
+      () => false,
+    );
+  /** Not `recursive`: Node then tries for ever where a folder that exists denies that it does, as /proc. */
+  const make = async (path: string): Promise<void> => {
+    if (await isFolder(path)) return;
+    const parent = dirname(path);
+    if (parent !== path) await make(parent);
+    await mkdir(path).catch(async (cause: NodeJS.ErrnoException) => {
+      // Another process may have made it in between.
+      if (cause.code !== 'EEXIST' || !(await isFolder(path))) throw cause;
+    });
+  };
   try {
-    await mkdir(folder, { recursive: true });
+    await make(resolve(folder));
   } catch (cause) {
     throw new CertError(
       'bad-file',
