@@ -35,7 +35,7 @@ export const npmInstall = (folder: string, ...options: readonly string[]) =>
 
 /**
  * Lets a folder begin with what is installed in another one, in hard links. What npm then installs there is what it would install
- * into an empty folder, as it takes away whatever nothing depends on; but 300 MB of TensorFlow.js need not be unpacked again.
+ * into an empty folder, as it takes away whatever nothing depends on; but 50 MB of TensorFlow.js need not be unpacked again.
  */
 export function startFrom(base: string, folder: string) {
   mkdirSync(folder, { recursive: true });

@@ -1,21 +1,30 @@
 /**
  * The one place that imports TensorFlow.js. Everything else takes `tf` from here, so that a user's own TensorFlow.js and
- * ours are one instance. The union package is needed: it registers the gradients, `tfjs-core` alone does not.
+ * ours are one instance. The ops come from `tfjs-core`, their kernels from `tfjs-backend-cpu`, their gradients from `tfjs-additions`: the
+ * union package `@tensorflow/tfjs`, which has all three, is five times as large.
  */
-import * as namespace from '@tensorflow/tfjs';
+import { version_cpu } from '@tensorflow/tfjs-backend-cpu';
+import * as namespace from '@tensorflow/tfjs-core';
+// The types of the chained methods (`x.add(y)`), which `tfjs-additions` defines.
+import type {} from '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js';
+import { version } from './tfjs-additions.js';
+import { checkVersions } from './tfjs-versions.js';
 
-// In Node the union package is CommonJS: its functions sit on the default export, not on the module namespace.
+// In Node.js the package is CommonJS: its exports are the default export, an object that `require` returns too.
 const interop = namespace as typeof namespace & { readonly default?: typeof namespace };
 
 /**
- * TensorFlow.js, the whole of `@tensorflow/tfjs`: the instance that every package computes with. Take it from here, so that there is
- * only one; a second instance knows neither the tensors nor the backend of the first. Its types `Tensor`, `Scalar`, `Tensor1D` to
- * `Tensor4D`, `Rank`, `DataType` and `TypedArray` are exported beside it, the others under `TF`.
+ * TensorFlow.js: the ops of `@tensorflow/tfjs-core` with gradients, chained methods and the backend `cpu`, in the instance that every
+ * package computes with. Take it from here, so that there is only one; a second instance knows neither the tensors nor the backend of the
+ * first. Its types `Tensor`, `Scalar`, `Tensor1D` to `Tensor4D`, `Rank`, `DataType` and `TypedArray` are exported beside it, the others
+ * under `TF`.
  */
 export const tf: typeof namespace = interop.default ?? interop;
 
+checkVersions(version, { '@tensorflow/tfjs-core': tf.version_core, '@tensorflow/tfjs-backend-cpu': version_cpu });
+
 /** The types of TensorFlow.js that have no name of their own here: `TF.TensorInfo`, ... */
-export type * as TF from '@tensorflow/tfjs';
+export type * as TF from '@tensorflow/tfjs-core';
 export type {
   DataType,
   Rank,
@@ -26,4 +35,4 @@ export type {
   Tensor3D,
   Tensor4D,
   TypedArray,
-} from '@tensorflow/tfjs';
+} from '@tensorflow/tfjs-core';

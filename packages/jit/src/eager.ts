@@ -54,7 +54,7 @@ export function eagerDevice(options: EagerOptions = {}): Device {
 
   return {
     name,
-    description: options.description ?? `TensorFlow.js ${tf.version.tfjs}, backend ${tf.getBackend()}`,
+    description: options.description ?? `TensorFlow.js ${tf.version_core}, backend ${tf.getBackend()}`,
     ...(warning !== undefined && { warning }),
     get live() {
       return arrays.size;

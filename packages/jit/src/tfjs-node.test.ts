@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { restoreUtil, tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
 
 await tf.ready();
-const { version } = tf;
+const version = tf.version_core;
 const JavaScript = tf.backend().constructor as new () => ReturnType<typeof tf.backend>;
 tf.copyRegisteredKernels('cpu', 'tensorflow');
 
@@ -17,13 +17,13 @@ interface Fake {
 
 /** Does what loading the package does: registers its backend and makes it the current one. */
 const fakePackage =
-  ({ isGPUPackage, isUsingGpuDevice, version: own = version.tfjs, registers = true }: Fake) =>
+  ({ isGPUPackage, isUsingGpuDevice, version: own = version, registers = true }: Fake) =>
   async () => {
     if (registers) {
       tf.registerBackend('tensorflow', () => Object.assign(new JavaScript(), { isGPUPackage, isUsingGpuDevice }), 3);
       await tf.setBackend('tensorflow');
     }
-    return { default: { version: { ...version, 'tfjs-node': own } } };
+    return { default: { version: { 'tfjs-core': version, 'tfjs-node': own } } };
   };
 
 const CPU = { isGPUPackage: false, isUsingGpuDevice: false };
@@ -47,7 +47,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
   it('run on their backend, say on what, and give the old one back', async () => {
     const device = await tfjsNodeGpuDevice({ load: fakePackage(GPU) });
     expect(device.name).toBe('tfjs-node-gpu');
-    expect(device.description).toBe(`@tensorflow/tfjs-node-gpu ${version.tfjs}, GPU`);
+    expect(device.description).toBe(`@tensorflow/tfjs-node-gpu ${version}, GPU`);
     expect(device.warning).toBeUndefined();
     expect(tf.getBackend()).toBe('tensorflow');
     const out = await device.jit((x: Tensor) => tf.mul(x, 2))(device.put(Float32Array.of(1, 2), [2]));
@@ -61,7 +61,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
 
   it('on the CPU: as promised, or with a warning', async () => {
     const plain = await tfjsNodeDevice({ load: fakePackage(CPU) });
-    expect([plain.description, plain.warning]).toEqual([`@tensorflow/tfjs-node ${version.tfjs}, CPU`, undefined]);
+    expect([plain.description, plain.warning]).toEqual([`@tensorflow/tfjs-node ${version}, CPU`, undefined]);
     await plain.dispose();
     await forget();
     const fellBack = await tfjsNodeGpuDevice({ load: fakePackage({ ...GPU, isUsingGpuDevice: false }) });
@@ -75,7 +75,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
     const error = await failure(tfjsNodeDevice({ load: () => Promise.reject(absent) }));
     expect(error.code).toBe('missing-package');
     expect(error.problem).toContain('@tensorflow/tfjs-node, which is not installed.');
-    expect(error.cure).toContain(`npm install @tensorflow/tfjs-node@${version.tfjs}`);
+    expect(error.cure).toContain(`npm install @tensorflow/tfjs-node@${version}`);
     const broken = new Error('The Node.js native addon module can not be found\nPlease run');
     const other = await failure(tfjsNodeGpuDevice({ load: () => Promise.reject(broken) }));
     expect(other.problem).toMatch(/does not load: The Node.js native addon module can not be found\.$/);
@@ -83,7 +83,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
 
   it('of another version, or with a TensorFlow.js of its own', async () => {
     const old = await failure(tfjsNodeDevice({ load: fakePackage({ ...CPU, version: '4.21.1' }) }));
-    expect(old.problem).toContain(`is 4.21.1, and TensorFlow.js is ${version.tfjs}`);
+    expect(old.problem).toContain(`is 4.21.1, and TensorFlow.js is ${version}`);
     await forget();
     const strange = await failure(tfjsNodeDevice({ load: async () => ({}) }));
     expect(strange.problem).toContain('of an unknown version');

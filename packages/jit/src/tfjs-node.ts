@@ -37,7 +37,7 @@ async function open(name: 'tfjs-node' | 'tfjs-node-gpu', options: TfjsNodeOption
   const loaded = await load(name, options.load ?? (() => import(packageName)));
   try {
     const version = versionOf(loaded);
-    if (version === undefined || minor(version) !== minor(tf.version.tfjs)) throw otherVersion(name, version);
+    if (version === undefined || minor(version) !== minor(tf.version_core)) throw otherVersion(name, version);
     const backend = tf.findBackend(BACKEND);
     if (backend === null) throw otherInstance(name);
     if (flag(backend, 'isGPUPackage') !== wantsGpu) throw otherPackage(name);
@@ -83,7 +83,7 @@ async function load(name: string, importPackage: () => Promise<unknown>): Promis
     throw new CertError(
       'missing-package',
       `The device "${name}" needs the package @tensorflow/${name}, which ${absent ? 'is not installed' : `does not load: ${reason}`}.`,
-      `Install it, its install script included: npm install @tensorflow/${name}@${tf.version.tfjs}`,
+      `Install it, its install script included: npm install @tensorflow/${name}@${tf.version_core}`,
       { cause },
     );
   }
@@ -106,15 +106,15 @@ const minor = (version: string): string => version.split('.').slice(0, 2).join('
 const otherVersion = (name: string, version = 'of an unknown version') =>
   new CertError(
     'missing-package',
-    `The package @tensorflow/${name} is ${version}, and TensorFlow.js is ${tf.version.tfjs}: they do not fit together.`,
-    `Install the same version: npm install @tensorflow/${name}@${tf.version.tfjs}`,
+    `The package @tensorflow/${name} is ${version}, and TensorFlow.js is ${tf.version_core}: they do not fit together.`,
+    `Install the same version: npm install @tensorflow/${name}@${tf.version_core}`,
   );
 
 const otherInstance = (name: string) =>
   new CertError(
     'missing-package',
     `The package @tensorflow/${name} brought a TensorFlow.js of its own, so that ours does not see its backend.`,
-    `Let npm share one: npm dedupe (npm ls @tensorflow/tfjs must list ${tf.version.tfjs} alone).`,
+    `Let npm share one: npm dedupe (npm ls @tensorflow/tfjs-core must list ${tf.version_core} alone).`,
   );
 
 const otherPackage = (name: string) =>

@@ -68,8 +68,8 @@ describe('loadPlugin', () => {
   });
 
   it.each([
-    ['@tensorflow/tfjs', '3.21.0', 'needs another major version of @tensorflow/tfjs: 3.21.0 in '],
-    ['@tensorflow/tfjs', '4.0.0', 'loads a second @tensorflow/tfjs: 4.0.0 in '],
+    ['@tensorflow/tfjs-core', '3.21.0', 'needs another major version of @tensorflow/tfjs-core: 3.21.0 in '],
+    ['@tensorflow/tfjs-core', '4.0.0', 'loads a second @tensorflow/tfjs-core: 4.0.0 in '],
     ['@cert/core', '0.0.0', 'loads a second @cert/core: 0.0.0 in '],
   ])('refuses a plug-in that brings %s %s of its own', async (name, version, problem) => {
     const folder = `copies/${name.replaceAll(/\W/g, '')}-${version}`;

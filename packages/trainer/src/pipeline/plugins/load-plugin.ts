@@ -80,20 +80,24 @@ function tryResolve(specifier: string, from: string): string | undefined {
 }
 
 /** What a plug-in must share with the command: tensors of one instance are nothing to another. */
-const SHARED = ['@tensorflow/tfjs', '@cert/core'];
+const SHARED = ['@cert/core', '@tensorflow/tfjs-core'];
 
 /** @throws CertError `bad-argument` when the plug-in would load other instances than the command has */
 function checkInstances(module: string, entry: string): void {
   const own = fileURLToPath(import.meta.url);
+  // TensorFlow.js is a dependency of @cert/core alone: not every package manager lets this package see it.
+  const core = tryResolve('@cert/core/package.json', own) ?? own;
   for (const name of SHARED) {
-    const [ours, theirs] = [own, entry].map((from) => tryResolve(`${name}/package.json`, from));
+    const [ours, theirs] = [name === '@cert/core' ? own : core, entry].map((from) =>
+      tryResolve(`${name}/package.json`, from),
+    );
     if (ours === undefined || theirs === undefined || ours === theirs) continue;
     const [used, brought] = [ours, theirs].map((file) => String(readManifest(file)?.version));
     const [major, other] = [used, brought].map((version) => version?.split('.')[0]);
     throw new CertError(
       'bad-argument',
       `The plug-in ${module} ${major === other ? `loads a second ${name}` : `needs another major version of ${name}`}: ${brought} in ${dirname(theirs)}, and cert uses ${used} in ${dirname(ours)}.`,
-      `A plug-in names ${name} in its peerDependencies and is installed beside cert: npm install ${isAbsolute(module) || module.startsWith('.') ? `--install-links ${module}` : module}.`,
+      `A plug-in takes tf from @cert/core, names @cert/core in its peerDependencies and is installed beside cert: npm install ${isAbsolute(module) || module.startsWith('.') ? `--install-links ${module}` : module}.`,
     );
   }
 }
