@@ -24,7 +24,8 @@ export async function loadRuntime(
     throw new CertError(
       'missing-package',
       `The device "${device}" needs the package onnxruntime-node, which is not installed or does not load.`,
-      'Install it: npm install onnxruntime-node (or run on the device "tfjs", which needs nothing, slowly).',
+      // The install script downloads the CUDA provider and fails behind a firewall.
+      `Install it: npm install onnxruntime-node${device === 'cuda' ? '' : ' --ignore-scripts'} (or run on the device "tfjs", which needs nothing, slowly).`,
       { cause },
     );
   }
