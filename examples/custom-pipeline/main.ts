@@ -14,9 +14,9 @@ const optimizer = tf.train.adam(0.02);
 for (let step = 0; step <= 60; step++) {
   const epsilon = Math.max(1e-6, 0.05 * Math.min(1, step / 30)); // the ramp
   optimizer.minimize(() => {
-    const { norm } = naturalPass(model, params, images, 'batch');
+    const { norm } = naturalPass({ model, params, norm: 'batch' }, images);
     const input = linfBall(images, epsilon);
-    const bounds = ibp.bound(model, params, norm, input, marginSpec(labels, 2));
+    const bounds = ibp.bound({ network: { model, params, norm }, box: input, spec: marginSpec(labels, 2) });
     const context = { model, params, input, bounds };
     const penalty = tf.add(tightness().term(context), reluBalance().term(context));
     const robust = tf.mean(tf.softplus(tf.neg(bounds.output.lower))); // one margin for each point

@@ -4,7 +4,7 @@ import { describe, it } from 'vitest';
 import { leakyRelu, leakyReluRules, zonotope } from '../src/index.js';
 
 const rules = extendRules(standardRules, { leakyRelu: leakyReluRules });
-const forward: Forward = (model, params, images, norm) => naturalPass(model, params, images, norm, rules.natural);
+const forward: Forward = (network, images) => naturalPass(network, images, rules.natural);
 const layers = [leakyRelu(0.1)];
 
 describe('leaky ReLU in the tables of the packages', () => {

@@ -67,8 +67,8 @@ describe.each(Object.entries(nets))('%s', (_name, model) => {
   const mean = (x: Tensor) => tf.mean(x).dataSync()[0]!;
 
   it.each([8, 64])('with %i generators no bound is looser than that of IBP', (generators) => {
-    const ours = zonotope({ generators }).bound(model, params, norm, box, spec);
-    const theirs = rules.ibp.bound(model, params, norm, box, spec);
+    const ours = zonotope({ generators }).bound({ network: { model, params, norm }, box, spec });
+    const theirs = rules.ibp.bound({ network: { model, params, norm }, box, spec });
     const pairs = [
       ...Object.keys(theirs.at).map((node) => [ours.at[node]!, theirs.at[node]!]),
       [ours.output, theirs.output],
@@ -80,13 +80,13 @@ describe.each(Object.entries(nets))('%s', (_name, model) => {
   });
 
   it('margins are tighter than those of IBP, and hold at sampled points', () => {
-    const ours = zonotope().bound(model, params, norm, box, spec).output.lower;
-    const theirs = rules.ibp.bound(model, params, norm, box, spec).output.lower;
+    const ours = zonotope().bound({ network: { model, params, norm }, box, spec }).output.lower;
+    const theirs = rules.ibp.bound({ network: { model, params, norm }, box, spec }).output.lower;
     expect(mean(ours)).toBeGreaterThan(mean(theirs) + 0.01 * Math.abs(mean(theirs)));
     for (let seed = 0; seed < 50; seed++) {
       const position = seed % 2 ? tf.round(uniform(seed, images.shape)) : uniform(seed, images.shape);
       const x = tf.add(box.lower, tf.mul(tf.sub(box.upper, box.lower), position));
-      const { output } = naturalPass(model, params, x, norm, rules.natural);
+      const { output } = naturalPass({ model, params, norm }, x, rules.natural);
       const margins = tf.sum(tf.mul(spec.matrix, tf.expandDims(output, 1)), 2);
       expect(tf.min(tf.sub(margins, ours)).dataSync()[0]).toBeGreaterThan(-1e-5);
     }
@@ -103,7 +103,7 @@ it('is exact where two branches cancel, by hand: x - x', () => {
   );
   const box = linfBall(tf.tensor2d([[0.5]]), 0.25);
   const range = (method: typeof ibp | ReturnType<typeof zonotope>) => {
-    const { lower, upper } = method.bound(model, params, {}, box).output;
+    const { lower, upper } = method.bound({ network: { model, params }, box }).output;
     return [lower.dataSync()[0], upper.dataSync()[0]];
   };
   expect(range(ibp)).toEqual([-0.5, 0.5]);

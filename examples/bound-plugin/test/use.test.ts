@@ -18,7 +18,7 @@ const numbers = (x: Tensor) => [...x.dataSync()];
 
 /** Lower margins over balls of radius 0.02: what is compiled. */
 const margins = (params: Params, x: Tensor, y: Tensor) => ({
-  lower: method.bound(model, params, {}, linfBall(x, 0.02), marginSpec(y, 3)).output.lower,
+  lower: method.bound({ network: { model, params }, box: linfBall(x, 0.02), spec: marginSpec(y, 3) }).output.lower,
 });
 
 let device: Device;
@@ -33,7 +33,7 @@ describe('from code', () => {
 
   it('eagerly', () => {
     const { lower } = margins(params, images, labels);
-    const { output } = naturalPass(model, params, images, {}, rules.natural);
+    const { output } = naturalPass({ model, params }, images, rules.natural);
     const clean = tf.sum(tf.mul(marginSpec(labels, 3).matrix, tf.expandDims(output, 1)), 2);
     expect(lower.shape).toEqual([6, 2]);
     expect(tf.min(tf.sub(clean, lower)).dataSync()[0]).toBeGreaterThan(0);

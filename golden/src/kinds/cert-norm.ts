@@ -61,9 +61,9 @@ function evaluator(file: Field, device: Device): (radius: number) => Promise<Val
       const norm = runningNorm(stats);
       const spec = marginSpec(labels, classes);
       const box = linfBall(x, tf.div(epsilon, tf.tensor1d([...std])), range());
-      const margins = ibp.bound(net.model, params, norm, box, spec).output.lower;
-      const logits = naturalPass(net.model, params, x, norm).output;
-      const rawBounds = ibp.bound(raw, params, norm, linfBall(pixels, epsilon), spec);
+      const margins = ibp.bound({ network: { model: net.model, params, norm }, box, spec }).output.lower;
+      const logits = naturalPass({ model: net.model, params, norm }, x).output;
+      const rawBounds = ibp.bound({ network: { model: raw, params, norm }, box: linfBall(pixels, epsilon), spec });
       return {
         x_lower: box.lower,
         x_upper: box.upper,
@@ -72,7 +72,7 @@ function evaluator(file: Field, device: Device): (radius: number) => Promise<Val
         error: countErrors(logits, labels),
         robust_error: countUnverified(margins),
         margin_lower: margins,
-        'raw.x': naturalPass(raw, params, pixels, norm).at[layer]!,
+        'raw.x': naturalPass({ model: raw, params, norm }, pixels).at[layer]!,
         'raw.x_lower': rawBounds.at[layer]!.lower,
         'raw.x_upper': rawBounds.at[layer]!.upper,
         'raw.margin_lower': rawBounds.output.lower,

@@ -111,7 +111,11 @@ export async function marginsBy(method: BoundMethod, problem: Problem): Promise<
     device,
     (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
       const box = linfBall(x, epsilon, range());
-      const bounds = method.bound(net.model, params, runningNorm(stats), box, marginSpec(labels, classes));
+      const bounds = method.bound({
+        network: { model: net.model, params, norm: runningNorm(stats) },
+        box,
+        spec: marginSpec(labels, classes),
+      });
       return { ...everyNode(bounds), lower: bounds.output.lower, upper: bounds.output.upper };
     },
   );
@@ -131,15 +135,16 @@ function trainingLosses(problem: Problem): (factor: number) => Promise<Values> {
     device,
     (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor, factor: Tensor): Outputs => {
       const norm = runningNorm(stats);
-      const input = linfBall(x, epsilon, range());
+      const box = linfBall(x, epsilon, range());
       const spec = marginSpec(labels, classes);
-      const network = foldBatchNorm({ model, params }, norm, x.shape[0]!);
-      const bounds = ibp.bound(network.model, network.params, norm, input, spec);
-      const { output: logits } = naturalPass(model, params, x, norm);
+      const network = { model, params, norm };
+      const problem = { network: foldBatchNorm(network, x.shape[0]!), box, spec };
+      const bounds = ibp.bound(problem);
+      const { output: logits } = naturalPass(network, x);
       const ramp: Scalar = tf.sub(1, factor);
-      const context = { model, params, labels, logits, norm, hyper: { ramp }, input, network, spec, bounds };
-      const linear = crownMargins(network.model, network.params, norm, input, spec, bounds.at);
-      const fused = fusedExponentials(network.model, network.params, norm, input, spec, bounds);
+      const context = { network, labels, logits, hyper: { ramp }, problem, bounds };
+      const linear = crownMargins(problem, bounds.at);
+      const fused = fusedExponentials(problem, bounds);
       return {
         margins: tf.add(tf.mul(linear, factor), tf.mul(bounds.output.lower, ramp)),
         loss: crownIbpObjective({ fusion: false }).loss(context),

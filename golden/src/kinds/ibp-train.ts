@@ -67,13 +67,14 @@ function evaluator(file: Field, net: Net, device: Device): (entry: Field) => Pro
     device,
     (start: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
       const natural = valueAndGrad((params) => {
-        const { output: logits, norm } = naturalPass(model, params, x, 'batch');
+        const { output: logits, norm } = naturalPass({ model, params, norm: 'batch' }, x);
         return { value: crossEntropy(logits, labels), aux: { logits, norm } };
       }, start);
       const robust = valueAndGrad((params) => {
-        const { norm } = naturalPass(model, params, x, 'batch');
+        const { norm } = naturalPass({ model, params, norm: 'batch' }, x);
         const box = linfBall(x, epsilon, range());
-        const margins = ibp.bound(model, params, norm, box, marginSpec(labels, classes)).output.lower;
+        const margins = ibp.bound({ network: { model, params, norm }, box, spec: marginSpec(labels, classes) }).output
+          .lower;
         return { value: robustLoss(margins), aux: { margins } };
       }, start);
       const { logits, norm } = natural.aux;

@@ -53,14 +53,14 @@ export async function evaluateIbp(file: Field, net: Net, device: Device): Promis
       const norm = runningNorm(stats);
       const box = linfBall(x, epsilon, range());
       const spec = marginSpec(labels, classes);
-      const bounds = ibp.bound(model, params, norm, box);
-      const margins = ibp.bound(model, params, norm, box, spec).output;
+      const bounds = ibp.bound({ network: { model, params, norm }, box });
+      const margins = ibp.bound({ network: { model, params, norm }, box, spec }).output;
       return {
         ...everyNode(bounds),
         x_lower: box.lower,
         x_upper: box.upper,
         C: spec.matrix,
-        logits: naturalPass(model, params, x, norm).output,
+        logits: naturalPass({ model, params, norm }, x).output,
         logits_lower: bounds.output.lower,
         logits_upper: bounds.output.upper,
         margin_lower: margins.lower,

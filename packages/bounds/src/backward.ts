@@ -1,14 +1,13 @@
 import {
   type BatchNormStats,
-  CertError,
+  type Bounds,
   centerOf,
   INPUT,
   type IntervalTensor,
-  type Model,
+  type Network,
   type Node,
   type NodeOf,
   type Op,
-  type Params,
   type Shape,
   soundRadiusOf,
   type Tensor,
@@ -18,9 +17,10 @@ import {
   tf,
 } from '@cert/core';
 import { magnitude } from './linear.js';
-import { checkRuleShape, type ParamsOf, paramsOf, wrongRule } from './method.js';
+import { type LineRules, type Lines, linesAt } from './lines.js';
+import { checkRuleShape, checkStatistics, contextOf, type ParamsOf, paramsOf, wrongRule } from './method.js';
 
-const { add, matMul, reshape, sub } = tf;
+const { add, matMul, mul, reshape, sub } = tf;
 
 /** Linear functions of one node: for every image `count` rows of coefficients. See {@link coefficientsOf}. */
 export interface Rows {
@@ -33,16 +33,24 @@ export interface Rows {
   readonly count: number;
 }
 
-/** What backward bounds depend on besides the network: statistics of batch normalizations, and bounds at earlier nodes. */
+/** What backward bounds depend on. */
 export interface BackwardSetting {
-  /** Statistics for every batchNorm node. */
-  readonly norm: BatchNormStats;
+  /** The network. */
+  readonly network: Network;
+  /** The box, [batch, ...inputShape]. */
+  readonly box: IntervalTensor;
   /** Bounds [batch, ...shape] by node, at every node that a nonlinear op reads. */
-  readonly at: { readonly [node: string]: IntervalTensor };
+  readonly at: Bounds['at'];
+  /** The lines of nonlinear nodes by their names; where a node has none, they are computed from `at`. */
+  readonly lines?: { readonly [node: string]: Lines };
 }
 
 /** What a backward rule may use besides its node. */
-export interface BackwardContext extends BackwardSetting {
+export interface BackwardContext {
+  /** Statistics for every batchNorm node. */
+  readonly norm: BatchNormStats;
+  /** Bounds [batch, ...shape] by node, at every node that a nonlinear op reads. */
+  readonly at: Bounds['at'];
   /** The shape of one example at a node, or at `input`, without the batch axis. */
   shapeOf(node: string): Shape;
 }
@@ -57,8 +65,7 @@ export interface BackwardStep {
 
 /**
  * Maps rows on a node's output to rows on its inputs such that, for every value that the inputs can take,
- * rows(inputs) + bias <= rows(output). Exact for a linear op. A nonlinear one bounds from below: with its lower line where a
- * coefficient is positive, with its upper line where it is negative.
+ * rows(inputs) + bias <= rows(output). Exact for a linear op. A nonlinear elementwise op is said by {@link LineRule} instead.
  */
 export type BackwardRule<K extends Op> = (
   node: NodeOf<K>,
@@ -70,18 +77,27 @@ export type BackwardRule<K extends Op> = (
 /** Backward rules, one per op. A missing op is an error that names the node, at the time of use. */
 export type BackwardRules = { readonly [K in Op]?: BackwardRule<K> };
 
-/** A table of backward rules with a name, such as {@link linearRelaxation}. */
+/** Rules of linear relaxation with a name, such as {@link linearRelaxation}: for an op either a backward rule or lines. */
 export interface BackwardTable {
   /** The name that errors give it. */
   readonly name: string;
-  /** The rules by op. */
+  /** Backward rules by op. */
   readonly rules: BackwardRules;
+  /** Lines by op, for elementwise ops of one input. An op that has a backward rule too uses that. */
+  readonly lines: LineRules;
 }
 
 /** A new table with rules added or replaced; the given one is unchanged. `extendBackward(linearRelaxation, { gelu: rule })` */
 export const extendBackward = (table: BackwardTable, rules: BackwardRules): BackwardTable => ({
   ...table,
   rules: { ...table.rules, ...rules },
+});
+
+/** A new table with lines added or replaced; the given one is unchanged. `extendLines(linearRelaxation, { gelu: lines })` */
+export const extendLines = (table: BackwardTable, lines: LineRules): BackwardTable => ({
+  ...table,
+  rules: Object.fromEntries(Object.entries(table.rules).filter(([op]) => !(op in lines))),
+  lines: { ...table.lines, ...lines },
 });
 
 /** How many images the rows are for: the batch, or 1 where they are the same for all. */
@@ -95,24 +111,19 @@ export const coefficientsOf = (rows: Rows): Tensor =>
  * Lower bounds of linear functions of one node over a box of inputs: one walk from the node back to the input, replacing every node
  * by linear lower bounds in terms of its own inputs, then the minimum over the box (CROWN, Zhang et al. 2018).
  *
- * @param setting `at` holds bounds at every node that a nonlinear op up to `start` reads
- * @param input the box, [batch, ...inputShape]
  * @param start the node that `rows` are coefficients of
  * @returns [batch, rows.count]
  * @throws CertError `missing-rule` naming the op, the node and the cure; `shape-mismatch` naming the op and the node whose rule
- * returned rows of another shape; `bad-argument` for a ReLU at whose input there are no bounds
+ * returned rows of another shape; `bad-argument` for a nonlinear op at whose input there are no bounds
  */
-export function lowerBound(
-  table: BackwardTable,
-  model: Model,
-  params: Params,
-  setting: BackwardSetting,
-  input: IntervalTensor,
-  start: string,
-  rows: Rows,
-): Tensor {
+export function lowerBound(table: BackwardTable, setting: BackwardSetting, start: string, rows: Rows): Tensor {
+  const { model } = setting.network;
   const shapes = new Map([[INPUT, model.inputShape], ...model.nodes.map(({ name, shape }) => [name, shape] as const)]);
-  const context: BackwardContext = { ...setting, shapeOf: (name) => shapes.get(name)! };
+  const context: BackwardContext = {
+    ...contextOf(setting.network),
+    at: setting.at,
+    shapeOf: (name) => shapes.get(name)!,
+  };
   const pending = new Map<string, Rows>([[start, rows]]);
   let bias: Tensor | undefined;
   const from = model.nodes.findIndex((node) => node.name === start);
@@ -121,35 +132,52 @@ export function lowerBound(
     const own = pending.get(node.name);
     if (own === undefined) continue;
     pending.delete(node.name);
-    const step = applyBackwardRule(table, node, params, context, own);
+    const step = stepBack(table, setting, node, context, own);
+    checkStep(table, node, context, own, step);
     if (step.bias !== undefined) bias = bias === undefined ? step.bias : add(bias, step.bias);
     for (const [k, name] of node.inputs.entries()) {
       const other = pending.get(name);
       pending.set(name, other === undefined ? step.inputs[k]! : sumRows(other, step.inputs[k]!));
     }
   }
-  const least = minimumOver(input, pending.get(INPUT)!);
+  const least = minimumOver(setting.box, pending.get(INPUT)!);
   return bias === undefined ? least : add(least, bias);
 }
 
-function applyBackwardRule(
+/** Rows on a node's output to rows on its inputs: by the backward rule of its op, or by lines. */
+function stepBack(
   table: BackwardTable,
+  { network, at, lines }: BackwardSetting,
   node: Node,
-  params: Params,
   context: BackwardContext,
   rows: Rows,
 ): BackwardStep {
   const rule = table.rules[node.op] as BackwardRule<Op> | undefined;
-  if (rule === undefined) {
-    throw new CertError(
-      'missing-rule',
-      `${table.name} has no backward rule for "${node.op}" (node "${node.name}").`,
-      `Add one: extendBackward(${table.name}, { ${node.op}: rule }).`,
-    );
-  }
-  const step = rule(node as NodeOf<Op>, paramsOf(table.name, node, params), context, rows);
-  checkStep(table, node, context, rows, step);
-  return step;
+  if (rule === undefined) return passLines(lines?.[node.name] ?? linesAt(table, network, node, at), rows);
+  checkStatistics(table.name, node, context);
+  return rule(node as NodeOf<Op>, paramsOf(table.name, node, network.params), context, rows);
+}
+
+/**
+ * Rows on the output of an elementwise op to rows on its input: where a coefficient is positive the lower line bounds from below, where
+ * it is negative the upper line.
+ */
+function passLines({ lowerSlope, lowerIntercept, upperSlope, upperIntercept }: Lines, rows: Rows): BackwardStep {
+  const single = rows.count === 1;
+  const own = single ? rows.coefficients : coefficientsOf(rows);
+  const perRow = (x: Tensor) => (single ? x : tf.expandDims(x, 1));
+  const positive = tf.relu(own);
+  const negative = sub(own, positive);
+  const back = add(mul(positive, perRow(lowerSlope)), mul(negative, perRow(upperSlope)));
+  const inputs = [single ? { coefficients: back, count: 1 } : toRows(back)];
+  const constants = [
+    ...(lowerIntercept === undefined ? [] : [mul(positive, perRow(lowerIntercept))]),
+    ...(upperIntercept === undefined ? [] : [mul(negative, perRow(upperIntercept))]),
+  ];
+  if (constants.length === 0) return { inputs };
+  const left = constants.reduce((a, b) => add(a, b));
+  const bias = tf.sum(left, left.shape.map((_, axis) => axis).slice(single ? 1 : 2));
+  return { inputs, bias: single ? tf.expandDims(bias, 1) : bias };
 }
 
 /** @throws CertError `shape-mismatch` naming the table, the op and the node */

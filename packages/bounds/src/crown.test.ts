@@ -26,7 +26,7 @@ import {
   crownIbp,
   crownIbpOf,
   crownMargins,
-  extendBackward,
+  extendLines,
   ibp,
   linearRelaxation,
   marginSpec,
@@ -86,50 +86,69 @@ const byHand = {
 describe('CROWN-IBP', () => {
   it('of two unstable neurons, by hand', () => {
     // relu(a) >= a, as 3/4 > 1/2; relu(b) <= (b + 2) / 2. a - (b + 2) / 2 = (x + 3 y) / 2 - 1, least at -0.5: -2.
-    const { output } = crownIbp.bound(byHand.model, byHand.params, {}, byHand.box, byHand.spec);
+    const { output } = crownIbp.bound({
+      network: { model: byHand.model, params: byHand.params },
+      box: byHand.box,
+      spec: byHand.spec,
+    });
     expect(values(output.lower)).toEqual([-2]);
     // relu(a) <= 3/4 (a + 1); relu(b) >= 0, as 1/2 is not above 1/2. Greatest at 1.5: 3.
     expect(values(output.upper)).toEqual([3]);
     // Plain intervals: [0, 3] - [0, 2].
-    const loose = ibp.bound(byHand.model, byHand.params, {}, byHand.box, byHand.spec).output;
+    const loose = ibp.bound({
+      network: { model: byHand.model, params: byHand.params },
+      box: byHand.box,
+      spec: byHand.spec,
+    }).output;
     expect([...values(loose.lower), ...values(loose.upper)]).toEqual([-2, 3]);
   });
 
   it('leaves stable neurons exact', () => {
     const box = { lower: tf.tensor2d([[1, 0.1]]), upper: tf.tensor2d([[1.2, 0.3]]) };
     // Both active: margin = a - b = 2 y in [0.2, 0.6], where intervals give [1.1 - 1.1, 1.5 - 0.7].
-    const { output } = crownIbp.bound(byHand.model, byHand.params, {}, box, byHand.spec);
+    const { output } = crownIbp.bound({
+      network: { model: byHand.model, params: byHand.params },
+      box,
+      spec: byHand.spec,
+    });
     expect(values(output.lower)[0]).toBeCloseTo(0.2, 6);
     expect(values(output.upper)[0]).toBeCloseTo(0.6, 6);
-    const loose = ibp.bound(byHand.model, byHand.params, {}, box, byHand.spec).output;
+    const loose = ibp.bound({ network: { model: byHand.model, params: byHand.params }, box, spec: byHand.spec }).output;
     expect(values(loose.lower)[0]).toBeCloseTo(0, 6);
   });
 
   it('bounds differences of logits where no specification is given logit by logit', () => {
-    const { output } = crownIbp.bound(byHand.model, byHand.params, {}, byHand.box);
+    const { output } = crownIbp.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box });
     expect(values(output.lower)).toEqual([-1, 0]);
     expect(values(output.upper)).toEqual([3, 2]);
   });
 
   it('needs bounds at every node that a ReLU reads', () => {
-    const { at } = ibp.bound(byHand.model, byHand.params, {}, byHand.box);
+    const { at } = ibp.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box });
     const { dense1: _, ...incomplete } = at;
-    expect(() => crownMargins(byHand.model, byHand.params, {}, byHand.box, byHand.spec, incomplete)).toThrow(
-      'There are no bounds at "dense1".',
-    );
+    expect(() =>
+      crownMargins(
+        { network: { model: byHand.model, params: byHand.params }, box: byHand.box, spec: byHand.spec },
+        incomplete,
+      ),
+    ).toThrow('There are no bounds at "dense1", which "relu1" (relu) reads.');
   });
 });
 
 describe('a table of backward rules', () => {
   it('without a rule names the op, the node and the cure', () => {
-    const { relu: _, ...rules } = linearRelaxation.rules;
-    const partial: BackwardTable = { name: 'partial', rules };
+    const partial: BackwardTable = { name: 'partial', rules: linearRelaxation.rules, lines: {} };
     const method = crownIbpOf({ backward: partial });
-    expect(() => method.bound(byHand.model, byHand.params, {}, byHand.box)).toThrow(
-      'partial has no backward rule for "relu" (node "relu1").\nAdd one: extendBackward(partial, { relu: rule }).',
+    expect(() => method.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box })).toThrow(
+      'partial has no backward rule and no lines for "relu" (node "relu1").\nAdd one of them: extendBackward(partial, { relu: rule }) or extendLines(partial, { relu: lines }).',
     );
-    const mended = crownIbpOf({ backward: extendBackward(partial, { relu: linearRelaxation.rules.relu! }) });
-    expect(values(mended.bound(byHand.model, byHand.params, {}, byHand.box, byHand.spec).output.lower)).toEqual([-2]);
+    const mended = crownIbpOf({ backward: extendLines(partial, { relu: linearRelaxation.lines.relu! }) });
+    expect(
+      values(
+        mended.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box, spec: byHand.spec })
+          .output.lower,
+      ),
+    ).toEqual([-2]);
   });
 });
 
@@ -141,7 +160,7 @@ describe('CROWN', () => {
     const box = linfBall(random(createRng(4), [2, 6, 5, 2], 0.5), 0.05, null);
     const spec = marginSpec(tf.tensor1d([2, 0], 'int32'), 3);
     const [whole, ...others] = [undefined, 1, 4, 1000].map((chunk) => {
-      const { output, at } = crown({ chunk }).bound(model, params, norm, box, spec);
+      const { output, at } = crown({ chunk }).bound({ network: { model, params, norm }, box, spec });
       return [output, ...Object.values(at)].flatMap(({ lower, upper }) => [...values(lower), ...values(upper)]);
     });
     for (const other of others) expect(other).toEqual(whole!.map((x) => expect.closeTo(x, 4)));
@@ -152,7 +171,7 @@ describe('CROWN', () => {
     const params = drawParams(model, 5);
     const norm = runningNorm(initialStats(model));
     const box = linfBall(random(createRng(6), [3, 6, 5, 2], 0.5), 0.03, null);
-    const [loose, tight] = [crownIbp, crown()].map((m) => m.bound(model, params, norm, box).at);
+    const [loose, tight] = [crownIbp, crown()].map((m) => m.bound({ network: { model, params, norm }, box }).at);
     const width = (at: typeof loose, node: string) =>
       tf.mean(tf.sub(at![node]!.upper, at![node]!.lower)).dataSync()[0]!;
     expect(width(tight, 'batchNorm1')).toBeCloseTo(width(loose, 'batchNorm1'), 4);
@@ -169,7 +188,7 @@ function attacked(model: Model, params: Params, norm: ReturnType<typeof runningN
   const reached = Array.from({ length: 24 }, (_, i) => {
     const noise = random(rng, images.shape);
     const step = i % 2 === 0 ? tf.sign(noise) : tf.clipByValue(noise, -1, 1);
-    const { output } = naturalPass(model, params, tf.add(images, tf.mul(step, epsilon)), norm);
+    const { output } = naturalPass({ model, params, norm }, tf.add(images, tf.mul(step, epsilon)));
     return tf.squeeze(tf.matMul(spec.matrix, tf.expandDims(output, 2)), [2]);
   });
   return { box, spec, least: values(tf.min(tf.stack(reached), 0)) };
@@ -186,7 +205,7 @@ describe('properties', () => {
           const params = drawParams(model, seed);
           const { box, spec, least } = attacked(model, params, norm, seed, epsilon);
           for (const method of [crownIbp, crown()]) {
-            const lower = values(method.bound(model, params, norm, box, spec).output.lower);
+            const lower = values(method.bound({ network: { model, params, norm }, box, spec }).output.lower);
             lower.forEach((bound, i) => {
               expect(bound).toBeLessThanOrEqual(least[i]! + 1e-4 * (1 + Math.abs(least[i]!)));
             });
@@ -203,14 +222,14 @@ describe('properties', () => {
         tf.tidy(() => {
           const params = drawParams(model, seed);
           const { box, spec } = attacked(model, params, norm, seed, 1e-5);
-          const { at, output } = ibp.bound(model, params, norm, box, spec);
+          const { at, output } = ibp.bound({ network: { model, params, norm }, box, spec });
           const stable = ['batchNorm1', 'add1', 'dense1'].every(
             (node) =>
               tf.any(tf.logicalAnd(tf.less(at[node]!.lower, 0), tf.greater(at[node]!.upper, 0))).dataSync()[0] === 0,
           );
           fc.pre(stable);
           for (const method of [crownIbp, crown()]) {
-            const bounds = method.bound(model, params, norm, box, spec).output;
+            const bounds = method.bound({ network: { model, params, norm }, box, spec }).output;
             values(tf.sub(bounds.lower, output.lower)).forEach((gain) => {
               expect(gain).toBeGreaterThanOrEqual(-1e-4);
             });

@@ -1,13 +1,15 @@
 import { type BoundMethod, INPUT, type IntervalTensor, type Tensor, type Tensor1D, tf } from '@cert/core';
-import { lowerBound, unitRows } from './backward.js';
-import { boundOutput, chunkSize, type LinearRelaxationOptions, pieces } from './crown-ibp.js';
+import { type BackwardSetting, type BackwardTable, lowerBound, type Rows, unitRows } from './backward.js';
+import { chunkSize, pieces } from './chunks.js';
+import { boundOutput, type LinearRelaxationOptions } from './crown-margins.js';
 import { ibp } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
+import { linesOf } from './lines.js';
 import { nonlinearInputs } from './nonlinear-inputs.js';
 
 /**
  * CROWN (Zhang et al. 2018): every node that a ReLU or an op of a plug-in reads is bounded by a backward pass of its own, the
- * specification by the last one. `at` holds these bounds there, and those of the forward method elsewhere. Much dearer than
+ * specification by the last one. `at` holds these bounds there, and those of the forward method elsewhere. Much more costly than
  * CROWN-IBP: as many rows are passed back as the network has neurons, `chunk` of them at a time.
  *
  * @returns a method named `crown`; its `bound` throws CertError `missing-rule` for an op that either table lacks
@@ -16,20 +18,21 @@ export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
   const { forward = ibp, backward = linearRelaxation, chunk } = options;
   return {
     name: 'crown',
-    bound(model, params, norm, input, spec) {
-      const at: { [node: string]: IntervalTensor } = { ...forward.bound(model, params, norm, input, spec).at };
-      const rowsAtOnce = chunkSize(model, input.lower.shape[0]!, chunk);
-      const shift = notConstant(input);
+    bound(problem) {
+      const { network, box } = problem;
+      const { model } = network;
+      const batch = box.lower.shape[0]!;
+      const at: { [node: string]: IntervalTensor } = { ...forward.bound(problem).at };
+      const rowsAtOnce = chunkSize(model, batch, chunk);
+      const shift = notConstant(box);
       for (const name of nonlinearInputs(model)) {
         if (name === INPUT) continue;
         const { shape } = model.nodes.find((node) => node.name === name)!;
         const size = shape.reduce((a, b) => a * b, 1);
+        const setting = { network, box, at, lines: linesOf(backward, network, at) };
         const sides = pieces(size, rowsAtOnce).map(({ from, to }) => {
           const indices = tf.add(tf.range(from, to, 1, 'int32'), shift) as Tensor1D;
-          const rows = unitRows(indices, shape);
-          const least = (coefficients: Tensor) =>
-            lowerBound(backward, model, params, { norm, at }, input, name, { coefficients, count: to - from });
-          return { lower: least(rows), upper: tf.neg(least(tf.neg(rows))) };
+          return boundRows(backward, setting, name, { coefficients: unitRows(indices, shape), count: to - from });
         });
         const whole = (side: 'lower' | 'upper') =>
           tf.reshape(
@@ -37,21 +40,36 @@ export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
               sides.map((part) => part[side]),
               1,
             ),
-            [input.lower.shape[0]!, ...shape],
+            [batch, ...shape],
           );
         at[name] = { lower: whole('lower'), upper: whole('upper') };
       }
-      return { output: boundOutput(model, params, norm, input, spec, at, options), at };
+      return { output: boundOutput(problem, at, options), at };
     },
   };
 }
 
 /**
- * The integer 0, computed from the input: rows made with it are no constants of a compiled function, which would hold every unit
+ * Lower and upper bounds of linear functions of one node: see {@link lowerBound}.
+ *
+ * @returns both [batch, rows.count]
+ */
+export function boundRows(
+  table: BackwardTable,
+  setting: BackwardSetting,
+  node: string,
+  { coefficients, count }: Rows,
+): { readonly lower: Tensor; readonly upper: Tensor } {
+  const least = (rows: Tensor) => lowerBound(table, setting, node, { coefficients: rows, count });
+  return { lower: least(coefficients), upper: tf.neg(least(tf.neg(coefficients))) };
+}
+
+/**
+ * The integer 0, computed from the box: rows made with it are no constants of a compiled function, which would hold every unit
  * vector of every layer in memory.
  */
-const notConstant = (input: IntervalTensor): Tensor =>
+const notConstant = (box: IntervalTensor): Tensor =>
   tf.customGrad(() => ({
-    value: tf.cast(tf.greater(tf.sum(tf.square(input.lower)), Number.POSITIVE_INFINITY), 'int32'),
+    value: tf.cast(tf.greater(tf.sum(tf.square(box.lower)), Number.POSITIVE_INFINITY), 'int32'),
     gradFunc: () => [],
   }))();

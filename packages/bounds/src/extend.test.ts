@@ -25,7 +25,7 @@ const rule: ForwardRule<'leakyRelu', CenterRadius> = ({ attrs }, _params, _conte
   return { center: tf.mul(tf.add(upper, lower), 0.5), radius: tf.mul(tf.sub(upper, lower), 0.5) };
 };
 const withNatural = extend(natural, { leakyRelu: ({ attrs }, _params, _context, x) => tf.leakyRelu(x, attrs.slope) });
-const forward: Forward = (model, params, images, norm) => naturalPass(model, params, images, norm, withNatural);
+const forward: Forward = (network, images) => naturalPass(network, images, withNatural);
 const suite = (leaky: typeof rule) =>
   boundMethodSuite({
     method: extend(ibp, { leakyRelu: leaky }),
@@ -59,15 +59,15 @@ describe('extend', () => {
     const extended = extend(ibp, { leakyRelu: rule });
     expect(Object.keys(ibp.rules)).toEqual(before);
     expect(extended.name).toBe('ibp');
-    expect([...extended.bound(model, params, {}, box).output.upper.dataSync()]).toEqual([0.75, 0.75]);
-    expect(() => ibp.bound(model, params, {}, box)).toThrow(CertError);
+    expect([...extended.bound({ network: { model, params }, box }).output.upper.dataSync()]).toEqual([0.75, 0.75]);
+    expect(() => ibp.bound({ network: { model, params }, box })).toThrow(CertError);
   });
 
   it('replaces a rule', () => {
     const wide = extend(ibp, { relu: (_node, _params, _context, x) => ({ ...x, radius: tf.add(x.radius, 1) }) });
     const narrow = sequential([2], [dense(2), relu()]);
-    expect([...wide.bound(narrow, params, {}, box).output.upper.dataSync()]).toEqual([1.75, 1.75]);
-    expect([...ibp.bound(narrow, params, {}, box).output.upper.dataSync()]).toEqual([0.75, 0.75]);
+    expect([...wide.bound({ network: { model: narrow, params }, box }).output.upper.dataSync()]).toEqual([1.75, 1.75]);
+    expect([...ibp.bound({ network: { model: narrow, params }, box }).output.upper.dataSync()]).toEqual([0.75, 0.75]);
   });
 });
 
@@ -95,12 +95,12 @@ describe('an op without a rule', () => {
 
   it('is an error that says which method, op and node, and the cure', () => {
     const box = linfBall(tf.tensor2d([[0.5, 0.5]]), 0.25);
-    expect(thrown(() => ibp.bound(json, params, {}, box))).toMatchObject({
+    expect(thrown(() => ibp.bound({ network: { model: json, params }, box }))).toMatchObject({
       code: 'missing-rule',
       problem: 'ibp has no rule for "gelu" (node "act3").',
       cure: 'Add one: extend(ibp, { gelu: rule }).',
     });
-    expect(thrown(() => naturalPass(json, params, tf.zeros([1, 2]), {}))).toMatchObject({
+    expect(thrown(() => naturalPass({ model: json, params }, tf.zeros([1, 2])))).toMatchObject({
       problem: 'natural has no rule for "gelu" (node "act3").',
     });
   });

@@ -66,8 +66,10 @@ describe('foldBatchNorm', () => {
         ),
         3,
       );
-      const network = foldBatchNorm({ model, params }, norm, batch);
-      const [plain, folded] = [{ model, params }, network].map((n) => ibp.bound(n.model, n.params, norm, box, spec));
+      const foldedNetwork = foldBatchNorm({ model, params, norm }, batch);
+      const [plain, folded] = [{ model, params, norm }, foldedNetwork].map((network) =>
+        ibp.bound({ network, box, spec }),
+      );
       close(folded!.output.lower.dataSync(), plain!.output.lower.dataSync());
       close(folded!.output.upper.dataSync(), plain!.output.upper.dataSync());
       const folds = batch === 1 ? ['second'] : ['second', 'hidden'];
@@ -83,10 +85,10 @@ describe('foldBatchNorm', () => {
     const [plain, folded] = [false, true].map((fold) => {
       const loss = (kernel: Tensor, gamma: Tensor) => {
         const changed = { ...params, second: { ...params.second!, kernel }, bn2: { ...params.bn2!, gamma } };
-        const pass = naturalPass(model, changed, images, 'batch');
-        const original = { model, params: changed };
-        const network = fold ? foldBatchNorm(original, pass.norm, 64) : original;
-        const { output } = ibp.bound(network.model, network.params, pass.norm, linfBall(images, 0.05));
+        const pass = naturalPass({ model, params: changed, norm: 'batch' }, images);
+        const original = { model, params: changed, norm: pass.norm };
+        const network = fold ? foldBatchNorm(original, 64) : original;
+        const { output } = ibp.bound({ network, box: linfBall(images, 0.05) });
         return tf.mean(tf.mul(output.lower, output.upper)).asScalar();
       };
       return tf

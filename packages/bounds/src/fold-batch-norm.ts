@@ -1,15 +1,7 @@
-import { type BatchNormStats, type Model, type Node, type Params, tf } from '@cert/core';
+import { type Model, type Network, type Node, type Params, tf } from '@cert/core';
 import { normAffine } from './natural.js';
 
 const { add, mul } = tf;
-
-/** A model and its parameters. */
-export interface Network {
-  /** The graph. */
-  readonly model: Model;
-  /** A tensor for each of its parameters. */
-  readonly params: Params;
-}
 
 /**
  * The same network with batch normalizations folded into the convolutions and dense layers that feed them:
@@ -19,11 +11,11 @@ export interface Network {
  *
  * Only where it pays: a kernel with more numbers than its output (a wide dense layer) is left as it is.
  *
- * @param norm the statistics that the batch normalizations use
  * @param batch the number of images that bounds are wanted for: with more of them folding pays for larger kernels
  * @returns new tensors for the folded layers, the given ones for the others
  */
-export function foldBatchNorm({ model, params }: Network, norm: BatchNormStats, batch: number): Network {
+export function foldBatchNorm(network: Network, batch: number): Network {
+  const { model, params, norm = {} } = network;
   const changed: { [node: string]: Params[string] } = {};
   const nodes: Node[] = [];
   for (const node of model.nodes) {
@@ -39,7 +31,7 @@ export function foldBatchNorm({ model, params }: Network, norm: BatchNormStats, 
     nodes.splice(nodes.indexOf(linear), 1);
     nodes.push({ ...linear, name: node.name });
   }
-  return { model: { ...model, nodes }, params: { ...params, ...changed } };
+  return { ...network, model: { ...model, nodes }, params: { ...params, ...changed } };
 }
 
 /** The convolution or dense layer in front of a batch normalization, when nothing else reads it and folding pays. */

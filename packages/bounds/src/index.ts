@@ -7,16 +7,19 @@ export {
   type BackwardTable,
   coefficientsOf,
   extendBackward,
+  extendLines,
   lowerBound,
   type Rows,
   toRows,
   unitRows,
 } from './backward.js';
-export { crown } from './crown.js';
-export { crownIbp, crownIbpOf, crownMargins, type LinearRelaxationOptions } from './crown-ibp.js';
-export { foldBatchNorm, type Network } from './fold-batch-norm.js';
+export { boundRows, crown } from './crown.js';
+export { crownIbp, crownIbpOf } from './crown-ibp.js';
+export { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } from './crown-margins.js';
+export { foldBatchNorm } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
 export { linearRelaxation } from './linear-relaxation.js';
+export { type LineRule, type LineRules, type Lines, linesOf } from './lines.js';
 export { type FusedExponentials, fusedExponentials } from './loss-fusion.js';
 export {
   applyRule,
@@ -27,11 +30,12 @@ export {
   type ForwardRule,
   type ForwardRules,
   type ParamsOf,
+  type PropagateOptions,
   propagate,
   type RuleTable,
 } from './method.js';
 export { batchMoments, type NaturalPass, natural, naturalPass } from './natural.js';
 export { nonlinearInputs } from './nonlinear-inputs.js';
 export { runningNorm, updateRunning } from './norm.js';
-export { extendRules, type OpRules, type Rules, type RulesByOp, standardRules } from './rules.js';
+export { extendRules, increasing, type OpRules, type Rules, type RulesByOp, standardRules } from './rules.js';
 export { fuseSpec, marginSpec } from './spec.js';

@@ -1,6 +1,15 @@
-import { CertError, type NodeOf, type Shape, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
-import { type BackwardRules, type BackwardTable, coefficientsOf, type Rows, toRows } from './backward.js';
+import {
+  type IntervalTensor,
+  type NodeOf,
+  type Shape,
+  type Tensor,
+  type Tensor2D,
+  type Tensor4D,
+  tf,
+} from '@cert/core';
+import type { BackwardRules, BackwardTable, Rows } from './backward.js';
 import { atLeast } from './linear.js';
+import type { LineRules, Lines } from './lines.js';
 import { normAffine } from './natural.js';
 
 const { add, mul, reshape, sub } = tf;
@@ -58,15 +67,17 @@ const aboveHalf = tf.customGrad((x) => ({
 /** Widths below this are treated as this: a line through two points that coincide has no slope. */
 const NARROWEST = 1e-8;
 
-/** The linear bounds of a ReLU on [l, u]: lowerSlope * x <= relu(x) <= upperSlope * x + intercept. */
-function reluLines(lower: Tensor, upper: Tensor): { lowerSlope: Tensor; upperSlope: Tensor; intercept: Tensor } {
+/** The lines of a ReLU on [l, u]. */
+function reluLines({ lower, upper }: IntervalTensor): Lines {
   const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
   const width = add(above, below);
   // A missing width goes to the upper end, which keeps the line above the ReLU.
   const raised = add(above, tf.relu(sub(NARROWEST, width)));
   const upperSlope = tf.div(raised, atLeast(width, NARROWEST));
-  return { lowerSlope: aboveHalf(upperSlope), upperSlope, intercept: mul(upperSlope, below) };
+  return { lowerSlope: aboveHalf(upperSlope), upperSlope, upperIntercept: mul(upperSlope, below) };
 }
+
+const lines: LineRules = { relu: (_node, _params, box) => reluLines(box) };
 
 const rules: BackwardRules = {
   dense: (_node, { kernel, bias }, _, rows) => ({
@@ -85,30 +96,6 @@ const rules: BackwardRules = {
   batchNorm(node, params, { norm }, rows) {
     const { scale, shift } = normAffine(params, norm[node.name]!, node.attrs.epsilon);
     return affineStep(rows, scale, shift);
-  },
-  relu(node, _params, { at }, rows) {
-    const box = at[node.inputs[0]!];
-    if (box === undefined) {
-      throw new CertError(
-        'bad-argument',
-        `There are no bounds at "${node.inputs[0]}".`,
-        'Bound every node that a ReLU reads.',
-      );
-    }
-    const single = rows.count === 1;
-    const own = single ? rows.coefficients : coefficientsOf(rows);
-    const perRow = (x: Tensor) => (single ? x : tf.expandDims(x, 1));
-    const { lowerSlope, upperSlope, intercept } = reluLines(box.lower, box.upper);
-    // Where the coefficient is positive the lower line bounds from below, where it is negative the upper line.
-    const positive = tf.relu(own);
-    const negative = sub(own, positive);
-    const back = add(mul(positive, perRow(lowerSlope)), mul(negative, perRow(upperSlope)));
-    const left = mul(negative, perRow(intercept));
-    const bias = tf.sum(left, left.shape.map((_, axis) => axis).slice(single ? 1 : 2));
-    return {
-      inputs: [single ? { coefficients: back, count: 1 } : toRows(back)],
-      bias: single ? tf.expandDims(bias, 1) : bias,
-    };
   },
   add: (_node, _params, _, rows) => ({ inputs: [rows, rows] }),
   flatten(node, _params, { shapeOf }, { coefficients, count }) {
@@ -140,8 +127,8 @@ const rules: BackwardRules = {
 };
 
 /**
- * Linear relaxation (CROWN, Zhang et al. 2018) as a table of backward rules. Linear ops are passed exactly. An unstable ReLU on
+ * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, and lines for ReLU. An unstable ReLU on
  * [l, u] lies below the line u / (u - l) * (x - l) and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0;
  * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does.
  */
-export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules };
+export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules, lines };

@@ -22,8 +22,8 @@ const images = random(5, [3, 3]);
 function fused(scale: number, epsilon: number) {
   const spec = marginSpec(tf.tensor1d(labels, 'int32'), 4);
   const box = linfBall(images, epsilon, null);
-  const bounds = ibp.bound(model, params(scale), {}, box, spec);
-  return { bounds, box, spec, ...fusedExponentials(model, params(scale), {}, box, spec, bounds) };
+  const bounds = ibp.bound({ network: { model, params: params(scale) }, box, spec });
+  return { bounds, box, spec, ...fusedExponentials({ network: { model, params: params(scale) }, box, spec }, bounds) };
 }
 
 describe('fusedExponentials', () => {
@@ -49,12 +49,8 @@ describe('fusedExponentials', () => {
     const spec = marginSpec(tf.tensor1d([0], 'int32'), 2);
     const box = linfBall(tf.tensor2d([[0]]), 0.5, null);
     const { shift, crownIbp } = fusedExponentials(
-      line,
-      weights,
-      {},
-      box,
-      spec,
-      ibp.bound(line, weights, {}, box, spec),
+      { network: { model: line, params: weights }, box, spec },
+      ibp.bound({ network: { model: line, params: weights }, box, spec }),
     );
     expect(values(shift)).toEqual([1]);
     expect(values(crownIbp)[0]).toBeCloseTo((1 + Math.E) / Math.E, 5);
@@ -85,8 +81,8 @@ describe('fusedExponentials', () => {
     const gradient = tf.grad((kernel) => {
       const own = { dense1: params(1).dense1, dense2: { kernel, bias: random(4, [4]) } };
       const box = linfBall(images, 0.5, null);
-      const bounds = ibp.bound(model, own, {}, box, spec);
-      const { shift: s, crownIbp: c } = fusedExponentials(model, own, {}, box, spec, bounds);
+      const bounds = ibp.bound({ network: { model, params: own }, box, spec });
+      const { shift: s, crownIbp: c } = fusedExponentials({ network: { model, params: own }, box, spec }, bounds);
       return tf.sum(tf.add(tf.log(c), s));
     })(params(300).dense2.kernel);
     for (const x of values(gradient)) expect(Number.isFinite(x)).toBe(true);

@@ -1,15 +1,5 @@
-import {
-  type BatchNormStats,
-  type Bounds,
-  type IntervalTensor,
-  type Model,
-  type Params,
-  type Spec,
-  type Tensor,
-  type Tensor3D,
-  tf,
-} from '@cert/core';
-import { crownMargins, type LinearRelaxationOptions } from './crown-ibp.js';
+import { type Bounds, type Tensor, type Tensor3D, tf } from '@cert/core';
+import { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } from './crown-margins.js';
 import { atLeast } from './linear.js';
 
 const { add, mul, sub } = tf;
@@ -41,20 +31,15 @@ const constant = tf.customGrad((x) => ({
  * range of logit_j - logit_y, the chords are summed, and one backward pass with a single row per image bounds the sum. It is looser
  * than the loss of the separately bounded margins, and costs one row where these have classes - 1.
  *
- * @param input the box, [batch, ...inputShape]
- * @param spec the margins of the labels, `marginSpec(labels, classes)`
- * @param bounds IBP bounds under this specification
- * @param options `forward` is not used here
+ * @param problem its specification holds the margins of the labels, `marginSpec(labels, classes)`
+ * @param bounds IBP bounds of it
+ * @param options `backward` and `chunk`
  * @throws CertError `missing-rule` for an op without a backward rule
  */
 export function fusedExponentials(
-  model: Model,
-  params: Params,
-  norm: BatchNormStats,
-  input: IntervalTensor,
-  spec: Spec,
+  problem: SpecifiedProblem,
   bounds: Bounds,
-  options: LinearRelaxationOptions = {},
+  options: Omit<LinearRelaxationOptions, 'forward'> = {},
 ): FusedExponentials {
   // A margin is logit_y - logit_j, the range of logit_j - logit_y its negative.
   const [low, high] = [tf.neg(bounds.output.upper), tf.neg(bounds.output.lower)];
@@ -65,8 +50,8 @@ export function fusedExponentials(
   const slope = tf.div(sub(greatest, least), atLeast(sub(high, low), NARROWEST));
   const intercept = sub(greatest, mul(slope, high));
   // sum_j slope_j (logit_j - logit_y) <= -lower bound of sum_j slope_j margin_j: the row is the slopes times the specification.
-  const row = tf.matMul(tf.expandDims(slope, 1) as Tensor3D, spec.matrix) as Tensor3D;
-  const chords = tf.squeeze(crownMargins(model, params, norm, input, { matrix: row }, bounds.at, options), [1]);
+  const row = tf.matMul(tf.expandDims(slope, 1) as Tensor3D, problem.spec.matrix) as Tensor3D;
+  const chords = tf.squeeze(crownMargins({ ...problem, spec: { matrix: row } }, bounds.at, options), [1]);
   return {
     shift,
     ibp: add(tf.sum(greatest, 1), own),

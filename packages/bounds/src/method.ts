@@ -5,6 +5,7 @@ import {
   INPUT,
   type IntervalTensor,
   type Model,
+  type Network,
   type Node,
   type NodeOf,
   type Op,
@@ -61,6 +62,9 @@ export interface ForwardMethod<B> extends RuleTable<B> {
   specify(kernel: Tensor3D, bias: Tensor, element: B): B;
 }
 
+/** What rules may use of a network besides their node. */
+export const contextOf = ({ norm = {} }: Network): Context => ({ norm });
+
 /**
  * Applies a method's rule to one node.
  *
@@ -77,7 +81,18 @@ export function applyRule<B>(method: RuleTable<B>, node: Node, params: Params, c
       `Add one: extend(${method.name}, { ${node.op}: rule }).`,
     );
   }
+  checkStatistics(method.name, node, context);
   return rule(node as NodeOf<Op>, paramsOf(method.name, node, params), context, ...inputs);
+}
+
+/** @throws CertError `bad-argument` naming a batch normalization without statistics */
+export function checkStatistics(method: string, node: Node, { norm }: Context): void {
+  if (node.op !== 'batchNorm' || norm[node.name] !== undefined) return;
+  throw new CertError(
+    'bad-argument',
+    `${method}: there are no statistics for the batch normalization "${node.name}".`,
+    'Give them in network.norm: runningNorm(stats), or naturalPass(...).norm for those of a batch.',
+  );
 }
 
 /**
@@ -141,26 +156,31 @@ function intervalAt<B>(method: ForwardMethod<B>, node: Node, element: B, batch: 
   return box;
 }
 
+/** Options of {@link propagate}. */
+export interface PropagateOptions<B> {
+  /** The nodes to walk, in topological order: a first part of those of the model; default all. */
+  readonly nodes?: readonly Node[];
+  /** Called with every node and its element before the next node is looked at. */
+  readonly visit?: (node: Node, element: B) => void;
+}
+
 /**
  * Walks the nodes in order and returns the element at each of them by its name, `input` included.
  *
- * @param nodes in topological order; those of a model, or a first part of them
  * @param input the element at the model's input
- * @param visit called with every node and its element before the next node is looked at
  * @throws CertError `missing-rule` naming the op, the node and the cure
  */
 export function propagate<B>(
   method: RuleTable<B>,
-  nodes: readonly Node[],
-  params: Params,
-  context: Context,
+  network: Network,
   input: B,
-  visit?: (node: Node, element: B) => void,
+  { nodes = network.model.nodes, visit }: PropagateOptions<B> = {},
 ): { readonly [node: string]: B } {
   const at: { [node: string]: B } = { [INPUT]: input };
+  const context = contextOf(network);
   for (const node of nodes) {
     const inputs = node.inputs.map((name) => at[name]!);
-    const element = applyRule(method, node, params, context, inputs);
+    const element = applyRule(method, node, network.params, context, inputs);
     visit?.(node, element);
     at[node.name] = element;
   }
@@ -177,32 +197,29 @@ export function propagate<B>(
 export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & BoundMethod {
   return {
     ...method,
-    bound(model, params, norm, input, spec) {
+    bound({ network, box, spec }) {
+      const { model, params } = network;
       checkIsModel(method.name, model);
       const last = model.nodes.at(-1)!;
-      const batch = input.lower.shape[0]!;
+      const batch = box.lower.shape[0]!;
       const at: { [node: string]: IntervalTensor } = {};
-      const elements = propagate(
-        method,
-        model.nodes.slice(0, -1),
-        params,
-        { norm },
-        method.lift(input),
-        (node, element) => {
+      const elements = propagate(method, network, method.lift(box), {
+        nodes: model.nodes.slice(0, -1),
+        visit(node, element) {
           at[node.name] = intervalAt(method, node, element, batch);
         },
-      );
+      });
       const inputs = last.inputs.map((name) => elements[name]!);
       const fused = spec && last.op === 'dense' && fuseSpec(spec, params[last.name]!.kernel!, params[last.name]!.bias!);
       let output: B;
       if (fused) {
         output = method.specify(fused.kernel, fused.bias, inputs[0]!);
       } else {
-        const logits = applyRule(method, last, params, { norm }, inputs);
+        const logits = applyRule(method, last, params, contextOf(network), inputs);
         intervalAt(method, last, logits, batch);
         output = spec ? method.specify(spec.matrix, tf.zeros(spec.matrix.shape.slice(0, 2)), logits) : logits;
       }
-      return { output: method.concretize(output), at: { ...at, [INPUT]: input } };
+      return { output: method.concretize(output), at: { ...at, [INPUT]: box } };
     },
   };
 }

@@ -80,8 +80,8 @@ describe('gradients through batch statistics', () => {
             bias: tf.zeros([2]),
           },
         };
-        const { norm } = naturalPass(model, params, x!, 'batch');
-        const { lower, upper } = ibp.bound(model, params, norm, linfBall(x!, 0.1, null)).output;
+        const { norm } = naturalPass({ model, params, norm: 'batch' }, x!);
+        const { lower, upper } = ibp.bound({ network: { model, params, norm }, box: linfBall(x!, 0.1, null) }).output;
         return tf.concat([lower, upper]);
       },
       [images, kernel, gamma],
@@ -100,7 +100,7 @@ describe('naturalPass', () => {
   const images = random([3, 2, 2, 1]);
 
   it('with batch statistics normalizes the batch and returns the statistics', () => {
-    const { at, norm, output } = naturalPass(model, params, images, 'batch');
+    const { at, norm, output } = naturalPass({ model, params, norm: 'batch' }, images);
     const normalized = plainMoments(at.batchNorm1!.dataSync(), 2);
     expect(normalized.map((m) => m.mean)).toEqual(close([0, 0], 4));
     expect(normalized.map((m) => m.squares / m.count)).toEqual(close([1, 1], 3));
@@ -117,7 +117,7 @@ describe('naturalPass', () => {
 
   it('with running statistics uses these', () => {
     const stats = initialStats(model);
-    const { at, norm } = naturalPass(model, params, images, runningNorm(stats));
+    const { at, norm } = naturalPass({ model, params, norm: runningNorm(stats) }, images);
     const expected = [...at.conv2d1!.dataSync()].map((v) => v / Math.sqrt(1 + 1e-5));
     expect([...at.batchNorm1!.dataSync()]).toEqual(close(expected, 4));
     expect(norm.batchNorm1!.mean).toBe(stats.batchNorm1!.mean);
@@ -125,7 +125,7 @@ describe('naturalPass', () => {
 
   it('updateRunning takes the unbiased variance, with the momentum of the node', () => {
     const stats = { batchNorm1: { mean: tf.tensor1d([1, -1]), variance: tf.tensor1d([2, 3]) } };
-    const { at, norm } = naturalPass(model, params, images, 'batch');
+    const { at, norm } = naturalPass({ model, params, norm: 'batch' }, images);
     const updated = updateRunning(model, stats, norm, 3);
     const plain = plainMoments(at.conv2d1!.dataSync(), 2);
     expect(plain[0]!.count).toBe(12);

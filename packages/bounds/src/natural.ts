@@ -1,4 +1,4 @@
-import { type BatchNormStats, INPUT, type Model, type Moments, mean, type Params, type Tensor, tf } from '@cert/core';
+import { type BatchNormStats, INPUT, type Moments, mean, type Network, type Tensor, tf } from '@cert/core';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { applyRule, type Context, checkIsModel, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
 
@@ -50,25 +50,26 @@ export interface NaturalPass {
 /**
  * The plain forward pass. A pure function of tensors: gradients flow to the parameters, with `'batch'` through the statistics too.
  *
+ * @param network its `norm` holds running statistics (evaluation), or is `'batch'` to use the mean and biased variance of this very batch
+ * (training)
  * @param images [batch, ...inputShape]
- * @param norm running statistics (evaluation), or `'batch'` to use the mean and biased variance of this very batch (training)
  * @param method rules; default {@link natural}
  * @throws CertError `missing-rule` for an op without a rule, `shape-mismatch` naming the node whose rule returned another shape
  */
 export function naturalPass(
-  model: Model,
-  params: Params,
+  { model, params, norm = {} }: Omit<Network, 'norm'> & { readonly norm?: BatchNormStats | 'batch' },
   images: Tensor,
-  norm: BatchNormStats | 'batch',
   method: RuleTable<Tensor> = natural,
 ): NaturalPass {
   checkIsModel(method.name, model);
+  const given = norm === 'batch' ? {} : norm;
   const used: { [node: string]: Moments } = {};
   const at: { [node: string]: Tensor } = { [INPUT]: images };
   const context: Context = { norm: used };
   for (const node of model.nodes) {
     const inputs = node.inputs.map((name) => at[name]!);
-    if (node.op === 'batchNorm') used[node.name] = norm === 'batch' ? batchMoments(inputs[0]!) : norm[node.name]!;
+    const moments = norm === 'batch' && node.op === 'batchNorm' ? batchMoments(inputs[0]!) : given[node.name];
+    if (moments !== undefined) used[node.name] = moments;
     const value = applyRule(method, node, params, context, inputs);
     checkRuleShape(method.name, node, 'a value', value.shape, [images.shape[0]!, ...node.shape]);
     at[node.name] = value;

@@ -1,12 +1,11 @@
-import type { Model, Op } from '@cert/core';
-
-/** Ops whose backward rules read no bounds. */
-const LINEAR: readonly Op[] = ['conv2d', 'dense', 'batchNorm', 'add', 'flatten', 'globalAvgPool', 'avgPool', 'affine'];
+import type { Model } from '@cert/core';
+import { linearRelaxation } from './linear-relaxation.js';
 
 /**
  * The names of the nodes whose bounds a linear relaxation may read, in order and each once: those that feed a ReLU or any op that is
  * not built in.
  */
 export const nonlinearInputs = (model: Model): string[] => [
-  ...new Set(model.nodes.filter(({ op }) => !LINEAR.includes(op)).flatMap(({ inputs }) => inputs)),
+  // The built-in backward rules are those of linear ops, which read no bounds.
+  ...new Set(model.nodes.filter(({ op }) => !(op in linearRelaxation.rules)).flatMap(({ inputs }) => inputs)),
 ];

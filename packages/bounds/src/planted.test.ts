@@ -69,9 +69,9 @@ const right: OpRules<'distance'> = {
   linearRelaxation: backwardRule(linesOf),
 };
 
-const forward: Forward = (model, params, images, norm) => {
+const forward: Forward = (network, images) => {
   const { natural } = extendRules(standardRules, { distance: right });
-  return naturalPass(model, params, images, norm, natural);
+  return naturalPass(network, images, natural);
 };
 const methods = {
   ibp: ({ ibp }: Rules) => ibp,

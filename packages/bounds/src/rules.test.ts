@@ -2,6 +2,7 @@ import {
   add,
   affine,
   avgPool,
+  type BatchNormStats,
   batchNorm,
   conv2d,
   dense,
@@ -28,7 +29,7 @@ interface Case {
   readonly name: string;
   readonly model: Model;
   readonly params?: Params;
-  readonly norm?: Parameters<typeof ibp.bound>[2];
+  readonly norm?: BatchNormStats;
   readonly box: { lower: number[]; upper: number[] };
   readonly expected: { lower: number[]; upper: number[] };
   /** A point of the box and its value. */
@@ -156,12 +157,12 @@ describe('each rule on a case worked out by hand', () => {
 
   it.each(cases)('ibp: $name', ({ model, params = {}, norm = {}, box, expected }) => {
     const input = fromBounds(batched(box.lower, model), batched(box.upper, model));
-    const { output } = ibp.bound(model, params, norm, input);
+    const { output } = ibp.bound({ network: { model, params, norm }, box: input });
     close(output, expected);
   });
 
   it.each(cases)('natural: $name', ({ model, params = {}, norm = {}, point: [x, y] }) => {
-    const values = naturalPass(model, params, batched(x, model), norm).output.dataSync();
+    const values = naturalPass({ model, params, norm }, batched(x, model)).output.dataSync();
     expect([...values]).toEqual(y.map((v) => expect.closeTo(v, 5)));
   });
 
@@ -177,7 +178,10 @@ describe('the relu rule', () => {
   const [center, radius] = [t([2, -2, 0.5], [1, 3]), t([1, 1, 1], [1, 3])];
   const gradients = (side: 'lower' | 'upper') =>
     tf
-      .grads((c, r) => ibp.bound(model, {}, {}, fromCenterRadius(c!, r!)).output[side])([center, radius])
+      .grads((c, r) => ibp.bound({ network: { model, params: {} }, box: fromCenterRadius(c!, r!) }).output[side])([
+        center,
+        radius,
+      ])
       .map((g) => [...g.dataSync()]);
 
   it('has the gradient of relu(center -+ radius)', () => {
@@ -192,15 +196,17 @@ describe('the relu rule', () => {
 
   it('has gradient 0 in lower where the lower bound is exactly 0', () => {
     const at = t([1, 1, 1], [1, 3]);
-    const [dCenter, dRadius] = tf.grads((c, r) => ibp.bound(model, {}, {}, fromCenterRadius(c!, r!)).output.lower)([
-      at,
-      at,
-    ]);
+    const [dCenter, dRadius] = tf.grads(
+      (c, r) => ibp.bound({ network: { model, params: {} }, box: fromCenterRadius(c!, r!) }).output.lower,
+    )([at, at]);
     expect([...dCenter!.dataSync(), ...dRadius!.dataSync()].map((g) => g + 0)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
   it('keeps a radius of 1e-6 around an active neuron', () => {
-    const box = ibp.bound(model, {}, {}, fromCenterRadius(t([2, -2, 0], [1, 3]), tf.fill([1, 3], 1e-6))).at.relu1!;
+    const box = ibp.bound({
+      network: { model, params: {} },
+      box: fromCenterRadius(t([2, -2, 0], [1, 3]), tf.fill([1, 3], 1e-6)),
+    }).at.relu1!;
     const [active, inactive, unstable] = [...box.radius!.dataSync()] as [number, number, number];
     expect(active / 1e-6).toBeCloseTo(1, 6);
     expect(inactive).toBe(0);
@@ -212,7 +218,8 @@ it('the gradient of |W| is 0 where W is 0', () => {
   const model = one([2], (g) => g.add(dense(1)));
   const box = fromCenterRadius(tf.zeros([1, 2]), tf.ones([1, 2]));
   const gradient = tf.grad(
-    (kernel) => ibp.bound(model, { dense1: { kernel, bias: tf.zeros([1]) } }, {}, box).output.upper,
+    (kernel) =>
+      ibp.bound({ network: { model, params: { dense1: { kernel, bias: tf.zeros([1]) } } }, box }).output.upper,
   );
   expect([...gradient(t([0, -3], [2, 1])).dataSync()].map((g) => g + 0)).toEqual([0, -1]);
 });

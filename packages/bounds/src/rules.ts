@@ -1,7 +1,8 @@
-import type { Op, Tensor } from '@cert/core';
-import { type BackwardRule, type BackwardTable, extendBackward } from './backward.js';
+import { centerOf, fromBounds, type Op, radiusOf, type Tensor, tf } from '@cert/core';
+import { type BackwardRule, type BackwardTable, extendBackward, extendLines } from './backward.js';
 import { type CenterRadius, ibp } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
+import type { LineRule } from './lines.js';
 import { extend, type ForwardRule, type RuleTable } from './method.js';
 import { natural } from './natural.js';
 
@@ -11,9 +12,25 @@ export interface OpRules<K extends Op> {
   readonly natural: ForwardRule<K, Tensor>;
   /** Interval bounds. */
   readonly ibp?: ForwardRule<K, CenterRadius>;
-  /** Linear bounds, backwards: for CROWN-IBP, CROWN and loss fusion. */
+  /** Lines below and above an elementwise op: for CROWN-IBP, CROWN and loss fusion. */
+  readonly lines?: LineRule<K>;
+  /** Linear bounds, backwards, for an op that is linear or has several inputs; instead of `lines`. */
   readonly linearRelaxation?: BackwardRule<K>;
 }
+
+/**
+ * The rules of the plain pass and of interval bounds for an elementwise op that never decreases: the ends of an interval go to the ends.
+ * `{ ...increasing((x) => tf.sigmoid(x)), lines }`
+ *
+ * @param f a function of tensors that keeps their shape and reads no value
+ */
+export const increasing = (f: (x: Tensor) => Tensor) => ({
+  natural: (_node: unknown, _params: unknown, _context: unknown, x: Tensor): Tensor => f(x),
+  ibp(_node: unknown, _params: unknown, _context: unknown, { center, radius }: CenterRadius): CenterRadius {
+    const box = fromBounds(f(tf.sub(center, radius)), f(tf.add(center, radius)));
+    return { center: centerOf(box), radius: radiusOf(box) };
+  },
+});
 
 /** Rules by op: what a plug-in that adds ops brings. */
 export type RulesByOp = { readonly [K in Op]?: OpRules<K> };
@@ -39,6 +56,6 @@ export function extendRules(rules: Rules, ops: RulesByOp): Rules {
   return {
     natural: extend(rules.natural, column('natural')),
     ibp: extend(rules.ibp, column('ibp')),
-    linearRelaxation: extendBackward(rules.linearRelaxation, column('linearRelaxation')),
+    linearRelaxation: extendBackward(extendLines(rules.linearRelaxation, column('lines')), column('linearRelaxation')),
   };
 }

@@ -75,16 +75,20 @@ describe('ibp with margins', () => {
       },
     };
     const box = linfBall(tf.tensor2d([[0.5, 0.5]]), 0.25);
-    const { output } = ibp.bound(model, params, {}, box, marginSpec(tf.tensor1d([0], 'int32'), 2));
+    const { output } = ibp.bound({ network: { model, params }, box, spec: marginSpec(tf.tensor1d([0], 'int32'), 2) });
     expect([output.lower.dataSync()[0], output.upper.dataSync()[0]]).toEqual([0.5, 1.5]);
-    const logits = ibp.bound(model, params, {}, box).output;
+    const logits = ibp.bound({ network: { model, params }, box }).output;
     expect(logits.lower.dataSync()[0]! - logits.upper.dataSync()[1]!).toBe(0);
   });
 
   it('applies rows to the logits when the last layer is not dense', () => {
     const model = sequential([2], [relu()]);
     const box = linfBall(tf.tensor2d([[0.5, 0.25]]), 0.25);
-    const { output } = ibp.bound(model, {}, {}, box, marginSpec(tf.tensor1d([0], 'int32'), 2));
+    const { output } = ibp.bound({
+      network: { model, params: {} },
+      box,
+      spec: marginSpec(tf.tensor1d([0], 'int32'), 2),
+    });
     // [0.25, 0.75] - [0, 0.5].
     expect([output.lower.dataSync()[0], output.upper.dataSync()[0]]).toEqual([-0.25, 0.75]);
   });

@@ -41,7 +41,7 @@ const caught = (run: () => unknown): unknown => {
 describe('a rule that gives a wrong shape is an error that names method, op, node and both shapes', () => {
   it('natural', () => {
     const wrong = extend(natural, { mirror: (_node, _params, _, x) => tf.expandDims(tf.neg(x), 2) });
-    expect(caught(() => naturalPass(model, params, images, {}, wrong))).toMatchObject({
+    expect(caught(() => naturalPass({ model, params }, images, wrong))).toMatchObject({
       code: 'shape-mismatch',
       problem: 'natural: the rule for "mirror" (node "mirror1") gave a value of shape [5,4,1] instead of [5,4].',
     });
@@ -54,7 +54,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
   ])('ibp, %s', (_name, shapes, message) => {
     const [center, radius] = [tf.zeros(shapes.center), tf.zeros(shapes.radius)];
     const wrong = extend(ibp, { mirror: (_node, _params, _, x) => ({ ...x, center, radius }) });
-    expect(caught(() => wrong.bound(model, params, {}, box))).toMatchObject({
+    expect(caught(() => wrong.bound({ network: { model, params }, box }))).toMatchObject({
       code: 'shape-mismatch',
       problem: `ibp: the rule for "mirror" (node "mirror1") gave ${message}.`,
     });
@@ -65,7 +65,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
     const wrong = extend(ibp, {
       mirror: (_node, _params, _, x) => ({ center: tf.mean(x.center, 1), radius: x.radius }),
     });
-    expect(caught(() => wrong.bound(last, {}, {}, box))).toMatchObject({
+    expect(caught(() => wrong.bound({ network: { model: last, params: {} }, box }))).toMatchObject({
       problem: 'ibp: the rule for "mirror" (node "mirror1") gave a center of shape [5] instead of [5,3].',
     });
   });
@@ -73,7 +73,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
   const backward = (step: (rows: Rows) => BackwardStep) => () => {
     const forward = extend(ibp, { mirror: (_node, _params, _, x) => ({ center: tf.neg(x.center), radius: x.radius }) });
     const table = extendBackward(linearRelaxation, { mirror: (_node, _params, _, rows) => step(rows) });
-    return crownIbpOf({ forward, backward: table }).bound(model, params, {}, box);
+    return crownIbpOf({ forward, backward: table }).bound({ network: { model, params }, box });
   };
   it.each<[string, (rows: Rows) => BackwardStep, string]>([
     [
@@ -105,14 +105,14 @@ describe('extendRules', () => {
       },
     });
     expect('mirror' in standardRules.ibp.rules).toBe(false);
-    expect(naturalPass(model, params, images, {}, rules.natural).output.shape).toEqual([5, 2]);
-    expect(rules.ibp.bound(model, params, {}, box).output.lower.shape).toEqual([5, 2]);
+    expect(naturalPass({ model, params }, images, rules.natural).output.shape).toEqual([5, 2]);
+    expect(rules.ibp.bound({ network: { model, params }, box }).output.lower.shape).toEqual([5, 2]);
     const crownIbp = crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxation });
-    const error = caught(() => crownIbp.bound(model, params, {}, box));
+    const error = caught(() => crownIbp.bound({ network: { model, params }, box }));
     expect(error).toBeInstanceOf(CertError);
     expect(error).toMatchObject({
-      problem: 'linearRelaxation has no backward rule for "mirror" (node "mirror1").',
-      cure: 'Add one: extendBackward(linearRelaxation, { mirror: rule }).',
+      problem: 'linearRelaxation has no backward rule and no lines for "mirror" (node "mirror1").',
+      cure: 'Add one of them: extendBackward(linearRelaxation, { mirror: rule }) or extendLines(linearRelaxation, { mirror: lines }).',
     });
   });
 });
@@ -125,8 +125,8 @@ describe('what is no network', () => {
   };
   const point = fromBounds(tf.zeros([1, 2]), tf.ones([1, 2]));
   const run = (params: Params, graph = net) => [
-    () => naturalPass(graph, params, tf.zeros([1, 2]), {}),
-    ...[ibp, crownIbp, crown()].map((method) => () => method.bound(graph, params, {}, point)),
+    () => naturalPass({ model: graph, params }, tf.zeros([1, 2])),
+    ...[ibp, crownIbp, crown()].map((method) => () => method.bound({ network: { model: graph, params }, box: point })),
   ];
 
   it('a parameter that is missing is named', () => {

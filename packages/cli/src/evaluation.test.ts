@@ -7,7 +7,7 @@ import { initialStats, tf } from '@cert/core';
 import { xavierInit } from '@cert/init';
 import { deviceNames, openDevice } from '@cert/jit';
 import { mlp, saveCheckpoint, toHost } from '@cert/models';
-import { CERTIFIERS } from '@cert/trainer/pipeline';
+import { VERIFIERS } from '@cert/trainer/pipeline';
 import type { ImageResult } from '@cert/verify';
 import type { EvaluationSummary } from '@cert/verify/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -101,7 +101,7 @@ function killAt(line: RegExp, args: readonly string[]): Promise<NodeJS.Signals |
 }
 
 it('the methods of the command have the names under which their margins are kept', () => {
-  expect(Object.entries(CERTIFIERS).map(([name, { method }]) => [name, method.name])).toEqual(
-    Object.keys(CERTIFIERS).map((name) => [name, name]),
+  expect(Object.entries(VERIFIERS).map(([key, { name }]) => [key, name])).toEqual(
+    Object.keys(VERIFIERS).map((name) => [name, name]),
   );
 });

@@ -37,8 +37,8 @@ export async function newPlugin(name: string, folder?: string): Promise<NewPlugi
   }
   const bare = name.split('/').at(-1)!;
   const short = bare.replace(/^cert-plugin-/, '');
-  const { methods, certifiers, models } = standardCatalog;
-  const taken = [methods, certifiers, models].some((table) => Object.hasOwn(table, short));
+  const { methods, verifiers, models } = standardCatalog;
+  const taken = [methods, verifiers, models].some((table) => Object.hasOwn(table, short));
   if (taken) {
     throw new CertError('bad-argument', `The name "${short}" is built in.`, 'Choose another one for the plug-in.');
   }

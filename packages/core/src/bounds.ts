@@ -18,6 +18,16 @@ export type Moments = {
 /** The statistics that each batchNorm node uses, by its name: the running ones in evaluation, the batch's own in training. */
 export type BatchNormStats = { readonly [node: string]: Moments };
 
+/** A network as it is bounded: graph, parameters, and the statistics of its batch normalizations. */
+export type Network = {
+  /** The graph. */
+  readonly model: Model;
+  /** A tensor for each of its parameters. */
+  readonly params: Params;
+  /** Statistics for every batchNorm node; may be left out for a model without any. */
+  readonly norm?: BatchNormStats;
+};
+
 /**
  * Linear functions of the logits to be bounded. Where the last layer is dense they are multiplied into it before bounding, which is
  * tighter.
@@ -25,6 +35,16 @@ export type BatchNormStats = { readonly [node: string]: Moments };
 export type Spec = {
   /** [batch, rows, classes]; for each image, a row of coefficients for each number to be bounded. */
   readonly matrix: Tensor3D;
+};
+
+/** What is bounded: a network over a box of inputs. */
+export type Problem = {
+  /** The network. */
+  readonly network: Network;
+  /** The box, [batch, ...inputShape]. */
+  readonly box: IntervalTensor;
+  /** What is bounded of the logits; the logits themselves without. */
+  readonly spec?: Spec | undefined;
 };
 
 /** What a bound method returns. Every interval has the batch as its first axis. */
@@ -45,11 +65,9 @@ export interface BoundMethod {
   /**
    * Bounds the logits, or `spec` times the logits, over a box.
    *
-   * @param norm statistics for every batchNorm node of the model
-   * @param input the box, [batch, ...inputShape]
    * @throws CertError `missing-rule` for an op that the method does not know, naming the node
    */
-  bound(model: Model, params: Params, norm: BatchNormStats, input: IntervalTensor, spec?: Spec): Bounds;
+  bound(problem: Problem): Bounds;
 }
 
 /** A penalty on bounds. A pure function of tensors like a {@link BoundMethod}. */
@@ -88,6 +106,6 @@ export type Hyper = { readonly [name: string]: Scalar };
 
 /** A minibatch as a training step takes it. */
 export type TrainBatch = Batch & {
-  /** Uniform in [-1, 1], of the shape of the images; there for an objective that perturbs them. */
+  /** Uniform in [-1, 1], of the shape of the images; there for an objective that chooses points or a box. */
   readonly noise?: Tensor;
 };

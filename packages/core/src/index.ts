@@ -5,6 +5,8 @@ export type {
   Bounds,
   Hyper,
   Moments,
+  Network,
+  Problem,
   Regularizer,
   RegularizerContext,
   Spec,

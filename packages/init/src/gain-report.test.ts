@@ -90,8 +90,8 @@ describe('gainReport', () => {
     expect(rows[1]!.meanRadius).toBeCloseTo((1 * 2) / 2 / 2 + (1.5 * 2) / 1 / 2, 4);
     const doubled: BoundMethod = {
       name: 'doubled',
-      bound: (model, p, norms, input, spec) => {
-        const { output, at } = ibp.bound(model, p, norms, input, spec);
+      bound: (problem) => {
+        const { output, at } = ibp.bound(problem);
         return { output: { ...output, radius: tf.mul(output.radius!, 2) }, at };
       },
     };

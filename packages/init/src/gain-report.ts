@@ -75,8 +75,8 @@ export function meanRadii(
   { epsilon, method = ibp, natural, norm = 'batch', range = { min: 0, max: 1 } }: GainOptions,
 ): Tensor {
   const box = linfBall(images, epsilon, range);
-  const used = norm === 'batch' ? naturalPass(model, params, images, 'batch', natural).norm : norm;
-  const { at, output } = method.bound(model, params, used, box);
+  const used = norm === 'batch' ? naturalPass({ model, params, norm: 'batch' }, images, natural).norm : norm;
+  const { at, output } = method.bound({ network: { model, params, norm: used }, box });
   const last = model.nodes.at(-1)!.name;
   return tf.stack(reportNodes(model).map((name) => tf.mean(radiusOf(name === last ? output : at[name]!))));
 }

@@ -20,7 +20,7 @@ export interface HostBatch {
   readonly images: Float32Array;
   /** One class index per image, from 0. */
   readonly labels: Int32Array;
-  /** For an objective that perturbs the images: uniform in [-1, 1], one number for each of theirs. */
+  /** For an objective that chooses points or a box: uniform in [-1, 1], one number for each of theirs. */
   readonly noise?: Float32Array;
 }
 

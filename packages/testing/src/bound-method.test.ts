@@ -19,7 +19,7 @@ describe('a correct interval method passes', () => {
 /** Keeps every dense layer as a linear function of the input, x M + b, and so is exact on chains of them. */
 const symbolic: BoundMethod = {
   name: 'symbolic',
-  bound(model, params, _norm, input, spec) {
+  bound({ network: { model, params }, box: input, spec }) {
     const [center, radius] = [
       tf.mul(tf.add(input.lower, input.upper), 0.5),
       tf.mul(tf.sub(input.upper, input.lower), 0.5),

@@ -1,4 +1,4 @@
-import { type BatchNormStats, CertError, type CertErrorCode, type Model, type Params, type Tensor } from '@cert/core';
+import { CertError, type CertErrorCode, type Network, type Tensor } from '@cert/core';
 
 /** One check of a suite, for any test framework: `for (const c of suite) it(c.name, c.run)`. */
 export interface ConformanceCase {
@@ -18,10 +18,8 @@ export interface ConformanceCase {
  * `naturalPass` of `@cert/bounds` is one.
  */
 export type Forward = (
-  model: Model,
-  params: Params,
+  network: Network,
   images: Tensor,
-  norm: BatchNormStats,
 ) => { readonly output: Tensor; readonly at: { readonly [node: string]: Tensor } };
 
 /** A failure of the plug-in under test. `who` is its name, `where` the model, node, element, box. */

@@ -58,7 +58,7 @@ const eagerly: EvaluateBounds = (_, bounds, tensors) => evaluate(() => bounds(te
 export function boundTensors(call: BoundCall, where: string): { readonly [name: string]: Tensor } {
   const { method, model, params, norm, box, spec } = call;
   const who = method.name;
-  const bounds = guarded(who, where, () => method.bound(model, params, norm, box, spec));
+  const bounds = guarded(who, where, () => method.bound({ network: { model, params, norm }, box, spec }));
   const batch = box.lower.shape[0]!;
   const expected = new Map<string, number[]>([[INPUT, [batch, ...model.inputShape]]]);
   for (const node of model.nodes.slice(0, -1)) expected.set(node.name, [batch, ...node.shape]);
@@ -111,7 +111,7 @@ export function forwardTensors(
   call: Omit<BoundCall, 'method' | 'box'>,
   images: Tensor,
 ): { readonly [node: string]: Tensor } {
-  const { output, at } = forward(call.model, call.params, images, call.norm);
+  const { output, at } = forward({ model: call.model, params: call.params, norm: call.norm }, images);
   const named: { [node: string]: Tensor } = { [INPUT]: images };
   for (const node of call.model.nodes.slice(0, -1)) named[node.name] = at[node.name]!;
   named[OUTPUT] = call.spec ? applySpec(call.spec, output) : output;

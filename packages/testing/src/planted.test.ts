@@ -110,8 +110,8 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'bounds of another shape',
-      wrap((...args) => {
-        const { output, at } = right.bound(...args);
+      wrap((problem) => {
+        const { output, at } = right.bound(problem);
         return { at, output: { lower: output.lower, upper: tf.expandDims(output.upper, 2) } };
       }),
       'shape-mismatch',
@@ -119,8 +119,8 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'bounds missing at a node',
-      wrap((...args) => {
-        const { output, at } = right.bound(...args);
+      wrap((problem) => {
+        const { output, at } = right.bound(problem);
         const { relu1: _, ...rest } = at;
         return { at: rest, output };
       }),
@@ -129,21 +129,21 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'a leaked tensor',
-      wrap((...args) => {
+      wrap((problem) => {
         hidden.push(tf.keep(tf.scalar(1)));
-        return right.bound(...args);
+        return right.bound(problem);
       }),
       'broken-contract',
       /1 tensors more are alive/,
     ],
     [
       'a disposed input',
-      wrap((model, params, norm, input, spec) => {
-        const { output, at } = right.bound(model, params, norm, input, spec);
+      wrap((problem) => {
+        const { output, at } = right.bound(problem);
         const copy = Object.fromEntries(
           Object.entries(at).map(([n, b]) => [n, { lower: b.lower.clone(), upper: b.upper.clone() }]),
         );
-        input.upper.dispose();
+        problem.box.upper.dispose();
         return { output, at: copy };
       }),
       'broken-contract',
@@ -151,17 +151,17 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'a value that is read',
-      wrap((model, params, norm, input, spec) => {
-        const widest = tf.max(radius(input)).dataSync()[0]!;
-        return right.bound(model, params, norm, widest < 0 ? { ...input } : input, spec);
+      wrap((problem) => {
+        const widest = tf.max(radius(problem.box)).dataSync()[0]!;
+        return right.bound(widest < 0 ? { ...problem } : problem);
       }),
       'value-read',
       /reads the value of a tensor/,
     ],
     [
       'random numbers',
-      wrap((...args) => {
-        const { output, at } = right.bound(...args);
+      wrap((problem) => {
+        const { output, at } = right.bound(problem);
         return { at, output: { lower: output.lower, upper: tf.add(output.upper, Math.random()) } };
       }),
       'broken-contract',
@@ -169,8 +169,8 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'a counter of calls',
-      wrap((...args) => {
-        const { output, at } = right.bound(...args);
+      wrap((problem) => {
+        const { output, at } = right.bound(problem);
         return { at, output: { lower: tf.sub(output.lower, ++calls), upper: output.upper } };
       }),
       'broken-contract',
@@ -178,11 +178,12 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'a cache that forgets the parameters',
-      wrap((model, params, norm, input, spec) => {
-        const key = input.lower.id * 1000 + model.nodes.length + (spec ? 500 : 0);
+      wrap((problem) => {
+        const { network, box, spec } = problem;
+        const key = box.lower.id * 1000 + network.model.nodes.length + (spec ? 500 : 0);
         const known = cache.get(key);
         if (known) return known;
-        const bounds = right.bound(model, params, norm, input, spec);
+        const bounds = right.bound(problem);
         for (const t of Object.values({ ...bounds.at, output: bounds.output }))
           for (const x of Object.values(t)) tf.keep(x);
         cache.set(key, bounds);
@@ -193,17 +194,18 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'a changed model',
-      wrap((model, ...rest) => {
-        Object.assign(model.nodes[0]!, { seen: ++calls });
-        return right.bound(model, ...rest);
+      wrap((problem) => {
+        Object.assign(problem.network.model.nodes[0]!, { seen: ++calls });
+        return right.bound(problem);
       }),
       'broken-contract',
       /changed the model/,
     ],
     [
       'margins from subtracted logit bounds',
-      wrap((model, params, norm, input, spec) => {
-        const { output, at } = right.bound(model, params, norm, input);
+      wrap((problem) => {
+        const { output, at } = right.bound({ network: problem.network, box: problem.box });
+        const { spec } = problem;
         if (!spec) return { output, at };
         const rows = (m: Tensor, x: Tensor) => tf.sum(tf.mul(m, tf.expandDims(x, 1)), 2);
         const [plus, minus] = [tf.relu(spec.matrix), tf.minimum(spec.matrix, 0)];
@@ -237,18 +239,19 @@ describe('broken contracts are caught and named', () => {
     ],
     [
       'statistics of the whole batch of boxes',
-      wrap((model, params, norm, input, spec) => {
-        const { output, at } = right.bound(model, params, norm, input, spec);
-        return { at, output: { lower: tf.sub(output.lower, tf.mean(radius(input))), upper: output.upper } };
+      wrap((problem) => {
+        const { output, at } = right.bound(problem);
+        return { at, output: { lower: tf.sub(output.lower, tf.mean(radius(problem.box))), upper: output.upper } };
       }),
       'broken-contract',
       /alone and .* in a batch of 3|exact one/,
     ],
     [
       'an error of the engine',
-      wrap((model, params, norm, input, spec) => {
-        if (input.lower.shape[0] === 0) tf.reshape(input.lower, [0, -1]);
-        return right.bound(model, params, norm, input, spec);
+      wrap((problem) => {
+        const { lower } = problem.box;
+        if (lower.shape[0] === 0) tf.reshape(lower, [0, -1]);
+        return right.bound(problem);
       }),
       'broken-contract',
       /an empty batch: it threw "/,

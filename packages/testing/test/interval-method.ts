@@ -58,7 +58,7 @@ function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Tensor {
 }
 
 /** The plain pass over the graph. */
-export const forward: Forward = (model, params, images, norm) => {
+export const forward: Forward = ({ model, params, norm = {} }, images) => {
   const at: { [node: string]: Tensor } = { [INPUT]: images };
   for (const node of model.nodes) {
     at[node.name] = apply(
@@ -108,8 +108,8 @@ export const step: Step = (node, params, norm, inputs) => {
 export function intervalMethod(rule: Step = step, name = 'interval'): BoundMethod {
   return {
     name,
-    bound(model, params, norm, input, spec) {
-      const at: { [node: string]: IntervalTensor } = { [INPUT]: input };
+    bound({ network: { model, params, norm = {} }, box, spec }) {
+      const at: { [node: string]: IntervalTensor } = { [INPUT]: box };
       for (const node of model.nodes) {
         at[node.name] = rule(
           node,

@@ -18,9 +18,10 @@ export async function firstNonFinite(
 ): Promise<string | undefined> {
   const size = (tensor: Tensor) => tf.mean(tf.abs(tensor));
   const measure = device.jit((weights: Params, { images }: Batch, scalars: Hyper) => {
-    const { at, norm } = naturalPass(model, weights, images, 'batch', natural);
+    const { at, norm } = naturalPass({ model, params: weights, norm: 'batch' }, images, natural);
     const epsilon = scalars.epsilon;
-    const bounds = epsilon && method?.bound(model, weights, norm, linfBall(images, epsilon, range));
+    const bounds =
+      epsilon && method?.bound({ network: { model, params: weights, norm }, box: linfBall(images, epsilon, range) });
     const sizes: Record<string, Tensor> = {};
     for (const [node, tensors] of Object.entries(weights)) {
       for (const [name, tensor] of Object.entries(tensors)) sizes[`parameter|${node}|${name}`] = size(tensor);

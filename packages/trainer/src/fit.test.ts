@@ -123,13 +123,13 @@ describe('fit', () => {
     }
   });
 
-  it('gives objectives that perturb images noise that depends on the seed and the step', async () => {
+  it('gives objectives that choose points noise that depends on the seed and the step', async () => {
     const seen: number[][] = [];
     const objective: UnboundedObjective = {
       ...naturalObjective,
-      perturb({ images, noise, hyper }) {
+      choose({ images, noise, hyper }) {
         seen.push([...noise.dataSync()]);
-        return tf.add(images, tf.mul(noise, hyper.epsilon!));
+        return { points: tf.add(images, tf.mul(noise, hyper.epsilon!)) };
       },
     };
     const { plan } = await options();

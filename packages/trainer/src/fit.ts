@@ -30,7 +30,7 @@ export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The state to begin with; the host arrays are copied. */
   readonly state: HostState;
-  /** Of the random starts of objectives that perturb images; default 0. */
+  /** Of the random starts of objectives that choose points or a box; default 0. */
   readonly seed?: number;
   /** Where to go on, with the state of then; default the beginning. */
   readonly position?: Position;
@@ -82,8 +82,8 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         waited += waitSeconds;
         const { step } = position;
         const planned = planStep(plan, optimizer, step);
-        const { perturb, bounded } = planned.objective;
-        const noise = perturb && noiseOf(seed, step, host.images.length);
+        const { choose, bounded } = planned.objective;
+        const noise = choose && noiseOf(seed, step, host.images.length);
         const batch = putBatch(device, model, { ...host, ...(noise && { noise }) });
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;

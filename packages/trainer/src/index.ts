@@ -9,7 +9,6 @@ export {
   type NaturalContext,
   naturalObjective,
   type Objective,
-  type PerturbContext,
   robustObjective,
   type UnboundedObjective,
   withNaturalLoss,

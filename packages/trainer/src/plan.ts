@@ -65,7 +65,7 @@ export function planStep(plan: Plan, optimizer: Optimizer, step: number): Planne
   const ramp = epsilon >= NATURAL_BELOW ? epsilon / plan.targetEpsilon : 0;
   const objective = plan.objective(ramp);
   const regularized = step < plan.regularizedSteps;
-  const needsBall = objective.bounded || objective.perturb !== undefined || regularized;
+  const needsBall = objective.bounded || objective.choose !== undefined || regularized;
   return {
     objective,
     regularized,

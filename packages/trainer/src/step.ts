@@ -4,6 +4,7 @@ import {
   type BoundMethod,
   type DataRange,
   type Hyper,
+  type IntervalTensor,
   initialStats,
   linfBall,
   type Model,
@@ -84,7 +85,7 @@ export interface TrainStepOptions {
  * regularizers, gradients by reverse mode, clipping, optimizer, running statistics.
  *
  * The step reads `hyper.epsilon` (radius) when it needs the ball, `hyper.ramp` where the objective does, `hyper.regWeight` when it has
- * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective perturbs images. It computes
+ * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. It computes
  * bounds when the objective or a regularizer needs them. It reads no value, so that it runs eagerly and compiles; the caller owns the
  * tensors that it returns.
  *
@@ -93,26 +94,27 @@ export interface TrainStepOptions {
  */
 export function createTrainStep(options: TrainStepOptions): Step {
   const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, range, parts = 1 } = options;
-  const pass = (params: Params, x: Tensor) => naturalPass(model, params, x, 'batch', options.natural);
+  const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
 
-  const forward = (params: Params, { images, labels, points }: Prepared, hyper: Hyper): Forward => {
+  const forward = (params: Params, { images, labels, points, box }: Prepared, hyper: Hyper): Forward => {
     const { output: logits, norm } = pass(params, points);
     const plain = points === images ? logits : pass(params, images).output;
     const clean = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
-    const context = { model, params, labels, logits, norm, hyper };
+    const network = { model, params, norm };
+    const context = { network, labels, logits, hyper };
     if (!objective.bounded && regularizers.length === 0) {
       const loss = objective.loss(context);
       return { value: loss, aux: { norm, metrics: { ...clean, loss, terms: {} } } };
     }
-    const input = linfBall(images, hyper.epsilon!, range);
-    const network = foldBatchNorm({ model, params }, norm, images.shape[0]!);
-    const spec = marginSpec(labels, model.classes);
-    const bounds = method.bound(network.model, network.params, norm, input, spec);
+    const input = box ?? linfBall(images, hyper.epsilon!, range);
+    const folded = foldBatchNorm(network, images.shape[0]!);
+    const problem = { network: folded, box: input, spec: marginSpec(labels, model.classes) };
+    const bounds = method.bound(problem);
     const margins = bounds.output.lower;
     const terms = Object.fromEntries(
       regularizers.map((regularizer) => [regularizer.name, regularizer.term({ model, params, input, bounds })]),
     );
-    const fit = objective.loss({ ...context, input, network, spec, bounds });
+    const fit = objective.loss({ ...context, problem, bounds });
     const penalties = Object.values(terms);
     const loss =
       penalties.length === 0
@@ -128,11 +130,10 @@ export function createTrainStep(options: TrainStepOptions): Step {
     return { value: loss, aux: { norm, metrics: { ...clean, ...robust, loss, terms } } };
   };
 
-  /** The points are chosen outside the pass that gradients are taken of: they are constants to it. */
+  /** Points and box are chosen outside the pass that gradients are taken of: they are constants to it. */
   const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => ({
-    images,
-    labels,
-    points: objective.perturb?.({ model, params, images, labels, noise: noise!, hyper, range, pass }) ?? images,
+    ...{ images, labels, points: images },
+    ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, range, pass }),
   });
 
   return (state, batch, hyper) => {
@@ -168,11 +169,12 @@ export function createTrainStep(options: TrainStepOptions): Step {
 /** The metrics that count images. */
 const COUNTS: readonly string[] = ['errors', 'unverified'];
 
-/** A batch with the points that are trained on: the images themselves, or what the objective made of them. */
+/** A batch with what the objective chose: the points that are trained on, and the box that is bounded where it is not the whole ball. */
 interface Prepared {
   readonly images: Tensor;
   readonly labels: Tensor;
   readonly points: Tensor;
+  readonly box?: IntervalTensor;
 }
 
 /** What the forward pass hands to the update besides gradients. */

@@ -53,8 +53,8 @@ describe('createEvaluator', () => {
   it('catches bounds that are not sound', async () => {
     const optimistic: BoundMethod = {
       name: 'optimistic',
-      bound(...args) {
-        const bounds = ibp.bound(...args);
+      bound(problem) {
+        const bounds = ibp.bound(problem);
         const { lower, upper } = bounds.output;
         return { ...bounds, output: { lower: tf.add(lower, 0.5), upper } };
       },

@@ -8,24 +8,18 @@ import {
   type Hyper,
   linfBall,
   type Model,
-  type Params,
-  type Stats,
   type Tensor,
 } from '@cert/core';
-import {
-  type Device,
-  type DeviceArray,
-  disposeTree,
-  type HostBatch,
-  type OnDevice,
-  putBatch,
-  putScalars,
-  turn,
-} from '@cert/jit';
-import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
+import { type Device, disposeTree, type HostBatch, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
+import type { AttackOptions } from './attack/step.js';
 import { finiteMargins } from './finite-margins.js';
+import { certify, type IndexedImage } from './images/certify.js';
+import { countResults } from './images/count.js';
+import type { ImageResult } from './images/result.js';
 import { checkSound, readMargins, smallestBound } from './margins.js';
 import { readRange } from './read-range.js';
+import { isPositive, isVerified } from './verdict.js';
+import { boundVerifier, type Weights } from './verifier.js';
 
 /** What {@link createEvaluator} is made of. */
 export interface EvaluatorOptions {
@@ -39,14 +33,6 @@ export interface EvaluatorOptions {
   readonly natural?: RuleTable<Tensor>;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
-}
-
-/** Parameters and running statistics on the device. */
-export interface Network {
-  /** Parameters. */
-  readonly params: OnDevice<Params>;
-  /** Running statistics. */
-  readonly stats: OnDevice<Stats>;
 }
 
 /** What to evaluate. */
@@ -83,101 +69,106 @@ export interface Evaluator {
    * Standard error, error under attack, verified error, all with running statistics. A bound that is NaN or infinite does not verify;
    * an image with such a logit counts as misclassified.
    *
-   * @param network on the evaluator's device; it stays the caller's
+   * @param weights on the evaluator's device; they stay the caller's
    * @throws CertError `unsound` when the attack breaks an image that the bounds verify; `bad-argument` for an epsilon that is not a finite
    * number >= 0; `bad-data` for images outside the range
    */
-  evaluate(network: Network, options: EvaluateOptions): Promise<Evaluation>;
+  evaluate(weights: OnDevice<Weights>, options: EvaluateOptions): Promise<Evaluation>;
   /** Frees the compiled functions. */
   dispose(): Promise<void>;
 }
 
 /** Makes an evaluator for one model on one device, the caller's to dispose. Nothing is compiled before its first batch. */
-export function createEvaluator({ device, model, method = ibp, natural, range }: EvaluatorOptions): Evaluator {
+export function createEvaluator(options: EvaluatorOptions): Evaluator {
+  const { device, model, method = ibp, natural, range } = options;
   const size = model.inputShape.reduce((a, b) => a * b, 1);
-  const bounds = device.jit((network: { params: Params; stats: Stats }, { images, labels }: Batch, hyper: Hyper) => {
-    const norm = runningNorm(network.stats);
-    const { output: logits } = naturalPass(model, network.params, images, norm, natural);
-    const input = linfBall(images, hyper.epsilon!, range);
-    const bounds = method.bound(model, network.params, norm, input, marginSpec(labels, model.classes));
-    return { logits, lower: finiteMargins(model, bounds, norm) };
+  const bounds = device.jit(({ params, stats }: Weights, { images, labels }: Batch, hyper: Hyper) => {
+    const network = { model, params, norm: runningNorm(stats) };
+    const { output: logits } = naturalPass(network, images, natural);
+    const box = linfBall(images, hyper.epsilon!, range);
+    const spec = marginSpec(labels, model.classes);
+    return { logits, lower: finiteMargins(network, method.bound({ network, box, spec })) };
   });
-  const attackStep = device.jit(createAttackStep(model, range, natural));
 
-  /** The smallest margin of each image at any point that the attack visits. */
-  async function attackBatch(
-    network: Network,
-    host: HostBatch,
-    batch: OnDevice<Batch>,
-    epsilon: number,
-    first: number,
-    { steps = 40, restarts = 3, seed = 0 }: AttackOptions,
-  ): Promise<Float64Array> {
-    const smallest = new Float64Array(host.labels.length).fill(Number.POSITIVE_INFINITY);
-    const hyper = putScalars(device, { epsilon, stepSize: attackStepSize(epsilon, steps) });
-    for (let restart = 0; restart < restarts; restart++) {
-      const start = randomStart(host.images, { epsilon, size, first, seed, restart });
-      let point: DeviceArray = device.put(start, batch.images.shape);
-      // One call more than there are steps: a call gives the logits at the point that it is handed.
-      for (let step = 0; step <= steps; step++) {
-        const next = await attackStep(network, batch, point, hyper);
-        readMargins(await next.logits.data(), host.labels, model.classes).forEach(({ margin }, i) => {
-          smallest[i] = Math.min(smallest[i]!, margin);
+  /** Standard and verified error, a batch at a time. */
+  async function withoutAttack(
+    weights: OnDevice<Weights>,
+    { batches, epsilon, onProgress, signal }: EvaluateOptions,
+  ): Promise<Evaluation> {
+    const limits = await readRange(range);
+    const total = { images: 0, standard: 0, unverified: 0 };
+    const scalars = putScalars(device, { epsilon });
+    try {
+      for (const host of batches) {
+        checkInRange(host.images, limits, size, total.images);
+        const batch = putBatch(device, model, host);
+        const out = await bounds(weights, batch, scalars);
+        const clean = readMargins(await out.logits.data(), host.labels, model.classes);
+        const lower = await out.lower.data();
+        disposeTree([out, batch]);
+        clean.forEach(({ margin, size }, i) => {
+          const bound = smallestBound(lower, i, model.classes - 1);
+          checkSound({ method: method.name, image: total.images + i, bound, found: margin, size });
+          if (!isPositive(margin)) total.standard++;
+          if (!isVerified({ lower: bound, found: margin })) total.unverified++;
         });
-        disposeTree([point, next.logits]);
-        point = next.point;
+        total.images += host.labels.length;
+        onProgress?.(total.images);
+        await turn();
+        signal?.throwIfAborted();
       }
-      point.dispose();
+    } finally {
+      disposeTree(scalars);
     }
-    disposeTree(hyper);
-    return smallest;
+    const { images, standard, unverified } = total;
+    return {
+      ...{ images, epsilon, pgdError: null },
+      ...{ standardError: standard / images, verifiedError: unverified / images },
+    };
+  }
+
+  /** All three errors, image by image: every attack is held against every bound. */
+  async function withAttack(
+    weights: OnDevice<Weights>,
+    attack: AttackOptions,
+    { batches, epsilon, onProgress, signal }: EvaluateOptions,
+  ): Promise<Evaluation> {
+    const [first, ...rest] = batches;
+    const results: ImageResult[] = [];
+    const stream = certify({
+      ...{ device, model, weights, epsilon, natural, attack, complete: true, signal },
+      ...(range !== undefined && { range }),
+      images: singly(first === undefined ? [] : [first, ...rest], size),
+      verifiers: [boundVerifier(method)],
+      batchSize: Math.max(1, first?.labels.length ?? 1),
+    });
+    for await (const result of stream) {
+      results.push(result);
+      onProgress?.(results.length);
+    }
+    const { images, standardError, pgdError, methods } = countResults(results, { methods: [method.name], attack });
+    return {
+      ...{ images, epsilon, standardError: standardError.fraction, pgdError: pgdError!.fraction },
+      verifiedError: methods[method.name]!.verifiedError.fraction,
+    };
   }
 
   return {
-    async evaluate(network, { batches, epsilon, attack = null, onProgress, signal }) {
-      checkEpsilon(epsilon);
-      const limits = await readRange(range);
-      const total = { images: 0, standard: 0, attacked: 0, unverified: 0 };
-      const scalars = putScalars(device, { epsilon });
-      try {
-        for (const host of batches) {
-          checkInRange(host.images, limits, size, total.images);
-          const batch = putBatch(device, model, host);
-          const out = await bounds(network, batch, scalars);
-          const clean = readMargins(await out.logits.data(), host.labels, model.classes);
-          const lower = await out.lower.data();
-          disposeTree(out);
-          const attacked = attack && (await attackBatch(network, host, batch, epsilon, total.images, attack));
-          disposeTree(batch);
-          for (let i = 0; i < host.labels.length; i++) {
-            const bound = smallestBound(lower, i, model.classes - 1);
-            const { margin, size } = clean[i]!;
-            const worst = attacked ? Math.min(margin, attacked[i]!) : margin;
-            checkSound({ method: method.name, image: total.images + i, bound, found: worst, size });
-            if (!(margin > 0)) total.standard++;
-            if (!(worst > 0)) total.attacked++;
-            if (!(bound > 0 && worst > 0)) total.unverified++;
-          }
-          total.images += host.labels.length;
-          onProgress?.(total.images);
-          await turn();
-          signal?.throwIfAborted();
-        }
-      } finally {
-        disposeTree(scalars);
-      }
-      const { images } = total;
-      return {
-        images,
-        epsilon,
-        standardError: total.standard / images,
-        pgdError: attack ? total.attacked / images : null,
-        verifiedError: total.unverified / images,
-      };
+    async evaluate(weights, settings) {
+      checkEpsilon(settings.epsilon);
+      const { attack = null } = settings;
+      return attack === null ? withoutAttack(weights, settings) : withAttack(weights, attack, settings);
     },
-    async dispose() {
-      await bounds.dispose();
-      await attackStep.dispose();
-    },
+    dispose: () => bounds.dispose(),
   };
+}
+
+/** The images of batches one by one. */
+function* singly(batches: Iterable<HostBatch>, size: number): Iterable<IndexedImage> {
+  let index = 0;
+  for (const { images, labels } of batches) {
+    for (let i = 0; i < labels.length; i++, index++) {
+      yield { index, label: labels[i]!, pixels: images.subarray(i * size, (i + 1) * size) };
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { nonlinearInputs } from '@cert/bounds';
-import { type BatchNormStats, type Bounds, type IntervalTensor, type Model, type Tensor, tf } from '@cert/core';
+import { type Bounds, type IntervalTensor, type Network, type Tensor, tf } from '@cert/core';
 
 /**
  * The lower margins of bounds, NaN for an image that has an infinite or undefined bound at any node. Such a bound comes from weights or
@@ -7,10 +7,10 @@ import { type BatchNormStats, type Bounds, type IntervalTensor, type Model, type
  * times infinity is NaN), so bounds are looked at where a nonlinear op reads them. An infinite variance alone leaves finite bounds, of a
  * normalization that forgets its input: it makes all margins NaN.
  *
- * @param norm the statistics that the bounds were computed with
+ * @param network what was bounded
  * @returns [batch, rows], to the last bit those of `output.lower` where everything is finite
  */
-export function finiteMargins(model: Model, { output, at }: Bounds, norm: BatchNormStats): Tensor {
+export function finiteMargins({ model, norm = {} }: Network, { output, at }: Bounds): Tensor {
   const sizes = nonlinearInputs(model).flatMap((node) => partsOf(at[node]!).map(sumOfImage));
   const statistics = Object.values(norm).flatMap((moments) => Object.values(moments).map((values) => tf.sum(values)));
   return [...sizes, ...statistics].reduce((margins, value) => tf.add(margins, tf.mul(value, 0)), output.lower);

@@ -5,18 +5,19 @@ export {
   type Evaluation,
   type Evaluator,
   type EvaluatorOptions,
-  type Network,
 } from './evaluate.js';
-export { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } from './images/certify.js';
+export { type CertifyOptions, certify, type IndexedImage } from './images/certify.js';
 export { clopperPearson } from './images/clopper-pearson.js';
 export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './images/count.js';
 export type { AttackResult, ImageResult } from './images/result.js';
-export { hostCrown } from './methods/crown.js';
+export { crownVerifier } from './methods/crown.js';
 export { createReluCounter, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
+export { isVerified, type MarginEvidence } from './verdict.js';
 export {
-  type Certifier,
-  type MarginBounder,
-  type MarginBounderOptions,
-  type MarginMethod,
-  marginMethod,
+  boundVerifier,
+  type Prover,
+  type Verifier,
+  type VerifierCost,
+  type VerifierSetting,
+  type Weights,
 } from './verifier.js';

@@ -1,17 +1,7 @@
 import { ibp, runningNorm } from '@cert/bounds';
-import {
-  type BoundMethod,
-  type DataRange,
-  linfBall,
-  type Model,
-  type Params,
-  reluInputs,
-  type Stats,
-  type Tensor,
-  tf,
-} from '@cert/core';
-import { type Device, disposeTree, putScalars } from '@cert/jit';
-import type { Network } from './evaluate.js';
+import { type BoundMethod, type DataRange, linfBall, type Model, reluInputs, type Tensor, tf } from '@cert/core';
+import { type Device, disposeTree, type OnDevice, putScalars } from '@cert/jit';
+import type { Weights } from './verifier.js';
 
 /** Images in one call: what is held in memory at once. */
 const CHUNK = 64;
@@ -37,7 +27,7 @@ export interface ReluStates {
 /** Compiled once, counts any number of times. */
 export interface ReluCounter {
   /** The states of the neurons over balls of radius `epsilon`, with running statistics. */
-  count(network: Network, epsilon: number): Promise<ReluStates>;
+  count(weights: OnDevice<Weights>, epsilon: number): Promise<ReluStates>;
   /** Frees the compiled function. */
   dispose(): Promise<void>;
 }
@@ -63,8 +53,11 @@ export function createReluCounter({
   const nodes = reluInputs(model);
   const size = model.inputShape.reduce((a, b) => a * b, 1);
   const total = images.length / size;
-  const measure = device.jit((network: { params: Params; stats: Stats }, x: Tensor, epsilon: Tensor) => {
-    const { at } = method.bound(model, network.params, runningNorm(network.stats), linfBall(x, epsilon, range));
+  const measure = device.jit(({ params, stats }: Weights, x: Tensor, epsilon: Tensor) => {
+    const { at } = method.bound({
+      network: { model, params, norm: runningNorm(stats) },
+      box: linfBall(x, epsilon, range),
+    });
     // Sums over single images: whole numbers that float32 holds exactly.
     const counts = (mask: (box: (typeof at)[string]) => Tensor) =>
       tf.stack(

@@ -10,28 +10,38 @@ import {
   type Stats,
 } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
-import type { Network } from './evaluate.js';
 import { finiteMargins } from './finite-margins.js';
 
-/** A network's parameters and running statistics inside a compiled function. */
-export type NetworkTensors = { readonly params: Params; readonly stats: Stats };
+/** A network's parameters and running statistics. */
+export type Weights = {
+  /** Parameters. */
+  readonly params: Params;
+  /** Running statistics. */
+  readonly stats: Stats;
+};
 
-/** Computes lower margins on a device. */
-export interface MarginBounder {
-  /**
-   * Lower bounds of logit_y - logit_j over the clipped ball, with running statistics. Disposes none of its arguments.
-   *
-   * @param batch images and labels, always as many
-   * @param hyper `epsilon`, the radius in the units of the images
-   * @returns [batch, classes - 1], row-major; each row in the order of the other classes
-   */
-  lowerMargins(network: Network, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
-  /** Frees the compiled functions. */
-  dispose(): Promise<void>;
+/** Who proves margins: a bound method as it runs on a device. */
+export interface Verifier {
+  /** The name that results give it. */
+  readonly name: string;
+  /** What it costs: what batches are sized by, and when it is run. */
+  readonly cost: VerifierCost;
+  /** Prepares it for a model on a device; the result is the caller's to dispose. */
+  on(setting: VerifierSetting): Prover;
 }
 
-/** Where and of what lower margins are computed. */
-export interface MarginBounderOptions {
+/** What a verifier costs for one image. */
+export interface VerifierCost {
+  /** Linear functions that it passes back through the model at a time; 0 when it passes back none. */
+  readonly rows: (model: Model) => number;
+  /** The most images that it takes at once; default: as many as fit into memory. */
+  readonly images?: number;
+  /** Whether it costs more than an attack on the image, and is run after it. */
+  readonly afterAttack: boolean;
+}
+
+/** Where and of what margins are proved. */
+export interface VerifierSetting {
   /** Where to compute. */
   readonly device: Device;
   /** The graph. */
@@ -40,27 +50,42 @@ export interface MarginBounderOptions {
   readonly range?: DataRange | null | undefined;
 }
 
-/** A way to certify images: a bound method as it runs on a device. */
-export interface MarginMethod {
-  /** The name that results give it. */
-  readonly name: string;
-  /** Prepares it for a model on a device; the result is the caller's to dispose. */
-  on(options: MarginBounderOptions): MarginBounder;
+/** A verifier that is prepared for a model on a device. */
+export interface Prover {
+  /**
+   * Lower bounds of logit_y - logit_j over the clipped ball, with running statistics. Disposes none of its arguments.
+   *
+   * @param batch images and labels, always as many
+   * @param hyper `epsilon`, the radius in the units of the images
+   * @returns [batch, classes - 1], row-major; each row in the order of the other classes. NaN for an image with a bound at any node that
+   * is not finite.
+   */
+  lowerMargins(weights: OnDevice<Weights>, batch: OnDevice<Batch>, hyper: OnDevice<Hyper>): Promise<HostArray>;
+  /** Frees the compiled functions. */
+  dispose(): Promise<void>;
 }
 
-/** A bound method as a {@link MarginMethod}: one compiled function from images to margins. */
-export const marginMethod = (method: BoundMethod): MarginMethod => ({
+/** A method that may pass back a row for each margin. */
+const ROW_PER_MARGIN: VerifierCost = { rows: ({ classes }) => classes - 1, afterAttack: false };
+
+/**
+ * A bound method as a {@link Verifier}: one compiled function from images to margins.
+ *
+ * @param cost default: a row for each margin, before the attack
+ */
+export const boundVerifier = (method: BoundMethod, cost: VerifierCost = ROW_PER_MARGIN): Verifier => ({
   name: method.name,
+  cost,
   on({ device, model, range }) {
-    const bound = device.jit((network: NetworkTensors, { images, labels }: Batch, { epsilon }: Hyper) => {
+    const bound = device.jit(({ params, stats }: Weights, { images, labels }: Batch, { epsilon }: Hyper) => {
+      const network = { model, params, norm: runningNorm(stats) };
       const box = linfBall(images, epsilon!, range);
-      const spec = marginSpec(labels, model.classes);
-      const norm = runningNorm(network.stats);
-      return { lower: finiteMargins(model, method.bound(model, network.params, norm, box, spec), norm) };
+      const bounds = method.bound({ network, box, spec: marginSpec(labels, model.classes) });
+      return { lower: finiteMargins(network, bounds) };
     });
     return {
-      async lowerMargins(network, batch, hyper) {
-        const out = await bound(network, batch, hyper);
+      async lowerMargins(weights, batch, hyper) {
+        const out = await bound(weights, batch, hyper);
         const lower = await out.lower.data();
         disposeTree(out);
         return lower;
@@ -70,12 +95,12 @@ export const marginMethod = (method: BoundMethod): MarginMethod => ({
   },
 });
 
-/** A method that proves margins of single images, and what it costs. */
-export interface Certifier {
-  /** The method as it runs on a device. */
-  readonly method: MarginMethod;
-  /** How many linear functions it passes back through the model at a time for one image: what batches are sized by. */
-  readonly rows: (classes: number) => number;
-  /** Whether it costs more than an attack on the image. */
-  readonly afterAttack: boolean;
+/** Numbers of float32 that 64 MiB hold: what the rows that a verifier passes back may take at the largest layer. */
+const BUDGET = 2 ** 24;
+
+/** How many images a verifier takes at once. @param most the size of other batches */
+export function batchSizeOf({ cost }: Verifier, model: Model, most: number): number {
+  const largest = Math.max(...model.nodes.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+  const fits = Math.floor(BUDGET / (largest * Math.max(1, cost.rows(model))));
+  return Math.max(1, Math.min(most, fits, cost.images ?? most));
 }

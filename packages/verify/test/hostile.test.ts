@@ -3,7 +3,7 @@ import { crown, crownIbp, ibp } from '@cert/bounds';
 import { batchNorm, createRng, dense, linfBall, relu, type Shape, sequential, tf } from '@cert/core';
 import { type Device, type HostBatch, type HostLeaf, type HostRecord, openDevice, putParams } from '@cert/jit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { certify, createEvaluator, hostCrown, type ImageResult, marginMethod } from '../src/index.js';
+import { boundVerifier, certify, createEvaluator, crownVerifier, type ImageResult } from '../src/index.js';
 
 /** True worst margin at x = 2, epsilon 0.1: -10 * 2.1 + 20.5 = -0.5. Over the inverted box that clipping to [0, 1] makes: +10.5. */
 const linear = sequential([1], [dense(2)]);
@@ -33,7 +33,7 @@ const statistics = (mean: number, variance: number) => ({
 
 type Tensors = { [node: string]: { [tensor: string]: HostLeaf } };
 
-const methods = [marginMethod(ibp), marginMethod(crownIbp), marginMethod(crown()), hostCrown()];
+const methods = [...[ibp, crownIbp, crown()].map((method) => boundVerifier(method)), crownVerifier()];
 
 // GPUs lose NaN and infinity in places: `npm run test:webgpu` sets the variable.
 describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the device %s', (name) => {
@@ -134,8 +134,15 @@ describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the 
     const run = async (pixel: number, range?: null) => {
       const results: ImageResult[] = [];
       const images = [{ index: 7, label: 0, pixels: Float32Array.of(pixel) }];
-      const stages = methods.map((method) => ({ method, batchSize: 1, afterAttack: false }));
-      const common = { device, model: linear, network, images, methods: stages, attack: null, batchSize: 1 };
+      const common = {
+        device,
+        model: linear,
+        weights: network,
+        images,
+        verifiers: methods,
+        attack: null,
+        batchSize: 1,
+      };
       for await (const result of certify({ ...common, epsilon: 0.1, ...(range === null && { range }) })) {
         results.push(result);
       }
@@ -172,7 +179,7 @@ describe('a box whose lower end lies above the upper one', () => {
       linfBall(tf.tensor2d([[2]]), 0.1),
     ];
     for (const box of boxes) {
-      const [lower] = method.bound(linear, params, {}, box, spec).output.lower.dataSync();
+      const [lower] = method.bound({ network: { model: linear, params }, box, spec }).output.lower.dataSync();
       expect(Number.isFinite(lower)).toBe(false);
       expect(lower).not.toBe(Number.POSITIVE_INFINITY);
     }

@@ -5,7 +5,6 @@ import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
-  CERTIFIERS,
   checkConfigOf,
   checkDataFits,
   choose,
@@ -17,6 +16,7 @@ import {
   readRunPlugins,
   resolveConfig,
   runFiles,
+  VERIFIERS,
 } from '@cert/trainer/pipeline';
 import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
@@ -48,7 +48,7 @@ export function addEval(command: Command, terminal: Terminal, signal: AbortSigna
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
     .option(
       '--methods <names>',
-      `bound methods, with commas, tried in this order: ${Object.keys(CERTIFIERS).join(', ')}; or "none" (default: all)`,
+      `bound methods, with commas, tried in this order: ${Object.keys(VERIFIERS).join(', ')}; or "none" (default: all)`,
     )
     .option(FIELDS.attackSteps.flag, `steps of the PGD attack at most (default: ${ATTACK.attackSteps})`)
     .option(FIELDS.attackRestarts.flag, `its random starts at most; 0: no attack (default: ${ATTACK.attackRestarts})`)
@@ -93,7 +93,7 @@ export function addEval(command: Command, terminal: Terminal, signal: AbortSigna
         const summary = await evaluateImages({
           ...{ device, model, params, stats, split: test, range, file, anew, signal },
           batchSize: config.evalBatchSize,
-          certifiers: methods.map((name) => catalog.certifiers[name]!),
+          verifiers: methods.map((name) => catalog.verifiers[name]!),
           natural: catalog.rules.natural,
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
@@ -129,12 +129,12 @@ interface Switches {
 }
 
 /** The names that were given, in the order of the table. */
-function readMethods(text: string | undefined, { certifiers }: Catalog): readonly string[] {
-  const known = Object.keys(certifiers);
+function readMethods(text: string | undefined, { verifiers }: Catalog): readonly string[] {
+  const known = Object.keys(verifiers);
   if (text === undefined) return known;
   if (text === 'none') return [];
   const names = text.split(',').map((name) => name.trim());
-  for (const name of names) choose('bound method', name, certifiers);
+  for (const name of names) choose('bound method', name, verifiers);
   return known.filter((name) => names.includes(name));
 }
 

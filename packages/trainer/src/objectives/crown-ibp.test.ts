@@ -15,12 +15,12 @@ const labels = tf.tensor1d([0, 1, 2, 0, 1, 2], 'int32');
 /** What a step hands to its objective, for a model without BatchNorm. */
 function contextOf(model: Model, epsilon: number, ramp: number): BoundedContext {
   const params = ibpInit(model, 5);
-  const { output: logits, norm } = naturalPass(model, params, images, 'batch');
+  const { output: logits, norm } = naturalPass({ model, params, norm: 'batch' }, images);
   const input = linfBall(images, epsilon);
   const spec = marginSpec(labels, model.classes);
-  const bounds = ibp.bound(model, params, norm, input, spec);
-  const hyper = { ramp: tf.scalar(ramp) };
-  return { model, params, labels, logits, norm, hyper, input, network: { model, params }, spec, bounds };
+  const network = { model, params, norm };
+  const problem = { network, box: input, spec };
+  return { network, labels, logits, hyper: { ramp: tf.scalar(ramp) }, problem, bounds: ibp.bound(problem) };
 }
 
 const net = sequential([4], [dense(8), relu(), dense(8), relu(), dense(3)]);
@@ -30,8 +30,8 @@ const [mixed, fused, robust] = [crownIbpObjective({ fusion: false }), crownIbpOb
 describe('crownIbpObjective', () => {
   it.each([0, 0.3, 1])('mixes the margins of CROWN-IBP and IBP at ramp %f', (ramp) => {
     const context = contextOf(net, 0.1, ramp);
-    const { params, norm, input, spec, bounds } = context;
-    const crown = rows(crownMargins(net, params, norm, input, spec, bounds.at));
+    const { problem, bounds } = context;
+    const crown = rows(crownMargins(problem, bounds.at));
     const losses = rows(bounds.output.lower).map((margins, i) => {
       const mixedMargins = margins.map((margin, j) => (1 - ramp) * crown[i]![j]! + ramp * margin);
       return Math.log(1 + mixedMargins.reduce((sum, margin) => sum + Math.exp(-margin), 0));
@@ -47,12 +47,12 @@ describe('crownIbpObjective', () => {
 
   it('bounds the loss at every point of the ball', () => {
     const context = contextOf(net, 0.15, 0);
-    const { lower, upper } = context.input;
+    const { lower, upper } = context.problem.box;
     const least = Math.min(loss(mixed, context), loss(fused, context));
     for (let i = 0; i < 20; i++) {
       const share = tf.tensor2d(Float32Array.from({ length: 24 }, rng.uniform), [6, 4]);
       const point = tf.add(lower, tf.mul(share, tf.sub(upper, lower)));
-      const { output } = naturalPass(net, context.params, point, 'batch');
+      const { output } = naturalPass({ model: net, params: context.network.params, norm: 'batch' }, point);
       expect(number(crossEntropy(output, labels))).toBeLessThanOrEqual(least + 1e-6);
     }
   });

@@ -30,16 +30,15 @@ export const crownIbpObjective = ({
   });
 
 function mixedLoss(context: BoundedContext, backward: BackwardTable): Scalar {
-  const { network, norm, input, spec, bounds, hyper } = context;
+  const { problem, bounds, hyper } = context;
   const ramp = hyper.ramp!;
-  const margins = crownMargins(network.model, network.params, norm, input, spec, bounds.at, { backward });
+  const margins = crownMargins(problem, bounds.at, { backward });
   return robustLoss(tf.add(tf.mul(margins, tf.sub(1, ramp)), tf.mul(bounds.output.lower, ramp)));
 }
 
-function fusedLoss({ network, norm, input, spec, bounds, hyper }: BoundedContext, backward: BackwardTable): Scalar {
+function fusedLoss({ problem, bounds, hyper }: BoundedContext, backward: BackwardTable): Scalar {
   const ramp = hyper.ramp!;
-  const { model, params } = network;
-  const { shift, ibp, crownIbp } = fusedExponentials(model, params, norm, input, spec, bounds, { backward });
+  const { shift, ibp, crownIbp } = fusedExponentials(problem, bounds, { backward });
   const mixed = tf.add(tf.mul(crownIbp, tf.sub(1, ramp)), tf.mul(ibp, ramp));
   return tf.mean(tf.add(tf.log(mixed), shift)) as Scalar;
 }

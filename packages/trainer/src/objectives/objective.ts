@@ -1,48 +1,43 @@
-import type { NaturalPass, Network } from '@cert/bounds';
-import type {
-  BatchNormStats,
-  Bounds,
-  DataRange,
-  IntervalTensor,
-  Model,
-  Params,
-  Scalar,
-  Spec,
-  Tensor,
+import type { NaturalPass, SpecifiedProblem } from '@cert/bounds';
+import {
+  type Bounds,
+  type DataRange,
+  type Hyper,
+  type IntervalTensor,
+  type Model,
+  type Network,
+  type Params,
+  type Scalar,
+  type Tensor,
+  tf,
 } from '@cert/core';
-import { type Hyper, tf } from '@cert/core';
 import { crossEntropy, robustLoss } from '../loss.js';
 
 /** What every objective may look at. */
 export interface NaturalContext {
-  /** The graph. */
-  readonly model: Model;
-  /** Its parameters, as they are trained. */
-  readonly params: Params;
+  /** The network as it is trained, with the batch's own statistics. */
+  readonly network: Network;
   /** int32 [batch]. */
   readonly labels: Tensor;
-  /** Logits [batch, classes] of the images trained on, with the batch's own statistics. */
+  /** Logits [batch, classes] at the points trained on. */
   readonly logits: Tensor;
-  /** These statistics. */
-  readonly norm: BatchNormStats;
   /** Scalars that change from step to step. */
   readonly hyper: Hyper;
 }
 
 /** What an objective may look at that reads bounds. */
 export interface BoundedContext extends NaturalContext {
-  /** The ball around the images, [batch, ...inputShape], clipped to the data range. */
-  readonly input: IntervalTensor;
-  /** The network that bounds are computed of: batch normalizations folded where it pays. */
-  readonly network: Network;
-  /** The margins of the labels: matrix [batch, classes - 1, classes]. */
-  readonly spec: Spec;
+  /**
+   * What is bounded: the network, with batch normalizations folded where it pays, over the box around each image, and the margins of the
+   * labels, matrix [batch, classes - 1, classes].
+   */
+  readonly problem: SpecifiedProblem;
   /** Bounds by the step's method, of the margins [batch, classes - 1] at the output. */
   readonly bounds: Bounds;
 }
 
-/** What {@link Objective.perturb} may look at. */
-export interface PerturbContext {
+/** What {@link Objective.choose} may look at. */
+export interface ChoiceContext {
   /** The graph. */
   readonly model: Model;
   /** Its parameters, as they are trained. */
@@ -61,14 +56,22 @@ export interface PerturbContext {
   pass(params: Params, images: Tensor): NaturalPass;
 }
 
+/** What a step trains on instead of the images and the whole ball. */
+export interface Choice {
+  /** The points of the natural pass, of the shape of the images; default the images. */
+  readonly points?: Tensor;
+  /** The box that is bounded, [batch, ...inputShape]; default the ball of radius `hyper.epsilon`, clipped to the data range. */
+  readonly box?: IntervalTensor;
+}
+
 interface Named {
   /** The name that errors give it. */
   readonly name: string;
   /**
-   * The points to train on instead of the images, of their shape; no gradient flows through the choice. The step needs
-   * `batch.noise` for it.
+   * Chooses other points to train on than the images, or another box than the whole ball. No gradient flows through the choice. The step
+   * needs `batch.noise` for it.
    */
-  perturb?(context: PerturbContext): Tensor;
+  choose?(context: ChoiceContext): Choice;
 }
 
 /** An objective that reads no bounds. */

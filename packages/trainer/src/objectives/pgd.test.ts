@@ -27,7 +27,7 @@ const random = (seed: number, shape: readonly number[], least = 0) => {
   );
 };
 const values = (tensor: Tensor) => [...tensor.dataSync()];
-const passOf = (model: Model) => (params: Params, x: Tensor) => naturalPass(model, params, x, 'batch');
+const passOf = (model: Model) => (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x);
 
 describe('pgdObjective', () => {
   it('reaches the worst corner of the clipped ball where that is known: a linear classifier', () => {
@@ -42,26 +42,26 @@ describe('pgdObjective', () => {
       [0.5, 0.95, 0.3],
       [0.04, 0.5, 0.5],
     ]);
-    const points = pgdObjective().perturb!({
+    const { points } = pgdObjective().choose!({
       ...{ model, params, images, labels: tf.tensor1d([0, 1], 'int32') },
       ...{ noise: random(1, [2, 3], -1), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
       pass: passOf(model),
     });
     // Against each image's own class, by the signs of w_0 - w_1 = (2, -3, 0.3).
     const wanted = [0.4, 1, 0.2, 0.14, 0.4, 0.6];
-    values(points).forEach((value, i) => {
+    values(points!).forEach((value, i) => {
       expect(value).toBeCloseTo(wanted[i]!, 6);
     });
   });
 
   it('starts at the noise: without steps, that is the point', () => {
     const model = sequential([2], [dense(2)]);
-    const points = pgdObjective({ steps: 0 }).perturb!({
+    const { points } = pgdObjective({ steps: 0 }).choose!({
       ...{ model, params: ibpInit(model, 0), images: tf.tensor2d([[0.5, 0.98]]), labels: tf.tensor1d([0], 'int32') },
       ...{ noise: tf.tensor2d([[-0.5, 1]]), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
       pass: passOf(model),
     });
-    expect(values(points).map((value) => value.toFixed(4))).toEqual(['0.4500', '1.0000']);
+    expect(values(points!).map((value) => value.toFixed(4))).toEqual(['0.4500', '1.0000']);
   });
 
   it('trains on the points as natural training on images, running statistics included', () => {
@@ -74,11 +74,11 @@ describe('pgdObjective', () => {
     const hyper = { epsilon: tf.scalar(0.1), learningRate: tf.scalar(0.5) };
     const start = () => initialState(model, params, optimizer);
     const adversarial = createTrainStep({ model, objective, optimizer })(start(), { images, labels, noise }, hyper);
-    const points = objective.perturb!({
+    const { points } = objective.choose!({
       ...{ model, params, images, labels, noise, hyper, range: undefined, pass: passOf(model) },
     });
     const natural = createTrainStep({ model, objective: naturalObjective, optimizer });
-    const wanted = natural(start(), { images: points, labels }, hyper);
+    const wanted = natural(start(), { images: points!, labels }, hyper);
     const numbers = (tree: object) =>
       flattenTree<Tensor>(tree as never).map(({ path, value }) => [path, values(value)]);
     expect(numbers(adversarial.state)).toEqual(numbers(wanted.state));

@@ -19,7 +19,7 @@ export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions =
   return {
     ...naturalObjective,
     name: 'pgd',
-    perturb({ params, images, labels, noise, hyper, range, pass }) {
+    choose({ params, images, labels, noise, hyper, range, pass }) {
       const radius = hyper.epsilon!;
       const { lower, upper } = linfBall(images, radius, range);
       const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
@@ -34,7 +34,7 @@ export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions =
         return project(tf.add(point, tf.mul(tf.sign(grads.attack!.point!), tf.mul(radius, stepSize))));
       };
       const start = project(tf.add(images, tf.mul(noise, radius)));
-      return Array.from({ length: steps }).reduce<Tensor>(ascend, start);
+      return { points: Array.from({ length: steps }).reduce<Tensor>(ascend, start) };
     },
   };
 }

@@ -1,11 +1,11 @@
 export { BATCH_NORMS, type ModelSize } from './catalog/architectures.js';
 export {
   type Catalog,
-  CERTIFIERS,
   type DatasetOptions,
   type ObjectiveOptions,
   standardCatalog,
   type Table,
+  VERIFIERS,
 } from './catalog/catalog.js';
 export { checkConfig, FIELD_NAMES, FIELDS, type Field, type FieldName, optionName } from './config/config.js';
 export { METHODS } from './config/methods.js';

@@ -36,7 +36,7 @@ async function attackAll(pixels: number[], batchSize: number, attack: { steps: n
   };
   const network = { params: putParams(eager, weights), stats: {} };
   const stage = attackStage({
-    ...{ device: counting, model, network, epsilon: 0.1, attack, batchSize },
+    ...{ device: counting, model, weights: network, epsilon: 0.1, attack, batchSize },
     picks: (image) => !isBroken(image),
     settle: (image, result) => ({ ...image, attack: result }),
   });
@@ -88,7 +88,7 @@ describe('attackStage', () => {
     expect(eager.live).toBe(live);
     const network = { params: putParams(eager, weights), stats: {} };
     const stage = attackStage({
-      ...{ device: eager, model, network, epsilon: 0.1, attack: { steps: 2, restarts: 1 }, batchSize: 1 },
+      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: { steps: 2, restarts: 1 }, batchSize: 1 },
       ...{ picks: () => true, settle: (image: Item) => image },
     });
     const images = async function* () {

@@ -1,17 +1,17 @@
 import type { RuleTable } from '@cert/bounds';
 import type { DataRange, Model, Tensor } from '@cert/core';
-import { type Device, disposeTree, putBatch, putScalars, turn } from '@cert/jit';
-import type { Network } from '../evaluate.js';
+import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import type { AttackResult } from '../images/result.js';
 import type { Item, Stage } from '../images/stage.js';
 import { type ClassMargin, readMargins } from '../margins.js';
+import type { Weights } from '../verifier.js';
 import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './step.js';
 
 /** What {@link attackStage} takes. */
 export interface AttackStageOptions {
   readonly device: Device;
   readonly model: Model;
-  readonly network: Network;
+  readonly weights: OnDevice<Weights>;
   readonly range?: DataRange | null | undefined;
   readonly natural?: RuleTable<Tensor> | undefined;
   readonly epsilon: number;
@@ -112,7 +112,7 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...optio
   };
 
 interface MovingPointsOptions
-  extends Pick<AttackStageOptions, 'device' | 'model' | 'network' | 'range' | 'natural' | 'epsilon' | 'batchSize'> {
+  extends Pick<AttackStageOptions, 'device' | 'model' | 'weights' | 'range' | 'natural' | 'epsilon' | 'batchSize'> {
   readonly stepSize: number;
 }
 
@@ -128,7 +128,7 @@ interface MovingPoints {
 function movingPoints({
   device,
   model,
-  network,
+  weights,
   range,
   natural,
   epsilon,
@@ -161,7 +161,7 @@ function movingPoints({
     },
     async move() {
       if (starts.size > 0) await replace();
-      const next = await step(network, batch, point, hyper);
+      const next = await step(weights, batch, point, hyper);
       const logits = await next.logits.data();
       disposeTree([point, next.logits]);
       point = next.point;

@@ -7,14 +7,13 @@ import {
   linfBall,
   logSumExp,
   type Model,
-  type Params,
   type Scalar,
-  type Stats,
   type Tensor,
   type Tensor1D,
   tf,
   valueAndGrad,
 } from '@cert/core';
+import type { Weights } from '../verifier.js';
 
 /** Settings of a projected gradient attack (Madry et al. 2018). */
 export interface AttackOptions {
@@ -31,7 +30,7 @@ export interface AttackOptions {
  * the next point are [batch, ...inputShape], `labels` int32 [batch].
  */
 export type AttackStep = (
-  network: { readonly params: Params; readonly stats: Stats },
+  weights: Weights,
   batch: { readonly images: Tensor; readonly labels: Tensor },
   point: Tensor,
   hyper: Hyper,
@@ -52,10 +51,10 @@ export function createAttackStep(model: Model, range?: DataRange | null, natural
   return ({ params, stats }, { images, labels }, start, hyper) => {
     const { lower, upper } = linfBall(images, hyper.epsilon!, range);
     const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
-    const norm = runningNorm(stats);
+    const network = { model, params, norm: runningNorm(stats) };
     const { aux, grads } = valueAndGrad(
       ({ attack }) => {
-        const { output: logits } = naturalPass(model, params, attack!.point!, norm, natural);
+        const { output: logits } = naturalPass(network, attack!.point!, natural);
         const ahead = advantages(logits, labels);
         const own = tf.mul(tf.gather(tf.eye(model.classes), labels as Tensor1D), NEVER);
         return { value: tf.sum(logSumExp(tf.add(ahead, own))) as Scalar, aux: { logits } };

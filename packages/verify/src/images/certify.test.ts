@@ -5,8 +5,8 @@ import { type Device, disposeTree, eagerDevice, openDevice, putParams } from '@c
 import { mlp, toHost } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEvaluator } from '../evaluate.js';
-import { marginMethod } from '../verifier.js';
-import { type CertifyMethod, type CertifyOptions, certify, type IndexedImage } from './certify.js';
+import { boundVerifier, type Verifier } from '../verifier.js';
+import { type CertifyOptions, certify, type IndexedImage } from './certify.js';
 import type { ImageResult } from './result.js';
 
 /** A linear classifier of one pixel: logits (x, 1 - x), so that the margin of class 0 is 2x - 1. */
@@ -23,15 +23,14 @@ const images = (...pixels: number[]): IndexedImage[] =>
 /** IBP with its lower bounds changed. */
 const changed = (name: string, change: (lower: Tensor) => Tensor): BoundMethod => ({
   name,
-  bound(...args) {
-    const bounds = ibp.bound(...args);
+  bound(problem) {
+    const bounds = ibp.bound(problem);
     return { ...bounds, output: { lower: change(bounds.output.lower), upper: bounds.output.upper } };
   },
 });
 const weak = changed('weak', (lower) => tf.sub(lower, 0.3));
-const entry = (method: BoundMethod, batchSize = 2, afterAttack = false): CertifyMethod => ({
-  ...{ method: marginMethod(method), batchSize, afterAttack },
-});
+const entry = (method: BoundMethod, images = 2, afterAttack = false): Verifier =>
+  boundVerifier(method, { rows: () => 1, images, afterAttack });
 
 let device: Device;
 beforeAll(async () => {
@@ -42,12 +41,12 @@ afterAll(() => device.dispose());
 
 async function run(options: Partial<CertifyOptions> = {}, values = weights): Promise<ImageResult[]> {
   const on = options.device ?? device;
-  const network = { params: putParams(on, values), stats: {} };
+  const placed = { params: putParams(on, values), stats: {} };
   const results: ImageResult[] = [];
   const stream = certify({
-    ...{ device: on, model, network, epsilon: 0.1, batchSize: 3 },
+    ...{ device: on, model, weights: placed, epsilon: 0.1, batchSize: 3 },
     images: images(0.95, 0.65, 0.61, 0.55, 0.45),
-    methods: [entry(weak), entry(ibp, 2, true)],
+    verifiers: [entry(weak), entry(ibp, 2, true)],
     attack: { steps: 5, restarts: 2, seed: 0 },
     ...options,
   });
@@ -55,7 +54,7 @@ async function run(options: Partial<CertifyOptions> = {}, values = weights): Pro
     for await (const result of stream) results.push(result);
     return results.sort((a, b) => a.index - b.index);
   } finally {
-    disposeTree(network);
+    disposeTree(placed);
   }
 }
 
@@ -98,7 +97,7 @@ describe('certify', () => {
   });
 
   it('without methods and attack classifies', async () => {
-    const results = await run({ methods: [], attack: null });
+    const results = await run({ verifiers: [], attack: null });
     expect(results.map(({ lower, attack, prediction }) => [lower, attack, prediction])).toEqual([
       ...Array.from({ length: 4 }, () => [{}, null, 0]),
       [{}, null, 1],
@@ -114,7 +113,7 @@ describe('certify', () => {
         tf.fill(lower.shape, Number.POSITIVE_INFINITY),
       ),
     );
-    const results = await run({ methods: [entry(broken), entry(ibp)], attack: null, device: eagerDevice() });
+    const results = await run({ verifiers: [entry(broken), entry(ibp)], attack: null, device: eagerDevice() });
     expect(results.map(({ lower, verifiedBy }) => [lower, verifiedBy])).toEqual([
       [{ broken: null, ibp: near(0.7) }, 'ibp'],
       [{ broken: null, ibp: near(0.1) }, 'ibp'],
@@ -134,11 +133,11 @@ describe('certify', () => {
 
   it.each([
     ['by the clean image', { attack: null, epsilon: 0 }],
-    ['by the attack', { methods: [entry(changed('optimistic', (lower) => tf.add(lower, 0.2)))], complete: true }],
+    ['by the attack', { verifiers: [entry(changed('optimistic', (lower) => tf.add(lower, 0.2)))], complete: true }],
     [
       'after the attack',
       {
-        methods: [
+        verifiers: [
           entry(
             changed('optimistic', (lower) => tf.add(lower, 0.2)),
             2,
@@ -150,10 +149,12 @@ describe('certify', () => {
   ])('catches bounds that are not sound: %s', async (_, options: Partial<CertifyOptions>) => {
     const optimistic = changed('optimistic', (lower) => tf.add(lower, 0.2));
     const live = device.live;
-    await expect(run({ methods: [entry(optimistic)], ...options, images: images(0.65, 0.63) })).rejects.toMatchObject({
-      code: 'unsound',
-      problem: expect.stringMatching(/^optimistic: image [01] has a lower margin of/),
-    });
+    await expect(run({ verifiers: [entry(optimistic)], ...options, images: images(0.65, 0.63) })).rejects.toMatchObject(
+      {
+        code: 'unsound',
+        problem: expect.stringMatching(/^optimistic: image [01] has a lower margin of/),
+      },
+    );
     expect(device.live).toBe(live);
   });
 
@@ -161,13 +162,13 @@ describe('certify', () => {
     const net = mlp({ inputShape: [6], classes: 3, hidden: [12] });
     const eager = eagerDevice();
     const params = putParams(eager, await toHost(ibpInit(net, 5)));
-    const network = { params, stats: {} };
+    const weights = { params, stats: {} };
     const all = Array.from({ length: 23 }, (_, index) => ({
       ...{ index, label: index % 3 },
       pixels: Float32Array.from({ length: 6 }, (__, i) => (((index * 6 + i) * 7) % 11) / 11),
     }));
     const attack = { steps: 4, restarts: 3, seed: 2 };
-    const expected = await createEvaluator({ device: eager, model: net }).evaluate(network, {
+    const expected = await createEvaluator({ device: eager, model: net }).evaluate(weights, {
       batches: all.map(({ pixels, label }) => ({ images: pixels, labels: Int32Array.of(label) })),
       ...{ epsilon: 0.03, attack },
     });
@@ -175,8 +176,8 @@ describe('certify', () => {
     for (const batchSize of [1, 5, 30]) {
       const results: ImageResult[] = [];
       for await (const result of certify({
-        ...{ device: eager, model: net, network, epsilon: 0.03, images: all, attack, batchSize },
-        methods: [entry(ibp, batchSize)],
+        ...{ device: eager, model: net, weights, epsilon: 0.03, images: all, attack, batchSize },
+        verifiers: [entry(ibp, batchSize)],
       })) {
         results.push(result);
       }

@@ -1,24 +1,13 @@
 import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
 import { type Batch, checkEpsilon, checkInRange, type DataRange, type Model, type Tensor } from '@cert/core';
-import { type Device, disposeTree, putBatch, putScalars } from '@cert/jit';
+import { type Device, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
-import type { Network } from '../evaluate.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
 import { readRange } from '../read-range.js';
-import type { MarginMethod, NetworkTensors } from '../verifier.js';
+import { batchSizeOf, type Verifier, type Weights } from '../verifier.js';
 import { firstVerifier, type ImageResult, isBroken, isCorrect } from './result.js';
 import { fullBatch, type Item, inBatches } from './stage.js';
-
-/** A bound method, and how it is run on a stream of single images. */
-export interface CertifyMethod {
-  /** The method as it runs on a device. */
-  readonly method: MarginMethod;
-  /** Images in a batch. Dear methods take few. */
-  readonly batchSize: number;
-  /** Whether it costs more than an attack, and comes after it. */
-  readonly afterAttack: boolean;
-}
 
 /** One image and where it stands. */
 export interface IndexedImage {
@@ -37,7 +26,7 @@ export interface CertifyOptions {
   /** The graph. */
   readonly model: Model;
   /** Its parameters and running statistics on that device; they stay the caller's. */
-  readonly network: Network;
+  readonly weights: OnDevice<Weights>;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
   /** The range that perturbed images are clipped to; default [0, 1]. */
@@ -47,10 +36,10 @@ export interface CertifyOptions {
   /** The images to look at; taken as they are needed. */
   readonly images: Iterable<IndexedImage>;
   /** In the order in which they are tried: cheap ones first. */
-  readonly methods: readonly CertifyMethod[];
+  readonly verifiers: readonly Verifier[];
   /** The attack on images that are neither misclassified nor verified; null for none. */
   readonly attack: AttackOptions | null;
-  /** Images in a batch of the natural pass and of the attack. */
+  /** Images in a batch of the natural pass and of the attack; verifiers take fewer where memory or their cost asks for it. */
   readonly batchSize: number;
   /** Run every method on every image, and the attack on every image that is classified rightly; default false. */
   readonly complete?: boolean;
@@ -69,22 +58,22 @@ export interface CertifyOptions {
  * epsilon that is not a finite number >= 0; `bad-data` for an image outside the range
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
-  const { device, model, network, methods, attack, range, epsilon, batchSize, complete = false, signal } = options;
+  const { device, model, weights, verifiers, attack, range, epsilon, batchSize, complete = false, signal } = options;
   checkEpsilon(epsilon);
   const limits = await readRange(range);
   const size = model.inputShape.reduce((a, b) => a * b, 1);
-  const order = methods.map(({ method }) => method.name);
+  const order = verifiers.map(({ name }) => name);
   const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
 
-  const pass = device.jit((tensors: NetworkTensors, { images }: Batch) => ({
-    logits: naturalPass(model, tensors.params, images, runningNorm(tensors.stats), options.natural).output,
+  const pass = device.jit(({ params, stats }: Weights, { images }: Batch) => ({
+    logits: naturalPass({ model, params, norm: runningNorm(stats) }, images, options.natural).output,
   }));
   const naturalStage = inBatches({
     ...{ batchSize, signal },
     picks: () => true,
     async look(items) {
       const batch = putBatch(device, model, fullBatch(items, batchSize));
-      const out = await pass(network, batch);
+      const out = await pass(weights, batch);
       const labels = items.map(({ label }) => label);
       const margins = readMargins(await out.logits.data(), labels, model.classes);
       disposeTree([batch, out]);
@@ -93,35 +82,36 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   });
 
   const scalars = putScalars(device, { epsilon });
-  const bounds = methods.map(({ method }) => method.on({ device, model, range }));
-  const methodStages = methods.map(({ method, batchSize: size }, m) =>
-    inBatches({
-      ...{ batchSize: size, signal },
+  const provers = verifiers.map((verifier) => verifier.on({ device, model, range }));
+  const methodStages = verifiers.map((verifier, m) => {
+    const most = batchSizeOf(verifier, model, batchSize);
+    return inBatches({
+      ...{ batchSize: most, signal },
       picks: complete ? () => true : isOpen,
       async look(items) {
-        const batch = putBatch(device, model, fullBatch(items, size));
-        const lower = await bounds[m]!.lowerMargins(network, batch, scalars);
+        const batch = putBatch(device, model, fullBatch(items, most));
+        const lower = await provers[m]!.lowerMargins(weights, batch, scalars);
         disposeTree(batch);
         return items.map((item, i) => {
           const bound = finiteOrNull(smallestBound(lower, i, model.classes - 1));
-          return checked({ ...item, lower: { ...item.lower, [method.name]: bound } });
+          return checked({ ...item, lower: { ...item.lower, [verifier.name]: bound } });
         });
       },
-    }),
-  );
+    });
+  });
 
-  const stages = [naturalStage, ...methodStages.filter((_, m) => !methods[m]!.afterAttack)];
+  const stages = [naturalStage, ...methodStages.filter((_, m) => !verifiers[m]!.cost.afterAttack)];
   if (attack !== null) {
     const settle = (item: Item, result: ImageResult['attack']) => checked({ ...item, attack: result });
     const picks = complete ? isCorrect : isOpen;
     stages.push(
       attackStage({
-        ...{ device, model, network, range, epsilon, batchSize, attack, picks, settle, signal },
+        ...{ device, model, weights, range, epsilon, batchSize, attack, picks, settle, signal },
         natural: options.natural,
       }),
     );
   }
-  stages.push(...methodStages.filter((_, m) => methods[m]!.afterAttack));
+  stages.push(...methodStages.filter((_, m) => verifiers[m]!.cost.afterAttack));
   try {
     const items = stages.reduce(
       (before, stage) => stage(before),
@@ -133,7 +123,7 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
     }
   } finally {
     disposeTree(scalars);
-    for (const compiled of [pass, ...bounds]) await compiled.dispose();
+    for (const compiled of [pass, ...provers]) await compiled.dispose();
   }
 }
 

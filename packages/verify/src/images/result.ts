@@ -1,3 +1,5 @@
+import { isPositive, isVerified } from '../verdict.js';
+
 /** What an attack found at one image. */
 export interface AttackResult {
   /** Whether a point of the ball is misclassified. */
@@ -27,17 +29,15 @@ export interface ImageResult {
 /** What {@link ImageResult} says, without the conclusion. */
 export type ImageEvidence = Omit<ImageResult, 'verifiedBy'>;
 
-/** Whether an image is classified rightly without perturbation. A draw is an error, and so is a logit that is not finite. */
-export const isCorrect = ({ margin }: ImageEvidence): boolean => margin !== null && margin > 0;
+/** Whether an image is classified correctly without perturbation. A tie is an error, and so is a logit that is not finite. */
+export const isCorrect = ({ margin }: ImageEvidence): boolean => isPositive(margin);
 
 /** Whether a misclassified point of the ball is known, the image itself included. */
 export const isBroken = (image: ImageEvidence): boolean => !isCorrect(image) || image.attack?.found === true;
 
-/** Whether a method verified an image: it was run on it, each lower margin is finite and > 0 (a tie is an error), and no misclassified point is known. */
-export function isVerifiedBy(image: ImageEvidence, method: string): boolean {
-  const lower = image.lower[method];
-  return !isBroken(image) && lower !== undefined && lower !== null && lower > 0;
-}
+/** Whether a method verified an image: it was run on it, its lower margins prove that (see {@link isVerified}). */
+export const isVerifiedBy = (image: ImageEvidence, method: string): boolean =>
+  !isBroken(image) && isVerified({ lower: image.lower[method], found: image.margin });
 
 /** Whether a method that was run on an image gave NaN or infinity. */
 export const isNotFinite = (image: ImageEvidence, method: string): boolean => image.lower[method] === null;

@@ -4,7 +4,7 @@ import { xavierInit } from '@cert/init';
 import { cpuDevice, disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
 import { smallConv, toHost, wideResnet8 } from '@cert/models';
 import { describe, expect, it } from 'vitest';
-import { hostCrown } from './crown.js';
+import { crownVerifier, rounds } from './crown.js';
 
 const models = {
   'a small net': smallConv({ inputShape: [8, 8, 1], classes: 4, filters: [3, 4], dense: 10 }),
@@ -21,11 +21,11 @@ describe('CROWN driven from the host', () => {
     const expected = tf.tidy(
       () =>
         crown()
-          .bound(model, params, runningNorm(stats), linfBall(pixels, 0.03), spec)
+          .bound({ network: { model, params, norm: runningNorm(stats) }, box: linfBall(pixels, 0.03), spec })
           .output.lower.arraySync() as number[][],
     );
     const device = await cpuDevice({ threads: 1 });
-    const method = hostCrown({ chunk: 7 }).on({ device, model });
+    const method = crownVerifier({ chunk: 7 }).on({ device, model });
     const host = await toHost({ params, stats });
     const network = { params: putParams(device, host.params), stats: putParams(device, host.stats) };
     const hyper = putScalars(device, { epsilon: 0.03 });
@@ -39,8 +39,18 @@ describe('CROWN driven from the host', () => {
       expect([...lower]).toEqual(row.map((margin) => expect.closeTo(margin, 4)));
       disposeTree(batch);
     }
+    // All at once: images differ in how many neurons are unstable.
+    const together = putBatch(device, model, { images: values, labels });
+    const all = await method.lowerMargins(network, together, hyper);
+    expect([...all]).toEqual(expected.flat().map((margin) => expect.closeTo(margin, 4)));
+    disposeTree(together);
     expect(device.live).toBe(before);
     await method.dispose();
     await device.dispose();
   });
+});
+
+it('goes through unstable neurons in rounds of one shape', () => {
+  expect(rounds([[], []], 2)).toEqual([]);
+  expect(rounds([[4, 7, 9], [], [1]], 2)).toEqual([Int32Array.of(4, 7, 0, 0, 1, 1), Int32Array.of(9, 9, 0, 0, 1, 1)]);
 });

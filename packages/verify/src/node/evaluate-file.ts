@@ -5,9 +5,9 @@ import type { DataRange, Model, Tensor } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { type HostParams, lockFile, makeFolder, writeFileAtomic } from '@cert/models';
-import { type CertifyMethod, certify, type IndexedImage } from '../images/certify.js';
+import { certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
-import type { Certifier } from '../verifier.js';
+import type { Verifier } from '../verifier.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
 /** What {@link evaluateImages} takes. */
@@ -29,7 +29,7 @@ export interface EvaluateImagesOptions {
   /** What is computed: the first line of the file. */
   readonly settings: EvaluationSettings;
   /** The methods that the settings name, in the same order. */
-  readonly certifiers: readonly Certifier[];
+  readonly verifiers: readonly Verifier[];
   /** Images in a batch of what is cheap and of the attack. */
   readonly batchSize: number;
   /** The file of the lines. Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
@@ -87,7 +87,7 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<Ev
 }
 
 async function evaluateLocked(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
-  const { device, model, split, settings, certifiers, file, anew, onProgress, signal } = options;
+  const { device, model, split, settings, verifiers, file, anew, onProgress, signal } = options;
   const started = performance.now();
   const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) });
   const results = [...opened.results];
@@ -95,15 +95,15 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   await rm(summaryFile, { force: true });
   const [before, of] = [results.length, split.count];
   onProgress?.({ images: before, of, before, damaged: opened.damaged });
-  const network = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
+  const weights = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
   const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
   try {
     const stream = certify({
-      ...{ device, model, network, batchSize, signal, epsilon: settings.epsilon, attack: settings.attack },
+      ...{ device, model, weights, batchSize, signal, epsilon: settings.epsilon, attack: settings.attack },
       ...(options.range !== undefined && { range: options.range }),
       natural: options.natural,
       images: remaining(split, new Set(results.map(({ index }) => index))),
-      methods: certifiers.map((certifier) => asMethod(certifier, model, batchSize)),
+      verifiers,
       complete: settings.complete,
     });
     for await (const result of stream) {
@@ -112,7 +112,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
       onProgress?.({ images: results.length, of, before });
     }
   } finally {
-    disposeTree(network);
+    disposeTree(weights);
   }
   const summary: EvaluationSummary = {
     settings,
@@ -133,13 +133,4 @@ function* remaining(split: Split, done: ReadonlySet<number>): Iterable<IndexedIm
     const { images, labels } = imagesOf(split, [index]);
     yield { index, label: labels[0]!, pixels: images };
   }
-}
-
-/** Numbers of float32 that 64 MiB hold: what the rows that a method passes back may take at the largest layer. */
-const BUDGET = 2 ** 24;
-
-function asMethod({ method, rows, afterAttack }: Certifier, model: Model, most: number): CertifyMethod {
-  const largest = Math.max(...model.nodes.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
-  const fits = Math.floor(BUDGET / (largest * rows(model.classes)));
-  return { method, batchSize: Math.max(1, Math.min(most, fits)), afterAttack };
 }

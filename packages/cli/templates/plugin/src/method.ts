@@ -11,8 +11,8 @@ const crownIbp = crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxati
 export const method: BoundMethod = {
   name: '{{short}}',
   bound(model, params, norm, input, spec) {
-    const a = rules.ibp.bound(model, params, norm, input, spec);
-    const b = crownIbp.bound(model, params, norm, input, spec);
+    const a = rules.ibp.bound({ network: { model, params, norm }, box: input, spec });
+    const b = crownIbp.bound({ network: { model, params, norm }, box: input, spec });
     return {
       at: a.at,
       output: {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import plugin, { absolute, method } from '../src/index.js';
 import { rules } from '../src/method.js';
 
-const forward: Forward = (model, params, images, norm) => naturalPass(model, params, images, norm, rules.natural);
+const forward: Forward = (network, images) => naturalPass(network, images, rules.natural);
 const layers = [absolute()];
 
 const suites = [

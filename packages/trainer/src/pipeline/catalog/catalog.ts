@@ -6,7 +6,7 @@ import { cifar10, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from 
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import { devices } from '@cert/jit';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
-import { type Certifier, hostCrown, marginMethod } from '@cert/verify';
+import { boundVerifier, crownVerifier, type Verifier } from '@cert/verify';
 import { naturalObjective, robustObjective } from '../../objectives/objective.js';
 import { type PgdOptions, pgdObjective } from '../../objectives/pgd.js';
 import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '../../objectives/schedule.js';
@@ -118,31 +118,20 @@ export const boundMethodsOf = ({ ibp, linearRelaxation }: Rules): Table<BoundMet
   'crown-ibp': crownIbpOf({ forward: ibp, backward: linearRelaxation }),
 });
 
-/** A bound method as `cert eval` runs it. It may pass as many linear functions through the model as there are margins. */
-const certifier = (method: BoundMethod): Certifier => ({
-  method: marginMethod(method),
-  rows: (classes) => classes - 1,
-  afterAttack: false,
-});
-
-/** Methods of `cert eval`, cheap ones first. @param further those of plug-ins */
-export const certifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Table<Certifier> => ({
-  ibp: { ...certifier(rules.ibp), rows: () => 1 },
+/** Verifiers of `cert eval`, cheap ones first. @param further bound methods of plug-ins */
+export const verifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Table<Verifier> => ({
   ...Object.fromEntries(
-    Object.entries({ ...boundMethodsOf(rules), ...further }).flatMap(([name, method]) =>
-      name === 'ibp' ? [] : [[name, certifier(method)]],
-    ),
+    Object.entries({ ...boundMethodsOf(rules), ...further }).map(([name, method]) => [
+      name,
+      { ...boundVerifier(method), name },
+    ]),
   ),
-  // One image at a time.
-  crown: {
-    method: hostCrown({ forward: rules.ibp, backward: rules.linearRelaxation }),
-    rows: () => Number.POSITIVE_INFINITY,
-    afterAttack: true,
-  },
+  ibp: boundVerifier(rules.ibp, { rows: () => 0, afterAttack: false }),
+  crown: crownVerifier({ forward: rules.ibp, backward: rules.linearRelaxation }),
 });
 
-/** Methods of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`. */
-export const CERTIFIERS = certifiersOf(standardRules);
+/** Verifiers of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`. */
+export const VERIFIERS = verifiersOf(standardRules);
 
 /** Devices of the command, each with what it is. */
 export const DEVICES: Table<string> = {
@@ -161,7 +150,7 @@ export interface Catalog {
   /** For `--bound`: where training takes its bounds from. */
   readonly boundMethods: Table<BoundMethod>;
   /** For `cert eval --methods`, cheap ones first. */
-  readonly certifiers: Table<Certifier>;
+  readonly verifiers: Table<Verifier>;
   /** For `--objective`. */
   readonly objectives: Table<(options: ObjectiveOptions) => ObjectiveSchedule>;
   /** For `--regularizers`. */
@@ -182,7 +171,7 @@ export const standardCatalog: Catalog = {
   rules: standardRules,
   methods: METHODS,
   boundMethods: boundMethodsOf(standardRules),
-  certifiers: CERTIFIERS,
+  verifiers: VERIFIERS,
   objectives: OBJECTIVES,
   regularizers: REGULARIZERS,
   models: MODELS,

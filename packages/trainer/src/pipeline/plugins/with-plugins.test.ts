@@ -37,7 +37,7 @@ describe('withPlugins', () => {
   it('adds to the names and leaves what is built in alone', () => {
     const catalog = withPlugins([a, b]);
     expect(Object.keys(catalog.boundMethods)).toEqual(['ibp', 'crown-ibp', 'wide']);
-    expect(Object.keys(catalog.certifiers)).toEqual(['ibp', 'crown-ibp', 'wide', 'crown']);
+    expect(Object.keys(catalog.verifiers)).toEqual(['ibp', 'crown-ibp', 'wide', 'crown']);
     expect(catalog.models.tiny).toBe(b.models!.tiny);
     expect(catalog.methods.calm).toEqual({ objective: 'natural', epsilon: 0.5 });
     expect(catalog.plugins.map(({ name }) => name)).toEqual(['a', 'b']);
@@ -63,7 +63,7 @@ describe('withPlugins', () => {
       classes: 1,
       nodes: [{ name: 't', inputs: ['input'], shape: [1], params: {}, stats: {}, op: twice.op, attrs: {} }],
     };
-    const { output } = rules.ibp.bound(model, {}, {}, linfBall(tf.tensor2d([[0.5]]), 0.25));
+    const { output } = rules.ibp.bound({ network: { model, params: {} }, box: linfBall(tf.tensor2d([[0.5]]), 0.25) });
     expect([...output.upper.dataSync()]).toEqual([1.5]);
   });
 

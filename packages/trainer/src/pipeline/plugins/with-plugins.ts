@@ -1,6 +1,6 @@
 import { extendRules, type RulesByOp } from '@cert/bounds';
 import { CertError } from '@cert/core';
-import { boundMethodsOf, type Catalog, certifiersOf, standardCatalog, type Table } from '../catalog/catalog.js';
+import { boundMethodsOf, type Catalog, standardCatalog, type Table, verifiersOf } from '../catalog/catalog.js';
 import { METHODS } from '../config/methods.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import { checkPlugin, type Plugin } from './plugin.js';
@@ -43,14 +43,14 @@ export function withLoaded(loaded: readonly LoadedPlugin[]): Catalog {
   const standard = standardCatalog;
   const ops: RulesByOp = joined('op', (plugin) => plugin.ops, standard.rules.natural.rules);
   const rules = extendRules(standard.rules, ops);
-  const bounds = joined('bound method', (p) => p.boundMethods, { ...standard.boundMethods, ...standard.certifiers });
+  const bounds = joined('bound method', (p) => p.boundMethods, { ...standard.boundMethods, ...standard.verifiers });
   const trained = joined('method', trainingMethods, standard.methods);
   return {
     plugins: loaded.map(({ plugin, module, version }): PluginRecord => ({ name: plugin.name, module, version })),
     rules,
     methods: { ...standard.methods, ...trained },
     boundMethods: { ...boundMethodsOf(rules), ...bounds },
-    certifiers: certifiersOf(rules, bounds),
+    verifiers: verifiersOf(rules, bounds),
     objectives: { ...standard.objectives, ...joined('objective', (p) => p.objectives, standard.objectives) },
     regularizers: { ...standard.regularizers, ...joined('regularizer', (p) => p.regularizers, standard.regularizers) },
     models: { ...standard.models, ...joined('model', (p) => p.models, standard.models) },

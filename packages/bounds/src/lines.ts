@@ -1,0 +1,80 @@
+import {
+  type Bounds,
+  CertError,
+  type IntervalTensor,
+  type Network,
+  type Node,
+  type NodeOf,
+  type Op,
+  type Tensor,
+} from '@cert/core';
+import { checkRuleShape, type ParamsOf, paramsOf } from './method.js';
+
+/**
+ * Two lines for every neuron between which an elementwise op f lies on an interval:
+ * lowerSlope x + lowerIntercept <= f(x) <= upperSlope x + upperIntercept. Each is [batch, ...shape]; an intercept that is left out is 0.
+ */
+export type Lines = {
+  /** Slope of the line below. */
+  readonly lowerSlope: Tensor;
+  /** Its value at 0. */
+  readonly lowerIntercept?: Tensor;
+  /** Slope of the line above. */
+  readonly upperSlope: Tensor;
+  /** Its value at 0. */
+  readonly upperIntercept?: Tensor;
+};
+
+/** The lines of an op of one input over a box of inputs [batch, ...shape]. A pure function of tensors that reads no value. */
+export type LineRule<K extends Op> = (node: NodeOf<K>, params: ParamsOf<K>, box: IntervalTensor) => Lines;
+
+/** Lines by op. */
+export type LineRules = { readonly [K in Op]?: LineRule<K> };
+
+/** The parts of a table that lines need: its name, and the rules. */
+interface LineTable {
+  readonly name: string;
+  readonly lines: LineRules;
+}
+
+/**
+ * The lines of one node.
+ *
+ * @param at bounds at the nodes, the node's input among them
+ * @throws CertError `missing-rule` naming the op, the node and the cure; `bad-argument` when there are no bounds at the node's input;
+ * `shape-mismatch` for lines of another shape
+ */
+export function linesAt(table: LineTable, { params }: Network, node: Node, at: Bounds['at']): Lines {
+  const rule = table.lines[node.op] as LineRule<Op> | undefined;
+  if (rule === undefined) {
+    throw new CertError(
+      'missing-rule',
+      `${table.name} has no backward rule and no lines for "${node.op}" (node "${node.name}").`,
+      `Add one of them: extendBackward(${table.name}, { ${node.op}: rule }) or extendLines(${table.name}, { ${node.op}: lines }).`,
+    );
+  }
+  const [input] = node.inputs;
+  const box = at[input!];
+  if (box === undefined) {
+    throw new CertError(
+      'bad-argument',
+      `There are no bounds at "${input}", which "${node.name}" (${node.op}) reads.`,
+      'Give bounds at every node that a nonlinear op reads, such as ibp.bound(problem).at.',
+    );
+  }
+  const lines = rule(node as NodeOf<Op>, paramsOf(table.name, node, params), box);
+  for (const [name, tensor] of Object.entries(lines)) {
+    checkRuleShape(table.name, node, `lines with ${name}`, tensor.shape, [box.lower.shape[0]!, ...node.shape]);
+  }
+  return lines;
+}
+
+/**
+ * The lines of every node that has some and whose input has bounds, by its name: computed once for all rows that are passed back.
+ *
+ * @param at bounds at the nodes
+ */
+export function linesOf(table: LineTable, network: Network, at: Bounds['at']): { readonly [node: string]: Lines } {
+  const curved = network.model.nodes.filter(({ op, inputs }) => table.lines[op] !== undefined && inputs[0]! in at);
+  return Object.fromEntries(curved.map((node) => [node.name, linesAt(table, network, node, at)]));
+}
