@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initialStats, tf } from '@cert/core';
 import { xavierInit } from '@cert/init';
-import { deviceNames, openDevice } from '@cert/jit';
+import { deviceNames, openDevice } from '@cert/jit/node';
 import { mlp, saveCheckpoint, toHost } from '@cert/models';
 import { CERTIFIERS } from '@cert/trainer/pipeline';
 import type { ImageResult } from '@cert/verify';

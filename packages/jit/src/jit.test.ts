@@ -1,7 +1,8 @@
 import { CertError, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
-import { eagerDevice } from './eager.js';
-import { cpuDevice, disposeTree, openDevice, readTree } from './index.js';
+import { eagerDevice } from './devices/eager.js';
+import { disposeTree, readTree } from './index.js';
+import { cpuDevice, openDevice } from './node/index.js';
 
 const device = await openDevice(process.env.CERT_TEST_DEVICE ?? 'cpu');
 afterAll(() => device.dispose());

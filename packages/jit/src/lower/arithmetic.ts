@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.js';
-import type { DType } from '../device.js';
-import type { Binary, Unary, Value } from '../ir.js';
+import type { DType } from '../devices/device.js';
+import type { Builder } from '../graph/builder.js';
+import type { Binary, Unary, Value } from '../graph/ir.js';
 import type { Lowering } from './lowering.js';
 
 const unary =

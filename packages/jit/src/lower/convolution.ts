@@ -1,6 +1,6 @@
 import { CertError, type TF, tf } from '@cert/core';
-import type { Builder } from '../builder.js';
-import type { Geometry, Value } from '../ir.js';
+import type { Builder } from '../graph/builder.js';
+import type { Geometry, Value } from '../graph/ir.js';
 import type { Lowering } from './lowering.js';
 
 /** [N,H,W,C] to [N,C,H,W] and back, [h,w,C,F] to [F,C,h,w] and back. */

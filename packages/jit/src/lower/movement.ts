@@ -1,7 +1,7 @@
 import { CertError } from '@cert/core';
-import type { Builder } from '../builder.js';
-import type { DType } from '../device.js';
-import { sizeOf, type Value } from '../ir.js';
+import type { DType } from '../devices/device.js';
+import type { Builder } from '../graph/builder.js';
+import { sizeOf, type Value } from '../graph/ir.js';
 import type { Lowering } from './lowering.js';
 
 /** TensorFlow.js pads a shape with at most one -1. */

@@ -1,5 +1,5 @@
-import type { Builder } from '../builder.js';
-import type { Reduction, Value } from '../ir.js';
+import type { Builder } from '../graph/builder.js';
+import type { Reduction, Value } from '../graph/ir.js';
 import type { Lowering } from './lowering.js';
 
 const axesOf = (axis: unknown, x: Value): number[] => {

@@ -1,6 +1,6 @@
 /** Checks that every device makes of the arrays that it is given. */
 import { CertError, type Shape } from '@cert/core';
-import type { DType, HostArray } from './device.js';
+import type { DType, HostArray } from '../devices/device.js';
 
 /** The error for an array that is used after its memory was given back. */
 export const usedAfterDispose = (shape: Shape): CertError =>

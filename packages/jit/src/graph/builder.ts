@@ -1,6 +1,6 @@
 /** Makes the values of a graph. */
 import type { Shape } from '@cert/core';
-import type { DType, HostArray } from './device.js';
+import type { DType, HostArray } from '../devices/device.js';
 import {
   type Binary,
   type BlockedGeometry,

@@ -1,12 +1,12 @@
 /** Products with one matrix, and sums of products, against eager TensorFlow.js; and that they are merged. */
 import { createRng, type Tensor, type Tensor2D, tf } from '@cert/core';
 import { expect, it } from 'vitest';
-import { cpuDevice } from './cpu.js';
-import { eagerDevice } from './eager.js';
-import { readTree } from './index.js';
-import type { Graph } from './ir.js';
-import { optimize } from './passes/index.js';
-import { schedule } from './rewrite.js';
+import { cpuDevice } from '../devices/cpu.js';
+import { eagerDevice } from '../devices/eager.js';
+import type { Graph } from '../graph/ir.js';
+import { schedule } from '../graph/rewrite.js';
+import { readTree } from '../index.js';
+import { optimize } from './index.js';
 
 const [rows, width, units] = [3, 300, 256];
 

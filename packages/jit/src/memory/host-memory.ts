@@ -1,11 +1,11 @@
 import type { Shape } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
+import type { DeviceArray, DType, HostArray } from '../devices/device.js';
+import { sizeOf } from '../graph/ir.js';
+import { EMPTY, inputName, outputName } from '../onnx/onnx.js';
+import type { ArraySpec } from '../trace/trace.js';
 import { usedAfterDispose } from './array-checks.js';
-import type { Memory } from './compiled-device.js';
-import type { DeviceArray, DType, HostArray } from './device.js';
-import { sizeOf } from './ir.js';
-import { EMPTY, inputName, outputName } from './onnx.js';
-import type { ArraySpec } from './trace.js';
+import type { Memory } from './memory.js';
 
 /** Memory of arrays that were disposed, kept for the results of later calls. */
 class Pool {

@@ -1,10 +1,10 @@
 import { CertError, flattenTree, type Shape, type Tensor, type TF, type Tree, tf, unflattenTree } from '@cert/core';
-import { Builder } from './builder.js';
-import type { DType, HostArray } from './device.js';
+import type { DType, HostArray } from '../devices/device.js';
+import { Builder } from '../graph/builder.js';
+import { type Graph, sizeOf, type Value } from '../graph/ir.js';
+import { LOWERINGS } from '../lower/index.js';
+import type { KernelInputs, Lowering } from '../lower/lowering.js';
 import { type GradientSites, gradientSites } from './gradient-sites.js';
-import { type Graph, sizeOf, type Value } from './ir.js';
-import { LOWERINGS } from './lower/index.js';
-import type { KernelInputs, Lowering } from './lower/lowering.js';
 
 const BACKEND = 'cert-trace';
 

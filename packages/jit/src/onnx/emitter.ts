@@ -1,7 +1,7 @@
 /** Collects the nodes, initializers and names of an ONNX graph, in the dialect of a provider. */
 import onnxProto from 'onnx-proto';
-import type { DType, HostArray } from './device.js';
-import type { Unary, Value } from './ir.js';
+import type { DType, HostArray } from '../devices/device.js';
+import type { Unary, Value } from '../graph/ir.js';
 
 const { onnx } = onnxProto;
 

@@ -1,6 +1,6 @@
 import type * as Ort from 'onnxruntime-node';
-import { Builder } from './builder.js';
-import { EMPTY, inputName, outputName, toOnnx } from './onnx.js';
+import { Builder } from '../graph/builder.js';
+import { EMPTY, inputName, outputName, toOnnx } from '../onnx/onnx.js';
 
 /**
  * ONNX Runtime 1.30 writes results into the arrays that it is given, and then its Node binding copies all of them once more, into

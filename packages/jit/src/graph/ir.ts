@@ -4,7 +4,7 @@
  * (`rewrite`) builds a new one.
  */
 import type { Shape } from '@cert/core';
-import type { DType, HostArray } from './device.js';
+import type { DType, HostArray } from '../devices/device.js';
 
 /** Elementwise functions of one operand. */
 const UNARY = [

@@ -1,12 +1,12 @@
 import { CertError } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
+import { gpuMemory } from '../memory/gpu-memory.js';
+import type { Dialect } from '../onnx/emitter.js';
+import { identityModel } from '../onnx/onnx.js';
 import { type CompiledOptions, compiledDevice } from './compiled-device.js';
 import type { Device } from './device.js';
-import { gpuMemory } from './gpu-memory.js';
 import { softwareAdapter } from './hardware.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
-import { identityModel } from './onnx.js';
-import type { Dialect } from './onnx-emitter.js';
 
 /** Settings of the WebGPU device. */
 export interface WebgpuOptions extends CompiledOptions {

@@ -2,15 +2,15 @@
 import { createRng, type Tensor, type Tensor4D, tf } from '@cert/core';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cpuDevice } from './cpu.js';
-import { eagerDevice } from './eager.js';
-import { readTree } from './index.js';
-import type { Graph, Value } from './ir.js';
-import { optimize } from './passes/index.js';
-import { probeBlock } from './probe-block.js';
-import { schedule } from './rewrite.js';
-import type { ArraySpec } from './trace.js';
-import { trace } from './trace.js';
+import { cpuDevice } from '../../devices/cpu.js';
+import { eagerDevice } from '../../devices/eager.js';
+import { probeBlock } from '../../devices/probe-block.js';
+import type { Graph, Value } from '../../graph/ir.js';
+import { schedule } from '../../graph/rewrite.js';
+import { readTree } from '../../index.js';
+import type { ArraySpec } from '../../trace/trace.js';
+import { trace } from '../../trace/trace.js';
+import { optimize } from '../index.js';
 
 const block = await probeBlock(ort);
 const [eager, blocked, plain] = [eagerDevice(), await cpuDevice(), await cpuDevice({ block: null })];

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
+import { hostMemory } from '../memory/host-memory.js';
 import { type CompiledOptions, compiledDevice } from './compiled-device.js';
 import type { Device } from './device.js';
-import { hostMemory } from './host-memory.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
 import { probeBlock } from './probe-block.js';
 import { probeRefusal } from './probe-refusal.js';

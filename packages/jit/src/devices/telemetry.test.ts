@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-const script = fileURLToPath(new URL('../test/compile-once.ts', import.meta.url));
+const script = fileURLToPath(new URL('../../test/compile-once.ts', import.meta.url));
 
 let home: string;
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import type * as Ort from 'onnxruntime-node';
-import { Builder } from './builder.js';
-import { inputName, outputName, toOnnx } from './onnx.js';
+import { Builder } from '../graph/builder.js';
+import { inputName, outputName, toOnnx } from '../onnx/onnx.js';
 
 /**
  * How many channels ONNX Runtime's CPU kernels take in a block: 16 with AVX-512, 8 with AVX. It tells nobody, so sixteen channels of

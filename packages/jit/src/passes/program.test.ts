@@ -2,21 +2,12 @@
 import { type Tensor, type Tensor4D, tf } from '@cert/core';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cpuDevice } from './cpu.js';
-import { eagerDevice } from './eager.js';
-import { readTree } from './index.js';
-import type { Graph } from './ir.js';
-import {
-  algebra,
-  convBias,
-  filterGradient,
-  inputGradient,
-  layout,
-  optimize,
-  squeeze,
-  untilStable,
-} from './passes/index.js';
-import { rewrite } from './rewrite.js';
+import { cpuDevice } from '../devices/cpu.js';
+import { eagerDevice } from '../devices/eager.js';
+import type { Graph } from '../graph/ir.js';
+import { rewrite } from '../graph/rewrite.js';
+import { readTree } from '../index.js';
+import { algebra, convBias, filterGradient, inputGradient, layout, optimize, squeeze, untilStable } from './index.js';
 
 /** Steps of a program on a stack of images [2, h, w, c]; each takes the newest image and maybe an older one. */
 const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector: Tensor) => Tensor)[] = [

@@ -1,9 +1,9 @@
 import { type Tensor, tf } from '@cert/core';
 import * as ort from 'onnxruntime-node';
 import { afterEach, expect, it, vi } from 'vitest';
-import { cpuDevice } from './cpu.js';
-import { disposeTree, readTree } from './device.js';
-import { probeRefusal } from './probe-refusal.js';
+import { cpuDevice } from '../devices/cpu.js';
+import { disposeTree, readTree } from '../devices/device.js';
+import { probeRefusal } from '../devices/probe-refusal.js';
 
 const options = { executionProviders: ['cpu'] };
 afterEach(() => vi.restoreAllMocks());

@@ -1,9 +1,9 @@
 import type { Shape } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
+import type { DeviceArray, DType, HostArray } from '../devices/device.js';
+import { identityModel, inputName, outputName } from '../onnx/onnx.js';
 import { usedAfterDispose } from './array-checks.js';
-import type { Memory } from './compiled-device.js';
-import type { DeviceArray, DType, HostArray } from './device.js';
-import { identityModel, inputName, outputName } from './onnx.js';
+import type { Memory } from './memory.js';
 
 /**
  * A session and the buffers that came out of it. They are freed through the session: one that is released while they are alive

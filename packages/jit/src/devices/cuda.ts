@@ -1,12 +1,12 @@
 import { CertError } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
+import { hostMemory } from '../memory/host-memory.js';
+import type { Dialect } from '../onnx/emitter.js';
+import { identityModel } from '../onnx/onnx.js';
 import { type CompiledOptions, compiledDevice } from './compiled-device.js';
 import type { Device } from './device.js';
 import { mayHaveNvidia } from './hardware.js';
-import { hostMemory } from './host-memory.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
-import { identityModel } from './onnx.js';
-import type { Dialect } from './onnx-emitter.js';
 import { probeRefusal } from './probe-refusal.js';
 
 /** Settings of the CUDA device. */

@@ -1,12 +1,13 @@
-import { flattenTree, type Shape, type Tree, unflattenTree } from '@cert/core';
+import { flattenTree, type Tree, unflattenTree } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
-import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from './array-checks.js';
-import type { Device, DeviceArray, DeviceFunction, DType, HostArray, OnDevice } from './device.js';
-import type { Graph } from './ir.js';
-import { toOnnx } from './onnx.js';
-import type { Dialect } from './onnx-emitter.js';
-import { optimize, type Target } from './passes/index.js';
-import { type ArraySpec, trace } from './trace.js';
+import type { Graph } from '../graph/ir.js';
+import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from '../memory/array-checks.js';
+import type { Memory } from '../memory/memory.js';
+import type { Dialect } from '../onnx/emitter.js';
+import { toOnnx } from '../onnx/onnx.js';
+import { optimize, type Target } from '../passes/index.js';
+import { type ArraySpec, trace } from '../trace/trace.js';
+import type { Device, DeviceArray, DeviceFunction, OnDevice } from './device.js';
 
 /** Settings that every compiled device has. */
 export interface CompiledOptions {
@@ -22,24 +23,6 @@ export interface CompiledOptions {
   readonly profile?: string;
   /** Is given each ONNX model before it is loaded; with `profile`, the documentation of a node says where the function made it. */
   readonly onModel?: (model: Uint8Array) => void;
-}
-
-/** Where a provider of ONNX Runtime keeps arrays, and how a session runs on them. */
-export interface Memory<A extends DeviceArray> {
-  /** The arrays that are alive. */
-  readonly arrays: ReadonlySet<A>;
-  /** Whether a model with these outputs gets the output `EMPTY` too; default no. */
-  wantsEmpty?(outputs: readonly ArraySpec[]): boolean;
-  /** Whether an array is one of them. */
-  owns(array: DeviceArray): array is A;
-  /** Copies values; there are as many as the shape has elements. */
-  put(values: HostArray, shape: Shape, dtype: DType): A;
-  /** Feeds arrays to a session and keeps what comes out, in order. */
-  run(session: Ort.InferenceSession, inputs: readonly A[], outputs: readonly ArraySpec[]): Promise<readonly A[]>;
-  /** Frees a session, at the latest when the last array that came out of it is disposed. */
-  release(session: Ort.InferenceSession): Promise<void>;
-  /** Frees what is held besides arrays. */
-  dispose(): Promise<void>;
 }
 
 /** What makes a device of a provider of ONNX Runtime. */

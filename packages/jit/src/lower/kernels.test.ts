@@ -1,8 +1,9 @@
 import { createRng, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
-import { eagerDevice } from './eager.js';
-import { type Device, type HostArray, openDevice, readTree } from './index.js';
-import { LOWERINGS } from './lower/index.js';
+import { eagerDevice } from '../devices/eager.js';
+import { type Device, type HostArray, readTree } from '../index.js';
+import { openDevice } from '../node/index.js';
+import { LOWERINGS } from './index.js';
 
 /** One way to reach a kernel: a function of tensors, and the values that it gets. */
 interface Case {

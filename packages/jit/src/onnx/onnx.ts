@@ -1,7 +1,7 @@
 /** Writes a graph as an ONNX model. One table, primitive -> ONNX nodes. */
 import { CertError } from '@cert/core';
 import onnxProto from 'onnx-proto';
-import type { DType, HostArray } from './device.js';
+import type { DType, HostArray } from '../devices/device.js';
 import {
   type Binary,
   type Geometry,
@@ -13,9 +13,9 @@ import {
   type Unary,
   type Value,
   type ValueOf,
-} from './ir.js';
-import { CPU, type Dialect, Emitter, Float32, TYPE } from './onnx-emitter.js';
-import { schedule } from './rewrite.js';
+} from '../graph/ir.js';
+import { schedule } from '../graph/rewrite.js';
+import { CPU, type Dialect, Emitter, Float32, TYPE } from './emitter.js';
 
 const { onnx } = onnxProto;
 const OPSET = 18;

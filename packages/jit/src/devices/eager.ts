@@ -1,5 +1,5 @@
 import { flattenTree, type Shape, type Tensor, type Tree, tf, unflattenTree } from '@cert/core';
-import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from './array-checks.js';
+import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from '../memory/array-checks.js';
 import type { Device, DeviceArray, DeviceFunction, DType, HostArray, OnDevice } from './device.js';
 
 /** A tfjs tensor behind the interface of a device. */
