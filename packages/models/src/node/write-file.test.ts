@@ -24,7 +24,7 @@ it('writes text and bytes, over an old file too, and leaves nothing else', async
 
 it('holds a whole file after a kill at any moment', async () => {
   const bytes = 8_000_000;
-  const script = fileURLToPath(new URL('../test/write-forever.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../../test/write-forever.ts', import.meta.url));
   const contents = await Promise.all(
     [20, 45, 90].map(async (delay) => {
       const path = join(folder, `killed-after-${delay}`);

@@ -1,3 +1,5 @@
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
 import { isAlive } from './lock-file.js';
 
@@ -6,15 +8,12 @@ const ORPHAN = /^\.(\d+)\.tmp$/;
 
 /**
  * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
- * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist. Needs Node.
+ * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist.
  * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`; the next write removes it.
  *
  * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
-  // Imported here so that the rest of the package can be bundled for browsers.
-  const { open, readdir, rename, rm } = await import('node:fs/promises');
-  const { basename, dirname, join } = await import('node:path');
   const temporary = `${path}.${process.pid}.tmp`;
   const left = await readdir(dirname(path)).catch((): string[] => []);
   for (const name of left) {

@@ -1,13 +1,13 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 
 /**
- * Makes a folder and those that it lies in, where they are missing. Needs Node.
+ * Makes a folder and those that it lies in, where they are missing.
  *
  * @throws CertError `bad-file` when it cannot be made
  */
 export async function makeFolder(folder: string): Promise<void> {
-  const { mkdir, stat } = await import('node:fs/promises');
-  const { dirname, resolve } = await import('node:path');
   const isFolder = (path: string) =>
     stat(path).then(
       (info) => info.isDirectory(),

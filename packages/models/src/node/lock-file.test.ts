@@ -48,7 +48,7 @@ it.each(['no lock', 'a lock that is left over'])('is won by one of many, where t
 });
 
 it('is never held by two processes, though many end without giving it back', async () => {
-  const script = fileURLToPath(new URL('../test/lock-loop.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../../test/lock-loop.ts', import.meta.url));
   const args = ['--import', 'tsx', '--conditions=@cert/source', script, path, '3000'];
   const children = Array.from({ length: 4 }, () => promisify(execFile)(process.execPath, args));
   const results = (await Promise.all(children)).map(({ stdout }) => JSON.parse(stdout));

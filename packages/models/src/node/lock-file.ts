@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { CertError } from '@cert/core';
 
 /**
- * Takes a lock for this process: a file with the process id and the name of the machine. A lock whose process has ended is taken over. Needs
- * Node.
+ * Takes a lock for this process: a file with the process id and the name of the machine. A lock whose process has ended is taken over.
  *
  * @param path of the lock file, in a folder that exists
  * @param what is locked, for the message: "the run runs/mine"
@@ -10,9 +12,6 @@ import { CertError } from '@cert/core';
  * @throws CertError `in-use` when another process holds it, naming that process; `bad-file` when the file cannot be written
  */
 export async function lockFile(path: string, what: string): Promise<() => Promise<void>> {
-  const { link, readFile, rm, writeFile } = await import('node:fs/promises');
-  const { hostname } = await import('node:os');
-  const { randomUUID } = await import('node:crypto');
   const id = randomUUID();
   const own = JSON.stringify({ pid: process.pid, host: hostname(), id });
   // A lock is a hard link to this file: nobody ever reads half a lock.

@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { CertError } from '@cert/core';
-import { type Checkpoint, type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import { type Checkpoint, type DecodedCheckpoint, decodeCheckpoint, encodeCheckpoint } from '../checkpoint.js';
 import { writeFileAtomic } from './write-file.js';
 
 /**
  * Writes a checkpoint as a safetensors file, see {@link encodeCheckpoint}. At every moment the path holds either the old file
- * or the whole new one. Needs Node.
+ * or the whole new one.
  *
  * @throws CertError as {@link encodeCheckpoint}; `bad-file` when the path cannot be written
  */
@@ -13,12 +14,11 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 }
 
 /**
- * Reads a checkpoint file. Needs Node; elsewhere read the bytes yourself and give them to {@link decodeCheckpoint}.
+ * Reads a checkpoint file. Outside of Node.js read the bytes yourself and give them to {@link decodeCheckpoint}.
  *
  * @throws CertError `bad-file` when there is none or it is truncated or corrupt, `shape-mismatch` when its tensors do not fit its model
  */
 export async function loadCheckpoint(path: string): Promise<DecodedCheckpoint> {
-  const { readFile } = await import('node:fs/promises');
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);
