@@ -205,6 +205,14 @@ describe('errors say what happened, where, and the cure', () => {
     expect([e.code, e.problem]).toEqual(['bad-argument', 'The compiled function is async.']);
   });
 
+  it.each<[string, (x: Tensor) => Tensor]>([
+    ['complex64', (x) => tf.real(tf.cast(x, 'complex64'))],
+    ['string', () => tf.fill([2], 'a')],
+  ])('a tensor of dtype %s', async (dtype, f) => {
+    const e = await error(() => device.jit(f)(device.put(Float32Array.of(1), [1])));
+    expect([e.code, e.problem]).toEqual(['unsupported-kernel', `A ${dtype} tensor reached a compiled function.`]);
+  });
+
   it('an op with an option that cannot be compiled', async () => {
     const x = device.put(new Float32Array(4), [2, 2]);
     const f = (a: Tensor) =>

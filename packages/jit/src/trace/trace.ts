@@ -2,8 +2,8 @@ import { CertError, flattenTree, type Shape, type Tensor, type TF, type Tree, tf
 import type { DType, HostArray } from '../devices/device.js';
 import { Builder } from '../graph/builder.js';
 import { type Graph, sizeOf, type Value } from '../graph/ir.js';
+import { knownDtype } from '../lower/dtype.js';
 import { LOWERINGS } from '../lower/index.js';
-import type { KernelInputs, Lowering } from '../lower/lowering.js';
 import { type GradientSites, gradientSites } from './gradient-sites.js';
 
 const BACKEND = 'cert-trace';
@@ -174,6 +174,9 @@ class TraceBackend extends tf.KernelBackend {
   override dispose(): void {}
 }
 
+/** A rule for a kernel of which only the name is known: TensorFlow.js calls it with the operands and attributes that it declares. */
+type NamedLowering = (builder: Builder, inputs: never, attrs: never) => Value | Value[];
+
 let installed: TraceBackend | undefined;
 
 /** Registers the backend and its kernels with TensorFlow.js, once. */
@@ -183,12 +186,10 @@ function install(): TraceBackend {
   installed = backend;
   tf.registerBackend(BACKEND, () => backend, -1);
   // Kernels that the JavaScript backend knows and we do not get an error that says so instead of "not registered".
-  const names = new Set([
-    ...Object.keys(LOWERINGS),
-    ...tf.getKernelsForBackend('cpu').map((kernel) => kernel.kernelName),
-  ]);
+  const lowerings = new Map<string, NamedLowering>(Object.entries(LOWERINGS));
+  const names = new Set([...lowerings.keys(), ...tf.getKernelsForBackend('cpu').map((kernel) => kernel.kernelName)]);
   for (const kernelName of names) {
-    const lowering = LOWERINGS[kernelName] ?? unsupported(kernelName);
+    const lowering = lowerings.get(kernelName) ?? unsupported(kernelName);
     tf.registerKernel({
       kernelName,
       backendName: BACKEND,
@@ -197,19 +198,19 @@ function install(): TraceBackend {
         gradients?.label(builder.site);
         builder.site = gradients && (gradients.current ?? site());
         const values = Object.fromEntries(
-          Object.entries(inputs)
-            .filter(([, tensor]) => tensor != null)
-            .map(([name, tensor]) => [name, backend.valueFor(tensor as TF.TensorInfo)]),
-        ) as KernelInputs;
-        const result = lowering(builder, values, (attrs ?? {}) as Record<string, unknown>);
-        return Array.isArray(result) ? result.map((value) => backend.hold(value)) : backend.hold(result as Value);
+          Object.entries(inputs).flatMap(([name, tensor]) =>
+            tensor == null ? [] : [[name, backend.valueFor(tensor)] as const],
+          ),
+        );
+        const result = lowering(builder, values as never, (attrs ?? {}) as never);
+        return Array.isArray(result) ? result.map((value) => backend.hold(value)) : backend.hold(result);
       },
     });
   }
   return backend;
 }
 
-function unsupported(kernel: string): Lowering {
+function unsupported(kernel: string): NamedLowering {
   return () => {
     throw new CertError(
       'unsupported-kernel',
@@ -237,14 +238,9 @@ function site(): string | undefined {
   return frame?.trim().replace(/^at /, '');
 }
 
-function constant(builder: Builder, values: BackendValues, shape: readonly number[], dtype: TF.DataType): Value {
-  if (dtype === 'string' || dtype === 'complex64') {
-    throw new CertError(
-      'unsupported-kernel',
-      `A ${dtype} tensor reached a compiled function.`,
-      'Compiled functions know float32, int32 and bool.',
-    );
-  }
+function constant(builder: Builder, values: BackendValues, shape: Shape, given: TF.DataType): Value {
+  const dtype = knownDtype(given);
+  // Only strings come as a list.
   const numbers = values as HostArray;
   // tf.ones and tf.zeros of a large shape, which gradients of sums and means make: one number, broadcast.
   const uniform = sizeOf(shape) > 1 && isUniform(numbers);
