@@ -8,7 +8,7 @@ export interface Kernel<Inputs, Attrs = object> {
 }
 
 /** The operands of a kernel by TensorFlow.js's names (`x`, `a`, `b`, `dy`), or by 0, 1, ... for a kernel that takes a list. */
-export type Operands<Inputs> = Inputs extends readonly unknown[]
+type Operands<Inputs> = Inputs extends readonly unknown[]
   ? { readonly [index: string]: Value }
   : { readonly [Name in keyof Inputs]: Value };
 
