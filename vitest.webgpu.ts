@@ -11,7 +11,8 @@ export default defineConfig({
     ...preset.test,
     include: [
       'golden/src/golden.test.ts',
-      'packages/jit/src/{jit,kernels}.test.ts',
+      'packages/jit/src/jit.test.ts',
+      'packages/jit/src/lower/kernels.test.ts',
       'packages/trainer/src/compiled-steps.test.ts',
       'packages/cli/src/not-finite.device.test.ts',
       'packages/verify/test/*.webgpu.ts',

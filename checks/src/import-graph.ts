@@ -8,7 +8,7 @@ import { root } from './markdown.js';
 export interface Import {
   /** As it is written. */
   readonly specifier: string;
-  /** The file that a relative one leads to, from the root of the repository; undefined for a package. */
+  /** The source file that it leads to, from the root of the repository; undefined for a package that is not ours. */
   readonly file: string | undefined;
   /** Whether it is an `import()`, which runs when it is reached. */
   readonly dynamic: boolean;
@@ -30,7 +30,9 @@ function readImports(path: string): Import[] {
   const found: Import[] = [];
   const add = (node: ts.Node | undefined, dynamic: boolean, typeOnly: boolean) => {
     if (node === undefined || !ts.isStringLiteral(node)) return;
-    const target = node.text.startsWith('.') ? join(dirname(path), node.text.replace(/\.js$/, '.ts')) : undefined;
+    const target = node.text.startsWith('.')
+      ? join(dirname(path), node.text.replace(/\.js$/, '.ts'))
+      : entryOf(node.text);
     const file = target !== undefined && existsSync(target) ? relative(root, target) : undefined;
     found.push({ specifier: node.text, file, dynamic, typeOnly });
   };
@@ -44,6 +46,16 @@ function readImports(path: string): Import[] {
   };
   visit(tree);
   return found;
+}
+
+/** The source file of an entry of ours, such as `@cert/models/node`; undefined where there is none. */
+function entryOf(specifier: string): string | undefined {
+  const [scope, name, ...rest] = specifier.split('/');
+  if (scope !== '@cert' || name === undefined) return undefined;
+  const folder = join(root, 'packages', name);
+  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const source = exports[['.', ...rest].join('/')]?.['@cert/source'];
+  return source === undefined ? undefined : join(folder, source);
 }
 
 function isTypeOnly({ importClause }: ts.ImportDeclaration): boolean {
@@ -78,23 +90,28 @@ export function circleIn(graph: ReadonlyMap<string, readonly Import[]>): readonl
   return undefined;
 }
 
-/** Everything that is loaded with a file: packages by their specifiers. Types are not; `import()` is only where `dynamic` is asked for. */
-export function packagesBehind(
+/**
+ * The modules that are loaded with a file, now or by an `import()` later, and are none of our source files: each by its specifier, with
+ * the files that lead to it. Types are not loaded.
+ *
+ * @param graph of all packages that the file may lead to
+ */
+export function modulesBehind(
   entry: string,
   graph: ReadonlyMap<string, readonly Import[]>,
-  { dynamic = false }: { readonly dynamic?: boolean } = {},
-): ReadonlySet<string> {
+): ReadonlyMap<string, readonly string[]> {
   const seen = new Set<string>();
-  const packages = new Set<string>();
-  const walk = (file: string): void => {
+  const modules = new Map<string, readonly string[]>();
+  const walk = (file: string, path: readonly string[]): void => {
     if (seen.has(file)) return;
     seen.add(file);
-    for (const { specifier, file: next, dynamic: late, typeOnly } of graph.get(file) ?? []) {
-      if (typeOnly || (late && !dynamic)) continue;
-      if (next === undefined) packages.add(specifier);
-      else walk(next);
+    const way = [...path, file];
+    for (const { specifier, file: next, typeOnly } of graph.get(file) ?? []) {
+      if (typeOnly) continue;
+      if (next !== undefined) walk(next, way);
+      else if (!modules.has(specifier)) modules.set(specifier, way);
     }
   };
-  walk(entry);
-  return packages;
+  walk(entry, []);
+  return modules;
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { circleIn, importsOf, packagesBehind } from './import-graph.js';
+import { circleIn, importsOf, modulesBehind } from './import-graph.js';
 import { root } from './markdown.js';
 
 /** The packages of ours that each one may import. Nothing imports `cli` and `testing`. */
@@ -20,11 +20,11 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   cli: ['core', 'bounds', 'jit', 'models', 'datasets', 'init', 'verify', 'trainer'],
 };
 
-/** Entries that run in a browser; with `trainer` and `verify` their own files alone, as `jit` brings Node's modules along. */
-const BROWSER = ['core', 'bounds', 'datasets', 'init', 'regularizers', 'testing', 'verify', 'trainer'];
+const folders = readdirSync(join(root, 'packages'));
+const graphs = new Map(folders.map((folder) => [folder, importsOf(folder)]));
 
-describe.each(readdirSync(join(root, 'packages')))('@cert/%s', (folder) => {
-  const graph = importsOf(folder);
+describe.each(folders)('@cert/%s', (folder) => {
+  const graph = graphs.get(folder)!;
   const manifest = JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'));
   const all = [...graph].flatMap(([file, imports]) => imports.map(({ specifier }) => ({ file, specifier })));
 
@@ -53,7 +53,20 @@ describe.each(readdirSync(join(root, 'packages')))('@cert/%s', (folder) => {
   });
 });
 
-it.each(BROWSER)('the main entry of @cert/%s needs no module of Node.js', (folder) => {
-  const packages = packagesBehind(`packages/${folder}/src/index.ts`, importsOf(folder), { dynamic: true });
-  expect([...packages].filter((specifier) => specifier.startsWith('node:'))).toEqual([]);
+describe('what an entry brings along, other packages of ours included', () => {
+  const everything = new Map([...graphs.values()].flatMap((graph) => [...graph]));
+  const needsNode = (entry: string) =>
+    [...modulesBehind(`packages/${entry}`, everything)].filter(
+      ([specifier]) => specifier.startsWith('node:') || /^onnxruntime-node$|^@tensorflow\/tfjs-node/.test(specifier),
+    );
+
+  it.each(folders.filter((folder) => folder !== 'cli'))('the main entry of @cert/%s is free of Node.js', (folder) => {
+    expect(needsNode(`${folder}/src/index.ts`)).toEqual([]);
+  });
+
+  it('names the files that lead to a module of Node.js', () => {
+    const found = new Map(needsNode('trainer/src/pipeline/index.ts'));
+    expect(found.get('onnxruntime-node')?.at(-1)).toBe('packages/jit/src/devices/load-runtime.ts');
+    expect(found.get('node:worker_threads')).toBeDefined();
+  });
 });

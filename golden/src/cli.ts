@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CertError } from '@cert/core';
-import { type Device, openDevice } from '@cert/jit';
+import type { Device } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import type { Row } from './compare.js';
 import { compareFolder } from './golden.js';
 import { formatRow, formatSummary, header, summarize } from './report.js';

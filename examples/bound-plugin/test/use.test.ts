@@ -1,7 +1,8 @@
 import { extendRules, marginSpec, naturalPass, standardRules } from '@cert/bounds';
 import { createRng, linfBall, type Params, type Tensor, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { type Device, openDevice, putParams } from '@cert/jit';
+import { type Device, putParams } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
 import { withPlugins } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

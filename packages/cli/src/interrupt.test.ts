@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadCheckpoint } from '@cert/models';
+import { loadCheckpoint } from '@cert/models/node';
 import { chooseDevice, runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 

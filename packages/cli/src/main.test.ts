@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildParams, dense, initialStats, type Model, paramSpecs, sequential, tf } from '@cert/core';
-import { loadCheckpoint, saveCheckpoint, toHost } from '@cert/models';
+import { toHost } from '@cert/models';
+import { loadCheckpoint, saveCheckpoint } from '@cert/models/node';
 import { runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cert, TINY, train } from '../test/cert.js';

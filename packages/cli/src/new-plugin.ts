@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CertError } from '@cert/core';
-import { makeFolder } from '@cert/models';
+import { makeFolder } from '@cert/models/node';
 import { standardCatalog } from '@cert/trainer/pipeline';
 import { ownVersion } from './version.js';
 

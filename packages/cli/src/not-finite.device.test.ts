@@ -12,7 +12,8 @@ import {
   tf,
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { type Device, disposeTree, openDevice, putParams } from '@cert/jit';
+import { type Device, disposeTree, putParams } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { type HostParams, type HostTensor, toHost } from '@cert/models';
 import {
   adam,

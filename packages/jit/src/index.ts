@@ -1,6 +1,3 @@
-export type { CompiledOptions } from './compiled-device.js';
-export { type CpuOptions, cpuDevice } from './cpu.js';
-export { type CudaOptions, cudaDevice } from './cuda.js';
 export {
   type Device,
   type DeviceArray,
@@ -10,9 +7,8 @@ export {
   type HostArray,
   type OnDevice,
   readTree,
-} from './device.js';
-export { type EagerOptions, eagerDevice } from './eager.js';
-export { type DeviceEntry, deviceNames, devices, openDevice } from './open.js';
+} from './devices/device.js';
+export { type EagerOptions, eagerDevice } from './devices/eager.js';
 export {
   type ArrayTree,
   type HostBatch,
@@ -23,7 +19,4 @@ export {
   putScalars,
   putTree,
 } from './put.js';
-export { telemetry } from './telemetry.js';
-export { type TfjsNodeOptions, tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
 export { turn } from './turn.js';
-export { type WebgpuOptions, webgpuDevice } from './webgpu.js';

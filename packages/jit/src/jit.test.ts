@@ -1,7 +1,8 @@
 import { CertError, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
-import { eagerDevice } from './eager.js';
-import { cpuDevice, disposeTree, openDevice, readTree } from './index.js';
+import { eagerDevice } from './devices/eager.js';
+import { disposeTree, readTree } from './index.js';
+import { cpuDevice, openDevice } from './node/index.js';
 
 const device = await openDevice(process.env.CERT_TEST_DEVICE ?? 'cpu');
 afterAll(() => device.dispose());
@@ -202,6 +203,14 @@ describe('errors say what happened, where, and the cure', () => {
     const f = async (x: Tensor) => tf.scalar((await x.data())[0]!);
     const e = await error(() => device.jit(f as unknown as (x: Tensor) => Tensor)(device.put(Float32Array.of(1), [1])));
     expect([e.code, e.problem]).toEqual(['bad-argument', 'The compiled function is async.']);
+  });
+
+  it.each<[string, (x: Tensor) => Tensor]>([
+    ['complex64', (x) => tf.real(tf.cast(x, 'complex64'))],
+    ['string', () => tf.fill([2], 'a')],
+  ])('a tensor of dtype %s', async (dtype, f) => {
+    const e = await error(() => device.jit(f)(device.put(Float32Array.of(1), [1])));
+    expect([e.code, e.problem]).toEqual(['unsupported-kernel', `A ${dtype} tensor reached a compiled function.`]);
   });
 
   it('an op with an option that cannot be compiled', async () => {

@@ -1,5 +1,5 @@
 import type { Model, Params, Shape, TrainBatch } from '@cert/core';
-import type { Device, DeviceArray, OnDevice } from './device.js';
+import type { Device, DeviceArray, OnDevice } from './devices/device.js';
 
 /** A tensor in the memory of the process: its shape, and its values row-major. */
 export interface HostLeaf {

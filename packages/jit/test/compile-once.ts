@@ -1,7 +1,7 @@
 /** Compiles and runs one function: in this thread (`here`), or in a worker (`worker`, `worker-shared`, `worker-copied` with the switch in a copy of the environment alone). */
 import { isMainThread, SHARE_ENV, Worker, workerData } from 'node:worker_threads';
 import { type Tensor, tf } from '@cert/core';
-import { cpuDevice } from '../src/index.js';
+import { cpuDevice } from '../src/node/index.js';
 
 const where: string = process.argv[2] ?? workerData;
 if (isMainThread && where.startsWith('worker')) {

@@ -1,55 +1,7 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { CertError, type Model, paramSpecs, type Shape, statSpecs, type TensorSpec } from '@cert/core';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type Checkpoint,
-  decodeCheckpoint,
-  decodeSafetensors,
-  encodeCheckpoint,
-  encodeSafetensors,
-  type HostParams,
-  type HostTensor,
-  loadCheckpoint,
-  saveCheckpoint,
-  smallConv,
-} from './index.js';
-
-const model = smallConv({
-  inputShape: [4, 4, 1],
-  classes: 3,
-  filters: [2],
-  dense: 3,
-  normalize: { mean: [0.5], std: [0.25] },
-});
-
-const filled = (shape: Shape, first: number): HostTensor => ({
-  shape,
-  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(first + i / 7)),
-});
-
-function tree(specs: readonly TensorSpec[], first: number): HostParams {
-  const params: Record<string, Record<string, HostTensor>> = {};
-  specs.forEach(({ node, name, shape }, i) => {
-    params[node] = { ...params[node], [name]: filled(shape, first + i) };
-  });
-  return params;
-}
-
-const checkpoint = {
-  model,
-  params: tree(paramSpecs(model), 1),
-  stats: tree(statSpecs(model), -5),
-  extra: {
-    optimizer: {
-      m: tree(paramSpecs(model), 100),
-      v: tree(paramSpecs(model), 200),
-      t: { shape: [], data: Int32Array.of(41) },
-    },
-  },
-  metadata: { epoch: 3, config: { epsilon: 0.1, milestones: [8, 11], note: null } },
-} satisfies Checkpoint;
+import { CertError } from '@cert/core';
+import { describe, expect, it } from 'vitest';
+import { checkpoint, filled } from '../test/example-checkpoint.js';
+import { decodeCheckpoint, decodeSafetensors, encodeCheckpoint, encodeSafetensors, type HostTensor } from './index.js';
 
 /** The checkpoint's file with something about it changed. */
 function altered(change: (file: ReturnType<typeof parts>) => void): Uint8Array {
@@ -207,59 +159,6 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
     );
     expect(errorOf(() => encodeCheckpoint({ ...checkpoint, extra: { stats: {} } })).problem).toBe(
       'extra has the key "stats".',
-    );
-  });
-});
-
-describe('saveCheckpoint and loadCheckpoint', () => {
-  let folder: string;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'cert-models-'));
-  });
-  afterEach(() => rm(folder, { recursive: true }));
-
-  it('go through a file and leave nothing else in the folder', async () => {
-    const path = join(folder, 'last.safetensors');
-    await saveCheckpoint(path, { ...checkpoint, metadata: 'the first' });
-    await saveCheckpoint(path, checkpoint);
-    expect(await loadCheckpoint(path)).toEqual({ ...checkpoint, checksum: 'verified' });
-    expect(await readdir(folder)).toEqual(['last.safetensors']);
-  });
-
-  it('keep the old file when the new one cannot be made', async () => {
-    const path = join(folder, 'last.safetensors');
-    await saveCheckpoint(path, checkpoint);
-    const before = await readFile(path);
-    const broken: Model = { ...model, nodes: model.nodes.slice(0, -1) };
-    await expect(saveCheckpoint(path, { ...checkpoint, model: broken })).rejects.toThrow('dense2');
-    expect((await readFile(path)).equals(before)).toBe(true);
-    expect(await readdir(folder)).toEqual(['last.safetensors']);
-  });
-
-  it('say that a folder is missing', async () => {
-    const path = join(folder, 'none', 'last.safetensors');
-    await expect(saveCheckpoint(path, checkpoint)).rejects.toMatchObject({
-      code: 'bad-file',
-      problem: expect.stringContaining(path),
-    });
-  });
-
-  it('leave no temporary file when the rename fails', async () => {
-    // The path is a folder, so the content is written beside it and cannot take its place.
-    await expect(saveCheckpoint(folder, checkpoint)).rejects.toMatchObject({ code: 'bad-file' });
-    expect((await readdir(tmpdir())).filter((name) => name.startsWith(`${folder.split('/').at(-1)}.`))).toEqual([]);
-  });
-
-  it('name a file that is missing or cut short', async () => {
-    const path = join(folder, 'last.safetensors');
-    await expect(loadCheckpoint(path)).rejects.toMatchObject({
-      code: 'bad-file',
-      problem: expect.stringContaining(path),
-    });
-    const bytes = encodeCheckpoint(checkpoint);
-    await writeFile(path, bytes.subarray(0, bytes.length - 10));
-    await expect(loadCheckpoint(path)).rejects.toThrow(
-      `${path} is truncated: it has ${bytes.length - 10} bytes and should have ${bytes.length}.`,
     );
   });
 });

@@ -5,7 +5,6 @@ export {
   encodeCheckpoint,
   type JsonValue,
 } from './checkpoint.js';
-export { loadCheckpoint, saveCheckpoint } from './checkpoint-file.js';
 export { type Cnn6Options, cnn6 } from './cnn6.js';
 export { type Cnn7Options, cnn7 } from './cnn7.js';
 export { type DmLargeOptions, dmLarge } from './dm-large.js';
@@ -23,8 +22,6 @@ export {
   toTensors,
   unflattenHost,
 } from './host.js';
-export { isAlive, lockFile } from './lock-file.js';
-export { makeFolder } from './make-folder.js';
 export { type MlpOptions, mlp } from './mlp.js';
 export type { BatchNormPlaces, ClassifierOptions, Normalization } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';
@@ -33,4 +30,3 @@ export { assertSameModel } from './same-model.js';
 export { type SmallConvOptions, smallConv } from './small-conv.js';
 export { summary } from './summary.js';
 export { type WideResnetOptions, wideResnet8 } from './wide-resnet.js';
-export { writeFileAtomic } from './write-file.js';

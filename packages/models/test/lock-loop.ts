@@ -6,7 +6,7 @@
 import { unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { CertError } from '@cert/core';
-import { lockFile } from '../src/index.js';
+import { lockFile } from '../src/node/index.js';
 
 const [path = '', time = ''] = process.argv.slice(2);
 const inside = `${path}.inside`;

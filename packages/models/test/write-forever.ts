@@ -1,5 +1,5 @@
 /** Replaces a file over and over until it is killed: `write-forever.ts PATH BYTES`. Says `ready` after the first time. */
-import { writeFileAtomic } from '../src/index.js';
+import { writeFileAtomic } from '../src/node/index.js';
 
 const [path, bytes] = process.argv.slice(2);
 for (let round = 0; ; round++) {

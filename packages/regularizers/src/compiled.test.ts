@@ -1,5 +1,6 @@
 import { dense, flattenTree, fromBounds, type Regularizer, relu, sequential, type Tensor, tf } from '@cert/core';
-import { eagerDevice, openDevice, readTree } from '@cert/jit';
+import { eagerDevice, readTree } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { describe, expect, it } from 'vitest';
 import { l1 } from './l1.js';
 import { reluBalance } from './relu-balance.js';

@@ -1,6 +1,7 @@
 import { batchNorm, createRng, dense, mapTree, relu, type Scalar, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { type Device, disposeTree, openDevice, putBatch, putScalars } from '@cert/jit';
+import { type Device, disposeTree, putBatch, putScalars } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { toHost } from '@cert/models';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

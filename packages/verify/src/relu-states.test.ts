@@ -1,5 +1,6 @@
 import { batchNorm, dense, type Model, relu, sequential } from '@cert/core';
-import { openDevice, putParams } from '@cert/jit';
+import { putParams } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import type { HostParams } from '@cert/models';
 import { describe, expect, it } from 'vitest';
 import { createReluCounter } from './relu-states.js';

@@ -1,7 +1,8 @@
 /** The conformance suites with the bounds computed on WebGPU; what an eager run checks too (gradients, purity) is left out. */
 import { crownIbp, ibp, naturalPass } from '@cert/bounds';
 import { type Model, mapTree, type Tensor, type Tree } from '@cert/core';
-import { type DeviceFunction, disposeTree, type HostArray, webgpuDevice } from '@cert/jit';
+import { type DeviceFunction, disposeTree, type HostArray } from '@cert/jit';
+import { webgpuDevice } from '@cert/jit/node';
 import { boundMethodSuite, type CallTensors, type EvaluateBounds } from '@cert/testing';
 import { afterAll, describe, it } from 'vitest';
 

@@ -1,7 +1,8 @@
 /** Boxes, data and weights that are not what a verifier expects: none of them is ever verified. */
 import { crown, crownIbp, ibp } from '@cert/bounds';
 import { batchNorm, createRng, dense, linfBall, relu, type Shape, sequential, tf } from '@cert/core';
-import { type Device, type HostBatch, type HostLeaf, type HostRecord, openDevice, putParams } from '@cert/jit';
+import { type Device, type HostBatch, type HostLeaf, type HostRecord, putParams } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { boundVerifier, certify, createEvaluator, crownVerifier, type ImageResult } from '../src/index.js';
 

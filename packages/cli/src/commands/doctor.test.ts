@@ -1,5 +1,6 @@
 import { CertError } from '@cert/core';
-import { type Device, type DeviceEntry, eagerDevice } from '@cert/jit';
+import { type Device, eagerDevice } from '@cert/jit';
+import type { DeviceEntry } from '@cert/jit/node';
 import { chooseDevice } from '@cert/trainer/pipeline';
 import { describe, expect, it } from 'vitest';
 import { doctorTable } from './doctor.js';

@@ -1,5 +1,5 @@
 import { CertError, tf } from '@cert/core';
-import { type DeviceEntry, devices, telemetry } from '@cert/jit';
+import { type DeviceEntry, devices, telemetry } from '@cert/jit/node';
 import { chooseDevice } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { makeFolder, writeFileAtomic } from '@cert/models';
+import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import type { Spec } from 'vega';
 import { renderSvg } from '../plots/render.js';
 

@@ -1,6 +1,6 @@
 import { batchNorm, dense, flattenTree, relu, sequential, type Tensor, tf } from '@cert/core';
 import { gainReport, ibpInit, xavierInit } from '@cert/init';
-import { openDevice } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { chooseDevice } from '@cert/trainer/pipeline';
 import { describe, expect, it } from 'vitest';
 import { compareInits, formatInitReport, type InitReport } from './init-report.js';

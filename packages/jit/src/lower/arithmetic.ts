@@ -1,17 +1,95 @@
-import type { Builder } from '../builder.js';
-import type { DType } from '../device.js';
-import type { Binary, Unary, Value } from '../ir.js';
-import type { Lowering } from './lowering.js';
+import type { TF } from '@cert/core';
+import type { Builder } from '../graph/builder.js';
+import type { Binary, Unary, Value } from '../graph/ir.js';
+import { knownDtype } from './dtype.js';
+import type { Kernel, Lowering, Lowerings } from './lowering.js';
+
+/** Elementwise kernels of one operand. */
+type UnaryKernel =
+  | 'Abs'
+  | 'Acos'
+  | 'Acosh'
+  | 'Asin'
+  | 'Asinh'
+  | 'Atan'
+  | 'Atanh'
+  | 'Ceil'
+  | 'Cos'
+  | 'Cosh'
+  | 'Erf'
+  | 'Exp'
+  | 'Floor'
+  | 'IsInf'
+  | 'IsNan'
+  | 'Log'
+  | 'LogicalNot'
+  | 'Neg'
+  | 'Reciprocal'
+  | 'Relu'
+  | 'Round'
+  | 'Sigmoid'
+  | 'Sign'
+  | 'Sin'
+  | 'Sinh'
+  | 'Softplus'
+  | 'Sqrt'
+  | 'Tan'
+  | 'Tanh'
+  | 'Elu'
+  | 'Expm1'
+  | 'Identity'
+  | 'IsFinite'
+  | 'Log1p'
+  | 'Relu6'
+  | 'Rsqrt'
+  | 'Selu'
+  | 'Square';
+
+/** Elementwise kernels of two operands. */
+type BinaryKernel =
+  | 'Add'
+  | 'Sub'
+  | 'Multiply'
+  | 'RealDiv'
+  | 'Maximum'
+  | 'Minimum'
+  | 'Pow'
+  | 'Equal'
+  | 'Greater'
+  | 'GreaterEqual'
+  | 'Less'
+  | 'LessEqual'
+  | 'LogicalAnd'
+  | 'LogicalOr'
+  | 'LogicalXor'
+  | 'NotEqual'
+  | 'FloorDiv'
+  | 'Mod'
+  | 'SquaredDifference';
+
+/** Kernels that compute element by element. */
+export type ArithmeticKernels = { readonly [Name in UnaryKernel]: Kernel<TF.UnaryInputs> } & {
+  readonly [Name in BinaryKernel]: Kernel<TF.BinaryInputs>;
+} & {
+  readonly AddN: Kernel<TF.AddNInputs>;
+  readonly Cast: Kernel<TF.CastInputs, TF.CastAttrs>;
+  readonly ClipByValue: Kernel<TF.ClipByValueInputs, TF.ClipByValueAttrs>;
+  readonly EluGrad: Kernel<TF.EluGradInputs>;
+  readonly LeakyRelu: Kernel<TF.LeakyReluInputs, TF.LeakyReluAttrs>;
+  readonly Prelu: Kernel<TF.PreluInputs>;
+  readonly Select: Kernel<TF.SelectInputs>;
+  readonly Step: Kernel<TF.StepInputs, TF.StepAttrs>;
+};
 
 const unary =
-  (f: Unary): Lowering =>
+  (f: Unary): Lowering<Kernel<TF.UnaryInputs>> =>
   (b, { x }) =>
-    b.unary(f, x!);
+    b.unary(f, x);
 
 const binary =
-  (f: Binary): Lowering =>
+  (f: Binary): Lowering<Kernel<TF.BinaryInputs>> =>
   (build, { a, b }) =>
-    build.binary(f, a!, b!);
+    build.binary(f, a, b);
 
 const float = (x: Value, build: Builder, value: number) => build.scalar(value, x.dtype);
 
@@ -33,7 +111,7 @@ const elu = (build: Builder, x: Value): Value =>
   );
 
 /** Elementwise kernels. */
-export const arithmetic: { readonly [kernel: string]: Lowering } = {
+export const arithmetic: Lowerings<ArithmeticKernels> = {
   Abs: unary('abs'),
   Acos: unary('acos'),
   Acosh: unary('acosh'),
@@ -79,77 +157,68 @@ export const arithmetic: { readonly [kernel: string]: Lowering } = {
   LogicalAnd: binary('and'),
   LogicalOr: binary('or'),
   LogicalXor: binary('xor'),
-  NotEqual: (build, { a, b }) => build.unary('not', build.binary('eq', a!, b!)),
+  NotEqual: (build, { a, b }) => build.unary('not', build.binary('eq', a, b)),
   // TensorFlow.js gives int32 for floats too.
-  FloorDiv: (build, { a, b }) => build.cast(floorDiv(build, a!, b!), 'int32'),
-  Mod: (build, { a, b }) => build.binary('sub', a!, build.binary('mul', floorDiv(build, a!, b!), b!)),
+  FloorDiv: (build, { a, b }) => build.cast(floorDiv(build, a, b), 'int32'),
+  Mod: (build, { a, b }) => build.binary('sub', a, build.binary('mul', floorDiv(build, a, b), b)),
   SquaredDifference(build, { a, b }) {
-    const difference = build.binary('sub', a!, b!);
+    const difference = build.binary('sub', a, b);
     return build.binary('mul', difference, difference);
   },
   AddN: (build, inputs) => Object.values(inputs).reduce((sum, x) => build.binary('add', sum, x)),
 
-  Cast(build, { x }, { dtype }) {
-    const target = dtype as DType;
-    // Float to bool is "not zero" and float to int truncates, in both worlds.
-    return build.cast(x!, target);
-  },
+  // Float to bool is "not zero" and float to int truncates, in both worlds.
+  Cast: (build, { x }, { dtype }) => build.cast(x, knownDtype(dtype)),
   ClipByValue: (build, { x }, { clipValueMin, clipValueMax }) =>
-    build.binary(
-      'min',
-      build.binary('max', x!, float(x!, build, clipValueMin as number)),
-      float(x!, build, clipValueMax as number),
-    ),
-  Elu: (build, { x }) => elu(build, x!),
+    build.binary('min', build.binary('max', x, float(x, build, clipValueMin)), float(x, build, clipValueMax)),
+  Elu: (build, { x }) => elu(build, x),
   EluGrad: (build, { dy, y }) =>
     build.binary(
       'mul',
-      dy!,
+      dy,
       build.where(
-        build.binary('ge', y!, float(y!, build, 0)),
-        float(y!, build, 1),
-        build.binary('add', y!, float(y!, build, 1)),
+        build.binary('ge', y, float(y, build, 0)),
+        float(y, build, 1),
+        build.binary('add', y, float(y, build, 1)),
       ),
     ),
-  Expm1: (build, { x }) => build.binary('sub', build.unary('exp', x!), float(x!, build, 1)),
-  Identity: (_, { x }) => x!,
+  Expm1: (build, { x }) => build.binary('sub', build.unary('exp', x), float(x, build, 1)),
+  Identity: (_, { x }) => x,
   // Finite: x - x is 0; of an infinity or NaN it is NaN.
   IsFinite(build, { x }) {
-    const zero = build.binary('sub', x!, x!);
-    return build.binary('eq', zero, float(x!, build, 0));
+    const zero = build.binary('sub', x, x);
+    return build.binary('eq', zero, float(x, build, 0));
   },
-  LeakyRelu: (build, { x }, { alpha }) => leaky(build, x!, float(x!, build, alpha as number)),
-  Log1p: (build, { x }) => build.unary('log', build.binary('add', x!, float(x!, build, 1))),
-  Prelu: (build, { x, alpha }) => leaky(build, x!, alpha!),
-  Relu6: (build, { x }) => build.binary('min', build.unary('relu', x!), float(x!, build, 6)),
-  Rsqrt: (build, { x }) => build.unary('reciprocal', build.unary('sqrt', x!)),
+  LeakyRelu: (build, { x }, { alpha }) => leaky(build, x, float(x, build, alpha)),
+  Log1p: (build, { x }) => build.unary('log', build.binary('add', x, float(x, build, 1))),
+  Prelu: (build, { x, alpha }) => leaky(build, x, alpha),
+  Relu6: (build, { x }) => build.binary('min', build.unary('relu', x), float(x, build, 6)),
+  Rsqrt: (build, { x }) => build.unary('reciprocal', build.unary('sqrt', x)),
   Select(build, { condition, t, e }) {
-    const rank = t!.shape.length;
+    const rank = t.shape.length;
     // A condition of rank 1 selects rows.
-    const shape =
-      condition!.shape.length === rank ? condition!.shape : [...condition!.shape, ...Array(rank - 1).fill(1)];
-    return build.where(build.reshape(condition!, shape), t!, e!);
+    const shape = condition.shape.length === rank ? condition.shape : [...condition.shape, ...Array(rank - 1).fill(1)];
+    return build.where(build.reshape(condition, shape), t, e);
   },
   Selu: (build, { x }) => {
     const [scale, alpha] = [1.0507009873554805, 1.6732632423543772];
     const negative = build.binary(
       'mul',
-      build.binary('sub', build.unary('exp', x!), float(x!, build, 1)),
-      float(x!, build, scale * alpha),
+      build.binary('sub', build.unary('exp', x), float(x, build, 1)),
+      float(x, build, scale * alpha),
     );
     return build.where(
-      build.binary('ge', x!, float(x!, build, 0)),
-      build.binary('mul', x!, float(x!, build, scale)),
+      build.binary('ge', x, float(x, build, 0)),
+      build.binary('mul', x, float(x, build, scale)),
       negative,
     );
   },
-  Square: (build, { x }) => build.binary('mul', x!, x!),
+  Square: (build, { x }) => build.binary('mul', x, x),
   /** 1 where x > 0, alpha elsewhere, NaN where x is NaN. */
   Step(build, { x }, { alpha }) {
-    const above = build.cast(build.binary('gt', x!, float(x!, build, 0)), x!.dtype);
-    const a = alpha as number;
-    if (a === 0) return above;
-    const scaled = build.binary('mul', above, float(x!, build, 1 - a));
-    return build.binary('add', scaled, float(x!, build, a));
+    const above = build.cast(build.binary('gt', x, float(x, build, 0)), x.dtype);
+    if (alpha === 0) return above;
+    const scaled = build.binary('mul', above, float(x, build, 1 - alpha));
+    return build.binary('add', scaled, float(x, build, alpha));
   },
 };

@@ -1,7 +1,17 @@
-import { CertError, type TF, tf } from '@cert/core';
-import type { Builder } from '../builder.js';
-import type { Geometry, Value } from '../ir.js';
-import type { Lowering } from './lowering.js';
+import { CertError, type Shape, type TF, tf } from '@cert/core';
+import type { Builder } from '../graph/builder.js';
+import type { Geometry, Value } from '../graph/ir.js';
+import type { Kernel, Lowering, Lowerings } from './lowering.js';
+
+/** Convolutions, their gradients, and pooling. */
+export interface ConvolutionKernels {
+  readonly AvgPool: Kernel<TF.AvgPoolInputs, TF.AvgPoolAttrs>;
+  readonly MaxPool: Kernel<TF.MaxPoolInputs, TF.MaxPoolAttrs>;
+  readonly AvgPoolGrad: Kernel<TF.AvgPoolGradInputs, TF.AvgPoolGradAttrs>;
+  readonly Conv2D: Kernel<TF.Conv2DInputs, TF.Conv2DAttrs>;
+  readonly Conv2DBackpropInput: Kernel<TF.Conv2DBackpropInputInputs, TF.Conv2DBackpropInputAttrs>;
+  readonly Conv2DBackpropFilter: Kernel<TF.Conv2DBackpropFilterInputs, TF.Conv2DBackpropFilterAttrs>;
+}
 
 /** [N,H,W,C] to [N,C,H,W] and back, [h,w,C,F] to [F,C,h,w] and back. */
 const TO_CHANNELS_FIRST = [0, 3, 1, 2];
@@ -9,33 +19,25 @@ const TO_CHANNELS_LAST = [0, 2, 3, 1];
 const TO_OIHW = [3, 2, 0, 1];
 const TO_HWIO = [2, 3, 1, 0];
 
-type Attrs = Record<string, unknown>;
-type Shape4D = [number, number, number, number];
+/** What the geometry of a convolution or of its gradients depends on, besides shapes. */
+type WindowAttrs = Pick<TF.Conv2DAttrs, 'strides' | 'pad' | 'dimRoundingMode' | 'dataFormat'> &
+  Partial<Pick<TF.Conv2DAttrs, 'dilations'>>;
+
+const four = ([a, b, c, d]: Shape): [number, number, number, number] => [a!, b!, c!, d!];
 
 /** Whatever TensorFlow.js accepts for padding, as four numbers. */
-function convGeometry(x: readonly number[], filter: readonly number[], attrs: Attrs, depthwise = false): Geometry {
-  const info = tf.backend_util.computeConv2DInfo(
-    x as Shape4D,
-    filter as Shape4D,
-    attrs.strides as number,
-    (attrs.dilations as number | undefined) ?? 1,
-    attrs.pad as 'same',
-    attrs.dimRoundingMode as 'floor',
-    depthwise,
-  );
+function convGeometry(x: Shape, filter: Shape, attrs: WindowAttrs): Geometry {
+  const { strides, dilations = 1, pad, dimRoundingMode } = attrs;
+  const info = tf.backend_util.computeConv2DInfo(four(x), four(filter), strides, dilations, pad, dimRoundingMode);
   channelsLast(attrs);
-  return geometry(info, depthwise ? x[3]! : 1);
+  return geometry(info, 1);
 }
 
-function poolGeometry(x: readonly number[], attrs: Attrs): { geometry: Geometry; window: [number, number] } {
-  const info = tf.backend_util.computePool2DInfo(
-    x as Shape4D,
-    attrs.filterSize as number,
-    attrs.strides as number,
-    1,
-    attrs.pad as 'same',
-    attrs.dimRoundingMode as 'floor',
-  );
+function poolGeometry(
+  x: Shape,
+  { filterSize, strides, pad, dimRoundingMode }: TF.AvgPoolAttrs,
+): { geometry: Geometry; window: [number, number] } {
+  const info = tf.backend_util.computePool2DInfo(four(x), filterSize, strides, 1, pad, dimRoundingMode);
   return { geometry: geometry(info, 1), window: [info.filterHeight, info.filterWidth] };
 }
 
@@ -46,11 +48,11 @@ const geometry = (info: TF.backend_util.Conv2DInfo, groups: number): Geometry =>
   groups,
 });
 
-function channelsLast(attrs: Attrs): void {
-  if (attrs.dataFormat === undefined || attrs.dataFormat === 'NHWC' || attrs.dataFormat === 'channelsLast') return;
+function channelsLast({ dataFormat }: { readonly dataFormat?: string }): void {
+  if (dataFormat === undefined || dataFormat === 'NHWC' || dataFormat === 'channelsLast') return;
   throw new CertError(
     'unsupported-kernel',
-    `A convolution with the data format ${attrs.dataFormat} reached a compiled function.`,
+    `A convolution with the data format ${dataFormat} reached a compiled function.`,
     'Use NHWC; the compiler chooses the layout in memory itself.',
   );
 }
@@ -61,10 +63,10 @@ const permuted = (shape: readonly number[], perm: readonly number[]) => perm.map
 
 /** Average pooling is a sum over windows that excludes the padding from the count, as ONNX does by default. */
 const pool =
-  (f: 'avg' | 'max'): Lowering =>
+  (f: 'avg' | 'max'): Lowering<Kernel<TF.AvgPoolInputs, TF.AvgPoolAttrs>> =>
   (build, { x }, attrs) => {
-    const { geometry: g, window } = poolGeometry(x!.shape, attrs);
-    const images = first(build, x!);
+    const { geometry: g, window } = poolGeometry(x.shape, attrs);
+    const images = first(build, x);
     const size = ([0, 1] as const).map((i) =>
       Math.floor((images.shape[2 + i]! + g.pads[i] + g.pads[i + 2]! - window[i]) / g.strides[i] + 1),
     );
@@ -73,11 +75,11 @@ const pool =
   };
 
 /** Convolutions, their gradients, and pooling. */
-export const convolution: { readonly [kernel: string]: Lowering } = {
+export const convolution: Lowerings<ConvolutionKernels> = {
   AvgPool: pool('avg'),
   MaxPool: pool('max'),
   AvgPoolGrad(build, { dy, input }, attrs) {
-    const { geometry: g, window } = poolGeometry(input!.shape, attrs);
+    const { geometry: g, window } = poolGeometry(input.shape, attrs);
     if (g.pads.some((p) => p > 0)) {
       throw new CertError(
         'unsupported-kernel',
@@ -86,28 +88,28 @@ export const convolution: { readonly [kernel: string]: Lowering } = {
       );
     }
     // The gradient of a mean over windows is a depthwise transposed convolution with a constant kernel.
-    const channels = input!.shape[3]!;
+    const channels = input.shape[3]!;
     const weight = build.expand(build.scalar(1 / (window[0] * window[1])), [channels, 1, ...window]);
-    const shape = permuted(input!.shape, TO_CHANNELS_FIRST);
+    const shape = permuted(input.shape, TO_CHANNELS_FIRST);
     const geometry = { ...g, groups: channels };
-    return last(build, build.make('convInputGrad', [first(build, dy!), weight], geometry, shape, dy!.dtype));
+    return last(build, build.make('convInputGrad', [first(build, dy), weight], geometry, shape, dy.dtype));
   },
   Conv2D: (build, { x, filter }, attrs) =>
     last(
       build,
-      build.conv(first(build, x!), build.transpose(filter!, TO_OIHW), convGeometry(x!.shape, filter!.shape, attrs)),
+      build.conv(first(build, x), build.transpose(filter, TO_OIHW), convGeometry(x.shape, filter.shape, attrs)),
     ),
   Conv2DBackpropInput(build, { dy, filter }, attrs) {
-    const inputShape = attrs.inputShape as number[];
-    const g = convGeometry(inputShape, filter!.shape, attrs);
-    const operands = [first(build, dy!), build.transpose(filter!, TO_OIHW)];
-    return last(build, build.make('convInputGrad', operands, g, permuted(inputShape, TO_CHANNELS_FIRST), dy!.dtype));
+    const { inputShape } = attrs;
+    const g = convGeometry(inputShape, filter.shape, attrs);
+    const operands = [first(build, dy), build.transpose(filter, TO_OIHW)];
+    return last(build, build.make('convInputGrad', operands, g, permuted(inputShape, TO_CHANNELS_FIRST), dy.dtype));
   },
   Conv2DBackpropFilter(build, { x, dy }, attrs) {
-    const filterShape = attrs.filterShape as number[];
-    const g = convGeometry(x!.shape, filterShape, attrs);
-    const operands = [first(build, x!), first(build, dy!)];
-    const grad = build.make('convFilterGrad', operands, g, permuted(filterShape, TO_OIHW), dy!.dtype);
+    const { filterShape } = attrs;
+    const g = convGeometry(x.shape, filterShape, attrs);
+    const operands = [first(build, x), first(build, dy)];
+    const grad = build.make('convFilterGrad', operands, g, permuted(filterShape, TO_OIHW), dy.dtype);
     return build.transpose(grad, TO_HWIO);
   },
 };

@@ -1,11 +1,11 @@
-import { arithmetic } from './arithmetic.js';
-import { convolution } from './convolution.js';
-import type { Lowering } from './lowering.js';
-import { movement } from './movement.js';
-import { reduction } from './reduction.js';
+import { type ArithmeticKernels, arithmetic } from './arithmetic.js';
+import { type ConvolutionKernels, convolution } from './convolution.js';
+import type { Lowerings } from './lowering.js';
+import { type MovementKernels, movement } from './movement.js';
+import { type ReductionKernels, reduction } from './reduction.js';
 
 /** Every TensorFlow.js kernel that compiles. */
-export const LOWERINGS: { readonly [kernel: string]: Lowering } = {
+export const LOWERINGS: Lowerings<ArithmeticKernels & MovementKernels & ReductionKernels & ConvolutionKernels> = {
   ...arithmetic,
   ...movement,
   ...reduction,

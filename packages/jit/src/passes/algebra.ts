@@ -1,7 +1,7 @@
-import type { Builder } from '../builder.js';
-import type { HostArray } from '../device.js';
-import { type Binary, sameShape, sizeOf, type Value, type ValueOf } from '../ir.js';
-import type { Rule } from '../rewrite.js';
+import type { HostArray } from '../devices/device.js';
+import type { Builder } from '../graph/builder.js';
+import { type Binary, sameShape, sizeOf, type Value, type ValueOf } from '../graph/ir.js';
+import type { Rule } from '../graph/rewrite.js';
 
 /**
  * Algebraic identities, folding of scalar constants, and virtual broadcasts: an `expand` is dropped where its consumer

@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.js';
-import { type Graph, sizeOf, type Value } from '../ir.js';
-import { type Rule, readers } from '../rewrite.js';
+import type { Builder } from '../graph/builder.js';
+import { type Graph, sizeOf, type Value } from '../graph/ir.js';
+import { type Rule, readers } from '../graph/rewrite.js';
 
 /** A vector over channels that is added to a convolution and to nothing else becomes the convolution's own bias. */
 export function convBias(graph: Graph): Rule {

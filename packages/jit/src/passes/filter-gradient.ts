@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.js';
-import type { Value, ValueOf } from '../ir.js';
-import type { Rule } from '../rewrite.js';
+import type { Builder } from '../graph/builder.js';
+import type { Value, ValueOf } from '../graph/ir.js';
+import type { Rule } from '../graph/rewrite.js';
 
 /**
  * The gradient of a convolution's filter as matrix products: for each filter element the pixels of x that it saw, times dy.

@@ -1,5 +1,5 @@
-import type { Graph } from '../ir.js';
-import { type Rule, rewrite, schedule } from '../rewrite.js';
+import type { Graph } from '../graph/ir.js';
+import { type Rule, rewrite, schedule } from '../graph/rewrite.js';
 import { algebra } from './algebra.js';
 import { combinations } from './blocked/combine.js';
 import { blockedConvolutions } from './blocked/convolutions.js';

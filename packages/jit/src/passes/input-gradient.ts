@@ -1,7 +1,7 @@
-import type { Builder } from '../builder.js';
-import type { Geometry, Value, ValueOf } from '../ir.js';
+import type { Builder } from '../graph/builder.js';
+import type { Geometry, Value, ValueOf } from '../graph/ir.js';
+import type { Rule } from '../graph/rewrite.js';
 import { flip } from '../lower/movement.js';
-import type { Rule } from '../rewrite.js';
 
 /**
  * The gradient of a stride-1 convolution's input as a convolution with the flipped filter: ONNX Runtime's ConvTranspose is slow.

@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.js';
-import { sameShape, sizeOf, type Value } from '../ir.js';
-import type { Rule } from '../rewrite.js';
+import type { Builder } from '../graph/builder.js';
+import { sameShape, sizeOf, type Value } from '../graph/ir.js';
+import type { Rule } from '../graph/rewrite.js';
 import { padRank } from './algebra.js';
 
 /** The transpose that makes [N,H,W,C] of [N,C,H,W]: what stands between a convolution and code that thinks channels-last. */

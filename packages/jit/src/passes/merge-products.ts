@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.js';
-import { type Graph, sizeOf, type Value, type ValueOf } from '../ir.js';
-import { type Rule, readers, rewrite, schedule } from '../rewrite.js';
+import type { Builder } from '../graph/builder.js';
+import { type Graph, sizeOf, type Value, type ValueOf } from '../graph/ir.js';
+import { type Rule, readers, rewrite, schedule } from '../graph/rewrite.js';
 
 /** A right factor of fewer numbers is packed in no time. */
 const LARGE = 65_536;

@@ -1,6 +1,6 @@
-import type { Builder } from '../builder.js';
-import { sizeOf, type Value } from '../ir.js';
-import type { Rule } from '../rewrite.js';
+import type { Builder } from '../graph/builder.js';
+import { sizeOf, type Value } from '../graph/ir.js';
+import type { Rule } from '../graph/rewrite.js';
 
 /**
  * Drops trailing axes of size 1 around elementwise ops of several operands: ONNX Runtime broadcasts along the last axis, and

@@ -1,7 +1,8 @@
 import { ibp } from '@cert/bounds';
 import { type BoundMethod, dense, sequential, type Tensor, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { type Device, disposeTree, eagerDevice, openDevice, putParams } from '@cert/jit';
+import { type Device, disposeTree, eagerDevice, putParams } from '@cert/jit';
+import { openDevice } from '@cert/jit/node';
 import { mlp, toHost } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEvaluator } from '../evaluate.js';

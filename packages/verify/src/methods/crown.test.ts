@@ -1,7 +1,8 @@
 import { crown, marginSpec, runningNorm } from '@cert/bounds';
 import { initialStats, linfBall, tf } from '@cert/core';
 import { xavierInit } from '@cert/init';
-import { cpuDevice, disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
+import { disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
+import { cpuDevice } from '@cert/jit/node';
 import { smallConv, toHost, wideResnet8 } from '@cert/models';
 import { describe, expect, it } from 'vitest';
 import { crownVerifier, rounds } from './crown.js';

@@ -1,7 +1,7 @@
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CertError } from '@cert/core';
-import { makeFolder, writeFileAtomic } from '@cert/models';
+import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type ImageResult, isImageResult } from '../images/result.js';
 
 /** What decides what the lines of an evaluation say: its first line. Plain data. */

@@ -1,7 +1,7 @@
 import type { Shape } from '@cert/core';
-import type { Builder } from '../../builder.js';
-import { type Graph, sameShape, sizeOf, type Value, type ValueOf } from '../../ir.js';
-import { type Rule, readers } from '../../rewrite.js';
+import type { Builder } from '../../graph/builder.js';
+import { type Graph, sameShape, sizeOf, type Value, type ValueOf } from '../../graph/ir.js';
+import { type Rule, readers } from '../../graph/rewrite.js';
 import { isChannelVector } from './fuse.js';
 
 /** factor * x, or x where there is no factor; a factor is a number or one for each channel. */

@@ -1,6 +1,6 @@
-import type { Builder } from '../../builder.js';
-import type { Geometry, Value, ValueOf } from '../../ir.js';
-import type { Rule } from '../../rewrite.js';
+import type { Builder } from '../../graph/builder.js';
+import type { Geometry, Value, ValueOf } from '../../graph/ir.js';
+import type { Rule } from '../../graph/rewrite.js';
 import { filterGradient } from './filter-gradient.js';
 
 /**

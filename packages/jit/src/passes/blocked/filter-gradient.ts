@@ -1,5 +1,5 @@
-import type { Builder } from '../../builder.js';
-import type { Value, ValueOf } from '../../ir.js';
+import type { Builder } from '../../graph/builder.js';
+import type { Value, ValueOf } from '../../graph/ir.js';
 import { FEW, windows } from '../filter-gradient.js';
 
 /** So many channels share a row: with a row for each, the convolution would have too few pixels in a row to be fast. */

@@ -1,6 +1,6 @@
-import type { Builder } from '../../builder.js';
-import type { Value, ValueOf } from '../../ir.js';
-import type { Rule } from '../../rewrite.js';
+import type { Builder } from '../../graph/builder.js';
+import type { Value, ValueOf } from '../../graph/ir.js';
+import type { Rule } from '../../graph/rewrite.js';
 import { padRank } from '../algebra.js';
 
 /** Axes of [N, H, W, C] in the blocked form [N, C / size, H, W, size]. */

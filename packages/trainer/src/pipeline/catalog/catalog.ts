@@ -4,7 +4,7 @@ import { type BoundMethod, CertError, type Model, type Regularizer } from '@cert
 import type { Dataset } from '@cert/datasets';
 import { cifar10, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets/node';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
-import { devices } from '@cert/jit';
+import { devices } from '@cert/jit/node';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
 import { boundVerifier, crownVerifier, type Verifier } from '@cert/verify';
 import { naturalObjective, robustObjective } from '../../objectives/objective.js';

@@ -86,7 +86,7 @@ export interface RunConfig {
   readonly naturalWeight: number;
   /** Of weights, batches, augmentation and attack. */
   readonly seed: number;
-  /** Where to compute: a name in `deviceNames` of `@cert/jit`, or `auto`. */
+  /** Where to compute: a name in `deviceNames` of `@cert/jit/node`, or `auto`. */
   readonly device: string;
   /** Steps of the PGD attack that the final evaluation runs. */
   readonly attackSteps: number;

@@ -1,5 +1,6 @@
 import { CertError, tf } from '@cert/core';
-import { type Device, type DeviceEntry, devices, openDevice } from '@cert/jit';
+import type { Device } from '@cert/jit';
+import { type DeviceEntry, devices, openDevice } from '@cert/jit/node';
 
 /** A device and why it was taken. */
 export interface ChosenDevice {

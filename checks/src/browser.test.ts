@@ -1,0 +1,54 @@
+/** The packages in a browser: what a bundler makes of each, and the program of docs/browser.md without the globals of Node.js. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bundle } from './bundle.js';
+import { guides, root } from './markdown.js';
+import { programsOf } from './programs.js';
+import { missingLine } from './same-output.js';
+import { runInWebWorker } from './web-worker.js';
+
+const packages = readdirSync(join(root, 'packages')).filter((name) => name !== 'cli');
+
+const everythingOf = (entry: string) => `import * as all from '${entry}'; console.log(Object.keys(all).length > 0);`;
+
+describe('a bundler for browsers', () => {
+  it.each(packages)('resolves everything behind the main entry of @cert/%s', async (name) => {
+    const { code, problems } = await bundle(everythingOf(`@cert/${name}`));
+    expect(problems).toEqual([]);
+    expect(await runInWebWorker(code)).toEqual({ printed: ['true'], error: null });
+  });
+
+  it.each(['@cert/jit/node', '@cert/models/node', '@cert/trainer/pipeline'])('names what %s needs', async (entry) => {
+    const { problems } = await bundle(everythingOf(entry));
+    expect(problems).toContainEqual(expect.stringContaining('Could not resolve "node:'));
+  });
+});
+
+describe('the page in docs/browser.md', () => {
+  const [page] = programsOf(guides.find(({ file }) => file === join('docs', 'browser.md'))!);
+
+  it('is bundled, and prints what it says, in finite numbers', async () => {
+    const { code, problems } = await bundle(page!.code);
+    expect(problems).toEqual([]);
+    const { printed, error } = await runInWebWorker(code);
+    expect(error).toBeNull();
+    expect(missingLine(page!.output, printed.join('\n')), printed.join('\n')).toBeUndefined();
+    expect(printed.join(' ')).not.toMatch(/NaN|Infinity/);
+  });
+});
+
+describe('a web worker of these tests', () => {
+  it('has no globals of Node.js', async () => {
+    const names = ['process', 'Buffer', 'require', 'module', 'global', 'setImmediate', '__dirname'];
+    const { printed, error } = await runInWebWorker(
+      `console.log(${names.map((name) => `typeof ${name}`).join(', ')}); console.log(typeof self, typeof fetch);`,
+    );
+    expect(printed).toEqual([names.map(() => 'undefined').join(' '), 'object function']);
+    expect(error).toBeNull();
+  });
+
+  it('says with which error a script ended', async () => {
+    expect((await runInWebWorker('await null; process.exit();')).error).toContain('process is not defined');
+  });
+});

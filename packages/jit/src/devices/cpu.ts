@@ -1,0 +1,39 @@
+import { availableParallelism } from 'node:os';
+import { hostMemory } from '../memory/host-memory.js';
+import { type CompiledOptions, compiledDevice } from './compiled-device.js';
+import type { Device } from './device.js';
+import { loadRuntime, runtimeName } from './load-runtime.js';
+import { probeBlock } from './probe-block.js';
+import { probeRefusal } from './probe-refusal.js';
+
+/** Settings of the compiled CPU device. */
+export interface CpuOptions extends CompiledOptions {
+  /** Threads of ONNX Runtime; default: one for each core that this process may use. */
+  readonly threads?: number;
+  /** Channels in a block of the blocked image layout, `null` for the plain one; default: what the processor's kernels take. */
+  readonly block?: number | null;
+}
+
+/**
+ * Compiles functions to ONNX and runs them on ONNX Runtime's CPU provider.
+ *
+ * @throws CertError `missing-package` without onnxruntime-node
+ */
+export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
+  const ort = await loadRuntime('cpu', options.load);
+  // Not ONNX Runtime's own default, which ties each thread to a core: on a busy machine it then waits for that very core.
+  const threads = options.threads ?? availableParallelism();
+  // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
+  const session = { executionProviders: ['cpu'], intraOpNumThreads: threads, enableMemPattern: false };
+  return compiledDevice(
+    {
+      name: 'cpu',
+      description: `${runtimeName(ort)}, CPU, ${threads} threads`,
+      ort,
+      memory: hostMemory(ort, await probeRefusal(ort, { executionProviders: ['cpu'], intraOpNumThreads: 1 })),
+      session,
+      target: { block: options.block === undefined ? await probeBlock(ort) : (options.block ?? undefined) },
+    },
+    options,
+  );
+}

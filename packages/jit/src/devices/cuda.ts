@@ -1,0 +1,75 @@
+import { CertError } from '@cert/core';
+import type * as Ort from 'onnxruntime-node';
+import { hostMemory } from '../memory/host-memory.js';
+import type { Dialect } from '../onnx/emitter.js';
+import { identityModel } from '../onnx/onnx.js';
+import { type CompiledOptions, compiledDevice } from './compiled-device.js';
+import type { Device } from './device.js';
+import { mayHaveNvidia } from './hardware.js';
+import { loadRuntime, runtimeName } from './load-runtime.js';
+import { probeRefusal } from './probe-refusal.js';
+
+/** Settings of the CUDA device. */
+export interface CudaOptions extends CompiledOptions {
+  /**
+   * Whether products may round their operands to 10 bits (TensorFloat-32): faster, with errors of about 1e-3 that bounds do not
+   * account for. Default false; decided by the first device of the process.
+   */
+  readonly tf32?: boolean;
+  /** Whether there may be an NVIDIA GPU; default: what the machine's device files say. */
+  readonly nvidia?: () => boolean;
+}
+
+/** CUDA's Relu, too, picks 0 for NaN. */
+const CUDA: Dialect = { lacks: new Set(['integer Pow']), losesNaN: new Set(['relu']) };
+
+/**
+ * Compiles functions to ONNX and runs them on ONNX Runtime's CUDA provider. Its Node binding keeps results on the GPU for WebGPU
+ * alone: arrays are in host memory and cross the bus in every call.
+ *
+ * @throws CertError `missing-package` without onnxruntime-node, `missing-device` when there is no NVIDIA GPU or the provider does not load
+ */
+export async function cudaDevice(options: CudaOptions = {}): Promise<Device> {
+  const ort = await loadRuntime('cuda', options.load);
+  if (!(options.nvidia ?? mayHaveNvidia)()) {
+    throw new CertError(
+      'missing-device',
+      'The device "cuda" finds no NVIDIA GPU.',
+      'Run on another device (cert doctor lists them), or install the NVIDIA driver and give a container access to the GPU.',
+    );
+  }
+  if (options.tf32 !== true) process.env.NVIDIA_TF32_OVERRIDE ??= '0';
+  const session: Ort.InferenceSession.SessionOptions = {
+    executionProviders: ['cuda'],
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  };
+  try {
+    const probe = await ort.InferenceSession.create(identityModel('float32'), session);
+    await probe.release();
+  } catch (cause) {
+    throw doesNotLoad(ort, cause);
+  }
+  const precision = process.env.NVIDIA_TF32_OVERRIDE === '0' ? 'float32' : 'TF32';
+  return compiledDevice(
+    {
+      name: 'cuda',
+      description: `${runtimeName(ort)}, CUDA, ${precision}`,
+      ort,
+      memory: hostMemory(ort, await probeRefusal(ort, session)),
+      session,
+      dialect: CUDA,
+    },
+    options,
+  );
+}
+
+function doesNotLoad(ort: typeof Ort, cause: unknown): CertError {
+  const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+  return new CertError(
+    'missing-device',
+    `The CUDA provider of ${runtimeName(ort)} does not load: ${reason}.`,
+    'It is there when npm was allowed to run the install script of onnxruntime-node (Linux x64: npm rebuild onnxruntime-node). It needs CUDA 12 and cuDNN 9, with their folders in LD_LIBRARY_PATH. Without: --device webgpu.',
+    { cause },
+  );
+}

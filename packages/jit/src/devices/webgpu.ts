@@ -1,0 +1,77 @@
+import { CertError } from '@cert/core';
+import type * as Ort from 'onnxruntime-node';
+import { gpuMemory } from '../memory/gpu-memory.js';
+import type { Dialect } from '../onnx/emitter.js';
+import { identityModel } from '../onnx/onnx.js';
+import { type CompiledOptions, compiledDevice } from './compiled-device.js';
+import type { Device } from './device.js';
+import { softwareAdapter } from './hardware.js';
+import { loadRuntime, runtimeName } from './load-runtime.js';
+
+/** Settings of the WebGPU device. */
+export interface WebgpuOptions extends CompiledOptions {
+  /** Why the adapter is a program and no GPU, in words, `undefined` for a GPU; default: what the machine's files and drivers say. */
+  readonly software?: () => string | undefined;
+}
+
+/**
+ * What ONNX Runtime 1.30's WebGPU provider leaves to the CPU. Rounding, IsNaN and IsInf are left there: no training step uses them,
+ * and the CPU is the one place that surely sees a NaN.
+ */
+const WEBGPU: Dialect = {
+  lacks: new Set(['FusedMatMul', 'Sign', 'Or', 'integer Pow', 'broadcasting Pow']),
+  losesNaN: new Set(['relu', 'exp', 'log', 'sigmoid', 'softplus', 'tanh', 'softmax']),
+};
+
+/**
+ * Compiles functions to ONNX and runs them on ONNX Runtime's WebGPU provider: any GPU with a driver for Vulkan, Metal or Direct3D 12.
+ * Arrays stay in its memory from call to call.
+ *
+ * @throws CertError `missing-package` without onnxruntime-node, `missing-device` when there is no adapter or the runtime was built without WebGPU
+ */
+export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device> {
+  const ort = await loadRuntime('webgpu', options.load);
+  const session: Ort.InferenceSession.SessionOptions = {
+    // Without an adapter ['webgpu', 'cpu'] throws too: it does not fall back.
+    executionProviders: [{ name: 'webgpu', preferredLayout: 'NCHW' }],
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  };
+  if (!ort.listSupportedBackends().some(({ name }) => name === 'webgpu')) throw withoutProvider(ort);
+  try {
+    const probe = await ort.InferenceSession.create(identityModel('float32'), session);
+    await probe.release();
+  } catch (cause) {
+    throw withoutAdapter(cause);
+  }
+  const software = (options.software ?? softwareAdapter)();
+  return compiledDevice(
+    {
+      name: 'webgpu',
+      description: `${runtimeName(ort)}, WebGPU${software === undefined ? '' : ' in software'}`,
+      ...(software !== undefined && {
+        warning: `webgpu runs on ${software}: correct, and slower than the device "cpu".`,
+      }),
+      ort,
+      memory: gpuMemory(ort, session),
+      session: { ...session, preferredOutputLocation: 'gpu-buffer' },
+      dialect: WEBGPU,
+    },
+    options,
+  );
+}
+
+const withoutProvider = (ort: typeof Ort): CertError =>
+  new CertError(
+    'missing-device',
+    `${runtimeName(ort)} for ${process.platform} ${process.arch} comes without WebGPU.`,
+    'Install a version that has it: npm install onnxruntime-node@^1.30.0 --ignore-scripts',
+  );
+
+const withoutAdapter = (cause: unknown): CertError =>
+  new CertError(
+    'missing-device',
+    'The device "webgpu" finds no graphics adapter.',
+    'Install the driver of the GPU, on Linux with Vulkan (the library libvulkan.so.1 and the files of the driver in /usr/share/vulkan/icd.d), or run on another device: cert doctor lists them.',
+    { cause },
+  );

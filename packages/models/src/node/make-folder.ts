@@ -1,0 +1,36 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { CertError } from '@cert/core';
+
+/**
+ * Makes a folder and those that it lies in, where they are missing.
+ *
+ * @throws CertError `bad-file` when it cannot be made
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const isFolder = (path: string) =>
+    stat(path).then(
+      (info) => info.isDirectory(),
+      () => false,
+    );
+  /** Not `recursive`: Node then tries for ever where a folder that exists denies that it does, as /proc. */
+  const make = async (path: string): Promise<void> => {
+    if (await isFolder(path)) return;
+    const parent = dirname(path);
+    if (parent !== path) await make(parent);
+    await mkdir(path).catch(async (cause: NodeJS.ErrnoException) => {
+      // Another process may have made it in between.
+      if (cause.code !== 'EEXIST' || !(await isFolder(path))) throw cause;
+    });
+  };
+  try {
+    await make(resolve(folder));
+  } catch (cause) {
+    throw new CertError(
+      'bad-file',
+      `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : cause}.`,
+      'Choose a place in a folder that may be written to, with --out.',
+      { cause },
+    );
+  }
+}

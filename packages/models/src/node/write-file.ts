@@ -1,0 +1,46 @@
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CertError } from '@cert/core';
+import { isAlive } from './lock-file.js';
+
+/** What a temporary file has behind the name of the file that was written. */
+const ORPHAN = /^\.(\d+)\.tmp$/;
+
+/**
+ * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
+ * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist.
+ * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`; the next write removes it.
+ *
+ * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched
+ */
+export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const left = await readdir(dirname(path)).catch((): string[] => []);
+  for (const name of left) {
+    const pid = ORPHAN.exec(name.startsWith(`${basename(path)}.`) ? name.slice(basename(path).length) : '')?.[1];
+    if (pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(dirname(path), name), { force: true }).catch(() => {});
+  }
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new CertError(
+      'bad-file',
+      `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
+      'Check that the folder exists, that it may be written and that the disk is not full.',
+      { cause },
+    );
+  }
+  // The rename itself lasts only once the folder is on the disk; some systems cannot open folders, and then do without.
+  const folder = await open(dirname(path), 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
