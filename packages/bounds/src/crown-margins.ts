@@ -15,23 +15,24 @@ import { linesOf } from './lines.js';
 
 /** What a method of linear relaxation is made of. */
 export interface LinearRelaxationOptions {
-  /** Bounds at the nodes in between: for {@link crownIbp} all of them, for `crown` those that no ReLU reads. Default {@link ibp}. */
+  /** Bounds at the nodes in between: for `crownIbp` all of them, for `crown` those that no ReLU reads. Default `ibp`. */
   readonly forward?: BoundMethod;
-  /** Backward rules; default {@link linearRelaxation}. */
+  /** Backward rules and lines; default `linearRelaxation`. */
   readonly backward?: BackwardTable;
   /** Rows that are passed back at a time; the default keeps the coefficients of one node at 64 MiB or less, if one row does. */
   readonly chunk?: number | undefined;
 }
 
 /** A problem that says what is bounded of the logits. */
-export type SpecifiedProblem = Problem & { readonly spec: Spec };
+export type SpecifiedProblem = Problem & {
+  /** What is bounded: [batch, rows, classes]. */
+  readonly spec: Spec;
+};
 
 /**
  * Lower bounds of a specification by one backward pass, `chunk` rows at a time.
  *
- * @param problem its specification is [batch, rows, classes]
  * @param at bounds at every node that a ReLU or an op of a plug-in reads, such as `ibp.bound(problem).at`
- * @param options `backward` and `chunk`
  * @returns [batch, rows]; with {@link marginSpec} an image is verified when all of them are > 0
  * @throws CertError `missing-rule` for an op without a backward rule, `bad-argument` for a ReLU without bounds at its input
  */

@@ -19,7 +19,7 @@ export { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } fro
 export { foldBatchNorm } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
 export { linearRelaxation } from './linear-relaxation.js';
-export { type LineRule, type LineRules, type Lines, linesOf } from './lines.js';
+export { type LineRule, type LineRules, type Lines, type LineTable, linesOf } from './lines.js';
 export { type FusedExponentials, fusedExponentials } from './loss-fusion.js';
 export {
   applyRule,

@@ -31,9 +31,11 @@ export type LineRule<K extends Op> = (node: NodeOf<K>, params: ParamsOf<K>, box:
 /** Lines by op. */
 export type LineRules = { readonly [K in Op]?: LineRule<K> };
 
-/** The parts of a table that lines need: its name, and the rules. */
-interface LineTable {
+/** The lines of ops, with a name: a part of a `BackwardTable`. */
+export interface LineTable {
+  /** The name that errors give it. */
   readonly name: string;
+  /** The rules by op. */
   readonly lines: LineRules;
 }
 

@@ -50,8 +50,9 @@ export interface NaturalPass {
 /**
  * The plain forward pass. A pure function of tensors: gradients flow to the parameters, with `'batch'` through the statistics too.
  *
- * @param network its `norm` holds running statistics (evaluation), or is `'batch'` to use the mean and biased variance of this very batch
- * (training)
+ * The network's `norm` holds running statistics (evaluation), or is `'batch'` to use the mean and biased variance of this very batch
+ * (training).
+ *
  * @param images [batch, ...inputShape]
  * @param method rules; default {@link natural}
  * @throws CertError `missing-rule` for an op without a rule, `shape-mismatch` naming the node whose rule returned another shape

@@ -6,6 +6,8 @@ export {
   type BoundedContext,
   type BoundedObjective,
   type CertifiedOptions,
+  type Choice,
+  type ChoiceContext,
   type NaturalContext,
   naturalObjective,
   type Objective,

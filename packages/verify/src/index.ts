@@ -10,7 +10,7 @@ export { type CertifyOptions, certify, type IndexedImage } from './images/certif
 export { clopperPearson } from './images/clopper-pearson.js';
 export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './images/count.js';
 export type { AttackResult, ImageResult } from './images/result.js';
-export { crownVerifier } from './methods/crown.js';
+export { type CrownVerifierOptions, crownVerifier } from './methods/crown.js';
 export { createReluCounter, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
 export { isVerified, type MarginEvidence } from './verdict.js';
 export {
