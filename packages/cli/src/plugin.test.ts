@@ -100,6 +100,19 @@ describe('--plugin', () => {
     expect(existsSync(ran)).toBe(true);
   });
 
+  it('whose model has no ReLU: the run says once that the regularizers of fast do nothing', async () => {
+    const folder = join(place, 'no-relu');
+    const warning =
+      'Warning: The regularizers tightness, relu-balance act on the ops relu, and the model flat has none';
+    const { out } = await train(folder, '--plugin', file(), '--model', 'flat');
+    expect(out.split(warning)).toHaveLength(2);
+    expect((await readFile(runFiles(folder).log, 'utf8')).split(warning)).toHaveLength(2);
+    // Neither where the warmup is over nor without regularizers.
+    expect((await cert('train', '--resume', folder, '--trust')).out).not.toContain('Warning');
+    const without = await train(join(place, 'no-reg'), '--plugin', file(), '--model', 'flat', '--no-reg');
+    expect(without).toMatchObject({ status: 0, err: '', out: expect.not.stringContaining('Warning') });
+  });
+
   it('can be looked at', async () => {
     expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
     expect(await cert('plugin', 'show', './nothing')).toMatchObject({

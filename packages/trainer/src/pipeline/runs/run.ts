@@ -26,6 +26,7 @@ import {
   runFiles,
   writeRunCheckpoint,
 } from './folder.js';
+import { idleRegularizers } from './idle.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -149,6 +150,11 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       stepsPerEpoch: experiment.stepsPerEpoch,
       step: run.progress.position.step,
     });
+    const { regularizers, plan } = experiment;
+    const idle = idleRegularizers(regularizers, model, config.model);
+    if (idle !== undefined && run.progress.position.step < plan.regularizedSteps) {
+      await emit({ type: 'warning', message: idle });
+    }
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
     const started = performance.now();
