@@ -243,7 +243,9 @@ function fits(field: Exclude<CommonField, NameField>, value: unknown, tables: Ta
     case 'text':
       return typeof value === 'string' && (field.pattern?.test(value) ?? true);
     case 'weighted':
-      return Array.isArray(value) && value.every((item) => isWeighted(String(item), tables[field.of]));
+      return (
+        Array.isArray(value) && value.every((item) => typeof item === 'string' && isWeighted(item, tables[field.of]))
+      );
     case 'numbers':
       return Array.isArray(value) && value.every((item) => typeof item === 'number' && within(item, field));
     default:
