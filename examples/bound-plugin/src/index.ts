@@ -1,4 +1,4 @@
-import type { Plugin } from '@cert/trainer/pipeline';
+import { modelOptions, type Plugin, withOptions } from '@cert/trainer/pipeline';
 import { leakyReluRules } from './leaky-relu.js';
 import { pooledMlp } from './pooled-mlp.js';
 import { zonotope } from './zonotope.js';
@@ -12,6 +12,10 @@ const plugin: Plugin = {
   name: 'cert-plugin-zonotope',
   ops: { leakyRelu: leakyReluRules },
   boundMethods: { zonotope: zonotope() },
-  models: { 'pooled-mlp': pooledMlp },
+  models: {
+    'pooled-mlp': withOptions({ width: modelOptions.width, dense: modelOptions.dense }, (size, images) =>
+      pooledMlp({ ...size, ...images }),
+    ),
+  },
 };
 export default plugin;

@@ -1,5 +1,5 @@
 import { avgPool, dense, flatten, type Model, normalize, sequential } from '@cert/core';
-import type { ModelSize } from '@cert/trainer/pipeline';
+import type { ModelContext, ModelSize } from '@cert/trainer/pipeline';
 import { leakyRelu } from './leaky-relu.js';
 
 /**
@@ -8,7 +8,13 @@ import { leakyRelu } from './leaky-relu.js';
  *
  * @param size `width` and `dense` are the two hidden layers; default 100 each
  */
-export function pooledMlp({ inputShape, classes, width, dense: units, normalize: by }: ModelSize): Model {
+export function pooledMlp({
+  inputShape,
+  classes,
+  width,
+  dense: units,
+  normalize: by,
+}: ModelContext & Pick<ModelSize, 'width' | 'dense'>): Model {
   const pool = Math.max(1, Math.ceil(Math.max(...inputShape.slice(0, -1)) / 8));
   return sequential(inputShape, [
     ...(by ? [normalize(by.mean, by.std)] : []),

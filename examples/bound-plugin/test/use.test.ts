@@ -10,7 +10,7 @@ import plugin, { leakyReluRules, pooledMlp, zonotope } from '../src/index.js';
 
 const rules = extendRules(standardRules, { leakyRelu: leakyReluRules });
 const method = zonotope();
-const size = { inputShape: [8, 8, 1], classes: 3, width: 12, dense: 10, batchNorm: null };
+const size = { inputShape: [8, 8, 1], classes: 3, width: 12, dense: 10 };
 const model = pooledMlp(size);
 const rng = createRng(0, 'use');
 const images = tf.tensor(Float32Array.from({ length: 6 * 64 }, rng.uniform), [6, 8, 8, 1]);

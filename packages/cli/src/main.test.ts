@@ -118,10 +118,10 @@ describe('cert train', () => {
     [['--model', 'smal-conv'], 'There is no model "smal-conv".\nDid you mean "small-conv"?'],
     [['--method', 'vanila'], 'There is no method "vanila".\nDid you mean "vanilla"?'],
     [['--epsilon', '-1'], '--epsilon is -1.\nGive a number from 0 to 1.'],
-    [['--epsilon', 'NaN'], '--epsilon is NaN.\nGive a number from 0 to 1.'],
-    [['--epsilon', ''], '--epsilon is NaN.'],
+    [['--epsilon', 'NaN'], '--epsilon is "NaN".\nGive a number from 0 to 1.'],
+    [['--epsilon', ''], '--epsilon is "".'],
     [['--batch-size', '0'], '--batch-size is 0.\nGive a whole number of at least 1.'],
-    [['--milestones', '3,x'], '--milestones is [3,null].'],
+    [['--milestones', '3,x'], '--milestones is [3,"x"].'],
     [['--device', 'tpu'], 'There is no device "tpu".'],
     [['--epoch', '3'], "unknown option '--epoch'\n(Did you mean --epochs?)"],
     [['--dataset', 'mnist', '--data', '/nowhere'], '/nowhere'],
@@ -135,6 +135,15 @@ describe('cert train', () => {
     [['--method', 'crown-ibp', '--no-fusion', '--objective', 'robust'], '--no-fusion and --objective were both given.'],
     [['--bn', 'conv'], 'small-conv has no choice of BatchNorm "conv".\nGive --bn none or --bn full'],
     [['--bn', 'all'], '--bn is "all".\nGive one of none, conv, full.'],
+    [
+      ['--pgd-steps', '3'],
+      '--pgd-steps is an option of the objective pgd, and this run has the objective robust.\nLeave it out, or choose --objective pgd.',
+    ],
+    [
+      ['--no-reg', '--reg-tolerance', '0.3'],
+      '--reg-tolerance is an option of the regularizers tightness, relu-balance',
+    ],
+    [['--dataset', 'digits', '--data', '/x'], '--data is an option of the datasets mnist, '],
     [['--resume', '/nowhere', '--out', '/elsewhere'], '--out and --resume were both given.'],
     [['--resume', '/nowhere'], '/nowhere holds no run: there is no /nowhere/config.json.'],
   ])('refuses %o and writes nothing', async (args, message) => {
@@ -174,6 +183,8 @@ describe('cert train', () => {
       [['--learning-rate', '0.5'], '--learning-rate is 0.5, and the run began with 0.002.'],
       [['--method', 'vanilla'], '--method is vanilla, and the run began with fast.'],
       [['--seed', '9'], '--seed is 9, and the run began with 0.'],
+      [['--width', '3'], '--width is 3, and the run began with 2.'],
+      [['--momentum', '0.9'], '--momentum is an option of the optimizer sgd, and this run has the optimizer adam.'],
     ])('refuses %o', async (args, message) => {
       const before = await snapshot(run);
       expect(await cert('train', '--resume', run, ...args)).toMatchObject({

@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly only?: readonly string[];
   /** Called before commands are loaded. */
   readonly prepare?: () => Promise<void>;
+  /** The command line: plug-ins that it names bring options of their own. */
+  readonly args?: readonly string[];
 }
 
 /**
@@ -24,7 +26,7 @@ export async function createProgram(
   terminal: Terminal,
   signal: AbortSignal,
   done: (status: number) => void,
-  { only = Object.keys(COMMANDS), prepare }: ProgramOptions = {},
+  { only = Object.keys(COMMANDS), prepare, args = [] }: ProgramOptions = {},
 ): Promise<Command> {
   const program = new Command('cert')
     .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
@@ -37,7 +39,7 @@ export async function createProgram(
   if (Object.keys(COMMANDS).some((name) => only.includes(name))) await prepare?.();
   for (const [name, { description, load }] of Object.entries(COMMANDS)) {
     const command = program.command(name).description(description);
-    if (only.includes(name)) (await load())(command, terminal, signal, done);
+    if (only.includes(name)) await (await load())(command, terminal, signal, done, args);
   }
   return program;
 }
@@ -64,7 +66,7 @@ export async function main(
     const done = (value: number) => {
       status = value;
     };
-    const options = { only: only[0] === 'help' ? only : only.slice(0, 1), ...(prepare && { prepare }) };
+    const options = { only: only[0] === 'help' ? only : only.slice(0, 1), args, ...(prepare && { prepare }) };
     const program = await createProgram(terminal, signal, done, options);
     await program.parseAsync(args, { from: 'user' });
     return status;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cert, train } from '../test/cert.js';
+import { cert, trainOwn as train } from '../test/cert.js';
 
 let place: string;
 beforeAll(async () => {
@@ -100,6 +100,19 @@ describe('--plugin', () => {
     expect(existsSync(ran)).toBe(true);
   });
 
+  it('whose model has no ReLU: the run says once that the regularizers of fast do nothing', async () => {
+    const folder = join(place, 'no-relu');
+    const warning =
+      'Warning: The regularizers tightness, relu-balance act on the ops relu, and the model flat has none';
+    const { out } = await train(folder, '--plugin', file(), '--model', 'flat');
+    expect(out.split(warning)).toHaveLength(2);
+    expect((await readFile(runFiles(folder).log, 'utf8')).split(warning)).toHaveLength(2);
+    // Neither where the warmup is over nor without regularizers.
+    expect((await cert('train', '--resume', folder, '--trust')).out).not.toContain('Warning');
+    const without = await train(join(place, 'no-reg'), '--plugin', file(), '--model', 'flat', '--no-reg');
+    expect(without).toMatchObject({ status: 0, err: '', out: expect.not.stringContaining('Warning') });
+  });
+
   it('can be looked at', async () => {
     expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
     expect(await cert('plugin', 'show', './nothing')).toMatchObject({
@@ -145,6 +158,145 @@ describe('--plugin', () => {
     expect(await cert('eval', run, '--trust')).toMatchObject({
       status: 1,
       err: expect.stringContaining('other.mjs is now the plug-in "other".'),
+    });
+  });
+});
+
+describe('options of a plug-in', () => {
+  const code = `
+    const hinge = {
+      name: 'hinge',
+      bounded: true,
+      loss: ({ bounds }) => bounds.output.lower.sub(1).neg().relu().mean(),
+    };
+    const scaled = (factor) => ({ ...hinge, loss: (context) => hinge.loss(context).mul(factor) });
+    export default {
+      name: 'hinge',
+      objectives: {
+        hinge: {
+          options: {
+            hingeFactor: { kind: 'number', above: 0, default: 1, placeholder: 'factor', help: 'factor of the hinge' },
+            hingeTwice: { kind: 'boolean', default: false, help: 'double the hinge' },
+          },
+          make: ({ hingeFactor, hingeTwice }) => {
+            const mine = scaled(hingeTwice ? 2 * hingeFactor : hingeFactor);
+            return () => mine;
+          },
+        },
+      },
+      methods: { hinge: { objective: 'hinge', regularizers: [], regWeight: 0, options: { hingeFactor: 0.5 } } },
+    };`;
+  let [file, run] = ['', ''];
+  const plain = ['--width', '2', '--dense', '4', '--epochs', '1'];
+  const config = async (folder: string) => JSON.parse(await readFile(runFiles(folder).config, 'utf8'));
+  const losses = async (folder: string) => {
+    const lines = (await readFile(runFiles(folder).metrics, 'utf8')).trim().split('\n');
+    return lines.map((line) => JSON.parse(line).loss);
+  };
+  beforeAll(async () => {
+    file = join(place, 'hinge.mjs');
+    run = join(place, 'hinge-run');
+    await writeFile(file, code);
+    const args = ['--plugin', file, '--method', 'hinge', '--hinge-factor', '0.25', ...plain];
+    expect(await train(run, ...args)).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('are in the help of the command, with what they belong to', async () => {
+    const { status, out } = await cert('train', '--plugin', file, '--help');
+    expect(status).toBe(0);
+    const help = out.replaceAll(/\s+/g, ' ');
+    expect(help).toContain('--hinge-factor <factor> factor of the hinge (default: 1; with the objective hinge)');
+    expect(help).toContain('--hinge-twice double the hinge (default: false; with the objective hinge)');
+    expect(help).toContain('--no-hinge-twice the opposite of --hinge-twice');
+    expect(help).toMatch(/what is minimized: natural, .*, hinge \(default/);
+    expect((await cert('train', '--help')).out).not.toContain('--hinge');
+  });
+
+  it('are recorded, and change what is computed', async () => {
+    expect((await config(run)).options).toEqual({ hingeFactor: 0.25, hingeTwice: false });
+    const twice = join(place, 'hinge-twice');
+    const args = ['--plugin', file, '--method', 'hinge', '--hinge-twice', ...plain];
+    expect(await train(twice, ...args)).toMatchObject({ status: 0, err: '' });
+    expect((await config(twice)).options).toEqual({ hingeFactor: 0.5, hingeTwice: true });
+    expect((await losses(twice))[0]).toBeGreaterThan(2 * (await losses(run))[0]);
+  });
+
+  it('belong to the run: it goes on with them, and refuses others', async () => {
+    const resume = (...args: string[]) => cert('train', '--resume', run, '--plugin', file, ...args);
+    expect(await resume('--hinge-factor', '0.25')).toMatchObject({ status: 0, err: '' });
+    expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });
+    expect(await resume('--hinge-factor', '0.5')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('--hinge-factor is 0.5, and the run began with 0.25.'),
+    });
+    const before = await readFile(runFiles(run).config, 'utf8');
+    await writeFile(runFiles(run).config, before.replace('"hingeFactor": 0.25', '"hingeFactor": 0.5'));
+    expect(await resume()).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('trained with another configuration'),
+    });
+    await writeFile(runFiles(run).config, before);
+  });
+
+  it('replay the run by its config.json', async () => {
+    const { out } = await cert(
+      'train',
+      '--plugin',
+      file,
+      '--print-config',
+      '--method',
+      'hinge',
+      '--hinge-factor',
+      '0.25',
+    );
+    expect(JSON.parse(out).options).toEqual((await config(run)).options);
+    const evaluated = await cert('eval', run, '--plugin', file, '--attack-restarts', '0', '--json');
+    expect(evaluated).toMatchObject({ status: 0, err: '' });
+  });
+
+  it.each([
+    [['--method', 'hinge', '--hinge-factor', '0'], '--hinge-factor is 0.\nGive a number > 0.'],
+    [['--method', 'hinge', '--hinge-factor', 'x'], '--hinge-factor is "x".\nGive a number > 0.'],
+    [['--method', 'hinge', '--hinge-facto', '1'], "unknown option '--hinge-facto'\n(Did you mean --hinge-factor?)"],
+    [
+      ['--hinge-factor', '2'],
+      '--hinge-factor is an option of the objective hinge, and this run has the objective robust.\nLeave it out, or choose --objective hinge.',
+    ],
+  ])('refuses %o', async (args, message) => {
+    expect(await train(join(place, 'never'), '--plugin', file, ...args)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining(message),
+    });
+  });
+
+  it('that the command has already are refused, naming what has them', async () => {
+    const taken = join(place, 'taken.mjs');
+    await writeFile(
+      taken,
+      code
+        .replaceAll('hingeFactor', 'resume')
+        .replace("name: 'hinge',\n      objectives", "name: 'taken',\n      objectives"),
+    );
+    expect(await cert('train', '--plugin', taken, '--help')).toMatchObject({
+      status: 1,
+      err: 'error: --resume is an option of the objective hinge, and cert train has another option of that name.\nRename the option in the plug-in, or leave the plug-in out.',
+    });
+  });
+
+  it('of two plug-ins that differ are refused, naming both', async () => {
+    const other = join(place, 'other-hinge.mjs');
+    const source = code
+      .replaceAll("'hinge'", "'other'")
+      .replace('hinge: {\n          options', 'other: {\n          options');
+    await writeFile(
+      other,
+      source.replace('methods: { hinge:', 'methods: { other:').replace('default: 1', 'default: 3'),
+    );
+    expect(await cert('train', '--plugin', file, '--plugin', other, '--help')).toMatchObject({
+      status: 1,
+      err: expect.stringContaining(
+        'The option "hingeFactor" (--hinge-factor) of the objective other has a name which the objective hinge has with another meaning.\nRename it in the plug-in',
+      ),
     });
   });
 });

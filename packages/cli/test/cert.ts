@@ -19,11 +19,17 @@ export async function cert(...args: string[]): Promise<Outcome> {
   return { status, out: lines.out.join('\n'), err: lines.err.join('\n') };
 }
 
-/** Options of a run that takes a second. */
-export const TINY = [
-  ...['--device', 'tfjs', '--limit', '20', '--batch-size', '8', '--epochs', '2', '--width', '2', '--dense', '4'],
+/** Options of a short run. */
+const SHORT = [
+  ...['--device', 'tfjs', '--limit', '20', '--batch-size', '8', '--epochs', '2'],
   ...['--attack-restarts', '1', '--attack-steps', '2'],
 ];
 
+/** Options of a run of a built-in model that takes a second. */
+export const TINY = [...SHORT, '--width', '2', '--dense', '4'];
+
 /** Trains such a run in a folder. */
 export const train = (folder: string, ...args: string[]) => cert('train', '--out', folder, ...TINY, ...args);
+
+/** The same with a model that has no size. */
+export const trainOwn = (folder: string, ...args: string[]) => cert('train', '--out', folder, ...SHORT, ...args);

@@ -3,7 +3,7 @@
  * rather than interfaces, so that `tf.tidy` takes them as results.
  */
 import type { IntervalTensor } from './interval.js';
-import type { Model } from './model.js';
+import type { Model, Op } from './model.js';
 import type { Scalar, Tensor, Tensor3D } from './tf.js';
 import type { Params } from './tree.js';
 
@@ -74,6 +74,11 @@ export interface BoundMethod {
 export interface Regularizer {
   /** The name that errors and metrics give it, such as `tightness`. */
   readonly name: string;
+  /**
+   * The ops that it looks at, such as `['relu']`: on a model without any of them its term is a constant, and a run says so. Leave it out
+   * for a regularizer that acts on every model.
+   */
+  readonly actsOn?: readonly Op[];
   /** The penalty, before its weight in the loss: a scalar that differentiates with respect to the parameters. */
   term(context: RegularizerContext): Scalar;
 }

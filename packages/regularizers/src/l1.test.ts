@@ -11,6 +11,7 @@ import {
   tf,
 } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../test/conforms.js';
 import { l1 } from './l1.js';
 
 const model = sequential([1, 1, 2], [conv2d(2, { kernel: 1, padding: 0 }), batchNorm(), relu(), flatten(), dense(2)]);
@@ -35,3 +36,5 @@ describe('l1', () => {
     expect([...last!.dataSync()]).toEqual([-1, 0, 1, 1]);
   });
 });
+
+conforms(l1());

@@ -1,5 +1,6 @@
 import { dense, fromBounds, fromCenterRadius, relu, sequential, type Tensor, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../test/conforms.js';
 import { type LayerBalance, reluBalance, reluBalanceReport } from './relu-balance.js';
 
 const model = sequential([2], [dense(4), relu(), dense(2)]);
@@ -130,3 +131,5 @@ describe('reluBalance', () => {
     expect(() => reluBalance({ tolerance: 0 })).toThrow('reluBalance: the tolerance is 0.');
   });
 });
+
+conforms(reluBalance(), reluBalance({ tolerance: 1.5 }));

@@ -133,5 +133,5 @@ export function reluBalanceReport(
  */
 export function reluBalance(options: ToleranceOptions = {}): Regularizer {
   checkTolerance(options.tolerance ?? 0.5, 'reluBalance');
-  return { name: 'relu-balance', term: (context) => reluBalanceReport(context, options).loss };
+  return { name: 'relu-balance', actsOn: ['relu'], term: (context) => reluBalanceReport(context, options).loss };
 }

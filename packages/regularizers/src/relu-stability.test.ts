@@ -1,5 +1,6 @@
 import { dense, fromBounds, relu, sequential, type Tensor, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../test/conforms.js';
 import { reluStability } from './relu-stability.js';
 
 /** dense1 and dense2 feed a ReLU, dense3 gives the logits. */
@@ -70,3 +71,5 @@ describe('reluStability', () => {
     expect(at(-3, -2)).toBeCloseTo(0, 4);
   });
 });
+
+conforms(reluStability());

@@ -11,6 +11,7 @@ import { type Regularizer, reluInputs, type Scalar, tf } from '@cert/core';
 export function reluStability(): Regularizer {
   return {
     name: 'relu-stability',
+    actsOn: ['relu'],
     term: ({ model, bounds }) =>
       reluInputs(model).reduce<Scalar>((total, node) => {
         const { lower, upper } = bounds.at[node]!;

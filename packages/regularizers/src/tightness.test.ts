@@ -9,6 +9,7 @@ import {
   tf,
 } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../test/conforms.js';
 import { tightness, tightnessReport } from './tightness.js';
 
 /** dense1 and dense2 feed a ReLU, dense3 gives the logits. */
@@ -73,3 +74,5 @@ describe('tightness', () => {
     expect(() => tightness({ tolerance })).toThrow(/Give a finite number above 0/);
   });
 });
+
+conforms(tightness(), tightness({ tolerance: 0.9 }));

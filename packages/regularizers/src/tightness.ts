@@ -69,5 +69,5 @@ export function tightnessReport(
  */
 export function tightness(options: ToleranceOptions = {}): Regularizer {
   checkTolerance(options.tolerance ?? 0.5, 'tightness');
-  return { name: 'tightness', term: (context) => tightnessReport(context, options).loss };
+  return { name: 'tightness', actsOn: ['relu'], term: (context) => tightnessReport(context, options).loss };
 }

@@ -1,5 +1,6 @@
 import { dense, fromBounds, relu, sequential, type Tensor, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../test/conforms.js';
 import { volume } from './volume.js';
 
 /** dense1 and dense2 feed a ReLU, dense3 gives the logits. */
@@ -45,3 +46,5 @@ describe('volume', () => {
     expect([...byUpper!.dataSync()]).toEqual([1 / 4, 0, 0.5 / 4, 0]);
   });
 });
+
+conforms(volume());

@@ -9,6 +9,7 @@ import { type Regularizer, reluInputs, type Scalar, tf } from '@cert/core';
 export function volume(): Regularizer {
   return {
     name: 'volume',
+    actsOn: ['relu'],
     term: ({ model, bounds }) =>
       reluInputs(model).reduce<Scalar>((total, node) => {
         const { lower, upper } = bounds.at[node]!;

@@ -1,5 +1,8 @@
 import { dense, fromCenterRadius, type Regularizer, type Scalar, sequential, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../test/conforms.js';
+import { reluBalance } from './relu-balance.js';
+import { tightness } from './tightness.js';
 import { weightedSum } from './weighted-sum.js';
 
 const constant = (name: string, value: number): Regularizer => ({ name, term: () => tf.scalar(value) });
@@ -28,3 +31,10 @@ describe('weightedSum', () => {
     expect(() => weightedSum([[weight, constant('a', 1)]])).toThrow(`The weight of the regularizer "a" is ${weight}.`);
   });
 });
+
+conforms(
+  weightedSum([
+    [1, tightness({ tolerance: 0.9 })],
+    [0.25, reluBalance()],
+  ]),
+);

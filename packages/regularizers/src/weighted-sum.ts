@@ -18,7 +18,10 @@ export function weightedSum(parts: readonly Weighted[]): Regularizer {
       'Give a finite number.',
     );
   }
+  // The sum is constant where every part is.
+  const actsOn = parts.flatMap(([, regularizer]) => regularizer.actsOn ?? []);
   return {
+    ...(parts.every(([, regularizer]) => regularizer.actsOn !== undefined) && { actsOn }),
     name: parts.map(([weight, { name }]) => label(weight, name)).join(' + ') || 'none',
     term: (context) =>
       parts.reduce<Scalar>((sum, [weight, { term }]) => {

@@ -12,14 +12,17 @@ import {
   tf,
 } from '@cert/core';
 import { disposeBox, drawBoxes, type NamedBox, pointBox } from './boxes.js';
+import { checkCompiled } from './check-compiled.js';
 import { type ConformanceCase, type Forward, failure } from './conformance.js';
+import type { CompilingDevice } from './device.js';
 import { affineNets, affineRange, checkExact, cornerRange, reluNets, singleLayers } from './exactness.js';
 import { checkGradient } from './gradient.js';
 import { evaluate, sizeOf } from './host.js';
 import {
   type BoundCall,
   boundTensors,
-  type EvaluateBounds,
+  compiledBounds,
+  type Evaluator,
   forwardTensors,
   hostBounds,
   margins,
@@ -59,8 +62,11 @@ export interface BoundMethodSuiteOptions {
   readonly tightMargins?: boolean;
   /** Whether gradients are compared with finite differences; default true. */
   readonly differentiable?: boolean;
-  /** Where bounds are computed, for checks of their values; default: eagerly, on the current backend of TensorFlow.js. */
-  readonly evaluateBounds?: EvaluateBounds;
+  /**
+   * Where the method is compiled. Then every check of values runs twice, eagerly and as this device compiles the method, and values and
+   * gradients of both are compared. A `Device` of `@cert/jit` fits: `{ device: await cpuDevice() }`. Default: eagerly alone.
+   */
+  readonly device?: CompilingDevice;
   /** Of weights, images and boxes; default 0. */
   readonly seed?: number;
 }
@@ -75,10 +81,23 @@ export interface BoundMethodSuiteOptions {
 export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceCase[] {
   const { method, ops, layers = [], exactOn = 'layers', tightMargins = true, differentiable = true } = options;
   const nets = [...sampleModels(ops), ...layers.flatMap(modelsAround)];
+  const { device } = options;
   const onNet = (what: string, net: NamedModel, check: (setting: Setting) => Promise<void>): ConformanceCase => ({
     name: `${method.name}: ${what} (${net.name})`,
-    run: () => withSetting(options, net, check),
+    run: () => withSetting(options, net, undefined, check),
   });
+  /** A check of values, eagerly and compiled. */
+  const twice = (what: string, net: NamedModel, check: (setting: Setting) => Promise<void>): ConformanceCase[] => [
+    onNet(what, net, check),
+    ...(device === undefined
+      ? []
+      : [
+          {
+            name: `${method.name}: ${what}, compiled for ${device.name} (${net.name})`,
+            run: () => withSetting(options, net, device, check),
+          },
+        ]),
+  ];
 
   const whole = exactOn === 'affine' || exactOn === 'output';
   const exact = exactOn === 'nothing' ? [] : [...singleLayers(ops), ...(whole ? affineNets(ops) : [])];
@@ -87,24 +106,32 @@ export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceC
   // Cheap checks first, so that a broken rule shows at once.
   return [
     ...nets.flatMap((net) => [
-      onNet('contains random points of the box', net, (s) => overBoxes(s, checkBySampling)),
-      onNet('lower <= upper for narrow and wide boxes', net, checkWidths),
-      onNet('equals the natural pass on single points', net, checkPoints),
-      onNet('bounds one image as in a batch, and an empty batch', net, checkBatches),
+      ...twice('contains random points of the box', net, (s) => overBoxes(s, checkBySampling)),
+      ...twice('lower <= upper for narrow and wide boxes', net, checkWidths),
+      ...twice('equals the natural pass on single points', net, checkPoints),
+      ...twice('bounds one image as in a batch, and an empty batch', net, checkBatches),
       onNet('is a pure function that reads no value', net, checkPure),
-      ...(tightMargins ? [onNet('margins are at least as tight as differences of logits', net, checkMargins)] : []),
+      ...(tightMargins ? twice('margins are at least as tight as differences of logits', net, checkMargins) : []),
+      ...(device === undefined
+        ? []
+        : [
+            onNet(`gives compiled for ${device.name} what it gives eagerly`, net, (s) =>
+              checkAgainstDevice(s, device, differentiable),
+            ),
+          ]),
     ]),
-    ...exact.map((net) => onNet('is exact', net, checkAffine)),
-    ...monotone.map((net) => onNet('is exact', net, (s) => overBoxes(s, checkCorners))),
+    ...exact.flatMap((net) => twice('is exact', net, checkAffine)),
+    ...monotone.flatMap((net) => twice('is exact', net, (s) => overBoxes(s, checkCorners))),
     ...nets.flatMap((net) => [
       ...(differentiable ? [onNet('has the gradient of finite differences', net, checkGradients)] : []),
-      onNet('withstands a gradient attack on every bound', net, (s) => overBoxes(s, checkByAttack)),
+      ...twice('withstands a gradient attack on every bound', net, (s) => overBoxes(s, checkByAttack)),
     ]),
   ];
 }
 
 /** A net with parameters, images and boxes around them. */
-interface Setting extends Sample, Pick<BoundMethodSuiteOptions, 'method' | 'forward' | 'evaluateBounds'> {
+interface Setting extends Sample, Pick<BoundMethodSuiteOptions, 'method' | 'forward'> {
+  readonly evaluator?: Evaluator;
   readonly net: NamedModel;
   readonly images: Tensor;
   readonly boxes: readonly NamedBox[];
@@ -114,26 +141,28 @@ interface Setting extends Sample, Pick<BoundMethodSuiteOptions, 'method' | 'forw
 const batch = 3;
 
 async function withSetting(
-  { method, forward, evaluateBounds, seed = 0 }: BoundMethodSuiteOptions,
+  { method, forward, seed = 0 }: BoundMethodSuiteOptions,
   net: NamedModel,
+  device: CompilingDevice | undefined,
   check: (setting: Setting) => Promise<void>,
 ): Promise<void> {
-  const where = evaluateBounds && { evaluateBounds };
+  const evaluator = device && compiledBounds(device);
   const rng = rngFor(seed, net.name);
   const sample = drawSample(net.model, rng);
   const images = drawImages(net.model, batch, rng);
   const boxes = drawBoxes(images, rng);
   try {
-    await check({ ...sample, ...where, method, forward, net, images, boxes, rng });
+    await check({ ...sample, ...(evaluator && { evaluator }), method, forward, net, images, boxes, rng });
   } finally {
     disposeSample(sample);
     images.dispose();
     for (const { box } of boxes) disposeBox(box);
+    await evaluator?.dispose();
   }
 }
 
-const callOf = ({ method, net, params, norm, evaluateBounds }: Setting, box: IntervalTensor): BoundCall => ({
-  ...(evaluateBounds && { evaluateBounds }),
+const callOf = ({ method, net, params, norm, evaluator }: Setting, box: IntervalTensor): BoundCall => ({
+  ...(evaluator && { evaluator }),
   method,
   model: net.model,
   params,
@@ -272,7 +301,15 @@ async function checkPure(setting: Setting): Promise<void> {
   );
 }
 
-async function checkGradients(setting: Setting): Promise<void> {
+/** All bounds of a net as one function of the images, epsilon and the parameters, and where to call it. */
+interface AsFunction {
+  readonly f: (...xs: Tensor[]) => Tensor;
+  readonly at: readonly Tensor[];
+  readonly names: readonly string[];
+  readonly where: string;
+}
+
+async function asFunction(setting: Setting, use: (bounds: AsFunction) => Promise<void>): Promise<void> {
   const { method, net, images } = setting;
   const where = `model "${net.name}"`;
   const epsilon = tf.scalar(0.05);
@@ -289,13 +326,25 @@ async function checkGradients(setting: Setting): Promise<void> {
         ...sides(boundTensors({ ...call, spec: spec! }, `${where}, margins`)),
       ]);
     };
-    await checkGradient((...xs) => bounds(xs[0]!, xs[1]!, ...xs.slice(2)), [images, epsilon, ...tensors], {
+    await use({
+      f: (...xs) => bounds(xs[0]!, xs[1]!, ...xs.slice(2)),
+      at: [images, epsilon, ...tensors],
       names: ['the images', 'epsilon', ...names],
-      who: `${method.name}, ${where}`,
+      where,
     });
   });
   epsilon.dispose();
 }
+
+const checkGradients = (setting: Setting): Promise<void> =>
+  asFunction(setting, ({ f, at, names, where }) =>
+    checkGradient(f, at, { names, who: `${setting.method.name}, ${where}` }),
+  );
+
+const checkAgainstDevice = (setting: Setting, device: CompilingDevice, differentiable: boolean): Promise<void> =>
+  asFunction(setting, ({ f, at, names, where }) =>
+    checkCompiled(f, at, { device, differentiable, names, where, who: setting.method.name }),
+  );
 
 async function checkMargins(setting: Setting): Promise<void> {
   const { classes } = setting.net.model;

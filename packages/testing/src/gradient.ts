@@ -1,5 +1,6 @@
 import { CertError, createRng, type Tensor, tf } from '@cert/core';
 import { guarded } from './conformance.js';
+import { weightedGradients } from './device.js';
 import { evaluate, type Values } from './host.js';
 
 /** How {@link checkGradient} compares. */
@@ -31,7 +32,7 @@ export async function checkGradient(
   const rng = createRng(seed, 'checkGradient');
   const { y } = await evaluate(() => ({ y: f(...at) }));
   const weights = Float32Array.from(y.data, () => (rng.int(2) === 0 ? -1 : 1) * (0.5 + rng.uniform()));
-  const gradients = await gradientsOf(who, f, at, weights, y.shape);
+  const gradients = await gradientsOf(who, f, at, weights);
 
   for (const [k, x] of at.entries()) {
     const gradient = gradients[k]!;
@@ -81,15 +82,9 @@ async function gradientsOf(
   f: (...xs: Tensor[]) => Tensor,
   at: readonly Tensor[],
   weights: Float32Array,
-  shape: readonly number[],
 ): Promise<Values[]> {
   const gradients = await evaluate<string>(() => {
-    const weighted = (...xs: Tensor[]) => {
-      // tf.grads refuses an input that does not reach the output: a product with 0 makes all of them reach it.
-      const reached = xs.map((x) => tf.mul(tf.sum(x), 0)).reduce((a, b) => tf.add(a, b), tf.scalar(0));
-      return tf.add(tf.sum(tf.mul(f(...xs), tf.tensor(weights, [...shape]))), reached);
-    };
-    const all = guarded(who, 'its gradient', () => tf.grads(weighted)([...at]));
+    const all = guarded(who, 'its gradient', () => weightedGradients(f, at, weights));
     return Object.fromEntries(all.map((gradient, k) => [String(k), gradient]));
   });
   return at.map((_, k) => gradients[String(k)]!);

@@ -1,6 +1,7 @@
 import {
   type BatchNormStats,
   type BoundMethod,
+  flattenTree,
   INPUT,
   type IntervalTensor,
   type Model,
@@ -8,9 +9,12 @@ import {
   type Spec,
   type Tensor,
   type Tensor3D,
+  type Tree,
   tf,
+  unflattenTree,
 } from '@cert/core';
 import { type Forward, failure, guarded } from './conformance.js';
+import { type Compiled, type CompilingDevice, compile, compileFailure } from './device.js';
 import { evaluate, sameShape, type Values } from './host.js';
 
 /** Lower and upper bounds on the host. */
@@ -38,18 +42,46 @@ export type CallTensors = {
  * Where bounds are computed. `bounds` reads no value and depends on the model alone, so that it may be compiled once for each model;
  * it returns named tensors, whose values are asked for.
  */
-export type EvaluateBounds = (
+type EvaluateBounds = (
   model: Model,
   bounds: (tensors: CallTensors) => { readonly [name: string]: Tensor },
   tensors: CallTensors,
 ) => Promise<{ readonly [name: string]: Values }>;
+
+/** Where bounds are computed when they are not computed eagerly. */
+export interface Evaluator {
+  readonly device: CompilingDevice;
+  readonly evaluate: EvaluateBounds;
+  /** Frees what was compiled. */
+  dispose(): Promise<void>;
+}
+
+/** Computes bounds on a device, compiled once for each model and kind of call. */
+export function compiledBounds(device: CompilingDevice): Evaluator {
+  const made = new Map<Model, { [structure: string]: Compiled }>();
+  return {
+    device,
+    async evaluate(model, bounds, tensors) {
+      const tree = tensors as Tree<Tensor>;
+      const leaves = flattenTree<Tensor>(tree);
+      const structure = leaves.map(({ path }) => path).join();
+      const known = made.get(model) ?? {};
+      made.set(model, known);
+      known[structure] ??= compile(device, (list) => bounds(unflattenTree<Tensor>(tree, [...list]) as CallTensors));
+      return known[structure]!.call(leaves.map(({ value }) => value));
+    },
+    async dispose() {
+      for (const each of made.values()) for (const compiled of Object.values(each)) await compiled.dispose();
+    },
+  };
+}
 
 /** Everything that one call of a bound method takes. */
 export interface BoundCall extends CallTensors {
   readonly method: BoundMethod;
   readonly model: Model;
   /** Default: eagerly, on the current backend of TensorFlow.js. */
-  readonly evaluateBounds?: EvaluateBounds;
+  readonly evaluator?: Evaluator;
 }
 
 const eagerly: EvaluateBounds = (_, bounds, tensors) => evaluate(() => bounds(tensors));
@@ -96,10 +128,13 @@ export function boundTensors(call: BoundCall, where: string): { readonly [name: 
 
 /** The bounds at every node in graph order, {@link OUTPUT} last. Frees every tensor. */
 export async function hostBounds(call: BoundCall, where: string): Promise<Map<string, HostBox>> {
-  const { method, model, params, norm, box, spec, evaluateBounds = eagerly } = call;
+  const { method, model, params, norm, box, spec, evaluator } = call;
+  const evaluateBounds = evaluator?.evaluate ?? eagerly;
   const values = await evaluateBounds(model, (tensors) => boundTensors({ method, model, ...tensors }, where), {
     ...{ params, norm, box },
     ...(spec && { spec }),
+  }).catch((error: unknown) => {
+    throw evaluator === undefined ? error : compileFailure(error, method.name, where, evaluator.device.name);
   });
   const nodes = [INPUT, ...call.model.nodes.slice(0, -1).map((node) => node.name), OUTPUT];
   return new Map(nodes.map((node) => [node, { lower: values[`${node}/lower`]!, upper: values[`${node}/upper`]! }]));

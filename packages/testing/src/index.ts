@@ -1,6 +1,7 @@
 export { type BoundMethodSuiteOptions, boundMethodSuite } from './bound-method.js';
+export { type CompiledOptions, checkCompiled } from './check-compiled.js';
 export type { ConformanceCase, Forward } from './conformance.js';
+export type { CompilingDevice, DeviceFunctionOfList, DeviceTensor } from './device.js';
 export { checkGradient, type GradientOptions } from './gradient.js';
-export type { Values } from './host.js';
-export type { CallTensors, EvaluateBounds } from './host-bounds.js';
+export { type ObjectiveSuiteOptions, objectiveSuite, type TestedContext, type TestedObjective } from './objective.js';
 export { type RegularizerSuiteOptions, regularizerSuite } from './regularizer.js';

@@ -1,5 +1,7 @@
 import { dense, type Model, type Params, type Regularizer, type Rng, sequential, type Tensor, tf } from '@cert/core';
+import { checkCompiled } from './check-compiled.js';
 import { type ConformanceCase, failure, guarded } from './conformance.js';
+import type { CompilingDevice } from './device.js';
 import { checkGradient } from './gradient.js';
 import { evaluate } from './host.js';
 import { disposeSample, drawSample, leavesOf, type NamedModel, rngFor, type Sample, sampleModels } from './models.js';
@@ -21,7 +23,12 @@ export interface RegularizerSuiteOptions {
   readonly regularizer: Regularizer;
   /** Whether gradients are compared with finite differences; default true. They must be finite in any case. */
   readonly differentiable?: boolean;
-  /** Of weights, bounds and images; default 0. */
+  /**
+   * Where the regularizer is compiled: then its value and gradient there are compared with the eager ones. A `Device` of `@cert/jit` fits:
+   * `{ device: await cpuDevice() }`. Default: eagerly alone.
+   */
+  readonly device?: CompilingDevice;
+  /** Seed of weights, bounds and images; default 0. */
   readonly seed?: number;
 }
 
@@ -34,6 +41,7 @@ export interface RegularizerSuiteOptions {
 export function regularizerSuite({
   regularizer,
   differentiable = true,
+  device,
   seed = 0,
 }: RegularizerSuiteOptions): ConformanceCase[] {
   const nets = [...sampleModels(), { name: 'no relu', model: sequential([3], [dense(2)]) }];
@@ -57,6 +65,9 @@ export function regularizerSuite({
     on('takes a batch of one image', net, checkValue, scenarios, 1),
     on('gives the same from plain lower and upper bounds', net, checkPlain),
     on('is a pure function that reads no value', net, checkPure),
+    ...(device === undefined
+      ? []
+      : [on(`gives compiled for ${device.name} what it gives eagerly`, net, checkAgainst(device), scenarios)]),
   ]);
 }
 
@@ -153,6 +164,13 @@ async function checkSlope(setting: Setting): Promise<void> {
   const { f, at, names } = asFunction(setting);
   await checkGradient(f, at, { names, who: `${setting.regularizer.name}, ${setting.where}` });
 }
+
+const checkAgainst =
+  (device: CompilingDevice): Check =>
+  async (setting) => {
+    const { f, at, names } = asFunction(setting);
+    await checkCompiled(f, at, { device, names, who: setting.regularizer.name, where: setting.where });
+  };
 
 async function checkPlain(setting: Setting): Promise<void> {
   const full = tf.tidy(() => inCenterRadius(setting.drawn));

@@ -1,8 +1,17 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';
 
-/** Gives a command its arguments, options and action. `done` gets the exit status of one that ends neither well nor with an error. */
-type Make = (command: Command, terminal: Terminal, signal: AbortSignal, done: (status: number) => void) => void;
+/**
+ * Gives a command its arguments, options and action. `done` gets the exit status of one that ends neither well nor with an error; `args`
+ * is the command line: plug-ins that it names bring options of their own.
+ */
+type Make = (
+  command: Command,
+  terminal: Terminal,
+  signal: AbortSignal,
+  done: (status: number) => void,
+  args: readonly string[],
+) => void | Promise<void>;
 
 /** The commands. What a command needs is loaded when that command is called: TensorFlow.js alone takes longer than a help text may. */
 export const COMMANDS: {

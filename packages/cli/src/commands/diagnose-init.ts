@@ -2,15 +2,14 @@ import { CertError, createRng, type Shape } from '@cert/core';
 import { type Dataset, imagesOf, subset } from '@cert/datasets';
 import type { Initializer } from '@cert/init';
 import {
-  BATCH_NORMS,
   type Catalog,
-  choose,
-  type FieldName,
+  type Choices,
   freePath,
+  initializerOf,
   loadData,
+  makeNamed,
   type RunConfig,
   resolveConfig,
-  standardCatalog,
 } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import { meanRadiusFigure } from '../plots/mean-radius.js';
@@ -19,36 +18,41 @@ import { showCount } from '../show/count.js';
 import { compareInits, formatInitReport, type InitReport } from '../show/init-report.js';
 import type { Terminal } from '../terminal.js';
 import { openDeviceFor } from './open-device.js';
-import { addFields, conflict, type RawOptions, readFields } from './options.js';
-import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
+import {
+  addFields,
+  conflict,
+  type FieldFilter,
+  named,
+  optionsOfEvery,
+  type RawOptions,
+  readFields,
+} from './options.js';
+import { addPluginOption, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
 
-const NAMES = [
-  'model',
-  'width',
-  'dense',
-  'batchNorm',
-  'dataset',
-  'data',
-  'epsilon',
-  'device',
-] as const satisfies readonly FieldName[];
+const OPTIONS: FieldFilter = (name, field) =>
+  named('model', 'dataset', 'epsilon', 'device')(name, field) ||
+  optionsOfEvery('model')(name, field) ||
+  optionsOfEvery('dataset')(name, field);
 
 /** As in the paper's figure: nothing but the initialization keeps bounds from growing. */
-const NETWORK = { model: 'cnn7', batchNorm: 'none' };
+const NETWORK = { model: 'cnn7', batchNorm: 'none' } as const;
 
 /** What the options that are no field of a run stand for when they are left out. */
 const USUAL = { inits: 'xavier,kaiming,orthogonal,ibp', seeds: '0', images: '16', classes: '10' };
 
 /** Adds `cert diagnose init`. */
-export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: AbortSignal): void {
+export async function addDiagnoseInit(
+  diagnose: Command,
+  terminal: Terminal,
+  signal: AbortSignal,
+  args: readonly string[],
+): Promise<void> {
+  const known = await catalogIn(args);
   const command = diagnose
     .command('init')
     .description('how the bounds of a model grow from layer to layer at initialization')
-    .option(
-      '--inits <names>',
-      `some of ${Object.keys(standardCatalog.initializers).join(', ')} (default: ${USUAL.inits})`,
-    )
+    .option('--inits <names>', `some of ${Object.keys(known.initializers).join(', ')} (default: ${USUAL.inits})`)
     .option('--seeds <numbers>', `seeds with commas; the means over them count (default: ${USUAL.seeds})`)
     .option('--images <n>', `images to measure on, the first ones for training (default: ${USUAL.images})`)
     .option('--input-shape <sizes>', 'random images of this shape, as 32,32,3 (default: none, images of the dataset)')
@@ -56,22 +60,18 @@ export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: A
     .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
     .option('--json', 'print one line of JSON instead of tables (default: tables)');
   addPluginOption(command);
-  addFields(command, NAMES, '', resolveConfig(NETWORK)).action(
+  addFields(command, { of: OPTIONS, catalog: known, where: '', values: resolveConfig(NETWORK) }).action(
     async ({ json, plugin, ...raw }: RawOptions & PluginOption & { json?: boolean }) => {
+      refuseBoth(raw);
       const catalog = await catalogOf({ plugin });
-      const config = resolveConfig({ ...NETWORK, ...readFields(raw, NAMES, catalog) }, catalog);
+      const config = resolveConfig(networkOf(readFields(raw, OPTIONS, catalog), catalog), catalog);
       if (config.epsilon === 0) throw badOption('--epsilon', '0', 'a radius greater than 0');
-      const inits = readInits(raw.inits ?? USUAL.inits, catalog);
+      const inits = readInits(raw.inits ?? USUAL.inits, config, catalog);
       const seeds = [...new Set(wholeNumbers('--seeds', raw.seeds ?? USUAL.seeds, 0))];
       const source = await chooseImages(raw, config, catalog);
       const { shape: inputShape, classes, normalize, images, range } = source;
-      const { width, dense, epsilon } = config;
-      const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
-      const model = choose(
-        'model',
-        config.model,
-        catalog.models,
-      )({ inputShape, classes, width, dense, batchNorm, normalize });
+      const { epsilon } = config;
+      const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
       const device = await openDeviceFor(terminal, config.device);
       const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
       const onProgress = (done: number, init: string, seed: number) => shown?.next(done, `${init}, seed ${seed}`);
@@ -89,7 +89,9 @@ export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: A
           signal,
         });
         shown?.close();
-        const settings = { model: config.model, width, dense, batchNorm, inputShape, classes, data: source.name };
+        const { width = null, dense = null, batchNorm = null, options } = config;
+        const size = { width, dense, batchNorm, ...(Object.keys(options).length > 0 && { options }) };
+        const settings = { model: config.model, ...size, inputShape, classes, data: source.name };
         const result = { ...settings, ...report, device: device.name };
         const folder = raw.out ?? freePath('diagnose', `init-${config.model}`);
         const heading = headingOf(config, source, report);
@@ -108,13 +110,21 @@ export function addDiagnoseInit(diagnose: Command, terminal: Terminal, signal: A
   );
 }
 
+/** The network that is looked at: without BatchNorm where nothing else is chosen and the model has the choice. */
+function networkOf(given: Choices, { models }: Catalog): Choices {
+  const { model = NETWORK.model } = given;
+  const entry = Object.hasOwn(models, model) ? models[model] : undefined;
+  const hasChoice = typeof entry === 'object' && 'batchNorm' in entry.options;
+  return { model, ...(hasChoice && { batchNorm: NETWORK.batchNorm }), ...given };
+}
+
 /** What stands over the tables and the figure. */
 function headingOf({ model, batchNorm, epsilon }: RunConfig, { name, shape }: Source, report: InitReport): Heading {
   const { parameters, images, seeds } = report;
   return {
     title: `Bounds at initialization: ${model}`,
     subtitle: [
-      `${batchNorm === null ? '' : `BatchNorm ${batchNorm}, `}${parameters.toLocaleString('en')} parameters`,
+      `${batchNorm == null ? '' : `BatchNorm ${batchNorm}, `}${parameters.toLocaleString('en')} parameters`,
       `IBP at epsilon ${epsilon}, ${images} images of ${name} (${shape.join('x')}), seed ${seeds.join(', ')}`,
     ],
   };
@@ -145,13 +155,6 @@ async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog
       images: imagesOf(subset(train, count)).images,
     };
   }
-  for (const name of ['dataset', 'data'] as const) {
-    if (raw[name] === undefined) continue;
-    throw conflict(
-      `--${name} and --input-shape were both given.`,
-      'Leave out one: --input-shape stands for random images.',
-    );
-  }
   const shape = wholeNumbers('--input-shape', raw.inputShape, 1);
   const classes = wholeNumber('--classes', raw.classes ?? USUAL.classes, 2);
   const { uniform } = createRng(0, 'random images', ...shape);
@@ -165,10 +168,26 @@ async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog
   };
 }
 
+/** @throws CertError `bad-argument` for a dataset beside random images */
+function refuseBoth(raw: RawOptions): void {
+  if (raw.inputShape === undefined) return;
+  for (const name of ['dataset', 'data'] as const) {
+    if (raw[name] === undefined) continue;
+    throw conflict(
+      `--${name} and --input-shape were both given.`,
+      'Leave out one: --input-shape stands for random images.',
+    );
+  }
+}
+
 /** @throws CertError `bad-argument` for an unknown initialization, with the nearest ones */
-function readInits(text: string, { initializers }: Catalog): { readonly [name: string]: Initializer } {
+function readInits(
+  text: string,
+  config: RunConfig,
+  { initializers }: Catalog,
+): { readonly [name: string]: Initializer } {
   const names = text.split(',').map((name) => name.trim());
-  return Object.fromEntries(names.map((name) => [name, choose('initialization', name, initializers)]));
+  return Object.fromEntries(names.map((name) => [name, initializerOf(name, config, initializers)]));
 }
 
 /** Whole numbers with commas between them. */

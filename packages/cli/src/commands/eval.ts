@@ -5,18 +5,20 @@ import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
+  type Choices,
   checkConfigOf,
   checkDataFits,
   choose,
   FIELDS,
-  type FieldName,
+  fieldsOf,
+  flagsOf,
   loadData,
   type RunConfig,
   readRunConfig,
   readRunPlugins,
+  refuseUnused,
   resolveConfig,
   runFiles,
-  VERIFIERS,
 } from '@cert/trainer/pipeline';
 import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
@@ -24,47 +26,53 @@ import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { openDeviceFor } from './open-device.js';
-import { addFields, type RawOptions, readFields } from './options.js';
-import { addRunPluginOptions, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
+import { addFields, type FieldFilter, named, optionsOfEvery, type RawOptions, readFields } from './options.js';
+import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
 
-/** Settings of the run that an evaluation may change. */
-const OF_THE_RUN = [
-  'dataset',
-  'data',
-  'limit',
-  'epsilon',
-  'evalBatchSize',
-  'seed',
-  'device',
-] as const satisfies readonly FieldName[];
+/** Settings of the run that an evaluation may change: these, and the options of datasets. */
+const ofTheRun: FieldFilter = (name, field) =>
+  named('dataset', 'limit', 'epsilon', 'evalBatchSize', 'seed', 'device')(name, field) ||
+  optionsOfEvery('dataset')(name, field);
+const ofTheEvaluation: FieldFilter = (name, field) =>
+  ofTheRun(name, field) || named('attackSteps', 'attackRestarts')(name, field);
 
 /** Settings that an evaluation does not take from the run: it looks harder than training does. */
 const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
 
 /** Makes `cert eval`. */
-export function addEval(command: Command, terminal: Terminal, signal: AbortSignal): void {
+export async function addEval(
+  command: Command,
+  terminal: Terminal,
+  signal: AbortSignal,
+  _done: (status: number) => void,
+  args: readonly string[],
+): Promise<void> {
+  const known = await catalogIn(args);
   command
     .argument('<path>', 'folder of a run, or a checkpoint file')
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
     .option(
       '--methods <names>',
-      `bound methods, with commas, tried in this order: ${Object.keys(VERIFIERS).join(', ')}; or "none" (default: all)`,
+      `bound methods, with commas, tried in this order: ${Object.keys(known.verifiers).join(', ')}; or "none" (default: all)`,
     )
-    .option(FIELDS.attackSteps.flag, `steps of the PGD attack at most (default: ${ATTACK.attackSteps})`)
-    .option(FIELDS.attackRestarts.flag, `its random starts at most; 0: no attack (default: ${ATTACK.attackRestarts})`)
+    .option(flags('attackSteps'), `largest number of steps of the PGD attack (default: ${ATTACK.attackSteps})`)
+    .option(
+      flags('attackRestarts'),
+      `largest number of random starts of the attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
+    )
     .option('--complete', 'every method on every image, the attack on verified ones too (default: until it is settled)')
     .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
     .option('--anew', 'throw away what that file holds (default: go on with it)')
     .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
   addRunPluginOptions(command);
-  addFields(command, OF_THE_RUN, 'unless the run says otherwise').action(
+  addFields(command, { of: ofTheRun, catalog: known, where: 'unless the run says otherwise' }).action(
     async (
       path: string,
       { json, plugin, trust, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
     ) => {
       const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const methods = readMethods(raw.methods, catalog);
-      const given = readFields(raw, [...OF_THE_RUN, 'attackSteps', 'attackRestarts'], catalog);
+      const given = readFields(raw, ofTheEvaluation, catalog);
       if (raw.out !== undefined) checkOut(raw.out);
       const {
         file: checkpoint,
@@ -72,12 +80,12 @@ export function addEval(command: Command, terminal: Terminal, signal: AbortSigna
         config: trained,
         ofRun,
       } = await locate(path, raw.checkpoint ?? 'last', catalog);
-      const config: RunConfig = { ...trained, ...ATTACK, ...withoutUndefined(given) };
+      const config = configOf(trained, given, catalog);
       const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
-      if (ofRun) checkConfigOf(checkpoint, metadata, trained);
+      if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
       const decoding = json ? undefined : progressReporter(terminal);
       const { test, range } = await loadData(
@@ -200,5 +208,21 @@ function progress(terminal: Terminal) {
   };
 }
 
-const withoutUndefined = <T extends object>(record: T): Partial<RunConfig> =>
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+const flags = (name: 'attackSteps' | 'attackRestarts') => flagsOf(name, FIELDS[name])[0]!;
+
+/**
+ * What an evaluation runs with: the settings of the run, with those that were given. Of another dataset than the run's the options have
+ * their defaults.
+ *
+ * @throws CertError `bad-argument` for an option of another dataset
+ */
+function configOf(trained: RunConfig, given: Choices, catalog: Catalog): RunConfig {
+  const options = Object.entries(fieldsOf(catalog)).filter(([name, field]) => optionsOfEvery('dataset')(name, field));
+  const others = given.dataset === undefined || given.dataset === trained.dataset ? [] : options.map(([name]) => name);
+  const kept = (values: object) =>
+    Object.fromEntries(Object.entries(values).filter(([name]) => !others.includes(name)));
+  const settings = { ...kept(trained), ...ATTACK, ...given };
+  const config = { ...settings, options: { ...kept(trained.options), ...given.options } } as RunConfig;
+  refuseUnused([...Object.keys(given), ...Object.keys(given.options ?? {})], config, catalog);
+  return config;
+}

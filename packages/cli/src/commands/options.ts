@@ -1,34 +1,92 @@
 import { CertError } from '@cert/core';
 import {
+  type AnyField,
+  asChoices,
   type Catalog,
   type Choices,
-  FIELD_NAMES,
-  FIELDS,
-  type FieldName,
+  checkField,
+  choicesOf,
+  fieldsOf,
+  flagsOf,
+  optionName,
+  ownersText,
+  parseField,
+  type RunConfig,
   resolveConfig,
   standardCatalog,
 } from '@cert/trainer/pipeline';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 
-/** What commander collected: option names in camel case, texts. */
+/** What commander collected: option names in camel case, texts; true or false for an option without a value. */
 export type RawOptions = { readonly [name: string]: string | undefined };
 
 const standard = resolveConfig();
 
-/** Adds options for fields of the configuration, with their help and what they are by default: `values`, `of` where. */
+/** An option of more things than these does not say in its help what it belongs to: it would list all models. */
+const SHOWN_OWNERS = 5;
+
+/** The fields that a command has options for; default all. */
+export type FieldFilter = (name: string, field: AnyField) => boolean;
+
+/** Fields by their names. */
+export const named =
+  (...names: readonly (keyof RunConfig)[]): FieldFilter =>
+  (name) =>
+    names.includes(name as keyof RunConfig);
+
+/** The options of one kind of thing: those of all models, or of all datasets. */
+export const optionsOfEvery =
+  (kind: 'model' | 'dataset'): FieldFilter =>
+  (_, { owners }) =>
+    owners.some(({ field }) => field === kind);
+
+/** What {@link addFields} may be told. */
+interface FieldOptions {
+  /** Which fields; default all. */
+  readonly of?: FieldFilter;
+  /** What names may stand for, with plug-ins. */
+  readonly catalog?: Catalog;
+  /** Where the defaults hold, behind them. */
+  readonly where?: string;
+  /** The defaults. */
+  readonly values?: Partial<RunConfig>;
+}
+
+/**
+ * Adds options for fields of the configuration, each with its help, its default and what it belongs to.
+ *
+ * @throws CertError `bad-argument` for an option of a plug-in that the command has already
+ */
 export function addFields(
   command: Command,
-  names: readonly FieldName[],
-  of = `in ${standard.preset}`,
-  values: Choices = standard,
+  { of = () => true, catalog = standardCatalog, where = `in ${standard.preset}`, values = standard }: FieldOptions,
 ): Command {
-  for (const name of names) {
-    const { flag, help } = FIELDS[name];
-    const usual = values[name] ?? null;
+  const known: { readonly [name: string]: unknown } = { ...values, ...values.options };
+  for (const [name, any] of Object.entries(fieldsOf(catalog))) {
+    if (!of(name, any)) continue;
+    const { field, owners } = any;
+    const usual = known[name] ?? field.default ?? null;
     const shown = usual === null || String(usual) === '' ? 'none' : String(usual);
-    command.option(flag, `${help} (default: ${`${shown} ${of}`.trim()})`);
+    const few = owners.length > 0 && owners.length <= SHOWN_OWNERS;
+    const only = few ? `; with ${ownersText(owners)}` : '';
+    const belongs = owners.length === 0 ? where : '';
+    const help = `${field.help}${choicesOf(field, catalog)} (default: ${`${shown} ${belongs}`.trim()}${only})`;
+    const [flag, opposite] = flagsOf(name, field);
+    add(command, new Option(flag!, help), any);
+    if (opposite !== undefined) add(command, new Option(opposite, `the opposite of ${optionName(name, field)}`), any);
   }
   return command;
+}
+
+function add(command: Command, option: Option, { owners }: AnyField): void {
+  const taken = command.options.find(({ short, long }) => long === option.long || (short && short === option.short));
+  if (taken !== undefined) {
+    throw conflict(
+      `${option.long} is an option of ${ownersText(owners)}, and cert ${command.name()} has another option of that name.`,
+      'Rename the option in the plug-in, or leave the plug-in out.',
+    );
+  }
+  command.addOption(option);
 }
 
 /**
@@ -36,19 +94,15 @@ export function addFields(
  *
  * @throws CertError `bad-argument` naming the option
  */
-export function readFields(
-  raw: RawOptions,
-  names: readonly FieldName[] = FIELD_NAMES,
-  catalog: Catalog = standardCatalog,
-): Choices {
-  const given = names.flatMap((name) => {
+export function readFields(raw: RawOptions, of: FieldFilter = () => true, catalog: Catalog = standardCatalog): Choices {
+  const given = Object.entries(fieldsOf(catalog)).flatMap(([name, any]) => {
     const text = raw[name];
-    if (text === undefined) return [];
-    const value = FIELDS[name].parse(text);
-    FIELDS[name].check(value, catalog);
+    if (text === undefined || !of(name, any)) return [];
+    const value = parseField(any.field, String(text));
+    checkField(name, any.field, value, catalog);
     return [[name, value] as const];
   });
-  return Object.fromEntries(given);
+  return asChoices(Object.fromEntries(given));
 }
 
 /** The error for two options that exclude each other. */

@@ -1,6 +1,13 @@
 import { CertError } from '@cert/core';
-import { type Catalog, type LoadedPlugin, loadPlugin, type PluginRecord, withLoaded } from '@cert/trainer/pipeline';
-import { type Command, Option } from 'commander';
+import {
+  type Catalog,
+  type LoadedPlugin,
+  loadPlugin,
+  type PluginRecord,
+  standardCatalog,
+  withLoaded,
+} from '@cert/trainer/pipeline';
+import { Command, CommanderError, Option } from 'commander';
 
 /** What commander collects for `--plugin` and `--trust`. */
 export interface PluginOption {
@@ -22,6 +29,24 @@ export const addRunPluginOptions = (command: Command): Command =>
     '--trust',
     'load the plug-ins that the config.json of the run names: runs their code (default: only those given by --plugin)',
   );
+
+/**
+ * What is built in, with the plug-ins that `--plugin` names in a command line. It is needed before the line is parsed: they bring options.
+ *
+ * @throws CertError as {@link catalogOf}
+ */
+export async function catalogIn(args: readonly string[]): Promise<Catalog> {
+  const scan = addPluginOption(new Command().allowUnknownOption().allowExcessArguments().helpOption(false));
+  // What is wrong with the line is said where all of its options are known.
+  scan.exitOverride().configureOutput({ writeErr: () => {} });
+  try {
+    scan.parse(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return standardCatalog;
+  }
+  return catalogOf(scan.opts<PluginOption>());
+}
 
 /** The plug-ins that a run names. */
 export interface RecordedPlugins {

@@ -1,4 +1,4 @@
-import { type Choices, FIELDS, type FieldName, METHODS, optionName } from '@cert/trainer/pipeline';
+import { type Choices, type FieldName, METHODS, optionName } from '@cert/trainer/pipeline';
 import { type Command, Option } from 'commander';
 import { conflict, type RawOptions } from './options.js';
 
@@ -68,7 +68,7 @@ export function readShortcuts(raw: RawOptions, chosen?: string): Choices {
     }
     for (const name of replaces) {
       if (raw[name] === undefined) continue;
-      const option = optionName(FIELDS[name]);
+      const option = optionName(name);
       throw conflict(`${flag} and ${option} were both given.`, `Leave out one of them: ${flag} sets ${option} itself.`);
     }
   }

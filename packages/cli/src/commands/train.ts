@@ -2,14 +2,13 @@ import { CertError } from '@cert/core';
 import {
   type Catalog,
   type Choices,
-  FIELD_NAMES,
-  FIELDS,
+  fieldsOf,
   freeRunFolder,
-  METHODS,
   optionName,
   PRESET_NAMES,
   type RunConfig,
   readRunPlugins,
+  refuseUnused,
   resolveConfig,
   resumeRun,
   startRun,
@@ -19,28 +18,30 @@ import { progressReporter } from '../show/progress.js';
 import { resultTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
-import { addRunPluginOptions, catalogOf, checkVersions, type PluginOption } from './plugin-option.js';
+import { addRunPluginOptions, catalogIn, catalogOf, checkVersions, type PluginOption } from './plugin-option.js';
 import { addShortcuts, readShortcuts } from './shortcuts.js';
 
 /** Exit status of a run that was stopped by Ctrl-C, as shells count. */
 const STOPPED = 130;
 
 /** Makes `cert train`. `done` gets the exit status. */
-export function addTrain(
+export async function addTrain(
   command: Command,
   terminal: Terminal,
   signal: AbortSignal,
   done: (status: number) => void,
-): void {
+  args: readonly string[],
+): Promise<void> {
+  const known = await catalogIn(args);
   command
     .option('--preset <name>', `settings to begin with: ${PRESET_NAMES} (default: digits/quick)`)
-    .option('--method <name>', `training method: ${Object.keys(METHODS).join(', ')} (default: the preset's)`)
+    .option('--method <name>', `training method: ${Object.keys(known.methods).join(', ')} (default: the preset's)`)
     .option('--out <folder>', 'folder of the run, new (default: runs/<preset>-<method>-<seed>, numbered)')
     .option('--resume <folder>', 'go on with the run in this folder; its settings are kept (default: start a new run)')
     .option('--print-config', 'print the config.json that the run would have, and do nothing else (default: train)');
   addRunPluginOptions(command);
   addShortcuts(command);
-  addFields(command, FIELD_NAMES).action(async ({ plugin, trust, printConfig = false, ...raw }: Given) => {
+  addFields(command, { catalog: known }).action(async ({ plugin, trust, printConfig = false, ...raw }: Given) => {
     if (printConfig) return terminal.out(JSON.stringify(await chosenConfig(raw, { plugin }), null, 2));
     const onEvent = progressReporter(terminal);
     const summary = await (raw.resume === undefined
@@ -58,7 +59,7 @@ type Hooks = { readonly onEvent: ReturnType<typeof progressReporter>; readonly s
 /** The configuration of a new run. */
 function newConfig(raw: RawOptions, catalog: Catalog): RunConfig {
   const { preset, method } = resolveConfig({ preset: raw.preset, method: raw.method }, catalog);
-  const fields = readFields(raw, FIELD_NAMES, catalog);
+  const fields = readFields(raw, undefined, catalog);
   return resolveConfig({ preset, method, ...fields, ...readShortcuts(raw, method) }, catalog);
 }
 
@@ -83,9 +84,9 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
   const began = await readRunPlugins(folder);
   const catalog = await catalogOf(plugins, { folder, plugins: began });
   checkVersions(began, catalog);
-  const fields = { ...readFields(raw, FIELD_NAMES, catalog), ...readShortcuts(raw) };
+  const fields = { ...readFields(raw, undefined, catalog), ...readShortcuts(raw) };
   const change = (config: RunConfig): RunConfig => {
-    refuseChanges(config, { preset: raw.preset, method: raw.method, ...fields });
+    refuseChanges(config, { preset: raw.preset, method: raw.method, ...fields }, catalog);
     return fields.data === undefined ? config : { ...config, data: fields.data };
   };
   const result = await resumeRun({ folder, catalog, change, ...hooks });
@@ -93,13 +94,17 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
 }
 
 /** A run goes on as it began: only the place of the data may have changed. */
-function refuseChanges(config: RunConfig, given: Choices): void {
+function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catalog: Catalog): void {
+  const given = { ...fields, ...options };
+  const values: { readonly [name: string]: unknown } = { ...config, ...config.options };
+  refuseUnused(Object.keys(given), config, catalog);
+  const known = fieldsOf(catalog);
   for (const [name, value] of Object.entries(given)) {
-    const before = config[name as keyof RunConfig];
+    const before = values[name];
     if (value === undefined || name === 'data' || String(value) === String(before)) continue;
     // `auto` asks for no device in particular.
     if (name === 'device' && value === 'auto') continue;
-    const option = name === 'preset' || name === 'method' ? `--${name}` : optionName(FIELDS[name as 'epochs']);
+    const option = optionName(name, known[name]?.field);
     throw new CertError(
       'bad-argument',
       `${option} is ${value}, and the run began with ${before}.`,

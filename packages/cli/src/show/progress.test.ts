@@ -60,6 +60,12 @@ function drawnOn() {
   return { screen, text: () => drawn.join('') };
 }
 
+it('shows a warning on a screen and in a pipe', () => {
+  const warning: RunEvent = { type: 'warning', message: 'The regularizer x changes nothing.' };
+  const text = ['Warning: The regularizer x changes nothing.'];
+  expect([report(null, [warning]), report(new PassThrough(), [warning])]).toEqual([text, text]);
+});
+
 describe('reporter', () => {
   it('in a pipe prints one line an epoch', () => {
     expect(report(null)).toEqual([

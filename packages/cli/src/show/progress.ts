@@ -82,6 +82,9 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
         bar.update(event.images, { left: left(event.of - event.images) });
         if (event.images === event.of) close();
         return;
+      case 'warning':
+        out(describeEvent(event)!);
+        return;
       case 'stopped':
         close();
         out(describeEvent(event)!);

@@ -2,6 +2,7 @@ import { crownMargins, ibp, marginSpec, naturalPass } from '@cert/bounds';
 import { createRng, dense, linfBall, type Model, relu, type Scalar, sequential, type Tensor, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../../test/conforms.js';
 import { crossEntropy } from '../loss.js';
 import { crownIbpObjective } from './crown-ibp.js';
 import { type BoundedContext, type BoundedObjective, robustObjective } from './objective.js';
@@ -71,3 +72,5 @@ describe('crownIbpObjective', () => {
     expect(loss(crownIbpObjective({ naturalWeight: 0.5 }), context)).toBeCloseTo(loss(fused, context) + natural / 2, 5);
   });
 });
+
+conforms(crownIbpObjective(), crownIbpObjective({ fusion: false }));

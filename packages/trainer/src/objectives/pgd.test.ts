@@ -13,6 +13,7 @@ import {
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
+import { conforms } from '../../test/conforms.js';
 import { sgd } from '../optimizers/optimizer.js';
 import { createTrainStep, initialState } from '../step.js';
 import { naturalObjective } from './objective.js';
@@ -89,3 +90,5 @@ describe('pgdObjective', () => {
     expect(values(adversarial.metrics.loss)[0]).toBeGreaterThan(values(clean.loss)[0]!);
   });
 });
+
+conforms(pgdObjective());

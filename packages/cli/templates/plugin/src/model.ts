@@ -1,15 +1,21 @@
 import { dense, flatten, type Model, normalize, sequential } from '@cert/core';
-import type { ModelSize } from '@cert/trainer/pipeline';
+import { type ModelContext, modelOptions, withOptions } from '@cert/trainer/pipeline';
 import { absolute } from './absolute.js';
 
-/** An MLP with |x| in place of ReLU. `--width` and `--dense` are its two hidden layers. */
-export const model = ({ inputShape, classes, width, dense: units, normalize: by }: ModelSize): Model =>
-  sequential(inputShape, [
-    ...(by ? [normalize(by.mean, by.std)] : []),
-    flatten(),
-    dense(width ?? 50),
-    absolute(),
-    dense(units ?? 50),
-    absolute(),
-    dense(classes),
-  ]);
+/** The options of the model: those of the built-in models that it has, and one of its own, `--absolute-layers`. */
+const options = {
+  width: modelOptions.width,
+  absoluteLayers: { kind: 'integer', min: 1, default: 2, help: 'hidden layers' },
+} as const;
+
+/** An MLP with |x| in place of ReLU. */
+export const model = withOptions(
+  options,
+  ({ width, absoluteLayers }, { inputShape, classes, normalize: by }: ModelContext): Model =>
+    sequential(inputShape, [
+      ...(by ? [normalize(by.mean, by.std)] : []),
+      flatten(),
+      ...Array.from({ length: absoluteLayers }, () => [dense(width ?? 50), absolute()]).flat(),
+      dense(classes),
+    ]),
+);

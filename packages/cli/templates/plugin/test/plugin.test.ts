@@ -1,20 +1,29 @@
 import { crownIbpOf, naturalPass } from '@cert/bounds';
+import { cpuDevice } from '@cert/jit/node';
 import { boundMethodSuite, type Forward } from '@cert/testing';
 import { resolveConfig, withPlugins } from '@cert/trainer/pipeline';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import plugin, { absolute, method } from '../src/index.js';
 import { rules } from '../src/method.js';
 
 const forward: Forward = (network, images) => naturalPass(network, images, rules.natural);
 const layers = [absolute()];
 
+// As `cert train` runs the rules: compiled. Where onnxruntime-node is not installed, eagerly alone.
+const device = await cpuDevice().catch((error: { readonly code?: string }) => {
+  if (error.code === 'missing-package') return undefined;
+  throw error;
+});
+const on = device === undefined ? {} : { device };
+afterAll(() => device?.dispose());
+
 const suites = [
-  boundMethodSuite({ method: rules.ibp, forward, layers, ops: ['dense', 'conv2d', 'flatten'] }),
+  boundMethodSuite({ method: rules.ibp, forward, layers, ops: ['dense', 'conv2d', 'flatten'], ...on }),
   boundMethodSuite({
     method: crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxation }),
-    ...{ forward, layers, ops: ['dense', 'conv2d', 'flatten'], exactOn: 'output' },
+    ...{ forward, layers, ops: ['dense', 'conv2d', 'flatten'], exactOn: 'output', ...on },
   }),
-  boundMethodSuite({ method, forward, layers, exactOn: 'output' }),
+  boundMethodSuite({ method, forward, layers, exactOn: 'output', ...on }),
 ];
 
 describe('conformance', () => {
@@ -23,5 +32,5 @@ describe('conformance', () => {
 
 it('brings a method and a model to the command', () => {
   const config = resolveConfig({ method: '{{short}}', model: '{{short}}' }, withPlugins([plugin]));
-  expect(config).toMatchObject({ bound: '{{short}}', objective: 'robust' });
+  expect(config).toMatchObject({ bound: '{{short}}', objective: 'robust', options: { absoluteLayers: 2 } });
 });

@@ -1,13 +1,22 @@
-import { countParams } from '@cert/core';
+import { countParams, type Model } from '@cert/core';
 import { cnn7, resnext, wideResnet8 } from '@cert/models';
 import { describe, expect, it } from 'vitest';
-import { MODELS, type ModelSize } from './architectures.js';
+import { MODELS, type ModelContext, type ModelSize, type modelOptions } from './architectures.js';
+import type { Configurable, Table } from './entry.js';
 
-const images: ModelSize = { inputShape: [32, 32, 3], classes: 10, width: null, dense: null, batchNorm: null };
-const tiny: ModelSize = { ...images, inputShape: [64, 64, 3], classes: 200 };
+const models: Table<Configurable<typeof modelOptions, ModelContext, Model>> = MODELS;
+const images: ModelSize & ModelContext = {
+  inputShape: [32, 32, 3],
+  classes: 10,
+  width: null,
+  dense: null,
+  batchNorm: null,
+};
+const tiny: typeof images = { ...images, inputShape: [64, 64, 3], classes: 200 };
 const small = { ...images, width: 4, dense: 8 };
-const make = (name: string, size: ModelSize) => MODELS[name]!(size);
-const norms = (name: string, size: ModelSize) => make(name, size).nodes.filter(({ op }) => op === 'batchNorm').length;
+const make = (name: string, size: typeof images) => models[name]!.make(size, size);
+const norms = (name: string, size: typeof images) =>
+  make(name, size).nodes.filter(({ op }) => op === 'batchNorm').length;
 
 describe('MODELS', () => {
   it("are the libraries' own where nothing is chosen", () => {

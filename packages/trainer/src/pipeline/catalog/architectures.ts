@@ -11,56 +11,93 @@ import {
   smallConv,
   wideResnet8,
 } from '@cert/models';
+import type { Fields, ValuesOf } from '../config/field.js';
+import { type Entry, type Table, withOptions } from './entry.js';
 
-/** What an architecture of the command may depend on; `null` is its own default. */
-export interface ModelSize {
+/** The options of the built-in models; a plug-in's model may have the same ones: `withOptions({ width: modelOptions.width }, ...)`. */
+export const modelOptions = {
+  width: {
+    kind: 'integer',
+    min: 1,
+    orNone: true,
+    default: null,
+    placeholder: 'channels',
+    help: 'channels of the model\'s first stage; "none": the model\'s default',
+  },
+  dense: {
+    kind: 'integer',
+    min: 1,
+    orNone: true,
+    default: null,
+    placeholder: 'units',
+    help: 'units of the model\'s hidden dense layer; "none": the model\'s default',
+  },
+  batchNorm: {
+    kind: 'choice',
+    of: ['none', 'conv', 'full'],
+    orNone: true,
+    default: null,
+    before: null,
+    alias: '--bn',
+    placeholder: 'where',
+    help: 'BatchNorm nowhere, after convolutions or after hidden dense layers too',
+  },
+} as const satisfies Fields;
+
+/** The values of {@link modelOptions}; null is the model's default. Channels of later stages grow along with `width`. */
+export type ModelSize = ValuesOf<typeof modelOptions>;
+
+/** What a run knows when it makes its model. */
+export interface ModelContext {
   /** One image: [height, width, channels]. */
   readonly inputShape: Shape;
   /** Number of classes. */
   readonly classes: number;
-  /** Channels of the first stage; the later ones grow along. */
-  readonly width: number | null;
-  /** Units of the hidden dense layer. */
-  readonly dense: number | null;
-  /** Where BatchNorm stands; an architecture need not have every choice. */
-  readonly batchNorm: BatchNormPlaces | null;
   /** The input normalization of the dataset. */
   readonly normalize?: Normalization | undefined;
 }
 
-/** Places of BatchNorm. */
-export const BATCH_NORMS: { readonly [name: string]: BatchNormPlaces } = { none: 'none', conv: 'conv', full: 'full' };
+/** A model with the options of them all. */
+const sized = (make: (size: ModelSize & ModelContext) => Model) =>
+  withOptions(modelOptions, (options, context: ModelContext) => make({ ...options, ...context }));
 
 /** Architectures by the names of the command; those for TinyImageNet are the forms that the paper gives them there. */
-export const MODELS: { readonly [name: string]: (size: ModelSize) => Model } = {
-  'small-conv': (size) =>
+export const MODELS = {
+  'small-conv': sized((size) =>
     smallConv({
       ...common(size),
       filters: size.width === null ? undefined : [size.width, 2 * size.width],
       batchNorm: everywhereOrNowhere('small-conv', size.batchNorm),
     }),
-  mlp: (size) =>
+  ),
+  mlp: sized((size) =>
     mlp({
       ...common(size),
       hidden: [size.width ?? 100, size.dense ?? 100],
       batchNorm: everywhereOrNowhere('mlp', size.batchNorm) ?? true,
     }),
-  cnn6: (size) => cnn6({ ...common(size), ...placed(size), width: size.width ?? undefined }),
-  cnn7: (size) => cnn7({ ...common(size), ...placed(size), width: size.width ?? undefined }),
-  'dm-large': (size) => {
+  ),
+  cnn6: sized((size) => cnn6({ ...common(size), ...placed(size), width: size.width ?? undefined })),
+  cnn7: sized((size) => cnn7({ ...common(size), ...placed(size), width: size.width ?? undefined })),
+  'dm-large': sized((size) => {
     if (size.batchNorm !== null && size.batchNorm !== 'none')
       throw noSuchBatchNorm('dm-large', size.batchNorm, ['none']);
     return dmLarge({ ...common(size), width: size.width ?? undefined });
-  },
-  'wide-resnet-8': (size) => wideResnet8({ ...common(size), ...placed(size), widths: doubling(size.width ?? 128) }),
-  resnext: (size) => resnext({ ...common(size), ...placed(size), bottleneck: size.width ?? undefined }),
-  'cnn7-tiny-imagenet': (size) =>
+  }),
+  'wide-resnet-8': sized((size) =>
+    wideResnet8({ ...common(size), ...placed(size), widths: doubling(size.width ?? 128) }),
+  ),
+  resnext: sized((size) => resnext({ ...common(size), ...placed(size), bottleneck: size.width ?? undefined })),
+  'cnn7-tiny-imagenet': sized((size) =>
     cnn7({ ...common(size), ...placed(size), width: size.width ?? undefined, lastStride: 2 }),
-  'wide-resnet-8-tiny-imagenet': (size) =>
+  ),
+  'wide-resnet-8-tiny-imagenet': sized((size) =>
     wideResnet8({ ...common(size), ...placed(size), widths: doubling(size.width ?? 160) }),
-  'resnext-tiny-imagenet': (size) =>
+  ),
+  'resnext-tiny-imagenet': sized((size) =>
     resnext({ ...common(size), ...placed(size), bottleneck: size.width ?? 8, stem: 16, blocks: 2 }),
-};
+  ),
+} satisfies Table<Entry<ModelContext, Model>>;
 
 /** What every architecture takes, and the hidden dense layer. */
 const common = ({
@@ -68,7 +105,7 @@ const common = ({
   classes,
   normalize,
   dense,
-}: ModelSize): ClassifierOptions & { dense: number | undefined } => ({
+}: ModelSize & ModelContext): ClassifierOptions & { dense: number | undefined } => ({
   inputShape,
   classes,
   normalize,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkConfig } from './config.js';
 import { METHODS } from './methods.js';
-import { PRESETS, resolveConfig } from './preset.js';
+import { type Choices, PRESETS, resolveConfig } from './preset.js';
 
 describe('resolveConfig', () => {
   it.each(Object.entries(PRESETS))('%s gives a whole, valid configuration', (preset, { method }) => {
@@ -102,7 +102,7 @@ describe('resolveConfig', () => {
       problem: expect.stringContaining(problem),
       cure: expect.stringContaining(cure),
     };
-    expect(() => resolveConfig(choices)).toThrow(expect.objectContaining(expected));
+    expect(() => resolveConfig(choices as Choices)).toThrow(expect.objectContaining(expected));
   });
 });
 

@@ -1,242 +1,34 @@
 import { CertError } from '@cert/core';
-import {
-  BATCH_NORMS,
-  type Catalog,
-  DEVICES,
-  RAMPS,
-  REG_SCHEDULES,
-  standardCatalog,
-  type Table,
-} from '../catalog/catalog.js';
-import { choose, unknownName } from '../names.js';
-import { isAugmentation, NORMALIZATIONS } from './image-options.js';
+import { type Catalog, standardCatalog } from '../catalog/catalog.js';
+import { unknownName } from '../names.js';
+import { type CommonField, checkField, type Field, type ValuesOf } from './field.js';
+import { FIELDS } from './fields.js';
+import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
 import type { PluginRecord, RunConfig } from './run-config.js';
 
-/** One field of a {@link RunConfig}: how the command calls it and what values it may have. */
-export interface Field<T> {
-  /** The option, as commander takes it. */
-  readonly flag: string;
-  /** The help text, without the default. */
-  readonly help: string;
-  /** A value from the command line. It need not be valid. */
-  parse(text: string): T;
-  /** The value of a run that was written before the field existed. */
-  readonly before?: T;
-  /** @throws CertError `bad-argument` naming the option */
-  check(value: unknown, catalog: Catalog): void;
-}
-
-type Test = (value: unknown, catalog: Catalog) => boolean;
-
-/** The option of a field, as messages call it. */
-export const optionName = ({ flag }: { readonly flag: string }): string => flag.split(/[ ,]/)[0]!;
-
-/** A field whose valid values pass a test. */
-const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted: string, test: Test): Field<T> => ({
-  flag,
-  help,
-  parse,
-  check(value, catalog) {
-    if (test(value, catalog)) return;
-    const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
-    throw new CertError('bad-argument', `${optionName({ flag })} is ${got}.`, `Give ${wanted}.`);
-  },
-});
-
-/** A value as a name; what is no text as JSON, which is the name of nothing. */
-const asName = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined'));
-
-/** A field whose value is a name in a table. */
-const named = (flag: string, help: string, kind: string, table: Table<unknown>): Field<string> => ({
-  flag,
-  help: `${help}: ${Object.keys(table).join(', ')}`,
-  parse: (text) => text,
-  check(value) {
-    choose(kind, asName(value), table);
-  },
-});
-
-/** A field whose value is a name in a part of the catalog, where plug-ins add theirs. */
-const listed = (
-  flag: string,
-  help: string,
-  kind: string,
-  part: Exclude<keyof Catalog, 'plugins' | 'rules'>,
-): Field<string> => ({
-  ...named(flag, help, kind, standardCatalog[part]),
-  check(value, catalog) {
-    const table: Table<unknown> = catalog[part];
-    choose(kind, asName(value), table);
-  },
-});
-
-/** A number that JSON holds; text that is none becomes NaN and fails its check. */
-const toNumber = (text: string) => (text.trim() === '' ? Number.NaN : Number(text));
-const orNone = (text: string) => (text === 'none' ? null : toNumber(text));
-const isNumber = (value: unknown, least: number, most = Number.MAX_VALUE): value is number =>
-  typeof value === 'number' && value >= least && value <= most;
-const isCount = (value: unknown, least: number): boolean => Number.isSafeInteger(value) && (value as number) >= least;
-
-const count = (flag: string, help: string, least = 1): Field<number> =>
-  field(flag, help, toNumber, `a whole number of at least ${least}`, (value) => isCount(value, least));
-const optionalCount = (flag: string, help: string): Field<number | null> =>
-  field(flag, help, orNone, 'a positive whole number, or none', (value) => value === null || isCount(value, 1));
-const amount = (flag: string, help: string, least: number, most?: number): Field<number> =>
-  field(
-    flag,
-    help,
-    toNumber,
-    most === undefined ? `a finite number >= ${least}` : `a number from ${least} to ${most}`,
-    (value) => isNumber(value, least, most),
-  );
-const list = <T>(flag: string, help: string, item: (text: string) => T, wanted: string, test: Test) =>
-  field<readonly T[]>(
-    flag,
-    help,
-    (text) => (text === 'none' ? [] : text.split(',').map((part) => item(part.trim()))),
-    wanted,
-    (value, catalog) => Array.isArray(value) && value.every((item) => test(item, catalog)),
-  );
-
-const REGULARIZER_NAMES = Object.keys(standardCatalog.regularizers).join(', ');
-
-/** Whether a text is the name of a regularizer, or weight*name. */
-function isRegularizer(item: string, { regularizers }: Catalog): boolean {
-  const [name = '', weight = '1', ...rest] = item.split('*').reverse();
-  return rest.length === 0 && Object.hasOwn(regularizers, name) && isNumber(toNumber(weight), 0);
-}
-
-/** The fields that options set; `preset` and `method` choose values for these. */
-export type FieldName = Exclude<keyof RunConfig, 'preset' | 'method' | 'plugins'>;
-
-/** Every field, in the order in which help shows them. */
-export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
-  dataset: listed('--dataset <name>', 'dataset', 'dataset', 'datasets'),
-  data: field<string | null>(
-    '--data <folder>',
-    'folder with the files of the dataset (all but digits)',
-    (text) => text,
-    'a folder',
-    (value) => value === null || typeof value === 'string',
-  ),
-  limit: optionalCount('--limit <images>', 'use only the first so many images of each split; "none": all'),
-  model: listed('--model <name>', 'architecture', 'model', 'models'),
-  normalize: {
-    ...named(
-      '--normalize <by>',
-      "input normalization by the dataset's usual constants, the moments of the training images, or none",
-      'input normalization',
-      NORMALIZATIONS,
-    ),
-    before: 'usual',
-  },
-  augment: {
-    ...field(
-      '--augment <how>',
-      'training images mirrored or shifted at random: flip, crop:4, flip,crop:4, none, or what is usual for the dataset',
-      (text) => text,
-      'flip, crop:PIXELS, both with a comma between them, none or usual',
-      (value) => typeof value === 'string' && isAugmentation(value),
-    ),
-    before: 'usual',
-  },
-  width: optionalCount('--width <channels>', 'its first width; "none": its own'),
-  dense: optionalCount('--dense <units>', 'its hidden dense layer; "none": its own'),
-  batchNorm: {
-    ...field<string | null>(
-      '--bn, --batch-norm <where>',
-      `BatchNorm nowhere, after convolutions or after hidden dense layers too: ${Object.keys(BATCH_NORMS).join(', ')}`,
-      (text) => text,
-      `one of ${Object.keys(BATCH_NORMS).join(', ')}`,
-      (value) => value === null || Object.hasOwn(BATCH_NORMS, String(value)),
-    ),
-    before: null,
-  },
-  init: listed('--init <name>', 'initialization', 'initialization', 'initializers'),
-  epsilon: amount('--epsilon <radius>', 'radius of the l-infinity ball, pixels being 0 to 1', 0, 1),
-  epochs: count('--epochs <n>', 'epochs; a preset fits its ramp and milestones to it'),
-  batchSize: count('--batch-size <images>', 'images in a minibatch'),
-  accumulate: {
-    ...count('--accumulate <parts>', 'parts that a minibatch goes through in, to save memory; gradients are averaged'),
-    before: 1,
-  },
-  schedule: named('--schedule <name>', 'ramp of the radius', 'schedule', RAMPS),
-  rampStart: count('--ramp-start <epoch>', 'epoch in which the ramp begins, from 1; those before are natural'),
-  rampLength: count('--ramp-length <epochs>', 'length of the ramp', 0),
-  optimizer: listed('--optimizer <name>', 'optimizer', 'optimizer', 'optimizers'),
-  momentum: amount('--momentum <factor>', 'momentum of sgd', 0, 1),
-  learningRate: amount('--learning-rate <rate>', 'learning rate', 0),
-  milestones: list(
-    '--milestones <epochs>',
-    'epochs after which the learning rate drops, as 8,10; "none": never',
-    toNumber,
-    'epochs >= 0 with commas between them, or none',
-    (value) => isNumber(value, 0),
-  ),
-  learningRateFactor: amount('--learning-rate-factor <factor>', 'what it is multiplied by then', 0, 1),
-  clipNorm: field<number | null>(
-    '--clip-norm <norm>',
-    'largest global norm of the gradients; "none": any',
-    orNone,
-    'a number > 0, or none',
-    (value) => value === null || (isNumber(value, 0) && value > 0),
-  ),
-  objective: { ...listed('--objective <name>', 'what is minimized', 'objective', 'objectives'), before: 'robust' },
-  bound: {
-    ...listed('--bound <name>', 'how bounds are computed in training and in its tests', 'bound method', 'boundMethods'),
-    before: 'ibp',
-  },
-  pgdSteps: { ...count('--pgd-steps <n>', 'steps of the attack that pgd trains on', 0), before: 7 },
-  pgdStepSize: { ...amount('--pgd-step-size <radii>', 'their size, as a multiple of the radius', 0), before: 2.5 / 7 },
-  regularizers: list(
-    '--regularizers <names>',
-    `regularizers, with commas, each alone or as weight*name: ${REGULARIZER_NAMES}; or "none"`,
-    (text) => text,
-    `names out of ${REGULARIZER_NAMES} and those of plug-ins, each alone or as weight*name, or none`,
-    (value, catalog) => isRegularizer(String(value), catalog),
-  ),
-  regWeight: amount('--reg-weight <factor>', 'the weight of them all (lambda)', 0),
-  regSchedule: {
-    ...named(
-      '--reg-schedule <name>',
-      'their weight falls to 0 over the ramp (warmup), or stays',
-      'weighting of regularizers',
-      REG_SCHEDULES,
-    ),
-    before: 'warmup',
-  },
-  regTolerance: field(
-    '--reg-tolerance <ratio>',
-    'their tolerance',
-    toNumber,
-    'a number > 0',
-    (value) => isNumber(value, 0) && value > 0,
-  ),
-  naturalWeight: amount('--natural-weight <factor>', 'weight of the natural loss beside the robust one', 0),
-  seed: count('--seed <n>', 'seed of weights, batches and attack', 0),
-  device: {
-    ...named('--device <name>', '', 'device', DEVICES),
-    help: `where to compute: ${Object.entries(DEVICES)
-      .map(([name, about]) => `${name} (${about})`)
-      .join(', ')}`,
-  },
-  attackSteps: count('--attack-steps <n>', 'steps of the PGD attack that the final evaluation runs', 1),
-  attackRestarts: count('--attack-restarts <n>', 'random starts of the attack; 0: no attack', 0),
-  evalBatchSize: count('--eval-batch-size <images>', 'images in a minibatch of the evaluation'),
-};
+/** The name of a field of every configuration. */
+export type FieldName = keyof typeof FIELDS;
 
 /** The names of {@link FIELDS}. */
 export const FIELD_NAMES = Object.keys(FIELDS) as FieldName[];
 
-/** What fields were, before there was a choice. */
-export const BEFORE = Object.fromEntries(
-  FIELD_NAMES.flatMap((name) => (FIELDS[name].before === undefined ? [] : [[name, FIELDS[name].before]])),
-);
+const hasBefore = ([name, { before }]: readonly [string, CommonField]) =>
+  before === undefined ? [] : [[name, before] as const];
+
+/** What the fields of every configuration were before there was a choice. */
+const COMMON_BEFORE = { plugins: [], options: {}, ...Object.fromEntries(Object.entries(FIELDS).flatMap(hasBefore)) };
+
+/** What fields of a configuration, and options of what is built in, were before there was a choice. */
+export const BEFORE: { readonly [name: string]: unknown } = {
+  ...COMMON_BEFORE,
+  ...Object.fromEntries(Object.entries(BUILT_IN_OPTIONS).flatMap(([name, { field }]) => hasBefore([name, field]))),
+};
 
 /**
- * Checks a configuration, whole: every field is there and valid, no other is, and the fields fit together.
+ * Checks a configuration, whole: every field and every option of what it uses is there and valid, no unknown one is, and the fields
+ * fit together.
  *
- * @param config such as the content of a `config.json`; fields that did not exist when it was written get the value of then
+ * @param config such as the content of a `config.json`; fields that did not exist when it was written get the value of that time
  * @param source where it comes from, for messages
  * @param catalog what its names may stand for
  * @returns the same settings, complete
@@ -248,14 +40,13 @@ export function checkConfig(
   catalog: Catalog = standardCatalog,
 ): RunConfig {
   checkForm(config, source);
-  const whole: object = { plugins: [], ...BEFORE, ...config };
-  const values = whole as RunConfig;
-  for (const name of KNOWN) {
-    if (Object.hasOwn(values, name)) continue;
-    throw new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
+  const whole: { readonly [name: string]: unknown } = { ...COMMON_BEFORE, ...config };
+  for (const name of ['preset', 'method', ...FIELD_NAMES]) {
+    if (!Object.hasOwn(whole, name)) throw missing(name, source);
   }
-  checkPlugins(values.plugins, source, catalog);
-  for (const name of FIELD_NAMES) FIELDS[name].check(values[name], catalog);
+  checkPlugins(whole.plugins as readonly PluginRecord[], source, catalog);
+  checkFields(whole, catalog);
+  const values = withUsedOptions(whole as RunConfig, source, catalog);
   const end = values.rampStart + values.rampLength - 1;
   if (end > values.epochs) {
     throw new CertError(
@@ -267,16 +58,59 @@ export function checkConfig(
   return values;
 }
 
-const KNOWN: readonly string[] = ['preset', 'method', 'plugins', ...FIELD_NAMES];
+/** The fields that every configuration has. */
+type CommonValues = ValuesOf<typeof FIELDS>;
+
+/** @throws CertError `bad-argument` for the first field of every configuration whose value is outside its domain */
+export function checkFields(
+  config: { readonly [name: string]: unknown },
+  catalog: Catalog,
+): asserts config is CommonValues {
+  for (const name of FIELD_NAMES) checkField(name, FIELDS[name], config[name], catalog);
+}
+
+/** The configuration with the options of all that it uses, each checked. One that was written before its option existed gets the value of that time. */
+function withUsedOptions(config: RunConfig, source: string, catalog: Catalog): RunConfig {
+  const used = usedOptions(config, catalog);
+  const flat: { [name: string]: unknown } = { ...config };
+  const options: { [name: string]: unknown } = { ...config.options };
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(BUILT_IN_OPTIONS, name) || !Object.hasOwn(used, name)) {
+      throw unknownName(`option in ${source}`, name, Object.keys(optionsOf(catalog)));
+    }
+  }
+  for (const [name, field] of Object.entries<Field>(used)) {
+    const place = Object.hasOwn(BUILT_IN_OPTIONS, name) ? flat : options;
+    if (place[name] === undefined) {
+      if (field.before === undefined) throw missing(name, source);
+      place[name] = field.before;
+    }
+    checkField(name, field, place[name], catalog);
+  }
+  // Of a run from the time when every configuration had the options of everything.
+  for (const [name, { field }] of Object.entries(BUILT_IN_OPTIONS)) {
+    if (Object.hasOwn(flat, name)) checkField(name, field, flat[name], catalog);
+  }
+  return { ...flat, options } as RunConfig;
+}
+
+const missing = (name: string, source: string) =>
+  new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
+
+const KNOWN: readonly string[] = [
+  ...['preset', 'method', 'plugins', 'options'],
+  ...FIELD_NAMES,
+  ...Object.keys(BUILT_IN_OPTIONS),
+];
 
 /**
  * Checks what can be checked of a configuration before the plug-ins that it names are loaded: it is an object without unknown fields,
- * `preset` and `method` are names, `plugins` is a list of records.
+ * `preset` and `method` are names, `plugins` is a list of records, `options` is an object of plain values.
  *
  * @throws CertError `bad-argument` naming the field
  */
 export function checkForm(config: unknown, source: string): asserts config is { readonly [field: string]: unknown } {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+  if (!isObject(config)) {
     throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
   }
   const fields: { readonly [field: string]: unknown } = { ...config };
@@ -291,14 +125,24 @@ export function checkForm(config: unknown, source: string): asserts config is { 
       `Give the name of a ${name}.`,
     );
   }
-  const { plugins = [] } = fields;
-  if (Array.isArray(plugins) && plugins.every(isPluginRecord)) return;
+  const { plugins = [], options = {} } = fields;
+  if (!Array.isArray(plugins) || !plugins.every(isPluginRecord)) {
+    throw new CertError(
+      'bad-argument',
+      `${source} has plugins ${JSON.stringify(plugins)}.`,
+      'Use the plugins of the config.json of a run: a list of { name, module, version }.',
+    );
+  }
+  if (isObject(options) && Object.values(options).every((value) => value === null || typeof value !== 'object')) return;
   throw new CertError(
     'bad-argument',
-    `${source} has plugins ${JSON.stringify(plugins)}.`,
-    'Use the plugins of the config.json of a run: a list of { name, module, version }.',
+    `${source} has options ${JSON.stringify(options)}.`,
+    'Use the options of the config.json of a run: an object of texts, numbers and truth values.',
   );
 }
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function isPluginRecord(item: unknown): item is PluginRecord {
   const { name, module, version } = (item ?? {}) as Partial<PluginRecord>;
@@ -308,11 +152,11 @@ function isPluginRecord(item: unknown): item is PluginRecord {
 
 /** @throws CertError `bad-argument` for a plug-in that is not in the catalog */
 function checkPlugins(plugins: readonly PluginRecord[], source: string, catalog: Catalog): void {
-  const missing = plugins.find(({ name }) => !catalog.plugins.some((plugin) => plugin.name === name));
-  if (missing === undefined) return;
+  const lacking = plugins.find(({ name }) => !catalog.plugins.some((plugin) => plugin.name === name));
+  if (lacking === undefined) return;
   throw new CertError(
     'bad-argument',
-    `${source} needs the plug-in "${missing.name}", which was not passed in.`,
+    `${source} needs the plug-in "${lacking.name}", which was not passed in.`,
     'Give a catalog with it: withPlugins([plugin]).',
   );
 }

@@ -13,7 +13,7 @@ describe('--augment', () => {
     ['crop:4', { flip: false, crop: 4 }],
     ['flip,crop:12', { flip: true, crop: 12 }],
   ])('%s', (augment, expected) => {
-    expect(augmentationOf(resolveConfig({ augment }), usual)).toEqual(expected);
+    expect(augmentationOf(resolveConfig({ augment }).augment, usual)).toEqual(expected);
   });
 
   it.each(['', 'crop', 'crop:-1', 'crop:4,flip', 'mirror'])('%j is an error', (augment) => {

@@ -1,7 +1,10 @@
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
-import { choose } from '../names.js';
-import { checkConfig, FIELD_NAMES, FIELDS, type FieldName } from './config.js';
+import { choose, unknownName } from '../names.js';
+import { checkConfig, checkFields, FIELD_NAMES } from './config.js';
+import { type CommonField, checkField } from './field.js';
+import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
+import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
 import type { RunConfig } from './run-config.js';
 
 /** A named choice of every setting, for a number of epochs. */
@@ -10,42 +13,17 @@ export interface Preset {
   readonly epochs: number;
   /** The method, unless another one is chosen. */
   readonly method: string;
-  /** All other settings for so many epochs: the ramp and the milestones keep their place in the whole. */
-  settings(epochs: number): Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>;
+  /**
+   * What differs from the defaults, for so many epochs: the ramp and the milestones keep their place in the whole. An option of one
+   * thing counts where the run uses that thing.
+   */
+  settings(epochs: number): Settings;
 }
 
-/** What all presets share: the method `fast` with its settings. */
-const common = {
-  data: null,
-  limit: null,
-  normalize: 'usual',
-  augment: 'usual',
-  width: null,
-  dense: null,
-  batchNorm: null,
-  init: 'ibp',
-  accumulate: 1,
-  schedule: 'smoothed',
-  optimizer: 'adam',
-  momentum: 0.9,
-  learningRate: 5e-4,
-  learningRateFactor: 0.2,
-  clipNorm: 10,
-  objective: 'robust',
-  bound: 'ibp',
-  pgdSteps: 7,
-  pgdStepSize: 2.5 / 7,
-  regularizers: ['tightness', 'relu-balance'],
-  regWeight: 0.5,
-  regSchedule: 'warmup',
-  regTolerance: 0.5,
-  naturalWeight: 0,
-  seed: 0,
-  device: 'auto',
-  attackSteps: 40,
-  attackRestarts: 3,
-  evalBatchSize: 250,
-} as const;
+/** What every preset says: these fields have no default. */
+type Required = 'dataset' | 'model' | 'epsilon' | 'batchSize' | 'rampStart' | 'rampLength' | 'milestones';
+
+type Settings = Pick<RunConfig, Required> & Partial<Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>>;
 
 /** A ramp over a fraction of the epochs; one natural epoch before it where there is room. */
 const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
@@ -57,7 +35,6 @@ const digitsQuick: Preset = {
   epochs: 12,
   method: 'fast',
   settings: (epochs) => ({
-    ...common,
     ...shortRamp(epochs, 5 / 12, true),
     dataset: 'digits',
     model: 'small-conv',
@@ -78,7 +55,7 @@ interface PaperSchedule {
   readonly rampLength: number;
   readonly milestones: readonly number[];
   readonly batchSize: number;
-  /** What else differs from {@link common}. */
+  /** What else differs from the defaults. */
   readonly others?: Partial<RunConfig>;
   /** The architectures by their name in the preset. */
   readonly models: { readonly [name: string]: string };
@@ -120,7 +97,6 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
   epochs: schedule.epochs,
   method,
   settings: (epochs) => ({
-    ...common,
     ...shortRamp(epochs, schedule.rampLength / schedule.epochs, schedule.natural),
     dataset: schedule.dataset,
     model,
@@ -157,8 +133,10 @@ export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: Ru
 /**
  * The whole configuration for what was chosen.
  *
+ * @param choices options of plug-ins are in `options`: `{ objective: 'smooth', options: { smoothKappa: 0.3 } }`
  * @param catalog what names stand for; its plug-ins become those of the run
- * @throws CertError `bad-argument` for an unknown name (with the nearest ones) or a value outside its domain, naming the option
+ * @throws CertError `bad-argument` for an unknown name (with the nearest ones), a value outside its domain, or an option of something that
+ * the run does not use, naming the option
  */
 export function resolveConfig(choices: Choices = {}, catalog: Catalog = standardCatalog): RunConfig {
   const { preset = 'digits/quick' } = choices;
@@ -166,11 +144,35 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
   const { method = own } = choices;
   const changes = choose('method', method, catalog.methods);
   const epochs = choices.epochs ?? usual;
-  FIELDS.epochs.check(epochs, catalog);
-  const chosen = Object.fromEntries(
-    FIELD_NAMES.flatMap((name: FieldName) => (choices[name] === undefined ? [] : [[name, choices[name]]])),
+  checkField('epochs', FIELDS.epochs, epochs, catalog);
+  const chosen = settingsIn(choices);
+  const known = [...Object.keys(fieldsOf(catalog)), 'preset', 'method'];
+  for (const name of [...Object.keys(settingsIn(changes)), ...Object.keys(chosen)]) {
+    if (!known.includes(name)) throw unknownName('option', name, known);
+  }
+  const layers: { readonly [name: string]: unknown } = {
+    ...settingsIn(settings(epochs)),
+    ...settingsIn(changes),
+    ...chosen,
+    epochs,
+  };
+  const value = (name: string, field: CommonField): unknown =>
+    Object.hasOwn(layers, name) ? layers[name] : field.default;
+  const common: { readonly [name: string]: unknown } = Object.fromEntries(
+    FIELD_NAMES.map((name) => [name, value(name, FIELDS[name])]),
+  );
+  checkFields(common, catalog);
+  refuseUnused(Object.keys(chosen), common, catalog);
+  const options = Object.entries(usedOptions(common, catalog)).map(
+    ([name, field]) => [name, value(name, field)] as const,
   );
   const { plugins } = catalog;
-  const config = { preset, method, plugins, epochs, ...settings(epochs), ...changes, ...chosen };
+  const config = { preset, method, plugins, options: {}, ...common, ...asChoices(Object.fromEntries(options)) };
   return checkConfig(config, 'the configuration', catalog);
+}
+
+/** Settings as values by their names, those in `options` beside the others. */
+function settingsIn(settings: Partial<Choices>): { readonly [name: string]: unknown } {
+  const { options = {}, ...others } = settings;
+  return Object.fromEntries(Object.entries({ ...others, ...options }).filter(([, value]) => value !== undefined));
 }

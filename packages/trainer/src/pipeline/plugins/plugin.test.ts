@@ -28,7 +28,12 @@ describe('checkPlugin', () => {
       'Did you mean "boundMethods"?',
     ],
     ['a part that is a list', { name: 'x', models: [] }, 'p: its models are an array.', 'models: { NAME: ... }'],
-    ['a model', { name: 'x', models: { m: {} } }, 'p: models.m is an object.', 'It must be a function.'],
+    [
+      'a model',
+      { name: 'x', models: { m: {} } },
+      'p: models.m is an object.',
+      'It must be a function, or withOptions(options, make).',
+    ],
     ['a bound method', { name: 'x', boundMethods: { m: () => 1 } }, 'p: boundMethods.m is a function.', '"bound"'],
     [
       'a bound method under another name',
@@ -43,6 +48,36 @@ describe('checkPlugin', () => {
       'p: ops.o is an object.',
       'It must be an object of rules named natural, ibp, linearRelaxation, and nothing like "crown".',
     ],
+    ...(
+      [
+        ['in no camel case', { 'my-option': {} }, 'whose option "my-option" has a name in camel case'],
+        [
+          'of an unknown kind',
+          { k: { kind: 'float' } },
+          'option "k" has a kind, one of number, integer, boolean, choice, text',
+        ],
+        ['with a key that is misspelled', { k: { kind: 'number', least: 0 } }, '"least" is no part of a number.'],
+        ['without help', { k: { kind: 'number', default: 1 } }, 'option "k" has a help text'],
+        ['without a default', { k: { kind: 'number', help: 'x' } }, 'option "k" has a default'],
+        ['without words', { k: { kind: 'choice', help: 'x', default: 'a' } }, 'lists the words to choose from'],
+        [
+          'with an odd alias',
+          { k: { kind: 'number', help: 'x', default: 1, alias: '-k' } },
+          'an alias such as --kappa',
+        ],
+        [
+          'with a default outside its domain',
+          { k: { kind: 'number', help: 'x', default: 0, above: 0 } },
+          'It must be an object whose option "k" has a default in its domain: --k is 0. Give a number > 0.',
+        ],
+        ['that are no object', 3, 'an object whose options are an object of fields'],
+      ] as const
+    ).map(([name, options, cure]): [string, unknown, string, string] => [
+      `an option ${name}`,
+      { name: 'x', objectives: { o: { options, make: () => 1 } } },
+      'p: objectives.o is an object.',
+      cure,
+    ]),
     ['a method', { name: 'x', methods: { m: 'fast' } }, 'p: methods.m is a string.', 'an object of settings'],
   ])('refuses %s', (_name, value, problem, cure) => {
     expect(() => checkPlugin(value, 'p')).toThrow(

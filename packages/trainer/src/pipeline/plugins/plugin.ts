@@ -1,8 +1,10 @@
 import type { RulesByOp } from '@cert/bounds';
 import { type BoundMethod, CertError } from '@cert/core';
-import type { Catalog, Table } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Table } from '../catalog/entry.js';
 import type { RunConfig } from '../config/run-config.js';
 import { unknownName } from '../names.js';
+import { optionsProblem } from './field-problem.js';
 
 /**
  * What a package adds to the command: plain values by the names that options take. It changes nothing by being loaded. `cert train
@@ -48,18 +50,21 @@ export const PARTS: {
       : `a method of the same name, and not one named ${JSON.stringify(entry.name)}`;
   },
   methods: (entry) => (isRecord(entry) ? undefined : 'an object of settings, such as { objective: "robust" }'),
-  objectives: aFunction,
-  regularizers: aFunction,
-  models: aFunction,
-  datasets: aFunction,
-  initializers: aFunction,
-  optimizers: aFunction,
+  objectives: anEntry,
+  regularizers: anEntry,
+  models: anEntry,
+  datasets: anEntry,
+  initializers: anEntry,
+  optimizers: anEntry,
 };
 
 const TABLES: readonly string[] = ['natural', 'ibp', 'linearRelaxation'];
 
-function aFunction(entry: unknown): string | undefined {
-  return typeof entry === 'function' ? undefined : 'a function';
+/** A function, or one with options. */
+function anEntry(entry: unknown): string | undefined {
+  if (typeof entry === 'function') return undefined;
+  if (!isRecord(entry) || typeof entry.make !== 'function') return 'a function, or withOptions(options, make)';
+  return optionsProblem(entry.options);
 }
 
 const isRecord = (value: unknown): value is { readonly [name: string]: unknown } =>

@@ -1,7 +1,9 @@
 import { extendRules, type RulesByOp } from '@cert/bounds';
 import { CertError } from '@cert/core';
-import { boundMethodsOf, type Catalog, standardCatalog, type Table, verifiersOf } from '../catalog/catalog.js';
+import { boundMethodsOf, type Catalog, standardCatalog, verifiersOf } from '../catalog/catalog.js';
+import type { Table } from '../catalog/entry.js';
 import { METHODS } from '../config/methods.js';
+import { optionsOf } from '../config/options.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import { checkPlugin, type Plugin } from './plugin.js';
 
@@ -18,7 +20,7 @@ export interface LoadedPlugin {
 /**
  * What is built in together with what plug-ins bring. A new value, whatever their order: nothing is registered anywhere.
  *
- * @throws CertError `bad-argument` for a plug-in of the wrong form, and for a name that is taken, naming both
+ * @throws CertError `bad-argument` for a plug-in of the wrong form, and for a name or an option that is taken, naming both
  */
 export const withPlugins = (plugins: readonly Plugin[]): Catalog =>
   withLoaded(plugins.map((plugin) => ({ plugin: checkPlugin(plugin, 'withPlugins'), module: null, version: null })));
@@ -45,7 +47,7 @@ export function withLoaded(loaded: readonly LoadedPlugin[]): Catalog {
   const rules = extendRules(standard.rules, ops);
   const bounds = joined('bound method', (p) => p.boundMethods, { ...standard.boundMethods, ...standard.verifiers });
   const trained = joined('method', trainingMethods, standard.methods);
-  return {
+  const catalog: Catalog = {
     plugins: loaded.map(({ plugin, module, version }): PluginRecord => ({ name: plugin.name, module, version })),
     rules,
     methods: { ...standard.methods, ...trained },
@@ -61,6 +63,9 @@ export function withLoaded(loaded: readonly LoadedPlugin[]): Catalog {
     },
     optimizers: { ...standard.optimizers, ...joined('optimizer', (p) => p.optimizers, standard.optimizers) },
   };
+  // Refuses two different options of one name.
+  optionsOf(catalog);
+  return catalog;
 }
 
 /** The training methods of a plug-in: its own, and for every bound method plain training with it. */

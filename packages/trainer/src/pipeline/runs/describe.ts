@@ -20,6 +20,8 @@ export function describeEvent(event: RunEvent): string | undefined {
         `${trainSeconds.toFixed(1)} s`,
       ].join('  ');
     }
+    case 'warning':
+      return `Warning: ${event.message}`;
     case 'stopped':
       return `Stopped after step ${event.step}. To go on: cert train --resume ${quoted(event.folder)}`;
     case 'failed':

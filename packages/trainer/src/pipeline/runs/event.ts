@@ -54,8 +54,8 @@ export interface RunNumbers {
 }
 
 /**
- * What happens in a run, in order. Plain data; `type` says which. `decoding` comes before `start`, then `step` after every step and
- * `epoch` after every epoch, `evaluating` during the final evaluation, and one of `stopped`, `failed` and `finished` at the end.
+ * What happens in a run, in order. Plain data; `type` says which. `decoding` comes before `start`, `warning` behind it, then `step` after every step
+ * and `epoch` after every epoch, `evaluating` during the final evaluation, and one of `stopped`, `failed` and `finished` at the end.
  */
 export type RunEvent =
   | {
@@ -83,6 +83,11 @@ export type RunEvent =
       readonly stepsPerEpoch: number;
       /** Steps that were done before; 0 for a new run. */
       readonly step: number;
+    }
+  | {
+      readonly type: 'warning';
+      /** What does not do what was asked for, and what to do about it. For people. */
+      readonly message: string;
     }
   | ({ readonly type: 'step' } & RunNumbers)
   | ({

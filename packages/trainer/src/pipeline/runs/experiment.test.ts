@@ -19,11 +19,11 @@ const build = (choices: Choices, data: Parameters<typeof buildExperiment>[1] = d
 
 describe('buildExperiment', () => {
   it('puts BatchNorm where it is asked for', () => {
-    const batchNorms = (batchNorm: string | null) => {
+    const batchNorms = (batchNorm: 'none' | 'conv' | 'full' | null) => {
       const { model } = build({ model: 'cnn7', width: 2, dense: 4, batchNorm });
       return model.nodes.filter(({ op }) => op === 'batchNorm').length;
     };
-    expect([null, 'none', 'conv', 'full'].map(batchNorms)).toEqual([6, 0, 5, 6]);
+    expect(([null, 'none', 'conv', 'full'] as const).map(batchNorms)).toEqual([6, 0, 5, 6]);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import type { Rules } from '@cert/bounds';
 import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
 import { batchCount, batches, type Dataset, type PixelRange, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
+import type { Initializer } from '@cert/init';
 import { disposeTree, type HostBatch } from '@cert/jit';
 import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';
@@ -10,8 +11,11 @@ import type { Plan } from '../../plan.js';
 import { piecewiseSchedule } from '../../schedules/schedule.js';
 import type { HostState } from '../../state.js';
 import { initialState } from '../../step.js';
-import { BATCH_NORMS, type Catalog, RAMPS, REG_SCHEDULES, standardCatalog } from '../catalog/catalog.js';
+import { type Catalog, standardCatalog } from '../catalog/catalog.js';
+import { makeEntry } from '../catalog/entry.js';
+import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
+import { makeNamed, valueOfOption } from '../config/options.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 
@@ -42,17 +46,18 @@ export interface Experiment {
 }
 
 /**
- * Reads the dataset of a configuration, cut to its `limit`.
+ * Reads the dataset of a configuration, cut to its `limit`. Options of the dataset that the configuration lacks have their defaults.
  *
  * @param onDecoded called for every image that has to be decoded, with their number
  * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
  */
 export async function loadData(
-  { dataset, data, limit }: Pick<RunConfig, 'dataset' | 'data' | 'limit'>,
+  config: Pick<RunConfig, 'dataset' | 'limit'> & Partial<RunConfig>,
   onDecoded?: (images: number, of: number) => void,
   { datasets }: Pick<Catalog, 'datasets'> = standardCatalog,
 ): Promise<Dataset> {
-  const whole = await choose('dataset', dataset, datasets)({ folder: data ?? undefined, onProgress: onDecoded });
+  const { dataset, limit } = config;
+  const whole = await makeNamed('dataset', dataset, datasets, config, { onProgress: onDecoded });
   const cut = (split: Split) => (limit === null ? split : subset(split, limit));
   return { ...whole, train: cut(whole.train), test: cut(whole.test) };
 }
@@ -61,37 +66,26 @@ export async function loadData(
 export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Catalog = standardCatalog): Experiment {
   const { rules } = catalog;
   const { train, test, range } = dataset;
-  const normalize = choose('input normalization', config.normalize, NORMALIZATIONS)(dataset);
-  const augment = augmentationOf(config, dataset.augment);
+  const normalize = NORMALIZATIONS[config.normalize](dataset);
+  const augment = augmentationOf(config.augment, dataset.augment);
   const { shape: inputShape, classes } = train;
-  const { width, dense, batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
-  const batchNorm = config.batchNorm === null ? null : choose('place of BatchNorm', config.batchNorm, BATCH_NORMS);
-  const model = choose(
-    'model',
-    config.model,
-    catalog.models,
-  )({ inputShape, classes, width, dense, batchNorm, normalize });
+  const { batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
+  const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
-  const weighting = choose('weighting of regularizers', config.regSchedule, REG_SCHEDULES);
+  const weighting = REG_SCHEDULES[config.regSchedule];
   return {
     model,
     rules,
     method: choose('bound method', config.bound, catalog.boundMethods),
     natural: rules.natural,
-    optimizer: choose('optimizer', config.optimizer, catalog.optimizers)({ momentum: config.momentum }),
-    regularizers: config.regularizers.map((item) => regularizerOf(item, config.regTolerance, catalog)),
+    optimizer: makeNamed('optimizer', config.optimizer, catalog.optimizers, config, undefined),
+    regularizers: config.regularizers.map((item) => regularizerOf(item, config, catalog)),
     plan: {
-      objective: choose(
-        'objective',
-        config.objective,
-        catalog.objectives,
-      )({
-        naturalWeight: config.naturalWeight,
-        pgd: { steps: config.pgdSteps, stepSize: config.pgdStepSize },
+      objective: makeNamed('objective', config.objective, catalog.objectives, config, {
         backward: rules.linearRelaxation,
       }),
-      epsilon: choose('schedule', config.schedule, RAMPS)({ ...ramp, target: epsilon, stepsPerEpoch }),
+      epsilon: RAMPS[config.schedule]({ ...ramp, target: epsilon, stepsPerEpoch }),
       targetEpsilon: epsilon,
       learningRate: piecewiseSchedule({
         base: config.learningRate,
@@ -119,10 +113,22 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
 }
 
 /** The regularizer that a configuration calls `name`, or `weight*name`. */
-function regularizerOf(item: string, tolerance: number, { regularizers }: Catalog): Regularizer {
+function regularizerOf(item: string, config: RunConfig, { regularizers }: Catalog): Regularizer {
   const [name = '', weight = '1'] = item.split('*').reverse();
-  const regularizer = choose('regularizer', name, regularizers)({ tolerance });
+  const regularizer = makeNamed('regularizer', name, regularizers, config, undefined);
   return weight === '1' ? regularizer : weightedSum([[Number(weight), regularizer]]);
+}
+
+/** The initialization that a name stands for, made of its options where it has some. */
+export function initializerOf(
+  name: string,
+  config: Partial<RunConfig>,
+  initializers: Catalog['initializers'],
+): Initializer {
+  const entry = choose('initialization', name, initializers);
+  return typeof entry === 'function'
+    ? entry
+    : makeEntry(entry, (option, field) => valueOfOption(config, option, field), undefined);
 }
 
 /** The state before the first step: weights from the configuration's initialization and seed. */
@@ -131,7 +137,7 @@ export async function startState(
   { model, optimizer }: Experiment,
   { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
 ): Promise<HostState> {
-  const params: Params = choose('initialization', config.init, initializers)(model, config.seed);
+  const params: Params = initializerOf(config.init, config, initializers)(model, config.seed);
   const state = initialState(model, params, optimizer);
   const host = await toHost(state);
   disposeTree(state);

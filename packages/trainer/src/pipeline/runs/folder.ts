@@ -10,6 +10,7 @@ import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { BEFORE, checkConfig, checkForm } from '../config/config.js';
+import { optionsOf } from '../config/options.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
 
@@ -103,15 +104,19 @@ const MOVABLE: readonly string[] = ['data', 'device', 'plugins'];
 
 /**
  * The SHA-256, in hexadecimal, of what a configuration says, without what may change while a run lasts. A field that was not there when a run
- * was written has the value of that time, and does not count.
+ * was written has the value of that time, and does not count; neither does an option of a plug-in.
  */
-function configHash(config: RunConfig): string {
-  const usual: { readonly [name: string]: unknown } = BEFORE;
-  const isNews = (name: string, value: unknown) =>
-    !(name in usual) || JSON.stringify(value) !== JSON.stringify(usual[name]);
-  const settings = Object.entries(config).filter(([name, value]) => !MOVABLE.includes(name) && isNews(name, value));
+function configHash(config: RunConfig, catalog: Catalog): string {
+  const before = Object.entries(optionsOf(catalog)).map(([name, { field }]) => [name, field.before] as const);
+  const usual: { readonly [name: string]: unknown } = { ...Object.fromEntries(before), ...BEFORE };
+  const news = (settings: object) =>
+    Object.entries(settings)
+      .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(usual[name]))
+      .sort(([a], [b]) => (a < b ? -1 : 1));
+  const { options, ...fields } = config;
+  const settings = news({ ...fields, options: Object.fromEntries(news(options)) });
   return createHash('sha256')
-    .update(JSON.stringify(settings.sort(([a], [b]) => (a < b ? -1 : 1))))
+    .update(JSON.stringify(settings.filter(([name]) => !MOVABLE.includes(name))))
     .digest('hex');
 }
 
@@ -119,11 +124,17 @@ function configHash(config: RunConfig): string {
  * Checks that a checkpoint belongs to the configuration beside it. One that was written before this was recorded belongs to any.
  *
  * @param metadata that of the checkpoint
+ * @param catalog with the plug-ins of the run
  * @throws CertError `bad-file` when the configuration was changed since
  */
-export function checkConfigOf(path: string, metadata: unknown, config: RunConfig): void {
+export function checkConfigOf(
+  path: string,
+  metadata: unknown,
+  config: RunConfig,
+  catalog: Catalog = standardCatalog,
+): void {
   const { config: recorded } = (metadata ?? {}) as { readonly config?: unknown };
-  if (recorded === undefined || recorded === configHash(config)) return;
+  if (recorded === undefined || recorded === configHash(config, catalog)) return;
   throw new CertError(
     'bad-file',
     `${path} was trained with another configuration than the config.json of its run says.`,
@@ -138,13 +149,14 @@ export async function writeRunCheckpoint(
   { params, stats, optimizer }: HostState,
   progress: Progress,
   config: RunConfig,
+  catalog: Catalog,
 ): Promise<void> {
   const { position, best, trainSeconds } = progress;
   const metadata = {
     position: { step: position.step, sums: position.sums },
     best: best && { ...best },
     trainSeconds,
-    config: configHash(config),
+    config: configHash(config, catalog),
   };
   await saveCheckpoint(path, { model, params, stats, extra: { optimizer }, metadata });
 }
@@ -154,17 +166,19 @@ export async function writeRunCheckpoint(
  *
  * @param model the one that the run's configuration gives
  * @param config that configuration
+ * @param catalog with the plug-ins of the run
  * @throws CertError `bad-file` when it is missing or corrupt or was trained with another configuration, `shape-mismatch` when it is one of another model
  */
 export async function readRunCheckpoint(
   path: string,
   model: Model,
   config: RunConfig,
+  catalog: Catalog,
 ): Promise<{ readonly state: HostState; readonly progress: Progress }> {
   const checkpoint = await loadCheckpoint(path);
   assertSameModel(checkpoint.model, model, [path, "the run's configuration"]);
   const { params, stats, extra, metadata } = checkpoint;
-  checkConfigOf(path, metadata, config);
+  checkConfigOf(path, metadata, config, catalog);
   if (!isProgress(metadata)) {
     throw new CertError(
       'bad-file',

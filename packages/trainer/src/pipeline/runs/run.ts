@@ -27,6 +27,7 @@ import {
   runFiles,
   writeRunCheckpoint,
 } from './folder.js';
+import { idleRegularizers } from './idle.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -67,8 +68,8 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     unlock = await lockRun(options.folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
     const state = await startState(settled, experiment, catalog);
-    await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress, settled);
-    return await continueRun({ config: settled, experiment, chosen, state, progress }, options);
+    await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress, settled, catalog);
+    return await continueRun({ config: settled, catalog, experiment, chosen, state, progress }, options);
   } finally {
     await unlock?.();
     await chosen.device.dispose();
@@ -90,12 +91,12 @@ export async function resumeRun(
   const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
   const unlock = await lockRun(folder);
   try {
-    const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model, config);
+    const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model, config, catalog);
     const chosen = await chooseDevice(config.device);
     try {
       await cutMetrics(folder, progress.position.step);
       await rm(runFiles(folder).summary, { force: true });
-      return await continueRun({ config, experiment, chosen, state, progress }, options);
+      return await continueRun({ config, catalog, experiment, chosen, state, progress }, options);
     } finally {
       await chosen.device.dispose();
     }
@@ -115,6 +116,7 @@ const decoding =
 
 interface Run {
   readonly config: RunConfig;
+  readonly catalog: Catalog;
   readonly experiment: Experiment;
   readonly chosen: ChosenDevice;
   readonly state: HostState;
@@ -149,6 +151,11 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       stepsPerEpoch: experiment.stepsPerEpoch,
       step: run.progress.position.step,
     });
+    const { regularizers, plan } = experiment;
+    const idle = idleRegularizers(regularizers, model, config.model);
+    if (idle !== undefined && run.progress.position.step < plan.regularizedSteps) {
+      await emit({ type: 'warning', message: idle });
+    }
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
     const started = performance.now();
@@ -193,12 +200,12 @@ async function train(
   evaluator: Evaluator,
   { folder, emit, signal }: Hooks,
 ): Promise<{ readonly state: HostState; readonly progress: Progress } | null> {
-  const { config, experiment, chosen } = run;
+  const { config, catalog, experiment, chosen } = run;
   const files = runFiles(folder);
   let { state, progress } = run;
   const save = async (path: string, on: OnDevice<TrainState>) => {
     state = await toHost(on);
-    await writeRunCheckpoint(path, experiment.model, state, progress, config);
+    await writeRunCheckpoint(path, experiment.model, state, progress, config, catalog);
   };
   const events = fit({
     ...experiment,

@@ -1,0 +1,245 @@
+import {
+  type BoundMethod,
+  type Bounds,
+  type Hyper,
+  linfBall,
+  type Model,
+  type Network,
+  type Problem,
+  type Scalar,
+  type Spec,
+  type Tensor,
+  tf,
+} from '@cert/core';
+import { checkCompiled } from './check-compiled.js';
+import { type ConformanceCase, type Forward, failure, guarded } from './conformance.js';
+import type { CompilingDevice } from './device.js';
+import { checkGradient } from './gradient.js';
+import { evaluate } from './host.js';
+import { margins } from './host-bounds.js';
+import {
+  disposeSample,
+  drawImages,
+  drawSample,
+  leavesOf,
+  type NamedModel,
+  rngFor,
+  type Sample,
+  sampleModels,
+} from './models.js';
+import { checkPurity } from './purity.js';
+
+/** What an objective is called with, as a training step does. */
+export interface TestedContext {
+  /** The network, with statistics for its batch normalizations. */
+  readonly network: Network;
+  /** int32 [batch]. */
+  readonly labels: Tensor;
+  /** [batch, classes]. */
+  readonly logits: Tensor;
+  /** The scalars `epsilon` and `ramp`. */
+  readonly hyper: Hyper;
+  /** The same network over the ball [batch, ...inputShape], and the margins of the labels. */
+  readonly problem: Problem & { readonly spec: Spec };
+  /** Bounds at every node, of the margins [batch, classes - 1] at the output. */
+  readonly bounds: Bounds;
+}
+
+/** An objective, as `@cert/trainer` defines it. Points and boxes of its own (`choose`) are not tested. */
+export interface TestedObjective {
+  /** As messages call it. */
+  readonly name: string;
+  /** What to minimize: a scalar. */
+  loss(context: TestedContext): Scalar;
+}
+
+/** What {@link objectiveSuite} needs to know. */
+export interface ObjectiveSuiteOptions {
+  /** The objective under test. */
+  readonly objective: TestedObjective;
+  /** Where its bounds come from; `ibp` of `@cert/bounds` is one. */
+  readonly method: BoundMethod;
+  /** The plain forward pass; `naturalPass` of `@cert/bounds` fits. */
+  readonly forward: Forward;
+  /** Whether gradients are compared with finite differences; default true. They must be finite in any case. */
+  readonly differentiable?: boolean;
+  /**
+   * Where the objective is compiled, bounds included: then its value and gradient there are compared with the eager ones. A `Device` of `@cert/jit` fits:
+   * `{ device: await cpuDevice() }`. Default: eagerly alone.
+   */
+  readonly device?: CompilingDevice;
+  /** Seed of weights and images; default 0. */
+  readonly seed?: number;
+}
+
+const batch = 3;
+
+/** Radii from that of a point to one that covers all images. */
+const radii = [0, 1e-6, 1e-3, 0.05, 1];
+
+/** Radii at which a gradient is more than rounding. */
+const smooth = [0.05, 0.3];
+
+/**
+ * The checks that every objective must pass, on small random nets and balls of all sizes: a finite scalar with a finite gradient that agrees
+ * with finite differences, one image, purity. Deterministic for a seed.
+ *
+ * @example for (const { name, run } of objectiveSuite({ objective: robustObjective(), method: ibp, forward: naturalPass })) it(name, run);
+ */
+export function objectiveSuite(options: ObjectiveSuiteOptions): ConformanceCase[] {
+  const { objective, differentiable = true, device } = options;
+  const on = (
+    what: string,
+    net: NamedModel,
+    check: Check,
+    over: readonly number[],
+    images = batch,
+  ): ConformanceCase => ({
+    name: `${objective.name}: ${what} (${net.name})`,
+    async run() {
+      for (const epsilon of over) await withSetting(options, net, epsilon, images, check);
+    },
+  });
+  return sampleModels().flatMap((net) => [
+    on('is a finite scalar with a finite gradient', net, checkValue, radii),
+    ...(differentiable ? [on('has the gradient of finite differences', net, checkSlope, smooth)] : []),
+    on('takes a batch of one image', net, checkValue, radii, 1),
+    on('is a pure function that reads no value', net, checkPure, smooth.slice(0, 1)),
+    ...(device === undefined
+      ? []
+      : [on(`gives compiled for ${device.name} what it gives eagerly`, net, checkAgainst(device), smooth)]),
+  ]);
+}
+
+interface Setting extends Sample, Pick<ObjectiveSuiteOptions, 'objective' | 'method' | 'forward'> {
+  readonly model: Model;
+  readonly images: Tensor;
+  readonly epsilon: Tensor;
+  readonly labels: Tensor;
+  readonly ramp: Scalar;
+  readonly spec: Spec;
+  readonly where: string;
+}
+
+type Check = (setting: Setting) => Promise<void>;
+
+async function withSetting(
+  { objective, method, forward, seed = 0 }: ObjectiveSuiteOptions,
+  { name, model }: NamedModel,
+  radius: number,
+  count: number,
+  check: Check,
+): Promise<void> {
+  const rng = rngFor(seed, name, 'objective');
+  const sample = drawSample(model, rng);
+  const labels = Array.from({ length: count }, (_, i) => (2 * i + 1) % model.classes);
+  const tensors = {
+    images: drawImages(model, count, rng),
+    epsilon: tf.scalar(radius) as Tensor,
+    labels: tf.tensor1d(labels, 'int32') as Tensor,
+    ramp: tf.scalar(0.5),
+    spec: margins(labels, model.classes),
+  };
+  try {
+    const where = `model "${name}", epsilon ${radius}, batch of ${count}`;
+    await check({ ...sample, ...tensors, objective, method, forward, model, where });
+  } finally {
+    disposeSample(sample);
+    tf.dispose(tensors);
+  }
+}
+
+/** What a step hands to the objective. */
+function contextOf(setting: Setting, { params, norm }: Sample, images: Tensor, epsilon: Tensor): TestedContext {
+  const { method, forward, model, labels, ramp, spec } = setting;
+  // Not clipped: differences are measured with respect to the images too.
+  const network = { model, params, norm };
+  const problem = { network, box: linfBall(images, epsilon, null), spec };
+  return {
+    ...{ network, labels, problem },
+    logits: forward(network, images).output,
+    hyper: { epsilon: epsilon as Scalar, ramp },
+    bounds: method.bound(problem),
+  };
+}
+
+/** The loss, as a tensor whose shape has been checked. */
+function lossOf({ objective, where }: Setting, context: TestedContext): Tensor {
+  const loss = guarded(objective.name, where, () => objective.loss(context));
+  if (loss instanceof tf.Tensor && loss.shape.length === 0) return loss;
+  throw failure(
+    'shape-mismatch',
+    objective.name,
+    where,
+    `the loss has shape [${loss instanceof tf.Tensor ? loss.shape : typeof loss}].`,
+    'An objective returns a scalar, the mean over the batch (tf.mean).',
+  );
+}
+
+/** The loss as a function of the images, epsilon and the parameters. */
+function asFunction(setting: Setting) {
+  const { names, tensors, rebuild } = leavesOf(setting);
+  return {
+    f: (...[images, epsilon, ...leaves]: Tensor[]) =>
+      lossOf(setting, contextOf(setting, rebuild(leaves), images!, epsilon!)),
+    at: [setting.images, setting.epsilon, ...tensors],
+    names: ['the images', 'epsilon', ...names],
+  };
+}
+
+async function checkValue(setting: Setting): Promise<void> {
+  const { objective, where } = setting;
+  const { f, at, names } = asFunction(setting);
+  const values = await evaluate<string>(() => {
+    // tf.grads refuses inputs that do not reach the loss: a product with 0 makes all of them reach it.
+    const reached = (xs: Tensor[]) => xs.map((x) => tf.mul(tf.sum(x), 0)).reduce((a, b) => tf.add(a, b));
+    const g = (...xs: Tensor[]) => tf.add(f(...xs), reached(xs));
+    const { value, grads } = guarded(objective.name, `${where}, its gradient`, () => tf.valueAndGrads(g)([...at]));
+    return { value, ...Object.fromEntries(grads.map((gradient, i) => [String(i), gradient])) };
+  });
+  const gradients = names.map((name, i) => [`the gradient with respect to ${name}`, values[String(i)]!] as const);
+  for (const [what, { data }] of [['the loss', values.value!] as const, ...gradients]) {
+    const bad = data.find((x) => !Number.isFinite(x));
+    if (bad === undefined) continue;
+    throw failure(
+      'not-finite',
+      objective.name,
+      where,
+      `${what} is ${bad}${what === 'the loss' ? '' : ' somewhere'}.`,
+      'Keep divisors, roots and logarithms away from 0 on both branches of a tf.where, and subtract the largest value before tf.exp.',
+    );
+  }
+}
+
+async function checkSlope(setting: Setting): Promise<void> {
+  const { f, at, names } = asFunction(setting);
+  await checkGradient(f, at, { names, who: `${setting.objective.name}, ${setting.where}` });
+}
+
+const checkAgainst =
+  (device: CompilingDevice): Check =>
+  async (setting) => {
+    const { f, at, names } = asFunction(setting);
+    await checkCompiled(f, at, { device, names, who: setting.objective.name, where: setting.where });
+  };
+
+async function checkPure(setting: Setting): Promise<void> {
+  const { objective, where, images, epsilon } = setting;
+  let context: TestedContext | undefined;
+  const kept = tf.tidy(() => {
+    context = contextOf(setting, setting, images, epsilon);
+    const { logits, problem, bounds } = context;
+    return {
+      logits,
+      box: { ...problem.box },
+      output: { ...bounds.output },
+      at: Object.values(bounds.at).map((at) => ({ ...at })),
+    };
+  });
+  try {
+    const run = () => ({ loss: lossOf(setting, context!) });
+    await checkPurity({ who: objective.name, where, inputs: { ...context }, run });
+  } finally {
+    tf.dispose(kept);
+  }
+}

@@ -1,0 +1,49 @@
+import { CertError } from '@cert/core';
+import type { Dataset } from '@cert/datasets';
+import { cifar10, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets/node';
+import type { Fields } from '../config/field.js';
+import { type Entry, type Table, withOptions } from './entry.js';
+
+/** What a run knows when it reads its dataset. */
+export interface DatasetContext {
+  /** Called after each image that is decoded, with the number of images done, and of all. */
+  readonly onProgress?: ((images: number, of: number) => void) | undefined;
+}
+
+/** Of datasets that are made of files. */
+export const datasetOptions = {
+  data: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    placeholder: 'folder',
+    wanted: 'a folder',
+    help: 'folder with the files of the dataset; "none": the cache of downloads',
+  },
+} as const satisfies Fields;
+
+/** A dataset whose files are in a folder, or downloaded. */
+const files = (read: (options: { readonly folder?: string | undefined }) => Promise<Dataset>) =>
+  withOptions(datasetOptions, ({ data }) => read({ folder: data ?? undefined }));
+
+/** Datasets. */
+export const DATASETS = {
+  digits: () => digits(),
+  mnist: files(mnist),
+  'fashion-mnist': files(fashionMnist),
+  cifar10: files(cifar10),
+  'tiny-imagenet': withOptions(datasetOptions, ({ data }, { onProgress }) =>
+    tinyImagenet({ folder: data ?? undefined, onProgress }),
+  ),
+  'image-folder': withOptions(datasetOptions, async ({ data }, { onProgress }) =>
+    imageFolder(data ?? missingFolder(), { onProgress }),
+  ),
+} satisfies Table<Entry<DatasetContext, Promise<Dataset>>>;
+
+const missingFolder = () => {
+  throw new CertError(
+    'bad-argument',
+    'The dataset image-folder has no folder.',
+    'Give the one that holds train/CLASS/ and test/CLASS/: --data FOLDER.',
+  );
+};

@@ -1,0 +1,47 @@
+import type { BackwardTable } from '@cert/bounds';
+import { naturalObjective, robustObjective } from '../../objectives/objective.js';
+import { pgdObjective } from '../../objectives/pgd.js';
+import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '../../objectives/schedule.js';
+import type { Fields } from '../config/field.js';
+import { type Entry, type Table, withOptions } from './entry.js';
+
+/** What a run knows when it makes its objective. */
+export interface ObjectiveContext {
+  /** Backward rules that know every op of the run. */
+  readonly backward: BackwardTable;
+}
+
+/** Of the objectives that bound the loss. */
+const certified = {
+  naturalWeight: {
+    kind: 'number',
+    min: 0,
+    default: 0,
+    placeholder: 'factor',
+    help: 'weight of the natural cross-entropy beside the robust loss',
+  },
+} as const satisfies Fields;
+
+/** Objectives. */
+export const OBJECTIVES = {
+  natural: () => always(naturalObjective),
+  pgd: withOptions(
+    {
+      pgdSteps: { kind: 'integer', min: 0, default: 7, before: 7, help: 'steps of the attack that pgd trains on' },
+      pgdStepSize: {
+        kind: 'number',
+        min: 0,
+        default: 2.5 / 7,
+        before: 2.5 / 7,
+        placeholder: 'radii',
+        help: 'size of each of these steps, as a multiple of the radius',
+      },
+    },
+    ({ pgdSteps, pgdStepSize }) => always(pgdObjective({ steps: pgdSteps, stepSize: pgdStepSize })),
+  ),
+  robust: withOptions(certified, (options) => naturalThen(robustObjective(options))),
+  'crown-ibp-fused': withOptions(certified, (options, { backward }) => crownIbpSchedule({ ...options, backward })),
+  'crown-ibp': withOptions(certified, (options, { backward }) =>
+    crownIbpSchedule({ ...options, backward, fusion: false }),
+  ),
+} satisfies Table<Entry<ObjectiveContext, ObjectiveSchedule>>;

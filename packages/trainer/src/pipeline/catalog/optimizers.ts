@@ -1,0 +1,13 @@
+import { adam, type Optimizer, sgd } from '../../optimizers/optimizer.js';
+import { type Entry, type Table, withOptions } from './entry.js';
+
+/** Optimizers. */
+export const OPTIMIZERS = {
+  adam: () => adam(),
+  sgd: withOptions(
+    {
+      momentum: { kind: 'number', min: 0, max: 1, default: 0.9, placeholder: 'factor', help: 'momentum of sgd' },
+    },
+    sgd,
+  ),
+} satisfies Table<Entry<void, Optimizer>>;

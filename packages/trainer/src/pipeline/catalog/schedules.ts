@@ -1,0 +1,27 @@
+import { fallingWeight, type Plan, type Ramp, regularizedEpochs } from '../../plan.js';
+import {
+  constantSchedule,
+  linearSchedule,
+  type RampOptions,
+  type Schedule,
+  smoothedSchedule,
+} from '../../schedules/schedule.js';
+import type { Table } from './entry.js';
+
+/** How regularizers are weighted: over the ramp of the radius, and up to which epoch. */
+interface Weighting {
+  /** From the weight at the beginning. */
+  readonly weight: (weight: number) => Plan['regWeight'];
+  readonly epochs: (ramp: Ramp) => number;
+}
+
+/** Weightings of regularizers. */
+export const REG_SCHEDULES = {
+  warmup: { weight: fallingWeight, epochs: regularizedEpochs },
+  constant: { weight: constantSchedule, epochs: () => Number.POSITIVE_INFINITY },
+} satisfies Table<Weighting>;
+
+/** Ramps of the radius. */
+export const RAMPS = { smoothed: smoothedSchedule, linear: linearSchedule } satisfies Table<
+  (options: RampOptions) => Schedule
+>;

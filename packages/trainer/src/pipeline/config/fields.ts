@@ -1,0 +1,186 @@
+/** What every configuration has, each field listed once: its type, default, option and help come from here. */
+import { devices } from '@cert/jit/node';
+import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import type { CommonField } from './field.js';
+import { AUGMENTATION, NORMALIZATIONS } from './image-options.js';
+
+/** Devices of the command, each with what it is. */
+const DEVICES: { readonly [name: string]: string } = {
+  auto: 'fastest available',
+  ...Object.fromEntries(devices.map(({ name, about }) => [name, about])),
+};
+
+const keys = <T extends object>(table: T) => Object.keys(table) as Extract<keyof T, string>[];
+
+/** The fields of every configuration, in the order of the help. Options of one thing stand beside that thing, in the catalog. */
+export const FIELDS = {
+  /** A name in `Catalog.datasets`. */
+  dataset: { kind: 'name', of: 'datasets', what: 'dataset', help: 'dataset' },
+  /** Use only the first N images of each split; null for all. */
+  limit: {
+    kind: 'integer',
+    min: 1,
+    orNone: true,
+    default: null,
+    placeholder: 'images',
+    help: 'use only the first N images of each split; "none": all',
+  },
+  /** A name in `Catalog.models`. */
+  model: { kind: 'name', of: 'models', what: 'model', help: 'architecture' },
+  /** Input normalization: `usual` by the dataset's constants, `data` by the moments of the training images, `none`. */
+  normalize: {
+    kind: 'choice',
+    of: keys(NORMALIZATIONS),
+    what: 'input normalization',
+    default: 'usual',
+    before: 'usual',
+    placeholder: 'by',
+    help: "input normalization by the dataset's usual constants, the moments of the training images, or none",
+  },
+  /** Training images mirrored or shifted at random: `flip`, `crop:PIXELS`, `flip,crop:PIXELS`, `none`, or `usual`: by the dataset. */
+  augment: {
+    kind: 'text',
+    pattern: AUGMENTATION,
+    wanted: 'flip, crop:PIXELS, both with a comma between them, none or usual',
+    default: 'usual',
+    before: 'usual',
+    placeholder: 'how',
+    help: 'training images mirrored or shifted at random: flip, crop:4, flip,crop:4, none, or what is usual for the dataset',
+  },
+  /** A name in `Catalog.initializers`. */
+  init: { kind: 'name', of: 'initializers', what: 'initialization', default: 'ibp', help: 'initialization' },
+  /** Target radius of the l-infinity ball in raw pixel units (pixels being 0 to 1), from 0 to 1. */
+  epsilon: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    placeholder: 'radius',
+    help: 'radius of the l-infinity ball, pixels being 0 to 1',
+  },
+  /** Epochs of training. */
+  epochs: { kind: 'integer', min: 1, help: 'epochs; a preset fits its ramp and milestones to it' },
+  /** Images in a minibatch. */
+  batchSize: { kind: 'integer', min: 1, placeholder: 'images', help: 'images in a minibatch' },
+  /** Parts that a minibatch goes through in, to save memory; gradients are averaged. */
+  accumulate: {
+    kind: 'integer',
+    min: 1,
+    default: 1,
+    before: 1,
+    placeholder: 'parts',
+    help: 'parts that a minibatch goes through in, to save memory; gradients are averaged',
+  },
+  /** Ramp of the radius. */
+  schedule: {
+    kind: 'choice',
+    of: keys(RAMPS),
+    what: 'schedule',
+    default: 'smoothed',
+    help: 'ramp of the radius',
+  },
+  /** The epoch in which the ramp begins, from 1; those before are natural. */
+  rampStart: {
+    kind: 'integer',
+    min: 1,
+    placeholder: 'epoch',
+    help: 'epoch in which the ramp begins, from 1; those before are natural',
+  },
+  /** Length of the ramp in epochs; 0 for the target radius from the first step on. */
+  rampLength: { kind: 'integer', min: 0, placeholder: 'epochs', help: 'length of the ramp' },
+  /** A name in `Catalog.optimizers`. */
+  optimizer: { kind: 'name', of: 'optimizers', what: 'optimizer', default: 'adam', help: 'optimizer' },
+  /** Learning rate until the first milestone. */
+  learningRate: { kind: 'number', min: 0, default: 5e-4, placeholder: 'rate', help: 'learning rate' },
+  /** Epochs, from 1, after which the learning rate drops. */
+  milestones: {
+    kind: 'numbers',
+    min: 0,
+    wanted: 'epochs >= 0 with commas between them',
+    placeholder: 'epochs',
+    help: 'epochs after which the learning rate drops, as 8,10; "none": never',
+  },
+  /** Factor applied to the learning rate at each milestone, from 0 to 1. */
+  learningRateFactor: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0.2,
+    placeholder: 'factor',
+    help: 'factor applied to the learning rate at each milestone',
+  },
+  /** Largest global norm of the gradients; null for any. */
+  clipNorm: {
+    kind: 'number',
+    above: 0,
+    orNone: true,
+    default: 10,
+    placeholder: 'norm',
+    help: 'largest global norm of the gradients; "none": any',
+  },
+  /** A name in `Catalog.objectives`. */
+  objective: {
+    kind: 'name',
+    of: 'objectives',
+    what: 'objective',
+    default: 'robust',
+    before: 'robust',
+    help: 'what is minimized',
+  },
+  /** A name in `Catalog.boundMethods`: how bounds are computed in training and in its tests. */
+  bound: {
+    kind: 'name',
+    of: 'boundMethods',
+    what: 'bound method',
+    default: 'ibp',
+    before: 'ibp',
+    help: 'how bounds are computed in training and in its tests',
+  },
+  /** Names in `Catalog.regularizers`, each alone or as `weight*name`. */
+  regularizers: {
+    kind: 'weighted',
+    of: 'regularizers',
+    default: ['tightness', 'relu-balance'],
+    help: 'regularizers with commas, each alone or as weight*name, or "none"',
+  },
+  /** The weight of all regularizers together (lambda). */
+  regWeight: {
+    kind: 'number',
+    min: 0,
+    default: 0.5,
+    placeholder: 'factor',
+    help: 'weight of all regularizers together (lambda)',
+  },
+  /** `warmup`: the weight of the regularizers falls to 0 over the ramp of the radius; `constant`: it stays. */
+  regSchedule: {
+    kind: 'choice',
+    of: keys(REG_SCHEDULES),
+    what: 'weighting of regularizers',
+    default: 'warmup',
+    before: 'warmup',
+    help: 'the weight of the regularizers falls to 0 over the ramp (warmup), or stays',
+  },
+  /** Seed of weights, batches, augmentation and attack. */
+  seed: { kind: 'integer', min: 0, default: 0, help: 'seed of weights, batches and attack' },
+  /** Where to compute: a name in `deviceNames` of `@cert/jit`, or `auto`. */
+  device: {
+    kind: 'choice',
+    of: Object.keys(DEVICES),
+    what: 'device',
+    default: 'auto',
+    help: `where to compute (${Object.entries(DEVICES)
+      .map(([name, about]) => `${name}: ${about}`)
+      .join('; ')})`,
+  },
+  /** Steps of the PGD attack that the final evaluation runs. */
+  attackSteps: { kind: 'integer', min: 1, default: 40, help: 'steps of the PGD attack that the final evaluation runs' },
+  /** Random starts of that attack; 0 for no attack. */
+  attackRestarts: { kind: 'integer', min: 0, default: 3, help: 'random starts of that attack; 0: no attack' },
+  /** Images in a minibatch of the evaluation. */
+  evalBatchSize: {
+    kind: 'integer',
+    min: 1,
+    default: 250,
+    placeholder: 'images',
+    help: 'images in a minibatch of the evaluation',
+  },
+} as const satisfies { readonly [name: string]: CommonField };
