@@ -27,6 +27,7 @@ export {
   radiusOf,
   soundRadiusOf,
 } from './interval.js';
+export { describeValue, parseJson } from './json.js';
 export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
 export { advantages, logSumExp } from './log-sum-exp.js';
 export { mean } from './mean.js';

@@ -1,4 +1,5 @@
 import { CertError } from './errors.js';
+import { describeValue } from './json.js';
 
 /** The shape of one example or one parameter, without the batch axis. Images are [height, width, channels]. */
 export type Shape = readonly number[];
@@ -228,24 +229,27 @@ export function checkModel(model: Model): Model {
     if (!isRecord(node) || typeof node.name !== 'string' || typeof node.op !== 'string') {
       throw fail(`Node number ${i} has no name or no op.`);
     }
-    const where = `Node "${node.name}"`;
-    if (seen.has(node.name)) throw fail(`The name "${node.name}" is used twice.`);
-    if (!isShape(node.shape)) throw fail(`${where} has the shape ${JSON.stringify(node.shape)}.`);
+    const where = `Node ${describeValue(node.name)}`;
+    if (seen.has(node.name)) throw fail(`The name ${describeValue(node.name)} is used twice.`);
+    if (!isShape(node.shape)) throw fail(`${where} has the shape ${describeValue(node.shape)}.`);
     if (!Array.isArray(node.inputs) || node.inputs.length === 0) throw fail(`${where} has no inputs.`);
     for (const input of node.inputs) {
-      if (!seen.has(input)) throw fail(`${where} reads "${input}", which does not come before it.`);
+      if (!seen.has(input)) throw fail(`${where} reads ${describeValue(input)}, which does not come before it.`);
     }
     if (!isRecord(node.attrs) || !isRecord(node.params) || !isRecord(node.stats)) {
       throw fail(`${where} lacks attrs, params or stats.`);
     }
     for (const [name, shape] of Object.entries<unknown>({ ...node.params, ...node.stats })) {
-      if (!isShape(shape)) throw fail(`"${node.name}.${name}" has the shape ${JSON.stringify(shape)}.`);
+      if (!isShape(shape))
+        throw fail(`${describeValue(`${node.name}.${name}`)} has the shape ${describeValue(shape)}.`);
     }
     seen.add(node.name);
   }
   const out = model.nodes.at(-1)?.shape;
   if (out?.length !== 1 || out[0] !== model.classes) {
-    throw fail(`The last node has shape [${out ?? ''}] and the model ${model.classes} classes.`);
+    throw fail(
+      `The last node has shape ${describeValue(out ?? [])} and the model ${describeValue(model.classes)} classes.`,
+    );
   }
   return model;
 }
