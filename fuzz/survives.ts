@@ -41,7 +41,7 @@ export async function survives<T>(
     } catch (error) {
       if (!(error instanceof CertError) || error.problem.length < 10 || error.problem.length > 2000) {
         const stack = error instanceof Error ? error.stack : undefined;
-        throw new Error(`${name}, input ${i} of seed ${SEED}: ${String(error).slice(0, 500)}\n${stack?.slice(-1500)}`);
+        throw new Error(`${name}, input ${i} of seed ${SEED}: ${String(error).slice(0, 500)}\n${stack?.slice(-1000)}`);
       }
       refused++;
     }

@@ -10,6 +10,7 @@ export type {
   Spec,
   TrainBatch,
 } from './bounds.js';
+export { checkModel } from './check-model.js';
 export { CertError, type CertErrorCode } from './errors.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export {
@@ -32,7 +33,6 @@ export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool,
 export { advantages, logSumExp } from './log-sum-exp.js';
 export { mean } from './mean.js';
 export {
-  checkModel,
   type GraphBuilder,
   graph,
   INPUT,

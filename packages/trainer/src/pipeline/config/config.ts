@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import {
   BATCH_NORMS,
   type Catalog,
@@ -38,13 +38,12 @@ const field = <T>(flag: string, help: string, parse: (text: string) => T, wanted
   parse,
   check(value, catalog) {
     if (test(value, catalog)) return;
-    const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
-    throw new CertError('bad-argument', `${optionName({ flag })} is ${got}.`, `Give ${wanted}.`);
+    throw new CertError('bad-argument', `${optionName({ flag })} is ${describeValue(value)}.`, `Give ${wanted}.`);
   },
 });
 
 /** A value as a name; what is no text as JSON, which is the name of nothing. */
-const asName = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined'));
+const asName = (value: unknown): string => (typeof value === 'string' ? value : describeValue(value));
 
 /** A field whose value is a name in a table. */
 const named = (flag: string, help: string, kind: string, table: Table<unknown>): Field<string> => ({
@@ -148,7 +147,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
       `BatchNorm nowhere, after convolutions or after hidden dense layers too: ${Object.keys(BATCH_NORMS).join(', ')}`,
       (text) => text,
       `one of ${Object.keys(BATCH_NORMS).join(', ')}`,
-      (value) => value === null || Object.hasOwn(BATCH_NORMS, String(value)),
+      (value) => value === null || (typeof value === 'string' && Object.hasOwn(BATCH_NORMS, value)),
     ),
     before: null,
   },
@@ -193,7 +192,7 @@ export const FIELDS: { readonly [K in FieldName]: Field<RunConfig[K]> } = {
     `regularizers, with commas, each alone or as weight*name: ${REGULARIZER_NAMES}; or "none"`,
     (text) => text,
     `names out of ${REGULARIZER_NAMES} and those of plug-ins, each alone or as weight*name, or none`,
-    (value, catalog) => isRegularizer(String(value), catalog),
+    (value, catalog) => typeof value === 'string' && isRegularizer(value, catalog),
   ),
   regWeight: amount('--reg-weight <factor>', 'the weight of them all (lambda)', 0),
   regSchedule: {
@@ -287,7 +286,7 @@ export function checkForm(config: unknown, source: string): asserts config is { 
     if (fields[name] === undefined || typeof fields[name] === 'string') continue;
     throw new CertError(
       'bad-argument',
-      `${source} has the ${name} ${JSON.stringify(fields[name])}.`,
+      `${source} has the ${name} ${describeValue(fields[name])}.`,
       `Give the name of a ${name}.`,
     );
   }
@@ -295,7 +294,7 @@ export function checkForm(config: unknown, source: string): asserts config is { 
   if (Array.isArray(plugins) && plugins.every(isPluginRecord)) return;
   throw new CertError(
     'bad-argument',
-    `${source} has plugins ${JSON.stringify(plugins)}.`,
+    `${source} has plugins ${describeValue(plugins)}.`,
     'Use the plugins of the config.json of a run: a list of { name, module, version }.',
   );
 }
@@ -312,7 +311,7 @@ function checkPlugins(plugins: readonly PluginRecord[], source: string, catalog:
   if (missing === undefined) return;
   throw new CertError(
     'bad-argument',
-    `${source} needs the plug-in "${missing.name}", which was not passed in.`,
+    `${source} needs the plug-in ${describeValue(missing.name)}, which was not passed in.`,
     'Give a catalog with it: withPlugins([plugin]).',
   );
 }
