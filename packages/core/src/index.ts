@@ -26,6 +26,7 @@ export {
   linfBall,
   nonNegativeRadius,
   radiusOf,
+  readRange,
   soundRadiusOf,
 } from './interval.js';
 export { describeValue, parseJson } from './json.js';

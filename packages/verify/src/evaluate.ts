@@ -9,6 +9,7 @@ import {
   linfBall,
   type Model,
   type Params,
+  readRange,
   type Stats,
   type Tensor,
 } from '@cert/core';
@@ -25,7 +26,6 @@ import {
 import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
 import { finiteMargins } from './finite-margins.js';
 import { checkSound, readMargins, smallestBound } from './margins.js';
-import { readRange } from './read-range.js';
 
 /** What {@link createEvaluator} is made of. */
 export interface EvaluatorOptions {
