@@ -215,7 +215,7 @@ describe('cert train', () => {
       await writeFile(config, text.replace('"width"', '"with"'));
       await attempt(`There is no field in ${config} "with".\nDid you mean "width"`);
       await writeFile(config, text.slice(0, 40));
-      await attempt(`${config} is not JSON.`);
+      await attempt(`${config} is not JSON: `);
     });
   });
 

@@ -12,6 +12,7 @@ export type {
   Spec,
   TrainBatch,
 } from './bounds.js';
+export { checkModel } from './check-model.js';
 export { CertError, type CertErrorCode } from './errors.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export {
@@ -27,13 +28,14 @@ export {
   linfBall,
   nonNegativeRadius,
   radiusOf,
+  readRange,
   soundRadiusOf,
 } from './interval.js';
+export { describeValue, parseJson } from './json.js';
 export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
 export { advantages, logSumExp } from './log-sum-exp.js';
 export { mean } from './mean.js';
 export {
-  checkModel,
   type GraphBuilder,
   graph,
   INPUT,

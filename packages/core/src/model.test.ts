@@ -168,6 +168,22 @@ describe('checkModel', () => {
     ['a node without inputs', (m) => set(m, 'nodes.0.inputs', []), 'Node "conv2d1" has no inputs.'],
     ['a node without attributes', (m) => set(m, 'nodes.4.attrs', 1), 'Node "shortcut" lacks attrs, params or stats.'],
     ['a node without op', (m) => set(m, 'nodes.2.op', undefined), 'Node number 2 has no name or no op.'],
+    [
+      'an input that no text can name',
+      (m) => set(m, 'nodes.0.inputs', [{ toString: null }]),
+      'Node "conv2d1" reads {"toString":null}, which does not come before it.',
+    ],
+    ['classes that no text can name', (m) => set(m, 'classes', { toString: null }), 'and the model {"toString":null}'],
+    [
+      'a stride of 0',
+      (m) => set(m, 'nodes.0.attrs.stride', 0),
+      'Node "conv2d1" (conv2d) has the attributes {"stride":0',
+    ],
+    ['a stride that is a text', (m) => set(m, 'nodes.0.attrs.stride', '1'), '{"stride":"1"'],
+    ['an input too many', (m) => set(m, 'nodes.1.inputs', ['conv2d1', 'input']), 'has 2 inputs instead of 1'],
+    ['another shape than the op gives', (m) => set(m, 'nodes.0.shape', [8, 8, 5]), 'has the shape [8,8,5] instead of'],
+    ['a parameter of another shape', (m) => set(m, 'nodes.0.params.bias', [5]), 'has the params {"kernel":'],
+    ['a parameter too few', (m) => delete m.nodes[0].params.bias && m, 'has the params {"kernel":'],
     ['other classes', (m) => set(m, 'classes', 11), 'The last node has shape [10] and the model 11 classes.'],
     ['no nodes', (m) => set(m, 'nodes', []), 'The last node has shape []'],
   ])('refuses %s', (_name, tamper, problem) => {

@@ -88,7 +88,7 @@ export interface Model {
 }
 
 /** Whether something is a list of positive integers, and not an empty one. */
-const isShape = (s: unknown): s is Shape =>
+export const isShape = (s: unknown): s is Shape =>
   Array.isArray(s) && s.length > 0 && s.every((n) => Number.isInteger(n) && n > 0);
 
 /** The name by which nodes refer to the model's input. */
@@ -209,45 +209,6 @@ export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
   const builder = graph(inputShape);
   for (const layer of layers) builder.add(layer as Layer);
   return builder.build();
-}
-
-/**
- * Checks a model that came from outside (a checkpoint): names, order, that shapes are shapes. It does not infer them anew.
- *
- * @returns the same model
- * @throws CertError `bad-model` naming the node
- */
-export function checkModel(model: Model): Model {
-  const fail = (problem: string) =>
-    new CertError('bad-model', problem, 'Rebuild the model with graph() or sequential(), which check every node.');
-  const isRecord = (x: unknown): x is Record<string, unknown> =>
-    x !== null && typeof x === 'object' && !Array.isArray(x);
-  if (!isRecord(model) || !isShape(model.inputShape) || !Array.isArray(model.nodes)) throw fail('This is not a model.');
-  const seen = new Set<string>([INPUT]);
-  for (const [i, node] of model.nodes.entries()) {
-    if (!isRecord(node) || typeof node.name !== 'string' || typeof node.op !== 'string') {
-      throw fail(`Node number ${i} has no name or no op.`);
-    }
-    const where = `Node "${node.name}"`;
-    if (seen.has(node.name)) throw fail(`The name "${node.name}" is used twice.`);
-    if (!isShape(node.shape)) throw fail(`${where} has the shape ${JSON.stringify(node.shape)}.`);
-    if (!Array.isArray(node.inputs) || node.inputs.length === 0) throw fail(`${where} has no inputs.`);
-    for (const input of node.inputs) {
-      if (!seen.has(input)) throw fail(`${where} reads "${input}", which does not come before it.`);
-    }
-    if (!isRecord(node.attrs) || !isRecord(node.params) || !isRecord(node.stats)) {
-      throw fail(`${where} lacks attrs, params or stats.`);
-    }
-    for (const [name, shape] of Object.entries<unknown>({ ...node.params, ...node.stats })) {
-      if (!isShape(shape)) throw fail(`"${node.name}.${name}" has the shape ${JSON.stringify(shape)}.`);
-    }
-    seen.add(node.name);
-  }
-  const out = model.nodes.at(-1)?.shape;
-  if (out?.length !== 1 || out[0] !== model.classes) {
-    throw fail(`The last node has shape [${out ?? ''}] and the model ${model.classes} classes.`);
-  }
-  return model;
 }
 
 /** The names of the nodes that feed a ReLU, in order and each once: where the regularizers look. */

@@ -1,7 +1,14 @@
 import { CertError } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { checkpoint, filled } from '../test/example-checkpoint.js';
-import { decodeCheckpoint, decodeSafetensors, encodeCheckpoint, encodeSafetensors, type HostTensor } from './index.js';
+import {
+  decodeCheckpoint,
+  decodeSafetensors,
+  encodeCheckpoint,
+  encodeSafetensors,
+  type HostTensor,
+  type JsonValue,
+} from './index.js';
 
 /** The checkpoint's file with something about it changed. */
 function altered(change: (file: ReturnType<typeof parts>) => void): Uint8Array {
@@ -36,6 +43,11 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
     const { model: graph, params, stats } = checkpoint;
     const read = decodeCheckpoint(encodeCheckpoint({ model: graph, params, stats }));
     expect(read).toEqual({ model: graph, params, stats, extra: {}, metadata: null, checksum: 'verified' });
+  });
+
+  it('take metadata of many megabytes', () => {
+    const large = { ...checkpoint, metadata: { log: 'line\n'.repeat(5e6) } };
+    expect(decodeCheckpoint(encodeCheckpoint(large)).metadata).toEqual(large.metadata);
   });
 
   it('read a file that was written before there was a checksum', () => {
@@ -131,6 +143,27 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
       'Node "bn1" reads "conv7", which does not come before it.',
     ],
     [
+      'a model whose tensors could not be found by its names',
+      (f) => {
+        f.metadata.model = f.metadata.model!.replaceAll('"conv1"', '"conv.1"');
+        for (const name of ['kernel', 'bias']) {
+          f.tensors[`params.conv.1.${name}`] = f.tensors[`params.conv1.${name}`]!;
+          delete f.tensors[`params.conv1.${name}`];
+        }
+      },
+      'bad-file',
+      `The name "conv.1" cannot be part of a tensor's name.`,
+    ],
+    [
+      'a model so deep that code runs out of stack',
+      (f) => {
+        const deep = `${'['.repeat(1e4)}${']'.repeat(1e4)}`;
+        f.metadata.model = f.metadata.model!.replace('"attrs":{}', `"attrs":{"a":${deep}}`);
+      },
+      'bad-file',
+      '"model" in its header is not JSON (it is nested more than 500 levels deep)',
+    ],
+    [
       'a model that is none at all',
       (f) => {
         f.metadata.model = '{"inputShape":[1],"classes":2,"nodes":[{"name":"x","shape":[2]}]}';
@@ -157,6 +190,13 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
     expect(errorOf(() => encodeCheckpoint({ ...checkpoint, metadata: { loss: Number.NaN } })).problem).toBe(
       'The metadata has the number NaN at "loss", which JSON cannot hold.',
     );
+    const circular: Record<string, JsonValue> = {};
+    circular.self = circular;
+    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, metadata: circular })).problem).toContain(
+      'The metadata cannot be stored as JSON: Converting circular structure',
+    );
+    const deep: JsonValue = JSON.parse(`${'['.repeat(501)}${']'.repeat(501)}`);
+    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, metadata: deep })).problem).toContain('500 levels deep');
     expect(errorOf(() => encodeCheckpoint({ ...checkpoint, extra: { stats: {} } })).problem).toBe(
       'extra has the key "stats".',
     );

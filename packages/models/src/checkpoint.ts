@@ -1,4 +1,4 @@
-import { CertError, checkModel, type Model, type Shape } from '@cert/core';
+import { CertError, checkModel, describeValue, type Model, parseJson, type Shape } from '@cert/core';
 import { sha256 as sha256Hash } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type FlatTensors, flattenHost, type HostParams, type HostTree, unflattenHost } from './host.js';
@@ -67,7 +67,7 @@ export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): 
   if (strings.format !== FORMAT && strings.format !== WITHOUT_CHECKSUM) {
     throw new CertError(
       'bad-file',
-      `${source} is a safetensors file of the format ${JSON.stringify(strings.format ?? 'unknown')}, not ${FORMAT}.`,
+      `${source} is a safetensors file of the format ${describeValue(strings.format ?? 'unknown')}, not ${FORMAT}.`,
       'Give a checkpoint that was written by this version of the library.',
     );
   }
@@ -88,7 +88,7 @@ export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): 
     params: params as HostParams,
     stats: stats as HostParams,
     extra,
-    metadata: parseJson(strings.metadata, 'metadata', source) as JsonValue,
+    metadata: readJson(strings.metadata, 'metadata', source) as JsonValue,
     checksum: sha256 === undefined ? 'absent' : 'verified',
   };
 }
@@ -119,21 +119,34 @@ function checkTensors(model: Model, tensors: FlatTensors, source: string): void 
     );
   for (const [name, shape] of needed) {
     const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
-    if (tensor === undefined) throw fail(`tensor "${name}" of shape [${shape}] is missing`);
+    if (tensor === undefined) throw fail(`tensor ${describeValue(name)} of shape ${describeValue(shape)} is missing`);
     if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
-      throw fail(`tensor "${name}" has the shape [${tensor.shape}] and should have [${shape}]`);
+      throw fail(
+        `tensor ${describeValue(name)} has the shape ${describeValue(tensor.shape)} and should have ${describeValue(shape)}`,
+      );
     }
-    if (!(tensor.data instanceof Float32Array)) throw fail(`tensor "${name}" should be float32`);
+    if (!(tensor.data instanceof Float32Array)) throw fail(`tensor ${describeValue(name)} should be float32`);
   }
   for (const name of Object.keys(tensors)) {
-    if (/^(params|stats)(\.|$)/.test(name) && !needed.has(name)) throw fail(`it has no place for tensor "${name}"`);
+    if (/^(params|stats)(\.|$)/.test(name) && !needed.has(name))
+      throw fail(`it has no place for tensor ${describeValue(name)}`);
   }
 }
 
+/** Whether tensors can be found by it again: they are named `params.<node>.<name>`. */
+const isPartOfName = (text: string) => text !== '' && text !== '__proto__' && !text.includes('.');
+
 function parseModel(text: string | undefined, source: string): Model {
-  const model = parseJson(text, 'model', source);
+  const model = readJson(text, 'model', source);
   try {
-    return checkModel(model as Model);
+    const checked = checkModel(model as Model);
+    for (const { name, params, stats } of checked.nodes) {
+      for (const part of [name, ...Object.keys(params), ...Object.keys(stats)]) {
+        if (isPartOfName(part)) continue;
+        throw new CertError('bad-model', `The name ${describeValue(part)} cannot be part of a tensor's name.`, '');
+      }
+    }
+    return checked;
   } catch (cause) {
     throw new CertError(
       'bad-file',
@@ -144,13 +157,14 @@ function parseModel(text: string | undefined, source: string): Model {
   }
 }
 
-function parseJson(text: string | undefined, key: string, source: string): unknown {
+function readJson(text: string | undefined, key: string, source: string): unknown {
   try {
-    return JSON.parse(text ?? '');
+    return parseJson(text ?? '');
   } catch (cause) {
+    const problem = `not JSON (${cause instanceof Error ? cause.message : cause})`;
     throw new CertError(
       'bad-file',
-      `${source}: "${key}" in its header is ${text === undefined ? 'missing' : 'not JSON'}.`,
+      `${source}: "${key}" in its header is ${text === undefined ? 'missing' : problem}.`,
       'Use another checkpoint of the run.',
       { cause },
     );
@@ -159,12 +173,24 @@ function parseJson(text: string | undefined, key: string, source: string): unkno
 
 /** JSON that reads back to the same value. JSON itself would write NaN and infinity as null. */
 function toJson(what: string, value: unknown): string {
-  return JSON.stringify(value, (key, part: unknown) => {
-    if (typeof part !== 'number' || Number.isFinite(part)) return part;
+  try {
+    const text = JSON.stringify(value, (key, part: unknown) => {
+      if (typeof part !== 'number' || Number.isFinite(part)) return part;
+      throw new CertError(
+        'bad-argument',
+        `The ${what} has the number ${part}${key === '' ? '' : ` at "${key}"`}, which JSON cannot hold.`,
+        'Store it as a string or as null.',
+      );
+    });
+    parseJson(text);
+    return text;
+  } catch (cause) {
+    if (cause instanceof CertError) throw cause;
     throw new CertError(
       'bad-argument',
-      `The ${what} has the number ${part}${key === '' ? '' : ` at "${key}"`}, which JSON cannot hold.`,
-      'Store it as a string or as null.',
+      `The ${what} cannot be stored as JSON: ${cause instanceof Error ? cause.message : cause}.`,
+      'Store plain data: strings, finite numbers, booleans, null, and lists and records of them.',
+      { cause },
     );
-  });
+  }
 }

@@ -64,14 +64,22 @@ describe('fromTorch', () => {
   });
 
   it.each([
-    ['a layer too few', { ...state, '10.weight': undefined }, 'the file has 2 layers (2, 3) and the model 3 nodes'],
+    [
+      'a layer too few',
+      { ...state, '10.weight': undefined },
+      'the file has 2 layers (["2","3"]) and the model 3 nodes',
+    ],
     ['a kernel of another size', { ...state, '2.weight': counted(2, 1, 5, 5) }, '"conv2d1" has the shape [2,1,5,5]'],
     ['a dense layer turned round', { ...state, '10.weight': counted(8, 3) }, 'instead of [3,8]'],
-    ['no statistics', { ...state, '3.running_var': undefined }, '"batchNorm1" needs 3.running_var, which is not there'],
+    [
+      'no statistics',
+      { ...state, '3.running_var': undefined },
+      '"batchNorm1" needs "3.running_var", which is not there',
+    ],
     [
       'a scale of another size',
       { ...state, '3.weight': counted(4) },
-      '3.weight has the shape [4], and "batchNorm1" takes [2]',
+      '"3.weight" has the shape [4], and "batchNorm1" takes [2]',
     ],
   ])('names what does not fit: %s', (_, wrong, problem) => {
     const present = Object.entries(wrong).filter((entry): entry is [string, HostTensor] => entry[1] !== undefined);

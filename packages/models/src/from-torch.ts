@@ -1,4 +1,4 @@
-import { CertError, INPUT, type Model, type Node, type Shape } from '@cert/core';
+import { CertError, describeValue, INPUT, type Model, type Node, type Shape } from '@cert/core';
 import type { FlatTensors, HostParams, HostTensor } from './host.js';
 
 /** Parameters and running statistics of a model. Plain data. */
@@ -33,10 +33,13 @@ export function fromTorch(
     const take = (name: string, shape: Shape, axes?: readonly number[], blank = false): HostTensor => {
       const found = Object.hasOwn(state, `${prefix}.${name}`) ? state[`${prefix}.${name}`] : undefined;
       if (found === undefined && blank) return { shape, data: new Float32Array(sizeOf(shape)) };
-      if (found === undefined) throw misfit(`"${node.name}" needs ${prefix}.${name}, which is not there`);
+      if (found === undefined)
+        throw misfit(`"${node.name}" needs ${describeValue(`${prefix}.${name}`)}, which is not there`);
       const tensor = axes === undefined ? found : permuted(apart(found, node, model), axes);
       if (sizeOf(found.shape) !== sizeOf(shape) || (axes === undefined && String(found.shape) !== String(shape))) {
-        throw misfit(`${prefix}.${name} has the shape [${found.shape}], and "${node.name}" takes [${shape}]`);
+        throw misfit(
+          `${describeValue(`${prefix}.${name}`)} has the shape ${describeValue(found.shape)}, and "${node.name}" takes [${shape}]`,
+        );
       }
       return { shape, data: Float32Array.from(tensor.data) };
     };
@@ -68,7 +71,7 @@ function namesInOrder(model: Model, state: FlatTensors): { readonly [node: strin
     return Object.fromEntries(nodes.map(({ name }, i) => [name, prefixes[i]!]));
   }
   throw misfit(
-    `the file has ${prefixes.length} layers (${prefixes.join(', ')}) and the model ${nodes.length} nodes with parameters (${nodes.map(({ name }) => name).join(', ')})`,
+    `the file has ${prefixes.length} layers (${describeValue(prefixes)}) and the model ${nodes.length} nodes with parameters (${nodes.map(({ name }) => name).join(', ')})`,
   );
 }
 
@@ -76,12 +79,14 @@ function namesInOrder(model: Model, state: FlatTensors): { readonly [node: strin
 function apart(tensor: HostTensor, node: Node, model: Model): HostTensor {
   if (node.op === 'conv2d') {
     if (tensor.shape.length === 4) return checkedConvolution(tensor, node);
-    throw misfit(`the kernel of "${node.name}" has the shape [${tensor.shape}] instead of four axes`);
+    throw misfit(`the kernel of "${node.name}" has the shape ${describeValue(tensor.shape)} instead of four axes`);
   }
   const [out = 0, inputs = 0] = tensor.shape;
   const [ownInputs, ownOut] = (node.params as { readonly kernel: Shape }).kernel;
   if (tensor.shape.length !== 2 || inputs !== ownInputs || out !== ownOut) {
-    throw misfit(`the kernel of "${node.name}" has the shape [${tensor.shape}] instead of [${ownOut},${ownInputs}]`);
+    throw misfit(
+      `the kernel of "${node.name}" has the shape ${describeValue(tensor.shape)} instead of [${ownOut},${ownInputs}]`,
+    );
   }
   const before = model.nodes.find(({ name }) => name === node.inputs[0]);
   const source = before?.op === 'flatten' ? before.inputs[0] : undefined;
@@ -94,7 +99,7 @@ function checkedConvolution(tensor: HostTensor, node: Node): HostTensor {
   const [height, width, channels, filters] = (node.params as { readonly kernel: Shape }).kernel;
   const wanted = [filters, channels, height, width];
   if (String(tensor.shape) === String(wanted)) return tensor;
-  throw misfit(`the kernel of "${node.name}" has the shape [${tensor.shape}] instead of [${wanted}]`);
+  throw misfit(`the kernel of "${node.name}" has the shape ${describeValue(tensor.shape)} instead of [${wanted}]`);
 }
 
 /** A tensor with its axes in another order: axis i of the result is axis `axes[i]` of the given one. */

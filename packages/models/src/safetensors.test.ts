@@ -92,7 +92,7 @@ describe('the safetensors format', () => {
     [
       'another dtype',
       file({ a: { dtype: 'F8_E4M3', shape: [1], data_offsets: [0, 1] } }, 1),
-      'tensor "a" has the dtype F8_E4M3',
+      'tensor "a" has the dtype "F8_E4M3"',
     ],
   ])('refuses a file with %s', (_, bytes, problem) => {
     expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(problem);
@@ -143,7 +143,9 @@ describe('the safetensors format', () => {
     // Another spelling of the same key.
     ['{"__metadata__":{"model":"x","mo\\u0064el":"y"}}', 'model'],
   ])('refuses a key that occurs twice: %s', (header, key) => {
-    expect(() => decodeSafetensors(file(header, 4))).toThrow(`its header has the key "${key}" twice`);
+    expect(() => decodeSafetensors(file(header, 4))).toThrow(
+      `its header is not JSON (the key "${key}" occurs twice in one object)`,
+    );
   });
 
   it('takes keys for the same only within one object, and not what looks like a key in a text', () => {

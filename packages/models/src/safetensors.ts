@@ -2,9 +2,8 @@
  * The safetensors format: 8 bytes with the length of the header (little-endian), the header as JSON (dtype, shape and offsets of
  * every tensor, and a map of strings), then the data without holes. The one npm package of that name only reads, in browsers.
  */
-import { CertError } from '@cert/core';
+import { CertError, describeValue, parseJson } from '@cert/core';
 import { DTYPES, type DtypeName } from './dtypes.js';
-import { duplicateKey } from './duplicate-key.js';
 import type { FlatTensors, HostTensor } from './host.js';
 
 /** What a safetensors file holds. */
@@ -85,7 +84,8 @@ export function decodeSafetensors(bytes: Uint8Array, source = 'the file'): Safet
   for (const { name, offsets } of found.toSorted(
     (a, b) => a.offsets[0] - b.offsets[0] || a.offsets[1] - b.offsets[1],
   )) {
-    if (offsets[0] !== end) throw corrupt(source, `the data of "${name}" begins at ${offsets[0]} instead of ${end}`);
+    if (offsets[0] !== end)
+      throw corrupt(source, `the data of ${describeValue(name)} begins at ${offsets[0]} instead of ${end}`);
     end = offsets[1];
   }
   if (bytes.length < start + end) throw truncated(source, String(start + end), bytes.length);
@@ -96,7 +96,7 @@ export function decodeSafetensors(bytes: Uint8Array, source = 'the file'): Safet
   const read = ({ name, dtype, shape, offsets }: Entry): HostTensor => ({
     shape,
     data: DTYPES[dtype].read(new Uint8Array(bytes.subarray(start + offsets[0], start + offsets[1])).buffer, (value) => {
-      throw corrupt(source, `"${name}" holds ${value}, which is too large to be read as float32 or int32`);
+      throw corrupt(source, `${describeValue(name)} holds ${value}, which is too large to be read as float32 or int32`);
     }),
   });
   return { tensors: Object.fromEntries(found.map((entry) => [entry.name, read(entry)])), metadata };
@@ -114,32 +114,31 @@ function checkEntry(name: string, entry: unknown, source: string): Entry {
   if (typeof dtype === 'string' && !Object.hasOwn(DTYPES, dtype)) {
     throw new CertError(
       'bad-file',
-      `${source}: tensor "${name}" has the dtype ${dtype}.`,
+      `${source}: tensor ${describeValue(name)} has the dtype ${describeValue(dtype)}.`,
       `Convert it first; these are read: ${Object.keys(DTYPES).join(', ')}.`,
     );
   }
   if (typeof dtype !== 'string' || !isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) {
-    throw corrupt(source, `the entry of "${name}" is ${JSON.stringify(entry)}`);
+    throw corrupt(source, `the entry of ${describeValue(name)} is ${describeValue(entry)}`);
   }
   const [begin, end] = offsets as [number, number];
   const expected = DTYPES[dtype as DtypeName].width * size(shape);
   if (end - begin !== expected) {
-    throw corrupt(source, `"${name}" of shape [${shape}] has ${end - begin} bytes instead of ${expected}`);
+    throw corrupt(
+      source,
+      `${describeValue(name)} of shape ${describeValue(shape)} has ${end - begin} bytes instead of ${expected}`,
+    );
   }
   return { name, dtype: dtype as DtypeName, shape, offsets: [begin, end] };
 }
 
 function parseHeader(bytes: Uint8Array, source: string): Record<string, unknown> {
   let header: unknown;
-  let twice: string | undefined;
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    header = JSON.parse(text);
-    twice = duplicateKey(text);
+    header = parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
-    throw corrupt(source, 'its header is not JSON', { cause });
+    throw corrupt(source, `its header is not JSON (${cause instanceof Error ? cause.message : cause})`, { cause });
   }
-  if (twice !== undefined) throw corrupt(source, `its header has the key ${JSON.stringify(twice)} twice`);
   if (!isRecord(header)) throw corrupt(source, 'its header is not a JSON object');
   return header;
 }

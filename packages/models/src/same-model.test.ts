@@ -23,7 +23,7 @@ it('accepts the same graph, also after a way through JSON and with keys in anoth
 it.each([
   [cnn7(small), cnn7({ ...small, inputShape: [8, 8, 1] }), 'the input shape is [4,4,1] in old.safetensors and [8,8,1]'],
   [cnn7(small), cnn7({ ...small, width: 4 }), 'params of node "conv1" is {"kernel":[3,3,1,2],"bias":[2]}'],
-  [cnn7(small), cnn7({ ...small, batchNorm: 'none' }), 'node 2 is bn1 (batchNorm) in old.safetensors and relu1 (relu)'],
+  [cnn7(small), cnn7({ ...small, batchNorm: 'none' }), 'node 2 is "bn1" ("batchNorm") in old.safetensors'],
   [cnn7(small), cnn7({ ...small, classes: 4 }), 'params of node "dense2"'],
   [
     mlp({ inputShape: [4], classes: 2, hidden: [] }),
@@ -33,7 +33,7 @@ it.each([
   [
     sequential([2], [dense(2)]),
     sequential([2], [dense(2), relu()]),
-    'node 2 is no such node in old.safetensors and relu1 (relu) in the preset',
+    'node 2 is no such node in old.safetensors and "relu1" ("relu") in the preset',
   ],
   [
     sequential([2], [batchNorm({ momentum: 0.1 })]),

@@ -1,4 +1,4 @@
-import { CertError, type Model, type Node } from '@cert/core';
+import { CertError, describeValue, type Model, type Node } from '@cert/core';
 
 const same = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 
@@ -14,19 +14,22 @@ function sorted(value: unknown): unknown {
 }
 
 /** The first thing in which two models differ and its two values; `undefined` when they are the same. */
-function firstDifference(a: Model, b: Model): readonly [what: string, inA: unknown, inB: unknown] | undefined {
-  if (!same(a.inputShape, b.inputShape)) return ['the input shape', a.inputShape, b.inputShape];
+function firstDifference(a: Model, b: Model): readonly [what: string, inA: string, inB: string] | undefined {
+  if (!same(a.inputShape, b.inputShape))
+    return ['the input shape', describeValue(a.inputShape), describeValue(b.inputShape)];
   for (let i = 0; i < Math.max(a.nodes.length, b.nodes.length); i++) {
     const [x, y] = [a.nodes[i], b.nodes[i]];
     if (x?.name !== y?.name) return [`node ${i + 1}`, describe(x), describe(y)];
     for (const part of ['op', 'inputs', 'attrs', 'params', 'stats', 'shape'] as const) {
-      if (!same(x![part], y![part])) return [`${part} of node "${x!.name}"`, x![part], y![part]];
+      if (!same(x![part], y![part]))
+        return [`${part} of node ${describeValue(x!.name)}`, describeValue(x![part]), describeValue(y![part])];
     }
   }
-  return a.classes === b.classes ? undefined : ['the number of classes', a.classes, b.classes];
+  return a.classes === b.classes ? undefined : ['the number of classes', String(a.classes), String(b.classes)];
 }
 
-const describe = (node: Node | undefined) => (node === undefined ? 'no such node' : `${node.name} (${node.op})`);
+const describe = (node: Node | undefined) =>
+  node === undefined ? 'no such node' : `${describeValue(node.name)} (${describeValue(node.op)})`;
 
 /**
  * Checks that two models are the same graph: same nodes in the same order, with the same inputs, attributes and shapes.
@@ -42,10 +45,9 @@ export function assertSameModel(
   const difference = firstDifference(a, b);
   if (difference === undefined) return;
   const [what, inA, inB] = difference;
-  const show = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
   throw new CertError(
     'shape-mismatch',
-    `The models differ: ${what} is ${show(inA)} in ${names[0]} and ${show(inB)} in ${names[1]}.`,
+    `The models differ: ${what} is ${inA} in ${names[0]} and ${inB} in ${names[1]}.`,
     'Use a checkpoint of the same architecture, or build the model with the options of the checkpoint.',
   );
 }

@@ -150,19 +150,46 @@ describe('fit', () => {
     expect(resumed.noise).toEqual(first.noise.slice(4));
   });
 
-  it('stops at a loss that is not finite and names the step and the place', async () => {
+  it.each<[string, number, Partial<FitOptions>, string]>([
+    ['above 1', 1.5, {}, 'Image 1 has the value 1.5 at position 2, outside the range [0, 1].'],
+    ['below a range of its own', 1.5, { range: { min: 2, max: 9 } }, 'Image 0 has the value'],
+    ['that is not a number', Number.NaN, {}, 'Image 1 has the value NaN at position 2.'],
+    [
+      'that is infinite, where there is no range',
+      Number.POSITIVE_INFINITY,
+      { range: null },
+      'Image 1 has the value Inf',
+    ],
+  ])('refuses an image with a value %s, and frees what it used', async (_, value, changes, problem) => {
+    const first = 'range' in changes && changes.range !== null ? 1 : 2;
     const bad = await options({
       batches: function* (epoch, from) {
         for (const batch of batches(epoch, from)) {
-          if (epoch === 2) batch.images[0] = Number.NaN;
+          if (epoch === first) batch.images[6] = value;
           yield batch;
         }
       },
+      ...changes,
     });
+    const before = device.live;
     await expect(collect(bad)).rejects.toMatchObject({
-      code: 'not-finite',
-      problem: 'Step 3 (epoch 2): loss is NaN. The first value that is not finite is the output of "input".',
+      code: 'bad-data',
+      problem: expect.stringContaining(`Step ${first === 1 ? 0 : 3} (epoch ${first}), in its batch: ${problem}`),
+      cure: expect.stringMatching(/range: null|finite numbers/),
     });
+    expect(device.live).toBe(before);
+  });
+
+  it('takes images of any values where there is no range', async () => {
+    const far = await options({
+      epochs: 1,
+      range: null,
+      batches: function* (epoch, from) {
+        for (const { images, labels } of batches(epoch, from))
+          yield { images: images.map((x) => 100 * x - 50), labels };
+      },
+    });
+    expect((await collect(far)).events).toHaveLength(4);
   });
 
   it('names the parameter that overflowed', async () => {

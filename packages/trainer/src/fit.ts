@@ -1,5 +1,5 @@
 import { ibp } from '@cert/bounds';
-import { CertError, createRng } from '@cert/core';
+import { CertError, checkInRange, createRng, readRange } from '@cert/core';
 import { type Device, disposeTree, type HostBatch, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
@@ -65,10 +65,12 @@ export interface FitEvent {
  * for each objective of the plan, with and without regularizers.
  *
  * @throws CertError `not-finite` with the step and the layer when a loss or a gradient is NaN or infinite; the state before that
- * step was good. `bad-data` for an epoch without batches
+ * step was good. `bad-data` for an epoch without batches, and for an image outside the range or with a value that is not finite
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
+  const limits = await readRange(options.range);
+  const imageSize = model.inputShape.reduce((a, b) => a * b, 1);
   const compiled = compiledSteps(device, options);
   let state = putState(device, options.state);
   let position: Position = options.position ?? { step: 0, sums: {} };
@@ -81,6 +83,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const waitSeconds = (performance.now() - asked) / 1000;
         waited += waitSeconds;
         const { step } = position;
+        checkImages(host.images, limits, imageSize, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
         const { choose, bounded } = planned.objective;
         const noise = choose && noiseOf(seed, step, host.images.length);
@@ -124,6 +127,17 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
   } finally {
     disposeTree(state);
     await compiled.dispose();
+  }
+}
+
+/** A box around an image outside the range would be empty, and the loss infinite. */
+function checkImages(images: Float32Array, limits: Awaited<ReturnType<typeof readRange>>, size: number, when: string) {
+  try {
+    checkInRange(images, limits, size);
+  } catch (error) {
+    throw error instanceof CertError
+      ? new CertError(error.code, `${when}, in its batch: ${error.problem}`, error.cure, { cause: error })
+      : error;
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type Hyper,
   linfBall,
   type Model,
+  readRange,
   type Tensor,
 } from '@cert/core';
 import { type Device, disposeTree, type HostBatch, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
@@ -17,7 +18,6 @@ import { certify, type IndexedImage } from './images/certify.js';
 import { countResults } from './images/count.js';
 import type { ImageResult } from './images/result.js';
 import { checkSound, readMargins, smallestBound } from './margins.js';
-import { readRange } from './read-range.js';
 import { isPositive, isVerified } from './verdict.js';
 import { boundVerifier, type Weights } from './verifier.js';
 

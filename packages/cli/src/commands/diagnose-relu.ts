@@ -20,7 +20,8 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
         run,
         await catalogOf({ plugin, trust }, { folder: run, plugins: await readRunPlugins(run) }),
       );
-      const epochs = await readReluEpochs(run);
+      const { epochs, damaged } = await readReluEpochs(run);
+      if (damaged > 0) terminal.err(`Damaged lines left out: ${damaged}.`);
       const title = `ReLU neurons by their bounds: ${preset} (${method})`;
       const images = Math.max(...epochs.map((epoch) => epoch.images));
       const subtitle = [`${model}, seed ${seed}, over the ball of each epoch's epsilon around ${images} test images`];

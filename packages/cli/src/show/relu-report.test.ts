@@ -30,7 +30,21 @@ describe('readReluEpochs', () => {
       { type: 'epoch', step: 120, epoch: 2, epsilon: 0.2, loss: 2, relu: states(0.1) },
       '{"type":"epoch","step":180,"epo',
     );
-    expect(await readReluEpochs(folder)).toEqual([{ epoch: 2, epsilon: 0.2, ...states(0.1) }]);
+    expect(await readReluEpochs(folder)).toEqual({
+      ...{ epochs: [{ epoch: 2, epsilon: 0.2, ...states(0.1) }], damaged: 1 },
+    });
+  });
+
+  it('counts damaged lines, and refuses epochs of two models', async () => {
+    const one = { type: 'epoch', step: 60, epoch: 1, epsilon: 0.1, relu: states(0.1) };
+    await write(one, { ...one, relu: null }, { ...one, relu: { layers: {} } });
+    expect(await readReluEpochs(folder)).toMatchObject({ epochs: [{ epoch: 1 }], damaged: 2 });
+    const { a } = states(0.1).layers;
+    await write(one, { ...one, epoch: 2, relu: { images: 4, layers: { a } } });
+    await expect(readReluEpochs(folder)).rejects.toMatchObject({
+      code: 'bad-file',
+      problem: expect.stringContaining('has the layers ["a","b"] in epoch 1 and ["a"] in epoch 2.'),
+    });
   });
 
   it('says how to get them when there are none', async () => {

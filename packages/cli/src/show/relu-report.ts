@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import { readMetricsLines, runFiles } from '@cert/trainer/pipeline';
 import type { ReluStates } from '@cert/verify';
 import { formatTable } from './table.js';
@@ -13,11 +13,15 @@ export interface ReluEpoch extends ReluStates {
 /**
  * What a run wrote about its neurons, epoch by epoch.
  *
- * @throws CertError `bad-file` when no epoch is done, or none has the neurons
+ * @returns the epochs, and how many lines of the file are damaged and left out
+ * @throws CertError `bad-file` when no epoch is done, none has the neurons, or two have those of other layers
  */
-export async function readReluEpochs(folder: string): Promise<ReluEpoch[]> {
+export async function readReluEpochs(
+  folder: string,
+): Promise<{ readonly epochs: readonly ReluEpoch[]; readonly damaged: number }> {
   const { metrics } = runFiles(folder);
-  const epochs = (await readMetricsLines(folder)).filter(({ type }) => type === 'epoch');
+  const { lines, damaged } = await readMetricsLines(folder);
+  const epochs = lines.filter(({ type }) => type === 'epoch');
   if (epochs.length === 0) {
     throw new CertError(
       'bad-file',
@@ -35,7 +39,16 @@ export async function readReluEpochs(folder: string): Promise<ReluEpoch[]> {
       'Train again with this version (cert train): it counts them after every epoch.',
     );
   }
-  return found;
+  const layersOf = ({ layers }: ReluEpoch) => describeValue(Object.keys(layers));
+  const other = found.find((epoch) => layersOf(epoch) !== layersOf(found[0]!));
+  if (other !== undefined) {
+    throw new CertError(
+      'bad-file',
+      `${metrics} has the layers ${layersOf(found[0]!)} in epoch ${found[0]!.epoch} and ${layersOf(other)} in epoch ${other.epoch}.`,
+      'Restore the file: a run has one model.',
+    );
+  }
+  return { epochs: found, damaged };
 }
 
 /** Lines of the table at most. */

@@ -77,8 +77,10 @@ async function readCached(path: string, key: string): Promise<DecodedImages | un
     const header: Header = JSON.parse(json.toString());
     if (header.key !== key) return undefined;
     const pixels = header.shape.reduce((a, b) => a * b, 1);
-    const body = sharedBytes((header.train + header.test) * (1 + pixels));
-    if (PREFIX + length + body.length !== size) return undefined;
+    const bytes = (header.train + header.test) * (1 + pixels);
+    // Before memory is taken: a damaged header may say anything.
+    if (PREFIX + length + bytes !== size) return undefined;
+    const body = sharedBytes(bytes);
     let crc = crc32(json);
     for (let at = 0; at < body.length; at += CHUNK) {
       const part = body.subarray(at, at + CHUNK);

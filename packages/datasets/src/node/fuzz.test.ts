@@ -7,44 +7,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import { CertError, createRng } from '@cert/core';
+import { CertError } from '@cert/core';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mutateBytes } from '../../../../fuzz/mutate-bytes.js';
+import { CASES, survives } from '../../../../fuzz/survives.js';
 import { idxFile, zipFile } from '../../test/files.js';
-import { mutate } from '../../test/mutate.js';
 import { checkSplit, parseIdx, parseIdxSplit } from '../index.js';
 import { cifar10Dataset, readCifar10, SOURCE } from './cifar10.js';
 import { decodeImages } from './decode-images.js';
 import { gunzipIdx } from './index.js';
 import { zipTree } from './zip-tree.js';
 
-const FILES = Number(process.env.FUZZ ?? 300);
-const SEED = Number(process.env.FUZZ_SEED ?? 0);
-/** No file may take longer. Files are small: one that is read in full takes milliseconds. */
-const MOST_MS = 5000;
-/** Beyond what the process had before, in KiB. */
-const MOST_MEMORY = 400_000;
-
-/** Reads so many damaged copies of a file. `read` checks what it returns. */
-async function survives(name: string, good: Uint8Array, read: (bytes: Uint8Array) => unknown): Promise<void> {
+/** Runs a reader on damaged copies of a file. Files are small: one that is read in full takes milliseconds, beside other tests up to seconds. */
+async function survivesBytes(name: string, good: Uint8Array, read: (bytes: Uint8Array) => unknown): Promise<void> {
   await read(good);
-  const before = process.resourceUsage().maxRSS;
-  let refused = 0;
-  for (let i = 0; i < FILES; i++) {
-    const bytes = mutate(good, createRng(SEED, 'fuzz', name, i));
-    const started = performance.now();
-    try {
-      await read(bytes);
-    } catch (error) {
-      if (!(error instanceof CertError))
-        throw new Error(`${name}, file ${i} of seed ${SEED}: ${error}`, { cause: error });
-      refused++;
-    }
-    expect(performance.now() - started, `milliseconds for ${name}, file ${i} of seed ${SEED}`).toBeLessThan(MOST_MS);
-  }
-  expect(process.resourceUsage().maxRSS - before).toBeLessThan(MOST_MEMORY);
-  expect(refused).toBeGreaterThan(FILES / 10);
+  await survives(name, (rng) => mutateBytes(good, rng), read, { mostMs: 5000 });
 }
 
 const elements = Array.from({ length: 5 * 4 * 3 }, (_, i) => (i * 37) % 256);
@@ -56,7 +35,7 @@ const RECORD = 3073;
 const BATCHES = [...[1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`), 'test_batch.bin'];
 const batch = Buffer.alloc(RECORD, 7);
 
-describe(`readers survive ${FILES} damaged files`, { timeout: 60_000 + 100 * FILES }, () => {
+describe(`readers survive ${CASES} damaged files`, { timeout: 60_000 + 100 * CASES }, () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cert-fuzz-'));
@@ -68,12 +47,12 @@ describe(`readers survive ${FILES} damaged files`, { timeout: 60_000 + 100 * FIL
     expect(data.length).toBe(shape.reduce((a, b) => a * b, 1));
     checkSplit(parseIdxSplit({ images: gunzipIdx(named(bytes), 3), labels: LABELS }, 3), 'split');
   };
-  it('IDX', () => survives('idx', IMAGES, readIdx));
-  it('IDX in gzip', () => survives('idx.gz', gzipSync(IMAGES), readIdx));
-  it('gzip of damaged IDX', () => survives('idx', IMAGES, (bytes) => readIdx(gzipSync(bytes))));
+  it('IDX', () => survivesBytes('idx', IMAGES, readIdx));
+  it('IDX in gzip', () => survivesBytes('idx.gz', gzipSync(IMAGES), readIdx));
+  it('gzip of damaged IDX', () => survivesBytes('idx', IMAGES, (bytes) => readIdx(gzipSync(bytes))));
 
   it('CIFAR-10, binary', () =>
-    survives('cifar', batch, (bytes) => {
+    survivesBytes('cifar', batch, (bytes) => {
       const files = BATCHES.map((name, i) => ({ name, bytes: i === 2 ? bytes : batch }));
       const { train, test } = cifar10Dataset(files, 1);
       checkSplit(train, 'train');
@@ -93,8 +72,8 @@ describe(`readers survive ${FILES} damaged files`, { timeout: 60_000 + 100 * FIL
       const { train } = await readCifar10({ folder }, SOURCE, 1);
       checkSplit(train, 'train');
     };
-    it('tar in gzip', () => survives('tar.gz', gzipSync(tar), read));
-    it('gzip of damaged tar', () => survives('tar', tar, (bytes) => read(gzipSync(bytes, { level: 1 }))));
+    it('tar in gzip', () => survivesBytes('tar.gz', gzipSync(tar), read));
+    it('gzip of damaged tar', () => survivesBytes('tar', tar, (bytes) => read(gzipSync(bytes, { level: 1 }))));
   });
 
   it('zip', () => {
@@ -104,7 +83,7 @@ describe(`readers survive ${FILES} damaged files`, { timeout: 60_000 + 100 * FIL
       'root/b/c.bin': IMAGES,
       'root/b/d.txt': LABELS.bytes,
     };
-    return survives('zip', zipFile(files), async (bytes) => {
+    return survivesBytes('zip', zipFile(files), async (bytes) => {
       const tree = await zipTree(named(bytes), 'root/', '');
       const problems: unknown[] = [];
       for (const [path, names] of tree.folders) {
@@ -128,7 +107,7 @@ describe(`readers survive ${FILES} damaged files`, { timeout: 60_000 + 100 * FIL
       expect(pixels.length).toBe(shape.reduce((a, b) => a * b, 1));
       expect([1, 3]).toContain(shape[2]);
     };
-    it('PNG', async () => survives('png', await picture().png().toBuffer(), read));
-    it('JPEG', async () => survives('jpeg', await picture().jpeg().toBuffer(), read));
+    it('PNG', async () => survivesBytes('png', await picture().png().toBuffer(), read));
+    it('JPEG', async () => survivesBytes('jpeg', await picture().jpeg().toBuffer(), read));
   });
 });

@@ -42,6 +42,30 @@ describe('gunzipIdx', () => {
     expect(() => read(file)).toThrow(/images should have \d+ bytes \(uncompressed\) and has at most/);
   });
 
+  it('refuses a header that honestly says more than is asked for, without decompressing', () => {
+    const header = idxFile([200_000, 28, 28], []);
+    const file = named(gzipSync(Buffer.concat([header, Buffer.alloc(200_000 * 28 * 28)])));
+    const before = process.resourceUsage().maxRSS;
+    expect(() => gunzipIdx(file, 3, { maxBytes: 47_040_016 })).toThrow(
+      expect.objectContaining({
+        code: 'bad-file',
+        problem:
+          'images holds an array of shape [200000,28,28], 156800016 bytes uncompressed, and at most 47040016 are read.',
+        cure: expect.stringContaining('maxBytes'),
+      }),
+    );
+    // maxRSS is in KiB. The beginning makes 64 MiB at most.
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(100e3);
+    expect(gunzipIdx(named(gzipSync(IMAGES)), 3, { maxBytes: 28 }).bytes.length).toBe(28);
+    expect(() => gunzipIdx(named(gzipSync(IMAGES)), 3, { maxBytes: 27 })).toThrow('at most 27 are read');
+  });
+
+  it('has a limit where none is given', () => {
+    // A file of 4 MiB, of which the header alone is looked at.
+    const file = named(Buffer.concat([gzipSync(idxFile([2 ** 20, 32, 33], [])), Buffer.alloc(2 ** 22)]));
+    expect(() => gunzipIdx(file, 3)).toThrow('at most 1073741824 are read');
+  });
+
   it('leaves the wrong format to parseIdx', () => {
     expect(() => read(gzipSync(idxFile([20], Array(20).fill(1))))).toThrow('begins with 0x00000801');
     expect(() => read(gzipSync(IMAGES.subarray(0, 9)))).toThrow('should have at least 16 bytes');

@@ -3,7 +3,7 @@ export { type Cifar10Options, cifar10 } from './cifar10.js';
 export type { DecodeOptions } from './decode-images.js';
 export { digits } from './digits.js';
 export { fashionMnist } from './fashion-mnist.js';
-export { gunzipIdx } from './gunzip-idx.js';
+export { type GunzipOptions, gunzipIdx } from './gunzip-idx.js';
 export { type ImageFolderOptions, imageFolder } from './image-folder.js';
 export { type LoadOptions, loadBatches } from './load-batches.js';
 export { mnist } from './mnist.js';

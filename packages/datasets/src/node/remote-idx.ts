@@ -3,6 +3,10 @@ import type { Dataset } from '../split.js';
 import { gunzipIdx } from './gunzip-idx.js';
 import { type FileOptions, fetchFiles } from './remote-files.js';
 
+/** Five times what MNIST has: 60,000 images of 28 x 28, and a label each. */
+const IMAGES = { maxBytes: 5 * 60_000 * 28 * 28 };
+const LABELS = { maxBytes: 5 * 60_000 };
+
 /** A dataset in four IDX files with the names that MNIST gave them. */
 export interface RemoteIdx {
   /** The dataset's name; also that of its folder in the cache. */
@@ -37,7 +41,7 @@ export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions = 
   return idxDataset({
     name,
     classes,
-    train: { images: gunzipIdx(trainImages!, 3), labels: gunzipIdx(trainLabels!, 1) },
-    test: { images: gunzipIdx(testImages!, 3), labels: gunzipIdx(testLabels!, 1) },
+    train: { images: gunzipIdx(trainImages!, 3, IMAGES), labels: gunzipIdx(trainLabels!, 1, LABELS) },
+    test: { images: gunzipIdx(testImages!, 3, IMAGES), labels: gunzipIdx(testLabels!, 1, LABELS) },
   });
 }

@@ -12,7 +12,7 @@ import { CertError } from '@cert/core';
 export async function writeAtomically(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(temporary, 'wx');
     try {
       for (const part of parts) await file.writeFile(part);
@@ -25,6 +25,19 @@ export async function writeAtomically(path: string, parts: readonly Uint8Array[]
     await rm(temporary, { force: true }).catch(() => {});
     throw notWritten(path, cause);
   }
+}
+
+/** Makes a folder and those that it lies in. Not `recursive`: Node then tries for ever where a folder denies that it exists, as below /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  const make = () =>
+    mkdir(folder).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause;
+    });
+  await make().catch(async (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT' || dirname(folder) === folder) throw cause;
+    await makeFolder(dirname(folder));
+    await make();
+  });
 }
 
 const READ_ONLY = ['EACCES', 'EPERM', 'EROFS'];

@@ -2,6 +2,12 @@ import type * as Ort from 'onnxruntime-node';
 import { Builder } from '../graph/builder.js';
 import { EMPTY, inputName, outputName, toOnnx } from '../onnx/onnx.js';
 
+const SHAPES: readonly (readonly [number, number])[] = [
+  [2, 3],
+  [1, 1],
+  [128, 129],
+];
+
 /**
  * ONNX Runtime 1.30 writes results into the arrays that it is given, and then its Node binding copies all of them once more, into
  * new arrays that nobody wants: for large nets a third of the time of a step. It converts outputs in order and stops at one that it
@@ -14,19 +20,20 @@ export async function probeRefusal(
   options: Ort.InferenceSession.SessionOptions,
 ): Promise<string | undefined> {
   const build = new Builder();
-  const shape = [2, 3];
-  const x = build.input(0, shape, 'float32');
-  const model = toOnnx({ inputs: [x], outputs: [build.binary('add', x, x)] }, undefined, { empty: true });
-  const given = Float32Array.of(1, 2, 3, -4, 5, 0.5);
-  const result = new Float32Array(given.length).fill(Number.NaN);
+  // Small results and large ones, as a version may treat them differently.
+  const inputs = SHAPES.map((shape, i) => build.input(i, shape, 'float32'));
+  const model = toOnnx({ inputs, outputs: inputs.map((x) => build.binary('add', x, x)) }, undefined, { empty: true });
+  const given = SHAPES.map(([rows, columns]) => Float32Array.from({ length: rows * columns }, (_, i) => i - 4.5));
+  const results = given.map(({ length }) => new Float32Array(length).fill(Number.NaN));
+  const tensors = (prefix: (i: number) => string, arrays: readonly Float32Array[]) =>
+    Object.fromEntries(arrays.map((array, i) => [prefix(i), new ort.Tensor('float32', array, SHAPES[i]!)]));
   let session: Ort.InferenceSession | undefined;
   try {
     session = await ort.InferenceSession.create(model, { ...options, logSeverityLevel: 4 });
-    const fetches = { [EMPTY]: null, [outputName(0)]: new ort.Tensor('float32', result, shape) };
-    await session.run({ [inputName(0)]: new ort.Tensor('float32', given, shape) }, fetches);
+    await session.run(tensors(inputName, given), { [EMPTY]: null, ...tensors(outputName, results) });
     return undefined;
   } catch (error) {
-    const complete = given.every((value, i) => result[i] === 2 * value);
+    const complete = given.every((values, k) => values.every((value, i) => results[k]![i] === 2 * value));
     return complete && error instanceof Error && error.message !== '' ? error.message : undefined;
   } finally {
     await session?.release();

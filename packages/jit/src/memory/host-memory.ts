@@ -1,4 +1,4 @@
-import type { Shape } from '@cert/core';
+import { CertError, type Shape } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import type { DeviceArray, DType, HostArray } from '../devices/device.js';
 import { sizeOf } from '../graph/ir.js';
@@ -66,14 +66,46 @@ function allocate(pool: Pool, shape: Shape, dtype: DType): HostArray {
 /** A NaN that no computation gives: it stands in results until they are written. */
 const UNWRITTEN = 0x7fc0dead;
 
-/** The last number of an array of float32, as bits; of no other array. */
-const lastBits = ({ values }: HostMemoryArray): Uint32Array | undefined =>
-  values instanceof Float32Array && values.length > 0
-    ? new Uint32Array(values.buffer, values.byteOffset + values.byteLength - 4, 1)
-    : undefined;
+/** In how many parts of an array there is a mark. */
+const PARTS = 256;
 
-const mark = (array: HostMemoryArray): void => void lastBits(array)?.set([UNWRITTEN]);
-const isUnwritten = (array: HostMemoryArray): boolean => lastBits(array)?.[0] === UNWRITTEN;
+/** Where the marks of an array stand: all over it, at its end too, so that an array that is written in part keeps some. */
+function* markedPlaces(length: number): Iterable<number> {
+  const step = Math.max(1, Math.floor(length / PARTS));
+  for (let at = 0; at < length; at += step) yield at;
+  if (length > 0) yield length - 1;
+}
+
+const bitsOf = ({ values }: HostMemoryArray): Uint32Array =>
+  new Uint32Array(values.buffer, values.byteOffset, values.byteLength / 4);
+
+/** Marks an array of float32. */
+function mark(array: HostMemoryArray): void {
+  const bits = bitsOf(array);
+  for (const at of markedPlaces(bits.length)) bits[at] = UNWRITTEN;
+}
+
+/** Whether a mark is left in an array of float32. */
+function isUnwritten(array: HostMemoryArray): boolean {
+  const bits = bitsOf(array);
+  for (const at of markedPlaces(bits.length)) if (bits[at] === UNWRITTEN) return true;
+  return false;
+}
+
+/** Copies what a run returned, which is its result whether or not the arrays that it was given were written. */
+function copyResult(array: HostMemoryArray, returned: Ort.OnnxValue | undefined, name: string): void {
+  const data = returned?.data;
+  if (!ArrayBuffer.isView(data) || data.byteLength !== array.values.byteLength) {
+    throw new CertError(
+      'missing-device',
+      `ONNX Runtime ended without a result "${name}" of shape [${array.shape}].`,
+      'Install the version of onnxruntime-node that is tested: 1.30.',
+    );
+  }
+  const { buffer, byteOffset, byteLength } = array.values;
+  if (data.buffer === buffer && data.byteOffset === byteOffset) return;
+  new Uint8Array(buffer, byteOffset, byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+}
 
 /**
  * Arrays in the memory of this process; what was disposed is used again for results of the same size.
@@ -108,7 +140,11 @@ export function hostMemory(ort: typeof Ort, refusal?: string): Memory<HostMemory
       const empty = wantsEmpty(outputs);
       try {
         if (empty) results.forEach(mark);
-        await session.run(feeds, empty ? { [EMPTY]: null, ...fetches } : fetches);
+        const returned = await session.run(feeds, empty ? { [EMPTY]: null, ...fetches } : fetches);
+        // Another version may leave the arrays that it is given as they are: they may hold numbers of earlier calls.
+        results.forEach((array, i) => {
+          copyResult(array, returned[outputName(i)], outputName(i));
+        });
       } catch (error) {
         const refused = empty && error instanceof Error && error.message === refusal;
         // Another error may have the same words: then a result still has its mark.

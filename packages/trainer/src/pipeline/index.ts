@@ -42,11 +42,10 @@ export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
 export { checkDataFits, initializerOf, loadData } from './runs/experiment.js';
 export {
   checkConfigOf,
-  type MetricsLine,
-  readMetricsLines,
   readRunConfig,
   readRunPlugins,
   runFiles,
 } from './runs/folder.js';
 export { freePath, freeRunFolder } from './runs/free-folder.js';
+export { type MetricsLine, type ReadMetrics, readMetricsLines } from './runs/metrics-lines.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';

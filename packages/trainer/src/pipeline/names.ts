@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import { distance } from 'fastest-levenshtein';
 
 /**
@@ -20,12 +20,17 @@ export function unknownName(
   known: readonly string[],
   inWords = known.join(', '),
 ): CertError {
-  const near = known
+  // Comparing takes time by the length, and no name is as long.
+  const near = (name.length > 100 ? [] : known)
     .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
     .sort((a, b) => a.edits - b.edits)
     .slice(0, 3)
     .map(({ candidate }) => `"${candidate}"`);
   const suggestion = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
-  return new CertError('bad-argument', `There is no ${kind} "${name}".`, `${suggestion}Known: ${inWords}.`);
+  return new CertError(
+    'bad-argument',
+    `There is no ${kind} ${describeValue(name)}.`,
+    `${suggestion}Known: ${inWords}.`,
+  );
 }

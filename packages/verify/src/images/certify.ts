@@ -1,10 +1,9 @@
 import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
-import { type Batch, checkEpsilon, checkInRange, type DataRange, type Model, type Tensor } from '@cert/core';
+import { type Batch, checkEpsilon, checkInRange, type DataRange, type Model, readRange, type Tensor } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
-import { readRange } from '../read-range.js';
 import { batchSizeOf, type Verifier, type Weights } from '../verifier.js';
 import { firstVerifier, type ImageResult, isBroken, isCorrect } from './result.js';
 import { fullBatch, type Item, inBatches } from './stage.js';

@@ -58,6 +58,15 @@ function isAttack(value: unknown): value is AttackResult | null {
   return found ? !(margin !== null && margin > 0) : margin !== null && margin > 0;
 }
 
+/** How far a lower margin may lie above a margin that was found, relative to both: rounding, at logits much larger than their margins too. */
+const ROUNDING = 0.05;
+
+/** Whether a bound claims more than what is known: a margin that was found below it. {@link certify} ends with an error there. */
+function isContradicted(bound: number | null, found: number | null): boolean {
+  if (bound === null || found === null) return false;
+  return bound - found > ROUNDING * (1 + Math.max(Math.abs(bound), Math.abs(found)));
+}
+
 /**
  * Whether a value, such as a line of a file, is a result that {@link certify} can have given: every part has its type, and the parts agree
  * with each other and with the conclusion.
@@ -68,9 +77,12 @@ export function isImageResult(value: unknown, methods: readonly string[]): value
   const { index, label, prediction, margin, lower, attack, verifiedBy } = (value ?? {}) as Partial<ImageResult>;
   if (!isIndex(index) || !isIndex(label) || !isFiniteOrNull(margin) || !isAttack(attack)) return false;
   if (prediction !== null && !isIndex(prediction)) return false;
-  if (prediction === null && margin !== null) return false;
-  if (margin !== null && margin > 0 && prediction !== label) return false;
+  // Both are null where a logit is not finite. Equal logits give the margin 0 and the prediction of any of them.
+  if ((prediction === null) !== (margin === null)) return false;
+  if (margin !== null && margin !== 0 && margin > 0 !== (prediction === label)) return false;
   if (typeof lower !== 'object' || lower === null || Array.isArray(lower)) return false;
   if (!Object.entries(lower).every(([name, bound]) => methods.includes(name) && isFiniteOrNull(bound))) return false;
+  const found = [margin, attack?.margin ?? null];
+  if (Object.values(lower).some((bound) => found.some((other) => isContradicted(bound, other)))) return false;
   return verifiedBy === firstVerifier({ index, label, prediction, margin, lower, attack }, methods);
 }

@@ -104,6 +104,15 @@ describe('openEvaluationFile', () => {
       'an attack that found nothing at a negative margin',
       JSON.stringify({ ...proved, attack: { found: false, margin: -1 } }),
     ],
+    ['two values', JSON.stringify(proved) + JSON.stringify(proved)],
+    ['a key that occurs twice', JSON.stringify(proved).replace('{"index":1', '{"index":2,"index":1')],
+    ['a proof above the margin without perturbation', JSON.stringify({ ...proved, lower: { ibp: 9.125 } })],
+    [
+      'a proof above a margin that the attack found',
+      JSON.stringify({ ...proved, margin: 5, lower: { ibp: 4 }, attack: { found: false, margin: 0.5 } }),
+    ],
+    ['the prediction of the label at a negative margin', JSON.stringify({ ...image(1), margin: -0.25 })],
+    ['a prediction without a margin', JSON.stringify({ ...image(1), margin: null })],
     ['an index that is a text', JSON.stringify({ ...proved, index: '1' })],
   ])('counts a damaged line, drops it and has its image evaluated again: %s', async (_, line) => {
     const text = await written(0);
@@ -112,6 +121,49 @@ describe('openEvaluationFile', () => {
     expect(await readFile(file, 'utf8')).toBe(text);
     await appendResult(file, proved);
     expect(await openEvaluationFile(file, settings, { labels })).toEqual({ results: [image(0), proved], damaged: 0 });
+  });
+
+  it('drops all lines of an image that has several, whatever they say', async () => {
+    const text = await written(0);
+    const broken = { ...proved, verifiedBy: null, attack: { found: true, margin: -0.5 } };
+    for (const second of [broken, proved]) {
+      await writeFile(file, `${text}${JSON.stringify(second)}\n${JSON.stringify(proved)}\n`);
+      expect(await openEvaluationFile(file, settings, { labels })).toEqual({ results: [image(0)], damaged: 2 });
+      expect(await readFile(file, 'utf8')).toBe(text);
+    }
+  });
+
+  it('drops a line that these settings cannot have given', async () => {
+    file = join(place, 'other.jsonl');
+    const others = { ...settings, attack: null, methods: ['ibp', 'crown'], complete: true };
+    const all = { ...proved, lower: { ibp: 0.125, crown: null } };
+    await openEvaluationFile(file, others, { labels });
+    for (const line of [
+      all,
+      { ...proved, index: 2, label: 7, prediction: 7 },
+      { ...all, index: 0, attack: { found: false, margin: 1 } },
+    ])
+      await appendResult(file, line);
+    expect(await openEvaluationFile(file, others, { labels })).toEqual({ results: [all], damaged: 2 });
+  });
+
+  it('cuts off an unfinished line behind one that is not UTF-8', async () => {
+    const text = await written(0);
+    const line = JSON.stringify({ ...image(1), note: 'x' });
+    const bytes = Buffer.from(`${text}${line}\n`);
+    bytes[bytes.lastIndexOf('x')] = 0xff;
+    await writeFile(file, Buffer.concat([bytes, Buffer.from('{"index":2')]));
+    expect(await openEvaluationFile(file, settings, { labels })).toMatchObject({ damaged: 0 });
+    expect((await readFile(file)).equals(bytes)).toBe(true);
+  });
+
+  it('refuses a header with a setting twice', async () => {
+    const text = await written(0);
+    await writeFile(file, text.replace('{"format"', '{"epsilon":0.2,"format"'));
+    await expect(open()).rejects.toMatchObject({
+      code: 'bad-file',
+      problem: expect.stringContaining('does not begin'),
+    });
   });
 
   it('notices that the images are others', async () => {

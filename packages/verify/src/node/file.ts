@@ -1,6 +1,6 @@
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CertError } from '@cert/core';
+import { CertError, describeValue, parseJson } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type ImageResult, isImageResult } from '../images/result.js';
 
@@ -33,8 +33,8 @@ export interface OpenedEvaluation {
 
 /**
  * Opens the JSONL file of an evaluation, new or to go on with: a first line with the settings, then a line per image in the order
- * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other, is dropped. So is a last
- * line that was cut short when the process died, without being counted.
+ * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped, and
+ * so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
  *
  * @param labels those of the test images, by index
  * @param anew throw away what the file holds
@@ -46,31 +46,34 @@ export async function openEvaluationFile(
   settings: EvaluationSettings,
   { labels, anew = false }: { readonly labels: ArrayLike<number>; readonly anew?: boolean },
 ): Promise<OpenedEvaluation> {
-  const text = anew ? '' : await readExisting(path);
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  if (whole === '') {
+  const bytes = anew ? Buffer.alloc(0) : await readExisting(path);
+  const end = bytes.lastIndexOf(LINE_FEED) + 1;
+  if (end === 0) {
     await makeFolder(dirname(path));
     await writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, ...settings })}\n`);
     return { results: [], damaged: 0 };
   }
-  const [header = '', ...lines] = whole.slice(0, -1).split('\n');
+  const [header = '', ...lines] = textOf(path, bytes.subarray(0, end - 1)).split('\n');
   checkSettings(path, parseLine(header), settings);
-  const results = new Map<number, ImageResult>();
-  const kept: string[] = [];
+  const found: { readonly line: string; readonly result: ImageResult }[] = [];
+  const times = new Map<unknown, number>();
   lines.forEach((line, i) => {
     const result = parseLine(line);
-    if (!isImageResult(result, settings.methods)) return;
+    const named = indexOf(result);
+    times.set(named, (times.get(named) ?? 0) + 1);
+    if (!isImageResult(result, settings.methods) || !fitsSettings(result, settings)) return;
     const { index, label } = result;
     if (index < labels.length && labels[index] !== label) {
       throw badLine(path, i + 2, `it gives image ${index} the label ${label}, and the dataset ${labels[index]}`);
     }
-    results.set(index, result);
-    kept.push(line);
+    found.push({ line, result });
   });
+  // Nobody can say which of several lines of an image is the right one, damaged ones included.
+  const kept = found.filter(({ result }) => times.get(result.index) === 1);
   const damaged = lines.length - kept.length;
-  if (damaged > 0) await writeFileAtomic(path, [header, ...kept, ''].join('\n'));
-  else if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
-  const inside = [...results.values()].filter(({ index }) => index < labels.length);
+  if (damaged > 0) await writeFileAtomic(path, [header, ...kept.map(({ line }) => line), ''].join('\n'));
+  else if (end < bytes.length) await truncate(path, end);
+  const inside = kept.map(({ result }) => result).filter(({ index }) => index < labels.length);
   return { results: inside.sort((x, y) => x.index - y.index), damaged };
 }
 
@@ -79,23 +82,43 @@ export async function appendResult(path: string, result: ImageResult): Promise<v
   await appendFile(path, `${JSON.stringify(result)}\n`);
 }
 
-async function readExisting(path: string): Promise<string> {
+const LINE_FEED = 0x0a;
+
+async function readExisting(path: string): Promise<Buffer> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return '';
-    throw new CertError('bad-file', `${path} cannot be read: ${reason(cause)}.`, 'Choose another file with --out.', {
-      cause,
-    });
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return Buffer.alloc(0);
+    throw unreadable(path, cause);
   }
 }
+
+function textOf(path: string, bytes: Buffer): string {
+  try {
+    return bytes.toString('utf8');
+  } catch (cause) {
+    // Longer than a string can be.
+    throw unreadable(path, cause);
+  }
+}
+
+const unreadable = (path: string, cause: unknown) =>
+  new CertError('bad-file', `${path} cannot be read: ${reason(cause)}.`, 'Choose another file with --out.', { cause });
+
+/** The image that a line says it is of, whatever else is wrong with it. */
+const indexOf = (value: unknown): unknown => (value as Partial<ImageResult> | null | undefined)?.index;
+
+/** Whether a result can come from an evaluation with these settings: nothing was run that they leave out, and all that is always run. */
+const fitsSettings = ({ attack, lower }: ImageResult, settings: EvaluationSettings): boolean =>
+  (settings.attack !== null || attack === null) &&
+  (!settings.complete || settings.methods.every((method) => Object.hasOwn(lower, method)));
 
 const reason = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
 /** The value of a line of JSON; `undefined` when it is none. */
 function parseLine(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseJson(line);
   } catch {
     return undefined;
   }
@@ -112,12 +135,11 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
     );
   }
   for (const [name, now] of Object.entries(settings)) {
-    const before = JSON.stringify(found[name]);
-    if (before === JSON.stringify(now)) continue;
+    if (JSON.stringify(found[name]) === JSON.stringify(now)) continue;
     const difference =
       name === 'checkpoint'
         ? 'another checkpoint: training has gone on since, or this is another run'
-        : `${name} ${before}, not ${JSON.stringify(now)}`;
+        : `${name} ${describeValue(found[name])}, not ${JSON.stringify(now)}`;
     throw new CertError(
       'run-exists',
       `${path} was begun with ${difference}.`,

@@ -129,6 +129,10 @@ describe('checkConfig', () => {
     [incomplete, 'run.json has no field "seed".'],
     [[], 'run.json is no JSON object.'],
     [{ ...resolveConfig(), batchSize: '64' }, '--batch-size is "64".'],
+    [{ ...resolveConfig(), regularizers: [['l1']] }, '--regularizers is [["l1"]].'],
+    [{ ...resolveConfig(), batchNorm: ['conv'] }, '--bn is ["conv"].'],
+    [{ ...resolveConfig(), batchNorm: { toString: null } }, '--bn is {"toString":null}.'],
+    [{ ...resolveConfig(), model: 'a'.repeat(1e5) }, /There is no model "a{116}\.\.\.\.$/m],
   ])('refuses %#', (config, problem) => {
     expect(() => checkConfig(config, 'run.json')).toThrow(problem);
   });

@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { unknownName } from '../names.js';
 import { type CommonField, checkField, type Field, type ValuesOf } from './field.js';
@@ -121,7 +121,7 @@ export function checkForm(config: unknown, source: string): asserts config is { 
     if (fields[name] === undefined || typeof fields[name] === 'string') continue;
     throw new CertError(
       'bad-argument',
-      `${source} has the ${name} ${JSON.stringify(fields[name])}.`,
+      `${source} has the ${name} ${describeValue(fields[name])}.`,
       `Give the name of a ${name}.`,
     );
   }
@@ -129,14 +129,14 @@ export function checkForm(config: unknown, source: string): asserts config is { 
   if (!Array.isArray(plugins) || !plugins.every(isPluginRecord)) {
     throw new CertError(
       'bad-argument',
-      `${source} has plugins ${JSON.stringify(plugins)}.`,
+      `${source} has plugins ${describeValue(plugins)}.`,
       'Use the plugins of the config.json of a run: a list of { name, module, version }.',
     );
   }
   if (isObject(options) && Object.values(options).every((value) => value === null || typeof value !== 'object')) return;
   throw new CertError(
     'bad-argument',
-    `${source} has options ${JSON.stringify(options)}.`,
+    `${source} has options ${describeValue(options)}.`,
     'Use the options of the config.json of a run: an object of texts, numbers and truth values.',
   );
 }
@@ -156,7 +156,7 @@ function checkPlugins(plugins: readonly PluginRecord[], source: string, catalog:
   if (lacking === undefined) return;
   throw new CertError(
     'bad-argument',
-    `${source} needs the plug-in "${lacking.name}", which was not passed in.`,
+    `${source} needs the plug-in ${describeValue(lacking.name)}, which was not passed in.`,
     'Give a catalog with it: withPlugins([plugin]).',
   );
 }

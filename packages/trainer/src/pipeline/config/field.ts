@@ -1,5 +1,5 @@
 /** One option as plain data: its kind, its domain, its default, its help. Values are read and checked by what is here alone. */
-import { CertError } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import { choose, unknownName } from '../names.js';
 
 /** What an option may be set to. It is written to `config.json`. */
@@ -213,7 +213,7 @@ export function checkField(name: string, field: CommonField, value: unknown, tab
     return;
   }
   if (fits(field, value, tables)) return;
-  const got = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  const got = describeValue(value);
   const none = hasNone(field) ? ', or none' : '';
   throw new CertError(
     'bad-argument',
@@ -223,7 +223,7 @@ export function checkField(name: string, field: CommonField, value: unknown, tab
 }
 
 /** A value as a name; what is no text as JSON, which is the name of nothing. */
-const asName = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined'));
+const asName = (value: unknown): string => (typeof value === 'string' ? value : describeValue(value));
 
 const within = (
   value: number,

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertError, type Model } from '@cert/core';
+import { CertError, type Model, parseJson } from '@cert/core';
 import { assertSameModel } from '@cert/models';
 import { loadCheckpoint, makeFolder, saveCheckpoint, writeFileAtomic } from '@cert/models/node';
-import type { ReluStates } from '@cert/verify';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
@@ -20,17 +19,6 @@ export interface Progress {
   readonly best: Best | null;
   /** Seconds spent in training steps so far. */
   readonly trainSeconds: number;
-}
-
-/** A line of `metrics.jsonl`. */
-export interface MetricsLine {
-  /** After every N steps, or after an epoch. */
-  readonly type: 'step' | 'epoch';
-  /** Steps done when it was written. */
-  readonly step: number;
-  /** After an epoch: its neurons by their bounds. Runs that were written before this was counted have none. */
-  readonly relu?: ReluStates;
-  readonly [field: string]: string | number | null | undefined | ReluStates;
 }
 
 /** The files of a run. */
@@ -93,9 +81,12 @@ async function readJson(folder: string): Promise<unknown> {
     throw new CertError('bad-file', `${folder} holds no run: there is no ${config}.`, 'Give the folder of a run.');
   });
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
-    throw new CertError('bad-file', `${config} is not JSON.`, 'Restore it, or start the run again.', { cause });
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new CertError('bad-file', `${config} is not JSON: ${reason}.`, 'Restore it, or start the run again.', {
+      cause,
+    });
   }
 }
 
@@ -191,39 +182,26 @@ export async function readRunCheckpoint(
   return { state: { params, stats, optimizer }, progress: metadata };
 }
 
+const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+
 function isProgress(metadata: unknown): metadata is Progress {
-  const { position, trainSeconds } = (metadata ?? {}) as Partial<Progress>;
-  return Number.isSafeInteger(position?.step) && typeof position?.sums === 'object' && Number.isFinite(trainSeconds);
+  const { position, best, trainSeconds } = (metadata ?? {}) as Partial<Progress>;
+  if (!isCount(position?.step, 0) || !Number.isFinite(trainSeconds) || !isBest(best)) return false;
+  const sums: unknown = position?.sums;
+  if (typeof sums !== 'object' || sums === null || Array.isArray(sums)) return false;
+  return Object.values(sums).every((item: Partial<Position['sums'][string]> | null) => {
+    return Number.isFinite(item?.sum) && isCount(item?.images, 1);
+  });
 }
 
-/** Adds a line to `metrics.jsonl`. */
-export async function appendMetrics(folder: string, line: MetricsLine): Promise<void> {
-  await appendFile(runFiles(folder).metrics, `${JSON.stringify(line)}\n`);
+/** Runs from before it was kept have no `best`, or no standard error in it. */
+function isBest(best: Best | null | undefined): boolean {
+  if (best === null || best === undefined) return true;
+  const { epoch, verifiedError, standardError = 0 } = best;
+  return isCount(epoch, 1) && Number.isFinite(verifiedError) && Number.isFinite(standardError);
 }
 
 /** Adds a line to `log.txt`. */
 export async function appendLog(folder: string, line: string): Promise<void> {
   await appendFile(runFiles(folder).log, `${line}\n`);
-}
-
-/** The lines of `metrics.jsonl`, none when there is no such file. A line that was cut short when the process died is left out. */
-export async function readMetricsLines(folder: string): Promise<MetricsLine[]> {
-  const text = await readFile(runFiles(folder).metrics, 'utf8').catch(() => '');
-  return text.split('\n').flatMap((line) => {
-    try {
-      const value: unknown = JSON.parse(line);
-      return typeof value === 'object' && value !== null ? [value as MetricsLine] : [];
-    } catch {
-      return [];
-    }
-  });
-}
-
-/**
- * Cuts `metrics.jsonl` back to a step, so that the lines of steps that are done again do not appear twice. A line that was cut
- * short when the process died goes too.
- */
-export async function cutMetrics(folder: string, step: number): Promise<void> {
-  const lines = (await readMetricsLines(folder)).filter((line) => line.step <= step);
-  await writeFileAtomic(runFiles(folder).metrics, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 }

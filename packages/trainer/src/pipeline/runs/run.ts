@@ -12,15 +12,14 @@ import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
 import { isBetter } from './best.js';
+import { checkOptimizerState } from './check-optimizer-state.js';
 import { type ChosenDevice, chooseDevice } from './choose-device.js';
 import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
 import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
 import {
   appendLog,
-  appendMetrics,
   createRunFolder,
-  cutMetrics,
   type Progress,
   readRunCheckpoint,
   readRunConfig,
@@ -28,6 +27,7 @@ import {
   writeRunCheckpoint,
 } from './folder.js';
 import { idleRegularizers } from './idle.js';
+import { appendMetrics, cutMetrics } from './metrics-lines.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -91,10 +91,13 @@ export async function resumeRun(
   const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
   const unlock = await lockRun(folder);
   try {
-    const { state, progress } = await readRunCheckpoint(runFiles(folder).last, experiment.model, config, catalog);
+    const { last } = runFiles(folder);
+    const { state, progress } = await readRunCheckpoint(last, experiment.model, config, catalog);
+    checkOptimizerState(last, state, experiment.optimizer);
     const chosen = await chooseDevice(config.device);
     try {
-      await cutMetrics(folder, progress.position.step);
+      const damaged = await cutMetrics(folder, progress.position.step);
+      if (damaged > 0) await appendLog(folder, `Damaged lines dropped from metrics.jsonl: ${damaged}.`);
       await rm(runFiles(folder).summary, { force: true });
       return await continueRun({ config, catalog, experiment, chosen, state, progress }, options);
     } finally {

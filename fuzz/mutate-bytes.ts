@@ -4,7 +4,7 @@ import type { Rng } from '@cert/core';
 const EXTREMES = [0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0x00010000, 0x0000ffff];
 
 /** A copy of bytes with one to four changes: bits, bytes and sizes replaced, ranges taken out, doubled or put in, the end cut off. */
-export function mutate(bytes: Uint8Array, rng: Rng): Uint8Array {
+export function mutateBytes(bytes: Uint8Array, rng: Rng): Uint8Array {
   let out = Buffer.from(bytes);
   for (let changes = 1 + rng.int(4); changes > 0 && out.length > 0; changes--) {
     // Half of the changes hit the beginning, where formats have their headers.

@@ -1,0 +1,98 @@
+import { appendFile, readFile } from 'node:fs/promises';
+import { CertError, parseJson } from '@cert/core';
+import { writeFileAtomic } from '@cert/models/node';
+import type { ReluShares, ReluStates } from '@cert/verify';
+import { runFiles } from './folder.js';
+
+/** A line of `metrics.jsonl`. */
+export interface MetricsLine {
+  /** After every N steps, or after an epoch. */
+  readonly type: 'step' | 'epoch';
+  /** Steps done when it was written. */
+  readonly step: number;
+  /** After an epoch: its neurons by their bounds. Runs that were written before this was counted have none. */
+  readonly relu?: ReluStates;
+  readonly [field: string]: string | number | null | undefined | ReluStates;
+}
+
+/** What {@link readMetricsLines} found. */
+export interface ReadMetrics {
+  /** The lines that are whole, in their order. */
+  readonly lines: readonly MetricsLine[];
+  /** Lines that are no such line, and are left out. The last line does not count when it was cut short. */
+  readonly damaged: number;
+}
+
+/** Adds a line to `metrics.jsonl`. */
+export async function appendMetrics(folder: string, line: MetricsLine): Promise<void> {
+  await appendFile(runFiles(folder).metrics, `${JSON.stringify(line)}\n`);
+}
+
+/**
+ * The lines of `metrics.jsonl`, none when there is no such file.
+ *
+ * @throws CertError `bad-file` when it cannot be read
+ */
+export async function readMetricsLines(folder: string): Promise<ReadMetrics> {
+  const { metrics } = runFiles(folder);
+  const text = await readFile(metrics, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return '';
+    throw new CertError('bad-file', `${metrics} cannot be read: ${cause.message}.`, 'Move it away, or restore it.', {
+      cause,
+    });
+  });
+  const texts = text.split('\n').slice(0, -1);
+  const lines = texts.map(parseLine).filter((line) => line !== undefined);
+  return { lines, damaged: texts.length - lines.length };
+}
+
+/**
+ * Cuts `metrics.jsonl` back to a step, so that the lines of steps that are done again do not appear twice. Damaged lines go too, and a last
+ * one that was cut short when the process died.
+ *
+ * @returns how many lines were damaged
+ */
+export async function cutMetrics(folder: string, step: number): Promise<number> {
+  const { lines, damaged } = await readMetricsLines(folder);
+  const kept = lines.filter((line) => line.step <= step);
+  await writeFileAtomic(runFiles(folder).metrics, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return damaged;
+}
+
+/** The value of a line; undefined for one that {@link appendMetrics} cannot have written. */
+function parseLine(text: string): MetricsLine | undefined {
+  try {
+    const value = parseJson(text);
+    return isMetricsLine(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function isMetricsLine(value: unknown): value is MetricsLine {
+  if (!isRecord(value)) return false;
+  const { type, step, relu, ...fields } = value;
+  if ((type !== 'step' && type !== 'epoch') || !isCount(step, 0)) return false;
+  if (type === 'epoch' && (!isCount(fields.epoch, 1) || typeof fields.epsilon !== 'number')) return false;
+  if (relu !== undefined && !isReluStates(relu)) return false;
+  return Object.values(fields).every((field) => field === null || typeof field === 'string' || Number.isFinite(field));
+}
+
+function isReluStates(value: unknown): value is ReluStates {
+  const { images, layers } = isRecord(value) ? value : {};
+  return isCount(images, 1) && isRecord(layers) && Object.values(layers).every(isShares);
+}
+
+/** How far the shares of a layer may be from adding up to 1: they are sums of float32. */
+const SLACK = 1e-3;
+
+function isShares(value: unknown): value is ReluShares {
+  const { active, inactive, unstable } = isRecord(value) ? value : {};
+  const shares = [active, inactive, unstable];
+  if (!shares.every((share): share is number => typeof share === 'number' && share >= 0 && share <= 1)) return false;
+  return Math.abs(shares.reduce((a, b) => a + b, 0) - 1) <= SLACK;
+}
