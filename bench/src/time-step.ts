@@ -1,14 +1,14 @@
 /** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS DEVICE [PROFILE]`. */
 import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { createRng, mapTree, type Tensor, type Tree } from '@cert/core';
-import type { Augmentation, HostBatch } from '@cert/datasets';
+import { createRng, mapTree, type Tree } from '@cert/core';
+import type { Augmentation, SplitBatch } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import { ibpInit } from '@cert/init';
-import { type DeviceArray, disposeTree } from '@cert/jit';
+import { disposeTree } from '@cert/jit';
 import { cpuDevice, cudaDevice, openDevice, webgpuDevice } from '@cert/jit/node';
 import { reluBalance, tightness } from '@cert/regularizers';
-import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
+import { adam, createTrainStep, initialState, putState, robustObjective } from '@cert/trainer';
 import onnxProto from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { findWorkload } from './find-workload.js';
@@ -49,12 +49,7 @@ const device = await (on === 'cpu'
     : on === 'cuda'
       ? cudaDevice(options)
       : openDevice(on));
-const put = (tensor: Tensor) => {
-  const array = device.put(tensor.dataSync() as Float32Array, tensor.shape);
-  tensor.dispose();
-  return array;
-};
-let state = mapTree(put, initialState(model, ibpInit(model, 0), optimizer) as unknown as Tree<Tensor>);
+let state = putState(device, initialState(model, ibpInit(model, 0), optimizer));
 const source = augment === undefined ? sameBatch() : newBatches(augment);
 
 const step = device.jit(createTrainStep({ model, objective, optimizer, regularizers }));
@@ -78,7 +73,7 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   disposeTree([images, labels]);
   disposeTree(state);
   disposeTree(hyper);
-  state = next.state as Tree<DeviceArray>;
+  state = next.state;
   loss = (await next.metrics.loss.data())[0]!;
   disposeTree(next.metrics);
   const elapsed = performance.now() - start;
@@ -96,7 +91,7 @@ process.stdout.write(
 await source.return(undefined);
 await device.dispose();
 
-type Source = AsyncGenerator<Pick<HostBatch, 'images' | 'labels'>, undefined>;
+type Source = AsyncGenerator<Pick<SplitBatch, 'images' | 'labels'>, undefined>;
 
 async function* sameBatch(): Source {
   const rng = createRng(0, 'bench');

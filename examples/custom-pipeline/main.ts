@@ -1,6 +1,6 @@
 /** Certified training from parts, without the trainer: points of the unit square, the class is the side of the diagonal. */
 import { ibp, marginSpec, naturalPass } from '@cert/bounds';
-import { linfBall, mapParams, type Scalar, tf } from '@cert/core';
+import { linfBall, mapParams, type Scalar, tf, toTensors } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { mlp } from '@cert/models';
 import { reluBalance, tightness } from '@cert/regularizers';
@@ -8,7 +8,7 @@ import { reluBalance, tightness } from '@cert/regularizers';
 const images = tf.randomUniform([128, 2], 0, 1, 'float32', 7);
 const labels = tf.argMax(images, 1);
 const model = mlp({ inputShape: [2], classes: 2, hidden: [16, 16], batchNorm: true });
-const params = mapParams((tensor) => tf.variable(tensor), ibpInit(model, 1));
+const params = mapParams((tensor) => tf.variable(tensor), toTensors(ibpInit(model, 1)));
 const optimizer = tf.train.adam(0.02);
 
 for (let step = 0; step <= 60; step++) {

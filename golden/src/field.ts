@@ -1,4 +1,4 @@
-import { CertError, type Shape } from '@cert/core';
+import { CertError, type Shape, sizeOf } from '@cert/core';
 
 /** A tensor as a file holds it: flat numbers in row-major order. */
 export interface Numbers {
@@ -70,7 +70,7 @@ export class Field {
     const shape = this.get('shape').numbers();
     const data = this.get('data').numbers();
     if (!shape.every((n) => Number.isInteger(n) && n >= 0)) throw this.wrong(`has the shape [${shape}]`);
-    const size = shape.reduce((a, b) => a * b, 1);
+    const size = sizeOf(shape);
     if (data.length !== size) throw this.wrong(`has ${data.length} numbers for the shape [${shape}]`);
     return { shape, data };
   }

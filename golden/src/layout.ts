@@ -1,8 +1,6 @@
 /** From PyTorch's axis order to ours. Everything here goes one way: what a file says is brought into our layout. */
-import type { Shape } from '@cert/core';
+import { type Shape, sizeOf } from '@cert/core';
 import type { Numbers } from './field.js';
-
-const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
 /** The axes of a tensor in another order; axis i of the result is axis `order[i]` of `tensor`. */
 export function permute({ shape, data }: Numbers, order: readonly number[]): Numbers {

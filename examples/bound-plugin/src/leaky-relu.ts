@@ -1,6 +1,5 @@
 import type { CenterRadius, OpRules } from '@cert/bounds';
-import { coefficientsOf, toRows } from '@cert/bounds';
-import { type Layer, type Tensor, tf } from '@cert/core';
+import { type Layer, mask, tf } from '@cert/core';
 
 declare module '@cert/core' {
   interface OpMap {
@@ -17,41 +16,37 @@ export const leakyRelu = (slope = 0.1): Layer<'leakyRelu'> => ({
     slope > 0 && slope < 1 ? { shape, params: {}, stats: {} } : `its slope is ${slope}, not in (0, 1)`,
 });
 
-/** 1 where x > 0, else 0; no gradient. */
-export const positive = tf.customGrad((x) => ({
-  value: tf.cast(tf.greater(x as Tensor, 0), 'float32'),
-  gradFunc: (dy: Tensor) => tf.zerosLike(dy),
-})) as (x: Tensor) => Tensor;
+/** The rules of leaky ReLU for the plain pass, IBP and CROWN. */
+export const leakyReluRules: OpRules<'leakyRelu'> = {
+  natural: ({ attrs }, _params, _context, x) => tf.leakyRelu(x, attrs.slope),
+  ibp: ({ attrs }, _params, _context, x) => leakyInterval(x, attrs.slope),
+  // On [l, u] the op is convex: it lies below its chord, and above every line through 0 with a slope between `slope` and 1.
+  lines({ attrs: { slope } }, _params, { lower, upper }) {
+    const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
+    // The share of [l, u] above 0, 1 or 0 where the sign is known; a point has none, and takes the side that it lies on.
+    const width = tf.add(above, below);
+    const share = tf.div(tf.add(above, tf.relu(tf.sub(NARROWEST, width))), tf.maximum(width, NARROWEST));
+    const chord = tf.add(slope, tf.mul(share, 1 - slope));
+    return {
+      lowerSlope: tf.add(
+        slope,
+        tf.mul(
+          mask(() => tf.greater(share, 0.5)),
+          1 - slope,
+        ),
+      ),
+      upperSlope: chord,
+      // At l < 0 the chord has the value slope * l.
+      upperIntercept: tf.mul(tf.sub(chord, slope), below),
+    };
+  },
+};
 
 /** Increasing in x: the ends of the interval go to the ends. */
 export function leakyInterval({ center, radius }: CenterRadius, slope: number): CenterRadius {
   const [lower, upper] = [tf.leakyRelu(tf.sub(center, radius), slope), tf.leakyRelu(tf.add(center, radius), slope)];
   return { center: tf.mul(tf.add(lower, upper), 0.5), radius: tf.mul(tf.sub(upper, lower), 0.5) };
 }
-
-/** The rules of leaky ReLU for the plain pass, IBP and CROWN. */
-export const leakyReluRules: OpRules<'leakyRelu'> = {
-  natural: ({ attrs }, _params, _context, x) => tf.leakyRelu(x, attrs.slope),
-  ibp: ({ attrs }, _params, _context, x) => leakyInterval(x, attrs.slope),
-  // On [l, u] the op is convex: it lies below its chord, and above every line through 0 with a slope between `slope` and 1.
-  linearRelaxation({ attrs: { slope }, inputs }, _params, { at }, rows) {
-    const { lower, upper } = at[inputs[0]!]!;
-    const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
-    // The share of [l, u] above 0, 1 or 0 where the sign is known; a point has none, and takes the side that it lies on.
-    const width = tf.add(above, below);
-    const share = tf.div(tf.add(above, tf.relu(tf.sub(NARROWEST, width))), tf.maximum(width, NARROWEST));
-    const chord = tf.add(slope, tf.mul(share, 1 - slope));
-    const lowerSlope = tf.add(slope, tf.mul(positive(tf.sub(share, 0.5)), 1 - slope));
-    // At l < 0 the chord has the value slope * l.
-    const intercept = tf.mul(tf.sub(chord, slope), below);
-    const own = coefficientsOf(rows);
-    const [plus, minus] = [tf.relu(own), tf.minimum(own, 0)];
-    const perRow = (x: Tensor) => tf.expandDims(x, 1);
-    const back = tf.add(tf.mul(plus, perRow(lowerSlope)), tf.mul(minus, perRow(chord)));
-    const left = tf.mul(minus, perRow(intercept));
-    return { inputs: [toRows(back)], bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)) };
-  },
-};
 
 /** Narrower intervals count as so wide: a line through two points that coincide has no slope. */
 const NARROWEST = 1e-8;

@@ -4,12 +4,14 @@ import {
   centerOf,
   fromCenterRadius,
   INPUT,
+  mask,
   radiusOf,
+  sizeOf,
   type Tensor,
   type Tensor3D,
   tf,
 } from '@cert/core';
-import { leakyInterval, positive } from './leaky-relu.js';
+import { leakyInterval } from './leaky-relu.js';
 
 /**
  * A hybrid zonotope (Mirman, Gehr and Vechev 2018): the values center + sum_i e_i * generator_i + b with every e_i in [-1, 1] and
@@ -48,7 +50,7 @@ function scaled(generators: Generators, factor: Tensor): Generators {
 /** A box as a zonotope: with a generator for each of its elements when there are at most `most`. Both hold the same values. */
 function fromBox({ center, radius }: CenterRadius, origin: string, most: number): Zonotope {
   const [batch, ...shape] = center.shape as [number, ...number[]];
-  const count = shape.reduce((a, b) => a * b, 1);
+  const count = sizeOf(shape);
   if (count > most) return { center, radius };
   const each = tf.mul(tf.reshape(tf.eye(count), [count, 1, count]), tf.reshape(radius, [batch, count]));
   return {
@@ -67,7 +69,8 @@ function fromBox({ center, radius }: CenterRadius, origin: string, most: number)
 function activation(x: Zonotope, after: CenterRadius, slope: number): Zonotope {
   if (x.generators === undefined) return after;
   const { center, radius } = boxOf(x);
-  const [active, inactive] = [positive(tf.sub(center, radius)), positive(tf.neg(tf.add(center, radius)))];
+  const active = mask(() => tf.greater(center, radius));
+  const inactive = mask(() => tf.less(tf.add(center, radius), 0));
   const factor = tf.add(active, tf.mul(inactive, slope));
   const unstable = tf.sub(1, tf.add(active, inactive));
   return {

@@ -16,8 +16,10 @@ import {
   paramSpecs,
   relu,
   sequential,
+  sizeOf,
   type Tensor,
   tf,
+  toTensors,
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
@@ -55,12 +57,12 @@ const nets: { readonly [name: string]: Model } = {
 
 const uniform = (seed: number, shape: readonly number[]): Tensor => {
   const rng = createRng(seed, 'tightness');
-  return tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, rng.uniform), [...shape]);
+  return tf.tensor(Float32Array.from({ length: sizeOf(shape) }, rng.uniform), [...shape]);
 };
 
 describe.each(Object.entries(nets))('%s', (_name, model) => {
-  const params = ibpInit(model, 3);
-  const norm = initialStats(model) as { readonly [node: string]: Moments };
+  const params = toTensors(ibpInit(model, 3));
+  const norm = toTensors(initialStats(model)) as { readonly [node: string]: Moments };
   const images = uniform(1, [5, ...model.inputShape]);
   const box = linfBall(images, 0.05);
   const spec = marginSpec(tf.tensor1d([0, 1, 0, 1, 1], 'int32'), model.classes);

@@ -1,5 +1,5 @@
 import { extendRules, marginSpec, naturalPass, standardRules } from '@cert/bounds';
-import { createRng, linfBall, type Params, type Tensor, tf } from '@cert/core';
+import { createRng, linfBall, type Params, type Tensor, tf, toTensors } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { type Device, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 describe('from code', () => {
-  const params = ibpInit(model, 1);
+  const params = toTensors(ibpInit(model, 1));
 
   it('eagerly', () => {
     const { lower } = margins(params, images, labels);
@@ -69,7 +69,7 @@ describe('from code', () => {
           tf.scalar(value),
         ]),
       );
-    let state = initialState(model, ibpInit(model, 2), optimizer);
+    let state = toTensors(initialState(model, ibpInit(model, 2), optimizer));
     const losses: number[] = [];
     for (let i = 0; i < 15; i++) {
       const next = step(state, { images, labels }, hyper(i));

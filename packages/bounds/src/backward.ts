@@ -9,6 +9,7 @@ import {
   type NodeOf,
   type Op,
   type Shape,
+  sizeOf,
   soundRadiusOf,
   type Tensor,
   type Tensor1D,
@@ -228,7 +229,7 @@ export const toRows = (coefficients: Tensor): Rows => {
  */
 export function unitRows(indices: Tensor1D, shape: Shape): Tensor {
   const [count] = indices.shape;
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   // TensorFlow.js has no one-hot vectors of length 1.
   if (size === 1) return tf.ones([count, ...shape]);
   return tf.reshape(tf.cast(tf.oneHot(indices, size), 'float32'), [count, ...shape]);
@@ -238,7 +239,7 @@ export function unitRows(indices: Tensor1D, shape: Shape): Tensor {
 function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
   const [center, radius] = [centerOf(box), soundRadiusOf(box)];
   const batch = center.shape[0]!;
-  const size = center.shape.slice(1).reduce((a, b) => a * b, 1);
+  const size = sizeOf(center.shape.slice(1));
   const dot = (coefficients: Tensor, x: Tensor): Tensor => {
     if (imagesOf(rows) === 1) {
       const shared = reshape(coefficients, [rows.count, size]) as Tensor2D;

@@ -1,11 +1,11 @@
-import type { Model } from '@cert/core';
+import { type Model, sizeOf } from '@cert/core';
 
 /** Numbers of float32 that 64 MiB hold. */
 const BUDGET = 2 ** 24;
 
 /** How many rows a pass may take at once, for a batch and the largest node that it goes through. */
 export function chunkSize({ inputShape, nodes }: Model, batch: number, chunk?: number): number {
-  const sizes = [inputShape, ...nodes.map(({ shape }) => shape)].map((shape) => shape.reduce((a, b) => a * b, 1));
+  const sizes = [inputShape, ...nodes.map(({ shape }) => shape)].map((shape) => sizeOf(shape));
   return Math.max(1, chunk ?? Math.floor(BUDGET / (Math.max(1, batch) * Math.max(...sizes))));
 }
 

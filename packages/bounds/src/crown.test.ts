@@ -16,7 +16,9 @@ import {
   relu,
   type Shape,
   sequential,
+  sizeOf,
   tf,
+  toTensors,
 } from '@cert/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -36,7 +38,7 @@ import {
 
 const random = (rng: ReturnType<typeof createRng>, shape: Shape, scale = 1) =>
   tf.tensor(
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * rng.normal()),
+    Array.from({ length: sizeOf(shape) }, () => scale * rng.normal()),
     [...shape],
   );
 
@@ -156,7 +158,7 @@ describe('CROWN', () => {
   it('in chunks of any size is the same', () => {
     const model = mixedNet();
     const params = drawParams(model, 3);
-    const norm = runningNorm(initialStats(model));
+    const norm = runningNorm(toTensors(initialStats(model)));
     const box = linfBall(random(createRng(4), [2, 6, 5, 2], 0.5), 0.05, null);
     const spec = marginSpec(tf.tensor1d([2, 0], 'int32'), 3);
     const [whole, ...others] = [undefined, 1, 4, 1000].map((chunk) => {
@@ -169,7 +171,7 @@ describe('CROWN', () => {
   it('is the same as CROWN-IBP behind the first ReLU, and tighter further on', () => {
     const model = mixedNet();
     const params = drawParams(model, 5);
-    const norm = runningNorm(initialStats(model));
+    const norm = runningNorm(toTensors(initialStats(model)));
     const box = linfBall(random(createRng(6), [3, 6, 5, 2], 0.5), 0.03, null);
     const [loose, tight] = [crownIbp, crown()].map((m) => m.bound({ network: { model, params, norm }, box }).at);
     const width = (at: typeof loose, node: string) =>
@@ -196,7 +198,7 @@ function attacked(model: Model, params: Params, norm: ReturnType<typeof runningN
 
 describe('properties', () => {
   const model = mixedNet();
-  const norm = runningNorm(initialStats(model));
+  const norm = runningNorm(toTensors(initialStats(model)));
 
   it('lower margins are never above what an attack reaches', () => {
     fc.assert(

@@ -1,4 +1,13 @@
-import { type BoundMethod, INPUT, type IntervalTensor, type Tensor, type Tensor1D, tf } from '@cert/core';
+import {
+  type BoundMethod,
+  INPUT,
+  type IntervalTensor,
+  sizeOf,
+  stopGradient,
+  type Tensor,
+  type Tensor1D,
+  tf,
+} from '@cert/core';
 import { type BackwardSetting, type BackwardTable, lowerBound, type Rows, unitRows } from './backward.js';
 import { chunkSize, pieces } from './chunks.js';
 import { boundOutput, type LinearRelaxationOptions } from './crown-margins.js';
@@ -28,7 +37,7 @@ export function crown(options: LinearRelaxationOptions = {}): BoundMethod {
       for (const name of nonlinearInputs(model)) {
         if (name === INPUT) continue;
         const { shape } = model.nodes.find((node) => node.name === name)!;
-        const size = shape.reduce((a, b) => a * b, 1);
+        const size = sizeOf(shape);
         const setting = { network, box, at, lines: linesOf(backward, network, at) };
         const sides = pieces(size, rowsAtOnce).map(({ from, to }) => {
           const indices = tf.add(tf.range(from, to, 1, 'int32'), shift) as Tensor1D;
@@ -69,7 +78,4 @@ export function boundRows(
  * vector of every layer in memory.
  */
 const notConstant = (box: IntervalTensor): Tensor =>
-  tf.customGrad(() => ({
-    value: tf.cast(tf.greater(tf.sum(tf.square(box.lower)), Number.POSITIVE_INFINITY), 'int32'),
-    gradFunc: () => [],
-  }))();
+  stopGradient(() => tf.cast(tf.greater(tf.sum(tf.square(box.lower)), Number.POSITIVE_INFINITY), 'int32'));

@@ -10,6 +10,7 @@ import {
   linfBall,
   paramSpecs,
   relu,
+  sizeOf,
   statSpecs,
   type Tensor,
   tf,
@@ -19,7 +20,7 @@ import { foldBatchNorm, ibp, marginSpec, naturalPass, runningNorm } from './inde
 
 const rng = createRng(5, 'fold');
 const random = (shape: readonly number[], f = rng.normal) =>
-  tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, f), [...shape]);
+  tf.tensor(Float32Array.from({ length: sizeOf(shape) }, f), [...shape]);
 
 /** A residual net: the first convolution is read twice (not foldable), the dense kernel is larger than its output at batch 1. */
 function net() {

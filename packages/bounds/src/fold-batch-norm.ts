@@ -1,4 +1,4 @@
-import { type Model, type Network, type Node, type Params, tf } from '@cert/core';
+import { type Model, type Network, type Node, type Params, sizeOf, tf } from '@cert/core';
 import { normAffine } from './natural.js';
 
 const { add, mul } = tf;
@@ -40,6 +40,5 @@ function foldable(model: Model, norm: Node, batch: number): Node | undefined {
   const linear = model.nodes.find((node) => node.name === name);
   if (linear?.op !== 'conv2d' && linear?.op !== 'dense') return undefined;
   const readers = model.nodes.filter((node) => node.inputs.includes(linear.name));
-  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-  return readers.length === 1 && size(linear.params.kernel) <= batch * size(linear.shape) ? linear : undefined;
+  return readers.length === 1 && sizeOf(linear.params.kernel) <= batch * sizeOf(linear.shape) ? linear : undefined;
 }

@@ -1,4 +1,4 @@
-import { centerOf, fromCenterRadius, soundRadiusOf, type Tensor, type Tensor3D, tf } from '@cert/core';
+import { centerOf, fromCenterRadius, soundRadiusOf, type Tensor, type Tensor3D, tf, withGradient } from '@cert/core';
 import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { boundMethod, type ForwardRules } from './method.js';
 import { normAffine } from './natural.js';
@@ -25,16 +25,14 @@ const both = (f: (x: Tensor) => Tensor, x: CenterRadius): CenterRadius => ({
  * small against the center. The gradient goes to the radius where `lower` > 0, by a mask that regularizers need too.
  */
 const reluRadius = (upper: Tensor, radius: Tensor, lower: Tensor): Tensor =>
-  tf.customGrad((u, r, save) => {
-    (save as (tensors: Tensor[]) => void)([lower]);
-    return {
-      value: tf.minimum(mul(u as Tensor, 0.5), r as Tensor),
-      gradFunc(dy: Tensor, [saved]: Tensor[]) {
-        const toRadius = mul(dy, tf.cast(tf.greater(saved!, 0), 'float32'));
-        return [mul(sub(dy, toRadius), 0.5), toRadius];
-      },
-    };
-  })(upper, radius);
+  withGradient((u: Tensor, r: Tensor) => ({
+    value: tf.minimum(mul(u, 0.5), r),
+    saved: [lower],
+    gradient(dy, kept) {
+      const toRadius = mul(dy, tf.cast(tf.greater(kept!, 0), 'float32'));
+      return [mul(sub(dy, toRadius), 0.5), toRadius];
+    },
+  }))(upper, radius);
 
 const rules: ForwardRules<CenterRadius> = {
   conv2d: (node, { kernel, bias }, _, x) => ({

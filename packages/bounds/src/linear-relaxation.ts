@@ -1,5 +1,6 @@
 import {
   type IntervalTensor,
+  mask,
   type NodeOf,
   type Shape,
   type Tensor,
@@ -58,12 +59,6 @@ const repeated = (x: Tensor, times: number, axis: number): Tensor => {
   );
 };
 
-/** 1 where x > 1/2, else 0; no gradient. */
-const aboveHalf = tf.customGrad((x) => ({
-  value: tf.cast(tf.greater(x as Tensor, 0.5), 'float32'),
-  gradFunc: (dy: Tensor) => tf.zerosLike(dy),
-})) as (x: Tensor) => Tensor;
-
 /** Widths below this are treated as this: a line through two points that coincide has no slope. */
 const NARROWEST = 1e-8;
 
@@ -74,7 +69,7 @@ function reluLines({ lower, upper }: IntervalTensor): Lines {
   // A missing width goes to the upper end, which keeps the line above the ReLU.
   const raised = add(above, tf.relu(sub(NARROWEST, width)));
   const upperSlope = tf.div(raised, atLeast(width, NARROWEST));
-  return { lowerSlope: aboveHalf(upperSlope), upperSlope, upperIntercept: mul(upperSlope, below) };
+  return { lowerSlope: mask(() => tf.greater(upperSlope, 0.5)), upperSlope, upperIntercept: mul(upperSlope, below) };
 }
 
 const lines: LineRules = { relu: (_node, _params, box) => reluLines(box) };

@@ -1,5 +1,5 @@
 /** Linear ops as plain tensor functions; every method builds its rules from these. */
-import { type NodeOf, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
+import { type NodeOf, sizeOf, type Tensor, type Tensor2D, type Tensor4D, tf, withGradient } from '@cert/core';
 
 /** x * W for a convolution (no bias): [batch, h, w, c] to [batch, h', w', filters]. Padding is symmetric. */
 export function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Tensor {
@@ -20,7 +20,7 @@ export const multiply = (x: Tensor, kernel: Tensor): Tensor => tf.matMul(x as Te
 /** [batch, h, w, c] to [batch, h * w * c]. */
 export const flattenBatch = (x: Tensor): Tensor =>
   // The size is computed: -1 cannot be inferred for an empty batch.
-  tf.reshape(x, [x.shape[0]!, x.shape.slice(1).reduce((a, b) => a * b, 1)]);
+  tf.reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
 
 /** Mean over height and width. */
 export const meanOverSpace = (x: Tensor): Tensor => tf.mean(x, [1, 2]);
@@ -30,30 +30,22 @@ export const poolMean = (node: NodeOf<'avgPool'>, x: Tensor): Tensor =>
   tf.avgPool(x as Tensor4D, node.attrs.size, node.attrs.size, 'valid');
 
 /** |x| whose gradient at 0 is 0 (the subgradient that the reference implementation takes; TensorFlow.js takes -1). */
-export const magnitude = tf.customGrad((x, save) => {
-  (save as (tensors: Tensor[]) => void)([x as Tensor]);
-  return {
-    value: tf.abs(x as Tensor),
-    gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.sign(saved[0]!)),
-  };
-}) as (x: Tensor) => Tensor;
+export const magnitude = withGradient((x: Tensor) => ({
+  value: tf.abs(x),
+  saved: [x],
+  gradient: (dy, input) => tf.mul(dy, tf.sign(input!)),
+}));
 
 /** max(x, floor); the gradient is that of x above the floor, and 0 below. */
 export const atLeast = (x: Tensor, floor: number): Tensor =>
-  tf.customGrad((input, save) => {
-    (save as (tensors: Tensor[]) => void)([input as Tensor]);
-    return {
-      value: tf.maximum(input as Tensor, floor),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.cast(tf.greater(saved[0]!, floor), 'float32')),
-    };
-  })(x);
+  withGradient((input: Tensor) => ({
+    value: tf.maximum(input, floor),
+    saved: [input],
+    gradient: (dy, kept) => tf.mul(dy, tf.cast(tf.greater(kept!, floor), 'float32')),
+  }))(x);
 
 /** max(x, 0), whose gradient is read off the result: what is in front of it need not be kept. */
-export const rectify = tf.customGrad((x, save) => {
-  const value = tf.relu(x as Tensor);
-  (save as (tensors: Tensor[]) => void)([value]);
-  return {
-    value,
-    gradFunc: (dy: Tensor, saved: Tensor[]) => tf.mul(dy, tf.cast(tf.greater(saved[0]!, 0), 'float32')),
-  };
-}) as (x: Tensor) => Tensor;
+export const rectify = withGradient((x: Tensor) => {
+  const value = tf.relu(x);
+  return { value, saved: [value], gradient: (dy, kept) => tf.mul(dy, tf.cast(tf.greater(kept!, 0), 'float32')) };
+});

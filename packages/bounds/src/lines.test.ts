@@ -10,6 +10,7 @@ import {
   paramSpecs,
   relu,
   sequential,
+  sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
@@ -87,7 +88,7 @@ it.each<[string, LineRule<'clip01'>]>([
 function randomParams(model: Model, seed: number) {
   const rng = createRng(seed, 'lines-params');
   return buildParams(paramSpecs(model), ({ shape }) => {
-    const size = shape.reduce((a, b) => a * b, 1);
+    const size = sizeOf(shape);
     return tf.tensor(
       Float32Array.from({ length: size }, () => 0.6 * rng.normal()),
       [...shape],

@@ -1,11 +1,11 @@
-import { createRng, dense, linfBall, relu, type Shape, sequential, tf } from '@cert/core';
+import { createRng, dense, linfBall, relu, type Shape, sequential, sizeOf, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { fusedExponentials, ibp, marginSpec } from './index.js';
 
 const random = (seed: number, shape: Shape) => {
   const rng = createRng(seed, 'loss-fusion');
   return tf.tensor(
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+    Array.from({ length: sizeOf(shape) }, () => rng.normal()),
     [...shape],
   );
 };

@@ -1,4 +1,4 @@
-import { type Bounds, type Tensor, type Tensor3D, tf } from '@cert/core';
+import { type Bounds, stopGradient, type Tensor, type Tensor3D, tf } from '@cert/core';
 import { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } from './crown-margins.js';
 import { atLeast } from './linear.js';
 
@@ -20,12 +20,6 @@ export type FusedExponentials = {
 /** Ranges of a margin narrower than this have no chord; its slope is then 0. */
 const NARROWEST = 1e-8;
 
-/** x as a constant: no gradient flows back. */
-const constant = tf.customGrad((x) => ({
-  value: tf.clone(x as Tensor),
-  gradFunc: (dy: Tensor) => tf.zerosLike(dy),
-})) as (x: Tensor) => Tensor;
-
 /**
  * Loss fusion (Xu et al. 2020): instead of every margin, one number per image is bounded. Each exp is replaced by its chord over the IBP
  * range of logit_j - logit_y, the chords are summed, and one backward pass with a single row per image bounds the sum. It is looser
@@ -43,7 +37,7 @@ export function fusedExponentials(
 ): FusedExponentials {
   // A margin is logit_y - logit_j, the range of logit_j - logit_y its negative.
   const [low, high] = [tf.neg(bounds.output.upper), tf.neg(bounds.output.lower)];
-  const shift = constant(tf.relu(tf.max(high, 1)));
+  const shift = stopGradient(() => tf.relu(tf.max(high, 1)));
   const scaled = (x: Tensor) => tf.exp(sub(x, tf.expandDims(shift, 1)));
   const [least, greatest] = [scaled(low), scaled(high)];
   const own = tf.exp(tf.neg(shift));

@@ -9,7 +9,9 @@ import {
   relu,
   type Shape,
   sequential,
+  sizeOf,
   tf,
+  toTensors,
 } from '@cert/core';
 import { checkGradient } from '@cert/testing';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +20,7 @@ import { batchMoments, ibp, naturalPass, runningNorm, updateRunning } from './in
 const rng = createRng(1, 'natural.test');
 const random = (shape: Shape) =>
   tf.tensor(
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 3 + 2 * rng.normal()),
+    Array.from({ length: sizeOf(shape) }, () => 3 + 2 * rng.normal()),
     [...shape],
   );
 const close = (values: number[], digits = 5) => values.map((v) => expect.closeTo(v, digits));
@@ -116,7 +118,7 @@ describe('naturalPass', () => {
   });
 
   it('with running statistics uses these', () => {
-    const stats = initialStats(model);
+    const stats = toTensors(initialStats(model));
     const { at, norm } = naturalPass({ model, params, norm: runningNorm(stats) }, images);
     const expected = [...at.conv2d1!.dataSync()].map((v) => v / Math.sqrt(1 + 1e-5));
     expect([...at.batchNorm1!.dataSync()]).toEqual(close(expected, 4));
@@ -147,7 +149,7 @@ describe('naturalPass', () => {
   it('updateRunning of a single value stays finite', () => {
     const flat = sequential([2], [dense(2), batchNorm()]);
     const norm = { batchNorm1: { mean: tf.tensor1d([1, 2]), variance: tf.tensor1d([0, 0]) } };
-    const { batchNorm1 } = updateRunning(flat, initialStats(flat), norm, 1);
+    const { batchNorm1 } = updateRunning(flat, toTensors(initialStats(flat)), norm, 1);
     expect([...batchNorm1!.variance!.dataSync()]).toEqual(close([0.9, 0.9]));
   });
 });

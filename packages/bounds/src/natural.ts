@@ -1,4 +1,13 @@
-import { type BatchNormStats, INPUT, type Moments, mean, type Network, type Tensor, tf } from '@cert/core';
+import {
+  type BatchNormStats,
+  INPUT,
+  type Moments,
+  mean,
+  type Network,
+  type Tensor,
+  tf,
+  withGradient,
+} from '@cert/core';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
 import { applyRule, type Context, checkIsModel, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
 
@@ -93,13 +102,12 @@ export function batchMoments(x: Tensor): Moments {
  * The biased variance over every axis but the last. Its gradient is 2 (x - mean) / n: what flows through the mean adds up to
  * exactly zero, and reverse mode would compute that zero over the whole of x.
  */
-const variance = tf.customGrad((input, save) => {
-  const x = input as Tensor;
+const variance = withGradient((x: Tensor) => {
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
-  (save as (tensors: Tensor[]) => void)([x]);
   const deviation = (y: Tensor) => sub(y, tf.mean(y, axes));
   return {
     value: tf.mean(tf.square(deviation(x)), axes),
-    gradFunc: (dy: Tensor, [saved]: Tensor[]) => mul(deviation(saved!), mul(dy, (2 * x.shape.at(-1)!) / x.size)),
+    saved: [x],
+    gradient: (dy, kept) => mul(deviation(kept!), mul(dy, (2 * x.shape.at(-1)!) / x.size)),
   };
-}) as (x: Tensor) => Tensor;
+});

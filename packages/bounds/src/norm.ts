@@ -1,4 +1,4 @@
-import { type BatchNormStats, type Model, type Stats, type Tensor, tf } from '@cert/core';
+import { type BatchNormStats, type Model, type Stats, sizeOf, type Tensor, tf } from '@cert/core';
 
 /**
  * The running statistics of a model as a bound method takes them (evaluation). A change of type alone: the same tensors, unchecked
@@ -21,7 +21,7 @@ export function updateRunning(model: Model, stats: Stats, norm: BatchNormStats, 
     const { momentum } = node.attrs;
     const { mean, variance } = norm[node.name]!;
     const old = stats[node.name]!;
-    const count = batch * node.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    const count = batch * sizeOf(node.shape.slice(0, -1));
     const blend = (before: Tensor, now: Tensor, weight: number) =>
       tf.add(tf.mul(before, 1 - momentum), tf.mul(now, weight));
     updated[node.name] = {

@@ -18,6 +18,7 @@ import {
   paramSpecs,
   relu,
   type Shape,
+  sizeOf,
   statSpecs,
   type Tensor,
   tf,
@@ -90,7 +91,7 @@ const feed = (list: readonly number[]) => {
   return () => list[next++ % list.length]!;
 };
 const fill = (shape: Shape, draw: () => number): Tensor =>
-  tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, draw), [...shape]);
+  tf.tensor(Float32Array.from({ length: sizeOf(shape) }, draw), [...shape]);
 
 function parameters(model: Model, draw: () => number): { params: Params; norm: BatchNormStats } {
   const params: { [node: string]: { [name: string]: Tensor } } = {};

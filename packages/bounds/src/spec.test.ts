@@ -1,11 +1,11 @@
-import { createRng, dense, linfBall, relu, type Shape, sequential, tf } from '@cert/core';
+import { createRng, dense, linfBall, relu, type Shape, sequential, sizeOf, tf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { fuseSpec, ibp, marginSpec } from './index.js';
 
 const rng = createRng(2, 'spec.test');
 const random = (shape: Shape) =>
   tf.tensor(
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+    Array.from({ length: sizeOf(shape) }, () => rng.normal()),
     [...shape],
   );
 

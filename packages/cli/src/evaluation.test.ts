@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { initialStats, tf } from '@cert/core';
 import { xavierInit } from '@cert/init';
 import { deviceNames, openDevice } from '@cert/jit/node';
-import { mlp, toHost } from '@cert/models';
+import { mlp } from '@cert/models';
 import { saveCheckpoint } from '@cert/models/node';
 import { VERIFIERS } from '@cert/trainer/pipeline';
 import type { ImageResult } from '@cert/verify';
@@ -22,8 +22,8 @@ beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'cert-evaluate-'));
   checkpoint = join(place, 'net.safetensors');
   const model = mlp({ inputShape: [28, 28, 1], classes: 10, hidden: [30, 30] });
-  const stats = await toHost(initialStats(model));
-  await saveCheckpoint(checkpoint, { model, params: await toHost(xavierInit(model, 2)), stats });
+  const stats = initialStats(model);
+  await saveCheckpoint(checkpoint, { model, params: xavierInit(model, 2), stats });
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 

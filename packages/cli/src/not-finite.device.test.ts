@@ -5,6 +5,8 @@ import {
   createRng,
   dense,
   flatten,
+  type HostParams,
+  type HostTensor,
   initialStats,
   relu,
   sequential,
@@ -14,7 +16,6 @@ import {
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
-import { type HostParams, type HostTensor, toHost } from '@cert/models';
 import {
   adam,
   always,
@@ -42,7 +43,7 @@ const batch = {
   images: Float32Array.from({ length: 16 * COUNT }, rng.uniform),
   labels: Int32Array.from({ length: COUNT }, (_, i) => i % 3),
 };
-const host = { params: await toHost(ibpInit(model, 0)), stats: await toHost(initialStats(model)) } as {
+const host = { params: ibpInit(model, 0), stats: initialStats(model) } as {
   readonly params: HostParams;
   readonly stats: HostParams;
 };

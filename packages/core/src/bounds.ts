@@ -106,6 +106,16 @@ export type Batch = {
   readonly labels: Tensor;
 };
 
+/** A minibatch on the host. */
+export interface HostBatch {
+  /** Row-major [count, ...inputShape], in the data range. */
+  readonly images: Float32Array;
+  /** One class index per image, from 0. */
+  readonly labels: Int32Array;
+  /** For an objective that chooses points or a box: uniform in [-1, 1], one number for each of the images'. */
+  readonly noise?: Float32Array;
+}
+
 /** Scalars that change from step to step. They enter a compiled function as tensors, so that it compiles once. */
 export type Hyper = { readonly [name: string]: Scalar };
 

@@ -3,6 +3,7 @@ export type {
   BatchNormStats,
   BoundMethod,
   Bounds,
+  HostBatch,
   Hyper,
   Moments,
   Network,
@@ -13,8 +14,20 @@ export type {
   TrainBatch,
 } from './bounds.js';
 export { checkModel } from './check-model.js';
+export { type Differentiated, mask, stopGradient, withGradient } from './custom-gradient.js';
 export { CertError, type CertErrorCode } from './errors.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
+export {
+  type AsHost,
+  type AsTensors,
+  type HostParams,
+  type HostTensor,
+  type HostTree,
+  isHostTensor,
+  type Readable,
+  toHost,
+  toTensors,
+} from './host.js';
 export {
   centerOf,
   checkEpsilon,
@@ -32,7 +45,19 @@ export {
   soundRadiusOf,
 } from './interval.js';
 export { describeValue, parseJson } from './json.js';
-export { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, normalize, relu } from './layers.js';
+export {
+  add,
+  affine,
+  avgPool,
+  batchNorm,
+  conv2d,
+  dense,
+  flatten,
+  globalAvgPool,
+  type Normalization,
+  normalize,
+  relu,
+} from './layers.js';
 export { advantages, logSumExp } from './log-sum-exp.js';
 export { mean } from './mean.js';
 export {
@@ -49,11 +74,13 @@ export {
   reluInputs,
   type Shape,
   sequential,
+  sizeOf,
 } from './model.js';
 export {
   buildParams,
   checkParams,
   countParams,
+  filledTensor,
   initialStats,
   paramSpecs,
   statSpecs,
@@ -75,6 +102,7 @@ export {
 } from './tf.js';
 export {
   flatten as flattenTree,
+  type IsLeaf,
   type Leaf,
   mapParams,
   mapTree,
@@ -82,4 +110,6 @@ export {
   type Stats,
   type Tree,
   unflatten as unflattenTree,
+  zipParams,
+  zipTree,
 } from './tree.js';

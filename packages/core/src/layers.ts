@@ -1,4 +1,4 @@
-import type { Layer, Shape } from './model.js';
+import { type Layer, type Shape, sizeOf } from './model.js';
 
 const none = { params: {}, stats: {} } as const;
 const isImage = (shape: Shape) => shape.length === 3;
@@ -88,7 +88,7 @@ export const add = (): Layer<'add'> => ({
 export const flatten = (): Layer<'flatten'> => ({
   op: 'flatten',
   attrs: {},
-  infer: (input) => ({ shape: [input.reduce((a, b) => a * b, 1)], ...none }),
+  infer: (input) => ({ shape: [sizeOf(input)], ...none }),
 });
 
 /** Mean over height and width: [height, width, channels] to [channels]. */
@@ -121,6 +121,14 @@ export function affine(scale: readonly number[], shift: readonly number[]): Laye
         ? { shape: input, ...none }
         : `it has ${scale.length} scales and ${shift.length} shifts for ${input.at(-1)} channels`,
   };
+}
+
+/** Input normalization of each channel, in the units of the pixels: (x - mean) / std. */
+export interface Normalization {
+  /** One finite number per channel. */
+  readonly mean: readonly number[];
+  /** One positive number per channel. */
+  readonly std: readonly number[];
 }
 
 /**

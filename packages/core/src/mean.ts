@@ -1,3 +1,4 @@
+import { withGradient } from './custom-gradient.js';
 import { type Tensor, tf } from './tf.js';
 
 /**
@@ -11,8 +12,8 @@ import { type Tensor, tf } from './tf.js';
 export function mean(x: Tensor, axes: readonly number[] = x.shape.map((_, axis) => axis)): Tensor {
   const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
   const count = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
-  return tf.customGrad((input) => ({
-    value: tf.mean(input as Tensor, [...axes]),
-    gradFunc: (dy: Tensor) => tf.broadcastTo(tf.reshape(tf.div(dy, count), kept), x.shape),
+  return withGradient((input: Tensor) => ({
+    value: tf.mean(input, [...axes]),
+    gradient: (dy) => tf.broadcastTo(tf.reshape(tf.div(dy, count), kept), x.shape),
   }))(x);
 }

@@ -3,6 +3,9 @@ import { CertError } from './errors.js';
 /** The shape of one example or one parameter, without the batch axis. Images are [height, width, channels]. */
 export type Shape = readonly number[];
 
+/** How many elements a tensor of a shape has: the product of its axes, 1 for a scalar. */
+export const sizeOf = (shape: Shape): number => shape.reduce((product, length) => product * length, 1);
+
 /** What an op carries: its attributes and the names of its parameters and running statistics. */
 export interface OpSignature {
   /** Plain data that a node of the op carries; it must survive JSON. */

@@ -1,7 +1,8 @@
 import { CertError } from './errors.js';
-import type { Model, Shape } from './model.js';
-import { type Tensor, tf } from './tf.js';
-import type { Params, Stats } from './tree.js';
+import type { HostParams, HostTensor } from './host.js';
+import { type Model, type Shape, sizeOf } from './model.js';
+import type { Tensor } from './tf.js';
+import type { Params } from './tree.js';
 
 /** One tensor that a model needs. */
 export interface TensorSpec {
@@ -26,16 +27,19 @@ export const statSpecs = (model: Model): TensorSpec[] => specs(model, 'stats');
 
 /** How many trainable numbers a model has; running statistics are not counted. */
 export const countParams = (model: Model): number =>
-  paramSpecs(model).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  paramSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /**
  * A parameter or statistics tree made tensor by tensor.
  *
  * @param tensors such as {@link paramSpecs}
- * @param make called once for each, in order; shapes are not checked (see {@link checkParams})
+ * @param make called once for each, in order: a tensor, or one on the host; shapes are not checked (see {@link checkParams})
  */
-export function buildParams(tensors: readonly TensorSpec[], make: (spec: TensorSpec) => Tensor): Params {
-  const tree: { [node: string]: { [name: string]: Tensor } } = {};
+export function buildParams<T = Tensor>(
+  tensors: readonly TensorSpec[],
+  make: (spec: TensorSpec) => T,
+): { readonly [node: string]: { readonly [name: string]: T } } {
+  const tree: { [node: string]: { [name: string]: T } } = {};
   for (const spec of tensors) {
     tree[spec.node] ??= {};
     tree[spec.node]![spec.name] = make(spec);
@@ -43,11 +47,15 @@ export function buildParams(tensors: readonly TensorSpec[], make: (spec: TensorS
   return tree;
 }
 
-/** Running statistics at the start of training: variances 1, everything else (means) 0. New tensors, the caller's to dispose. */
-export const initialStats = (model: Model): Stats =>
-  buildParams(statSpecs(model), ({ name, shape }) =>
-    name === 'variance' ? tf.ones([...shape]) : tf.zeros([...shape]),
-  );
+/** A host tensor of one value everywhere. */
+export const filledTensor = (shape: Shape, value: number): HostTensor => ({
+  shape,
+  data: new Float32Array(sizeOf(shape)).fill(value),
+});
+
+/** Running statistics at the start of training, on the host: variances 1, everything else (means) 0. */
+export const initialStats = (model: Model): HostParams =>
+  buildParams(statSpecs(model), ({ name, shape }) => filledTensor(shape, name === 'variance' ? 1 : 0));
 
 /**
  * Checks that a tree has exactly the tensors that a model needs. Reads shapes, not values.
@@ -55,7 +63,7 @@ export const initialStats = (model: Model): Stats =>
  * @param kind whether the tree holds parameters or running statistics; default parameters
  * @throws CertError `shape-mismatch` naming the first tensor that differs
  */
-export function checkParams(model: Model, tree: Params, kind: 'params' | 'stats' = 'params'): void {
+export function checkParams(model: Model, tree: Params | HostParams, kind: 'params' | 'stats' = 'params'): void {
   const needed = specs(model, kind);
   for (const { node, name, shape } of needed) {
     const got = tree[node]?.[name]?.shape;

@@ -1,3 +1,4 @@
+import { CertError } from './errors.js';
 import type { Tensor } from './tf.js';
 
 /** Nested records and arrays with values of type `T` at the leaves. Keys are visited in sorted order. */
@@ -17,10 +18,17 @@ export interface Leaf<T> {
   readonly value: T;
 }
 
-/** A value that is an array or a plain record, and so a branch; everything else is a leaf. */
-const isBranch = (node: unknown): node is readonly unknown[] | Record<string, unknown> =>
-  Array.isArray(node) ||
-  (node !== null && typeof node === 'object' && Object.getPrototypeOf(node) === Object.prototype);
+/** Whether a node of a tree is a leaf although it is an array or a plain record. */
+export type IsLeaf = (node: unknown) => boolean;
+
+const never: IsLeaf = () => false;
+
+/** Arrays and plain records are branches, unless `isLeaf` says otherwise; everything else is a leaf. */
+const isBranch = (node: unknown, isLeaf: IsLeaf): node is readonly unknown[] | Record<string, unknown> =>
+  node !== null &&
+  typeof node === 'object' &&
+  (Array.isArray(node) || Object.getPrototypeOf(node) === Object.prototype) &&
+  !isLeaf(node);
 
 const entries = (node: readonly unknown[] | Record<string, unknown>): [string, unknown][] =>
   Array.isArray(node)
@@ -33,18 +41,21 @@ const entries = (node: readonly unknown[] | Record<string, unknown>): [string, u
  * The leaves of a tree, in the fixed order (sorted keys) that `unflattenTree` expects. Arrays and plain records are branches,
  * anything else is a leaf. `T` is what the caller knows the leaves to be.
  *
- * @param prefix what every path starts with; default nothing
+ * @param isLeaf for trees whose leaves are plain records themselves, such as `isHostTensor`; default none are
  */
-export function flatten<T>(tree: Tree<T>, prefix = ''): Leaf<T>[] {
-  if (!isBranch(tree)) return [{ path: prefix, value: tree as T }];
-  return entries(tree).flatMap(([key, value]) => flatten(value as Tree<T>, prefix === '' ? key : `${prefix}.${key}`));
+export function flatten<T>(tree: Tree<T>, isLeaf: IsLeaf = never): Leaf<T>[] {
+  const visit = (node: unknown, path: string): Leaf<T>[] =>
+    isBranch(node, isLeaf)
+      ? entries(node).flatMap(([key, value]) => visit(value, path === '' ? key : `${path}.${key}`))
+      : [{ path, value: node as T }];
+  return visit(tree, '');
 }
 
 /** A tree of the structure of `like` with the given leaves, as many and in the order of `flattenTree`. */
-export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[]): Tree<T> {
+export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[], isLeaf: IsLeaf = never): Tree<T> {
   let next = 0;
   const build = (node: unknown): Tree<T> => {
-    if (!isBranch(node)) return leaves[next++] as T;
+    if (!isBranch(node, isLeaf)) return leaves[next++] as T;
     if (Array.isArray(node)) return node.map(build);
     return Object.fromEntries(entries(node).map(([key, value]) => [key, build(value)]));
   };
@@ -52,10 +63,40 @@ export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[]): Tree<T>
 }
 
 /** Applies `f` to every leaf and its dotted path, in the order of `flattenTree`; the result has the same structure. */
-export function mapTree<T, U>(f: (leaf: T, path: string) => U, tree: Tree<T>): Tree<U> {
+export function mapTree<T, U>(f: (leaf: T, path: string) => U, tree: Tree<T>, isLeaf: IsLeaf = never): Tree<U> {
   return unflatten<U>(
     tree,
-    flatten<T>(tree).map(({ path, value }) => f(value, path)),
+    flatten<T>(tree, isLeaf).map(({ path, value }) => f(value, path)),
+    isLeaf,
+  );
+}
+
+/**
+ * Applies `f` to the leaves of two trees that stand at the same place; the result has the structure of the first.
+ *
+ * @throws CertError `bad-argument` naming the first place where the structures differ
+ */
+export function zipTree<T, U, V>(
+  f: (a: T, b: U, path: string) => V,
+  first: Tree<T>,
+  second: Tree<U>,
+  isLeaf: IsLeaf = never,
+): Tree<V> {
+  const [left, right] = [flatten<T>(first, isLeaf), flatten<U>(second, isLeaf)];
+  const odd = Array.from({ length: Math.max(left.length, right.length) }, (_, i) => i).find(
+    (i) => left[i]?.path !== right[i]?.path,
+  );
+  if (odd !== undefined) {
+    throw new CertError(
+      'bad-argument',
+      `Two trees differ in structure at "${left[odd]?.path ?? right[odd]?.path}".`,
+      'Give trees of the same records and arrays, such as parameters and their gradients.',
+    );
+  }
+  return unflatten<V>(
+    first,
+    left.map(({ path, value }, i) => f(value, right[i]!.value, path)),
+    isLeaf,
   );
 }
 
@@ -66,3 +107,7 @@ export function mapParams<U>(
 ): { readonly [node: string]: { readonly [name: string]: U } } {
   return mapTree(f, params) as { readonly [node: string]: { readonly [name: string]: U } };
 }
+
+/** `zipTree` for parameters and their gradients, or other trees of the same nodes and names. */
+export const zipParams = (f: (a: Tensor, b: Tensor) => Tensor, first: Params, second: Params): Params =>
+  zipTree(f, first, second) as Params;

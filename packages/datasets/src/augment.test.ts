@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { drawTransforms } from './augment.js';
 import { gatherImages } from './gather.js';
-import { type ArraySplit, arraySplit, batches, type HostBatch } from './index.js';
+import { type ArraySplit, arraySplit, batches, type SplitBatch } from './index.js';
 
 type Image = readonly (readonly number[])[];
 
@@ -113,7 +113,7 @@ describe('batches with augmentation', () => {
   const split = arraySplit(arrays);
   const options = { batchSize: 6, seed: 3, epoch: 2, augment: { flip: true, crop: 1 } };
   /** Each image by its index. */
-  const byIndex = (list: Iterable<HostBatch>) => {
+  const byIndex = (list: Iterable<SplitBatch>) => {
     const images: Float32Array[] = [];
     for (const batch of list)
       batch.indices.forEach((index, i) => {

@@ -1,7 +1,7 @@
 import { CertError } from '@cert/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arraySplit, type BatchOptions, batchCount, batches, type HostBatch, type Split } from './index.js';
+import { arraySplit, type BatchOptions, batchCount, batches, type Split, type SplitBatch } from './index.js';
 
 /** `n` images of two pixels that tell the index: (i, 255 - i) as bytes. */
 function splitOf(n: number): Split {
@@ -9,7 +9,7 @@ function splitOf(n: number): Split {
   return arraySplit({ shape: [1, 2, 1], classes: 7, images, labels: Array.from({ length: n }, (_, i) => i % 7) });
 }
 
-const all = (split: Split, options: BatchOptions): HostBatch[] => [...batches(split, options)];
+const all = (split: Split, options: BatchOptions): SplitBatch[] => [...batches(split, options)];
 const order = (split: Split, options: BatchOptions) =>
   all(split, options).flatMap((batch) => Array.from(batch.indices));
 

@@ -1,14 +1,10 @@
-import { CertError, createRng, type Shape } from '@cert/core';
+import { CertError, createRng, type HostBatch, type Shape } from '@cert/core';
 import { checkAugmentation, drawTransforms, transformsOf } from './augment.js';
 import { gatherImages } from './gather.js';
 import type { Augmentation, Split } from './split.js';
 
-/** A minibatch on the host. */
-export interface HostBatch {
-  /** Pixel values, row-major, in the units of the model's input: the stored values times the split's `scale`. */
-  readonly images: Float32Array;
-  /** Class indices, one per image. */
-  readonly labels: Int32Array;
+/** A minibatch of a split: pixel values are the stored ones times the split's `scale`. */
+export interface SplitBatch extends HostBatch {
   /** [images in this batch, ...shape of one image]. */
   readonly shape: Shape;
   /** Where each image stands in the split. */
@@ -48,7 +44,7 @@ export function batchCount(split: Split, batchSize: number): number {
  *
  * @throws CertError `bad-argument` for a batch size, seed, epoch, start or augmentation that is out of its domain
  */
-export function batches(split: Split, options: BatchOptions): Iterable<HostBatch> {
+export function batches(split: Split, options: BatchOptions): Iterable<SplitBatch> {
   const planned = planBatches(split, options);
   return {
     *[Symbol.iterator]() {
@@ -93,7 +89,7 @@ export const toBatch = (
   { shape, labels }: Split,
   { indices }: Pick<PlannedBatch, 'indices'>,
   images: Float32Array,
-): HostBatch => ({
+): SplitBatch => ({
   images,
   labels: Int32Array.from(indices, (index) => labels[index]!),
   shape: [indices.length, ...shape],

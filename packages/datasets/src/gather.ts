@@ -1,3 +1,4 @@
+import { sizeOf } from '@cert/core';
 import type { Split } from './split.js';
 
 // Worker threads run this file: it must import nothing but types.
@@ -14,7 +15,7 @@ export function gatherImages(
   indices: Uint32Array,
   transforms?: Int16Array,
 ): Float32Array<ArrayBuffer> {
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   const out = new Float32Array(indices.length * size);
   if (transforms === undefined) {
     for (let i = 0; i < indices.length; i++) {

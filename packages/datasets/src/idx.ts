@@ -1,5 +1,5 @@
 /** The IDX format of MNIST: a magic number (element type, number of axes), the length of each axis (big-endian), bytes. */
-import { CertError } from '@cert/core';
+import { CertError, sizeOf } from '@cert/core';
 import { checkSplit, type Dataset, type Split } from './split.js';
 
 /** A file in memory and its name for messages. */
@@ -112,7 +112,7 @@ export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset 
 }
 
 /** Bytes of an IDX file of such a shape, header included. */
-export const idxSize = (shape: readonly number[]): number => 4 + 4 * shape.length + shape.reduce((a, b) => a * b, 1);
+export const idxSize = (shape: readonly number[]): number => 4 + 4 * shape.length + sizeOf(shape);
 
 /** Whether bytes begin as a gzip file does. No IDX file begins so. */
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;

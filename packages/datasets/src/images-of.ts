@@ -1,5 +1,5 @@
 import { CertError } from '@cert/core';
-import { type HostBatch, toBatch } from './batches.js';
+import { type SplitBatch, toBatch } from './batches.js';
 import { gatherImages } from './gather.js';
 import type { Split } from './split.js';
 
@@ -9,7 +9,7 @@ import type { Split } from './split.js';
  * @param indices places in the split, from 0, in any order; default: all, in the order of the split
  * @throws CertError `bad-argument` for an index that is no place in the split
  */
-export function imagesOf(split: Split, indices?: ArrayLike<number>): HostBatch {
+export function imagesOf(split: Split, indices?: ArrayLike<number>): SplitBatch {
   const { count } = split;
   const places = indices ?? Array.from({ length: count }, (_, i) => i);
   for (let i = 0; i < places.length; i++) {

@@ -1,5 +1,5 @@
 export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit } from './arrays.js';
-export { type BatchOptions, batchCount, batches, type HostBatch } from './batches.js';
+export { type BatchOptions, batchCount, batches, type SplitBatch } from './batches.js';
 export {
   type IdxArray,
   type IdxDataset,
@@ -15,7 +15,6 @@ export {
   type Augmentation,
   checkSplit,
   type Dataset,
-  type Normalization,
   type PixelRange,
   type Split,
   subset,

@@ -1,5 +1,5 @@
-import { CertError } from '@cert/core';
-import type { Normalization, Split } from './split.js';
+import { CertError, type Normalization } from '@cert/core';
+import type { Split } from './split.js';
 
 /**
  * Mean and standard deviation of the pixels of each channel over all images of a split, in the units of the model's input: what an

@@ -1,4 +1,4 @@
-import { CertError, type Shape } from '@cert/core';
+import { CertError, type Normalization, type Shape, sizeOf } from '@cert/core';
 
 /** The images and labels of a training or test set. Plain data. */
 export interface Split {
@@ -34,14 +34,6 @@ export interface Dataset {
   readonly augment?: Augmentation | undefined;
 }
 
-/** Mean and standard deviation of each channel, in the units of the pixels: (x - mean) / std. */
-export interface Normalization {
-  /** One number per channel. */
-  readonly mean: readonly number[];
-  /** One positive number per channel. */
-  readonly std: readonly number[];
-}
-
 /** Random changes of a training image [height, width, channels], drawn anew in each epoch. */
 export interface Augmentation {
   /** Mirrors left and right with probability 1/2. */
@@ -58,8 +50,6 @@ export interface PixelRange {
   readonly max: number;
 }
 
-const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
-
 /**
  * Checks a split: as many images and labels as it says, labels below the number of classes, pixels finite and in the range.
  *
@@ -71,7 +61,7 @@ const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
  */
 export function checkSplit(split: Split, name: string, range: PixelRange | null = { min: 0, max: 1 }): Split {
   const { shape, classes, count, images, scale, labels } = split;
-  const pixels = size(shape);
+  const pixels = sizeOf(shape);
   const sizes = `The shape [${shape}] and ${count} images make ${count * pixels} values.`;
   if (shape.length === 0 || !shape.every((n) => Number.isInteger(n) && n > 0)) {
     throw new CertError(
@@ -135,7 +125,7 @@ export function subset(split: Split, count: number): Split {
   return {
     ...split,
     count,
-    images: split.images.subarray(0, count * size(split.shape)),
+    images: split.images.subarray(0, count * sizeOf(split.shape)),
     labels: split.labels.subarray(0, count),
   };
 }

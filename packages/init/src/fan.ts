@@ -1,4 +1,4 @@
-import type { Node, Shape } from '@cert/core';
+import { type Node, type Shape, sizeOf } from '@cert/core';
 
 /** The shapes of a node's parameters by name, for ops of any kind, plug-ins included. */
 export const paramShapes = (node: Node): { readonly [name: string]: Shape } => node.params;
@@ -7,4 +7,4 @@ export const paramShapes = (node: Node): { readonly [name: string]: Shape } => n
  * How many inputs one output of a kernel sees: h * w * (channels / groups) of a convolution [h, w, c / groups, filters], the
  * inputs of a dense layer [in, out]; in general every axis but the last.
  */
-export const fanIn = (kernel: Shape): number => kernel.slice(0, -1).reduce((a, b) => a * b, 1);
+export const fanIn = (kernel: Shape): number => sizeOf(kernel.slice(0, -1));

@@ -3,6 +3,7 @@ import {
   type BatchNormStats,
   type BoundMethod,
   type DataRange,
+  type HostParams,
   INPUT,
   linfBall,
   type Model,
@@ -11,6 +12,7 @@ import {
   radiusOf,
   type Tensor,
   tf,
+  toTensors,
 } from '@cert/core';
 import { fanIn } from './fan.js';
 
@@ -50,14 +52,14 @@ export interface GainOptions {
  */
 export async function gainReport(
   model: Model,
-  params: Params,
+  params: HostParams,
   images: Tensor,
   options: GainOptions,
 ): Promise<GainRow[]> {
-  const radii = tf.tidy(() => meanRadii(model, params, images, options));
+  const radii = tf.tidy(() => meanRadii(model, toTensors(params), images, options));
   const values = await radii.data();
   radii.dispose();
-  return gainRows(model, values, await expectedGains(model, params));
+  return gainRows(model, values, expectedGains(model, params));
 }
 
 /**
@@ -85,20 +87,19 @@ export function meanRadii(
  * The gain of each row that its weights let expect: n / 2 * mean |W| for a kernel of fan-in n behind a ReLU, which halves the
  * mean radius ("Fast Certified Robust Training with Short Warmup", where its IBP initialization is derived), n * mean |W| for one
  * behind the input. It counts the padding of a convolution like pixels, so that measured gains are a little lower there. Null for
- * the input, and where anything but one convolution or dense layer stands between two rows (BatchNorm, a residual sum). Reads
- * values.
+ * the input, and where anything but one convolution or dense layer stands between two rows (BatchNorm, a residual sum).
  */
-export async function expectedGains(model: Model, params: Params): Promise<(number | null)[]> {
+export function expectedGains(model: Model, params: HostParams): (number | null)[] {
   const rows = reportNodes(model);
-  const expected = rows.map(async (row, i) => {
+  return rows.map((row, i) => {
     const between = i === 0 ? null : onlyLayer(model, rows[i - 1]!, row);
     if (between === null) return null;
-    const mean = tf.tidy(() => tf.mean(tf.abs(params[between.layer.name]!.kernel!)));
-    const gain = fanIn(between.layer.params.kernel) * (await mean.data())[0]!;
-    mean.dispose();
+    const { data } = params[between.layer.name]!.kernel!;
+    let sum = 0;
+    for (const weight of data) sum += Math.abs(weight);
+    const gain = (fanIn(between.layer.params.kernel) * sum) / data.length;
     return between.behindRelu ? gain / 2 : gain;
   });
-  return Promise.all(expected);
 }
 
 /**

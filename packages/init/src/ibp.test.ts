@@ -108,7 +108,7 @@ describe('ibpInit', () => {
     const params = ibpInit(model, 1);
     const plan = ibpPlan(model);
     for (const node of ['conv2d1', 'dense1']) {
-      const values = params[node]!.kernel!.dataSync();
+      const values = params[node]!.kernel!.data;
       const { mean, std } = moments(values);
       const expected = plan[node]!.std!;
       // Five standard errors: of a mean std / sqrt(n), of a standard deviation std / sqrt(2 n).
@@ -116,7 +116,7 @@ describe('ibpInit', () => {
       expect(Math.abs(std - expected)).toBeLessThan((5 * expected) / Math.sqrt(2 * values.length));
     }
     // The last kernel: uniform in +-1/sqrt(20), of standard deviation 1/sqrt(60).
-    const last = params.dense2!.kernel!.dataSync();
+    const last = params.dense2!.kernel!.data;
     const limit = 1 / Math.sqrt(20);
     expect(Math.max(...last)).toBeLessThanOrEqual(limit);
     expect(Math.min(...last)).toBeGreaterThanOrEqual(-limit);

@@ -1,11 +1,23 @@
-import { buildParams, CertError, createRng, type Model, type Params, paramSpecs, type Rng, tf } from '@cert/core';
+import {
+  buildParams,
+  CertError,
+  createRng,
+  filledTensor,
+  type HostParams,
+  type HostTensor,
+  type Model,
+  paramSpecs,
+  type Rng,
+  type Shape,
+  sizeOf,
+} from '@cert/core';
 import { fanIn, paramShapes } from './fan.js';
 
 /**
- * Draws the parameters of a model: a pure function of model and seed, the caller owns the tensors. Every tensor has a random
+ * Draws the parameters of a model, on the host: a pure function of model and seed. `toTensors` of `@cert/core` makes tensors of them. Every tensor has a random
  * stream of its own, named after its node and itself, so that adding or reordering nodes leaves the others' values alone.
  */
-export type Initializer = (model: Model, seed: number) => Params;
+export type Initializer = (model: Model, seed: number) => HostParams;
 
 /** A kernel that wants its values. */
 export interface KernelDraw {
@@ -32,17 +44,17 @@ export const initializer =
   (model, seed) => {
     const rule = kernel(model);
     const nodes = new Map(model.nodes.map((node) => [node.name, paramShapes(node)]));
-    return buildParams(paramSpecs(model), ({ node, name, shape }) => {
+    return buildParams(paramSpecs(model), ({ node, name, shape }): HostTensor => {
       const rng = createRng(seed, 'weights', node, name);
       if (name === 'kernel' && shape.length > 1) {
-        return tf.tensor(rule({ node, fanIn: fanIn(shape), fanOut: shape.at(-1)!, rng }), [...shape]);
+        return drawn(node, shape, rule({ node, fanIn: fanIn(shape), fanOut: shape.at(-1)!, rng }));
       }
       const beside = nodes.get(node)?.kernel;
       if (name === 'bias' && beside !== undefined) {
-        return tf.tensor(uniform(rng, shape[0]!, 1 / Math.sqrt(fanIn(beside))), [...shape]);
+        return { shape, data: uniform(rng, shape[0]!, 1 / Math.sqrt(fanIn(beside))) };
       }
-      if (name === 'gamma') return tf.ones([...shape]);
-      if (shape.length === 1) return tf.zeros([...shape]);
+      if (name === 'gamma') return filledTensor(shape, 1);
+      if (shape.length === 1) return filledTensor(shape, 0);
       throw new CertError(
         'bad-model',
         `No rule says how to initialize "${node}.${name}" of shape [${shape}].`,
@@ -50,6 +62,16 @@ export const initializer =
       );
     });
   };
+
+/** @throws CertError `shape-mismatch` when a rule drew another number of values than the kernel has */
+function drawn(node: string, shape: Shape, data: Float32Array): HostTensor {
+  if (data.length === sizeOf(shape)) return { shape, data };
+  throw new CertError(
+    'shape-mismatch',
+    `The rule of an initializer drew ${data.length} numbers for the kernel of "${node}", which has ${sizeOf(shape)}.`,
+    'Draw fanIn * fanOut numbers, row-major [..., fanOut].',
+  );
+}
 
 /** `count` numbers uniform in [-limit, limit). */
 export const uniform = (rng: Rng, count: number, limit: number): Float32Array =>

@@ -9,14 +9,5 @@ export {
   readTree,
 } from './devices/device.js';
 export { type EagerOptions, eagerDevice } from './devices/eager.js';
-export {
-  type ArrayTree,
-  type HostBatch,
-  type HostLeaf,
-  type HostRecord,
-  putBatch,
-  putParams,
-  putScalars,
-  putTree,
-} from './put.js';
+export { putBatch, putParams, putScalars, putTree } from './put.js';
 export { turn } from './turn.js';

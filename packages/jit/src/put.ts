@@ -1,31 +1,18 @@
-import type { Model, Params, Shape, TrainBatch } from '@cert/core';
+import {
+  type HostBatch,
+  type HostTensor,
+  type HostTree,
+  isHostTensor,
+  type Model,
+  mapTree,
+  type Params,
+  type TrainBatch,
+  type Tree,
+} from '@cert/core';
 import type { Device, DeviceArray, OnDevice } from './devices/device.js';
 
-/** A tensor in the memory of the process: its shape, and its values row-major. */
-export interface HostLeaf {
-  /** Length of each axis. */
-  readonly shape: Shape;
-  /** As many values as the shape has elements, row-major. */
-  readonly data: Float32Array | Int32Array;
-}
-
-/** Nested records of host tensors, such as parameters. */
-export interface HostRecord {
-  readonly [key: string]: HostLeaf | HostRecord;
-}
-
-/** A minibatch on the host. */
-export interface HostBatch {
-  /** Row-major [count, ...inputShape], in the data range. */
-  readonly images: Float32Array;
-  /** One class index per image, from 0. */
-  readonly labels: Int32Array;
-  /** For an objective that chooses points or a box: uniform in [-1, 1], one number for each of theirs. */
-  readonly noise?: Float32Array;
-}
-
 /** Copies parameters or statistics to a device. The caller disposes the arrays. */
-export const putParams = (device: Device, params: HostRecord): OnDevice<Params> =>
+export const putParams = (device: Device, params: HostTree): OnDevice<Params> =>
   putTree(device, params) as OnDevice<Params>;
 
 /**
@@ -49,16 +36,6 @@ export const putScalars = (
 ): { readonly [name: string]: DeviceArray } =>
   Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, device.put(Float32Array.of(value), [])]));
 
-/** Nested records of device arrays. */
-export interface ArrayTree {
-  readonly [key: string]: DeviceArray | ArrayTree;
-}
-
 /** Copies a tree of host tensors to a device, in the same structure. The caller disposes the arrays. */
-export function putTree(device: Device, tree: HostRecord): ArrayTree {
-  const put = ([key, node]: [string, HostLeaf | HostRecord]) =>
-    [key, isTensor(node) ? device.put(node.data, node.shape) : putTree(device, node)] as const;
-  return Object.fromEntries(Object.entries(tree).map(put));
-}
-
-const isTensor = (node: HostLeaf | HostRecord): node is HostLeaf => ArrayBuffer.isView(node.data);
+export const putTree = (device: Device, tree: HostTree): Tree<DeviceArray> =>
+  mapTree(({ data, shape }) => device.put(data, shape), tree as Tree<HostTensor>, isHostTensor);

@@ -1,14 +1,7 @@
-import { CertError } from '@cert/core';
+import { CertError, type HostTensor } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { checkpoint, filled } from '../test/example-checkpoint.js';
-import {
-  decodeCheckpoint,
-  decodeSafetensors,
-  encodeCheckpoint,
-  encodeSafetensors,
-  type HostTensor,
-  type JsonValue,
-} from './index.js';
+import { decodeCheckpoint, decodeSafetensors, encodeCheckpoint, encodeSafetensors, type JsonValue } from './index.js';
 
 /** The checkpoint's file with something about it changed. */
 function altered(change: (file: ReturnType<typeof parts>) => void): Uint8Array {

@@ -1,7 +1,16 @@
-import { CertError, checkModel, describeValue, type Model, parseJson, type Shape } from '@cert/core';
+import {
+  CertError,
+  checkModel,
+  describeValue,
+  type HostParams,
+  type HostTree,
+  type Model,
+  parseJson,
+  type Shape,
+} from '@cert/core';
 import { sha256 as sha256Hash } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { type FlatTensors, flattenHost, type HostParams, type HostTree, unflattenHost } from './host.js';
+import { type FlatTensors, flattenHost, unflattenHost } from './flat-tensors.js';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 
 /** A JSON value; numbers are finite. */

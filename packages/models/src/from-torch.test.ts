@@ -1,11 +1,11 @@
-import { batchNorm, conv2d, dense, flatten, relu, sequential } from '@cert/core';
+import { batchNorm, conv2d, dense, flatten, type HostTensor, relu, sequential, sizeOf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { fromTorch, type HostTensor, mlp, smallConv } from './index.js';
+import { fromTorch, mlp, smallConv } from './index.js';
 
 /** A tensor whose values are 0, 1, 2, ... in PyTorch's order. */
 const counted = (...shape: number[]): HostTensor => ({
   shape,
-  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+  data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => i),
 });
 
 const model = sequential([2, 2, 1], [conv2d(2), batchNorm(), relu(), flatten(), dense(3)]);

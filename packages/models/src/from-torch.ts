@@ -1,5 +1,15 @@
-import { CertError, describeValue, INPUT, type Model, type Node, type Shape } from '@cert/core';
-import type { FlatTensors, HostParams, HostTensor } from './host.js';
+import {
+  CertError,
+  describeValue,
+  type HostParams,
+  type HostTensor,
+  INPUT,
+  type Model,
+  type Node,
+  type Shape,
+  sizeOf,
+} from '@cert/core';
+import type { FlatTensors } from './flat-tensors.js';
 
 /** Parameters and running statistics of a model. Plain data. */
 export interface TorchWeights {
@@ -114,8 +124,6 @@ function permuted({ shape, data }: HostTensor, axes: readonly number[]): HostTen
   }
   return { shape: target, data: result };
 }
-
-const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
 
 const misfit = (problem: string) =>
   new CertError(

@@ -2,7 +2,19 @@
  * The readers of weights on damaged files: a CertError that names the problem, or what was saved. `npm run fuzz` tries 10,000 files a reader;
  * FUZZ_SEED begins another sequence.
  */
-import { batchNorm, checkModel, conv2d, dense, flatten, type Model, type Rng, relu, sequential } from '@cert/core';
+import {
+  batchNorm,
+  checkModel,
+  conv2d,
+  dense,
+  flatten,
+  type HostTensor,
+  type Model,
+  type Rng,
+  relu,
+  sequential,
+  sizeOf,
+} from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { mutateBytes } from '../../../fuzz/mutate-bytes.js';
 import { mutateJson } from '../../../fuzz/mutate-json.js';
@@ -16,15 +28,13 @@ import {
   encodeSafetensors,
   type FlatTensors,
   fromTorch,
-  type HostTensor,
   smallConv,
   summary,
 } from './index.js';
 
-const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const numbers = (...shape: number[]): HostTensor => ({
   shape,
-  data: Float32Array.from({ length: size(shape) }, (_, i) => Math.sin(i + shape.length)),
+  data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i + shape.length)),
 });
 
 /** A file with a header as it stands and some data. */
@@ -66,7 +76,7 @@ const TYPED = file(
 );
 
 function checkTensors(tensors: FlatTensors): void {
-  for (const { shape, data } of Object.values(tensors)) expect(data.length).toBe(size(shape));
+  for (const { shape, data } of Object.values(tensors)) expect(data.length).toBe(sizeOf(shape));
 }
 
 const conv: Model = smallConv({ inputShape: [8, 8, 1], classes: 3, filters: [2, 2], dense: 4 });
@@ -156,7 +166,7 @@ describe(`readers survive ${CASES} damaged files`, { timeout: 60_000 + 100 * CAS
         const read = { ...params[node.name], ...stats[node.name] };
         for (const [name, shape] of Object.entries({ ...node.params, ...node.stats })) {
           expect(read[name]!.shape).toEqual(shape);
-          expect(read[name]!.data.length).toBe(size(shape));
+          expect(read[name]!.data.length).toBe(sizeOf(shape));
         }
       }
     }),

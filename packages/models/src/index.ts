@@ -8,22 +8,10 @@ export {
 export { type Cnn6Options, cnn6 } from './cnn6.js';
 export { type Cnn7Options, cnn7 } from './cnn7.js';
 export { type DmLargeOptions, dmLarge } from './dm-large.js';
+export { type FlatTensors, flattenHost, unflattenHost } from './flat-tensors.js';
 export { fromTorch, type TorchWeights } from './from-torch.js';
-export {
-  type AsHost,
-  type AsTensors,
-  type FlatTensors,
-  flattenHost,
-  type HostParams,
-  type HostTensor,
-  type HostTree,
-  type Readable,
-  toHost,
-  toTensors,
-  unflattenHost,
-} from './host.js';
 export { type MlpOptions, mlp } from './mlp.js';
-export type { BatchNormPlaces, ClassifierOptions, Normalization } from './options.js';
+export type { BatchNormPlaces, ClassifierOptions } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.js';
 export { assertSameModel } from './same-model.js';

@@ -1,12 +1,4 @@
-import { CertError, type GraphBuilder, graph, normalize, type Shape } from '@cert/core';
-
-/** Per-channel constants of the input normalization (x - mean) / std, in raw pixel units. */
-export interface Normalization {
-  /** One finite number per channel. */
-  readonly mean: readonly number[];
-  /** One positive number per channel. */
-  readonly std: readonly number[];
-}
+import { CertError, type GraphBuilder, graph, type Normalization, normalize, type Shape } from '@cert/core';
 
 /** Where BatchNorm stands: nowhere, after every convolution, or after the hidden dense layer too. */
 export type BatchNormPlaces = 'none' | 'conv' | 'full';

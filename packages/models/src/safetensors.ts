@@ -2,9 +2,9 @@
  * The safetensors format: 8 bytes with the length of the header (little-endian), the header as JSON (dtype, shape and offsets of
  * every tensor, and a map of strings), then the data without holes. The one npm package of that name only reads, in browsers.
  */
-import { CertError, describeValue, parseJson } from '@cert/core';
+import { CertError, describeValue, type HostTensor, parseJson, sizeOf } from '@cert/core';
 import { DTYPES, type DtypeName } from './dtypes.js';
-import type { FlatTensors, HostTensor } from './host.js';
+import type { FlatTensors } from './flat-tensors.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -17,8 +17,6 @@ export interface Safetensors {
 /** Longer headers are refused, as the reference reader does: the first bytes are then not a length at all. */
 const MAX_HEADER = 100_000_000;
 const METADATA = '__metadata__';
-
-const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 /**
  * Writes tensors and strings as one safetensors file.
@@ -36,7 +34,7 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
         'Rename it: the format has taken this name.',
       );
     }
-    if (data.length !== size(shape)) {
+    if (data.length !== sizeOf(shape)) {
       throw new CertError(
         'shape-mismatch',
         `Tensor "${name}" has ${data.length} values and the shape [${shape}].`,
@@ -122,7 +120,7 @@ function checkEntry(name: string, entry: unknown, source: string): Entry {
     throw corrupt(source, `the entry of ${describeValue(name)} is ${describeValue(entry)}`);
   }
   const [begin, end] = offsets as [number, number];
-  const expected = DTYPES[dtype as DtypeName].width * size(shape);
+  const expected = DTYPES[dtype as DtypeName].width * sizeOf(shape);
   if (end - begin !== expected) {
     throw corrupt(
       source,

@@ -1,7 +1,6 @@
-import type { Model, Shape } from '@cert/core';
+import { type Model, type Shape, sizeOf } from '@cert/core';
 
-const size = (shape: Shape) => shape.reduce((a, b) => a * b, 1);
-const total = (shapes: Readonly<Record<string, Shape>>) => Object.values(shapes).reduce((sum, s) => sum + size(s), 0);
+const total = (shapes: Readonly<Record<string, Shape>>) => Object.values(shapes).reduce((sum, s) => sum + sizeOf(s), 0);
 /** Groups of three digits, the same in every locale. */
 const grouped = (n: number) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 

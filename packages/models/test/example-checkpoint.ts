@@ -1,6 +1,14 @@
 /** A checkpoint of a small model with everything that one may hold. */
-import { paramSpecs, type Shape, statSpecs, type TensorSpec } from '@cert/core';
-import { type Checkpoint, type HostParams, type HostTensor, smallConv } from '../src/index.js';
+import {
+  type HostParams,
+  type HostTensor,
+  paramSpecs,
+  type Shape,
+  sizeOf,
+  statSpecs,
+  type TensorSpec,
+} from '@cert/core';
+import { type Checkpoint, smallConv } from '../src/index.js';
 
 export const model = smallConv({
   inputShape: [4, 4, 1],
@@ -12,7 +20,7 @@ export const model = smallConv({
 
 export const filled = (shape: Shape, first: number): HostTensor => ({
   shape,
-  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(first + i / 7)),
+  data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.fround(first + i / 7)),
 });
 
 function tree(specs: readonly TensorSpec[], first: number): HostParams {

@@ -1,13 +1,11 @@
-import { paramSpecs, type Regularizer, type Scalar, type Tensor, tf } from '@cert/core';
+import { paramSpecs, type Regularizer, type Scalar, type Tensor, tf, withGradient } from '@cert/core';
 
 /** The sum of |x|; its gradient is the sign, 0 at 0 (TensorFlow.js's own abs takes -1 there). */
-const absoluteSum = tf.customGrad((x, save) => {
-  (save as (tensors: Tensor[]) => void)([x as Tensor]);
-  return {
-    value: tf.sum(tf.abs(x as Tensor)),
-    gradFunc: (dy: Tensor, [saved]: Tensor[]) => tf.mul(dy, tf.sign(saved!)),
-  };
-}) as (x: Tensor) => Scalar;
+const absoluteSum = withGradient((x: Tensor) => ({
+  value: tf.sum(tf.abs(x)),
+  saved: [x],
+  gradient: (dy, kept) => tf.mul(dy, tf.sign(kept!)),
+}));
 
 /**
  * The sum of absolute values of every kernel (convolutions and dense layers); neither biases nor batch normalizations. Small

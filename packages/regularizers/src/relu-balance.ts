@@ -3,14 +3,15 @@ import {
   centerOf,
   type IntervalTensor,
   type Model,
+  mask,
   mean,
   type Regularizer,
   reluInputs,
   type Scalar,
+  stopGradient,
   type Tensor,
   tf,
 } from '@cert/core';
-import { detached } from './detached.js';
 import { momentsOf, type StableMoments, stableMoments } from './stable-moments.js';
 import { checkTolerance, type ToleranceOptions } from './tolerance.js';
 
@@ -54,15 +55,12 @@ export interface ReluBalanceReport {
 const mapValues = <K extends string, A, B>(record: { readonly [key in K]: A }, f: (value: A) => B) =>
   Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, f(value)])) as { [key in K]: B };
 
-/** 0 or 1 per element, a constant to differentiation. */
-const mask = (compare: () => Tensor): Tensor => detached(() => tf.cast(compare(), 'float32'));
-
 /** The ratios of all layers at once, from their moments: each a vector [layers]. */
 function ratiosOf({ activeMean, inactiveMean, activeSpread, inactiveSpread }: StableMoments, tolerance: number) {
   const opposite = tf.neg(inactiveMean);
   const spread = tf.add(activeSpread, inactiveSpread);
   // Comparisons with NaN are false. The sums are infinite or NaN as soon as one of their parts is.
-  const defined = detached(() => {
+  const defined = stopGradient(() => {
     const finite = tf.less(tf.add(tf.add(activeMean, opposite), spread), huge);
     return tf.logicalAnd(tf.logicalAnd(tf.greater(opposite, 0), tf.greater(spread, 0)), finite);
   });
@@ -74,11 +72,11 @@ function ratiosOf({ activeMean, inactiveMean, activeSpread, inactiveSpread }: St
   const meanRatio = ratio(activeMean, opposite);
   const spreadRatio = ratio(activeSpread, inactiveSpread);
   const shortfall = tf.add(tf.relu(tf.sub(tolerance, meanRatio)), tf.relu(tf.sub(tolerance, spreadRatio)));
-  const counted = detached(() => tf.cast(defined, 'float32'));
+  const counted = stopGradient(() => tf.cast(defined, 'float32'));
   return {
     meanRatio,
     spreadRatio,
-    skipped: detached(() => tf.sub(1, counted)),
+    skipped: stopGradient(() => tf.sub(1, counted)),
     // A tolerance above 1 penalises the 1 that stands in for an undefined ratio: hence the product.
     loss: tf.mul(tf.div(shortfall, tolerance), counted),
   };
@@ -117,7 +115,7 @@ export function reluBalanceReport(
     layers[node] = {
       activeCount: tf.sum(active) as Scalar,
       inactiveCount: tf.sum(inactive) as Scalar,
-      centerMean: detached(() => tf.mean(center)) as Scalar,
+      centerMean: stopGradient(() => tf.mean(center)) as Scalar,
       ...mapValues(scalars, (all) => all[i]!),
     };
   }

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '@cert/core';
+import { type Tensor, tf, withGradient } from '@cert/core';
 
 /** Above this a float32 counts as infinite. */
 const huge = 3e38;
@@ -30,13 +30,11 @@ type Four = [Tensor, Tensor, Tensor, Tensor];
  * @param active 0 or 1 for each neuron, a constant to differentiation; `inactive` likewise
  */
 export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor): Tensor {
-  return tf.customGrad((input, save) => {
-    const x = input as Tensor;
+  return withGradient((x: Tensor) => {
     const mean = tf.mean(x);
     const deviation = tf.sub(x, mean);
     const [ofActive, ofInactive] = [tf.mul(deviation, active), tf.mul(deviation, inactive)];
     const [activeSum, inactiveSum] = [tf.sum(ofActive), tf.sum(ofInactive)];
-    (save as (tensors: Tensor[]) => void)([mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum]);
     /** The sum of the centers over n, from that of their deviations. */
     const meanOf = (sum: Tensor, mask: Tensor) => tf.div(tf.add(sum, tf.mul(mean, tf.sum(mask))), x.size);
     return {
@@ -46,7 +44,8 @@ export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor):
         tf.sum(tf.square(ofActive)),
         tf.sum(tf.square(ofInactive)),
       ]),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => gradient(dy, saved, x.size),
+      saved: [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum],
+      gradient: (dy, ...saved) => gradient(dy, saved, x.size),
     };
   })(center);
 }

@@ -8,6 +8,7 @@ import {
   type Op,
   type Params,
   type Rng,
+  sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
@@ -17,7 +18,7 @@ import { type ConformanceCase, type Forward, failure } from './conformance.js';
 import type { CompilingDevice } from './device.js';
 import { affineNets, affineRange, checkExact, cornerRange, reluNets, singleLayers } from './exactness.js';
 import { checkGradient } from './gradient.js';
-import { evaluate, sizeOf } from './host.js';
+import { evaluate } from './host.js';
 import {
   type BoundCall,
   boundTensors,

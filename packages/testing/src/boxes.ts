@@ -5,10 +5,10 @@ import {
   linfBall,
   type Rng,
   type Shape,
+  sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
-import { sizeOf } from './host.js';
 
 /** A box of inputs and how it was made, for messages. */
 export interface NamedBox {

@@ -13,11 +13,12 @@ import {
   type Op,
   relu,
   sequential,
+  sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
 import { type Forward, failure } from './conformance.js';
-import { evaluate, sizeOf } from './host.js';
+import { evaluate } from './host.js';
 import { type BoundCall, forwardTensors, type HostBox, hostBounds, OUTPUT } from './host-bounds.js';
 import { type NamedModel, usesOnly } from './models.js';
 import { place } from './soundness.js';

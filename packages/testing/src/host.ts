@@ -33,9 +33,6 @@ export async function evaluate<K extends string>(
   }
 }
 
-/** Number of elements of a shape. */
-export const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
-
 /** Whether two shapes are the same. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
 

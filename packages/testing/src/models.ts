@@ -27,10 +27,10 @@ import {
   relu,
   type Shape,
   sequential,
+  sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
-import { sizeOf } from './host.js';
 
 /** A model and what to call it in a message. */
 export interface NamedModel {

@@ -8,10 +8,10 @@ import {
   type Model,
   type Rng,
   type Shape,
+  sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
-import { sizeOf } from './host.js';
 
 /** A way to make bounds: the center and radius of one neuron. */
 export interface Scenario {

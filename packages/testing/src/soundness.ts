@@ -1,6 +1,6 @@
-import { type IntervalTensor, type Model, type Rng, type Tensor, tf } from '@cert/core';
+import { type IntervalTensor, type Model, type Rng, sizeOf, type Tensor, tf } from '@cert/core';
 import { type Forward, failure, guarded } from './conformance.js';
-import { evaluate, sizeOf, type Values } from './host.js';
+import { evaluate, type Values } from './host.js';
 import { type BoundCall, forwardTensors, gatherSpec, type HostBox, hostBounds } from './host-bounds.js';
 
 /** How far a value may lie outside its bounds: float32 rounding over a few layers. */

@@ -4,6 +4,7 @@ import {
   buildParams,
   createRng,
   dense,
+  filledTensor,
   flattenTree,
   type Model,
   paramSpecs,
@@ -11,6 +12,7 @@ import {
   sequential,
   type Tensor,
   tf,
+  toTensors,
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { tightness } from '@cert/regularizers';
@@ -18,7 +20,8 @@ import { describe, expect, it } from 'vitest';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { naturalObjective, robustObjective } from './objectives/objective.js';
 import { sgd } from './optimizers/optimizer.js';
-import { createTrainStep, initialState, type TrainStepOptions } from './step.js';
+import { initialState } from './state.js';
+import { createTrainStep, type TrainStepOptions } from './step.js';
 
 describe('partSizes', () => {
   it.each([
@@ -61,7 +64,7 @@ describe('a step in parts', () => {
   const hyper = { learningRate: tf.scalar(0.5), epsilon: tf.scalar(0.05), regWeight: tf.scalar(0.3) };
   const run = (model: Model, options: Partial<TrainStepOptions>, of: Batch = batch) =>
     createTrainStep({ model, objective: robustObjective(), optimizer: sgd(), clipNorm: null, ...options })(
-      initialState(model, ibpInit(model, 3), sgd()),
+      toTensors(initialState(model, ibpInit(model, 3), sgd())),
       of,
       hyper,
     );
@@ -90,12 +93,12 @@ describe('a step in parts', () => {
   it('gives each part its own statistics with BatchNorm, and updates the running ones part after part', () => {
     const model = sequential([1], [batchNorm(), dense(2)]);
     const params = () =>
-      buildParams(paramSpecs(model), ({ shape, name }) => tf.fill([...shape], name === 'beta' ? 0 : 1));
+      buildParams(paramSpecs(model), ({ shape, name }) => filledTensor(shape, name === 'beta' ? 0 : 1));
     const images = tf.tensor2d([[0], [1], [0.5]]);
     const optimizer = sgd();
     const step = createTrainStep({ model, objective: naturalObjective, optimizer, parts: 2 });
     const { state } = step(
-      initialState(model, params(), optimizer),
+      toTensors(initialState(model, params(), optimizer)),
       { images, labels: tf.tensor1d([0, 1, 0], 'int32') },
       hyper,
     );

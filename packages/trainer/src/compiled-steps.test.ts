@@ -1,8 +1,7 @@
-import { batchNorm, createRng, dense, mapTree, relu, type Scalar, sequential, tf } from '@cert/core';
+import { batchNorm, createRng, dense, mapTree, relu, type Scalar, sequential, tf, toTensors } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, putBatch, putScalars } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
-import { toHost } from '@cert/models';
 import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regularizers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compiledSteps } from './compiled-steps.js';
@@ -13,8 +12,8 @@ import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '.
 import { adam, sgd } from './optimizers/optimizer.js';
 import { planStep } from './plan.js';
 import { constantSchedule } from './schedules/schedule.js';
-import { putState } from './state.js';
-import { createTrainStep, initialState, type StepMetrics } from './step.js';
+import { initialState, putState } from './state.js';
+import { createTrainStep, type StepMetrics } from './step.js';
 
 const model = sequential([4], [dense(8), batchNorm(), relu(), dense(3)]);
 const rng = createRng(7, 'compiled-steps');
@@ -48,10 +47,10 @@ describe.each([
   it.each(PARTS)('compiles once, learns and does what it does eagerly, in %i parts', async (parts) => {
     const optimizer = adam();
     const options = { model, objective, optimizer, regularizers, parts };
-    const tensors = initialState(model, ibpInit(model, 2), optimizer);
+    const initial = initialState(model, ibpInit(model, 2), optimizer);
     const steps = compiledSteps(device, options);
     const step = steps.of({ objective, regularized: regularizers.length > 0 });
-    let state = putState(device, await toHost(tensors));
+    let state = putState(device, initial);
     const losses: number[] = [];
     for (let i = 0; i < 30; i++) {
       const batch = putBatch(device, model, host);
@@ -74,7 +73,7 @@ describe.each([
       string,
       Scalar
     >;
-    const { metrics } = createTrainStep(options)(tensors, eagerBatch, scalars) as { metrics: StepMetrics };
+    const { metrics } = createTrainStep(options)(toTensors(initial), eagerBatch, scalars) as { metrics: StepMetrics };
     expect(losses[0]).toBeCloseTo(metrics.loss.dataSync()[0]!, 4);
     await steps.dispose();
   });

@@ -1,7 +1,6 @@
-import { batchNorm, createRng, dense, relu, sequential, tf } from '@cert/core';
+import { batchNorm, createRng, dense, type HostBatch, relu, sequential, tf, toHost } from '@cert/core';
 import { ibpInit } from '@cert/init';
-import { disposeTree, eagerDevice, type HostBatch } from '@cert/jit';
-import { toHost } from '@cert/models';
+import { eagerDevice } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FitEvent, type FitOptions, fit } from './fit.js';
@@ -10,8 +9,7 @@ import { always, naturalThen } from './objectives/schedule.js';
 import { adam } from './optimizers/optimizer.js';
 import { fallingWeight } from './plan.js';
 import { constantSchedule, smoothedSchedule } from './schedules/schedule.js';
-import type { HostState } from './state.js';
-import { initialState } from './step.js';
+import { initialState } from './state.js';
 
 const model = sequential([4], [dense(6), batchNorm(), relu(), dense(2)]);
 const device = eagerDevice();
@@ -29,9 +27,7 @@ function* batches(epoch: number, from: number): Iterable<HostBatch> {
 
 async function options(changes: Partial<FitOptions> = {}): Promise<FitOptions> {
   const optimizer = adam();
-  const state = initialState(model, ibpInit(model, 2), optimizer);
-  const host: HostState = await toHost(state);
-  disposeTree(state);
+  const host = initialState(model, ibpInit(model, 2), optimizer);
   const ramp = { start: 2, length: 1, target: 0.05, stepsPerEpoch: 3 };
   return {
     device,

@@ -1,6 +1,6 @@
 import { ibp } from '@cert/bounds';
-import { CertError, checkInRange, createRng, readRange } from '@cert/core';
-import { type Device, disposeTree, type HostBatch, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
+import { CertError, checkInRange, createRng, type HostBatch, readRange, sizeOf } from '@cert/core';
+import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
@@ -70,7 +70,7 @@ export interface FitEvent {
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
   const limits = await readRange(options.range);
-  const imageSize = model.inputShape.reduce((a, b) => a * b, 1);
+  const imageSize = sizeOf(model.inputShape);
   const compiled = compiledSteps(device, options);
   let state = putState(device, options.state);
   let position: Position = options.position ?? { step: 0, sums: {} };

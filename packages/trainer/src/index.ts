@@ -39,10 +39,9 @@ export {
   type SmoothedRampOptions,
   smoothedSchedule,
 } from './schedules/schedule.js';
-export { type HostState, putState } from './state.js';
+export { type HostState, initialState, putState } from './state.js';
 export {
   createTrainStep,
-  initialState,
   type Step,
   type StepMetrics,
   type TrainState,

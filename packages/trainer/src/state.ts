@@ -1,17 +1,25 @@
+import { type HostParams, initialStats, type Model } from '@cert/core';
 import { type Device, type OnDevice, putTree } from '@cert/jit';
-import type { HostParams } from '@cert/models';
+import type { Optimizer } from './optimizers/optimizer.js';
 import type { TrainState } from './step.js';
 
 /** A {@link TrainState} on the host: what a checkpoint holds. */
-export interface HostState {
+export type HostState = {
   /** Parameters. */
   readonly params: HostParams;
   /** Running statistics. */
   readonly stats: HostParams;
   /** What the optimizer remembers, by its names: trees of the form of the parameters. */
   readonly optimizer: { readonly [slot: string]: HostParams };
-}
+};
 
 /** Copies a state to a device. The caller disposes the arrays. */
 export const putState = (device: Device, state: HostState): OnDevice<TrainState> =>
   putTree(device, { ...state }) as OnDevice<TrainState>;
+
+/** The state before the first step, on the host. It shares the parameters. */
+export const initialState = (model: Model, params: HostParams, optimizer: Optimizer): HostState => ({
+  params,
+  stats: initialStats(model),
+  optimizer: optimizer.init(params),
+});

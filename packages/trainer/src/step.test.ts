@@ -4,6 +4,7 @@ import {
   buildParams,
   conv2d,
   dense,
+  filledTensor,
   flatten,
   type Model,
   type Params,
@@ -14,6 +15,7 @@ import {
   statSpecs,
   type Tensor,
   tf,
+  toTensors,
 } from '@cert/core';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +24,8 @@ import { naturalThen } from './objectives/schedule.js';
 import { adam, sgd } from './optimizers/optimizer.js';
 import { fallingWeight, planStep } from './plan.js';
 import { constantSchedule, smoothedSchedule } from './schedules/schedule.js';
-import { createTrainStep, initialState } from './step.js';
+import { initialState } from './state.js';
+import { createTrainStep } from './step.js';
 
 interface GoldenTensor {
   readonly shape: number[];
@@ -111,9 +114,11 @@ describe('five steps of the reference implementation', () => {
     regularizedSteps: 5,
   };
   const initial: Lookup = (layer, field) => golden.net.find(({ name }) => name === layer)![field] as GoldenTensor;
+  const params = read(initial, paramSpecs(model));
   let state = {
-    ...initialState(model, read(initial, paramSpecs(model)), options.optimizer),
+    params,
     stats: read(initial, statSpecs(model)) as Stats,
+    optimizer: toTensors(options.optimizer.init(buildParams(paramSpecs(model), ({ shape }) => filledTensor(shape, 0)))),
   };
 
   it.each(golden.steps.map((wanted, i) => [i, wanted] as const))('step %i', (i, wanted) => {
@@ -162,7 +167,7 @@ describe('five steps of the reference implementation', () => {
 
 describe('createTrainStep', () => {
   const small = sequential([4], [dense(3), batchNorm(), relu(), dense(2)]);
-  const params = () => buildParams(paramSpecs(small), ({ shape }) => tf.fill([...shape], 0.5));
+  const params = () => buildParams(paramSpecs(small), ({ shape }) => filledTensor(shape, 0.5));
   const batch = () => ({ images: tf.fill([3, 4], 0.5), labels: tf.tensor1d([0, 1, 0], 'int32') });
   const hyper = () => ({ learningRate: tf.scalar(0.1), epsilon: tf.scalar(0.1), regWeight: tf.scalar(1) });
 
@@ -173,7 +178,7 @@ describe('createTrainStep', () => {
       optimizer: sgd({ momentum: 0.9 }),
       regularizers: [tightness(), reluBalance()],
     });
-    const state = initialState(small, params(), sgd({ momentum: 0.9 }));
+    const state = toTensors(initialState(small, params(), sgd({ momentum: 0.9 })));
     const scope = [batch(), hyper()] as const;
     const before = tf.memory().numTensors;
     const returned = tf.tidy(() => {
@@ -187,14 +192,14 @@ describe('createTrainStep', () => {
 
   it('computes no bounds when nothing needs them', () => {
     const step = createTrainStep({ model: small, objective: naturalObjective, optimizer: sgd() });
-    const { metrics } = step(initialState(small, params(), sgd()), batch(), hyper());
+    const { metrics } = step(toTensors(initialState(small, params(), sgd())), batch(), hyper());
     expect(Object.keys(metrics).sort()).toEqual(['errors', 'gradNorm', 'loss', 'naturalLoss', 'terms']);
   });
 
   it('adds the natural cross-entropy when it is given a weight', () => {
     const loss = (naturalWeight: number) => {
       const step = createTrainStep({ model: small, objective: robustObjective({ naturalWeight }), optimizer: sgd() });
-      const { metrics } = step(initialState(small, params(), sgd()), batch(), hyper());
+      const { metrics } = step(toTensors(initialState(small, params(), sgd())), batch(), hyper());
       return [metrics.loss, metrics.naturalLoss].map((tensor) => tensor.dataSync()[0]!);
     };
     const [[plain], [mixed, natural]] = [loss(0), loss(0.5)];

@@ -5,7 +5,6 @@ import {
   type DataRange,
   type Hyper,
   type IntervalTensor,
-  initialStats,
   linfBall,
   type Model,
   type Params,
@@ -182,10 +181,3 @@ interface Forward {
   readonly value: Scalar;
   readonly aux: { readonly norm: BatchNormStats; readonly metrics: Omit<StepMetrics, 'gradNorm'> };
 }
-
-/** The state before the first step. It takes the parameters over; the caller owns the rest. */
-export const initialState = (model: Model, params: Params, optimizer: Optimizer): TrainState => ({
-  params,
-  stats: initialStats(model),
-  optimizer: optimizer.init(params),
-});

@@ -1,6 +1,6 @@
 import { ibp } from '@cert/bounds';
-import { type BoundMethod, dense, sequential, tf } from '@cert/core';
-import { eagerDevice, type HostBatch, putParams } from '@cert/jit';
+import { type BoundMethod, dense, type HostBatch, sequential, tf } from '@cert/core';
+import { eagerDevice, putParams } from '@cert/jit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createEvaluator } from './evaluate.js';
 

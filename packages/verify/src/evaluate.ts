@@ -5,13 +5,15 @@ import {
   checkEpsilon,
   checkInRange,
   type DataRange,
+  type HostBatch,
   type Hyper,
   linfBall,
   type Model,
   readRange,
+  sizeOf,
   type Tensor,
 } from '@cert/core';
-import { type Device, disposeTree, type HostBatch, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
+import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import type { AttackOptions } from './attack/step.js';
 import { finiteMargins } from './finite-margins.js';
 import { certify, type IndexedImage } from './images/certify.js';
@@ -81,7 +83,7 @@ export interface Evaluator {
 /** Makes an evaluator for one model on one device, the caller's to dispose. Nothing is compiled before its first batch. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { device, model, method = ibp, natural, range } = options;
-  const size = model.inputShape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(model.inputShape);
   const bounds = device.jit(({ params, stats }: Weights, { images, labels }: Batch, hyper: Hyper) => {
     const network = { model, params, norm: runningNorm(stats) };
     const { output: logits } = naturalPass(network, images, natural);

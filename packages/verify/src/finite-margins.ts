@@ -1,5 +1,5 @@
 import { nonlinearInputs } from '@cert/bounds';
-import { type Bounds, type IntervalTensor, type Network, type Tensor, tf } from '@cert/core';
+import { type Bounds, type IntervalTensor, type Network, sizeOf, type Tensor, tf } from '@cert/core';
 
 /**
  * The lower margins of bounds, NaN for an image that has an infinite or undefined bound at any node. Such a bound comes from weights or
@@ -23,5 +23,5 @@ const partsOf = ({ lower, upper, center, radius }: IntervalTensor): readonly Ten
 /** [batch, ...shape] to [batch, 1]. */
 const sumOfImage = (x: Tensor): Tensor => {
   const [batch, ...shape] = x.shape as [number, ...number[]];
-  return tf.sum(tf.reshape(x, [batch, shape.reduce((a, b) => a * b, 1)]), 1, true);
+  return tf.sum(tf.reshape(x, [batch, sizeOf(shape)]), 1, true);
 };

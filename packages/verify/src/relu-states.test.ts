@@ -1,7 +1,6 @@
-import { batchNorm, dense, type Model, relu, sequential } from '@cert/core';
+import { batchNorm, dense, type HostParams, type Model, relu, sequential } from '@cert/core';
 import { putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
-import type { HostParams } from '@cert/models';
 import { describe, expect, it } from 'vitest';
 import { createReluCounter } from './relu-states.js';
 

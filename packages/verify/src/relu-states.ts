@@ -1,5 +1,14 @@
 import { ibp, runningNorm } from '@cert/bounds';
-import { type BoundMethod, type DataRange, linfBall, type Model, reluInputs, type Tensor, tf } from '@cert/core';
+import {
+  type BoundMethod,
+  type DataRange,
+  linfBall,
+  type Model,
+  reluInputs,
+  sizeOf,
+  type Tensor,
+  tf,
+} from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putScalars } from '@cert/jit';
 import type { Weights } from './verifier.js';
 
@@ -51,7 +60,7 @@ export function createReluCounter({
   readonly method?: BoundMethod;
 }): ReluCounter {
   const nodes = reluInputs(model);
-  const size = model.inputShape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(model.inputShape);
   const total = images.length / size;
   const measure = device.jit(({ params, stats }: Weights, x: Tensor, epsilon: Tensor) => {
     const { at } = method.bound({
@@ -71,8 +80,7 @@ export function createReluCounter({
       inactive: counts(({ upper }) => tf.less(upper, 0)),
     };
   });
-  const neurons = (node: string) =>
-    total * model.nodes.find(({ name }) => name === node)!.shape.reduce((a, b) => a * b, 1);
+  const neurons = (node: string) => total * sizeOf(model.nodes.find(({ name }) => name === node)!.shape);
 
   return {
     async count({ params, stats }, epsilon) {

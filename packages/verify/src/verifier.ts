@@ -8,6 +8,7 @@ import {
   type Model,
   type Params,
   type Stats,
+  sizeOf,
 } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
 import { finiteMargins } from './finite-margins.js';
@@ -100,7 +101,7 @@ const BUDGET = 2 ** 24;
 
 /** How many images a verifier takes at once. @param most the size of other batches */
 export function batchSizeOf({ cost }: Verifier, model: Model, most: number): number {
-  const largest = Math.max(...model.nodes.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+  const largest = Math.max(...model.nodes.map(({ shape }) => sizeOf(shape)));
   const fits = Math.floor(BUDGET / (largest * Math.max(1, cost.rows(model))));
   return Math.max(1, Math.min(most, fits, cost.images ?? most));
 }

@@ -1,7 +1,20 @@
 /** Boxes, data and weights that are not what a verifier expects: none of them is ever verified. */
 import { crown, crownIbp, ibp } from '@cert/bounds';
-import { batchNorm, createRng, dense, linfBall, relu, type Shape, sequential, tf } from '@cert/core';
-import { type Device, type HostBatch, type HostLeaf, type HostRecord, putParams } from '@cert/jit';
+import {
+  batchNorm,
+  createRng,
+  dense,
+  type HostBatch,
+  type HostTensor,
+  type HostTree,
+  linfBall,
+  relu,
+  type Shape,
+  sequential,
+  sizeOf,
+  tf,
+} from '@cert/core';
+import { type Device, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { boundVerifier, certify, createEvaluator, crownVerifier, type ImageResult } from '../src/index.js';
@@ -32,7 +45,7 @@ const statistics = (mean: number, variance: number) => ({
   },
 });
 
-type Tensors = { [node: string]: { [tensor: string]: HostLeaf } };
+type Tensors = { [node: string]: { [tensor: string]: HostTensor } };
 
 const methods = [...[ibp, crownIbp, crown()].map((method) => boundVerifier(method)), crownVerifier()];
 
@@ -47,7 +60,7 @@ describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the 
   const margins = async (
     method: (typeof methods)[number],
     model: typeof linear,
-    network: { readonly params: HostRecord; readonly stats: HostRecord },
+    network: { readonly params: HostTree; readonly stats: HostTree },
     pixel: number,
     range?: null,
   ): Promise<readonly number[]> => {
@@ -90,7 +103,7 @@ describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the 
     for (const [k, place] of [undefined, ...places, ...places, ...places].entries()) {
       const network = { params: {} as Tensors, stats: {} as Tensors };
       for (const { node, tensor, shape } of places) {
-        const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.uniform() + 0.1);
+        const data = Float32Array.from({ length: sizeOf(shape) }, () => rng.uniform() + 0.1);
         if (place?.node === node && place.tensor === tensor) data[k % data.length] = odd[k % odd.length]!;
         const kind = tensor === 'mean' || tensor === 'variance' ? 'stats' : 'params';
         network[kind][node] = { ...network[kind][node], [tensor]: { shape, data } };

@@ -1,9 +1,8 @@
 import { type Rules, standardRules } from '@cert/bounds';
-import { countParams, type Model, type Params, type Tensor } from '@cert/core';
+import { countParams, type Model, type Params, sizeOf, type Tensor } from '@cert/core';
 import type { PixelRange } from '@cert/datasets';
 import { expectedGains, type GainRow, gainRows, type Initializer, meanRadii } from '@cert/init';
 import { type Device, disposeTree, putParams, turn } from '@cert/jit';
-import { toHost } from '@cert/models';
 import { formatTable } from './table.js';
 
 /** What one initialization does to the bounds of a model. Plain data. */
@@ -47,7 +46,7 @@ export interface InitOptions {
  */
 export async function compareInits(options: InitOptions): Promise<InitReport> {
   const { device, model, seeds, epsilon, range, rules = standardRules, signal } = options;
-  const count = options.images.length / model.inputShape.reduce((a, b) => a * b, 1);
+  const count = options.images.length / sizeOf(model.inputShape);
   const images = device.put(options.images, [count, ...model.inputShape]);
   const { ibp: method, natural } = rules;
   const measure = device.jit((params: Params, x: Tensor) =>
@@ -63,9 +62,8 @@ export async function compareInits(options: InitOptions): Promise<InitReport> {
         await turn();
         signal?.throwIfAborted();
         const drawn = initialize(model, seed);
-        const expected = await expectedGains(model, drawn);
-        const params = putParams(device, await toHost(drawn));
-        disposeTree(drawn);
+        const expected = expectedGains(model, drawn);
+        const params = putParams(device, drawn);
         const radii = await measure(params, images);
         reports.push(gainRows(model, await radii.data(), expected));
         disposeTree([params, radii]);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import type { Shape } from '@cert/core';
+import { type Shape, sizeOf } from '@cert/core';
 import type { Split } from '../split.js';
 import { sharedBytes } from './shared-bytes.js';
 import { writeAtomically } from './write-atomically.js';
@@ -76,7 +76,7 @@ async function readCached(path: string, key: string): Promise<DecodedImages | un
     const json = await readAt(file, PREFIX, length);
     const header: Header = JSON.parse(json.toString());
     if (header.key !== key) return undefined;
-    const pixels = header.shape.reduce((a, b) => a * b, 1);
+    const pixels = sizeOf(header.shape);
     const bytes = (header.train + header.test) * (1 + pixels);
     // Before memory is taken: a damaged header may say anything.
     if (PREFIX + length + bytes !== size) return undefined;
@@ -110,7 +110,7 @@ export function splitImages(
   labels: Uint8Array,
   images: Uint8Array,
 ): DecodedImages {
-  const pixels = shape.reduce((a, b) => a * b, 1);
+  const pixels = sizeOf(shape);
   const split = (from: number, to: number): Split => ({
     shape,
     classes: classNames.length,

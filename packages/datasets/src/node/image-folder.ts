@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path';
-import { CertError } from '@cert/core';
-import type { Augmentation, Dataset, Normalization } from '../split.js';
+import { CertError, type Normalization } from '@cert/core';
+import type { Augmentation, Dataset } from '../split.js';
 import { defaultCacheFolder } from './cache.js';
 import { type DecodeOptions, decodeImages, type EncodedImage } from './decode-images.js';
 import { cachedImages, type DecodedImages, digest, splitImages } from './decoded-cache.js';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { createRng } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { arraySplit, batches, type HostBatch, subset } from '../index.js';
+import { arraySplit, batches, type SplitBatch, subset } from '../index.js';
 import { startBatchPool } from './batch-pool.js';
 import { type LoadOptions, loadBatches } from './index.js';
 import { sharedBytes } from './shared-bytes.js';
@@ -17,8 +17,8 @@ const labels = Array.from({ length: COUNT }, (_, i) => i % 4);
 const split = arraySplit({ shape: SHAPE, classes: 4, images: shared, labels });
 const options = { batchSize: 4, seed: 2, epoch: 3, augment: { flip: true, crop: 2 } } satisfies LoadOptions;
 
-async function collect(iterable: AsyncIterable<HostBatch>): Promise<HostBatch[]> {
-  const list: HostBatch[] = [];
+async function collect(iterable: AsyncIterable<SplitBatch>): Promise<SplitBatch[]> {
+  const list: SplitBatch[] = [];
   for await (const batch of iterable) list.push(batch);
   return list;
 }

@@ -3,9 +3,9 @@ import {
   batchCount,
   batches,
   checkWhole,
-  type HostBatch,
   type PlannedBatch,
   planBatches,
+  type SplitBatch,
   toBatch,
 } from '../batches.js';
 import { gatherImages } from '../gather.js';
@@ -30,7 +30,7 @@ export interface LoadOptions extends BatchOptions {
  *
  * @throws CertError as {@link batches}, and `bad-argument` for a number of workers or batches that is not positive
  */
-export function loadBatches(split: Split, options: LoadOptions): AsyncIterable<HostBatch> {
+export function loadBatches(split: Split, options: LoadOptions): AsyncIterable<SplitBatch> {
   const { workers = 1, prefetch = 4, from = 0, batchSize } = options;
   const here = batches(split, options);
   const planned = planBatches(split, options);

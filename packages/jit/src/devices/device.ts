@@ -1,4 +1,4 @@
-import type { Shape, Tensor, Tree } from '@cert/core';
+import { flattenTree, type Shape, type Tensor, type Tree, unflattenTree } from '@cert/core';
 
 /** Element types that live on a device. */
 export type DType = 'float32' | 'int32' | 'bool';
@@ -76,9 +76,9 @@ export interface Device {
 
 /** Disposes every array of a tree: nested records and arrays; anything else in it is passed over. */
 export function disposeTree(tree: unknown): void {
-  if (tree === null || typeof tree !== 'object') return;
-  if (isDeviceArray(tree)) tree.dispose();
-  else for (const branch of Object.values(tree)) disposeTree(branch);
+  for (const { value } of flattenTree<unknown>(tree as Tree<unknown>, isDeviceArray)) {
+    if (isDeviceArray(value)) value.dispose();
+  }
 }
 
 /**
@@ -87,15 +87,12 @@ export function disposeTree(tree: unknown): void {
  * @throws CertError `bad-argument` for an array that is disposed
  */
 export async function readTree<T>(tree: OnDevice<T>): Promise<Tree<HostArray>> {
-  const read = async (node: unknown): Promise<Tree<HostArray>> => {
-    if (isDeviceArray(node)) return node.data();
-    if (Array.isArray(node)) return Promise.all(node.map(read));
-    const entries = await Promise.all(
-      Object.entries(node as object).map(async ([key, value]) => [key, await read(value)] as const),
-    );
-    return Object.fromEntries(entries);
-  };
-  return read(tree);
+  const leaves = flattenTree<DeviceArray>(tree as Tree<DeviceArray>, isDeviceArray);
+  return unflattenTree<HostArray>(
+    tree as Tree<DeviceArray>,
+    await Promise.all(leaves.map(({ value }) => value.data())),
+    isDeviceArray,
+  );
 }
 
 const isDeviceArray = (node: unknown): node is DeviceArray =>

@@ -1,4 +1,13 @@
-import { createRng, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, type Tensor4D, tf } from '@cert/core';
+import {
+  createRng,
+  sizeOf,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  tf,
+} from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { eagerDevice } from '../devices/eager.js';
 import { type Device, type HostArray, readTree } from '../index.js';
@@ -20,15 +29,12 @@ interface HostInput {
 
 const rng = createRng(7, 'kernels');
 const normal = (...shape: number[]): HostInput => ({
-  values: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+  values: Float32Array.from({ length: sizeOf(shape) }, () => rng.normal()),
   shape,
 });
 /** Values in (low, high), away from the ends. */
 const between = (low: number, high: number, ...shape: number[]): HostInput => ({
-  values: Float32Array.from(
-    { length: shape.reduce((a, b) => a * b, 1) },
-    () => low + (high - low) * (0.05 + 0.9 * rng.uniform()),
-  ),
+  values: Float32Array.from({ length: sizeOf(shape) }, () => low + (high - low) * (0.05 + 0.9 * rng.uniform())),
   shape,
 });
 const floats = (...values: number[]): HostInput => ({ values: Float32Array.from(values), shape: [values.length] });

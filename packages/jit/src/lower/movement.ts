@@ -1,7 +1,7 @@
-import { CertError, type TF } from '@cert/core';
+import { CertError, sizeOf, type TF } from '@cert/core';
 import type { DType } from '../devices/device.js';
 import type { Builder } from '../graph/builder.js';
-import { sizeOf, type Value } from '../graph/ir.js';
+import type { Value } from '../graph/ir.js';
 import { knownDtype } from './dtype.js';
 import type { Kernel, Lowerings } from './lowering.js';
 

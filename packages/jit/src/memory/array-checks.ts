@@ -1,5 +1,5 @@
 /** Checks that every device makes of the arrays that it is given. */
-import { CertError, type Shape } from '@cert/core';
+import { CertError, type Shape, sizeOf } from '@cert/core';
 import type { DType, HostArray } from '../devices/device.js';
 
 /** The error for an array that is used after its memory was given back. */
@@ -20,7 +20,7 @@ export const ofAnotherDevice = (shape: Shape, device: string): CertError =>
 
 /** @throws CertError `shape-mismatch` */
 export function checkCount(values: HostArray, shape: Shape): void {
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   if (values.length === size) return;
   throw new CertError(
     'shape-mismatch',

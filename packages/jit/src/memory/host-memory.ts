@@ -1,7 +1,6 @@
-import { CertError, type Shape } from '@cert/core';
+import { CertError, type Shape, sizeOf } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import type { DeviceArray, DType, HostArray } from '../devices/device.js';
-import { sizeOf } from '../graph/ir.js';
 import { EMPTY, inputName, outputName } from '../onnx/onnx.js';
 import type { ArraySpec } from '../trace/trace.js';
 import { usedAfterDispose } from './array-checks.js';

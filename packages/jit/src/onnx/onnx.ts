@@ -1,5 +1,5 @@
 /** Writes a graph as an ONNX model. One table, primitive -> ONNX nodes. */
-import { CertError } from '@cert/core';
+import { CertError, sizeOf } from '@cert/core';
 import onnxProto from 'onnx-proto';
 import type { DType, HostArray } from '../devices/device.js';
 import {
@@ -9,7 +9,6 @@ import {
   type Primitive,
   type Reduction,
   sameShape,
-  sizeOf,
   type Unary,
   type Value,
   type ValueOf,

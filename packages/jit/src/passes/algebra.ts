@@ -1,6 +1,7 @@
+import { sizeOf } from '@cert/core';
 import type { HostArray } from '../devices/device.js';
 import type { Builder } from '../graph/builder.js';
-import { type Binary, sameShape, sizeOf, type Value, type ValueOf } from '../graph/ir.js';
+import { type Binary, sameShape, type Value, type ValueOf } from '../graph/ir.js';
 import type { Rule } from '../graph/rewrite.js';
 
 /**

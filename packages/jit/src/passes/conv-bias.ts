@@ -1,5 +1,6 @@
+import { sizeOf } from '@cert/core';
 import type { Builder } from '../graph/builder.js';
-import { type Graph, sizeOf, type Value } from '../graph/ir.js';
+import type { Graph, Value } from '../graph/ir.js';
 import { type Rule, readers } from '../graph/rewrite.js';
 
 /** A vector over channels that is added to a convolution and to nothing else becomes the convolution's own bias. */

@@ -1,5 +1,6 @@
+import { sizeOf } from '@cert/core';
 import type { Builder } from '../graph/builder.js';
-import { sameShape, sizeOf, type Value } from '../graph/ir.js';
+import { sameShape, type Value } from '../graph/ir.js';
 import type { Rule } from '../graph/rewrite.js';
 import { padRank } from './algebra.js';
 

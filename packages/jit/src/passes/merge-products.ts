@@ -1,5 +1,6 @@
+import { sizeOf } from '@cert/core';
 import type { Builder } from '../graph/builder.js';
-import { type Graph, sizeOf, type Value, type ValueOf } from '../graph/ir.js';
+import type { Graph, Value, ValueOf } from '../graph/ir.js';
 import { type Rule, readers, rewrite, schedule } from '../graph/rewrite.js';
 
 /** A right factor of fewer numbers is packed in no time. */

@@ -1,5 +1,5 @@
 /** Whole random programs: compiled, with each pass alone and with all of them, against eager TensorFlow.js. */
-import { type Tensor, type Tensor4D, tf } from '@cert/core';
+import { sizeOf, type Tensor, type Tensor4D, tf } from '@cert/core';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cpuDevice } from '../devices/cpu.js';
@@ -94,7 +94,7 @@ describe('random programs give the same compiled and eagerly', () => {
           fc.infiniteStream(fc.double({ min: -1, max: 1, noNaN: true })),
           async (steps, numbers) => {
             const values = shapes.map((shape) =>
-              Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => numbers.next().value as number),
+              Float32Array.from({ length: sizeOf(shape) }, () => numbers.next().value as number),
             );
             const on = async (where: typeof device) => {
               const f = where.jit((inputs: Tensor[]) => run(steps, inputs));

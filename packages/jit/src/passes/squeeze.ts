@@ -1,5 +1,6 @@
+import { sizeOf } from '@cert/core';
 import type { Builder } from '../graph/builder.js';
-import { sizeOf, type Value } from '../graph/ir.js';
+import type { Value } from '../graph/ir.js';
 import type { Rule } from '../graph/rewrite.js';
 
 /**

@@ -1,7 +1,17 @@
-import { CertError, flattenTree, type Shape, type Tensor, type TF, type Tree, tf, unflattenTree } from '@cert/core';
+import {
+  CertError,
+  flattenTree,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type TF,
+  type Tree,
+  tf,
+  unflattenTree,
+} from '@cert/core';
 import type { DType, HostArray } from '../devices/device.js';
 import { Builder } from '../graph/builder.js';
-import { type Graph, sizeOf, type Value } from '../graph/ir.js';
+import type { Graph, Value } from '../graph/ir.js';
 import { knownDtype } from '../lower/dtype.js';
 import { LOWERINGS } from '../lower/index.js';
 import { type GradientSites, gradientSites } from './gradient-sites.js';

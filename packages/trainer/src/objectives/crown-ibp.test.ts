@@ -1,5 +1,16 @@
 import { crownMargins, ibp, marginSpec, naturalPass } from '@cert/bounds';
-import { createRng, dense, linfBall, type Model, relu, type Scalar, sequential, type Tensor, tf } from '@cert/core';
+import {
+  createRng,
+  dense,
+  linfBall,
+  type Model,
+  relu,
+  type Scalar,
+  sequential,
+  type Tensor,
+  tf,
+  toTensors,
+} from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
 import { conforms } from '../../test/conforms.js';
@@ -15,7 +26,7 @@ const labels = tf.tensor1d([0, 1, 2, 0, 1, 2], 'int32');
 
 /** What a step hands to its objective, for a model without BatchNorm. */
 function contextOf(model: Model, epsilon: number, ramp: number): BoundedContext {
-  const params = ibpInit(model, 5);
+  const params = toTensors(ibpInit(model, 5));
   const { output: logits, norm } = naturalPass({ model, params, norm: 'batch' }, images);
   const input = linfBall(images, epsilon);
   const spec = marginSpec(labels, model.classes);

@@ -8,20 +8,23 @@ import {
   type Params,
   relu,
   sequential,
+  sizeOf,
   type Tensor,
   tf,
+  toTensors,
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
 import { conforms } from '../../test/conforms.js';
 import { sgd } from '../optimizers/optimizer.js';
-import { createTrainStep, initialState } from '../step.js';
+import { initialState } from '../state.js';
+import { createTrainStep } from '../step.js';
 import { naturalObjective } from './objective.js';
 import { pgdObjective } from './pgd.js';
 
 const random = (seed: number, shape: readonly number[], least = 0) => {
   const rng = createRng(seed, 'pgd-test');
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   return tf.tensor(
     Float32Array.from({ length: size }, () => least + (1 - least) * rng.uniform()),
     [...shape],
@@ -58,7 +61,12 @@ describe('pgdObjective', () => {
   it('starts at the noise: without steps, that is the point', () => {
     const model = sequential([2], [dense(2)]);
     const { points } = pgdObjective({ steps: 0 }).choose!({
-      ...{ model, params: ibpInit(model, 0), images: tf.tensor2d([[0.5, 0.98]]), labels: tf.tensor1d([0], 'int32') },
+      ...{
+        model,
+        params: toTensors(ibpInit(model, 0)),
+        images: tf.tensor2d([[0.5, 0.98]]),
+        labels: tf.tensor1d([0], 'int32'),
+      },
       ...{ noise: tf.tensor2d([[-0.5, 1]]), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
       pass: passOf(model),
     });
@@ -69,11 +77,12 @@ describe('pgdObjective', () => {
     const model = sequential([4], [dense(6), batchNorm(), relu(), dense(2)]);
     const objective = pgdObjective({ steps: 3 });
     const optimizer = sgd();
-    const params = ibpInit(model, 1);
+    const initial = ibpInit(model, 1);
+    const params = toTensors(initial);
     const [images, noise] = [random(2, [5, 4]), random(3, [5, 4], -1)];
     const labels = tf.tensor1d([0, 1, 1, 0, 1], 'int32');
     const hyper = { epsilon: tf.scalar(0.1), learningRate: tf.scalar(0.5) };
-    const start = () => initialState(model, params, optimizer);
+    const start = () => toTensors(initialState(model, initial, optimizer));
     const adversarial = createTrainStep({ model, objective, optimizer })(start(), { images, labels, noise }, hyper);
     const { points } = objective.choose!({
       ...{ model, params, images, labels, noise, hyper, range: undefined, pass: passOf(model) },

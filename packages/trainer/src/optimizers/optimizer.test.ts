@@ -1,6 +1,6 @@
-import { type Params, tf } from '@cert/core';
+import { type Params, tf, toTensors } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { adam, clipByGlobalNorm, type Optimizer, sgd } from './optimizer.js';
+import { adam, clipByGlobalNorm, type Optimizer, type OptimizerState, sgd } from './optimizer.js';
 
 const one = (...values: number[]): Params => ({ layer: { kernel: tf.tensor1d(values) } });
 const read = (params: Params) => [...params.layer!.kernel!.dataSync()];
@@ -10,7 +10,9 @@ function run(optimizer: Optimizer, start: number[], gradients: number[][], learn
   const path: number[][] = [];
   tf.tidy(() => {
     let params = one(...start);
-    let state = optimizer.init(params);
+    let state: OptimizerState = toTensors(
+      optimizer.init({ layer: { kernel: { shape: [start.length], data: Float32Array.from(start) } } }),
+    );
     for (const [step, gradient] of gradients.entries()) {
       const hyper = Object.fromEntries(
         Object.entries({ learningRate, ...optimizer.hyper(step) }).map(([name, value]) => [name, tf.scalar(value)]),

@@ -1,4 +1,17 @@
-import { type Hyper, mapParams, type Params, type Scalar, type Tensor, tf } from '@cert/core';
+import {
+  filledTensor,
+  type HostParams,
+  type HostTensor,
+  type Hyper,
+  isHostTensor,
+  mapParams,
+  mapTree,
+  type Params,
+  type Scalar,
+  type Tree,
+  tf,
+  zipParams,
+} from '@cert/core';
 
 /** What an optimizer remembers between steps: named trees of the form of the parameters. */
 export type OptimizerState = { readonly [slot: string]: Params };
@@ -7,8 +20,8 @@ export type OptimizerState = { readonly [slot: string]: Params };
 export interface Optimizer {
   /** The name that errors give it. */
   readonly name: string;
-  /** The state before the first step. The caller owns the tensors. */
-  init(params: Params): OptimizerState;
+  /** The state before the first step, on the host. */
+  init(params: HostParams): { readonly [slot: string]: HostParams };
   /**
    * The numbers besides the learning rate that `update` reads from its `hyper`, computed on the host.
    * @param step the global step, from 0
@@ -40,19 +53,23 @@ export interface AdamOptions {
 export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
   return {
     name: 'adam',
-    init: (params) => ({ mean: mapParams(zeros, params), square: mapParams(zeros, params) }),
+    init: (params) => ({ mean: zerosLike(params), square: zerosLike(params) }),
     hyper: (step) => ({
       meanCorrection: 1 / (1 - beta1 ** (step + 1)),
       rootCorrection: 1 / Math.sqrt(1 - beta2 ** (step + 1)),
     }),
     update(params, grads, state, hyper) {
-      const mean = combine((m, g) => tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)), state.mean!, grads);
-      const square = combine((v, g) => tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)), state.square!, grads);
+      const mean = zipParams((m, g) => tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1)), state.mean!, grads);
+      const square = zipParams(
+        (v, g) => tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2)),
+        state.square!,
+        grads,
+      );
       // m rate / (sqrt(v) c + epsilon) with the scalars where a pass over the parameters is saved.
       const floor = tf.div(epsilon, hyper.rootCorrection!);
       const rate = tf.div(tf.mul(hyper.learningRate!, hyper.meanCorrection!), hyper.rootCorrection!);
-      const moved = combine((m, v) => tf.mul(tf.div(m, tf.add(tf.sqrt(v), floor)), rate), mean, square);
-      return { params: combine(tf.sub, params, moved), state: { mean, square } };
+      const moved = zipParams((m, v) => tf.mul(tf.div(m, tf.add(tf.sqrt(v), floor)), rate), mean, square);
+      return { params: zipParams(tf.sub, params, moved), state: { mean, square } };
     },
   };
 }
@@ -64,14 +81,14 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
  */
 export function sgd({ momentum = 0 }: { readonly momentum?: number } = {}): Optimizer {
   const apply = (params: Params, direction: Params, hyper: Hyper) =>
-    combine((p, d) => tf.sub(p, tf.mul(d, hyper.learningRate!)), params, direction);
+    zipParams((p, d) => tf.sub(p, tf.mul(d, hyper.learningRate!)), params, direction);
   return {
     name: 'sgd',
-    init: (params) => (momentum === 0 ? {} : { velocity: mapParams(zeros, params) }),
+    init: (params) => (momentum === 0 ? {} : { velocity: zerosLike(params) }),
     hyper: () => ({}),
     update(params, grads, state, hyper) {
       if (momentum === 0) return { params: apply(params, grads, hyper), state };
-      const velocity = combine((v, g) => tf.add(tf.mul(v, momentum), g), state.velocity!, grads);
+      const velocity = zipParams((v, g) => tf.add(tf.mul(v, momentum), g), state.velocity!, grads);
       return { params: apply(params, velocity, hyper), state: { velocity } };
     },
   };
@@ -102,12 +119,5 @@ export function globalNorm(grads: Params): Scalar {
   return tf.sqrt(squares.reduce((a, b) => tf.add(a, b))) as Scalar;
 }
 
-const zeros = (tensor: Tensor): Tensor => tf.zeros(tensor.shape);
-
-const combine = (f: (a: Tensor, b: Tensor) => Tensor, a: Params, b: Params): Params =>
-  Object.fromEntries(
-    Object.entries(a).map(([node, tensors]) => [
-      node,
-      Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, f(tensor, b[node]![name]!)])),
-    ]),
-  );
+const zerosLike = (params: HostParams): HostParams =>
+  mapTree(({ shape }) => filledTensor(shape, 0), params as Tree<HostTensor>, isHostTensor) as HostParams;

@@ -1,5 +1,5 @@
 import type { RuleTable } from '@cert/bounds';
-import type { DataRange, Model, Tensor } from '@cert/core';
+import { type DataRange, type Model, sizeOf, type Tensor } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import type { AttackResult } from '../images/result.js';
 import type { Item, Stage } from '../images/stage.js';
@@ -49,7 +49,7 @@ interface Restart {
 export const attackStage = ({ attack, batchSize, picks, settle, signal, ...options }: AttackStageOptions): Stage =>
   async function* (items) {
     const { steps = 40, restarts = 3, seed = 0 } = attack;
-    const size = options.model.inputShape.reduce((a, b) => a * b, 1);
+    const size = sizeOf(options.model.inputShape);
     const points = movingPoints({ ...options, batchSize, stepSize: attackStepSize(options.epsilon, steps) });
     const places: (Restart | undefined)[] = Array.from({ length: batchSize });
     const targets = new Set<Target>();
@@ -137,7 +137,7 @@ function movingPoints({
 }: MovingPointsOptions): MovingPoints {
   const step = device.jit(createAttackStep(model, range, natural));
   const hyper = putScalars(device, { epsilon, stepSize });
-  const size = model.inputShape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(model.inputShape);
   const shape = [batchSize, ...model.inputShape];
   const host = { images: new Float32Array(batchSize * size), labels: new Int32Array(batchSize) };
   const starts = new Map<number, Float32Array>();

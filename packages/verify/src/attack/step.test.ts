@@ -1,4 +1,4 @@
-import { dense, sequential, type Tensor, type Tensor2D, tf } from '@cert/core';
+import { dense, sequential, type Tensor, type Tensor2D, tf, toTensors } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { mlp } from '@cert/models';
 import { describe, expect, it } from 'vitest';
@@ -44,7 +44,7 @@ describe('createAttackStep', () => {
 
   it('finds a smaller margin than random points do', () => {
     const model = mlp({ inputShape: [6], classes: 3, hidden: [12] });
-    const network = { params: ibpInit(model, 5), stats: {} };
+    const network = { params: toTensors(ibpInit(model, 5)), stats: {} };
     const images = Float32Array.from({ length: 6 * 8 }, (_, i) => ((i * 7) % 11) / 11);
     const labels = tf.tensor1d([0, 1, 2, 0, 1, 2, 0, 1], 'int32');
     const batch = { images: tf.tensor2d(images, [8, 6]), labels };

@@ -1,5 +1,14 @@
 import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
-import { type Batch, checkEpsilon, checkInRange, type DataRange, type Model, readRange, type Tensor } from '@cert/core';
+import {
+  type Batch,
+  checkEpsilon,
+  checkInRange,
+  type DataRange,
+  type Model,
+  readRange,
+  sizeOf,
+  type Tensor,
+} from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
@@ -60,7 +69,7 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   const { device, model, weights, verifiers, attack, range, epsilon, batchSize, complete = false, signal } = options;
   checkEpsilon(epsilon);
   const limits = await readRange(range);
-  const size = model.inputShape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(model.inputShape);
   const order = verifiers.map(({ name }) => name);
   const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
 

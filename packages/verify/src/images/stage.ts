@@ -1,4 +1,5 @@
-import { type HostBatch, turn } from '@cert/jit';
+import type { HostBatch } from '@cert/core';
+import { turn } from '@cert/jit';
 import type { ImageEvidence } from './result.js';
 
 /** An image with what is known of it so far. */

@@ -1,9 +1,9 @@
 import { crown, marginSpec, runningNorm } from '@cert/bounds';
-import { initialStats, linfBall, tf } from '@cert/core';
+import { initialStats, linfBall, tf, toHost, toTensors } from '@cert/core';
 import { xavierInit } from '@cert/init';
 import { disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
-import { smallConv, toHost, wideResnet8 } from '@cert/models';
+import { smallConv, wideResnet8 } from '@cert/models';
 import { describe, expect, it } from 'vitest';
 import { crownVerifier, rounds } from './crown.js';
 
@@ -14,8 +14,8 @@ const models = {
 
 describe('CROWN driven from the host', () => {
   it.each(Object.entries(models))('is that of @cert/bounds on %s', async (_name, model) => {
-    const params = xavierInit(model, 1);
-    const stats = initialStats(model);
+    const params = toTensors(xavierInit(model, 1));
+    const stats = toTensors(initialStats(model));
     const pixels = tf.randomUniform([3, ...model.inputShape], 0, 1, 'float32', 5);
     const labels = Int32Array.of(2, 0, 1);
     const spec = marginSpec(tf.tensor1d(labels, 'int32'), model.classes);

@@ -18,6 +18,7 @@ import {
   INPUT,
   linfBall,
   type Model,
+  sizeOf,
   type Tensor,
   type Tensor1D,
   tf,
@@ -63,7 +64,7 @@ const BUDGET = 2 ** 20;
 
 /** Rows of each image in one call. */
 function chunkSize({ nodes }: Model, batch: number): number {
-  const largest = Math.max(...nodes.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+  const largest = Math.max(...nodes.map(({ shape }) => sizeOf(shape)));
   return Math.max(8, Math.floor(Math.min(256, BUDGET / largest) / batch));
 }
 

@@ -1,10 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RuleTable } from '@cert/bounds';
-import type { DataRange, Model, Tensor } from '@cert/core';
+import type { DataRange, HostParams, Model, Tensor } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
-import type { HostParams } from '@cert/models';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
 import { certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';

@@ -1,5 +1,5 @@
-import { coefficientsOf, type OpRules, toRows } from '@cert/bounds';
-import { type Layer, type Tensor, tf } from '@cert/core';
+import type { OpRules } from '@cert/bounds';
+import { type Layer, tf } from '@cert/core';
 
 // Every table of rules, and every node of a model, knows the op from here on.
 declare module '@cert/core' {
@@ -29,18 +29,9 @@ export const absoluteRules: OpRules<'absolute'> = {
   },
 
   // |x| lies below its chord, and above the line through 0 with the chord's slope.
-  linearRelaxation(node, _params, { at }, rows) {
-    const { lower, upper } = at[node.inputs[0]!]!;
+  lines(_node, _params, { lower, upper }) {
     const width = tf.maximum(tf.sub(upper, lower), 1e-8);
     const slope = tf.maximum(tf.minimum(tf.div(tf.add(lower, upper), width), 1), -1);
-    const intercept = tf.mul(tf.relu(upper), tf.sub(1, slope));
-    // A row with a negative coefficient takes the upper line, one with a positive coefficient the lower line.
-    const own = coefficientsOf(rows);
-    const perRow = (x: Tensor) => tf.expandDims(x, 1);
-    const left = tf.mul(tf.minimum(own, 0), perRow(intercept));
-    return {
-      inputs: [toRows(tf.mul(own, perRow(slope)))],
-      bias: tf.sum(left, Array.from(left.shape.keys()).slice(2)),
-    };
+    return { lowerSlope: slope, upperSlope: slope, upperIntercept: tf.mul(tf.relu(upper), tf.sub(1, slope)) };
   },
 };

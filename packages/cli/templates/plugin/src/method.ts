@@ -10,9 +10,8 @@ const crownIbp = crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxati
 /** The tighter one of IBP and CROWN-IBP, bound by bound: both hold, so does their intersection. */
 export const method: BoundMethod = {
   name: '{{short}}',
-  bound(model, params, norm, input, spec) {
-    const a = rules.ibp.bound({ network: { model, params, norm }, box: input, spec });
-    const b = crownIbp.bound({ network: { model, params, norm }, box: input, spec });
+  bound(problem) {
+    const [a, b] = [rules.ibp.bound(problem), crownIbp.bound(problem)];
     return {
       at: a.at,
       output: {

@@ -1,5 +1,5 @@
 /** Convolutions on blocked images against eager TensorFlow.js, gradients included. Where the processor has no blocks, they are skipped. */
-import { createRng, type Tensor, type Tensor4D, tf } from '@cert/core';
+import { createRng, sizeOf, type Tensor, type Tensor4D, tf } from '@cert/core';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cpuDevice } from '../../devices/cpu.js';
@@ -23,8 +23,7 @@ const suite = (name: string) =>
   block === undefined ? `${name} (skipped: no kernels for blocks of channels on this processor)` : name;
 
 const rng = createRng(3, 'blocked');
-const normal = (shape: readonly number[]) =>
-  Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal());
+const normal = (shape: readonly number[]) => Float32Array.from({ length: sizeOf(shape) }, () => rng.normal());
 
 type Program = (x: Tensor4D, w: Tensor4D, v: Tensor) => Tensor;
 interface Case {
@@ -183,9 +182,7 @@ describe.skipIf(block === undefined)(suite('sums of scaled tensors'), () => {
   it('take a pass for each factor, whatever the shape, and give the same numbers', async () => {
     const values = compiled(step as never, [shape, shape, shape, []]);
     // The mean: m, then g added. The rest: mean, with 0.25 and p + g.
-    const wide = values.filter(
-      (value) => value.shape.reduce((a, b) => a * b, 1) === 192 * 176 && value.op !== 'reshape',
-    );
+    const wide = values.filter((value) => sizeOf(value.shape) === 192 * 176 && value.op !== 'reshape');
     expect(wide.filter(({ op }) => op === 'blockedConv')).toHaveLength(3);
     expect(wide.filter(({ op }) => op === 'binary')).toHaveLength(1);
     const inputs = [shape, shape, shape].map(normal);

@@ -1,6 +1,6 @@
-import type { Shape } from '@cert/core';
+import { type Shape, sizeOf } from '@cert/core';
 import type { Builder } from '../../graph/builder.js';
-import { type Graph, sameShape, sizeOf, type Value, type ValueOf } from '../../graph/ir.js';
+import { type Graph, sameShape, type Value, type ValueOf } from '../../graph/ir.js';
 import { type Rule, readers } from '../../graph/rewrite.js';
 import { isChannelVector } from './fuse.js';
 

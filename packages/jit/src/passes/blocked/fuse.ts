@@ -1,5 +1,6 @@
+import { sizeOf } from '@cert/core';
 import type { Builder } from '../../graph/builder.js';
-import { type Graph, sizeOf, type Value, type ValueOf } from '../../graph/ir.js';
+import type { Graph, Value, ValueOf } from '../../graph/ir.js';
 import { type Rule, readers } from '../../graph/rewrite.js';
 
 /** A ReLU becomes part of the convolution in front of it; sums over images and pixels are taken in two steps, each of which is fast. */

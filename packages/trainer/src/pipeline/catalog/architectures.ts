@@ -1,4 +1,4 @@
-import { CertError, type Model, type Shape } from '@cert/core';
+import { CertError, type Model, type Normalization, type Shape } from '@cert/core';
 import {
   type BatchNormPlaces,
   type ClassifierOptions,
@@ -6,7 +6,6 @@ import {
   cnn7,
   dmLarge,
   mlp,
-  type Normalization,
   resnext,
   smallConv,
   wideResnet8,

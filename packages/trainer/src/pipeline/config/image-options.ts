@@ -1,5 +1,6 @@
 /** What a configuration says of the images of its dataset. */
-import { type Augmentation, type Dataset, type Normalization, pixelMoments } from '@cert/datasets';
+import type { Normalization } from '@cert/core';
+import { type Augmentation, type Dataset, pixelMoments } from '@cert/datasets';
 
 /** What says how to augment: `usual`, `none`, `flip`, `crop:4`, `flip,crop:4`. */
 export const AUGMENTATION = /^(?:usual|none|flip|(?:flip,)?crop:\d+)$/;

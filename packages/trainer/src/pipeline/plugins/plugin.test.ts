@@ -46,7 +46,7 @@ describe('checkPlugin', () => {
       'a rule for an unknown table',
       { name: 'x', ops: { o: { natural: () => 1, crown: () => 1 } } },
       'p: ops.o is an object.',
-      'It must be an object of rules named natural, ibp, linearRelaxation, and nothing like "crown".',
+      'It must be an object of rules named natural, ibp, lines, linearRelaxation, and nothing like "crown".',
     ],
     ...(
       [

@@ -58,7 +58,7 @@ export const PARTS: {
   optimizers: anEntry,
 };
 
-const TABLES: readonly string[] = ['natural', 'ibp', 'linearRelaxation'];
+const TABLES: readonly string[] = ['natural', 'ibp', 'lines', 'linearRelaxation'];
 
 /** A function, or one with options. */
 function anEntry(entry: unknown): string | undefined {

@@ -1,4 +1,4 @@
-import { CertError, describeValue, flattenTree, type Tensor, tf } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import { flattenHost } from '@cert/models';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { HostState } from '../../state.js';
@@ -10,19 +10,8 @@ import type { HostState } from '../../state.js';
  * @throws CertError `bad-file` naming the first tensor that is missing, left over, or of another shape
  */
 export function checkOptimizerState(path: string, { params, optimizer: found }: HostState, optimizer: Optimizer): void {
-  const wanted = new Map(
-    tf.tidy(() => {
-      const zeros = Object.fromEntries(
-        Object.entries(params).map(([node, tensors]) => [
-          node,
-          Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, tf.zeros([...shape])])),
-        ]),
-      );
-      return flattenTree<Tensor>(optimizer.init(zeros)).map(
-        ({ path: name, value }) => [name, String(value.shape)] as const,
-      );
-    }),
-  );
+  const initial = flattenHost(optimizer.init(params));
+  const wanted = new Map(Object.entries(initial).map(([name, { shape }]) => [name, String(shape)]));
   const fail = (problem: string) =>
     new CertError(
       'bad-file',

@@ -1,5 +1,5 @@
+import type { HostBatch } from '@cert/core';
 import type { Dataset, Split } from '@cert/datasets';
-import type { HostBatch } from '@cert/jit';
 import { describe, expect, it } from 'vitest';
 import { type Choices, resolveConfig } from '../config/preset.js';
 import { buildExperiment, loadData } from './experiment.js';

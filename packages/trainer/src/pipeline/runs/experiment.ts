@@ -1,16 +1,13 @@
 import type { Rules } from '@cert/bounds';
-import { type BoundMethod, CertError, type Model, type Params, type Regularizer } from '@cert/core';
+import { type BoundMethod, CertError, type HostBatch, type Model, type Regularizer } from '@cert/core';
 import { batchCount, batches, type Dataset, type PixelRange, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import type { Initializer } from '@cert/init';
-import { disposeTree, type HostBatch } from '@cert/jit';
-import { toHost } from '@cert/models';
 import { weightedSum } from '@cert/regularizers';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
 import { piecewiseSchedule } from '../../schedules/schedule.js';
-import type { HostState } from '../../state.js';
-import { initialState } from '../../step.js';
+import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { makeEntry } from '../catalog/entry.js';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
@@ -132,17 +129,11 @@ export function initializerOf(
 }
 
 /** The state before the first step: weights from the configuration's initialization and seed. */
-export async function startState(
+export const startState = (
   config: RunConfig,
   { model, optimizer }: Experiment,
   { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
-): Promise<HostState> {
-  const params: Params = initializerOf(config.init, config, initializers)(model, config.seed);
-  const state = initialState(model, params, optimizer);
-  const host = await toHost(state);
-  disposeTree(state);
-  return host;
-}
+): HostState => initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer);
 
 /**
  * Checks that a model takes the images of a split and has its classes.

@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertError, countParams } from '@cert/core';
+import { CertError, countParams, toHost } from '@cert/core';
 import { imagesOf, subset } from '@cert/datasets';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
-import { toHost } from '@cert/models';
 import { lockFile, writeFileAtomic } from '@cert/models/node';
 import { createEvaluator, createReluCounter, type Evaluation, type Evaluator } from '@cert/verify';
 import { type FitEvent, fit } from '../../fit.js';
@@ -67,7 +66,7 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     await createRunFolder(options.folder, settled);
     unlock = await lockRun(options.folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
-    const state = await startState(settled, experiment, catalog);
+    const state = startState(settled, experiment, catalog);
     await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress, settled, catalog);
     return await continueRun({ config: settled, catalog, experiment, chosen, state, progress }, options);
   } finally {
