@@ -27,7 +27,7 @@ export interface HostBox {
 export const OUTPUT = '(output)';
 
 /** The tensors that a call of a bound method takes. */
-export type CallTensors = {
+type CallTensors = {
   /** Parameters of the model. */
   readonly params: Params;
   /** Statistics for every batchNorm node. */
