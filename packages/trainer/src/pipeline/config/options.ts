@@ -27,6 +27,8 @@ const NAMED = Object.keys(PARTS) as (keyof UsedNames)[];
 export interface Owner {
   /** The field that names it. */
   readonly field: keyof UsedNames;
+  /** The part of the catalog that it is in. */
+  readonly part: (typeof PARTS)[keyof UsedNames]['part'];
   /** Its name. */
   readonly name: string;
 }
@@ -56,7 +58,7 @@ export function optionsOf(catalog: Pick<Catalog, (typeof PARTS)[keyof UsedNames]
   for (const field of NAMED) {
     for (const [name, entry] of Object.entries<unknown>(catalog[PARTS[field].part])) {
       for (const [option, declared] of Object.entries(optionsOfEntry(entry))) {
-        const owner = { field, name };
+        const owner = { field, name, part: PARTS[field].part };
         if (TAKEN.includes(option)) throw clash(option, [owner], 'which every run has');
         const { field: known = declared, owners = [] } = Object.hasOwn(options, option) ? options[option]! : {};
         if (!sameField(known, declared)) {
