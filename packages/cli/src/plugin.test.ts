@@ -212,6 +212,11 @@ describe('options of a plug-in', () => {
     expect((await cert('train', '--help')).out).not.toContain('--hinge');
   });
 
+  it('are listed where the plug-in is looked at', async () => {
+    const { out } = await cert('plugin', 'show', file);
+    expect(out).toContain('objectives     hinge (--hinge-factor, --hinge-twice)');
+  });
+
   it('are recorded, and change what is computed', async () => {
     expect((await config(run)).options).toEqual({ hingeFactor: 0.25, hingeTwice: false });
     const twice = join(place, 'hinge-twice');

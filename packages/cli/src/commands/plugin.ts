@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { loadPlugin, PARTS, withLoaded } from '@cert/trainer/pipeline';
+import { type AnyField, fieldsOf, loadPlugin, optionName, PARTS, withLoaded } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import { newPlugin } from '../new-plugin.js';
 import type { Terminal } from '../terminal.js';
@@ -31,12 +31,18 @@ export function addPlugin(plugin: Command, terminal: Terminal): void {
     .argument('<module>', 'a package, or a path that begins with a dot')
     .action(async (module: string) => {
       const loaded = await loadPlugin(module);
-      withLoaded([loaded]);
+      const fields = Object.entries(fieldsOf(withLoaded([loaded])));
       const tables: { readonly [part: string]: unknown } = { ...loaded.plugin };
       const rows = Object.keys(PARTS).flatMap((part) => {
-        const names = Object.keys(tables[part] ?? {});
+        const names = Object.keys(tables[part] ?? {}).map((name) => `${name}${optionsText(part, name, fields)}`);
         return names.length === 0 ? [] : [`${part.padEnd(14)} ${names.join(', ')}`];
       });
       terminal.out([`${loaded.plugin.name} ${loaded.version ?? ''}`.trimEnd(), ...rows].join('\n'));
     });
+}
+
+/** The options of something that a plug-in brings, behind its name: ` (--smooth-kappa)`. */
+function optionsText(part: string, name: string, fields: readonly (readonly [string, AnyField])[]): string {
+  const own = fields.filter(([, { owners }]) => owners.some((owner) => owner.part === part && owner.name === name));
+  return own.length === 0 ? '' : ` (${own.map(([option, { field }]) => optionName(option, field)).join(', ')})`;
 }

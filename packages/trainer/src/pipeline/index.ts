@@ -3,19 +3,33 @@ export { type Catalog, standardCatalog, VERIFIERS } from './catalog/catalog.js';
 export { type DatasetContext, datasetOptions } from './catalog/datasets.js';
 export { type Configurable, type Entry, type Table, withOptions } from './catalog/entry.js';
 export type { ObjectiveContext } from './catalog/objectives.js';
-export { checkConfig, FIELD_NAMES, type FieldName } from './config/config.js';
+export { checkConfig, type FieldName } from './config/config.js';
 export {
+  type BooleanField,
+  type ChoiceField,
   type CommonField,
   checkField,
   choicesOf,
   type Field,
+  type FieldAbout,
   type Fields,
   flagsOf,
+  type IntegerField,
+  type MaybeDefault,
+  type NameField,
+  type NumberField,
+  type NumbersField,
   type OptionValue,
+  type OrNone,
   optionName,
+  type Part,
   parseField,
+  type Tables,
+  type TextField,
   type ValueOf,
   type ValuesOf,
+  type WeightedField,
+  type WithDefault,
 } from './config/field.js';
 export { FIELDS } from './config/fields.js';
 export { METHODS } from './config/methods.js';
@@ -24,13 +38,20 @@ export {
   asChoices,
   fieldsOf,
   makeNamed,
-  type Option,
-  optionsOf,
+  type Owner,
   ownersText,
   refuseUnused,
+  type UsedNames,
 } from './config/options.js';
-export { type Choices, PRESET_NAMES, PRESETS, type Preset, resolveConfig } from './config/preset.js';
-export type { PluginRecord, RunConfig } from './config/run-config.js';
+export {
+  type Choices,
+  PRESET_NAMES,
+  PRESETS,
+  type Preset,
+  type PresetSettings,
+  resolveConfig,
+} from './config/preset.js';
+export type { BuiltInOptions, PluginRecord, RunConfig, RunHeader } from './config/run-config.js';
 export { choose } from './names.js';
 export { loadPlugin } from './plugins/load-plugin.js';
 export { PARTS, type Plugin } from './plugins/plugin.js';

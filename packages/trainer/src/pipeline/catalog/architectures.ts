@@ -15,6 +15,7 @@ import { type Entry, type Table, withOptions } from './entry.js';
 
 /** The options of the built-in models; a plug-in's model may have the same ones: `withOptions({ width: modelOptions.width }, ...)`. */
 export const modelOptions = {
+  /** Channels of the first stage of the model; null for the model's default. */
   width: {
     kind: 'integer',
     min: 1,
@@ -23,6 +24,7 @@ export const modelOptions = {
     placeholder: 'channels',
     help: 'channels of the model\'s first stage; "none": the model\'s default',
   },
+  /** Units of the hidden dense layer; null for the model's default. */
   dense: {
     kind: 'integer',
     min: 1,
@@ -31,6 +33,7 @@ export const modelOptions = {
     placeholder: 'units',
     help: 'units of the model\'s hidden dense layer; "none": the model\'s default',
   },
+  /** BatchNorm `none`, after every `conv`, or `full`: after the hidden dense layer too; null for the model's default. */
   batchNorm: {
     kind: 'choice',
     of: ['none', 'conv', 'full'],

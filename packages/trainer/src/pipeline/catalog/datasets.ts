@@ -12,6 +12,7 @@ export interface DatasetContext {
 
 /** Of datasets that are made of files. */
 export const datasetOptions = {
+  /** The folder with the files of the dataset; null for the cache of downloads. */
   data: {
     kind: 'text',
     orNone: true,

@@ -13,6 +13,7 @@ export interface ObjectiveContext {
 
 /** Of the objectives that bound the loss. */
 const certified = {
+  /** Weight of the natural cross-entropy beside the robust loss. */
   naturalWeight: {
     kind: 'number',
     min: 0,
@@ -27,7 +28,9 @@ export const OBJECTIVES = {
   natural: () => always(naturalObjective),
   pgd: withOptions(
     {
+      /** Steps of the attack that the objective `pgd` trains on. */
       pgdSteps: { kind: 'integer', min: 0, default: 7, before: 7, help: 'steps of the attack that pgd trains on' },
+      /** Size of each of these steps, as a multiple of the radius. */
       pgdStepSize: {
         kind: 'number',
         min: 0,

@@ -6,6 +6,7 @@ export const OPTIMIZERS = {
   adam: () => adam(),
   sgd: withOptions(
     {
+      /** Momentum of `sgd`, from 0 to 1. */
       momentum: { kind: 'number', min: 0, max: 1, default: 0.9, placeholder: 'factor', help: 'momentum of sgd' },
     },
     sgd,

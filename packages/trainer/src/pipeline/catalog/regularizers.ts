@@ -5,6 +5,7 @@ import { type Entry, type Table, withOptions } from './entry.js';
 
 /** Of the regularizers of the paper. */
 const tolerant = {
+  /** Tolerance of `tightness` and `relu-balance`, > 0; the paper uses 0.5. */
   regTolerance: {
     kind: 'number',
     above: 0,

@@ -5,7 +5,8 @@ import { choose, unknownName } from '../names.js';
 /** What an option may be set to. It is written to `config.json`. */
 export type OptionValue = string | number | boolean | null;
 
-interface About {
+/** What every kind of field says. */
+export interface FieldAbout {
   /** Help text: an imperative or a noun phrase with the unit. The default is added to it. */
   readonly help: string;
   /** What the help shows in place of the value: `images` gives `--limit <images>`. Default by kind. */
@@ -19,7 +20,8 @@ interface About {
 }
 
 /** A finite number. */
-interface NumberField extends About {
+export interface NumberField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'number';
   /** The least value. */
   readonly min?: number;
@@ -30,7 +32,8 @@ interface NumberField extends About {
 }
 
 /** A whole number. */
-interface IntegerField extends About {
+export interface IntegerField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'integer';
   /** The least value. */
   readonly min?: number;
@@ -39,12 +42,14 @@ interface IntegerField extends About {
 }
 
 /** `--name` or `--no-name`. */
-interface BooleanField extends About {
+export interface BooleanField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'boolean';
 }
 
 /** One of a few words. */
-interface ChoiceField extends About {
+export interface ChoiceField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'choice';
   /** The words. */
   readonly of: readonly string[];
@@ -53,7 +58,8 @@ interface ChoiceField extends About {
 }
 
 /** Any text, or one that a pattern matches. */
-interface TextField extends About {
+export interface TextField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'text';
   /** What the text must match. */
   readonly pattern?: RegExp;
@@ -61,11 +67,14 @@ interface TextField extends About {
   readonly wanted?: string;
 }
 
-/** An option of an objective, regularizer, dataset, model, initialization or optimizer. Plain data. */
-export type Field = (NumberField | IntegerField | BooleanField | ChoiceField | TextField) & {
+/** What a field is when nothing is chosen. */
+export interface WithDefault {
   /** The value unless another one is chosen. */
   readonly default: OptionValue;
-};
+}
+
+/** An option of an objective, regularizer, dataset, model, initialization or optimizer. Plain data. */
+export type Field = (NumberField | IntegerField | BooleanField | ChoiceField | TextField) & WithDefault;
 
 /** The options of one thing by their names in camel case: `smoothKappa` is `--smooth-kappa`. */
 export type Fields = { readonly [name: string]: Field };
@@ -77,26 +86,41 @@ type Part = 'datasets' | 'models' | 'initializers' | 'optimizers' | 'objectives'
 export type Tables = { readonly [K in Part]: { readonly [name: string]: unknown } };
 
 /** A name in a part of the catalog. */
-interface NameField extends About {
+export interface NameField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'name';
+  /** The part. */
   readonly of: Part;
+  /** What is chosen, for messages. */
   readonly what: string;
 }
 
 /** Names in a part of the catalog, each alone or as `weight*name`. */
-interface WeightedField extends About {
+export interface WeightedField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'weighted';
+  /** The part. */
   readonly of: Part;
 }
 
 /** Numbers with commas between them. */
-interface NumbersField extends About {
+export interface NumbersField extends FieldAbout {
+  /** Its kind. */
   readonly kind: 'numbers';
+  /** The least value of each. */
   readonly min: number;
+  /** What to give, for messages. */
   readonly wanted: string;
 }
 
-type Shape =
+/** The default of a field that may have none: then each preset gives a value. */
+export interface MaybeDefault {
+  /** The value unless another one is chosen. */
+  readonly default?: OptionValue | readonly string[] | readonly number[];
+}
+
+/** A field of every configuration. */
+export type CommonField = (
   | NumberField
   | IntegerField
   | BooleanField
@@ -104,31 +128,36 @@ type Shape =
   | TextField
   | NameField
   | WeightedField
-  | NumbersField;
+  | NumbersField
+) &
+  MaybeDefault;
 
-/** A field of every configuration. Without a default, each preset gives a value. */
-export type CommonField = Shape & { readonly default?: OptionValue | readonly string[] | readonly number[] };
+/** A field whose value may be null. */
+export interface OrNone {
+  /** `none` on the command line. */
+  readonly orNone: true;
+}
 
 /** The type of a field's values. */
 export type ValueOf<F extends CommonField> =
-  | (F extends { kind: 'choice'; of: readonly (infer Word)[] }
-      ? Word
-      : F extends { kind: 'number' | 'integer' }
+  | (F extends ChoiceField
+      ? F['of'][number]
+      : F extends NumberField | IntegerField
         ? number
-        : F extends { kind: 'boolean' }
+        : F extends BooleanField
           ? boolean
-          : F extends { kind: 'weighted' }
+          : F extends WeightedField
             ? readonly string[]
-            : F extends { kind: 'numbers' }
+            : F extends NumbersField
               ? readonly number[]
               : string)
-  | (F extends { orNone: true } ? null : never);
+  | (F extends OrNone ? null : never);
 
 /** The values of fields by their names. */
 export type ValuesOf<F extends { readonly [name: string]: CommonField }> = { readonly [K in keyof F]: ValueOf<F[K]> };
 
 /** The name of an option on the command line: `smoothKappa` is `--smooth-kappa`, unless it has an alias. */
-export const optionName = (name: string, { alias }: Pick<About, 'alias'> = {}): string =>
+export const optionName = (name: string, { alias }: Pick<FieldAbout, 'alias'> = {}): string =>
   alias ?? `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const PLACEHOLDERS: { readonly [K in Exclude<CommonField['kind'], 'boolean'>]: string } = {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Regularizer } from '@cert/core';
 import { type Scalar, tf } from '@cert/core';
 import { arrayDataset, type Split } from '@cert/datasets';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { naturalObjective } from '../../objectives/objective.js';
 import { always, naturalThen } from '../../objectives/schedule.js';
 import { modelOptions } from '../catalog/architectures.js';
@@ -13,6 +13,7 @@ import { buildExperiment, initializerOf, loadData } from '../runs/experiment.js'
 import { checkConfigOf } from '../runs/folder.js';
 import { checkConfig } from './config.js';
 import { type Choices, resolveConfig } from './preset.js';
+import type { RunConfig } from './run-config.js';
 
 /** What the factories below were given. */
 const got: { [name: string]: unknown } = {};
@@ -80,6 +81,31 @@ describe('options of plug-ins', () => {
     expect(got.widthNorm).toBe('l1');
     expect(build({ model: 'thin', width: 7 }).model.nodes).toEqual([]);
     expect(got.width).toBe(7);
+  });
+
+  it('have the types that they declare', () => {
+    withOptions(
+      {
+        count: { kind: 'integer', default: 1, help: 'x' },
+        perhaps: { kind: 'number', orNone: true, default: null, help: 'x' },
+        word: { kind: 'choice', of: ['a', 'b'], default: 'a', help: 'x' },
+        text: { kind: 'text', default: '', help: 'x' },
+        yes: { kind: 'boolean', default: true, help: 'x' },
+      },
+      (options) => {
+        expectTypeOf(options).toEqualTypeOf<{
+          readonly count: number;
+          readonly perhaps: number | null;
+          readonly word: 'a' | 'b';
+          readonly text: string;
+          readonly yes: boolean;
+        }>();
+        return nothing;
+      },
+    );
+    expectTypeOf<RunConfig['pgdSteps']>().toEqualTypeOf<number | undefined>();
+    expectTypeOf<RunConfig['batchNorm']>().toEqualTypeOf<'none' | 'conv' | 'full' | null | undefined>();
+    expectTypeOf<RunConfig['clipNorm']>().toEqualTypeOf<number | null>();
   });
 
   it('reach a dataset and an initialization too', async () => {

@@ -8,7 +8,7 @@ import { FIELDS } from './fields.js';
 import type { RunConfig } from './run-config.js';
 
 /** The fields that say which things a run uses. */
-type Names = Pick<RunConfig, 'dataset' | 'model' | 'init' | 'optimizer' | 'objective' | 'regularizers'>;
+export type UsedNames = Pick<RunConfig, 'dataset' | 'model' | 'init' | 'optimizer' | 'objective' | 'regularizers'>;
 
 /** The part of the catalog behind each of these fields, and what one entry is called. */
 const PARTS = {
@@ -18,21 +18,23 @@ const PARTS = {
   optimizer: { part: 'optimizers', kind: 'optimizer' },
   objective: { part: 'objectives', kind: 'objective' },
   regularizers: { part: 'regularizers', kind: 'regularizer' },
-} as const satisfies { readonly [K in keyof Names]: { readonly part: keyof Catalog; readonly kind: string } };
+} as const satisfies { readonly [K in keyof UsedNames]: { readonly part: keyof Catalog; readonly kind: string } };
 
 /** The fields of {@link PARTS}. */
-const NAMED = Object.keys(PARTS) as (keyof Names)[];
+const NAMED = Object.keys(PARTS) as (keyof UsedNames)[];
 
 /** Something that has an option. */
-interface Owner {
+export interface Owner {
   /** The field that names it. */
-  readonly field: keyof Names;
+  readonly field: keyof UsedNames;
+  /** The part of the catalog that it is in. */
+  readonly part: (typeof PARTS)[keyof UsedNames]['part'];
   /** Its name. */
   readonly name: string;
 }
 
 /** An option, and what has it. */
-export interface Option {
+interface Option {
   /** What it may be set to. */
   readonly field: Field;
   /** What has it; several things may share it. */
@@ -51,12 +53,12 @@ export const ownersText = (owners: readonly Owner[]): string =>
  *
  * @throws CertError `bad-argument` for two different options of one name, naming what has them, and for the name of a field of every run
  */
-export function optionsOf(catalog: Pick<Catalog, (typeof PARTS)[keyof Names]['part']>): Table<Option> {
+export function optionsOf(catalog: Pick<Catalog, (typeof PARTS)[keyof UsedNames]['part']>): Table<Option> {
   const options: { [name: string]: Option } = {};
   for (const field of NAMED) {
     for (const [name, entry] of Object.entries<unknown>(catalog[PARTS[field].part])) {
       for (const [option, declared] of Object.entries(optionsOfEntry(entry))) {
-        const owner = { field, name };
+        const owner = { field, name, part: PARTS[field].part };
         if (TAKEN.includes(option)) throw clash(option, [owner], 'which every run has');
         const { field: known = declared, owners = [] } = Object.hasOwn(options, option) ? options[option]! : {};
         if (!sameField(known, declared)) {
@@ -91,7 +93,7 @@ const canonical = (field: Field): string =>
 export const BUILT_IN_OPTIONS: Table<Option> = optionsOf(standardCatalog);
 
 /** The names of the things of one kind that a configuration uses. */
-const usedNames = (config: Names, field: keyof Names): readonly string[] =>
+const usedNames = (config: UsedNames, field: keyof UsedNames): readonly string[] =>
   field === 'regularizers' ? config.regularizers.map((item) => item.split('*').at(-1)!) : [config[field]];
 
 /**
@@ -99,7 +101,7 @@ const usedNames = (config: Names, field: keyof Names): readonly string[] =>
  *
  * @throws CertError `bad-argument` for an unknown name
  */
-export function usedOptions(config: Names, catalog: Catalog): Table<Field> {
+export function usedOptions(config: UsedNames, catalog: Catalog): Table<Field> {
   const all = NAMED.flatMap((field) => {
     const { part, kind } = PARTS[field];
     const table: Table<unknown> = catalog[part];
@@ -112,7 +114,7 @@ export function usedOptions(config: Names, catalog: Catalog): Table<Field> {
  * @param given names of options that were chosen for this run
  * @throws CertError `bad-argument` for one that belongs to nothing that the run uses
  */
-export function refuseUnused(given: readonly string[], config: Names, catalog: Catalog): void {
+export function refuseUnused(given: readonly string[], config: UsedNames, catalog: Catalog): void {
   const used = usedOptions(config, catalog);
   const options = optionsOf(catalog);
   for (const name of given) {
@@ -149,7 +151,9 @@ export const makeNamed = <Context, Out>(
 
 /** A field of every run, or an option of things in the catalog: then with what has it. */
 export interface AnyField {
+  /** What it may be set to. */
   readonly field: CommonField;
+  /** What has it; nothing for a field of every run. */
   readonly owners: readonly Owner[];
 }
 

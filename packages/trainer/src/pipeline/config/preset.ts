@@ -17,13 +17,15 @@ export interface Preset {
    * What differs from the defaults, for so many epochs: the ramp and the milestones keep their place in the whole. An option of one
    * thing counts where the run uses that thing.
    */
-  settings(epochs: number): Settings;
+  settings(epochs: number): PresetSettings;
 }
 
-/** What every preset says: these fields have no default. */
-type Required = 'dataset' | 'model' | 'epsilon' | 'batchSize' | 'rampStart' | 'rampLength' | 'milestones';
-
-type Settings = Pick<RunConfig, Required> & Partial<Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>>;
+/** What a preset says: the fields that have no default, and what differs from the defaults. */
+export type PresetSettings = Pick<
+  RunConfig,
+  'dataset' | 'model' | 'epsilon' | 'batchSize' | 'rampStart' | 'rampLength' | 'milestones'
+> &
+  Partial<Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>>;
 
 /** A ramp over a fraction of the epochs; one natural epoch before it where there is room. */
 const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({

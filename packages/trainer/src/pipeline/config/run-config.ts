@@ -17,8 +17,8 @@ export interface PluginRecord {
   readonly version: string | null;
 }
 
-/** What a configuration says besides the fields of everything. */
-interface Header {
+/** What a configuration says besides its fields and options. */
+export interface RunHeader {
   /** A name in {@link PRESETS}; the values that it chose are in the other fields. */
   readonly preset: string;
   /** A name in `Catalog.methods`; the values that it chose are in the other fields. */
@@ -29,8 +29,8 @@ interface Header {
   readonly options: { readonly [name: string]: OptionValue };
 }
 
-/** The options of one built-in objective, regularizer, dataset, model or optimizer. */
-type BuiltInOptions = ValuesOf<
+/** As they are declared beside each thing. */
+type Declared = ValuesOf<
   OptionsIn<typeof DATASETS> &
     OptionsIn<typeof MODELS> &
     OptionsIn<typeof OPTIMIZERS> &
@@ -38,10 +38,13 @@ type BuiltInOptions = ValuesOf<
     OptionsIn<typeof REGULARIZERS>
 >;
 
+/** The options of single built-in objectives, regularizers, datasets, models and optimizers, as they are declared beside them in the catalog. */
+export interface BuiltInOptions extends Declared {}
+
 /**
  * Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. Names are keys of a {@link Catalog};
  * {@link resolveConfig} makes one of a few choices, {@link checkConfig} checks one. Each field but `plugins` is an option of
  * `cert train`. The options of one thing (`pgdSteps` of the objective `pgd`, `width` of the models) are there where the run uses that
  * thing: those of what is built in as fields, those of plug-ins in `options`.
  */
-export type RunConfig = Header & ValuesOf<typeof FIELDS> & Partial<BuiltInOptions>;
+export type RunConfig = RunHeader & ValuesOf<typeof FIELDS> & Partial<BuiltInOptions>;
