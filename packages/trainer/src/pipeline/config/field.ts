@@ -80,7 +80,14 @@ export type Field = (NumberField | IntegerField | BooleanField | ChoiceField | T
 export type Fields = { readonly [name: string]: Field };
 
 /** The parts of a catalog that a configuration names something of. */
-export type Part = 'datasets' | 'models' | 'initializers' | 'optimizers' | 'objectives' | 'boundMethods' | 'regularizers';
+export type Part =
+  | 'datasets'
+  | 'models'
+  | 'initializers'
+  | 'optimizers'
+  | 'objectives'
+  | 'boundMethods'
+  | 'regularizers';
 
 /** The names that a configuration may use. */
 export type Tables = { readonly [K in Part]: { readonly [name: string]: unknown } };
