@@ -18,8 +18,9 @@ import { ibpInit } from '@cert/init';
 import { tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
-import { naturalObjective, robustObjective } from './objectives/objective.js';
-import { sgd } from './optimizers/optimizer.js';
+import { naturalObjective } from './objectives/natural.js';
+import { robustObjective } from './objectives/robust.js';
+import { sgd } from './optimizers/sgd.js';
 import { initialState } from './state.js';
 import { createTrainStep, type TrainStepOptions } from './step.js';
 

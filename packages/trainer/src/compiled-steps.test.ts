@@ -6,10 +6,12 @@ import { l1, reluBalance, reluStability, tightness, volume } from '@cert/regular
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compiledSteps } from './compiled-steps.js';
 import { crownIbpObjective } from './objectives/crown-ibp.js';
-import { naturalObjective, robustObjective } from './objectives/objective.js';
+import { naturalObjective } from './objectives/natural.js';
 import { pgdObjective } from './objectives/pgd.js';
+import { robustObjective } from './objectives/robust.js';
 import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objectives/schedule.js';
-import { adam, sgd } from './optimizers/optimizer.js';
+import { adam } from './optimizers/adam.js';
+import { sgd } from './optimizers/sgd.js';
 import { planStep } from './plan.js';
 import { constantSchedule } from './schedules/schedule.js';
 import { initialState, putState } from './state.js';

@@ -4,11 +4,14 @@ import { eagerDevice } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FitEvent, type FitOptions, fit } from './fit.js';
-import { naturalObjective, robustObjective, type UnboundedObjective } from './objectives/objective.js';
+import { naturalObjective } from './objectives/natural.js';
+import type { UnboundedObjective } from './objectives/objective.js';
+import { robustObjective } from './objectives/robust.js';
 import { always, naturalThen } from './objectives/schedule.js';
-import { adam } from './optimizers/optimizer.js';
+import { adam } from './optimizers/adam.js';
 import { fallingWeight } from './plan.js';
-import { constantSchedule, smoothedSchedule } from './schedules/schedule.js';
+import { constantSchedule } from './schedules/schedule.js';
+import { smoothedSchedule } from './schedules/smoothed.js';
 import { initialState } from './state.js';
 
 const model = sequential([4], [dense(6), batchNorm(), relu(), dense(2)]);

@@ -2,43 +2,28 @@ export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
 export { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 export type { MetricSums, Metrics } from './metrics.js';
 export { type CrownIbpOptions, crownIbpObjective } from './objectives/crown-ibp.js';
-export {
-  type BoundedContext,
-  type BoundedObjective,
-  type CertifiedOptions,
-  type Choice,
-  type ChoiceContext,
-  type NaturalContext,
-  naturalObjective,
-  type Objective,
-  robustObjective,
-  type UnboundedObjective,
-  withNaturalLoss,
+export { naturalObjective } from './objectives/natural.js';
+export type {
+  BoundedContext,
+  BoundedObjective,
+  Choice,
+  ChoiceContext,
+  NaturalContext,
+  Objective,
+  UnboundedObjective,
 } from './objectives/objective.js';
 export { type PgdOptions, pgdObjective } from './objectives/pgd.js';
+export { type CertifiedOptions, robustObjective, withNaturalLoss } from './objectives/robust.js';
 export { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objectives/schedule.js';
-export {
-  type AdamOptions,
-  adam,
-  type Clipped,
-  clipByGlobalNorm,
-  globalNorm,
-  type Optimizer,
-  type OptimizerState,
-  sgd,
-  type Updated,
-} from './optimizers/optimizer.js';
+export { type AdamOptions, adam } from './optimizers/adam.js';
+export { type Clipped, clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
+export type { Optimizer, OptimizerState, Updated } from './optimizers/optimizer.js';
+export { sgd } from './optimizers/sgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
-export {
-  constantSchedule,
-  linearSchedule,
-  type PiecewiseOptions,
-  piecewiseSchedule,
-  type RampOptions,
-  type Schedule,
-  type SmoothedRampOptions,
-  smoothedSchedule,
-} from './schedules/schedule.js';
+export { linearSchedule } from './schedules/linear.js';
+export { type PiecewiseOptions, piecewiseSchedule } from './schedules/piecewise.js';
+export { constantSchedule, type RampOptions, type Schedule } from './schedules/schedule.js';
+export { type SmoothedRampOptions, smoothedSchedule } from './schedules/smoothed.js';
 export { type HostState, initialState, putState } from './state.js';
 export {
   createTrainStep,

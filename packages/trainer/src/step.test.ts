@@ -19,11 +19,14 @@ import {
 } from '@cert/core';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
-import { naturalObjective, robustObjective } from './objectives/objective.js';
+import { naturalObjective } from './objectives/natural.js';
+import { robustObjective } from './objectives/robust.js';
 import { naturalThen } from './objectives/schedule.js';
-import { adam, sgd } from './optimizers/optimizer.js';
+import { adam } from './optimizers/adam.js';
+import { sgd } from './optimizers/sgd.js';
 import { fallingWeight, planStep } from './plan.js';
-import { constantSchedule, smoothedSchedule } from './schedules/schedule.js';
+import { constantSchedule } from './schedules/schedule.js';
+import { smoothedSchedule } from './schedules/smoothed.js';
 import { initialState } from './state.js';
 import { createTrainStep } from './step.js';
 

@@ -20,7 +20,8 @@ import {
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 import type { Objective } from './objectives/objective.js';
-import { clipByGlobalNorm, globalNorm, type Optimizer, type OptimizerState } from './optimizers/optimizer.js';
+import { clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
+import type { Optimizer, OptimizerState } from './optimizers/optimizer.js';
 
 /** Everything that training changes. Plain data. */
 export interface TrainState {

@@ -25,7 +25,7 @@ export async function loadRuntime(
       'missing-package',
       `The device "${device}" needs the package onnxruntime-node, which is not installed or does not load.`,
       // The install script downloads the CUDA provider and fails behind a firewall.
-      `Install it: npm install onnxruntime-node${device === 'cuda' ? '' : ' --ignore-scripts'} (or run on the device "tfjs", which needs nothing, slowly).`,
+      `Install it: npm install onnxruntime-node@1.30${device === 'cuda' ? '' : ' --ignore-scripts'} (or run on the device "tfjs", which needs nothing, slowly).`,
       { cause },
     );
   }

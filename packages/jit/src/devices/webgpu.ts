@@ -65,7 +65,7 @@ const withoutProvider = (ort: typeof Ort): CertError =>
   new CertError(
     'missing-device',
     `${runtimeName(ort)} for ${process.platform} ${process.arch} comes without WebGPU.`,
-    'Install a version that has it: npm install onnxruntime-node@^1.30.0 --ignore-scripts',
+    'Install a version that has it: npm install onnxruntime-node@1.30 --ignore-scripts',
   );
 
 const withoutAdapter = (cause: unknown): CertError =>

@@ -16,7 +16,8 @@ import { describe, expect, it } from 'vitest';
 import { conforms } from '../../test/conforms.js';
 import { crossEntropy } from '../loss.js';
 import { crownIbpObjective } from './crown-ibp.js';
-import { type BoundedContext, type BoundedObjective, robustObjective } from './objective.js';
+import type { BoundedContext, BoundedObjective } from './objective.js';
+import { robustObjective } from './robust.js';
 
 const number = (scalar: Scalar) => scalar.dataSync()[0]!;
 const rows = (tensor: Tensor) => tensor.arraySync() as number[][];

@@ -1,7 +1,8 @@
 import { type BackwardTable, crownMargins, fusedExponentials, linearRelaxation } from '@cert/bounds';
 import { type Scalar, tf } from '@cert/core';
 import { robustLoss } from '../loss.js';
-import { type BoundedContext, type BoundedObjective, type CertifiedOptions, withNaturalLoss } from './objective.js';
+import type { BoundedContext, BoundedObjective } from './objective.js';
+import { type CertifiedOptions, withNaturalLoss } from './robust.js';
 
 /** Options of {@link crownIbpObjective}. */
 export interface CrownIbpOptions extends CertifiedOptions {

@@ -1,17 +1,5 @@
 import type { NaturalPass, SpecifiedProblem } from '@cert/bounds';
-import {
-  type Bounds,
-  type DataRange,
-  type Hyper,
-  type IntervalTensor,
-  type Model,
-  type Network,
-  type Params,
-  type Scalar,
-  type Tensor,
-  tf,
-} from '@cert/core';
-import { crossEntropy, robustLoss } from '../loss.js';
+import type { Bounds, DataRange, Hyper, IntervalTensor, Model, Network, Params, Scalar, Tensor } from '@cert/core';
 
 /** What every objective may look at. */
 export interface NaturalContext {
@@ -92,34 +80,3 @@ export interface BoundedObjective extends Named {
 
 /** What training minimizes, before regularizers. Pure functions of tensors that read no value. */
 export type Objective = UnboundedObjective | BoundedObjective;
-
-/** Natural training: the cross-entropy. Named `natural`. */
-export const naturalObjective: UnboundedObjective = {
-  name: 'natural',
-  bounded: false,
-  loss: ({ logits, labels }) => crossEntropy(logits, labels),
-};
-
-/** Options of objectives that bound the loss. */
-export interface CertifiedOptions {
-  /** So much of the natural cross-entropy is added; default 0. */
-  readonly naturalWeight?: number;
-}
-
-/** Certified training: the robust loss of the lower margins (equation 2 of the paper). Named `robust`. */
-export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): BoundedObjective =>
-  withNaturalLoss(naturalWeight, {
-    name: 'robust',
-    bounded: true,
-    loss: ({ bounds }) => robustLoss(bounds.output.lower),
-  });
-
-/** An objective with `weight` times the natural cross-entropy added; the objective itself for 0. */
-export const withNaturalLoss = (weight: number, objective: BoundedObjective): BoundedObjective =>
-  weight === 0
-    ? objective
-    : {
-        ...objective,
-        loss: (context) =>
-          tf.add(objective.loss(context), tf.mul(crossEntropy(context.logits, context.labels), weight)) as Scalar,
-      };

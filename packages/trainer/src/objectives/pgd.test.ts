@@ -16,10 +16,10 @@ import {
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
 import { conforms } from '../../test/conforms.js';
-import { sgd } from '../optimizers/optimizer.js';
+import { sgd } from '../optimizers/sgd.js';
 import { initialState } from '../state.js';
 import { createTrainStep } from '../step.js';
-import { naturalObjective } from './objective.js';
+import { naturalObjective } from './natural.js';
 import { pgdObjective } from './pgd.js';
 
 const random = (seed: number, shape: readonly number[], least = 0) => {

@@ -1,6 +1,7 @@
 import { linfBall, type Tensor, tf, valueAndGrad } from '@cert/core';
 import { crossEntropy } from '../loss.js';
-import { naturalObjective, type UnboundedObjective } from './objective.js';
+import { naturalObjective } from './natural.js';
+import type { UnboundedObjective } from './objective.js';
 
 /** Options of {@link pgdObjective}. */
 export interface PgdOptions {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { naturalObjective, robustObjective } from './objective.js';
+import { naturalObjective } from './natural.js';
+import { robustObjective } from './robust.js';
 import { always, crownIbpSchedule, naturalThen } from './schedule.js';
 
 describe('objective schedules', () => {

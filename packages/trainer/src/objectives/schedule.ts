@@ -1,5 +1,7 @@
 import { type CrownIbpOptions, crownIbpObjective } from './crown-ibp.js';
-import { naturalObjective, type Objective, robustObjective } from './objective.js';
+import { naturalObjective } from './natural.js';
+import type { Objective } from './objective.js';
+import { robustObjective } from './robust.js';
 
 /**
  * The objective over the ramp: `ramp` is the radius over its target, 0 in natural epochs. It returns one of a few objectives, the

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { constantSchedule, linearSchedule, piecewiseSchedule, smoothedSchedule } from './schedule.js';
+import { linearSchedule } from './linear.js';
+import { piecewiseSchedule } from './piecewise.js';
+import { constantSchedule } from './schedule.js';
+import { smoothedSchedule } from './smoothed.js';
 
 interface GoldenSchedule {
   readonly scheduler: 'SmoothedScheduler' | 'LinearScheduler';

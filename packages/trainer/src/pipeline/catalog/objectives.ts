@@ -1,6 +1,7 @@
 import type { BackwardTable } from '@cert/bounds';
-import { naturalObjective, robustObjective } from '../../objectives/objective.js';
+import { naturalObjective } from '../../objectives/natural.js';
 import { pgdObjective } from '../../objectives/pgd.js';
+import { robustObjective } from '../../objectives/robust.js';
 import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '../../objectives/schedule.js';
 import type { Fields } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';

@@ -1,4 +1,6 @@
-import { adam, type Optimizer, sgd } from '../../optimizers/optimizer.js';
+import { adam } from '../../optimizers/adam.js';
+import type { Optimizer } from '../../optimizers/optimizer.js';
+import { sgd } from '../../optimizers/sgd.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
 /** Optimizers. */

@@ -1,11 +1,7 @@
 import { fallingWeight, type Plan, type Ramp, regularizedEpochs } from '../../plan.js';
-import {
-  constantSchedule,
-  linearSchedule,
-  type RampOptions,
-  type Schedule,
-  smoothedSchedule,
-} from '../../schedules/schedule.js';
+import { linearSchedule } from '../../schedules/linear.js';
+import { constantSchedule, type RampOptions, type Schedule } from '../../schedules/schedule.js';
+import { smoothedSchedule } from '../../schedules/smoothed.js';
 import type { Table } from './entry.js';
 
 /** How regularizers are weighted: over the ramp of the radius, and up to which epoch. */

@@ -3,7 +3,7 @@ import type { Regularizer } from '@cert/core';
 import { type Scalar, tf } from '@cert/core';
 import { arrayDataset, type Split } from '@cert/datasets';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { naturalObjective } from '../../objectives/objective.js';
+import { naturalObjective } from '../../objectives/natural.js';
 import { always, naturalThen } from '../../objectives/schedule.js';
 import { modelOptions } from '../catalog/architectures.js';
 import { withOptions } from '../catalog/entry.js';

@@ -6,7 +6,7 @@ import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
-import { piecewiseSchedule } from '../../schedules/schedule.js';
+import { piecewiseSchedule } from '../../schedules/piecewise.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { makeEntry } from '../catalog/entry.js';

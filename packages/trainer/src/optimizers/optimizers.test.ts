@@ -1,6 +1,9 @@
 import { type Params, tf, toTensors } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { adam, clipByGlobalNorm, type Optimizer, type OptimizerState, sgd } from './optimizer.js';
+import { adam } from './adam.js';
+import { clipByGlobalNorm } from './clip.js';
+import type { Optimizer, OptimizerState } from './optimizer.js';
+import { sgd } from './sgd.js';
 
 const one = (...values: number[]): Params => ({ layer: { kernel: tf.tensor1d(values) } });
 const read = (params: Params) => [...params.layer!.kernel!.dataSync()];

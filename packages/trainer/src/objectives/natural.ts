@@ -1,0 +1,9 @@
+import { crossEntropy } from '../loss.js';
+import type { UnboundedObjective } from './objective.js';
+
+/** Natural training: the cross-entropy. Named `natural`. */
+export const naturalObjective: UnboundedObjective = {
+  name: 'natural',
+  bounded: false,
+  loss: ({ logits, labels }) => crossEntropy(logits, labels),
+};

@@ -1,0 +1,27 @@
+import { type Scalar, tf } from '@cert/core';
+import { crossEntropy, robustLoss } from '../loss.js';
+import type { BoundedObjective } from './objective.js';
+
+/** Options of objectives that bound the loss. */
+export interface CertifiedOptions {
+  /** So much of the natural cross-entropy is added; default 0. */
+  readonly naturalWeight?: number;
+}
+
+/** Certified training: the robust loss of the lower margins (equation 2 of the paper). Named `robust`. */
+export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): BoundedObjective =>
+  withNaturalLoss(naturalWeight, {
+    name: 'robust',
+    bounded: true,
+    loss: ({ bounds }) => robustLoss(bounds.output.lower),
+  });
+
+/** An objective with `weight` times the natural cross-entropy added; the objective itself for 0. */
+export const withNaturalLoss = (weight: number, objective: BoundedObjective): BoundedObjective =>
+  weight === 0
+    ? objective
+    : {
+        ...objective,
+        loss: (context) =>
+          tf.add(objective.loss(context), tf.mul(crossEntropy(context.logits, context.labels), weight)) as Scalar,
+      };
