@@ -15,6 +15,7 @@ export type { BatchNormPlaces, ClassifierOptions } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';
 export { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.js';
 export { assertSameModel } from './same-model.js';
+export { sha256 } from './sha256.js';
 export { type SmallConvOptions, smallConv } from './small-conv.js';
 export { summary } from './summary.js';
 export { type WideResnetOptions, wideResnet8 } from './wide-resnet.js';

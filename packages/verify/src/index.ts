@@ -1,5 +1,15 @@
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
 export {
+  type Certificate,
+  type CertificateEvidence,
+  type CertificateLevel,
+  type CertificateOptions,
+  type CertifiedInput,
+  type CertifiedNetwork,
+  certifiedNetwork,
+  createCertificate,
+} from './certificate.js';
+export {
   createEvaluator,
   type EvaluateOptions,
   type Evaluation,

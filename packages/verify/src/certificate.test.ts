@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { initialStats } from '@cert/core';
+import { ibpInit } from '@cert/init';
+import { encodeCheckpoint, mlp } from '@cert/models';
+import { describe, expect, it } from 'vitest';
+import { type CertificateOptions, certifiedNetwork, createCertificate, decimal } from './certificate.js';
+
+const model = mlp({ inputShape: [3], classes: 2, hidden: [4] });
+const params = ibpInit(model, 1);
+const bytes = encodeCheckpoint({ model, params, stats: initialStats(model) });
+const hex = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
+const options: CertificateOptions = {
+  network: certifiedNetwork(bytes, 'network.safetensors'),
+  ...{ level: 'deployed', method: 'ibp', evidence: { kind: 'ibp' }, margin: 0.25 },
+  ...{ pixels: Float32Array.of(0.5, 0, 1), shape: [3], label: 1, classes: 2, epsilon: 0.1 },
+  range: { min: 0, max: 1 },
+};
+
+describe('a certificate', () => {
+  it('names the file and every tensor of the network by their hashes', () => {
+    const { network } = options;
+    expect(network.sha256).toBe(hex(bytes));
+    expect(Object.keys(network.tensors).sort()).toEqual([
+      ...['params.dense1.bias', 'params.dense1.kernel', 'params.dense2.bias', 'params.dense2.kernel'],
+    ]);
+    const kernel = params.dense1!.kernel!.data;
+    expect(network.tensors['params.dense1.kernel']).toBe(hex(new Uint8Array(kernel.buffer)));
+  });
+
+  it('holds the input, the ball and the claim, exactly', () => {
+    const certificate = createCertificate({ ...options, source: { index: 7, dataset: 'points' } });
+    const data = Buffer.from(certificate.input.data, 'base64');
+    expect([data.readFloatLE(0), data.readFloatLE(4), data.readFloatLE(8)]).toEqual([0.5, 0, 1]);
+    expect(certificate).toMatchObject({
+      format: 'cert-certificate-1',
+      input: { shape: [3], sha256: hex(data), index: 7, dataset: 'points' },
+      perturbation: { kind: 'linf', epsilon: '0.1', range: ['0', '1'] },
+      property: { kind: 'label', label: 1, classes: 2 },
+      level: 'deployed',
+      assumptions: ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'],
+    });
+    expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
+    expect(createCertificate({ ...options, range: null }).perturbation.range).toBeNull();
+  });
+
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused for the margin %f', (margin) => {
+    expect(() => createCertificate({ ...options, margin })).toThrow('There is nothing to certify');
+  });
+});
+
+it.each([
+  [0.1, '0.1'],
+  [8 / 255, '0.03137254901960784'],
+  [1e-7, '0.0000001'],
+  [1.25e-9, '0.00000000125'],
+  [-2.5e-8, '-0.000000025'],
+  [1.5e21, '1500000000000000000000'],
+  [3, '3'],
+])('the decimal of %f is %s', (value, text) => {
+  expect(decimal(value)).toBe(text);
+  expect(Number(text)).toBe(value);
+});

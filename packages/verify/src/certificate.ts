@@ -1,0 +1,172 @@
+import { CertError, describeValue } from '@cert/core';
+import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
+
+/** For which executions of the network a certificate claims its property; see `docs/certificates.md`. */
+export type CertificateLevel = 'real' | 'deployed';
+
+/** The network of a certificate: the file that holds it, and hashes of all that is used of it. Plain data. */
+export interface CertifiedNetwork {
+  /** Where the file is, relative to the certificate. */
+  readonly path: string;
+  /** A checkpoint of `@cert/models`. */
+  readonly format: 'cert-safetensors';
+  /** SHA-256 of the whole file, hexadecimal. */
+  readonly sha256: string;
+  /** SHA-256 of the bytes of each parameter and running statistic, by its name in the file. */
+  readonly tensors: { readonly [name: string]: string };
+}
+
+/** The input of a certificate. Plain data. */
+export interface CertifiedInput {
+  /** The shape of one example. */
+  readonly shape: readonly number[];
+  /** Its values, float32, little-endian, row-major, in base64. */
+  readonly data: string;
+  /** SHA-256 of these bytes, hexadecimal. */
+  readonly sha256: string;
+  /** Its place in the dataset, from 0; for people. */
+  readonly index?: number;
+  /** The name of the dataset; for people. */
+  readonly dataset?: string;
+}
+
+/**
+ * What lets a checker prove the property again. `ibp`: interval bound propagation. `linear`: one backward pass of linear relaxation with
+ * intermediate bounds by interval bound propagation; an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
+ * of its lower bound, else 0.
+ */
+export type CertificateEvidence =
+  | { readonly kind: 'ibp' }
+  | { readonly kind: 'linear'; readonly slopes: { readonly [node: string]: string }; readonly intermediate: 'ibp' };
+
+/** A claim about one input of one network, with the evidence for it. Plain data: the content of a `.cert.json` file. */
+export interface Certificate {
+  /** The version of the format. */
+  readonly format: 'cert-certificate-1';
+  /** The network. */
+  readonly network: CertifiedNetwork;
+  /** The input. */
+  readonly input: CertifiedInput;
+  /** The ball around the input, clipped to the range; numbers as exact decimals or fractions. */
+  readonly perturbation: {
+    readonly kind: 'linf';
+    readonly epsilon: string;
+    readonly range: readonly [min: string, max: string] | null;
+  };
+  /** The logit of the label is larger than that of every other class. */
+  readonly property: { readonly kind: 'label'; readonly label: number; readonly classes: number };
+  /** For which executions. */
+  readonly level: CertificateLevel;
+  /** What is assumed of these. */
+  readonly assumptions: readonly string[];
+  /** The name of the verifier; for people. */
+  readonly method: string;
+  /** What lets a checker prove it again. */
+  readonly evidence: CertificateEvidence;
+  /** The smallest lower margin that the verifier found; a hint that no checker trusts. */
+  readonly margin: number;
+}
+
+/** What a certificate at each level assumes of the arithmetic. */
+const ASSUMPTIONS: { readonly [L in CertificateLevel]: readonly string[] } = {
+  real: [],
+  deployed: ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'],
+};
+
+/**
+ * Hashes of a checkpoint file, for the certificates of its network.
+ *
+ * @param bytes the file
+ * @param path where the file will be, relative to the certificates
+ * @throws CertError `bad-file` for bytes that are no checkpoint
+ */
+export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetwork {
+  decodeCheckpoint(bytes, path);
+  const used = Object.entries(decodeSafetensors(bytes, path).tensors).filter(([name]) =>
+    /^(params|stats)\./.test(name),
+  );
+  const hash = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) =>
+    sha256(new Uint8Array(buffer, byteOffset, byteLength));
+  return {
+    ...{ path, format: 'cert-safetensors', sha256: sha256(bytes) },
+    tensors: Object.fromEntries(used.map(([name, { data }]) => [name, hash(data)])),
+  };
+}
+
+/** What {@link createCertificate} takes. */
+export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence' | 'margin'> {
+  /** The input, row-major, in the data range. */
+  readonly pixels: Float32Array;
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** Its class, from 0. */
+  readonly label: number;
+  /** Number of classes. */
+  readonly classes: number;
+  /** The radius, in the units of the input. */
+  readonly epsilon: number;
+  /** What the ball is clipped to; null for no clipping. */
+  readonly range: { readonly min: number; readonly max: number } | null;
+  /** Where the input is from; for people. */
+  readonly source?: { readonly index: number; readonly dataset: string };
+}
+
+/**
+ * A certificate. Numbers become the shortest decimals that stand for them: 0.1 is one tenth, exactly.
+ *
+ * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
+ */
+export function createCertificate(options: CertificateOptions): Certificate {
+  const { network, level, method, evidence, margin, pixels, shape, label, classes, epsilon, range, source } = options;
+  if (!(margin > 0 && Number.isFinite(margin))) {
+    throw new CertError(
+      'bad-argument',
+      `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
+      'Certify images whose lower margins are finite and > 0.',
+    );
+  }
+  const bytes = littleEndian(pixels);
+  return {
+    format: 'cert-certificate-1',
+    network,
+    input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
+    perturbation: {
+      kind: 'linf',
+      epsilon: decimal(epsilon),
+      range: range && [decimal(range.min), decimal(range.max)],
+    },
+    property: { kind: 'label', label, classes },
+    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence, margin },
+  };
+}
+
+/** A number as the shortest decimal that stands for it, without an exponent. */
+export function decimal(value: number): string {
+  const [mantissa = '', exponent] = String(value).split('e');
+  if (exponent === undefined) return mantissa;
+  const [sign, digits] = mantissa.startsWith('-') ? ['-', mantissa.slice(1)] : ['', mantissa];
+  const [whole = '', fraction = ''] = digits.split('.');
+  const point = whole.length + Number(exponent);
+  const all = whole + fraction;
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${all}`;
+  if (point >= all.length) return sign + all + '0'.repeat(point - all.length);
+  return `${sign}${all.slice(0, point)}.${all.slice(point)}`;
+}
+
+function littleEndian(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(4 * values.length);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, i) => {
+    view.setFloat32(4 * i, value, true);
+  });
+  return bytes;
+}
+
+/** Characters at a time: a call takes some ten thousand arguments. */
+const CHUNK = 2 ** 13;
+
+function toBase64(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+  return btoa(text);
+}
