@@ -82,7 +82,7 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
     if (line.startsWith('epoch 1 ')) setTimeout(() => child.kill('SIGINT'), 30);
   });
   expect(stopped.status).toBe(130);
-  const [, step, command] = stopped.out.match(/^Stopped after step (\d+)\. To go on: cert (.*)$/m)!;
+  const [, step, command] = stopped.out.match(/^Stopped after step (\d+)\. Resume with: cert (.*)$/m)!;
   expect(Number(step)).toBeGreaterThanOrEqual(20);
   expect(await stateOf(rough)).toMatchObject({ position: { step: Number(step) } });
   expect(command).toBe(`train --resume ${rough}`);

@@ -310,7 +310,7 @@ describe('cert doctor', () => {
     });
     const { out } = await cert('doctor');
     expect(out).toMatch(/^device cpu +missing .*npm install onnxruntime-node/m);
-    expect(out).toContain('--device auto takes tfjs: the fastest that is there (cpu: ');
+    expect(out).toContain('--device auto takes tfjs: the fastest available (cpu: ');
     const { status, err } = await cert('train', '--out', join(place, 'never'), ...TINY, '--device', 'cpu');
     expect([status, err]).toEqual([1, expect.stringContaining('needs the package onnxruntime-node')]);
     expect(await readdir(place)).not.toContain('never');

@@ -117,7 +117,7 @@ it('what failed is in the log, and left on the screen to whoever catches it', ()
 
 it('the line after Ctrl-C quotes the folder as a shell needs it', () => {
   const line = describeEvent({ type: 'stopped', folder: "runs/it's", step: 7 });
-  expect(line).toBe("Stopped after step 7. To go on: cert train --resume 'runs/it'\\''s'");
+  expect(line).toBe("Stopped after step 7. Resume with: cert train --resume 'runs/it'\\''s'");
 });
 
 describe('resultTable', () => {

@@ -29,10 +29,10 @@ describe('evaluationTable', () => {
       '',
       'epsilon                                                                           0.1',
       'test images                                                                      2000',
-      'neither broken nor verified                                                        20',
+      'undecided                                                                          20',
       'of these, a bound was NaN or infinite                                               3',
       'logits were NaN or infinite                                                         0',
-      'verified of those tried                IBP 700 of 1900; CROWN 80 of 100, 3 not finite',
+      'verified / attempted                   IBP 700 of 1900; CROWN 80 of 100, 3 not finite',
       'device                                                                           ONNX',
     ]);
   });

@@ -51,10 +51,10 @@ export function evaluationTable(summary: EvaluationSummary): string {
     formatTable([
       ['epsilon', String(epsilon)],
       ['test images', String(summary.images)],
-      ['neither broken nor verified', String(summary.undecided)],
+      ['undecided', String(summary.undecided)],
       ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
       ['logits were NaN or infinite', String(summary.logitsNotFinite)],
-      ...(tried.length > 0 ? [['verified of those tried', tried.join('; ')]] : []),
+      ...(tried.length > 0 ? [['verified / attempted', tried.join('; ')]] : []),
       ['device', summary.deviceDescription],
     ]),
   ].join('\n\n');

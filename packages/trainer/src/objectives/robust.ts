@@ -4,7 +4,7 @@ import type { BoundedObjective } from './objective.js';
 
 /** Options of objectives that bound the loss. */
 export interface CertifiedOptions {
-  /** So much of the natural cross-entropy is added; default 0. */
+  /** Weight of the natural cross-entropy (default 0). */
   readonly naturalWeight?: number;
 }
 

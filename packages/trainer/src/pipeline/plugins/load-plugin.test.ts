@@ -54,7 +54,7 @@ describe('loadPlugin', () => {
     ['./nothing', 'missing-package', /^There is no .*nothing\.$/, 'Give the folder or the file'],
     ['nothing', 'missing-package', /^The plug-in "nothing" was not found from /, 'npm install nothing'],
     ['./unbuilt', 'missing-package', /^The plug-in in .*unbuilt has no /, 'npm run build'],
-    ['empty', 'missing-package', /^The plug-in "empty" was not found from .*main\.js/, 'Build or install it anew.'],
+    ['empty', 'missing-package', /^The plug-in "empty" was not found from .*main\.js/, 'Build or install it again.'],
     ['./throws.js', 'bad-argument', /^The plug-in \.\/throws\.js failed to load: no luck$/, 'Correct it'],
     ['./syntax.js', 'bad-argument', /^The plug-in \.\/syntax\.js failed to load: /, 'Correct it'],
     ['./other.js', 'bad-argument', /exports method, rules, and neither a default nor "plugin"\.$/, 'export default {'],

@@ -57,7 +57,7 @@ function resolvePackage(name: string, from: string): string {
     throw notFound(
       `The plug-in "${name}" was not found from ${from}: ${reason}`,
       installed
-        ? 'Build or install it anew.'
+        ? 'Build or install it again.'
         : `Install it there (npm install ${name}); a path begins with a dot: ./${name}.`,
       cause,
     );

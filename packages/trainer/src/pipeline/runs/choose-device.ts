@@ -39,4 +39,4 @@ export async function chooseDevice(name: string, candidates: readonly DeviceEntr
 }
 
 const reasonOf = (passedOver: readonly string[]): string =>
-  passedOver.length === 0 ? 'the fastest that is there' : `the fastest that is there (${passedOver.join('; ')})`;
+  passedOver.length === 0 ? 'the fastest available' : `the fastest available (${passedOver.join('; ')})`;

@@ -23,7 +23,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'warning':
       return `Warning: ${event.message}`;
     case 'stopped':
-      return `Stopped after step ${event.step}. To go on: cert train --resume ${quoted(event.folder)}`;
+      return `Stopped after step ${event.step}. Resume with: cert train --resume ${quoted(event.folder)}`;
     case 'failed':
       return `Failed: ${event.message}`;
     case 'finished': {
