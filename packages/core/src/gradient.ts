@@ -1,5 +1,5 @@
 import { type Scalar, type Tensor, tf } from './tf.js';
-import { flatten, type Params, type Tree, unflatten } from './tree.js';
+import { flattenTree, type Params, type Tree, unflattenTree } from './tree.js';
 
 /** What {@link valueAndGrad} returns. The caller owns the tensors. */
 export interface ValueAndGrad<Aux> {
@@ -40,9 +40,9 @@ export function valueAndGrad<Aux extends object>(
   const count = rest.length - leaves.length;
   return {
     value: value as Scalar,
-    aux: unflatten<Tensor>(aux, rest.slice(0, count)) as Aux,
-    grads: unflatten<Tensor>(params, rest.slice(count)) as Params,
+    aux: unflattenTree<Tensor>(aux, rest.slice(0, count)) as Aux,
+    grads: unflattenTree<Tensor>(params, rest.slice(count)) as Params,
   };
 }
 
-const tensorsOf = (tree: Tree<Tensor>): Tensor[] => flatten<Tensor>(tree).map(({ value }) => value);
+const tensorsOf = (tree: Tree<Tensor>): Tensor[] => flattenTree<Tensor>(tree).map(({ value }) => value);

@@ -1,7 +1,7 @@
 import { CertError } from './errors.js';
 import type { Shape } from './model.js';
 import { type Tensor, tf } from './tf.js';
-import { flatten, mapTree, type Tree, unflatten } from './tree.js';
+import { flattenTree, mapTree, type Tree, unflattenTree } from './tree.js';
 
 /** A tensor in the memory of the process: row-major values and their shape. Plain data. */
 export interface HostTensor {
@@ -55,7 +55,7 @@ export function toTensors<T extends HostTensor | HostTree>(tree: T): AsTensors<T
  * @throws CertError `bad-argument` naming a leaf that is neither float32 nor int32, or no tensor at all
  */
 export async function toHost<T extends object>(tree: T): Promise<AsHost<T>> {
-  const leaves = flatten<unknown>(tree as Tree<unknown>, isReadable).map(async ({ value, path }) => {
+  const leaves = flattenTree<unknown>(tree as Tree<unknown>, isReadable).map(async ({ value, path }) => {
     const data = isReadable(value) ? await value.data() : undefined;
     if (data instanceof Float32Array || data instanceof Int32Array) {
       return { shape: [...(value as Readable).shape], data };
@@ -66,5 +66,5 @@ export async function toHost<T extends object>(tree: T): Promise<AsHost<T>> {
       'Store trees of float32 and int32 tensors; convert others first.',
     );
   });
-  return unflatten<HostTensor>(tree as Tree<unknown>, await Promise.all(leaves), isReadable) as AsHost<T>;
+  return unflattenTree<HostTensor>(tree as Tree<unknown>, await Promise.all(leaves), isReadable) as AsHost<T>;
 }

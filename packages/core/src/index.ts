@@ -101,7 +101,7 @@ export {
   tf,
 } from './tf.js';
 export {
-  flatten as flattenTree,
+  flattenTree,
   type IsLeaf,
   type Leaf,
   mapParams,
@@ -109,7 +109,7 @@ export {
   type Params,
   type Stats,
   type Tree,
-  unflatten as unflattenTree,
+  unflattenTree,
   zipParams,
   zipTree,
 } from './tree.js';

@@ -43,7 +43,7 @@ const entries = (node: readonly unknown[] | Record<string, unknown>): [string, u
  *
  * @param isLeaf for trees whose leaves are plain records themselves, such as `isHostTensor`; default none are
  */
-export function flatten<T>(tree: Tree<T>, isLeaf: IsLeaf = never): Leaf<T>[] {
+export function flattenTree<T>(tree: Tree<T>, isLeaf: IsLeaf = never): Leaf<T>[] {
   const visit = (node: unknown, path: string): Leaf<T>[] =>
     isBranch(node, isLeaf)
       ? entries(node).flatMap(([key, value]) => visit(value, path === '' ? key : `${path}.${key}`))
@@ -52,7 +52,7 @@ export function flatten<T>(tree: Tree<T>, isLeaf: IsLeaf = never): Leaf<T>[] {
 }
 
 /** A tree of the structure of `like` with the given leaves, as many and in the order of `flattenTree`. */
-export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[], isLeaf: IsLeaf = never): Tree<T> {
+export function unflattenTree<T>(like: Tree<unknown>, leaves: readonly T[], isLeaf: IsLeaf = never): Tree<T> {
   let next = 0;
   const build = (node: unknown): Tree<T> => {
     if (!isBranch(node, isLeaf)) return leaves[next++] as T;
@@ -64,9 +64,9 @@ export function unflatten<T>(like: Tree<unknown>, leaves: readonly T[], isLeaf: 
 
 /** Applies `f` to every leaf and its dotted path, in the order of `flattenTree`; the result has the same structure. */
 export function mapTree<T, U>(f: (leaf: T, path: string) => U, tree: Tree<T>, isLeaf: IsLeaf = never): Tree<U> {
-  return unflatten<U>(
+  return unflattenTree<U>(
     tree,
-    flatten<T>(tree, isLeaf).map(({ path, value }) => f(value, path)),
+    flattenTree<T>(tree, isLeaf).map(({ path, value }) => f(value, path)),
     isLeaf,
   );
 }
@@ -82,7 +82,7 @@ export function zipTree<T, U, V>(
   second: Tree<U>,
   isLeaf: IsLeaf = never,
 ): Tree<V> {
-  const [left, right] = [flatten<T>(first, isLeaf), flatten<U>(second, isLeaf)];
+  const [left, right] = [flattenTree<T>(first, isLeaf), flattenTree<U>(second, isLeaf)];
   const odd = Array.from({ length: Math.max(left.length, right.length) }, (_, i) => i).find(
     (i) => left[i]?.path !== right[i]?.path,
   );
@@ -93,7 +93,7 @@ export function zipTree<T, U, V>(
       'Give trees of the same records and arrays, such as parameters and their gradients.',
     );
   }
-  return unflatten<V>(
+  return unflattenTree<V>(
     first,
     left.map(({ path, value }, i) => f(value, right[i]!.value, path)),
     isLeaf,

@@ -49,7 +49,7 @@ export const crownVerifier = ({
   images = 1,
 }: CrownVerifierOptions = {}): Verifier => ({
   name: 'crown',
-  cost: { rows: (model) => chunk ?? chunkSize(model, 1), images, afterAttack: true },
+  cost: { rows: (model) => chunk ?? rowsPerImage(model, 1), images, afterAttack: true },
   on: (setting) => prover(setting, { forward, backward, chunk }),
 });
 
@@ -63,7 +63,7 @@ interface Parts {
 const BUDGET = 2 ** 20;
 
 /** Rows of each image in one call. */
-function chunkSize({ nodes }: Model, batch: number): number {
+function rowsPerImage({ nodes }: Model, batch: number): number {
   const largest = Math.max(...nodes.map(({ shape }) => sizeOf(shape)));
   return Math.max(8, Math.floor(Math.min(256, BUDGET / largest) / batch));
 }
@@ -106,7 +106,7 @@ function prover({ device, model, range }: VerifierSetting, { forward, backward, 
   return {
     async lowerMargins(weights, batch, hyper) {
       const images = batch.labels.shape[0]!;
-      const count = chunk ?? chunkSize(model, images);
+      const count = chunk ?? rowsPerImage(model, images);
       const { sides: loose, finite } = await start(weights, batch, hyper);
       const at: { [node: string]: OnDevice<Sides> } = {};
       try {
