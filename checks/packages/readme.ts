@@ -1,5 +1,6 @@
 /** What a reader does first: the first line that installs something, then the first block of TypeScript. */
 export interface FirstSteps {
+  /** Names of packages, without versions. */
   readonly installs: readonly string[];
   readonly code: string;
 }
@@ -10,5 +11,6 @@ export function firstSteps(readme: string): FirstSteps {
   const code = readme.match(/^```ts\n(.*?)^```/ms)?.[1];
   if (line === undefined) throw new Error('The README has no line that begins with "npm install ".');
   if (code === undefined) throw new Error('The README has no block that begins with ```ts.');
-  return { installs: line.split(' ').filter((word) => !word.startsWith('-')), code };
+  const words = line.split(' ').filter((word) => !word.startsWith('-'));
+  return { installs: words.map((word) => word.replace(/(?<=.)@[\d.~^]+$/, '')), code };
 }

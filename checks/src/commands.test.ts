@@ -16,7 +16,8 @@ afterAll(() => rm(place, { recursive: true, force: true }));
 function npmProblem([, verb = '', ...rest]: readonly string[]): string | undefined {
   const words = rest.filter((word) => !word.startsWith('-'));
   if (verb === 'install') {
-    const unknown = words.find((name) => !installable.includes(name));
+    // A version may follow the name.
+    const unknown = words.find((word) => !installable.includes(word.replace(/(?<=.)@[\d.~^]+$/, '')));
     return unknown && `npm install: no package of ours is or uses ${unknown}`;
   }
   if (verb === 'run') return scripts.includes(words[0] ?? '') ? undefined : `npm run: there is no script ${words[0]}`;
