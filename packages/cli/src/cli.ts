@@ -9,8 +9,8 @@ async function prepare(): Promise<void> {
 }
 
 const controller = new AbortController();
-// The first Ctrl-C lets the step finish and a checkpoint be written; the second one kills.
-process.once('SIGINT', () => controller.abort());
+// The first Ctrl-C, or the end that a system asks for, lets the step finish and a checkpoint be written; the second one kills.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => controller.abort());
 const status = await main(process.argv.slice(2), processTerminal(), controller.signal, prepare);
 // A failed write has set it already.
 if (status !== 0) process.exitCode = status;

@@ -87,14 +87,22 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
   expect(await stateOf(rough)).toMatchObject({ position: { step: Number(step) } });
   expect(command).toBe(`train --resume ${rough}`);
 
+  // The same where the system asks: a job that is cancelled, a terminal that is closed.
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+    const asked = await cert(command!.split(' '), (line, child) => {
+      if (/^epoch [1-5] /.test(line)) setTimeout(() => child.kill(signal), 10);
+    });
+    expect([signal, asked.status, asked.out.match(/Resume with: cert (.*)$/m)?.[1]]).toEqual([signal, 130, command]);
+  }
+
   const delay = Math.random() * 250;
   const killed = await cert(command!.split(' '), (line, child) => {
-    if (line.startsWith('epoch 2 ')) setTimeout(() => child.kill('SIGKILL'), delay);
+    if (/^epoch \d /.test(line)) setTimeout(() => child.kill('SIGKILL'), delay);
   });
   expect(killed.signal).toBe('SIGKILL');
 
   expect(await cert(command!.split(' '))).toMatchObject({ status: 0 });
-  expect(await stateOf(rough), `killed ${delay} ms after epoch 2`).toEqual(await stateOf(calm));
+  expect(await stateOf(rough), `killed ${delay} ms after an epoch`).toEqual(await stateOf(calm));
   expect(await metricsOf(rough)).toEqual(await metricsOf(calm));
   const summaries = await Promise.all(
     [rough, calm].map(async (folder) => JSON.parse(await readFile(runFiles(folder).summary, 'utf8'))),

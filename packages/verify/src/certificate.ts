@@ -37,7 +37,12 @@ export interface CertifiedInput {
  */
 export type CertificateEvidence =
   | { readonly kind: 'ibp' }
-  | { readonly kind: 'linear'; readonly slopes: { readonly [node: string]: string }; readonly intermediate: 'ibp' };
+  | {
+      readonly kind: 'linear';
+      /** Lower slopes of the neurons of a node, float32 in base64, where they are others. */
+      readonly slopes: { readonly [node: string]: string };
+      readonly intermediate: 'ibp';
+    };
 
 /** A claim about one input of one network, with the evidence for it. Plain data: the content of a `.cert.json` file. */
 export interface Certificate {

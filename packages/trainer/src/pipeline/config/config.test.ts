@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkConfig } from './config.js';
+import { parseField } from './field.js';
+import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
 import { type Choices, PRESETS, resolveConfig } from './preset.js';
 
@@ -136,4 +138,22 @@ describe('checkConfig', () => {
   ])('refuses %#', (config, problem) => {
     expect(() => checkConfig(config, 'run.json')).toThrow(problem);
   });
+});
+
+it('a schedule of one epoch has no drop of the learning rate before its end', () => {
+  for (const preset of ['digits/quick', 'cifar10/cnn7/fast']) {
+    expect(resolveConfig({ preset, epochs: 1 }).milestones).toEqual([1, 1]);
+  }
+});
+
+it.each([
+  ['8/255', 8 / 255],
+  [' 1 / 3 ', 1 / 3],
+  ['0.1', 0.1],
+  ['1/2/3', '1/2/3'],
+  ['8/', '8/'],
+  ['a', 'a'],
+  ['0/0', '0/0'],
+])('%s from the command line', (text, value) => {
+  expect(parseField(FIELDS.epsilon, text)).toBe(value);
 });

@@ -193,10 +193,11 @@ export function choicesOf(field: CommonField, tables: Tables): string {
   return '';
 }
 
-/** A number from the command line; text that is none stays as it is and fails its check. */
+/** A number from the command line, `8/255` too; text that is none stays as it is and fails its check. */
 const toNumber = (text: string): unknown => {
-  const number = text.trim() === '' ? Number.NaN : Number(text);
-  return Number.isNaN(number) ? text : number;
+  const parts = text.split('/').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  const [number = Number.NaN, divisor = 1] = parts;
+  return parts.length > 2 || Number.isNaN(number / divisor) ? text : number / divisor;
 };
 
 const items = (text: string) => text.split(',').map((item) => item.trim());

@@ -33,6 +33,9 @@ const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
   rampLength: Math.max(1, Math.round(epochs * fraction)),
 });
 
+/** The epoch after which the learning rate drops, at a share of the epochs; a run of one epoch has no drop before it. */
+const milestone = (epochs: number, share: number): number => Math.max(1, Math.floor(epochs * share));
+
 const digitsQuick: Preset = {
   epochs: 12,
   method: 'fast',
@@ -43,7 +46,7 @@ const digitsQuick: Preset = {
     epsilon: 0.1,
     batchSize: 64,
     learningRate: 2e-3,
-    milestones: [Math.floor(epochs * 0.7), Math.floor(epochs * 0.9)],
+    milestones: [0.7, 0.9].map((share) => milestone(epochs, share)),
   }),
 };
 
@@ -104,7 +107,7 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
     model,
     epsilon: schedule.epsilon,
     batchSize: schedule.batchSize,
-    milestones: schedule.milestones.map((milestone) => Math.floor((epochs * milestone) / schedule.epochs)),
+    milestones: schedule.milestones.map((epoch) => milestone(epochs, epoch / schedule.epochs)),
     ...schedule.others,
   }),
 });
