@@ -1,92 +1,21 @@
+import { createRng, dense, type Layer, type Op, sequential, sizeOf, type Tensor, tf, toTensors } from '@cert/core';
 import {
-  add,
-  affine,
-  avgPool,
-  batchNorm,
-  conv2d,
-  createRng,
-  dense,
-  flatten,
-  globalAvgPool,
-  graph,
-  type HostTensor,
-  type Layer,
-  type Model,
-  type Op,
-  paramSpecs,
-  type Rng,
-  relu,
-  sequential,
-  sizeOf,
-  statSpecs,
-  type Tensor,
-  tf,
-  toTensors,
-} from '@cert/core';
-import { executeFloat32, executeFloat64, type HostNetwork } from '@cert/testing';
+  cancellingNetwork,
+  executeFloat32,
+  executeFloat64,
+  executionModels,
+  type HostNetwork,
+  pointInBall,
+  vanishingNetwork,
+} from '@cert/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { extend, ibp, marginSpec, runningNorm, type SoundLevel, soundBall, soundIbp } from '../index.js';
 
 beforeEach(() => tf.engine().startScope());
 afterEach(() => tf.engine().endScope());
 
-const residual = (): Model => {
-  const g = graph([4, 4, 2]);
-  const stem = g.add(conv2d(3));
-  g.add(batchNorm());
-  g.add(relu());
-  g.add(conv2d(3));
-  const branch = g.add(batchNorm());
-  const shortcut = g.add(conv2d(3, { kernel: 1, padding: 0 }), [stem]);
-  const sum = g.add(add(), [branch, shortcut]);
-  const active = g.add(relu());
-  g.add(add(), [active, sum]);
-  g.add(relu());
-  g.add(globalAvgPool());
-  g.add(dense(3));
-  return g.build();
-};
-
-/** Every built-in op occurs, batch normalization behind each layer that it can be folded into, and behind another. */
-const nets: readonly (readonly [string, Model])[] = [
-  ['dense', sequential([40], [dense(30), relu(), dense(20), batchNorm(), relu(), dense(4)])],
-  ['conv', sequential([6, 6, 2], [conv2d(4, { stride: 2 }), batchNorm(), batchNorm(), relu(), flatten(), dense(3)])],
-  ['residual', residual()],
-  [
-    'pooled',
-    sequential(
-      [6, 6, 2],
-      [affine([3.3, -1.7], [-0.7, 0.3]), conv2d(4, { groups: 2 }), avgPool(2), batchNorm(), relu(), globalAvgPool()],
-    ),
-  ],
-];
-
-/** Weights with cancellation: a few large ones that nearly cancel, at a scale of their own. */
-function weights(model: Model, rng: Rng): HostNetwork {
-  const large = 10 ** (6 * rng.uniform() - 2);
-  const draw = (shape: readonly number[]): HostTensor => {
-    const data = Float32Array.from(
-      { length: sizeOf(shape) },
-      () => rng.normal() / Math.sqrt(sizeOf(shape.slice(0, -1))),
-    );
-    for (let i = 0; i < data.length; i += 7) data[i] = data[i]! * large;
-    return { shape, data };
-  };
-  const tree = (specs: ReturnType<typeof paramSpecs>, make: (shape: readonly number[], name: string) => HostTensor) => {
-    const all: { [node: string]: { [name: string]: HostTensor } } = {};
-    for (const { node, name, shape } of specs) all[node] = { ...all[node], [name]: make(shape, name) };
-    return all;
-  };
-  const positive = (shape: readonly number[]) => ({
-    shape,
-    data: Float32Array.from({ length: sizeOf(shape) }, () => 10 ** (4 * rng.uniform() - 3)),
-  });
-  return {
-    model,
-    params: tree(paramSpecs(model), draw),
-    stats: tree(statSpecs(model), (shape, name) => (name === 'variance' ? positive(shape) : draw(shape))),
-  };
-}
+const nets = executionModels().map(({ name, model }) => [name, model] as const);
+const weights = cancellingNetwork;
 
 function boundsOf(
   { model, params, stats }: HostNetwork,
@@ -110,17 +39,6 @@ function boundsOf(
   };
 }
 
-/** A point of the ball that float32 can hold. */
-function pointOf(x: Float32Array, epsilon: number, rng: Rng): Float32Array {
-  const corner = rng.uniform() < 0.5;
-  return x.map((value) => {
-    const [low, high] = [Math.max(0, value - epsilon), Math.min(1, value + epsilon)];
-    const at = corner ? Math.round(rng.uniform()) : rng.uniform();
-    const point = Math.fround(low + at * (high - low));
-    return point >= low && point <= high ? point : value;
-  });
-}
-
 describe.each(nets)('soundIbp on %s', (name, model) => {
   it.each(['deployed', 'real'] as const)('contains every execution: %s', (level) => {
     const rng = createRng(3, name);
@@ -134,7 +52,7 @@ describe.each(nets)('soundIbp on %s', (name, model) => {
         expect(bounds.lower.concat(bounds.upper, bounds.margins).every(Number.isFinite)).toBe(true);
         let first: number[] | undefined;
         for (let draw = 0; draw < 12; draw++) {
-          const point = pointOf(x, epsilon, rng);
+          const point = pointInBall(x, epsilon, rng);
           const logits = level === 'real' ? executeFloat64(network, point) : executeFloat32(network, point, rng);
           if (epsilon === 0) {
             first ??= logits;
@@ -166,27 +84,9 @@ describe.each(nets)('soundIbp on %s', (name, model) => {
   });
 });
 
-/** Logit 0 is u + 2^30 - 2^30 - 64, one sum of a neuron and constants: float32 rounds u away, where u runs to 128. */
-function vanishing(): HostNetwork {
-  const model = sequential([1], [dense(2), relu(), dense(1), dense(2)]);
-  const tensor = (shape: readonly number[], ...data: number[]): HostTensor => ({
-    shape,
-    data: Float32Array.from(data),
-  });
-  return {
-    model,
-    stats: {},
-    params: {
-      dense1: { kernel: tensor([1, 2], -128, 0), bias: tensor([2], 128, 2 ** 30) },
-      dense2: { kernel: tensor([2, 1], 1, 1), bias: tensor([1], -(2 ** 30)) },
-      dense3: { kernel: tensor([1, 2], -1, 0), bias: tensor([2], 64, 0) },
-    },
-  };
-}
-
 describe('a network that hides a neuron behind 2^30', () => {
   it('is verified by plain bounds, and refused at both levels', () => {
-    const network = vanishing();
+    const network = vanishingNetwork();
     const x = Float32Array.of(0.75);
     for (const level of ['real', 'deployed'] as const) {
       const { margins, plain } = boundsOf(network, x, 0.3, level);
