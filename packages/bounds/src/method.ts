@@ -21,8 +21,8 @@ import { fuseSpec } from './spec.js';
 
 /** What a rule may use besides its node and the node's parameters. */
 export interface Context {
-  /** The graph that the node is part of. */
-  readonly model: Model;
+  /** The graph that the node is part of; given by every walk over a network. */
+  readonly model?: Model;
   /** Statistics for every batchNorm node, by its name. */
   readonly norm: BatchNormStats;
 }

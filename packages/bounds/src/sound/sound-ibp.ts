@@ -1,5 +1,6 @@
 import {
   type BoundMethod,
+  CertError,
   centerOf,
   fromCenterRadius,
   type IntervalTensor,
@@ -15,7 +16,7 @@ import {
 } from '@cert/core';
 import type { CenterRadius } from '../ibp.js';
 import { convolve, flattenBatch, meanOverSpace, multiply, poolMean } from '../linear.js';
-import { boundMethod, type ForwardMethod, type ForwardRules, type ParamsOf } from '../method.js';
+import { boundMethod, type Context, type ForwardMethod, type ForwardRules, type ParamsOf } from '../method.js';
 import { fuseSpec } from '../spec.js';
 import { gamma, LARGEST, roundUp, type SoundLevel, TINY, UNIT } from './rounding.js';
 import { roundingsOf, shiftRoundingsOf, termsOf } from './terms.js';
@@ -175,16 +176,26 @@ function average(level: SoundLevel, x: SoundCenterRadius, n: number, mean: (x: T
   };
 }
 
+/** The graph, which says what an execution may fold into a layer. */
+function modelOf({ model }: Context): Model {
+  if (model !== undefined) return model;
+  throw new CertError(
+    'bad-argument',
+    'A rule of sound-ibp was called without the graph.',
+    'Give context.model: an execution may fold a batch normalization into the layer before.',
+  );
+}
+
 function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
-  const layerTerms = (model: Model, node: NodeOf<'conv2d'> | NodeOf<'dense'>) =>
-    termsFor(level, termsOf(node), roundingsOf(model, node));
+  const layerTerms = (context: Context, node: NodeOf<'conv2d'> | NodeOf<'dense'>) =>
+    termsFor(level, termsOf(node), roundingsOf(modelOf(context), node));
   return {
-    conv2d: (node, { kernel, bias }, { model }, x) =>
-      affineLayer(x, { kernel, bias }, layerTerms(model, node), (part, weights) => convolve(node, part, weights)),
-    dense: (node, { kernel, bias }, { model }, x) =>
-      affineLayer(x, { kernel, bias }, layerTerms(model, node), multiply),
-    batchNorm(node, { gamma: factor, beta }, { model, norm }, x) {
-      const { mean, variance } = norm[node.name]!;
+    conv2d: (node, { kernel, bias }, context, x) =>
+      affineLayer(x, { kernel, bias }, layerTerms(context, node), (part, weights) => convolve(node, part, weights)),
+    dense: (node, { kernel, bias }, context, x) =>
+      affineLayer(x, { kernel, bias }, layerTerms(context, node), multiply),
+    batchNorm(node, { gamma: factor, beta }, context, x) {
+      const { mean, variance } = context.norm[node.name]!;
       const sum = add(variance, node.attrs.epsilon);
       const positive = tf.logicalAnd(tf.greaterEqual(variance, 0), tf.greaterEqual(sum, SMALLEST_VARIANCE));
       const fits = tf.cast(tf.logicalAnd(positive, less(sum, LARGEST)), 'float32');
@@ -193,7 +204,7 @@ function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
         scale,
         shift: sub(beta, mul(mean, scale)),
         parts: (magnitude) => add(abs(beta), mul(magnitude, abs(mean))),
-        roundings: shiftRoundingsOf(model, node),
+        roundings: shiftRoundingsOf(modelOf(context), node),
       });
     },
     relu(_node, _params, _, x) {
