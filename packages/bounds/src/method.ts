@@ -12,6 +12,7 @@ import {
   type OpMap,
   type Params,
   type Shape,
+  type Spec,
   type Tensor,
   type Tensor3D,
   tf,
@@ -20,6 +21,8 @@ import { fuseSpec } from './spec.js';
 
 /** What a rule may use besides its node and the node's parameters. */
 export interface Context {
+  /** The graph that the node is part of; given by every walk over a network. */
+  readonly model?: Model;
   /** Statistics for every batchNorm node, by its name. */
   readonly norm: BatchNormStats;
 }
@@ -60,10 +63,27 @@ export interface ForwardMethod<B> extends RuleTable<B> {
    * `kernel` is [batch, rows, in], `bias` [batch, rows], the element's shape [batch, in].
    */
   specify(kernel: Tensor3D, bias: Tensor, element: B): B;
+  /**
+   * The same for a dense last layer, for a method that needs to know the layer: instead of `specify` with the specification multiplied into
+   * it. Default: `specify`.
+   */
+  specifyDense?(spec: Spec, node: NodeOf<'dense'>, params: ParamsOf<'dense'>, element: B): B;
+  /** What is returned as the output, given the elements at all other nodes. Default: the output as it is. */
+  conclude?(walk: Walk<B>): B;
+}
+
+/** What {@link ForwardMethod.conclude} takes. */
+export interface Walk<B> {
+  /** The graph that was walked. */
+  readonly model: Model;
+  /** The element of the output: the logits, or the specification. */
+  readonly output: B;
+  /** The elements by node, `input` included; that of the last node only where the specification is applied to the logits. */
+  readonly elements: { readonly [node: string]: B };
 }
 
 /** What rules may use of a network besides their node. */
-export const contextOf = ({ norm = {} }: Network): Context => ({ norm });
+export const contextOf = ({ model, norm = {} }: Network): Context => ({ model, norm });
 
 /**
  * Applies a method's rule to one node.
@@ -86,7 +106,7 @@ export function applyRule<B>(method: RuleTable<B>, node: Node, params: Params, c
 }
 
 /** @throws CertError `bad-argument` naming a batch normalization without statistics */
-export function checkStatistics(method: string, node: Node, { norm }: Context): void {
+export function checkStatistics(method: string, node: Node, { norm }: Pick<Context, 'norm'>): void {
   if (node.op !== 'batchNorm' || norm[node.name] !== undefined) return;
   throw new CertError(
     'bad-argument',
@@ -210,18 +230,33 @@ export function boundMethod<B>(method: ForwardMethod<B>): ForwardMethod<B> & Bou
         },
       });
       const inputs = last.inputs.map((name) => elements[name]!);
-      const fused = spec && last.op === 'dense' && fuseSpec(spec, params[last.name]!.kernel!, params[last.name]!.bias!);
+      const all: { [node: string]: B } = { ...elements };
       let output: B;
-      if (fused) {
-        output = method.specify(fused.kernel, fused.bias, inputs[0]!);
+      if (spec && last.op === 'dense') {
+        output = specifyDense(method, spec, last, paramsOf(method.name, last, params) as ParamsOf<'dense'>, inputs[0]!);
       } else {
         const logits = applyRule(method, last, params, contextOf(network), inputs);
         intervalAt(method, last, logits, batch);
+        all[last.name] = logits;
         output = spec ? method.specify(spec.matrix, tf.zeros(spec.matrix.shape.slice(0, 2)), logits) : logits;
       }
+      if (method.conclude !== undefined) output = method.conclude({ model, output, elements: all });
       return { output: method.concretize(output), at: { ...at, [INPUT]: box } };
     },
   };
+}
+
+/** The specification of a dense last layer: by the method itself, or multiplied into the layer. */
+function specifyDense<B>(
+  method: ForwardMethod<B>,
+  spec: Spec,
+  node: NodeOf<'dense'>,
+  params: ParamsOf<'dense'>,
+  element: B,
+): B {
+  if (method.specifyDense !== undefined) return method.specifyDense(spec, node, params, element);
+  const { kernel, bias } = fuseSpec(spec, params.kernel, params.bias);
+  return method.specify(kernel, bias, element);
 }
 
 /**

@@ -75,7 +75,7 @@ export function naturalPass(
   const given = norm === 'batch' ? {} : norm;
   const used: { [node: string]: Moments } = {};
   const at: { [node: string]: Tensor } = { [INPUT]: images };
-  const context: Context = { norm: used };
+  const context: Context = { model, norm: used };
   for (const node of model.nodes) {
     const inputs = node.inputs.map((name) => at[name]!);
     const moments = norm === 'batch' && node.op === 'batchNorm' ? batchMoments(inputs[0]!) : given[node.name];

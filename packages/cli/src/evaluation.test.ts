@@ -56,7 +56,8 @@ async function verdicts(file: string) {
 it('killed at any moment, stopped by Ctrl-C and started again, comes to the same verdicts', async () => {
   const device = await openDevice(deviceNames.includes('cpu') ? 'cpu' : 'tfjs');
   await device.dispose();
-  const more = ['--limit', '300', '--device', device.name];
+  // At deployed CROWN verifies no more than CROWN-IBP.
+  const more = ['--limit', '300', '--device', device.name, '--arithmetic', 'nearest'];
   const [calm, rough] = [join(place, 'calm.jsonl'), join(place, 'rough.jsonl')];
   expect(await cert(evalArgs(calm, ...more))).toMatchObject({ status: 0 });
   const expected = await verdicts(calm);
@@ -105,4 +106,29 @@ it('the methods of the command have the names under which their margins are kept
   expect(Object.entries(VERIFIERS).map(([key, { name }]) => [key, name])).toEqual(
     Object.keys(VERIFIERS).map((name) => [name, name]),
   );
+});
+
+it('proves with rounding accounted for by default, and shows each arithmetic', async () => {
+  const file = join(place, 'deployed.jsonl');
+  const more = ['--limit', '300', '--methods', 'ibp,crown-ibp', '--attack-restarts', '0'];
+  const { status, out } = await cert(evalArgs(file, ...more));
+  expect(status).toBe(0);
+  for (const level of ['nearest', 'real', 'deployed']) expect(out).toMatch(`verified error, arithmetic ${level}`);
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  expect(JSON.parse(lines[0]!)).toMatchObject({ arithmetic: 'deployed' });
+  const results = lines.slice(1).map((line): ImageResult => JSON.parse(line));
+  expect(new Set(results.map(({ verifiedBy }) => verifiedBy))).toEqual(new Set([null, 'ibp', 'crown-ibp']));
+  for (const { verifiedBy, levels, lower } of results) {
+    if (verifiedBy === null) continue;
+    expect(levels![verifiedBy]!.deployed).toBe(lower[verifiedBy]);
+    expect(lower[verifiedBy]).toBeGreaterThan(0);
+  }
+  expect(await cert(evalArgs(file, ...more, '--arithmetic', 'nearest'))).toMatchObject({
+    status: 1,
+    out: expect.stringContaining('arithmetic "deployed", not "nearest"'),
+  });
+  expect(await cert(evalArgs(file, ...more, '--arithmetic', 'exact'))).toMatchObject({
+    status: 1,
+    out: expect.stringContaining('--arithmetic is "exact".'),
+  });
 });

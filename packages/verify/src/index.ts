@@ -16,16 +16,30 @@ export {
   type Evaluator,
   type EvaluatorOptions,
 } from './evaluate.js';
+export type { Box64 } from './float64/intervals.js';
+export type { MarginProblem } from './float64/margins.js';
+export type { Network64 } from './float64/network.js';
 export { type CertifyOptions, certify, type IndexedImage } from './images/certify.js';
 export { clopperPearson } from './images/clopper-pearson.js';
-export { countResults, type EvaluationCounts, type MethodSummary, type Proportion } from './images/count.js';
+export {
+  type ArithmeticCounts,
+  type ArithmeticSummary,
+  countResults,
+  type EvaluationCounts,
+  type MethodSummary,
+  type Proportion,
+} from './images/count.js';
 export type { AttackResult, ImageResult } from './images/result.js';
 export { type CrownVerifierOptions, crownVerifier } from './methods/crown.js';
 export { createReluCounter, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
+export { type SoundSteps, soundCrownIbpSteps, soundIbpSteps, soundVerifier } from './sound-verifier.js';
 export { isVerified, type MarginEvidence } from './verdict.js';
 export {
   boundVerifier,
+  type LevelMargins,
   type Prover,
+  type SoundProver,
+  type SoundSetting,
   type Verifier,
   type VerifierCost,
   type VerifierSetting,

@@ -1,4 +1,4 @@
-import { marginSpec, runningNorm } from '@cert/bounds';
+import { type Arithmetic, marginSpec, runningNorm, type SoundLevel } from '@cert/bounds';
 import {
   type Batch,
   type BoundMethod,
@@ -29,6 +29,8 @@ export interface Verifier {
   readonly cost: VerifierCost;
   /** Prepares it for a model on a device; the result is the caller's to dispose. */
   on(setting: VerifierSetting): Prover;
+  /** The same for a level that accounts for rounding; without it nothing is proved there. See `soundVerifier`. */
+  soundOn?(setting: SoundSetting): SoundProver;
 }
 
 /** What a verifier costs for one image. */
@@ -49,6 +51,38 @@ export interface VerifierSetting {
   readonly model: Model;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null | undefined;
+}
+
+/** Where, of what, and in which sense margins are proved. */
+export interface SoundSetting extends VerifierSetting {
+  /** What the bounds hold for. */
+  readonly level: SoundLevel;
+}
+
+/** The smallest lower margin of an image by what it holds for; null where it is NaN or infinite. A missing one was not computed. */
+export type LevelMargins = {
+  readonly [level in Arithmetic]?: number | null;
+} & {
+  /** What the bound at the level asked for was computed in. */
+  readonly step?: 'float32' | 'float64';
+};
+
+/** A verifier that is prepared to prove with rounding accounted for. */
+export interface SoundProver {
+  /**
+   * The smallest lower margins of the first `count` images. Arguments as in {@link Prover.lowerMargins}, with `epsilon` rounded up
+   * (`epsilonUp` of `@cert/bounds`).
+   *
+   * @throws CertError `missing-rule` for an op without sound bounds
+   */
+  lowerMargins(
+    weights: OnDevice<Weights>,
+    batch: OnDevice<Batch>,
+    hyper: OnDevice<Hyper>,
+    count: number,
+  ): Promise<readonly LevelMargins[]>;
+  /** Frees the compiled functions. */
+  dispose(): Promise<void>;
 }
 
 /** A verifier that is prepared for a model on a device. */
@@ -73,14 +107,19 @@ const ROW_PER_MARGIN: VerifierCost = { rows: ({ classes }) => classes - 1, after
  * A bound method as a {@link Verifier}: one compiled function from images to margins.
  *
  * @param cost default: a row for each margin, before the attack
+ * @param ball makes the box; default `linfBall` of `@cert/core`
  */
-export const boundVerifier = (method: BoundMethod, cost: VerifierCost = ROW_PER_MARGIN): Verifier => ({
+export const boundVerifier = (
+  method: BoundMethod,
+  cost: VerifierCost = ROW_PER_MARGIN,
+  ball: typeof linfBall = linfBall,
+): Verifier => ({
   name: method.name,
   cost,
   on({ device, model, range }) {
     const bound = device.jit(({ params, stats }: Weights, { images, labels }: Batch, { epsilon }: Hyper) => {
       const network = { model, params, norm: runningNorm(stats) };
-      const box = linfBall(images, epsilon!, range);
+      const box = ball(images, epsilon!, range);
       const bounds = method.bound({ network, box, spec: marginSpec(labels, model.classes) });
       return { lower: finiteMargins(network, bounds) };
     });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CertError } from '@cert/core';
+import { type Arithmetic, soundIbp } from '@cert/bounds';
+import { CertError, type Model } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
@@ -60,6 +61,10 @@ export async function addEval(
       flags('attackRestarts'),
       `largest number of random starts of the attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
     )
+    .option(
+      '--arithmetic <level>',
+      'what a verified image is proved for: nearest (bounds rounded to nearest, no claim about rounding), real (the network over the real numbers), deployed (also every float32 execution) (default: deployed)',
+    )
     .option('--complete', 'every method on every image, the attack on verified ones too (default: until it is settled)')
     .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
     .option('--anew', 'throw away what that file holds (default: go on with it)')
@@ -72,6 +77,7 @@ export async function addEval(
     ) => {
       const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const methods = readMethods(raw.methods, catalog);
+      const arithmetic = readArithmetic(raw.arithmetic);
       const given = readFields(raw, ofTheEvaluation, catalog);
       if (raw.out !== undefined) checkOut(raw.out);
       const {
@@ -94,6 +100,13 @@ export async function addEval(
         catalog,
       );
       checkDataFits(model, test, config.dataset);
+      if (arithmetic !== 'nearest') {
+        for (const name of unsound(model, methods, catalog)) {
+          terminal.err(
+            `${name} has no bounds for --arithmetic ${arithmetic}: images stay undecided. For plain bounds: --arithmetic nearest.`,
+          );
+        }
+      }
       const device = await openDeviceFor(terminal, config.device);
       const report = json ? undefined : progress(terminal);
       let done = 0;
@@ -105,7 +118,7 @@ export async function addEval(
           natural: catalog.rules.natural,
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
-            ...{ dataset: config.dataset, epsilon, methods, complete },
+            ...{ dataset: config.dataset, epsilon, methods, complete, arithmetic },
             attack: restarts === 0 ? null : { steps, restarts, seed },
           },
           onProgress: (state) => {
@@ -144,6 +157,22 @@ function readMethods(text: string | undefined, { verifiers }: Catalog): readonly
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) choose('bound method', name, verifiers);
   return known.filter((name) => names.includes(name));
+}
+
+/** What keeps images from being verified with rounding accounted for: ops of the model, methods. For people. */
+function unsound(model: Model, methods: readonly string[], { verifiers }: Catalog): readonly string[] {
+  const { rules } = soundIbp({ level: 'deployed' });
+  const ops = [...new Set(model.nodes.map(({ op }) => op))].filter((op) => rules[op] === undefined);
+  if (ops.length > 0) return ops.map((op) => `The op "${op}" of this model`);
+  return methods.filter((name) => verifiers[name]!.soundOn === undefined).map((name) => `The method "${name}"`);
+}
+
+/** @throws CertError `bad-argument` for anything but a level of arithmetic */
+function readArithmetic(text = 'deployed'): Arithmetic {
+  const known: readonly Arithmetic[] = ['nearest', 'real', 'deployed'];
+  const arithmetic = known.find((name) => name === text);
+  if (arithmetic !== undefined) return arithmetic;
+  throw new CertError('bad-argument', `--arithmetic is ${JSON.stringify(text)}.`, `Give one of: ${known.join(', ')}.`);
 }
 
 function checkOut(file: string): void {

@@ -11,6 +11,7 @@ const summary: EvaluationSummary = {
     attack: { steps: 200, restarts: 10, seed: 0 },
   },
   ...{ images: 2000, undecided: 20, undecidedNotFinite: 3, logitsNotFinite: 0, before: 0, seconds: 12 },
+  arithmetic: null,
   ...{ standardError: proportion(0.05), pgdError: proportion(0.0912), device: 'cpu', deviceDescription: 'ONNX' },
   methods: {
     ibp: { ...method, verifiedError: proportion(0.3) },
@@ -29,12 +30,26 @@ describe('evaluationTable', () => {
       '',
       'epsilon                                                                           0.1',
       'test images                                                                      2000',
+      'arithmetic                                                                    nearest',
       'undecided                                                                          20',
       'of these, a bound was NaN or infinite                                               3',
       'logits were NaN or infinite                                                         0',
       'verified / attempted                   IBP 700 of 1900; CROWN 80 of 100, 3 not finite',
       'device                                                                           ONNX',
     ]);
+  });
+
+  it('shows a verified error for each arithmetic, and what decided', () => {
+    const levels = { nearest: { verifiedError: proportion(0.2) }, deployed: { verifiedError: proportion(0.21) } };
+    const table = evaluationTable({
+      ...summary,
+      settings: { ...summary.settings, arithmetic: 'deployed' },
+      arithmetic: { levels, steps: { float32: 1500, float64: 12 } },
+    });
+    expect(table).toMatch(/^verified error, arithmetic nearest +20\.00 %/m);
+    expect(table).toMatch(/^verified error, arithmetic deployed +21\.00 %/m);
+    expect(table).toMatch(/^arithmetic +deployed$/m);
+    expect(table).toMatch(/^verified by bounds in float32, float64 +1500, 12$/m);
   });
 
   it('shows the figure of a method alone where it was run on all, and that there was no attack', () => {

@@ -24,6 +24,7 @@ export function resultTable(summaries: readonly Summary[]): string {
 export function evaluationTable(summary: EvaluationSummary): string {
   const { settings, methods, standardError, pgdError } = summary;
   const { attack, epsilon } = settings;
+  const asked = settings.arithmetic ?? 'nearest';
   const names = Object.keys(methods).map((name) => name.toUpperCase());
   const row = (name: string, { fraction, interval: [lower, upper] }: Proportion) => [
     name,
@@ -47,10 +48,22 @@ export function evaluationTable(summary: EvaluationSummary): string {
         ? plain('PGD error', 'not run')
         : row(`PGD error (${attack.steps} steps, ${attack.restarts} restarts at most)`, pgdError),
       ...verified,
+      ...Object.entries(summary.arithmetic?.levels ?? {}).map(([level, { verifiedError }]) =>
+        row(`verified error, arithmetic ${level}`, verifiedError),
+      ),
     ]),
     formatTable([
       ['epsilon', String(epsilon)],
       ['test images', String(summary.images)],
+      ['arithmetic', asked],
+      ...(summary.arithmetic === null
+        ? []
+        : [
+            [
+              'verified by bounds in float32, float64',
+              `${summary.arithmetic.steps.float32}, ${summary.arithmetic.steps.float64}`,
+            ],
+          ]),
       ['undecided', String(summary.undecided)],
       ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
       ['logits were NaN or infinite', String(summary.logitsNotFinite)],

@@ -1,11 +1,12 @@
 import { ibp } from '@cert/bounds';
-import { type BoundMethod, dense, sequential, type Tensor, tf } from '@cert/core';
+import { type BoundMethod, CertError, dense, sequential, type Tensor, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, eagerDevice, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
 import { mlp } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEvaluator } from '../evaluate.js';
+import { soundIbpSteps, soundVerifier } from '../sound-verifier.js';
 import { boundVerifier, type Verifier } from '../verifier.js';
 import { type CertifyOptions, certify, type IndexedImage } from './certify.js';
 import type { ImageResult } from './result.js';
@@ -95,6 +96,63 @@ describe('certify', () => {
     );
     expect(results.map(({ attack }) => attack?.found)).toEqual([false, false, false, true, undefined]);
     expect(results.map(({ verifiedBy }) => verifiedBy)).toEqual(['weak', 'ibp', 'ibp', null, null]);
+  });
+
+  describe('at the arithmetic deployed', () => {
+    const arithmetic = 'deployed' as const;
+    const about = (value: number) => expect.closeTo(value, 4);
+
+    it('proves with rounding accounted for, and says by what', async () => {
+      const results = await run({ arithmetic, attack: null, verifiers: [soundVerifier(entry(ibp), soundIbpSteps)] });
+      expect(results.map(({ lower, verifiedBy }) => [lower, verifiedBy])).toEqual([
+        [{ ibp: about(0.7) }, 'ibp'],
+        [{ ibp: about(0.1) }, 'ibp'],
+        [{ ibp: about(0.02) }, 'ibp'],
+        [{ ibp: about(-0.1) }, null],
+        [{}, null],
+      ]);
+      expect(results.map(({ levels }) => levels!.ibp?.step)).toEqual([
+        'float32',
+        'float32',
+        'float32',
+        'float32',
+        undefined,
+      ]);
+      expect(results[3]!.levels!.ibp).toEqual({ nearest: about(-0.1), deployed: about(-0.1), step: 'float32' });
+    });
+
+    it('does not take a margin that rounding may turn for a proof', async () => {
+      // The margin is 2^-23 at least, which one rounding of the logits may remove.
+      const results = await run({
+        ...{ arithmetic, attack: null, epsilon: 0, images: images(0.5 + 2 ** -24) },
+        verifiers: [soundVerifier(entry(ibp), soundIbpSteps)],
+      });
+      expect(results[0]).toMatchObject({ margin: 2 ** -23, verifiedBy: null });
+      expect(results[0]!.levels!.ibp).toMatchObject({ nearest: 2 ** -23, step: 'float64' });
+      expect(results[0]!.levels!.ibp!.deployed).toBeLessThan(0);
+      expect(results[0]!.levels!.ibp!.real).toBeGreaterThan(0);
+    });
+
+    it('verifies nothing by a method without such bounds', async () => {
+      const results = await run({ arithmetic, attack: null, verifiers: [entry(ibp)] });
+      expect(results.map(({ verifiedBy }) => verifiedBy)).toEqual([null, null, null, null, null]);
+      expect(results[0]).toMatchObject({ lower: { ibp: null }, levels: { ibp: { nearest: near(0.7) } } });
+    });
+
+    it('verifies nothing of a model with an op that such bounds do not know', async () => {
+      const missing = () => {
+        throw new CertError('missing-rule', 'no rule', 'add one');
+      };
+      const verifier = soundVerifier(entry(ibp), {
+        screen: () => ({ name: 'lacking', bound: missing }),
+        margins: missing,
+      });
+      const live = device.live;
+      const results = await run({ arithmetic, attack: null, verifiers: [verifier] });
+      expect(results.map(({ verifiedBy }) => verifiedBy)).toEqual([null, null, null, null, null]);
+      expect(results[0]!.levels).toEqual({ ibp: { nearest: near(0.7) } });
+      expect(device.live).toBe(live);
+    });
   });
 
   it('without methods and attack classifies', async () => {

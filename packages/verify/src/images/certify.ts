@@ -1,6 +1,7 @@
-import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
+import { type Arithmetic, epsilonUp, naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
 import {
   type Batch,
+  CertError,
   checkEpsilon,
   checkInRange,
   type DataRange,
@@ -9,11 +10,11 @@ import {
   sizeOf,
   type Tensor,
 } from '@cert/core';
-import { type Device, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
+import { type Device, type DeviceArray, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
-import { batchSizeOf, type Verifier, type Weights } from '../verifier.js';
+import { batchSizeOf, type LevelMargins, type Verifier, type VerifierSetting, type Weights } from '../verifier.js';
 import { firstVerifier, type ImageResult, isBroken, isCorrect } from './result.js';
 import { fullBatch, type Item, inBatches } from './stage.js';
 
@@ -45,6 +46,11 @@ export interface CertifyOptions {
   readonly images: Iterable<IndexedImage>;
   /** In the order in which they are tried: cheap ones first. */
   readonly verifiers: readonly Verifier[];
+  /**
+   * What the lower margins hold for; default nearest. At `real` and `deployed` an image whose bounds cannot be computed with rounding
+   * accounted for is not verified.
+   */
+  readonly arithmetic?: Arithmetic | undefined;
   /** The attack on images that are neither misclassified nor verified; null for none. */
   readonly attack: AttackOptions | null;
   /** Images in a batch of the natural pass and of the attack; verifiers take fewer where memory or their cost asks for it. */
@@ -67,6 +73,7 @@ export interface CertifyOptions {
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
   const { device, model, weights, verifiers, attack, range, epsilon, batchSize, complete = false, signal } = options;
+  const { arithmetic = 'nearest' } = options;
   checkEpsilon(epsilon);
   const limits = await readRange(range);
   const size = sizeOf(model.inputShape);
@@ -89,8 +96,8 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
     },
   });
 
-  const scalars = putScalars(device, { epsilon });
-  const provers = verifiers.map((verifier) => verifier.on({ device, model, range }));
+  const scalars = putScalars(device, { epsilon: arithmetic === 'nearest' ? epsilon : epsilonUp(epsilon) });
+  const provers = verifiers.map((verifier) => proverAt(arithmetic, verifier, { device, model, range }));
   const methodStages = verifiers.map((verifier, m) => {
     const most = batchSizeOf(verifier, model, batchSize);
     return inBatches({
@@ -98,11 +105,13 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
       picks: complete ? () => true : isOpen,
       async look(items) {
         const batch = putBatch(device, model, fullBatch(items, most));
-        const lower = await provers[m]!.lowerMargins(weights, batch, scalars);
+        const margins = await provers[m]!.margins(weights, batch, scalars, items.length);
         disposeTree(batch);
         return items.map((item, i) => {
-          const bound = finiteOrNull(smallestBound(lower, i, model.classes - 1));
-          return checked({ ...item, lower: { ...item.lower, [verifier.name]: bound } });
+          const own = margins[i]!;
+          const lower = { ...item.lower, [verifier.name]: own[arithmetic] ?? null };
+          if (arithmetic === 'nearest') return checked({ ...item, lower });
+          return checked({ ...item, lower, levels: { ...item.levels, [verifier.name]: own } });
         });
       },
     });
@@ -123,11 +132,15 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   try {
     const items = stages.reduce(
       (before, stage) => stage(before),
-      fresh(options.images, (image) => checkInRange(image.pixels, limits, size, image.index)),
+      fresh(options.images, (image) => checkInRange(image.pixels, limits, size, image.index), arithmetic !== 'nearest'),
     );
     for await (const item of items) {
-      const { index, label, prediction, margin, lower, attack: attacked } = item;
-      yield { index, label, prediction, margin, lower, verifiedBy: firstVerifier(item, order), attack: attacked };
+      const { index, label, prediction, margin, lower, levels, attack: attacked } = item;
+      yield {
+        ...{ index, label, prediction, margin, lower },
+        ...(levels !== undefined && { levels }),
+        ...{ verifiedBy: firstVerifier(item, order), attack: attacked },
+      };
     }
   } finally {
     disposeTree(scalars);
@@ -135,11 +148,64 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   }
 }
 
+/** A verifier as the stages call it. */
+interface ArithmeticProver {
+  margins(
+    weights: OnDevice<Weights>,
+    batch: OnDevice<Batch>,
+    scalars: { readonly [name: string]: DeviceArray },
+    count: number,
+  ): Promise<readonly LevelMargins[]>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * A verifier at an arithmetic. Where it has no bounds at `real` or `deployed`, for want of a rule for an op or altogether, its plain bounds
+ * are all that is known.
+ */
+function proverAt(arithmetic: Arithmetic, verifier: Verifier, setting: VerifierSetting): ArithmeticProver {
+  const plain = (): ArithmeticProver => {
+    const prover = verifier.on(setting);
+    return {
+      async margins(weights, batch, scalars, count) {
+        const lower = await prover.lowerMargins(weights, batch, scalars);
+        return Array.from({ length: count }, (_, i) => ({
+          nearest: finiteOrNull(smallestBound(lower, i, setting.model.classes - 1)),
+        }));
+      },
+      dispose: () => prover.dispose(),
+    };
+  };
+  if (arithmetic === 'nearest' || verifier.soundOn === undefined) return plain();
+  const sound = verifier.soundOn({ ...setting, level: arithmetic });
+  let fallback: ArithmeticProver | undefined;
+  return {
+    async margins(weights, batch, scalars, count) {
+      if (fallback !== undefined) return fallback.margins(weights, batch, scalars, count);
+      try {
+        return await sound.lowerMargins(weights, batch, scalars, count);
+      } catch (error) {
+        if (!(error instanceof CertError && error.code === 'missing-rule')) throw error;
+        fallback = plain();
+        return fallback.margins(weights, batch, scalars, count);
+      }
+    },
+    async dispose() {
+      await sound.dispose();
+      await fallback?.dispose();
+    },
+  };
+}
+
 /** Images of which nothing is known yet. */
-async function* fresh(images: Iterable<IndexedImage>, check: (image: IndexedImage) => void): AsyncIterable<Item> {
+async function* fresh(
+  images: Iterable<IndexedImage>,
+  check: (image: IndexedImage) => void,
+  levels: boolean,
+): AsyncIterable<Item> {
   for (const image of images) {
     check(image);
-    yield { ...image, prediction: null, margin: null, lower: {}, attack: null, size: 0 };
+    yield { ...image, ...(levels && { levels: {} }), prediction: null, margin: null, lower: {}, attack: null, size: 0 };
   }
 }
 

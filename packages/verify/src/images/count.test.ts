@@ -47,6 +47,7 @@ describe('countResults', () => {
         // What a cheaper method verified counts as verified, though this one was not run on it.
         dear: { tried: 5, verified: 2, notFinite: 1, verifiedError: proportion(7, 11), aloneError: null },
       },
+      arithmetic: null,
       undecided: 3,
       undecidedNotFinite: 2,
       logitsNotFinite: 1,
@@ -55,6 +56,34 @@ describe('countResults', () => {
       ...['cheap', 'cheap', 'dear', 'dear'],
       ...Array.from({ length: 7 }, () => null),
     ]);
+  });
+
+  it('counts by arithmetic, a claim for every weaker one', () => {
+    const at = (index: number, levels: ImageResult['levels']): ImageResult => {
+      const lower = Object.fromEntries(Object.entries(levels!).map(([name, own]) => [name, own.deployed ?? null]));
+      const evidence = { ...image(index, 2, lower), levels: levels! };
+      return { ...evidence, verifiedBy: firstVerifier(evidence, methods) };
+    };
+    const some = [
+      at(0, { cheap: { deployed: 1, step: 'float32' } }),
+      at(1, { cheap: { deployed: 0.1, nearest: 0.2, step: 'float64' } }),
+      at(2, { cheap: { deployed: -0.1, nearest: 0.2, real: 0.1, step: 'float64' }, dear: { nearest: -1 } }),
+      at(3, { cheap: { deployed: 0, nearest: 0.2, real: 0, step: 'float64' }, dear: { nearest: 0.1 } }),
+      at(4, { cheap: { deployed: null, nearest: -0.2, step: 'float32' }, dear: { nearest: -1 } }),
+    ];
+    const counts = countResults(some, { methods, attack: null, arithmetic: 'deployed' });
+    expect(counts.arithmetic).toEqual({
+      levels: {
+        nearest: { verifiedError: proportion(1, 5) },
+        real: { verifiedError: proportion(2, 5) },
+        deployed: { verifiedError: proportion(3, 5) },
+      },
+      steps: { float32: 1, float64: 1 },
+    });
+    expect(counts.methods.dear!.verifiedError).toEqual(proportion(3, 5));
+    expect(counts.undecidedNotFinite).toBe(1);
+    const { levels } = countResults(some, { methods, attack: null, arithmetic: 'real' }).arithmetic!;
+    expect(Object.keys(levels)).toEqual(['nearest', 'real']);
   });
 
   it('does not take a lower margin of 0 for a proof', () => {

@@ -1,5 +1,15 @@
+import type { Arithmetic } from '@cert/bounds';
 import { clopperPearson } from './clopper-pearson.js';
-import { firstVerifier, type ImageResult, isBroken, isCorrect, isNotFinite, isVerifiedBy } from './result.js';
+import {
+  ARITHMETICS,
+  firstVerifier,
+  type ImageResult,
+  isBroken,
+  isCorrect,
+  isNotFinite,
+  isVerifiedAt,
+  isVerifiedBy,
+} from './result.js';
 
 /** A number of images, as a fraction of all, with its exact (Clopper-Pearson) 95 % confidence interval. */
 export interface Proportion {
@@ -25,6 +35,20 @@ export interface MethodSummary {
   readonly aloneError: Proportion | null;
 }
 
+/** What one arithmetic brought. */
+export interface ArithmeticSummary {
+  /** Images that no method verified at this arithmetic or at one that claims more. */
+  readonly verifiedError: Proportion;
+}
+
+/** What is known by arithmetic; only where `real` or `deployed` was asked for. */
+export interface ArithmeticCounts {
+  /** By arithmetic, from the weakest claim to the one asked for. */
+  readonly levels: { readonly [arithmetic in Arithmetic]?: ArithmeticSummary };
+  /** Verified images at the arithmetic asked for, by what the bounds were computed in. */
+  readonly steps: { readonly float32: number; readonly float64: number };
+}
+
 /** What the lines of an evaluation add up to. Plain data. */
 export interface EvaluationCounts {
   /** All images. */
@@ -35,6 +59,8 @@ export interface EvaluationCounts {
   readonly pgdError: Proportion | null;
   /** By method, in the order in which they were tried. */
   readonly methods: { readonly [method: string]: MethodSummary };
+  /** By arithmetic; null where nothing but `nearest` was asked for. */
+  readonly arithmetic: ArithmeticCounts | null;
   /** Neither broken nor verified. */
   readonly undecided: number;
   /** Of these, images for which some bound was NaN or infinite: without that they might be verified. */
@@ -47,11 +73,16 @@ export interface EvaluationCounts {
  * Adds up results of single images.
  *
  * @param results at least one
- * @param options `methods` in the order in which they were tried; `attack` is null when none was run
+ * @param options `methods` in the order in which they were tried; `attack` is null when none was run; `arithmetic` that was asked for,
+ * default nearest
  */
 export function countResults(
   results: readonly ImageResult[],
-  { methods, attack }: { readonly methods: readonly string[]; readonly attack: unknown },
+  {
+    methods,
+    attack,
+    arithmetic = 'nearest',
+  }: { readonly methods: readonly string[]; readonly attack: unknown; readonly arithmetic?: Arithmetic | undefined },
 ): EvaluationCounts {
   const images = results.length;
   const count = (holds: (image: ImageResult) => boolean) => results.filter(holds).length;
@@ -60,6 +91,19 @@ export function countResults(
     return { count: found, fraction: found / images, interval: clopperPearson(found, images) };
   };
   const undecided = (image: ImageResult) => !isBroken(image) && firstVerifier(image, methods) === null;
+  const byArithmetic = (): ArithmeticCounts => {
+    const claimed = ARITHMETICS.slice(0, ARITHMETICS.indexOf(arithmetic) + 1);
+    const unverified = (level: Arithmetic) => (image: ImageResult) =>
+      !methods.some((method) => isVerifiedAt(image, method, level));
+    const steps = results.map((image) => image.levels?.[firstVerifier(image, methods) ?? '']?.step);
+    return {
+      levels: Object.fromEntries(claimed.map((level) => [level, { verifiedError: proportion(unverified(level)) }])),
+      steps: {
+        float32: steps.filter((step) => step === 'float32').length,
+        float64: steps.filter((step) => step === 'float64').length,
+      },
+    };
+  };
   const summaries = methods.map((method, i): [string, MethodSummary] => {
     const tried = count(({ lower }) => method in lower);
     return [
@@ -78,6 +122,7 @@ export function countResults(
     standardError: proportion((image) => !isCorrect(image)),
     pgdError: attack === null ? null : proportion(isBroken),
     methods: Object.fromEntries(summaries),
+    arithmetic: arithmetic === 'nearest' ? null : byArithmetic(),
     undecided: count(undecided),
     undecidedNotFinite: count((image) => undecided(image) && methods.some((method) => isNotFinite(image, method))),
     logitsNotFinite: count(({ prediction }) => prediction === null),

@@ -1,4 +1,6 @@
+import type { Arithmetic } from '@cert/bounds';
 import { isPositive, isVerified } from '../verdict.js';
+import type { LevelMargins } from '../verifier.js';
 
 /** What an attack found at one image. */
 export interface AttackResult {
@@ -18,8 +20,13 @@ export interface ImageResult {
   readonly prediction: number | null;
   /** Logit of the label minus the largest other one, without perturbation; null where a logit is not finite. */
   readonly margin: number | null;
-  /** Of each bound method that was run on this image, the smallest lower margin; null where one was NaN or infinite. */
+  /**
+   * Of each bound method that was run on this image, the smallest lower margin at the arithmetic asked for; null where there is none that
+   * is finite.
+   */
   readonly lower: { readonly [method: string]: number | null };
+  /** The same by arithmetic, and what decided; only where the arithmetic asked for is `real` or `deployed`. */
+  readonly levels?: { readonly [method: string]: LevelMargins };
   /** The first method that verified it; null when none did. */
   readonly verifiedBy: string | null;
   /** Null when no attack was run on this image. */
@@ -39,8 +46,23 @@ export const isBroken = (image: ImageEvidence): boolean => !isCorrect(image) || 
 export const isVerifiedBy = (image: ImageEvidence, method: string): boolean =>
   !isBroken(image) && isVerified({ lower: image.lower[method], found: image.margin });
 
+/** What an arithmetic claims, from the weakest to the strongest. Each claim includes the ones before. */
+export const ARITHMETICS = ['nearest', 'real', 'deployed'] as const satisfies readonly Arithmetic[];
+
+/** Whether a method verified an image at an arithmetic, or at one that claims more. */
+export const isVerifiedAt = (image: ImageEvidence, method: string, arithmetic: Arithmetic): boolean => {
+  const found = image.margin;
+  const margins = image.levels?.[method] ?? { nearest: image.lower[method] ?? null };
+  const enough = ARITHMETICS.slice(ARITHMETICS.indexOf(arithmetic));
+  return !isBroken(image) && enough.some((level) => isVerified({ lower: margins[level], found }));
+};
+
 /** Whether a method that was run on an image gave NaN or infinity. */
-export const isNotFinite = (image: ImageEvidence, method: string): boolean => image.lower[method] === null;
+export const isNotFinite = (image: ImageEvidence, method: string): boolean => {
+  const levels = image.levels?.[method];
+  if (levels === undefined) return image.lower[method] === null;
+  return ARITHMETICS.some((level) => levels[level] === null);
+};
 
 /** The first of the methods, in this order, that verified an image; null when none did. */
 export const firstVerifier = (image: ImageEvidence, methods: readonly string[]): string | null =>
@@ -67,14 +89,38 @@ function isContradicted(bound: number | null, found: number | null): boolean {
   return bound - found > ROUNDING * (1 + Math.max(Math.abs(bound), Math.abs(found)));
 }
 
+const STEPS: readonly unknown[] = [undefined, 'float32', 'float64'];
+
+/** Whether a value is the margins by arithmetic of the methods that were run, and says of `arithmetic` what `lower` says. */
+function isLevels(value: unknown, lower: ImageResult['lower'], arithmetic: Arithmetic): boolean {
+  if (arithmetic === 'nearest') return value === undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const levels = value as { readonly [method: string]: Partial<LevelMargins> | null };
+  if (Object.keys(levels).length !== Object.keys(lower).length) return false;
+  return Object.entries(lower).every(([method, bound]) => {
+    const own = Object.hasOwn(levels, method) ? levels[method] : null;
+    if (typeof own !== 'object' || own === null || Array.isArray(own)) return false;
+    const { step, ...margins } = own;
+    const known = Object.entries(margins).every(
+      ([level, margin]) => ARITHMETICS.includes(level as Arithmetic) && isFiniteOrNull(margin),
+    );
+    return known && STEPS.includes(step) && (own[arithmetic] ?? null) === bound;
+  });
+}
+
 /**
  * Whether a value, such as a line of a file, is a result that {@link certify} can have given: every part has its type, and the parts agree
  * with each other and with the conclusion.
  *
  * @param methods those that were run, in their order
+ * @param arithmetic what the lower margins hold for; default nearest
  */
-export function isImageResult(value: unknown, methods: readonly string[]): value is ImageResult {
-  const { index, label, prediction, margin, lower, attack, verifiedBy } = (value ?? {}) as Partial<ImageResult>;
+export function isImageResult(
+  value: unknown,
+  methods: readonly string[],
+  arithmetic: Arithmetic = 'nearest',
+): value is ImageResult {
+  const { index, label, prediction, margin, lower, levels, attack, verifiedBy } = (value ?? {}) as Partial<ImageResult>;
   if (!isIndex(index) || !isIndex(label) || !isFiniteOrNull(margin) || !isAttack(attack)) return false;
   if (prediction !== null && !isIndex(prediction)) return false;
   // Both are null where a logit is not finite. Equal logits give the margin 0 and the prediction of any of them.
@@ -82,6 +128,7 @@ export function isImageResult(value: unknown, methods: readonly string[]): value
   if (margin !== null && margin !== 0 && margin > 0 !== (prediction === label)) return false;
   if (typeof lower !== 'object' || lower === null || Array.isArray(lower)) return false;
   if (!Object.entries(lower).every(([name, bound]) => methods.includes(name) && isFiniteOrNull(bound))) return false;
+  if (!isLevels(levels, lower, arithmetic)) return false;
   const found = [margin, attack?.margin ?? null];
   if (Object.values(lower).some((bound) => found.some((other) => isContradicted(bound, other)))) return false;
   return verifiedBy === firstVerifier({ index, label, prediction, margin, lower, attack }, methods);

@@ -100,6 +100,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   try {
     const stream = certify({
       ...{ device, model, weights, batchSize, signal, epsilon: settings.epsilon, attack: settings.attack },
+      arithmetic: settings.arithmetic,
       ...(options.range !== undefined && { range: options.range }),
       natural: options.natural,
       images: remaining(split, new Set(results.map(({ index }) => index))),

@@ -74,6 +74,8 @@ describe('openEvaluationFile', () => {
     [{ attack: null }, 'attack {"steps":2,"restarts":1,"seed":0}, not null.'],
     [{ complete: true }, 'complete false, not true.'],
     [{ dataset: 'mnist' }, 'dataset "digits", not "mnist".'],
+    // A file from before there was a choice, or begun with the default.
+    [{ arithmetic: 'deployed' as const }, 'arithmetic "nearest", not "deployed".'],
   ])('refuses what was begun otherwise: %o', async (changes, difference) => {
     const text = await written(0);
     await expect(open(changes)).rejects.toMatchObject({
@@ -121,6 +123,37 @@ describe('openEvaluationFile', () => {
     expect(await readFile(file, 'utf8')).toBe(text);
     await appendResult(file, proved);
     expect(await openEvaluationFile(file, settings, { labels })).toEqual({ results: [image(0), proved], damaged: 0 });
+  });
+
+  it('goes on with a file from before there was a choice of arithmetic', async () => {
+    const text = await written(0);
+    expect(await open({ arithmetic: 'nearest' })).toEqual([image(0)]);
+    expect(await readFile(file, 'utf8')).toBe(text);
+  });
+
+  describe('at the arithmetic deployed', () => {
+    const deployed = { ...settings, arithmetic: 'deployed' } as const;
+    const levels = { ibp: { deployed: 0.125, step: 'float32' } } as const;
+    it.each([
+      ['no levels', proved, 1],
+      ['levels that say the same', { ...proved, levels }, 0],
+      ['another bound', { ...proved, levels: { ibp: { deployed: 0.25, step: 'float32' } } }, 1],
+      ['a proof at nearest alone', { ...proved, levels: { ibp: { nearest: 0.125 } } }, 1],
+      ['a text', { ...proved, levels: { ibp: { deployed: 0.125, nearest: '1' } } }, 1],
+      ['another step', { ...proved, levels: { ibp: { deployed: 0.125, step: 'float16' } } }, 1],
+      ['levels of another method', { ...proved, levels: { crown: levels.ibp } }, 1],
+      ['levels of no method', { ...proved, levels: { ibp: null } }, 1],
+    ])('drops a line unless its levels fit: %s', async (_, line, damaged) => {
+      await openEvaluationFile(file, deployed, { labels });
+      await appendFile(file, `${JSON.stringify(line)}\n`);
+      expect(await openEvaluationFile(file, deployed, { labels })).toMatchObject({ damaged });
+    });
+
+    it('has no place in a file of the arithmetic nearest', async () => {
+      await written();
+      await appendFile(file, `${JSON.stringify({ ...proved, levels })}\n`);
+      expect(await openEvaluationFile(file, settings, { labels })).toMatchObject({ damaged: 1 });
+    });
   });
 
   it('drops all lines of an image that has several, whatever they say', async () => {

@@ -1,5 +1,6 @@
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Arithmetic } from '@cert/bounds';
 import { CertError, describeValue, parseJson } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type ImageResult, isImageResult } from '../images/result.js';
@@ -14,6 +15,8 @@ export interface EvaluationSettings {
   readonly epsilon: number;
   /** The methods in the order in which they were tried. */
   readonly methods: readonly string[];
+  /** What the lower margins hold for; default nearest. */
+  readonly arithmetic?: Arithmetic;
   /** The attack; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number; readonly seed: number } | null;
   /** Whether every method is run on every image, and the attack on every image that is classified rightly. */
@@ -61,7 +64,7 @@ export async function openEvaluationFile(
     const result = parseLine(line);
     const named = indexOf(result);
     times.set(named, (times.get(named) ?? 0) + 1);
-    if (!isImageResult(result, settings.methods) || !fitsSettings(result, settings)) return;
+    if (!isImageResult(result, settings.methods, settings.arithmetic) || !fitsSettings(result, settings)) return;
     const { index, label } = result;
     if (index < labels.length && labels[index] !== label) {
       throw badLine(path, i + 2, `it gives image ${index} the label ${label}, and the dataset ${labels[index]}`);
@@ -134,12 +137,15 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
       'Choose another file with --out, or throw away what it holds with --anew.',
     );
   }
-  for (const [name, now] of Object.entries(settings)) {
-    if (JSON.stringify(found[name]) === JSON.stringify(now)) continue;
+  // Files from before there was a choice.
+  const { arithmetic: begun = 'nearest' } = found;
+  for (const [name, now] of Object.entries({ ...settings, arithmetic: settings.arithmetic ?? 'nearest' })) {
+    const before = name === 'arithmetic' ? begun : found[name];
+    if (JSON.stringify(before) === JSON.stringify(now)) continue;
     const difference =
       name === 'checkpoint'
         ? 'another checkpoint: training has gone on since, or this is another run'
-        : `${name} ${describeValue(found[name])}, not ${JSON.stringify(now)}`;
+        : `${name} ${describeValue(before)}, not ${JSON.stringify(now)}`;
     throw new CertError(
       'run-exists',
       `${path} was begun with ${difference}.`,

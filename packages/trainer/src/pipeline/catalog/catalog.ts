@@ -3,7 +3,14 @@ import { crownIbpOf, type Rules, standardRules } from '@cert/bounds';
 import type { BoundMethod, Model, Regularizer } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
-import { boundVerifier, crownVerifier, type Verifier } from '@cert/verify';
+import {
+  boundVerifier,
+  crownVerifier,
+  soundCrownIbpSteps,
+  soundIbpSteps,
+  soundVerifier,
+  type Verifier,
+} from '@cert/verify';
 import type { ObjectiveSchedule } from '../../objectives/schedule.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Fields } from '../config/field.js';
@@ -30,7 +37,12 @@ export const boundMethodsOf = ({ ibp, linearRelaxation }: Rules): Table<BoundMet
   'crown-ibp': crownIbpOf({ forward: ibp, backward: linearRelaxation }),
 });
 
-/** Verifiers of `cert eval`, cheap ones first. @param further bound methods of plug-ins */
+/**
+ * Verifiers of `cert eval`, cheap ones first. Those that are built in also prove with rounding accounted for, on models of the built-in
+ * ops.
+ *
+ * @param further bound methods of plug-ins
+ */
 export const verifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Table<Verifier> => ({
   ...Object.fromEntries(
     Object.entries({ ...boundMethodsOf(rules), ...further }).map(([name, method]) => [
@@ -38,8 +50,9 @@ export const verifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Tab
       { ...boundVerifier(method), name },
     ]),
   ),
-  ibp: boundVerifier(rules.ibp, { rows: () => 0, afterAttack: false }),
-  crown: crownVerifier({ forward: rules.ibp, backward: rules.linearRelaxation }),
+  ibp: soundVerifier(boundVerifier(rules.ibp, { rows: () => 0, afterAttack: false }), soundIbpSteps),
+  'crown-ibp': soundVerifier(boundVerifier(boundMethodsOf(rules)['crown-ibp']!), soundCrownIbpSteps),
+  crown: soundVerifier(crownVerifier({ forward: rules.ibp, backward: rules.linearRelaxation }), soundCrownIbpSteps),
 });
 
 /** Verifiers of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`. */

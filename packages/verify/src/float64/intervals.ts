@@ -1,0 +1,272 @@
+import { decimalDown, decimalUp, gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
+import { CertError, INPUT, type Node, type NodeOf, type Shape } from '@cert/core';
+import { forward, isLayer, type Network64, type Products, valuesOf, windows } from './network.js';
+
+/** Twice the unit roundoff of float64: every error term here counts each of our own roundings twice. */
+const UNIT = 2 ** -52;
+
+/** An upper bound of the relative error of n roundings of float64. */
+export const ownError = (n: number): number => (n * UNIT) / (1 - n * UNIT);
+
+/** Above what gradual or flushed underflow of one float32 operation loses. */
+const UNDERFLOW = 2 ** -125;
+
+/** Added to magnitudes: times an error term it exceeds what flushing inputs to 0 changes. */
+const FLUSHED = 2 ** -90;
+/** The same for the scale of a batch normalization. */
+const FLUSHED_SCALE = 2 ** -60;
+
+/** Sums of magnitudes stay below this, so that no sum of an execution reaches 2^126. */
+const LARGEST = 2 ** 120;
+/** Weights and scales stay below this, so that no product of them overflows. */
+const LARGEST_WEIGHT = 2 ** 60;
+const SMALLEST_VARIANCE = 2 ** -100;
+
+/** Roundings that enclose a scale over all forms of a batch normalization, and a decimal constant in float32. */
+const SCALE = 12;
+
+/** What a node can be: every value lies in [center - radius, center + radius]. */
+export interface Enclosure {
+  /** The middle, [...shape]. */
+  readonly center: Float64Array;
+  /** Half the width, >= 0. */
+  readonly radius: Float64Array;
+  /** For a node that rounds: by how much a value may differ from what the op, without rounding, makes of the values at its inputs. */
+  readonly error?: Float64Array;
+  /** For a scale and shift per channel: these, as computed in float64. */
+  readonly scaling?: { readonly scale: Float64Array; readonly shift: Float64Array };
+}
+
+/** The bounds at all nodes. */
+export interface Enclosures {
+  /** By node, `input` included. */
+  readonly at: ReadonlyMap<string, Enclosure>;
+  /** By node, `input` included. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** Whether all bounds are numbers so small that no execution overflows. Where not, nothing is proved. */
+  readonly usable: boolean;
+}
+
+/** A box of real inputs. */
+export interface Box64 {
+  /** Lower ends, [...inputShape]. */
+  readonly lower: Float64Array;
+  /** Upper ends. */
+  readonly upper: Float64Array;
+}
+
+/** |c| + r, and a little more. */
+export const magnitudeOf = ({ center, radius }: Enclosure): Float64Array =>
+  center.map((c, i) => (Math.abs(c) + radius[i]!) * (1 + 4 * UNIT) + FLUSHED);
+
+/** The interval of two ends, its radius rounded up. */
+function fromEnds(lower: Float64Array, upper: Float64Array): Enclosure {
+  const center = lower.map((l, i) => (l + upper[i]!) / 2);
+  const radius = center.map((c, i) => {
+    const half = Math.max(upper[i]! - c, c - lower[i]!);
+    // An empty or undefined box is everything.
+    return lower[i]! <= upper[i]! ? half * (1 + 4 * UNIT) + Number.MIN_VALUE : Number.NaN;
+  });
+  return { center, radius };
+}
+
+/** The ends of an enclosure, rounded outwards. */
+export function endsOf({ center, radius }: Enclosure): { readonly lower: Float64Array; readonly upper: Float64Array } {
+  const slack = center.map((c, i) => 2 * UNIT * (Math.abs(c) + radius[i]!) + Number.MIN_VALUE);
+  return {
+    lower: center.map((c, i) => c - radius[i]! - slack[i]!),
+    upper: center.map((c, i) => c + radius[i]! + slack[i]!),
+  };
+}
+
+/**
+ * A box that contains the real l-infinity ball around an image, clipped to a range: all ends rounded outwards.
+ *
+ * @param epsilon taken as exact
+ * @param range decimals, one for all channels or one each; null for none
+ */
+export function boxAround(
+  pixels: Float32Array,
+  epsilon: number,
+  range: { readonly min: ArrayLike<number>; readonly max: ArrayLike<number> } | null,
+): Box64 {
+  const slack = (x: number) => 2 * UNIT * (Math.abs(x) + epsilon) + Number.MIN_VALUE;
+  const end = (ends: ArrayLike<number>, i: number) => ends[i % ends.length]!;
+  const lower = Float64Array.from(pixels, (x, i) => {
+    const least = x - epsilon - slack(x);
+    return range === null ? least : Math.max(least, decimalDown(end(range.min, i)));
+  });
+  const upper = Float64Array.from(pixels, (x, i) => {
+    const most = x + epsilon + slack(x);
+    return range === null ? most : Math.min(most, decimalUp(end(range.max, i)));
+  });
+  return { lower, upper };
+}
+
+/**
+ * Interval bound propagation in float64 on the host, with the rounding of the execution (level `deployed`) and its own (F4 to F7 of the
+ * specification of soundness): the second opinion on images for which float32 bounds are too coarse.
+ *
+ * @throws CertError `missing-rule` for an op that it does not know
+ */
+export function enclose(network: Network64, box: Box64, level: SoundLevel): Enclosures {
+  const { model } = network;
+  const at = new Map<string, Enclosure>([[INPUT, fromEnds(box.lower, box.upper)]]);
+  const shapes = new Map<string, Shape>([[INPUT, model.inputShape]]);
+  for (const node of model.nodes) shapes.set(node.name, node.shape);
+  let usable = [...at.get(INPUT)!.radius].every((r, i) => fits(r) && fits(at.get(INPUT)!.center[i]!));
+  for (const node of model.nodes) {
+    const inputs = node.inputs.map((name) => at.get(name)!);
+    const shape = shapes.get(node.inputs[0]!)!;
+    const { enclosure, size } = step(network, node, inputs, shape, level);
+    at.set(node.name, enclosure);
+    usable &&= size.every(fits) && enclosure.radius.every(fits);
+  }
+  return { at, shapes, usable };
+}
+
+const fits = (x: number): boolean => Math.abs(x) < LARGEST;
+
+/** What one node can be, and the magnitudes that its sums are made of. */
+interface Step {
+  readonly enclosure: Enclosure;
+  readonly size: Float64Array;
+}
+
+/** The relative error of an execution's n roundings. */
+export const executionError = (level: SoundLevel, n: number): number => (level === 'deployed' ? gamma(n) : 0);
+
+function step(network: Network64, node: Node, inputs: Enclosure[], shape: Shape, level: SoundLevel): Step {
+  const [x, other] = inputs as [Enclosure, Enclosure | undefined];
+  if (isLayer(node)) {
+    if (valuesOf(network, node.name, 'kernel').some((w) => !(Math.abs(w) < LARGEST_WEIGHT))) return refused(node);
+    return layer(forward(network, node, shape, { ...x, magnitude: magnitudeOf(x) }), {
+      own: ownError(termsOf(node) + node.shape.at(-1)! * windowOf(node) + 8),
+      execution: executionError(level, roundingsOf(network.model, node)),
+      underflow: (4 * termsOf(node) + 16) * UNDERFLOW,
+    });
+  }
+  switch (node.op) {
+    case 'batchNorm':
+      return normalization(network, node, x, level);
+    case 'affine': {
+      const [scale, shift] = [Float64Array.from(node.attrs.scale), Float64Array.from(node.attrs.shift)];
+      return scaled(x, { scale, shift, parts: (c) => Math.abs(shift[c]!) + FLUSHED_SCALE, roundings: 0 }, level);
+    }
+    case 'relu': {
+      const { lower, upper } = endsOf(x);
+      const enclosure = fromEnds(
+        lower.map((l) => Math.max(l, 0)),
+        upper.map((u) => Math.max(u, 0)),
+      );
+      return { enclosure, size: upper };
+    }
+    case 'add': {
+      const [a, b] = [magnitudeOf(x), magnitudeOf(other!)];
+      const magnitude = a.map((m, i) => m + b[i]!);
+      const products = {
+        center: x.center.map((c, i) => c + other!.center[i]!),
+        radius: x.radius.map((r, i) => r + other!.radius[i]!),
+        magnitude,
+      };
+      return layer(products, { own: ownError(8), execution: executionError(level, 1), underflow: UNDERFLOW });
+    }
+    case 'flatten':
+      return { enclosure: { center: x.center, radius: x.radius }, size: x.radius };
+    case 'avgPool':
+    case 'globalAvgPool':
+      return average(node, x, shape, level);
+    default:
+      throw new CertError(
+        'missing-rule',
+        `There are no bounds in float64 for "${(node as { readonly op: string }).op}" (node "${(node as { readonly name: string }).name}").`,
+        'Verify this model with --arithmetic nearest.',
+      );
+  }
+}
+
+/** Pixels of a kernel: how often an input number takes part in one filter. */
+const windowOf = ({ op, params }: NodeOf<'conv2d'> | NodeOf<'dense'>): number =>
+  op === 'conv2d' ? params.kernel[0]! * params.kernel[1]! : 1;
+
+function refused({ shape }: Node): Step {
+  const nothing = new Float64Array(shape.reduce((a, b) => a * b)).fill(Number.NaN);
+  return { enclosure: { center: nothing, radius: nothing }, size: nothing };
+}
+
+/** A sum of products from its parts (F7). The error covers what our own coefficients err on the way back, too. */
+function layer(
+  { center, radius, magnitude }: Products,
+  { own, execution, underflow }: { readonly own: number; readonly execution: number; readonly underflow: number },
+): Step {
+  const error = magnitude.map((m) => (m * (execution + own) + underflow) * (1 + own));
+  const total = radius.map((r, i) => (r + error[i]!) * (1 + own));
+  return { enclosure: { center, radius: total, error }, size: magnitude };
+}
+
+interface Scaling {
+  readonly scale: Float64Array;
+  readonly shift: Float64Array;
+  /** The magnitudes that the shift of a channel is the sum of. */
+  readonly parts: (channel: number) => number;
+  /** Roundings of an execution between these and the result. */
+  readonly roundings: number;
+}
+
+function scaled(x: Enclosure, { scale, shift, parts, roundings }: Scaling, level: SoundLevel): Step {
+  const channels = scale.length;
+  const own = ownError(2 * SCALE);
+  const perInput = executionError(level, SCALE) + own;
+  const perShift = executionError(level, SCALE + roundings) + own;
+  const input = magnitudeOf(x);
+  const size = new Float64Array(input.length);
+  const error = input.map((m, i) => {
+    const c = i % channels;
+    const [ofInput, ofShift] = [(Math.abs(scale[c]!) + FLUSHED_SCALE) * m, parts(c)];
+    size[i] = Math.abs(scale[c]!) < LARGEST_WEIGHT ? ofInput + ofShift : Number.NaN;
+    // What flushing a folded weight changes is less than this share of the radius.
+    const flushed = FLUSHED_SCALE * x.radius[i]!;
+    return (ofInput * perInput + ofShift * perShift + flushed + 16 * UNDERFLOW) * (1 + own);
+  });
+  const center = x.center.map((value, i) => value * scale[i % channels]! + shift[i % channels]!);
+  const radius = x.radius.map((r, i) => (r * Math.abs(scale[i % channels]!) + error[i]!) * (1 + own));
+  return { enclosure: { center, radius, error, scaling: { scale, shift } }, size };
+}
+
+function normalization(network: Network64, node: NodeOf<'batchNorm'>, x: Enclosure, level: SoundLevel): Step {
+  const [factor, beta, mean, variance] = ['gamma', 'beta', 'mean', 'variance'].map((name) =>
+    valuesOf(network, node.name, name),
+  );
+  const scale = Float64Array.from(factor!, (g, c) => {
+    const [v, sum] = [variance![c]!, variance![c]! + node.attrs.epsilon];
+    return v >= 0 && sum >= SMALLEST_VARIANCE && sum < LARGEST ? g / Math.sqrt(sum) : Number.NaN;
+  });
+  const shift = scale.map((s, c) => beta![c]! - mean![c]! * s);
+  const parts = (c: number) => Math.abs(beta![c]!) + (Math.abs(scale[c]!) + FLUSHED_SCALE) * Math.abs(mean![c]!);
+  return scaled(x, { scale, shift, parts, roundings: shiftRoundingsOf(network.model, node) }, level);
+}
+
+function average(
+  node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>,
+  x: Enclosure,
+  shape: Shape,
+  level: SoundLevel,
+): Step {
+  const size = node.shape.reduce((a, b) => a * b);
+  const parts = { center: new Float64Array(size), radius: new Float64Array(size), magnitude: new Float64Array(size) };
+  const input = magnitudeOf(x);
+  const n = windows(node, shape, (output, i) => {
+    parts.center[output]! += x.center[i]!;
+    parts.radius[output]! += x.radius[i]!;
+    parts.magnitude[output]! += input[i]!;
+  });
+  const mean = (sums: Float64Array) => sums.map((sum) => sum / n);
+  return layer(
+    { center: mean(parts.center), radius: mean(parts.radius), magnitude: mean(parts.magnitude) },
+    {
+      own: ownError(n + 8),
+      execution: executionError(level, n + 3),
+      underflow: (2 * n + 16) * UNDERFLOW,
+    },
+  );
+}

@@ -1,0 +1,110 @@
+import { crownIbp, marginSpec, runningNorm, soundBall } from '@cert/bounds';
+import { createRng, linfBall, sizeOf, tf, toTensors } from '@cert/core';
+import {
+  cancellingNetwork,
+  executeFloat32,
+  executeFloat64,
+  executionModels,
+  pointInBall,
+  vanishingNetwork,
+} from '@cert/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { boxAround } from './intervals.js';
+import { crownIbpMargins, ibpMargins } from './margins.js';
+
+beforeEach(() => tf.engine().startScope());
+afterEach(() => tf.engine().endScope());
+
+const range = { min: [0], max: [1] };
+const methods = {
+  ibp: ibpMargins,
+  'crown-ibp': (problem: Parameters<typeof crownIbpMargins>[0]) => crownIbpMargins(problem),
+};
+
+describe.each(executionModels())('margins in float64 on $name', ({ name, model }) => {
+  it.each(Object.entries(methods))('are below those of every execution: %s', (_method, margins) => {
+    const rng = createRng(1, name);
+    for (let net = 0; net < 10; net++) {
+      const network = cancellingNetwork(model, rng);
+      const x = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
+      for (const epsilon of [0, 1e-7, 0.1]) {
+        for (const level of ['real', 'deployed'] as const) {
+          const lower = margins({ network, box: boxAround(x, epsilon, range), label: 1, level });
+          expect(lower.every(Number.isFinite)).toBe(true);
+          for (let draw = 0; draw < 10; draw++) {
+            const point = pointInBall(x, epsilon, rng);
+            const logits = level === 'real' ? executeFloat64(network, point) : executeFloat32(network, point, rng);
+            // What float64 itself rounds in the execution over the reals.
+            const slack = level === 'real' ? 1e-12 * Math.max(...logits.map(Math.abs)) : 0;
+            lower.forEach((bound, i) => {
+              expect(bound).toBeLessThanOrEqual(logits[1]! - logits[i < 1 ? 0 : i + 1]! + slack);
+            });
+          }
+        }
+      }
+    }
+  });
+
+  it('are nearly those of the tensors at the level real, where nothing cancels', () => {
+    const rng = createRng(2, name);
+    const network = cancellingNetwork(model, { ...rng, uniform: () => 1 / 3 });
+    const x = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
+    const net = { model, params: toTensors(network.params), norm: runningNorm(toTensors(network.stats)) };
+    const spec = marginSpec(tf.tensor1d([1], 'int32'), model.classes);
+    const box = linfBall(tf.tensor(x, [1, ...model.inputShape]), 0.02);
+    const expected = crownIbp.bound({ network: net, box, spec }).output.lower.dataSync();
+    const problem = { network, box: boxAround(x, 0.02, range), label: 1 };
+    const [real, deployed] = (['real', 'deployed'] as const).map((level) => crownIbpMargins({ ...problem, level }));
+    real!.forEach((margin, i) => {
+      expect(margin).toBeCloseTo(expected[i]!, 3);
+      expect(deployed![i]!).toBeLessThan(margin);
+      expect(deployed![i]!).toBeGreaterThan(margin - 1e-2 * (1 + Math.abs(margin)));
+    });
+    const any = crownIbpMargins({ ...problem, level: 'real' }, (_node, lower) => lower.map(() => 0.3));
+    const exact = executeFloat64(network, x);
+    any.forEach((margin, i) => {
+      expect(margin).toBeLessThanOrEqual(exact[1]! - exact[i < 1 ? 0 : i + 1]!);
+    });
+  });
+});
+
+it.each(Object.entries(methods))('refuse the network that hides a neuron behind 2^30: %s', (_name, margins) => {
+  const network = vanishingNetwork();
+  for (const level of ['real', 'deployed'] as const) {
+    const box = boxAround(Float32Array.of(0.75), 0.3, range);
+    expect(margins({ network, box, label: 0, level })[0]).toBeLessThan(0);
+  }
+  // Over the real numbers the margin at 0.75 is 32; an execution in float32 may lose it.
+  const point = boxAround(Float32Array.of(0.75), 0, range);
+  expect(margins({ network, box: point, label: 0, level: 'real' })[0]).toBeCloseTo(32, 3);
+  expect(margins({ network, box: point, label: 0, level: 'deployed' })[0]).toBeLessThan(0);
+});
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 100])('are NaN for a weight of %s', (weight) => {
+  const network = cancellingNetwork(executionModels()[0]!.model, createRng(3));
+  network.params.dense2!.kernel!.data[0] = weight;
+  const problem = { network, box: boxAround(new Float32Array(40).fill(0.5), 0.1, range), label: 0 };
+  for (const margins of Object.values(methods)) {
+    expect(margins({ ...problem, level: 'deployed' })).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+    expect(margins({ ...problem, level: 'real' })).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+  }
+});
+
+it('are NaN over an empty box', () => {
+  const network = cancellingNetwork(executionModels()[0]!.model, createRng(3));
+  const box = boxAround(new Float32Array(40).fill(1.5), 0.1, range);
+  expect(ibpMargins({ network, box, label: 0, level: 'real' }).every(Number.isNaN)).toBe(true);
+});
+
+it('are over a box that the one of the tensors contains', () => {
+  const x = Float32Array.of(0, 0.05, 0.5, 0.97, 1);
+  const { lower, upper } = boxAround(x, 0.1, range);
+  const { center, radius } = soundBall(tf.tensor1d(x), 0.1);
+  const [c, r] = [center.dataSync(), radius.dataSync()];
+  lower.forEach((l, i) => {
+    expect(l).toBeLessThanOrEqual(Math.max(0, x[i]! - 0.1));
+    expect(upper[i]!).toBeGreaterThanOrEqual(Math.min(1, x[i]! + 0.1));
+    expect(l).toBeGreaterThanOrEqual(c[i]! - r[i]!);
+    expect(upper[i]!).toBeLessThanOrEqual(c[i]! + r[i]!);
+  });
+});

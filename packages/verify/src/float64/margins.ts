@@ -1,0 +1,233 @@
+import type { SoundLevel } from '@cert/bounds';
+import type { Node } from '@cert/core';
+import { type Box64, type Enclosures, enclose, endsOf, magnitudeOf, ownError } from './intervals.js';
+import { backward, isLayer, type Network64, valuesOf, windows } from './network.js';
+
+/** What is bounded: logit_label - logit_j for every other class j, over a box. */
+export interface MarginProblem {
+  /** The network. */
+  readonly network: Network64;
+  /** The box of real inputs. */
+  readonly box: Box64;
+  /** The class that should win. */
+  readonly label: number;
+  /** What the bounds hold for. */
+  readonly level: SoundLevel;
+}
+
+const otherClasses = ({ network, label }: MarginProblem): number[] =>
+  Array.from({ length: network.model.classes }, (_, j) => j).filter((j) => j !== label);
+
+const nothing = (problem: MarginProblem): number[] => otherClasses(problem).map(() => Number.NaN);
+
+/**
+ * Lower margins by interval bounds, the last dense layer multiplied by the margins, in float64 with all roundings accounted for.
+ *
+ * @returns one for each other class, in order; all NaN where a bound is not a number or so large that an execution might overflow
+ * @throws CertError `missing-rule` for an op without bounds in float64
+ */
+export function ibpMargins(problem: MarginProblem): number[] {
+  const { network, box, label, level } = problem;
+  const last = network.model.nodes.at(-1)!;
+  const { at, usable } = enclose(network, box, level);
+  if (!usable) return nothing(problem);
+  const logits = at.get(last.name)!;
+  if (last.op !== 'dense') {
+    const { lower, upper } = endsOf(logits);
+    return otherClasses(problem).map((j) => towardsMinus(lower[label]! - upper[j]!, 0));
+  }
+  const { center, radius } = at.get(last.inputs[0]!)!;
+  const [kernel, bias] = [valuesOf(network, last.name, 'kernel'), valuesOf(network, last.name, 'bias')];
+  const classes = network.model.classes;
+  return otherClasses(problem).map((j) => {
+    let [sum, width] = [bias[label]! - bias[j]!, 0];
+    for (let i = 0; i < center.length; i++) {
+      const weight = kernel[i * classes + label]! - kernel[i * classes + j]!;
+      sum += weight * center[i]!;
+      width += Math.abs(weight) * radius[i]!;
+    }
+    // The errors of both logits cover the roundings of the difference of weights and of this sum: see `layer`.
+    const errors = logits.error![label]! + logits.error![j]!;
+    return towardsMinus(sum - (width + errors) * (1 + ownError(center.length + 8)), Math.abs(sum) + width + errors);
+  });
+}
+
+/** A lower bound, moved down by more than the roundings of a few sums of numbers of this size, and than any underflow in float64. */
+const towardsMinus = (x: number, size: number): number => x - ownError(4) * (Math.abs(x) + size) - 2 ** -200;
+
+/** The lower slope of every unstable neuron of a ReLU; any number in [0, 1] gives a bound. */
+export type LowerSlopes = (node: Node, lower: Float64Array, upper: Float64Array) => ArrayLike<number>;
+
+/** 1 where the upper end is farther from 0 than the lower one, else 0 (Zhang et al. 2018). */
+const adaptive: LowerSlopes = (_node, lower, upper) => lower.map((l, i) => (upper[i]! > -l ? 1 : 0));
+
+/** The two lines of a ReLU on an interval. */
+interface Relaxation {
+  readonly lowerSlope: Float64Array;
+  readonly upperSlope: Float64Array;
+  readonly upperIntercept: Float64Array;
+}
+
+/**
+ * Lower margins by one backward pass of linear relaxation over interval bounds (CROWN-IBP, Zhang et al. 2020), in float64 with all roundings
+ * accounted for. An affine layer computes W x + b + d with |d| at most the layer's error, which therefore counts with the magnitude of the
+ * coefficients at its output. Our own coefficients err by less than what the same magnitudes times float64's error make.
+ *
+ * @param slopes lower slopes of unstable neurons; default: the adaptive choice
+ * @returns as {@link ibpMargins}
+ * @throws CertError `missing-rule` for an op without bounds in float64
+ */
+export function crownIbpMargins(problem: MarginProblem, slopes: LowerSlopes = adaptive): number[] {
+  const { network, box, level } = problem;
+  const bounds = enclose(network, box, level);
+  if (!bounds.usable) return nothing(problem);
+  const lines = new Map<string, Relaxation>();
+  for (const node of network.model.nodes) {
+    if (node.op !== 'relu') continue;
+    const { lower, upper } = endsOf(bounds.at.get(node.inputs[0]!)!);
+    lines.set(node.name, relax(lower, upper, slopes(node, lower, upper)));
+  }
+  return otherClasses(problem).map((j) => lowerMargin(problem, bounds, lines, j));
+}
+
+function relax(lower: Float64Array, upper: Float64Array, slopes: ArrayLike<number>): Relaxation {
+  const size = lower.length;
+  const [lowerSlope, upperSlope, upperIntercept] = [0, 1, 2].map(() => new Float64Array(size)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  for (let i = 0; i < size; i++) {
+    const [l, u] = [lower[i]!, upper[i]!];
+    if (u <= 0) continue;
+    if (l >= 0) {
+      lowerSlope[i] = upperSlope[i] = 1;
+      continue;
+    }
+    lowerSlope[i] = Math.min(1, Math.max(0, slopes[i]!));
+    // At least u / (u - l), and an intercept of at least -l times this slope: above the ReLU at both ends, so in between.
+    const slope = (u / (u - l)) * (1 + ownError(4)) + Number.MIN_VALUE;
+    upperSlope[i] = slope;
+    upperIntercept[i] = slope * -l * (1 + ownError(2)) + Number.MIN_VALUE;
+  }
+  return { lowerSlope, upperSlope, upperIntercept };
+}
+
+/** The terms of a lower bound: a sum, the magnitudes that it is a sum of, how many there are, and what is to be subtracted. */
+interface Total {
+  sum: number;
+  size: number;
+  count: number;
+  error: number;
+}
+
+function lowerMargin(
+  { network, label }: MarginProblem,
+  { at, shapes }: Enclosures,
+  lines: ReadonlyMap<string, Relaxation>,
+  other: number,
+): number {
+  const { model } = network;
+  const last = model.nodes.at(-1)!;
+  const total: Total = { sum: 0, size: 0, count: 0, error: 0 };
+  const pending = new Map<string, Float64Array>();
+  const start = new Float64Array(model.classes);
+  start[label] = 1;
+  start[other] = -1;
+  pending.set(last.name, start);
+  const pass = (name: string, coefficients: Float64Array) => {
+    const before = pending.get(name);
+    if (before === undefined) {
+      pending.set(name, coefficients);
+      return;
+    }
+    const sum = before.map((value, i) => value + coefficients[i]!);
+    pending.set(name, sum);
+    charge(total, sum, magnitudeOf(at.get(name)!), ownError(1));
+  };
+  for (const node of model.nodes.toReversed()) {
+    const own = pending.get(node.name);
+    if (own === undefined) continue;
+    pending.delete(node.name);
+    const { error } = at.get(node.name)!;
+    if (error !== undefined) charge(total, own, error, 1);
+    for (const [name, coefficients] of back(network, node, own, { at, shapes, usable: true }, lines, total)) {
+      pass(name, coefficients);
+    }
+  }
+  const least = pending.get('input')!;
+  const { center, radius } = at.get('input')!;
+  for (let i = 0; i < least.length; i++) {
+    total.sum += least[i]! * center[i]! - Math.abs(least[i]!) * radius[i]!;
+    total.size += Math.abs(least[i]!) * (Math.abs(center[i]!) + radius[i]!);
+  }
+  total.count += 2 * least.length;
+  const slack = ownError(total.count + 16);
+  return towardsMinus(total.sum - (total.error + slack * total.size) * (1 + 2 * slack), total.size + total.error);
+}
+
+/** Subtracts |coefficients| . weights. */
+function charge(total: Total, coefficients: Float64Array, weights: Float64Array, factor: number): void {
+  let sum = 0;
+  for (let i = 0; i < coefficients.length; i++) sum += Math.abs(coefficients[i]!) * weights[i]!;
+  total.error += sum * factor;
+  total.count += coefficients.length;
+}
+
+/** Adds coefficients . constants, one constant a channel. */
+function addConstants(total: Total, coefficients: Float64Array, constants: ArrayLike<number>): void {
+  const channels = constants.length;
+  for (let i = 0; i < coefficients.length; i++) {
+    const term = coefficients[i]! * constants[i % channels]!;
+    total.sum += term;
+    total.size += Math.abs(term);
+  }
+  total.count += coefficients.length;
+}
+
+/** Coefficients on a node's output to coefficients on its inputs, by name. */
+function back(
+  network: Network64,
+  node: Node,
+  own: Float64Array,
+  { at, shapes }: Enclosures,
+  lines: ReadonlyMap<string, Relaxation>,
+  total: Total,
+): (readonly [string, Float64Array])[] {
+  const name = node.inputs[0]!;
+  if (isLayer(node)) {
+    addConstants(total, own, valuesOf(network, node.name, 'bias'));
+    return [[name, backward(network, node, shapes.get(name)!, own)]];
+  }
+  switch (node.op) {
+    case 'add':
+      return node.inputs.map((input) => [input, own]);
+    case 'batchNorm':
+    case 'affine': {
+      const { scale, shift } = at.get(node.name)!.scaling!;
+      addConstants(total, own, shift);
+      return [[name, own.map((value, i) => value * scale[i % scale.length]!)]];
+    }
+    case 'avgPool':
+    case 'globalAvgPool': {
+      const spread = new Float64Array(shapes.get(name)!.reduce((a, b) => a * b));
+      const n = windows(node, shapes.get(name)!, (output, i) => {
+        spread[i] = own[output]!;
+      });
+      return [[name, spread.map((value) => value / n)]];
+    }
+    case 'relu': {
+      const { lowerSlope, upperSlope, upperIntercept } = lines.get(node.name)!;
+      const coefficients = own.map((value, i) => value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!));
+      addConstants(
+        total,
+        own,
+        upperIntercept.map((t, i) => (own[i]! < 0 ? t : 0)),
+      );
+      charge(total, coefficients, magnitudeOf(at.get(name)!), ownError(1));
+      return [[name, coefficients]];
+    }
+    default:
+      return [[name, own]];
+  }
+}

@@ -1,0 +1,201 @@
+import { type SoundLevel, soundBall, soundIbp } from '@cert/bounds';
+import { type BoundMethod, CertError, type HostParams, sizeOf, tf } from '@cert/core';
+import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
+import { boxAround } from './float64/intervals.js';
+import { crownIbpMargins, ibpMargins, type MarginProblem } from './float64/margins.js';
+import type { Network64 } from './float64/network.js';
+import { smallestBound } from './margins.js';
+import { isPositive } from './verdict.js';
+import {
+  boundVerifier,
+  type LevelMargins,
+  type Prover,
+  type SoundProver,
+  type SoundSetting,
+  type Verifier,
+  type Weights,
+} from './verifier.js';
+
+/** How a verifier proves at the levels `real` and `deployed`. */
+export interface SoundSteps {
+  /** Bounds on the device that account for rounding, for all images; default none. */
+  readonly screen?: (level: SoundLevel) => BoundMethod;
+  /** Bounds in float64 on the host, for images that the screen does not verify and the verifier itself does. */
+  readonly margins: (problem: MarginProblem) => readonly number[];
+}
+
+/** The steps of interval bounds: float32 with rounding, then float64. */
+export const soundIbpSteps: SoundSteps = { screen: (level) => soundIbp({ level }), margins: ibpMargins };
+
+/**
+ * The step of CROWN-IBP: float64 alone, with interval bounds at the nodes in between and the adaptive lower slopes. Also for CROWN, whose
+ * bounds in between are tighter than those of this step.
+ */
+export const soundCrownIbpSteps: SoundSteps = { margins: (problem) => crownIbpMargins(problem) };
+
+/**
+ * A verifier that can also prove at the levels `real` and `deployed`. What it proves at `nearest` stays as it is.
+ *
+ * @param steps for models of the built-in ops; on other models nothing is proved at these levels
+ */
+export const soundVerifier = (verifier: Verifier, steps: SoundSteps): Verifier => ({
+  ...verifier,
+  soundOn: (setting) => soundProver(verifier, steps, setting),
+});
+
+/**
+ * Whether float32 operations of a device round to nearest and take convolutions as sums of products. Known of ONNX Runtime on a processor and
+ * of TensorFlow.js in plain JavaScript. A GPU may use Winograd transforms or round otherwise, so that every bound is computed on the host.
+ */
+const roundsToNearest = ({ name }: Device): boolean => name === 'cpu' || (name === 'tfjs' && tf.getBackend() === 'cpu');
+
+/** Images of one call of the verifier on those that the screen left open: an eighth of a batch. */
+const SHARE = 8;
+
+function soundProver(verifier: Verifier, { screen, margins }: SoundSteps, setting: SoundSetting): SoundProver {
+  const { device, model, range, level } = setting;
+  const nearest = verifier.on(setting);
+  const screened = screen !== undefined && roundsToNearest(device);
+  const first = screened ? boundVerifier(screen(level), undefined, soundBall).on(setting) : undefined;
+  const rows = model.classes - 1;
+  const size = sizeOf(model.inputShape);
+  const onHost = hostWeights();
+
+  /** Lower margins at a level, in float64. */
+  const exactly = async (weights: OnDevice<Weights>, image: HostImage, at: SoundLevel): Promise<number | null> => {
+    const network: Network64 = { model, ...(await onHost(weights)) };
+    const box = boxAround(image.pixels, image.epsilon, await endsOf(range, model.inputShape.at(-1)!));
+    const lower = margins({ network, box, label: image.label, level: at });
+    await turn();
+    return usable(smallestBound(lower, 0, rows));
+  };
+
+  return {
+    async lowerMargins(weights, batch, hyper, count) {
+      const results: LevelMargins[] = Array.from({ length: count }, () => ({}));
+      let open = results.map((_, i) => i);
+      if (first !== undefined) {
+        const lower = await first.lowerMargins(weights, batch, hyper);
+        results.forEach((_, i) => {
+          results[i] = { [level]: usable(smallestBound(lower, i, rows)), step: 'float32' };
+        });
+        open = open.filter((i) => !isPositive(results[i]![level]));
+      }
+      if (open.length === 0) return results;
+      const images = (await batch.images.data()) as Float32Array;
+      const labels = (await batch.labels.data()) as Int32Array;
+      const epsilon = (await (hyper.epsilon as DeviceArray).data())[0]!;
+      const group = first === undefined ? labels.length : Math.ceil(labels.length / SHARE);
+      for (let from = 0; from < open.length; from += group) {
+        const chosen = open.slice(from, from + group);
+        const lower = await nearestOf(nearest, { weights, batch, hyper, chosen, group, images, labels, device });
+        for (const [k, i] of chosen.entries()) {
+          const plain = usable(smallestBound(lower, k, rows));
+          results[i] = { ...results[i], nearest: plain };
+          if (!isPositive(plain)) continue;
+          const image = { pixels: images.subarray(i * size, (i + 1) * size), label: labels[i]!, epsilon };
+          results[i] = { ...results[i], [level]: await exactly(weights, image, level), step: 'float64' };
+          if (level === 'real' || isPositive(results[i]!.deployed)) continue;
+          results[i] = { ...results[i], real: await exactly(weights, image, 'real') };
+        }
+      }
+      return results;
+    },
+    async dispose() {
+      await nearest.dispose();
+      await first?.dispose();
+    },
+  };
+}
+
+interface HostImage {
+  readonly pixels: Float32Array;
+  readonly label: number;
+  readonly epsilon: number;
+}
+
+/** Bounds of at least 2^126 are as good as none. */
+const usable = (bound: number): number | null => (Math.abs(bound) < 2 ** 126 ? bound : null);
+
+/** What the verifier itself says of some images of a batch: of all at once, or of `group` at a time, the last one repeated. */
+async function nearestOf(
+  prover: Prover,
+  {
+    weights,
+    batch,
+    hyper,
+    chosen,
+    group,
+    images,
+    labels,
+    device,
+  }: {
+    readonly weights: Parameters<Prover['lowerMargins']>[0];
+    readonly batch: Parameters<Prover['lowerMargins']>[1];
+    readonly hyper: Parameters<Prover['lowerMargins']>[2];
+    readonly chosen: readonly number[];
+    readonly group: number;
+    readonly images: Float32Array;
+    readonly labels: Int32Array;
+    readonly device: Device;
+  },
+) {
+  const size = images.length / labels.length;
+  const places = Array.from({ length: group }, (_, k) => chosen[Math.min(k, chosen.length - 1)]!);
+  const pixels = new Float32Array(group * size);
+  for (const [k, i] of places.entries()) pixels.set(images.subarray(i * size, (i + 1) * size), k * size);
+  const part = {
+    images: device.put(pixels, [group, ...batch.images.shape.slice(1)]),
+    labels: device.put(
+      Int32Array.from(places, (i) => labels[i]!),
+      [group],
+    ),
+  };
+  try {
+    return await prover.lowerMargins(weights, part, hyper);
+  } finally {
+    disposeTree(part);
+  }
+}
+
+/** Copies weights to the host once, and again when they are others. */
+function hostWeights(): (
+  weights: OnDevice<Weights>,
+) => Promise<{ readonly params: HostParams; readonly stats: HostParams }> {
+  let known: { readonly of: OnDevice<Weights>; readonly copy: Awaited<ReturnType<typeof copyOf>> } | undefined;
+  return async (weights) => {
+    if (known?.of !== weights) known = { of: weights, copy: await copyOf(weights) };
+    return known.copy;
+  };
+}
+
+async function copyOf({ params, stats }: OnDevice<Weights>) {
+  const tree = async (arrays: OnDevice<Weights>['params']): Promise<HostParams> => {
+    const values = (await readTree(arrays)) as { readonly [node: string]: { readonly [name: string]: Float32Array } };
+    return Object.fromEntries(
+      Object.entries(values).map(([node, own]) => [
+        node,
+        Object.fromEntries(
+          Object.entries(own).map(([name, data]) => [name, { shape: arrays[node]![name]!.shape, data }]),
+        ),
+      ]),
+    );
+  };
+  return { params: await tree(params), stats: await tree(stats) };
+}
+
+/** The ends of a range as numbers, one for all channels or one each. */
+async function endsOf(range: SoundSetting['range'], channels: number) {
+  if (range === null) return null;
+  const { min, max } = range ?? { min: 0, max: 1 };
+  const read = async (end: typeof min): Promise<ArrayLike<number>> => {
+    const values = typeof end === 'number' ? [end] : Array.from(await end.data());
+    if (values.length === 1 || values.length === channels) return values;
+    throw new CertError(
+      'bad-argument',
+      `The range has ${values.length} numbers for ${channels} channels.`,
+      'Give numbers, or tensors of shape [channels].',
+    );
+  };
+  return { min: await read(min), max: await read(max) };
+}
