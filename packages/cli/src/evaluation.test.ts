@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { deviceNames, openDevice } from '@cert/jit/node';
 import { mlp } from '@cert/models';
 import { saveCheckpoint } from '@cert/models/node';
 import { VERIFIERS } from '@cert/trainer/pipeline';
-import type { ImageResult } from '@cert/verify';
+import type { Certificate, ImageResult } from '@cert/verify';
 import type { EvaluationSummary } from '@cert/verify/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { main } from './main.js';
@@ -131,4 +131,36 @@ it('proves with rounding accounted for by default, and shows each arithmetic', a
     status: 1,
     out: expect.stringContaining('--arithmetic is "exact".'),
   });
+});
+
+it('writes a certificate for every verified image', async () => {
+  const folder = join(place, 'certificates');
+  const run = (...more: string[]) =>
+    cert(
+      evalArgs(join(place, 'certified.jsonl'), '--limit', '60', '--device', 'tfjs', '--attack-restarts', '0', ...more),
+    );
+  const { status, out } = await run('--certificates', folder);
+  expect(status).toBe(0);
+  const verified = (await verdicts(join(place, 'certified.jsonl'))).filter(([, , by]) => by !== null);
+  expect(verified.length).toBeGreaterThan(2);
+  expect(out).toContain(`Certificates: ${verified.length} in ${folder}`);
+  const names = (await readdir(folder)).sort();
+  expect(names).toEqual([
+    ...verified.map(([index]) => `${String(index).padStart(5, '0')}.cert.json`),
+    'network.safetensors',
+  ]);
+  const certificate: Certificate = JSON.parse(await readFile(join(folder, names[0]!), 'utf8'));
+  expect(certificate).toMatchObject({
+    ...{ format: 'cert-certificate-1', level: 'deployed', network: { path: 'network.safetensors' } },
+    perturbation: { kind: 'linf', epsilon: '0.004', range: ['0', '1'] },
+    input: { index: verified[0]![0], dataset: 'digits' },
+  });
+  expect(await readFile(join(folder, 'network.safetensors'))).toEqual(await readFile(checkpoint));
+
+  // All are written again from the lines that are there; plain bounds claim nothing that a certificate could say.
+  await rm(join(folder, names[0]!));
+  expect((await run('--certificates', folder)).status).toBe(0);
+  expect((await readdir(folder)).sort()).toEqual(names);
+  const plain = await run('--certificates', folder, '--arithmetic', 'nearest', '--anew');
+  expect(plain).toMatchObject({ status: 1, out: expect.stringContaining('which claims nothing about rounding') });
 });

@@ -1,6 +1,7 @@
 import { type SoundLevel, soundBall, soundIbp } from '@cert/bounds';
 import { type BoundMethod, CertError, type HostParams, sizeOf, tf } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
+import type { CertificateEvidence } from './certificate.js';
 import { boxAround } from './float64/intervals.js';
 import { crownIbpMargins, ibpMargins, type MarginProblem } from './float64/margins.js';
 import type { Network64 } from './float64/network.js';
@@ -22,16 +23,25 @@ export interface SoundSteps {
   readonly screen?: (level: SoundLevel) => BoundMethod;
   /** Bounds in float64 on the host, for images that the screen does not verify and the verifier itself does. */
   readonly margins: (problem: MarginProblem) => readonly number[];
+  /** What a checker needs to prove the same; default nothing, and then there are no certificates. */
+  readonly evidence?: CertificateEvidence;
 }
 
 /** The steps of interval bounds: float32 with rounding, then float64. */
-export const soundIbpSteps: SoundSteps = { screen: (level) => soundIbp({ level }), margins: ibpMargins };
+export const soundIbpSteps: SoundSteps = {
+  screen: (level) => soundIbp({ level }),
+  margins: ibpMargins,
+  evidence: { kind: 'ibp' },
+};
 
 /**
  * The step of CROWN-IBP: float64 alone, with interval bounds at the nodes in between and the adaptive lower slopes. Also for CROWN, whose
  * bounds in between are tighter than those of this step.
  */
-export const soundCrownIbpSteps: SoundSteps = { margins: (problem) => crownIbpMargins(problem) };
+export const soundCrownIbpSteps: SoundSteps = {
+  margins: (problem) => crownIbpMargins(problem),
+  evidence: { kind: 'linear', slopes: {}, intermediate: 'ibp' },
+};
 
 /**
  * A verifier that can also prove at the levels `real` and `deployed`. What it proves at `nearest` stays as it is.
@@ -40,6 +50,7 @@ export const soundCrownIbpSteps: SoundSteps = { margins: (problem) => crownIbpMa
  */
 export const soundVerifier = (verifier: Verifier, steps: SoundSteps): Verifier => ({
   ...verifier,
+  ...(steps.evidence && { evidence: steps.evidence }),
   soundOn: (setting) => soundProver(verifier, steps, setting),
 });
 

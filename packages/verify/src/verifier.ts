@@ -11,6 +11,7 @@ import {
   sizeOf,
 } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
+import type { CertificateEvidence } from './certificate.js';
 import { finiteMargins } from './finite-margins.js';
 
 /** A network's parameters and running statistics. */
@@ -31,6 +32,8 @@ export interface Verifier {
   on(setting: VerifierSetting): Prover;
   /** The same for a level that accounts for rounding; without it nothing is proved there. See `soundVerifier`. */
   soundOn?(setting: SoundSetting): SoundProver;
+  /** What a certificate of what it proves there holds, for a checker to prove it again; without it there are no certificates. */
+  readonly evidence?: CertificateEvidence;
 }
 
 /** What a verifier costs for one image. */

@@ -66,6 +66,10 @@ export async function addEval(
       'what a verified image is proved for: nearest (bounds rounded to nearest, no claim about rounding), real (the network over the real numbers), deployed (also every float32 execution) (default: deployed)',
     )
     .option('--complete', 'every method on every image, the attack on verified ones too (default: until it is settled)')
+    .option(
+      '--certificates <folder>',
+      'write a certificate of every verified image there, and a copy of the network; check them with npx @cert/check (default: none)',
+    )
     .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
     .option('--anew', 'throw away what that file holds (default: go on with it)')
     .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
@@ -113,6 +117,7 @@ export async function addEval(
       try {
         const summary = await evaluateImages({
           ...{ device, model, params, stats, split: test, range, file, anew, signal },
+          certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => catalog.verifiers[name]!),
           natural: catalog.rules.natural,
@@ -129,7 +134,12 @@ export async function addEval(
           },
         });
         if (json) terminal.out(JSON.stringify(summary));
-        else terminal.out(`\n${evaluationTable(summary)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`);
+        else {
+          terminal.out(`\n${evaluationTable(summary)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`);
+          if (raw.certificates !== undefined) {
+            terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
+          }
+        }
       } catch (error) {
         report?.close();
         if (signal.aborted && error === signal.reason && !json) {

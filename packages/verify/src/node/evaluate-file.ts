@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RuleTable } from '@cert/bounds';
-import type { DataRange, HostParams, Model, Tensor } from '@cert/core';
+import { type DataRange, type HostParams, type Model, readRange, type Tensor } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
 import { certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { Verifier } from '../verifier.js';
+import { certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
 /** What {@link evaluateImages} takes. */
@@ -34,6 +35,8 @@ export interface EvaluateImagesOptions {
   readonly batchSize: number;
   /** The file of the lines. Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
   readonly file: string;
+  /** Write a certificate for every verified image into this folder; default none. `checkpoint` holds the bytes of the network's file. */
+  readonly certificates?: { readonly folder: string; readonly checkpoint: Uint8Array } | undefined;
   /** Throw away what the file holds; default false. */
   readonly anew?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
@@ -66,6 +69,8 @@ export interface EvaluationSummary extends EvaluationCounts {
   readonly before: number;
   /** Seconds for the others. */
   readonly seconds: number;
+  /** Certificates in their folder; only where they were asked for. */
+  readonly certificates?: number;
 }
 
 /**
@@ -91,6 +96,9 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const started = performance.now();
   const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) });
   const results = [...opened.results];
+  const write = await writerOf(options);
+  let certificates = 0;
+  for (const result of results) if (await write?.(result)) certificates++;
   const summaryFile = summaryFileOf(file);
   await rm(summaryFile, { force: true });
   const [before, of] = [results.length, split.count];
@@ -110,6 +118,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
     for await (const result of stream) {
       await appendResult(file, result);
       results.push(result);
+      if (await write?.(result)) certificates++;
       onProgress?.({ images: results.length, of, before });
     }
   } finally {
@@ -120,9 +129,16 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
     ...countResults(results, settings),
     ...{ device: device.name, deviceDescription: device.description },
     ...{ before, seconds: (performance.now() - started) / 1000 },
+    ...(write && { certificates }),
   };
   await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
+}
+
+async function writerOf({ certificates, model, split, settings, verifiers, range }: EvaluateImagesOptions) {
+  if (certificates === undefined) return undefined;
+  const ends = await readRange(range);
+  return certificateWriter({ ...certificates, model, split, settings, verifiers, range: ends });
 }
 
 /** Where the summary of an evaluation is. */
