@@ -1,0 +1,20 @@
+export {
+  add as addDyadic,
+  compare as compareDyadic,
+  type Dyadic,
+  dyadic,
+  subtract as subtractDyadic,
+  toNumber,
+} from './exact/dyadic.js';
+export { type ExactValues, executeExact } from './exact/execute-exact.js';
+export { type Executor, execute, executor } from './execute/execute.js';
+export {
+  type Allowed,
+  drawExecution,
+  type Execution,
+  listExecutions,
+  PLAIN,
+  type SumOrder,
+} from './execute/execution.js';
+export { fma, nextDown, nextUp, sumDown, sumUp } from './execute/float32.js';
+export type { HostNetwork } from './network.js';
