@@ -1,3 +1,4 @@
+export { type Ball, contains, drawPoint, float32Ends } from './box.js';
 export {
   add as addDyadic,
   compare as compareDyadic,
@@ -17,4 +18,7 @@ export {
   type SumOrder,
 } from './execute/execution.js';
 export { fma, nextDown, nextUp, sumDown, sumUp } from './execute/float32.js';
+export type { AdversarialNetwork } from './kinds/adversarial-network.js';
+export { adversarialNetworks } from './kinds/adversarial-networks.js';
+export { marginOf, misclassifiedExactly } from './kinds/build.js';
 export type { HostNetwork } from './network.js';

@@ -61,14 +61,14 @@ describe('sums by hand', () => {
 
   it('random orders give different sums of the same terms, and the same again', () => {
     const rng = createRng(0, 'sums');
-    const weights = Array.from({ length: 40 }, () => Math.fround(rng.normal()));
+    const weights = Array.from({ length: 400 }, () => Math.fround(rng.normal()));
     const image = weights.map(() => Math.fround(rng.normal()));
     const run = (seed: number) => first(sumOf(weights), image, { sum: { kind: 'random', seed } })!;
     const sums = Array.from({ length: 50 }, (_, seed) => run(seed));
     expect(new Set(sums).size).toBeGreaterThan(5);
     expect(sums.map((_, seed) => run(seed))).toEqual(sums);
     const exact = weights.reduce((sum, w, i) => sum + w * image[i]!, 0);
-    for (const sum of sums) expect(Math.abs(sum - exact)).toBeLessThan(1e-4);
+    for (const sum of sums) expect(Math.abs(sum - exact)).toBeLessThan(1e-3);
   });
 });
 
