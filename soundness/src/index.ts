@@ -8,6 +8,7 @@ export {
   toNumber,
 } from './exact/dyadic.js';
 export { type ExactValues, executeExact } from './exact/execute-exact.js';
+export { type ReferenceOptions, referenceIbp } from './exact/reference-ibp.js';
 export { type Executor, execute, executor } from './execute/execute.js';
 export {
   type Allowed,
@@ -22,3 +23,17 @@ export type { AdversarialNetwork } from './kinds/adversarial-network.js';
 export { adversarialNetworks } from './kinds/adversarial-networks.js';
 export { marginOf, misclassifiedExactly } from './kinds/build.js';
 export type { HostNetwork } from './network.js';
+export { drawProblem, GRAPHS, type RandomProblem } from './random/draw-network.js';
+export {
+  addCounts,
+  type BoundFunction,
+  type CheckedBounds,
+  type Count,
+  checkContains,
+  type Level,
+  noCount,
+  reproduce,
+  type SampleOptions,
+  type Sides,
+  type Violation,
+} from './sampler/check-contains.js';

@@ -45,26 +45,36 @@ export function executor(network: HostNetwork): Executor {
   };
   const planner = createPlanner();
   const inputSize = sizeOf(model.inputShape);
+  const input = bufferOf(INPUT, inputSize);
   const last = model.nodes.at(-1)!;
+  /** What an execution does, with its buffers. Kept for the next image under the same execution. */
+  const compile = (execution: Execution) => {
+    planner.begin(execution);
+    const arithmetic = arithmeticOf(execution);
+    const steps = scheduleOf(execution).map((step): Compiled => {
+      const out = bufferOf(step.node.name, sizeOf(step.node.shape));
+      return { step, prepared: prepare(step, execution), inputs: step.inputs.map((name) => buffers.get(name)!), out };
+    });
+    return { execution, arithmetic, steps };
+  };
+  let compiled: ReturnType<typeof compile> | undefined;
 
   return (image, execution) => {
-    const input = bufferOf(INPUT, inputSize);
+    if (compiled?.execution !== execution) compiled = compile(execution);
+    const { arithmetic, steps } = compiled;
     const flushInput = execution.underflow === 'flush-inputs';
     for (let i = 0; i < inputSize; i++) input[i] = flush(image[i]!, flushInput);
-    planner.begin(execution);
-    for (const step of scheduleOf(execution)) {
-      const inputs = step.inputs.map((name) => buffers.get(name)!);
-      run(
-        step,
-        prepare(step, execution),
-        execution,
-        planner,
-        inputs,
-        bufferOf(step.node.name, sizeOf(step.node.shape)),
-      );
-    }
+    for (const each of steps) run(each, execution, arithmetic, planner);
     return Float32Array.from(buffers.get(last.name)!.subarray(0, model.classes));
   };
+}
+
+/** A step with what it needs. */
+interface Compiled {
+  readonly step: Step;
+  readonly prepared: Prepared;
+  readonly inputs: readonly Float64Array[];
+  readonly out: Float64Array;
 }
 
 /** One or more nodes that are computed at once; the result is that of `node`. */
@@ -235,17 +245,20 @@ const shapeOf = (model: Model, name: string): Shape =>
 /** Plans of sums by length, for one execution after the other. */
 interface Planner {
   begin(execution: Execution): void;
-  /** The plan of `count` products and a bias, or of `count` numbers. @param at which of several sums of the same length */
-  plan(count: number, form: 'layer' | 'residual' | 'numbers', at: number): SumPlan;
+  /** The plans of sums of `count` products and a bias, or of `count` numbers; the i-th sum takes the i-th of them, over and over. */
+  plans(count: number, form: SumForm): readonly SumPlan[];
 }
+
+/** Products and a bias, the same with a residual, or numbers alone. */
+type SumForm = 'layer' | 'residual' | 'numbers';
 
 /** How many random plans there are for sums of one length in one execution. */
 const VARIANTS = 3;
 
 function createPlanner(): Planner {
-  const kept = new Map<string, Map<string, SumPlan>>();
+  const kept = new Map<string, Map<string, readonly SumPlan[]>>();
   let current: Execution;
-  let plans = new Map<string, SumPlan>();
+  let plans = new Map<string, readonly SumPlan[]>();
   return {
     begin(execution) {
       current = execution;
@@ -254,34 +267,35 @@ function createPlanner(): Planner {
       plans = (kind === 'random' ? undefined : kept.get(key)) ?? new Map();
       if (kind !== 'random') kept.set(key, plans);
     },
-    plan(count, form, at) {
-      const variant = current.sum.kind === 'random' ? at % VARIANTS : 0;
-      const key = `${form}${count},${variant}`;
-      const made = plans.get(key) ?? planSum(current.sum, count, { ...endsOf(count, form, current.bias), variant });
+    plans(count, form) {
+      const key = `${form}${count}`;
+      const { sum, bias } = current;
+      const made =
+        plans.get(key) ??
+        Array.from({ length: sum.kind === 'random' ? VARIANTS : 1 }, (_, variant) =>
+          planSum(sum, count, { ...endsOf(count, form, bias), variant }),
+        );
       plans.set(key, made);
       return made;
     },
   };
 }
 
-function endsOf(count: number, form: 'layer' | 'residual' | 'numbers', bias: Execution['bias']) {
+function endsOf(count: number, form: SumForm, bias: Execution['bias']) {
   const residual = form === 'residual' ? [count + 1] : [];
   if (form === 'numbers') return {};
   return bias === 'first' ? { first: [...residual, count] } : { first: residual, last: [count] };
 }
 
-/** Computes one step into `out`. */
+/** Computes one step into its buffer. */
 function run(
-  { node, linear, residual }: Step,
-  { layer, channels, windows }: Prepared,
+  { step: { node, linear, residual }, prepared: { layer, channels, windows }, inputs, out }: Compiled,
   execution: Execution,
+  { round, multiplyAdd, read }: Arithmetic,
   planner: Planner,
-  inputs: readonly Float64Array[],
-  out: Float64Array,
 ): void {
   const [input, other] = inputs as [Float64Array, Float64Array];
-  const size = sizeOf(node.shape);
-  const { round, multiplyAdd, read } = arithmeticOf(execution);
+  const size = out.length - 1;
   if (linear !== undefined) {
     runLayer(layer!, execution, planner, input, residual === undefined ? undefined : other, out, size);
     return;
@@ -308,13 +322,13 @@ function run(
       const { scale, shift, mean, gamma, beta, deviation } = channels!;
       for (let i = 0; i < size; i++) {
         const c = i % scale.length;
-        const centered = () => round(input[i]! - mean[c]!);
+        const centered = round(input[i]! - mean[c]!);
         switch (execution.batchNorm) {
           case 'written':
-            out[i] = round(round(round(centered() * gamma[c]!) / deviation[c]!) + beta[c]!);
+            out[i] = round(round(round(centered * gamma[c]!) / deviation[c]!) + beta[c]!);
             break;
           case 'centered':
-            out[i] = multiplyAdd(centered(), scale[c]!, beta[c]!);
+            out[i] = multiplyAdd(centered, scale[c]!, beta[c]!);
             break;
           default:
             out[i] = multiplyAdd(input[i]!, scale[c]!, shift[c]!);
@@ -325,12 +339,12 @@ function run(
     case 'globalAvgPool':
     case 'avgPool': {
       const channelCount = node.shape.at(-1)!;
-      windows!.forEach((pixels, w) => {
+      for (const [w, pixels] of windows!.entries()) {
         for (let c = 0; c < channelCount; c++) {
           const values = Float64Array.from(pixels, (pixel) => input[pixel * channelCount + c]!);
           out[w * channelCount + c] = average(values, execution, planner, w * channelCount + c, round, read);
         }
-      });
+      }
       return;
     }
     default:
@@ -348,15 +362,16 @@ function runLayer(
   size: number,
 ): void {
   const perGroup = filters / groups;
+  const plans = planner.plans(count, residual === undefined ? 'layer' : 'residual');
+  const flushed = underflow !== 'gradual';
   x[count] = 1;
   for (let at = 0; at < size; at += perGroup) {
     const first = (at / perGroup) * count;
     for (let i = 0; i < count; i++) x[i] = input[gather[first + i]!]!;
     for (let k = 0; k < perGroup; k++) {
       if (residual !== undefined) x[count + 1] = residual[at + k]!;
-      const plan = planner.plan(count, residual === undefined ? 'layer' : 'residual', k);
       const start = ((at + k) % filters) * (count + 2);
-      out[at + k] = evaluateSum(plan, x, rows, start, fused, underflow !== 'gradual');
+      out[at + k] = evaluateSum(plans[k % plans.length]!, x, rows, start, fused, flushed);
     }
   }
 }
@@ -373,7 +388,8 @@ function average(
 ): number {
   const n = values.length;
   const terms = form === 'divide-first' ? values.map((value) => round(value / n)) : values;
-  const sum = evaluateSum(planner.plan(n, 'numbers', at), terms, ones, 0, false, underflow !== 'gradual');
+  const plans = planner.plans(n, 'numbers');
+  const sum = evaluateSum(plans[at % plans.length]!, terms, ones, 0, false, underflow !== 'gradual');
   if (form === 'divide-first') return sum;
   return form === 'divide' ? round(sum / n) : round(sum * read(1 / n));
 }

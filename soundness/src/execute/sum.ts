@@ -125,7 +125,8 @@ export function evaluateSum(
       top = Math.fround(stack[depth]! + top);
     } else {
       const i = code >> 1;
-      const [a, b] = [x[i]!, w[start + i]!];
+      const a = x[i]!;
+      const b = w[start + i]!;
       if ((code & 1) === 0) {
         stack[depth] = top;
         depth++;

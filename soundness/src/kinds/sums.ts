@@ -181,19 +181,20 @@ export function residualAdd(rng: Rng): AdversarialNetwork {
 
 /** 2^24 + (x + x + ...) - 2^24: a runtime that begins the sum with the residual, as fused convolutions do, loses every x. */
 export function residualFused(rng: Rng): AdversarialNetwork {
-  const pixels = 32 + 2 * rng.int(16);
+  const pixels = 256 + 2 * rng.int(64);
   const g = graph([pixels]);
-  const large = g.add(dense(1));
+  g.add(dense(1), ['input'], 'nothing');
+  const large = g.add(dense(1), ['nothing']);
   const branch = g.add(dense(1), ['input']);
   g.add(add(), [large, branch]);
   g.add(dense(1));
   g.add(dense(2));
   const network = networkOf(g.build(), {
-    dense1: { bias: [2 ** 24] },
-    dense2: { kernel: repeat(pixels, 1) },
-    dense3: { kernel: [1], bias: [-(2 ** 24)] },
+    dense2: { bias: [2 ** 24] },
+    dense3: { kernel: repeat(pixels, 1) },
+    dense4: { kernel: [1], bias: [-(2 ** 24)] },
     // Class 0 has the sum, class 1 a threshold.
-    dense4: { kernel: [1, 0], bias: [0, pixels / 4] },
+    dense5: { kernel: [1, 0], bias: [0, pixels / 4] },
   });
   const image = Float32Array.from(repeat(pixels, 0.75));
   return mustFool({
