@@ -9,6 +9,7 @@ export {
 } from './exact/dyadic.js';
 export { type ExactValues, executeExact } from './exact/execute-exact.js';
 export { type ReferenceOptions, referenceIbp } from './exact/reference-ibp.js';
+export { type HiddenOptions, hideCounterexample, plantedMargin } from './hidden/hidden-counterexample.js';
 export { type Executor, execute, executor } from './execute/execute.js';
 export {
   type Allowed,
