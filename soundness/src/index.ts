@@ -1,3 +1,4 @@
+/** What tests of any package may use: nothing behind this file needs more than `@cert/core`, so that tests of `@cert/bounds` and others may, too. */
 export { type Ball, contains, drawPoint, float32Ends } from './box.js';
 export {
   add as addDyadic,
@@ -9,7 +10,6 @@ export {
 } from './exact/dyadic.js';
 export { type ExactValues, executeExact } from './exact/execute-exact.js';
 export { type ReferenceOptions, referenceIbp } from './exact/reference-ibp.js';
-export { type HiddenOptions, hideCounterexample, plantedMargin } from './hidden/hidden-counterexample.js';
 export { type Executor, execute, executor } from './execute/execute.js';
 export {
   type Allowed,

@@ -42,6 +42,12 @@ it('a fused multiply-add is right where two roundings are wrong: near a tie', ()
   const tiny = 2 ** -100;
   expect(Math.fround(tiny * tiny + (1 + 2 ** -24))).toBe(1);
   expect(fma(1 + 2 ** -23, 1 + 2 ** -23, -1)).toBe(2 ** -22);
+  // Halfway between two float32 numbers, but for less than float64 can hold.
+  expect(4097 * 4097).toBe(16_785_409);
+  expect(fma(4097, 4097, 2 ** -40)).toBe(16_785_410);
+  expect(fma(4097, 4097, -(2 ** -40))).toBe(16_785_408);
+  expect(fma(4097, -4097, 2 ** -40)).toBe(-16_785_408);
+  expect(fma(4097, 4097, 0)).toBe(16_785_408);
   // Denormal results.
   for (const c of [2 ** -149, 3 * 2 ** -149, -(2 ** -140)]) {
     const [x, y] = [1.5 * 2 ** -75, 1.5 * 2 ** -75];

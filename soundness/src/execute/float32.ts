@@ -24,7 +24,7 @@ export function fma(a: number, b: number, c: number): number {
 }
 
 /** a + b - sum without rounding, where `sum` is a + b rounded to float64 (Knuth's TwoSum). */
-export function errorOfSum(a: number, b: number, sum: number): number {
+function errorOfSum(a: number, b: number, sum: number): number {
   const ofB = sum - a;
   return a - (sum - ofB) + (b - ofB);
 }

@@ -65,7 +65,7 @@ export function misclassifiedExactly(network: HostNetwork, point: ArrayLike<numb
 }
 
 /** The candidate with the first counterexample there is; undefined where there is none. */
-export function withCounterexample(candidate: Candidate): AdversarialNetwork | undefined {
+function withCounterexample(candidate: Candidate): AdversarialNetwork | undefined {
   const { points, executions, ...rest } = candidate;
   const run = executor(candidate);
   for (const point of points) {

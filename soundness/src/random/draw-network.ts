@@ -30,7 +30,7 @@ export interface RandomProblem {
 }
 
 /** How many kinds of graphs {@link drawProblem} takes turns in. */
-export const GRAPHS = 6;
+export const GRAPHS = 8;
 
 /** The problem of a seed and a number: small networks that together have every op, moderate and large weights, wide and narrow boxes. */
 export function drawProblem(seed: number, index: number): RandomProblem {
@@ -100,6 +100,11 @@ function drawModel(rng: Rng, kind: number): Model {
           globalAvgPool(),
         ],
       );
+    case 5:
+      // Short sums and normalizations by themselves: nothing after them hides an error.
+      return sequential([between(1, 3)], [dense(classes), batchNorm({ epsilon: 1e-5 })]);
+    case 6:
+      return sequential([classes], [batchNorm({ epsilon: 1e-3 })]);
     default:
       // One long sum.
       return sequential([between(100, 400)], [dense(2), relu(), dense(classes)]);

@@ -81,7 +81,7 @@ export interface SampleOptions {
 const POINTS_PER_EXECUTION = 8;
 
 /** Examples that a count keeps. */
-export const EXAMPLES = 5;
+const EXAMPLES = 5;
 
 /** The count of a method that was not sampled yet. */
 export const noCount = ({ name, level }: CheckedBounds): Count => ({

@@ -6,7 +6,7 @@ import { marginOf } from '../kinds/build.js';
 import { accepts, logitsOn } from './on-device.js';
 
 /** The verifiers that round to nearest. */
-export const NEAREST: readonly Verifier[] = [boundVerifier(ibp), boundVerifier(crownIbp), crownVerifier()];
+const NEAREST: readonly Verifier[] = [boundVerifier(ibp), boundVerifier(crownIbp), crownVerifier()];
 
 /** What a device does with an adversarial network. */
 export interface KindRow {

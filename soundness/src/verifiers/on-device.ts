@@ -7,7 +7,7 @@ import type { Ball } from '../box.js';
 import type { HostNetwork } from '../network.js';
 
 /** Lower margins [classes - 1] of one image as a verifier computes them on a device; NaN where it claims nothing. */
-export async function lowerMargins(
+async function lowerMargins(
   device: Device,
   verifier: Verifier,
   { model, params, stats }: HostNetwork,
