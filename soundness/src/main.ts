@@ -49,7 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.restart) rmSync(file, { force: true });
 
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
+  process.on('SIGINT', () => stop.abort());
   let state: RunState | undefined = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
   if (state !== undefined) console.log(`Continuing from ${file}.`);
   let said = performance.now();
