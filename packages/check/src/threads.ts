@@ -21,29 +21,33 @@ export const checkInParallel =
     const threads = Math.min(availableParallelism(), Math.ceil(files.length / FILES_PER_THREAD));
     let next = 0;
     const work = async () => {
-      const worker = threads === 1 ? undefined : new Worker(script, { workerData: network });
-      const check = worker === undefined ? createFileChecker(network) : (file: string) => ask(worker, file);
+      const thread = threads === 1 ? undefined : startThread(script, network);
+      const check = thread?.check ?? createFileChecker(network);
       while (next < files.length) {
         const place = next++;
         found(place, await check(files[place]!));
       }
-      await worker?.terminate();
+      await thread?.end();
     };
     await Promise.all(Array.from({ length: threads }, work));
   };
 
-/** One file at a time; rejects where the thread dies. */
-const ask = (worker: Worker, file: string): Promise<Verdict> =>
-  new Promise((resolve, reject) => {
-    const settled = (settle: () => void) => {
-      worker.removeAllListeners();
-      settle();
-    };
-    worker.once('message', (verdict: Verdict) => settled(() => resolve(verdict)));
-    worker.once('error', (error) => settled(() => reject(error)));
-    worker.once('exit', (code) => settled(() => reject(new Error(`a worker thread ended with code ${code}`))));
-    worker.postMessage(file);
-  });
+/** A thread that checks one file at a time; `check` rejects where it dies. */
+function startThread(script: URL, network: string | undefined) {
+  const worker = new Worker(script, { workerData: network });
+  let [resolve, reject]: [(verdict: Verdict) => void, (error: Error) => void] = [() => {}, () => {}];
+  worker.on('message', (verdict: Verdict) => resolve(verdict));
+  worker.on('error', (error) => reject(error));
+  worker.on('exit', (code) => reject(new Error(`a worker thread ended with code ${code}`)));
+  return {
+    check: (file: string) =>
+      new Promise<Verdict>((...settle) => {
+        [resolve, reject] = settle;
+        worker.postMessage(file);
+      }),
+    end: () => worker.terminate(),
+  };
+}
 
 /** What a worker does: it answers each file with its verdict. */
 export function serve(): void {
