@@ -10,6 +10,7 @@ import type { Network } from './network.js';
 import { demand, Refused } from './refused.js';
 import { down, growth32, growth64, UNIT_32, up } from './rounding.js';
 
+/** What a certificate speaks of: the network over the real numbers, or every float32 execution of it. */
 export type Level = 'real' | 'deployed';
 
 export interface Bounds {

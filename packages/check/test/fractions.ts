@@ -8,7 +8,7 @@ export interface Fraction {
 }
 
 const gcd = (a: bigint, b: bigint): bigint => (b === 0n ? a : gcd(b, a % b));
-export const fraction = (p: bigint, q: bigint): Fraction => {
+const fraction = (p: bigint, q: bigint): Fraction => {
   const d = gcd(p < 0n ? -p : p, q) * (q < 0n ? -1n : 1n);
   return d === 0n ? { p: 0n, q: 1n } : { p: p / d, q: q / d };
 };
@@ -17,16 +17,16 @@ export const of = (x: number): Fraction => {
   return fraction(numerator, denominator);
 };
 /** The decimal that JavaScript prints. */
-export const decimal = (x: number): Fraction => {
+const decimal = (x: number): Fraction => {
   const [, sign, whole = '', part = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(x))!;
   const power = BigInt(Number(exponent) - part.length);
   const digits = BigInt(`${sign}${whole}${part}`);
   return power < 0n ? fraction(digits, 10n ** -power) : fraction(digits * 10n ** power, 1n);
 };
-export const plus = (a: Fraction, b: Fraction) => fraction(a.p * b.q + b.p * a.q, a.q * b.q);
-export const times = (a: Fraction, b: Fraction) => fraction(a.p * b.p, a.q * b.q);
+const plus = (a: Fraction, b: Fraction) => fraction(a.p * b.q + b.p * a.q, a.q * b.q);
+const times = (a: Fraction, b: Fraction) => fraction(a.p * b.p, a.q * b.q);
 export const minus = (a: Fraction, b: Fraction) => plus(a, { p: -b.p, q: b.q });
-export const over = (a: Fraction, b: Fraction) => fraction(a.p * b.q, a.q * b.p);
+const over = (a: Fraction, b: Fraction) => fraction(a.p * b.q, a.q * b.p);
 export const less = (a: Fraction, b: Fraction) => a.p * b.q < b.p * a.q;
 export const toNumber = ({ p, q }: Fraction): number => {
   const bits = (n: bigint) => (n < 0n ? -n : n).toString(2).length;

@@ -143,7 +143,7 @@ const bytesOf = (data: Float32Array) => new Uint8Array(data.buffer, data.byteOff
 const shapesOf = (tensors: { readonly [name: string]: Tensor }) =>
   Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]));
 
-export function tensorsOf(net: NetSpec): [string, Tensor][] {
+function tensorsOf(net: NetSpec): [string, Tensor][] {
   return net.nodes.flatMap(({ name, params, stats }) =>
     Object.entries({ params, stats }).flatMap(([kind, tensors]) =>
       Object.entries(tensors).map(([key, value]): [string, Tensor] => [`${kind}.${name}.${key}`, value]),
