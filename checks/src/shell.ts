@@ -10,6 +10,7 @@ const manifest = (path: string) => JSON.parse(readFileSync(join(root, path, 'pac
 export const installable: readonly string[] = [
   ...new Set(
     [
+      'check',
       'core',
       'bounds',
       'init',

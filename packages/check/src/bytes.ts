@@ -1,0 +1,36 @@
+/** Bytes: base64, SHA-256, UTF-8 and float32, by the means of the platform. */
+import { demand, Refused } from './refused.js';
+
+/** The SHA-256 in lower-case hexadecimal. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Base64 without spaces, with its padding. */
+export function fromBase64(text: string, where: string): Uint8Array<ArrayBuffer> {
+  demand(text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), `${where} is not base64`);
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** Little-endian float32 numbers, all finite. */
+export function floatsOf(bytes: Uint8Array, where: string): Float32Array<ArrayBuffer> {
+  demand(bytes.length % 4 === 0, `${where} has ${bytes.length} bytes, which are no float32 numbers`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const floats = new Float32Array(bytes.length / 4);
+  for (let i = 0; i < floats.length; i++) floats[i] = view.getFloat32(4 * i, true);
+  demand(floats.every(Number.isFinite), `${where} has a number that is not finite`);
+  return floats;
+}
+
+/** Text of bytes that are valid UTF-8. */
+export function decodeUtf8(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Refused(`${where} is not UTF-8`);
+  }
+}

@@ -1,0 +1,145 @@
+/** The certificate as a file: every field is known, well-formed and used, or named as a hint for people. */
+import { floatsOf, fromBase64, sha256 } from './bytes.js';
+import { compareExact, type Exact, parseExact } from './exact.js';
+import type { Level } from './ibp.js';
+import { countOf, fieldsOf, type Json, listOf, parseJson, shapeOf, textOf } from './json.js';
+import type { Slopes } from './linear.js';
+import { demand } from './refused.js';
+
+/** What a certificate claims, and what it brings to show it. */
+export interface Certificate {
+  readonly network: {
+    readonly path: string;
+    readonly sha256: string;
+    /** SHA-256 of each tensor, by name. */
+    readonly tensors: ReadonlyMap<string, string>;
+  };
+  readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
+  /** As text and exactly. */
+  readonly epsilon: { readonly text: string; readonly exact: Exact };
+  /** Null: values are not clipped. */
+  readonly range: { readonly lower: Exact; readonly upper: Exact } | null;
+  readonly label: number;
+  readonly classes: number;
+  readonly level: Level;
+  /** Null: interval bound propagation. */
+  readonly slopes: Slopes | null;
+}
+
+const ASSUMPTIONS = ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'];
+const ENDING = /"sha256": "([0-9a-f]{64})"\n}\n$/;
+
+/** @throws Refused for a field that is missing, unknown or of another form */
+export async function readCertificate(text: string): Promise<Certificate> {
+  const json = parseJson(text, 'the certificate');
+  const fields = fieldsOf(
+    json,
+    'the certificate',
+    ['format', 'network', 'input', 'perturbation', 'property', 'level', 'assumptions', 'evidence'],
+    ['method', 'margins', 'by', 'sha256'],
+  );
+  const format = textOf(fields.get('format'), 'format');
+  demand(format === 'cert-certificate-1', `the certificate has the format "${format}", not cert-certificate-1`);
+  await checkSeal(text, fields.get('sha256'));
+  for (const hint of ['method', 'by']) if (fields.has(hint)) textOf(fields.get(hint), hint);
+  if (fields.has('margins')) listOf(fields.get('margins'), 'margins');
+
+  const level = textOf(fields.get('level'), 'level');
+  demand(level === 'real' || level === 'deployed', `the level is "${level}", neither "real" nor "deployed"`);
+  const assumptions = listOf(fields.get('assumptions'), 'assumptions').map((each) => textOf(each, 'assumptions'));
+  for (const each of assumptions) demand(ASSUMPTIONS.includes(each), `"${each}" is no known assumption`);
+  const missing = ASSUMPTIONS.find((each) => !assumptions.includes(each));
+  demand(level === 'real' || missing === undefined, `level "deployed" assumes "${missing}", which is not stated`);
+
+  const property = fieldsOf(fields.get('property'), 'property', ['kind', 'label', 'classes']);
+  demand(property.get('kind') === 'label', 'the kind of the property is not "label"');
+  const classes = countOf(property.get('classes'), 'classes', 2);
+  const label = countOf(property.get('label'), 'label', 0);
+  demand(label < classes, `the label is ${label} with ${classes} classes`);
+
+  return {
+    network: readNetworkFields(fields.get('network')),
+    input: await readInput(fields.get('input')),
+    ...readPerturbation(fields.get('perturbation')),
+    label,
+    classes,
+    level,
+    slopes: readEvidence(fields.get('evidence')),
+  };
+}
+
+/**
+ * The last field may be the SHA-256 of all bytes before its value. It shows damage, such as a changed digit of a hint; it does not say who wrote
+ * the certificate.
+ */
+async function checkSeal(text: string, seal: Json | undefined): Promise<void> {
+  if (seal === undefined) return;
+  const [ending, digits] = ENDING.exec(text) ?? [];
+  demand(ending !== undefined && digits === seal, 'the field sha256 of the certificate is not at its end');
+  const before = text.slice(0, text.length - ending.length + '"sha256": "'.length);
+  demand((await sha256(new TextEncoder().encode(before))) === seal, 'the certificate was changed: its SHA-256 differs');
+}
+
+function hashOf(json: Json | undefined, where: string): string {
+  const hash = textOf(json, where);
+  demand(/^[0-9a-f]{64}$/.test(hash), `${where} is no SHA-256 in lower-case hexadecimal`);
+  return hash;
+}
+
+function readNetworkFields(json: Json | undefined): Certificate['network'] {
+  const network = fieldsOf(json, 'network', ['path', 'format', 'sha256', 'tensors']);
+  const format = textOf(network.get('format'), 'network: format');
+  demand(format === 'cert-safetensors', `networks of the format "${format}" are not read, only "cert-safetensors"`);
+  const tensors = network.get('tensors');
+  demand(tensors instanceof Map, 'network: tensors is not an object');
+  return {
+    path: textOf(network.get('path'), 'network: path'),
+    sha256: hashOf(network.get('sha256'), 'network: sha256'),
+    tensors: new Map([...tensors].map(([name, hash]) => [name, hashOf(hash, `network: tensors: "${name}"`)])),
+  };
+}
+
+async function readInput(json: Json | undefined): Promise<Certificate['input']> {
+  const input = fieldsOf(json, 'input', ['shape', 'data', 'sha256'], ['index', 'dataset']);
+  const shape = shapeOf(input.get('shape'), 'input: shape');
+  const bytes = fromBase64(textOf(input.get('data'), 'input: data'), 'input: data');
+  demand((await sha256(bytes)) === hashOf(input.get('sha256'), 'input: sha256'), 'the SHA-256 of the input differs');
+  if (input.has('index')) countOf(input.get('index'), 'input: index', 0);
+  if (input.has('dataset')) textOf(input.get('dataset'), 'input: dataset');
+  return { shape, data: floatsOf(bytes, 'input: data') };
+}
+
+function readPerturbation(json: Json | undefined): Pick<Certificate, 'epsilon' | 'range'> {
+  const perturbation = fieldsOf(json, 'perturbation', ['kind', 'epsilon', 'range']);
+  demand(perturbation.get('kind') === 'linf', 'the kind of the perturbation is not "linf"');
+  const text = textOf(perturbation.get('epsilon'), 'epsilon');
+  const exact = parseExact(text, 'epsilon');
+  demand(exact.numerator >= 0n, 'epsilon is below 0');
+  const range = perturbation.get('range') ?? null;
+  if (range === null) return { epsilon: { text, exact }, range };
+  const ends = listOf(range, 'range').map((end) => parseExact(textOf(end, 'range'), 'range'));
+  const [lower, upper, ...more] = ends;
+  demand(lower !== undefined && upper !== undefined && more.length === 0, 'the range does not have two ends');
+  demand(compareExact(lower, upper) <= 0, 'the range is empty');
+  return { epsilon: { text, exact }, range: { lower, upper } };
+}
+
+function readEvidence(json: Json | undefined): Slopes | null {
+  demand(json instanceof Map, 'evidence is not an object');
+  const kind = textOf(json.get('kind'), 'evidence: kind');
+  if (kind === 'ibp') {
+    fieldsOf(json, 'evidence', ['kind']);
+    return null;
+  }
+  demand(kind === 'linear', `evidence of the kind "${kind}" is not known`);
+  const fields = fieldsOf(json, 'evidence', ['kind', 'slopes', 'intermediate']);
+  demand(fields.get('intermediate') === 'ibp', 'evidence: intermediate is not "ibp"');
+  const slopes = fields.get('slopes');
+  demand(slopes instanceof Map, 'evidence: slopes is not an object');
+  return new Map(
+    [...slopes].map(([name, values]) => {
+      const where = `evidence: slopes of "${name}"`;
+      return [name, floatsOf(fromBase64(textOf(values, where), where), where)];
+    }),
+  );
+}

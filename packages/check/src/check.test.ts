@@ -1,0 +1,423 @@
+import { describe, expect, it } from 'vitest';
+import { prepare } from '../test/execute.ts';
+import {
+  type Claim,
+  certificate,
+  NetBuilder,
+  type NetSpec,
+  networkFile,
+  sealed,
+  seeded,
+  sizeOf,
+  tensor,
+} from '../test/make.ts';
+import { smallNet } from '../test/nets.ts';
+import { checkCertificate, createChecker } from './check.js';
+
+/** A small net with a margin of about 1 at [0.5, 0.25]. */
+function tinyNet(): NetSpec {
+  const weights = [1, -1, 0.5, 0.25, 1, -0.5, 0.125, 1, -1];
+  let next = 0;
+  const net = new NetBuilder([2], () => weights[next++ % weights.length]!);
+  net
+    .affine()
+    .dense(3)
+    .batchNorm(1e-5, { gamma: () => 1, beta: () => 0.1, mean: () => 0, variance: () => 1 });
+  net.add('relu', [3], { name: 'relu' });
+  return net
+    .dense(
+      2,
+      () => weights[next++ % weights.length]!,
+      () => 0,
+    )
+    .build();
+}
+const input = Float32Array.of(0.5, 0.25);
+const file = networkFile(tinyNet());
+const claim: Claim = { net: tinyNet(), input, epsilon: '1/1000', range: ['0', '1'], label: 0, level: 'deployed' };
+const reading = (bytes: Uint8Array<ArrayBuffer>) => async () => bytes;
+const check = (text: string, bytes = file) => checkCertificate(text, reading(bytes));
+const text = (data: object) => JSON.stringify(data);
+
+/** The certificate with the true label. */
+async function holding(changes: Partial<Claim> = {}) {
+  for (const label of [0, 1]) {
+    const data = certificate({ ...claim, ...changes, label });
+    if ((await check(text(data), networkFile(changes.net ?? claim.net))).holds) return data;
+  }
+  throw new Error('no label holds');
+}
+
+describe('certificates that hold', () => {
+  it.each([
+    ['real', undefined],
+    ['deployed', undefined],
+    ['real', {}],
+    ['deployed', { relu: Float32Array.of(0, 0.5, 1) }],
+  ] as const)('at level %s with slopes %j', async (level, slopes) => {
+    const data = await holding({ level, ...(slopes === undefined ? {} : { slopes }) });
+    const verdict = await check(text(data));
+    expect(verdict).toEqual({
+      holds: true,
+      level,
+      property: `label ${data.property.label} within 1/1000`,
+      margins: [expect.any(Number)],
+    });
+    expect(verdict.margins[0]).toBeGreaterThan(0);
+    expect((await check(sealed(data))).holds).toBe(true);
+  });
+
+  it('gives larger margins to smaller claims', async () => {
+    const margins = await Promise.all(
+      (['deployed', 'real'] as const).map(async (level) => (await check(text(await holding({ level })))).margins[0]!),
+    );
+    expect(margins[1]! - margins[0]!).toBeGreaterThan(1e-7);
+    expect(margins[1]! - margins[0]!).toBeLessThan(1e-4);
+  });
+
+  it('reads and hashes a network once', async () => {
+    let read = 0;
+    const checker = createChecker(async () => {
+      read++;
+      return file;
+    });
+    const data = text(await holding());
+    for (let i = 0; i < 3; i++) expect((await checker(data)).holds).toBe(true);
+    expect(read).toBe(1);
+  });
+});
+
+describe('damage', () => {
+  it('any changed byte of a sealed certificate is noticed', { timeout: 120_000 }, async () => {
+    const bytes = new TextEncoder().encode(sealed(await holding()));
+    const random = seeded(1);
+    const accepted: number[] = [];
+    const checker = createChecker(reading(file));
+    for (let at = 0; at < bytes.length; at++) {
+      for (const change of [1, 2, 0x20, 1 + Math.floor(random() * 127)]) {
+        const damaged = bytes.slice();
+        damaged[at]! ^= change;
+        if ((await checker(new TextDecoder().decode(damaged))).holds) accepted.push(at);
+      }
+      const shorter = new TextDecoder().decode(bytes.slice(0, at));
+      if ((await checker(shorter)).holds) accepted.push(at);
+    }
+    expect(accepted).toEqual([]);
+  });
+
+  it('any changed byte of the network file is noticed, also where its hash is made to fit', {
+    timeout: 120_000,
+  }, async () => {
+    const data = await holding();
+    const random = seeded(2);
+    let accepted = 0;
+    for (let at = 0; at < file.length; at++) {
+      const damaged = file.slice();
+      damaged[at]! ^= 1 + Math.floor(random() * 255);
+      if ((await check(text(data), damaged)).holds) accepted++;
+      // Tensors have their own hashes; of the header the whole file's is the only one.
+      const headerEnd = 8 + Number(new DataView(file.buffer).getBigUint64(0, true));
+      if (at < headerEnd) continue;
+      const fitting = {
+        ...data,
+        network: { ...data.network, sha256: certificate({ ...claim, file: damaged }).network.sha256 },
+      };
+      if ((await check(text(fitting), damaged)).holds) accepted++;
+    }
+    expect(accepted).toBe(0);
+  });
+});
+
+type Data = ReturnType<typeof certificate>;
+
+describe('certificates that are refused', () => {
+  const cases: [reason: RegExp, change: (data: Data) => object][] = [
+    [/margin is not proved/, (d) => ({ ...d, property: { ...d.property, label: 1 - d.property.label } })],
+    [/margin is not proved/, (d) => ({ ...d, perturbation: { ...d.perturbation, epsilon: '1' } })],
+    [/format "cert-certificate-2"/, (d) => ({ ...d, format: 'cert-certificate-2' })],
+    [/unknown field "note"/, (d) => ({ ...d, note: '' })],
+    [/has no "level"/, ({ level: _, ...d }) => d],
+    [/level is "float16"/, (d) => ({ ...d, level: 'float16' })],
+    [
+      /"no-overflow", which is not stated/,
+      (d) => ({ ...d, assumptions: d.assumptions.filter((a) => a !== 'no-overflow') }),
+    ],
+    [/no known assumption/, (d) => ({ ...d, assumptions: [...d.assumptions, 'no-bugs'] })],
+    [/label is 2 with 2/, (d) => ({ ...d, property: { ...d.property, label: 2 } })],
+    [/label is not a whole/, (d) => ({ ...d, property: { ...d.property, label: 0.5 } })],
+    [/label is not a whole/, (d) => ({ ...d, property: { ...d.property, label: -1 } })],
+    [/network has 2 classes/, (d) => ({ ...d, property: { ...d.property, classes: 3 } })],
+    [/kind of the property/, (d) => ({ ...d, property: { ...d.property, kind: 'target' } })],
+    [/unknown field "slack"/, (d) => ({ ...d, property: { ...d.property, slack: 1 } })],
+    [/kind of the perturbation/, (d) => ({ ...d, perturbation: { ...d.perturbation, kind: 'l2' } })],
+    ...['0.1e-3', '1e-9', '.1', '+0.1', '0x1', ' 0.1', '1/2/3', '1.5/2', 'NaN', ''].map(
+      (epsilon): [RegExp, (data: Data) => object] => [
+        /neither a decimal nor a fraction/,
+        (d) => ({ ...d, perturbation: { ...d.perturbation, epsilon } }),
+      ],
+    ),
+    [/epsilon is not a string/, (d) => ({ ...d, perturbation: { ...d.perturbation, epsilon: 0.001 } })],
+    [/divides by 0/, (d) => ({ ...d, perturbation: { ...d.perturbation, epsilon: '1/0' } })],
+    [/below 0/, (d) => ({ ...d, perturbation: { ...d.perturbation, epsilon: '-0.1' } })],
+    [/range is empty/, (d) => ({ ...d, perturbation: { ...d.perturbation, range: ['1', '0'] } })],
+    [/two ends/, (d) => ({ ...d, perturbation: { ...d.perturbation, range: ['0'] } })],
+    [/bounds .* are of no use/, (d) => ({ ...d, perturbation: { ...d.perturbation, range: ['0.7', '1'] } })],
+    [/not known/, (d) => ({ ...d, evidence: { kind: 'trust' } })],
+    [/unknown field "slopes"/, (d) => ({ ...d, evidence: { kind: 'ibp', slopes: {} } })],
+    [/intermediate is not/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: {}, intermediate: 'crown' } })],
+    [/no ReLU/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: { dense4: 'AAAAAA==' }, intermediate: 'ibp' } })],
+    [
+      /number of neurons/,
+      (d) => ({ ...d, evidence: { kind: 'linear', slopes: { relu: 'AAAAAA==' }, intermediate: 'ibp' } }),
+    ],
+    [/not in \[0, 1\]/, () => certificate({ ...claim, slopes: { relu: Float32Array.of(0, 1, 1.5) } })],
+    [/not finite/, () => certificate({ ...claim, slopes: { relu: Float32Array.of(0, 1, Number.NaN) } })],
+    [/not finite/, () => certificate({ ...claim, input: Float32Array.of(Number.POSITIVE_INFINITY, 0) })],
+    [/SHA-256 of the input/, (d) => ({ ...d, input: { ...d.input, data: 'AAAAAAAAAAA=' } })],
+    [/not base64/, (d) => ({ ...d, input: { ...d.input, data: 'AAA AAA=' } })],
+    [/input has the shape/, (d) => ({ ...d, input: { ...d.input, shape: [2, 1, 1] } })],
+    [/does not have the shape of the network/, () => certificate({ ...claim, input: Float32Array.of(0.5) })],
+    [/not the one of the certificate/, (d) => ({ ...d, network: { ...d.network, sha256: '0'.repeat(64) } })],
+    [/no SHA-256/, (d) => ({ ...d, network: { ...d.network, sha256: d.network.sha256.toUpperCase() } })],
+    [/format "onnx"/, (d) => ({ ...d, network: { ...d.network, format: 'onnx' } })],
+    [
+      /"params.dense4.bias" differs or is not listed/,
+      (d) => {
+        const { 'params.dense4.bias': _, ...tensors } = d.network.tensors;
+        return { ...d, network: { ...d.network, tensors } };
+      },
+    ],
+    [
+      /lists the tensor "params.x"/,
+      (d) => ({ ...d, network: { ...d.network, tensors: { ...d.network.tensors, 'params.x': '0'.repeat(64) } } }),
+    ],
+  ];
+
+  it.each(cases)('%s', async (reason, change) => {
+    const verdict = await check(text(change(await holding())));
+    expect(verdict.holds).toBe(false);
+    expect(verdict.reason).toMatch(reason);
+  });
+
+  it.each([
+    ['a key twice', /"level", which occurs twice/, (t: string) => t.replace('"level"', '"level":"real","level"')],
+    [
+      'a key twice, once with an escape',
+      /occurs twice/,
+      (t: string) => t.replace('"level"', '"l\\u0065vel":"real","level"'),
+    ],
+    ['trailing garbage', /expected the end/, (t: string) => `${t}{}`],
+    ['a byte order mark', /expected a value/, (t: string) => `\ufeff${t}`],
+    ['a trailing comma', /expected/, (t: string) => t.replace(/}$/, ',}')],
+    ['NaN', /expected a value/, (t: string) => t.replace('"index":17', '"index":NaN')],
+    ['a number beyond float64', /below 1.8e308/, (t: string) => t.replace('"index":17', '"index":1e999')],
+    ['a line break in a string', /control characters/, (t: string) => t.replace('digits', 'di\ngits')],
+    ['nothing', /expected a value/, () => ''],
+    ['a deep nest', /at most 32 levels/, () => '['.repeat(100_000)],
+    ['an open string', /closing quote/, () => '{"a'],
+    ['no object', /not an object/, () => '[]'],
+  ])('%s', async (_, reason, change) => {
+    const verdict = await check(change(text(await holding())));
+    expect(verdict).toMatchObject({ holds: false, reason: expect.stringMatching(reason) });
+  });
+
+  it('a file that cannot be read', async () => {
+    const verdict = await checkCertificate(text(await holding()), () => Promise.reject(new Error('no such file')));
+    expect(verdict).toMatchObject({ holds: false, level: 'deployed', reason: 'no such file' });
+  });
+});
+
+describe('networks that are refused', () => {
+  const changed = (change: (nodes: NetSpec['nodes'][number][]) => void): NetSpec => {
+    const net = structuredClone(tinyNet()) as {
+      inputShape: number[];
+      classes: number;
+      nodes: NetSpec['nodes'][number][];
+    };
+    change(net.nodes);
+    return net;
+  };
+  const replace = (index: number, part: object) =>
+    changed((nodes) => nodes.splice(index, 1, { ...nodes[index]!, ...part }));
+  it.each<[RegExp, NetSpec]>([
+    [/no rule for this op/, replace(3, { op: 'sigmoid' })],
+    [/unknown field "slope"/, replace(3, { attrs: { slope: 0.1 } })],
+    [/does not come before it/, replace(3, { inputs: ['dense4'] })],
+    [/2 inputs instead of 1/, replace(3, { inputs: ['dense1', 'dense1'] })],
+    [/two nodes are named "dense1"/, replace(3, { name: 'dense1' })],
+    [/does not have the shape/, replace(3, { shape: [4] })],
+    [/cannot be part of/, replace(3, { name: 'a.b' })],
+    [/for 2 classes/, changed((nodes) => nodes.pop())],
+    [/unknown field "extra"/, replace(4, { params: { ...tinyNet().nodes[4]!.params, extra: tensor([1], () => 0) } })],
+    [/has no "bias"|bias is not a list/, replace(4, { params: { kernel: tinyNet().nodes[4]!.params.kernel! } })],
+    [/not finite/, replace(4, { params: { kernel: tensor([3, 2], () => Number.NaN), bias: tensor([2], () => 0) } })],
+    [/a kernel for 2 inputs/, replace(4, { params: { kernel: tensor([2, 2], () => 1), bias: tensor([2], () => 0) } })],
+    [/variance \+ epsilon/, replace(2, { stats: { mean: tensor([3], () => 0), variance: tensor([3], () => -1) } })],
+    [/no epsilon/, replace(2, { attrs: { momentum: 0.1, epsilon: '1e-5' } })],
+    [/something else than a number/, replace(0, { attrs: { scale: [1, '1'], shift: [0, 0] } })],
+    [/may overflow/, replace(4, { params: { kernel: tensor([3, 2], () => 2 ** 127), bias: tensor([2], () => 0) } })],
+    [/may overflow/, replace(0, { attrs: { scale: [1e300, 1], shift: [0, 0] } })],
+  ])('%s', async (reason, net) => {
+    const verdict = await check(text(certificate({ ...claim, net })), networkFile(net));
+    expect(verdict).toMatchObject({ holds: false, reason: expect.stringMatching(reason) });
+  });
+
+  it('a tensor that belongs to no node, of another dtype, with a hole or cut off', async () => {
+    const header = (change: (json: string) => string) => {
+      const end = 8 + Number(new DataView(file.buffer).getBigUint64(0, true));
+      const json = new TextEncoder().encode(change(new TextDecoder().decode(file.subarray(8, end))));
+      const bytes = new Uint8Array(8 + json.length + file.length - end);
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+      bytes.set(json, 8);
+      bytes.set(file.subarray(end), 8 + json.length);
+      return bytes;
+    };
+    for (const [reason, bytes] of [
+      [
+        /belongs to no node/,
+        header((json) => json.replace('{', '{"params.a.b":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},')),
+      ],
+      [/is I32, not float32/, header((json) => json.replace('F32', 'I32'))],
+      [/occurs twice/, header((json) => json.replace('{', '{"__metadata__":{},'))],
+      [/hole or overlap/, header((json) => json.replace(/\[0,(\d+)\]/, (_, end) => `[4,${Number(end) + 4}]`))],
+      [/should have \d+ bytes/, file.slice(0, -1)],
+      [/should have \d+ bytes/, new Uint8Array([...file, 0])],
+      [/more than the file/, file.slice(0, 50)],
+      [/fewer than 8/, file.slice(0, 5)],
+    ] as const) {
+      const verdict = await check(text(certificate({ ...claim, file: bytes })), bytes);
+      expect(verdict).toMatchObject({ holds: false, reason: expect.stringMatching(reason) });
+    }
+  });
+});
+
+/** One dense layer from hidden values that are the inputs. */
+function linear(weights: readonly (readonly number[])[], bias: readonly number[] = weights.map(() => 0)): NetSpec {
+  const inputs = weights[0]!.length;
+  let [w, b] = [0, 0];
+  const net = new NetBuilder([inputs], () => 0).add('relu', [inputs]);
+  return net
+    .dense(
+      weights.length,
+      () => {
+        const at = w++;
+        return weights[at % weights.length]![Math.floor(at / weights.length)]!;
+      },
+      () => bias[b++]!,
+    )
+    .build();
+}
+
+describe('networks built to fool floating-point verifiers', () => {
+  const verdicts = async (net: NetSpec, x: Float32Array, label = 0) => {
+    const bytes = networkFile(net);
+    const each = async (level: 'real' | 'deployed', slopes?: Record<string, Float32Array>) =>
+      (await check(text(certificate({ net, input: x, epsilon: '0', label, level, ...(slopes && { slopes }) })), bytes))
+        .holds;
+    const [real, deployed] = [await each('real'), await each('deployed')];
+    expect(await each('real', {})).toBe(real);
+    expect(await each('deployed', {})).toBe(deployed);
+    return { real, deployed };
+  };
+  /** Whether some execution gives the label up. */
+  const errs = (net: NetSpec, x: Float32Array, label = 0) => {
+    const [execute, random] = [prepare(net), seeded(5)];
+    return Array.from({ length: 500 }, () => execute(x, random)).some((logits) =>
+      logits.some((logit, i) => i !== label && !(logits[label]! > logit)),
+    );
+  };
+  const ones = (n: number) => new Float32Array(n).fill(1);
+
+  it.each<[string, NetSpec, Float32Array, boolean]>([
+    [
+      '2^24 + 1 - 2^24',
+      linear([
+        [2 ** 24, 1, -(2 ** 24)],
+        [0, 0.5, 0],
+      ]),
+      ones(3),
+      true,
+    ],
+    [
+      'large weights that cancel',
+      linear([
+        [2 ** 30, 1, -(2 ** 30), 1],
+        [0, 1, 0, 0],
+      ]),
+      ones(4),
+      true,
+    ],
+    ['denormal weights, flushed', linear([[2 ** -140], [0]]), ones(1), true],
+    ['products that underflow', linear([[2 ** -80], [0]]), Float32Array.of(2 ** -60), true],
+    [
+      'a tie',
+      linear([
+        [1, 2],
+        [2, 1],
+      ]),
+      ones(2),
+      false,
+    ],
+    [
+      'a tie that float32 gets wrong in some orders',
+      linear([
+        [2 ** 24, 1, 1, -(2 ** 24)],
+        [0, 1, 1, 0],
+      ]),
+      ones(4),
+      false,
+    ],
+  ])('%s', async (_, net, x, real) => {
+    expect(errs(net, x)).toBe(true);
+    expect(await verdicts(net, x)).toEqual({ real, deployed: false });
+  });
+
+  it('a margin that is lost in float64, too, is refused at level real', async () => {
+    // Exactly the margin is 0 (minus a little where the input is a little less): 2^60 + 1 - 2^60 - 1.
+    const net = linear([
+      [2 ** 60, 1, -(2 ** 60), 0],
+      [0, 0, 0, 1],
+    ]);
+    expect(await verdicts(net, ones(4))).toEqual({ real: false, deployed: false });
+  });
+
+  it('a variance near 0', async () => {
+    const net = new NetBuilder([2], () => 0);
+    const picks = [1, 0, 0, 1];
+    let next = 0;
+    net.dense(2, () => picks[next++]!);
+    net.batchNorm(1e-12, { gamma: () => 1, beta: () => 0, mean: () => 1, variance: () => 0 });
+    // 1 + 2^-23 against 1, and the other way round where both are moved by a rounding of the sum in front.
+    const x = Float32Array.of(1 + 2 ** -23, 1);
+    const built = net.build();
+    expect((await verdicts(built, x)).real).toBe(true);
+    expect((await verdicts(built, x)).deployed).toBe(false);
+    expect(await verdicts(built, x, 1)).toEqual({ real: false, deployed: false });
+  });
+
+  it('never holds where a sample contradicts it', async () => {
+    const random = seeded(9);
+    let held = 0;
+    for (let seed = 0; seed < 40; seed++) {
+      const net = smallNet(seed);
+      const [execute, bytes] = [prepare(net), networkFile(net)];
+      const x = Float32Array.from({ length: sizeOf(net.inputShape) }, random);
+      const first = execute(x, random);
+      const label = first.indexOf(Math.max(...first));
+      for (const epsilon of ['0', '1e-6', '0.001', '0.01'].map((e) => (e === '1e-6' ? '0.000001' : e))) {
+        const { holds } = await check(text(certificate({ net, input: x, epsilon, label, level: 'deployed' })), bytes);
+        if (!holds) continue;
+        held++;
+        for (let i = 0; i < 50; i++) {
+          const end = Number(epsilon) * 0.999;
+          const logits = execute(
+            x.map((v) => v + (random() < 0.5 ? end : -end)),
+            random,
+          );
+          expect(logits.every((logit, at) => at === label || logits[label]! > logit)).toBe(true);
+        }
+      }
+    }
+    expect(held).toBeGreaterThan(30);
+  });
+});

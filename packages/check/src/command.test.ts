@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'tsup';
+import { afterAll, expect, it } from 'vitest';
+import { prepare } from '../test/execute.ts';
+import { certificate, networkFile, sealed, seeded, sizeOf } from '../test/make.ts';
+import { smallNet } from '../test/nets.ts';
+import { run } from './command.js';
+import { checkInParallel } from './threads.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'cert-check-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const net = smallNet(1);
+const random = seeded(3);
+const input = Float32Array.from({ length: sizeOf(net.inputShape) }, random);
+const logits = prepare(net)(input, random);
+const label = logits.indexOf(Math.max(...logits));
+const data = certificate({ net, input, epsilon: '0.0001', label, level: 'deployed' });
+writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+writeFileSync(join(folder, 'network.safetensors'), networkFile(net));
+const write = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+const good = write('good.cert.json', sealed(data));
+const bad = write('bad.cert.json', sealed({ ...data, property: { ...data.property, label: (label + 1) % 3 } }));
+
+async function command(...args: string[]) {
+  const [lines, errors, screen]: [string[], string[], string[]] = [[], [], []];
+  const status = await run(args, checkInParallel(new URL('./cli.ts', import.meta.url)), {
+    print: (line) => void lines.push(line),
+    complain: (line) => void errors.push(line),
+    terminal: (text) => void screen.push(text),
+  });
+  return { status, lines, errors: errors.join('\n'), screen };
+}
+
+it('prints one line for each file and ends with 0 only if all hold', async () => {
+  const holds = /^holds {2}deployed {2}label \d within 0\.0001 {2}\(worst margin [\d.e-]+\)/;
+  const one = await command(good);
+  expect(one).toEqual({
+    status: 0,
+    lines: [expect.stringMatching(new RegExp(`${holds.source}$`))],
+    errors: '',
+    screen: ['\r\x1b[K'],
+  });
+  const two = await command(bad, good);
+  expect(two.status).toBe(1);
+  expect(two.lines).toEqual([
+    expect.stringMatching(/^refused {2}the margin is not proved: its lower bound is -[\d.]+ {2}.*bad\.cert\.json$/),
+    expect.stringMatching(holds),
+  ]);
+  expect(two.screen.join('')).toContain('1 of 2 checked, 1 refused');
+});
+
+it('prints JSON', async () => {
+  const { status, lines } = await command(good, bad, '--json');
+  expect(status).toBe(1);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    {
+      file: good,
+      holds: true,
+      level: 'deployed',
+      property: `label ${label} within 0.0001`,
+      margins: [expect.any(Number), expect.any(Number)],
+    },
+    expect.objectContaining({ file: bad, holds: false, reason: expect.stringContaining('not proved') }),
+  ]);
+});
+
+it('takes the network from elsewhere, if it is the same', async () => {
+  mkdirSync(join(folder, 'elsewhere'));
+  const moved = write('elsewhere/moved.cert.json', sealed(data));
+  expect((await command(moved)).lines[0]).toMatch(/^refused {2}ENOENT/);
+  expect((await command(moved, '--network', join(folder, 'network.safetensors'))).status).toBe(0);
+  expect((await command(moved, '--network', write('other', 'no network'))).lines[0]).toMatch(/^refused/);
+});
+
+it('keeps a verdict on one line, whatever is in a file', async () => {
+  const { lines } = await command(write('forged.cert.json', '{"a\\nholds  real  label 3 within 0.1": 1}'));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/^refused[^\n\r]*$/);
+});
+
+it('refuses what is no text or not there', async () => {
+  writeFileSync(join(folder, 'binary'), Uint8Array.of(0x22, 0xff, 0x22));
+  expect((await command(join(folder, 'binary'))).lines).toEqual(['refused  the certificate is not UTF-8']);
+  expect((await command(join(folder, 'missing'))).lines[0]).toMatch(/^refused {2}ENOENT/);
+});
+
+it('ends with 2 for a wrong command line', async () => {
+  expect(await command()).toMatchObject({ status: 2, errors: expect.stringContaining('Usage: cert-check FILE...') });
+  expect(await command(good, '--fast')).toMatchObject({
+    status: 2,
+    errors: expect.stringContaining("Unknown option '--fast'"),
+  });
+  expect(await command('--help')).toMatchObject({ status: 0, lines: [expect.stringContaining('--network FILE')] });
+});
+
+it('is a program that checks many files in threads', async () => {
+  const entry = fileURLToPath(new URL('./cli.ts', import.meta.url));
+  const outDir = join(folder, 'program');
+  await build({ entry: { cli: entry }, outDir, format: 'esm', target: 'es2022', silent: true, config: false });
+  const program = readdirSync(outDir).find((name) => /^cli\.m?js$/.test(name))!;
+  const files = Array.from({ length: 40 }, (_, i) => (i === 7 ? bad : good));
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(outDir, program), ...files], {
+    encoding: 'utf8',
+  });
+  expect(stderr).toBe('');
+  expect(status).toBe(1);
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(40);
+  expect(lines.flatMap((line, i) => (line.startsWith('holds') ? [] : [i]))).toEqual([7]);
+});

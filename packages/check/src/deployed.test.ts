@@ -1,0 +1,91 @@
+/** Level `deployed`: float32 executions in many orders stay inside the bounds. FUZZ=1000000 for that many executions. */
+import { expect, it } from 'vitest';
+import { fma, prepare } from '../test/execute.ts';
+import { NetBuilder, type NetSpec, networkFile, seeded, sizeOf } from '../test/make.ts';
+import { smallNet } from '../test/nets.ts';
+import { type Bounds, propagate } from './ibp.js';
+import { marginBound } from './linear.js';
+import { readNetwork } from './network.js';
+
+const EXECUTIONS = Number(process.env.FUZZ ?? 6000);
+const PER_NET = 300;
+
+it('multiplies and adds with one rounding', () => {
+  // The product ends 2^-60 above the middle of two float32 numbers; rounding it to float64 first would lose that.
+  expect(fma(1 + 2 ** -23, 1 + 2 ** -23, 2 ** -60)).toBe(Math.fround(1 + 2 ** -22 + 2 ** -45));
+  expect(fma(2 ** -30, 2 ** -30, 1 + 2 ** -23)).toBe(1 + 2 ** -23);
+  expect(fma(1, 1 + 2 ** -23, 2 ** -24)).toBe(1 + 2 ** -22);
+  expect(fma(1, 1 + 2 ** -23, 2 ** -24 - 2 ** -60)).toBe(1 + 2 ** -23);
+});
+
+/** Weights that cancel, that underflow, and variances near 0. */
+function nets(seed: number): NetSpec {
+  const random = seeded(seed);
+  const kind = seed % 6;
+  if (kind < 3) return smallNet(seed, [1, 2 ** -60, 30][kind]);
+  const scales = [2 ** 30, 1, 2 ** -126];
+  const net = new NetBuilder([6], () => (random() * 2 - 1) * (kind === 3 ? scales[Math.floor(random() * 3)]! : 1));
+  net.dense(5);
+  const small = { variance: () => (random() < 0.5 ? 0 : 2 ** -130), gamma: () => random() - 0.5 };
+  if (kind === 4) net.batchNorm(random() < 0.5 ? 1e-12 : 1e-3, small);
+  if (kind === 5) net.batchNorm(1e-5).relu().batchNorm(1e-3).batchNorm(1e-5);
+  return net
+    .relu()
+    .dense(4)
+    .batchNorm(1e-3, { gamma: () => random() * 2 - 1 })
+    .relu()
+    .dense(3)
+    .build();
+}
+
+it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }, async () => {
+  let outside = 0;
+  let nearest = Number.POSITIVE_INFINITY;
+  for (let seed = 0; seed * PER_NET < EXECUTIONS; seed++) {
+    const net = nets(seed);
+    const random = seeded(seed + 77);
+    const network = await readNetwork(networkFile(net));
+    const execute = prepare(net);
+    const center = Float32Array.from(
+      { length: sizeOf(net.inputShape) },
+      () => random() * (seed % 7 === 0 ? 2 ** -100 : 1),
+    );
+    // Boxes of one point show the rounding alone.
+    const epsilon = [0, 0, 1e-7, 0.05][seed % 4]!;
+    const box: Bounds = {
+      lower: Float64Array.from(center, (v) => v - epsilon),
+      upper: Float64Array.from(center, (v) => v + epsilon),
+    };
+    const values = propagate(network, box, 'deployed');
+    const { lower, upper } = values.at(-1)!;
+    const slopes = new Map(
+      network.layers.flatMap((layer) =>
+        layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: sizeOf(layer.to) }, random)] as const] : [],
+      ),
+    );
+    const margins = [1, 2].map((other) =>
+      [null, new Map(), slopes].map((each) => marginBound(network, values, 'deployed', 0, other, each)),
+    );
+    for (let i = 0; i < PER_NET; i++) {
+      const x = center.map((v, at) => {
+        const end = random();
+        const picked = Math.fround(
+          end < 0.4 ? box.lower[at]! : end < 0.8 ? box.upper[at]! : v + (random() * 2 - 1) * epsilon,
+        );
+        return picked >= box.lower[at]! && picked <= box.upper[at]! ? picked : v;
+      });
+      const logits = execute(x, random);
+      for (const [at, logit] of logits.entries()) {
+        if (!(logit >= lower[at]! && logit <= upper[at]!)) outside++;
+        if (epsilon === 0)
+          nearest = Math.min(nearest, Math.min(logit - lower[at]!, upper[at]! - logit) / (upper[at]! - lower[at]!));
+      }
+      for (const [at, bounds] of margins.entries()) {
+        for (const bound of bounds) if (!(logits[0]! - logits[at + 1]! >= bound)) outside++;
+      }
+    }
+  }
+  expect(outside).toBe(0);
+  // The bounds are not so wide that nothing could be outside: some execution uses a part of them.
+  expect(nearest).toBeLessThan(0.45);
+});

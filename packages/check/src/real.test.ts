@@ -1,0 +1,59 @@
+/** Level `real` against exact rational arithmetic. */
+import { expect, it } from 'vitest';
+import { type ExactBounds, exactIbp, less, minus, of, toNumber } from '../test/fractions.ts';
+import { networkFile, seeded, sizeOf } from '../test/make.ts';
+import { smallNet } from '../test/nets.ts';
+import { type Bounds, propagate } from './ibp.js';
+import { marginBound } from './linear.js';
+import { readNetwork } from './network.js';
+
+const toExact = (box: Bounds): ExactBounds => ({ lower: [...box.lower].map(of), upper: [...box.upper].map(of) });
+
+it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
+  'contains the exact bounds of net %i, and is at most 1e-9 wider',
+  async (seed) => {
+    const random = seeded(seed + 1000);
+    const net = smallNet(seed, [1, 1e-3, 40][seed % 3]);
+    const network = await readNetwork(networkFile(net));
+    const x = Float64Array.from({ length: sizeOf(net.inputShape) }, () => Math.fround(random()));
+    const epsilon = [0, 1e-6, 0.1][seed % 3]!;
+    const box = { lower: x.map((v) => v - epsilon), upper: x.map((v) => v + epsilon) };
+    const exact = exactIbp(net, toExact(box), 1);
+    const values = propagate(network, box, 'real');
+    const last = values.at(-1)!;
+    const oracle = exact.values.get(net.nodes.at(-1)!.name)!;
+    for (let i = 0; i < 3; i++) {
+      expect(less(oracle.lower[i]!, of(last.lower[i]!))).toBe(false);
+      expect(less(of(last.upper[i]!), oracle.upper[i]!)).toBe(false);
+      const size = Math.max(Math.abs(last.lower[i]!), Math.abs(last.upper[i]!));
+      expect(toNumber(minus(oracle.lower[i]!, of(last.lower[i]!)))).toBeLessThan(1e-9 * size);
+      expect(toNumber(minus(of(last.upper[i]!), oracle.upper[i]!))).toBeLessThan(1e-9 * size);
+    }
+    for (const [i, other] of [0, 2].entries()) {
+      const margin = marginBound(network, values, 'real', 1, other, null);
+      expect(less(exact.margins[i]!, of(margin))).toBe(false);
+      expect(toNumber(minus(exact.margins[i]!, of(margin)))).toBeLessThan(1e-9 * Math.abs(margin) + 1e-9);
+      // A linear bound is below the margin at every point: here at corners and at the middle.
+      const slopes = new Map(
+        network.layers.flatMap((layer) =>
+          layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: sizeOf(layer.to) }, random)] as const] : [],
+        ),
+      );
+      const linear = [
+        marginBound(network, values, 'real', 1, other, slopes),
+        marginBound(network, values, 'real', 1, other, new Map()),
+      ];
+      expect(linear.every(Number.isFinite)).toBe(true);
+      for (let sample = 0; sample < 6; sample++) {
+        const point = [...x].map((_, at) => of(sample === 0 ? x[at]! : (random() < 0.5 ? box.lower : box.upper)[at]!));
+        const logits = exactIbp(net, { lower: point, upper: point }, 1).values.get(net.nodes.at(-1)!.name)!.lower;
+        const difference = minus(logits[1]!, logits[other]!);
+        for (const bound of linear) expect(less(difference, of(bound))).toBe(false);
+        if (epsilon === 0) {
+          for (const bound of linear)
+            expect(toNumber(minus(difference, of(bound)))).toBeLessThan(1e-9 * (Math.abs(bound) + 1));
+        }
+      }
+    }
+  },
+);
