@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkCertificate } from '@cert/check';
 import { initialStats, tf } from '@cert/core';
 import { xavierInit } from '@cert/init';
 import { deviceNames, openDevice } from '@cert/jit/node';
@@ -156,6 +157,13 @@ it('writes a certificate for every verified image', async () => {
     input: { index: verified[0]![0], dataset: 'digits' },
   });
   expect(await readFile(join(folder, 'network.safetensors'))).toEqual(await readFile(checkpoint));
+  // The checker shares no code with what wrote them.
+  for (const name of names.slice(0, -1)) {
+    const verdict = await checkCertificate(await readFile(join(folder, name), 'utf8'), (path) =>
+      readFile(join(folder, path)),
+    );
+    expect([name, verdict.holds, verdict.level, verdict.reason]).toEqual([name, true, 'deployed', undefined]);
+  }
 
   // All are written again from the lines that are there; plain bounds claim nothing that a certificate could say.
   await rm(join(folder, names[0]!));

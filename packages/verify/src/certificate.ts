@@ -68,8 +68,6 @@ export interface Certificate {
   readonly method: string;
   /** What lets a checker prove it again. */
   readonly evidence: CertificateEvidence;
-  /** The smallest lower margin that the verifier found; a hint that no checker trusts. */
-  readonly margin: number;
 }
 
 /** What a certificate at each level assumes of the arithmetic. */
@@ -99,7 +97,9 @@ export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetw
 }
 
 /** What {@link createCertificate} takes. */
-export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence' | 'margin'> {
+export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence'> {
+  /** The smallest lower margin that was proved. A certificate does not hold it: no checker would trust it. */
+  readonly margin: number;
   /** The input, row-major, in the data range. */
   readonly pixels: Float32Array;
   /** Its shape. */
@@ -141,7 +141,7 @@ export function createCertificate(options: CertificateOptions): Certificate {
       range: range && [decimal(range.min), decimal(range.max)],
     },
     property: { kind: 'label', label, classes },
-    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence, margin },
+    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
   };
 }
 
