@@ -5,6 +5,8 @@ import { run } from './command.js';
 import { checkInParallel, serve } from './threads.js';
 
 if (isMainThread) {
+  // A reader such as `head` may have had enough.
+  process.stdout.on('error', () => process.exit(1));
   const print = (line: string) => void process.stdout.write(`${line}\n`);
   const terminal = process.stderr.isTTY ? (text: string) => void process.stderr.write(text) : undefined;
   const check = checkInParallel(new URL(import.meta.url));

@@ -1,7 +1,7 @@
 /** Level `real` against exact rational arithmetic. */
 import { expect, it } from 'vitest';
 import { type ExactBounds, exactIbp, less, minus, of, toNumber } from '../test/fractions.ts';
-import { networkFile, seeded, sizeOf } from '../test/make.ts';
+import { NetBuilder, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
 import { type Bounds, propagate } from './ibp.js';
 import { marginBound } from './linear.js';
@@ -57,3 +57,23 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
     }
   },
 );
+
+it('contains the exact bounds where float64 itself cancels', async () => {
+  const random = seeded(4);
+  for (let seed = 0; seed < 40; seed++) {
+    const scales = [2 ** 55, 1, 2 ** 30];
+    const net = new NetBuilder([8], () => (random() * 2 - 1) * scales[Math.floor(random() * 3)]!).dense(6).build();
+    const network = await readNetwork(networkFile(net));
+    const x = Float64Array.from({ length: 8 }, () => Math.fround(random()));
+    const box = { lower: x, upper: x };
+    const exact = exactIbp(net, toExact(box), 0);
+    const values = propagate(network, box, 'real');
+    for (const [i, value] of exact.values.get(net.nodes[0]!.name)!.lower.entries()) {
+      expect(less(value, of(values[1]!.lower[i]!))).toBe(false);
+      expect(less(of(values[1]!.upper[i]!), value)).toBe(false);
+    }
+    for (const slopes of [null, new Map()]) {
+      expect(less(exact.margins[0]!, of(marginBound(network, values, 'real', 0, 1, slopes)))).toBe(false);
+    }
+  }
+});

@@ -159,6 +159,7 @@ it('writes a certificate for every verified image', async () => {
   expect(await readFile(join(folder, 'network.safetensors'))).toEqual(await readFile(checkpoint));
   // The checker shares no code with what wrote them.
   for (const name of names.slice(0, -1)) {
+    expect(JSON.parse(await readFile(join(folder, name), 'utf8')).sha256).toMatch(/^[0-9a-f]{64}$/);
     const verdict = await checkCertificate(await readFile(join(folder, name), 'utf8'), (path) =>
       readFile(join(folder, path)),
     );

@@ -3,7 +3,13 @@ import { initialStats } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { encodeCheckpoint, mlp } from '@cert/models';
 import { describe, expect, it } from 'vitest';
-import { type CertificateOptions, certifiedNetwork, createCertificate, decimal } from './certificate.js';
+import {
+  type CertificateOptions,
+  certificateText,
+  certifiedNetwork,
+  createCertificate,
+  decimal,
+} from './certificate.js';
 
 const model = mlp({ inputShape: [3], classes: 2, hidden: [4] });
 const params = ibpInit(model, 1);
@@ -41,6 +47,15 @@ describe('a certificate', () => {
     });
     expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
     expect(createCertificate({ ...options, range: null }).perturbation.range).toBeNull();
+  });
+
+  it('is sealed: the last field is the hash of all before it', () => {
+    const certificate = createCertificate(options);
+    const text = certificateText(certificate);
+    const { sha256, ...rest } = JSON.parse(text);
+    expect(rest).toEqual(certificate);
+    expect(text.endsWith(`"sha256": "${sha256}"\n}\n`)).toBe(true);
+    expect(sha256).toBe(hex(new TextEncoder().encode(text.slice(0, text.lastIndexOf(sha256)))));
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused for the margin %f', (margin) => {

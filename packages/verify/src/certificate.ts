@@ -145,6 +145,15 @@ export function createCertificate(options: CertificateOptions): Certificate {
   };
 }
 
+/**
+ * The text of a certificate's file. Its last field is the SHA-256 of all that stands before its digits, so that a change of any byte shows.
+ */
+export function certificateText(certificate: Certificate): string {
+  const open = JSON.stringify({ ...certificate, sha256: '' }, null, 2);
+  const before = open.slice(0, open.lastIndexOf('"'));
+  return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
+}
+
 /** A number as the shortest decimal that stands for it, without an exponent. */
 export function decimal(value: number): string {
   const [mantissa = '', exponent] = String(value).split('e');

@@ -6,6 +6,7 @@ export {
   type CertificateOptions,
   type CertifiedInput,
   type CertifiedNetwork,
+  certificateText,
   certifiedNetwork,
   createCertificate,
 } from './certificate.js';

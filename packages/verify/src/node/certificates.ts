@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import { certifiedNetwork, createCertificate } from '../certificate.js';
+import { certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
 import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import type { EvaluationSettings } from './file.js';
@@ -64,7 +64,7 @@ export async function certificateWriter(
       ...{ pixels: imagesOf(split, [index]).images, shape: model.inputShape, classes: model.classes },
       ...{ epsilon: settings.epsilon, source: { index, dataset: settings.dataset } },
     });
-    await writeFileAtomic(join(folder, nameOf(index)), `${JSON.stringify(certificate)}\n`);
+    await writeFileAtomic(join(folder, nameOf(index)), certificateText(certificate));
     return true;
   };
 }
