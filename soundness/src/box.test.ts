@@ -1,6 +1,6 @@
 import { createRng } from '@cert/core';
 import { expect, it } from 'vitest';
-import { contains, drawPoint, float32Ends } from './box.js';
+import { contains, drawPoint, drawRealPoint, float32Ends } from './box.js';
 import { nextDown, nextUp } from './execute/float32.js';
 
 it('the ends are the first and last float32 numbers of the ball, and points are drawn between them', () => {
@@ -18,5 +18,6 @@ it('the ends are the first and last float32 numbers of the ball, and points are 
       expect(contains(ball, replaced(nextDown(ends.lower[k]!)))).toBe(false);
     });
     expect(contains(ball, drawPoint(ends, image, rng))).toBe(true);
+    expect(contains(ball, drawRealPoint(ball, rng))).toBe(true);
   }
 });

@@ -1,5 +1,5 @@
 import type { Rng } from '@cert/core';
-import { add, compare, dyadic, subtract } from './exact/dyadic.js';
+import { add, compare, dyadic, negate, subtract } from './exact/dyadic.js';
 import { sumDown, sumUp } from './execute/float32.js';
 
 /** An l-infinity ball around an image, clipped to a range; its ends are real numbers. */
@@ -50,5 +50,18 @@ export function drawPoint(
     if (choice === 2) return image[i]!;
     // Rounding may leave the ball.
     return Math.min(Math.max(Math.fround(l + rng.uniform() * (u - l)), l), u);
+  });
+}
+
+/** A float64 point of a ball, its coordinates at the ends or between them. */
+export function drawRealPoint({ image, epsilon, range }: Ball, rng: Rng): number[] {
+  const radius = dyadic(epsilon);
+  return Array.from(image, (x) => {
+    const t = [-1, 1, 2 * rng.uniform() - 1][rng.int(3)]!;
+    let at = x + t * epsilon;
+    // Rounded out of the ball: one or two float64 numbers back.
+    const off = subtract(dyadic(at), dyadic(x));
+    if (compare(off, radius) > 0 || compare(negate(off), radius) > 0) at -= Math.sign(t) * Math.abs(at) * 2 ** -52;
+    return range === null ? at : Math.min(Math.max(at, range.min), range.max);
   });
 }

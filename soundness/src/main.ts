@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CertError } from '@cert/core';
@@ -55,6 +56,8 @@ async function main(args: readonly string[]): Promise<number> {
   let said = performance.now();
   for await (const next of sampleMany({ methods: CHECKED, seed, pairs, state, signal: stop.signal })) {
     state = next;
+    // Lets an interruption be heard.
+    await setImmediate();
     if (performance.now() - said < PROGRESS) continue;
     said = performance.now();
     save(file, state);

@@ -1,5 +1,5 @@
-import { createRng, type Rng } from '@cert/core';
-import { type Ball, drawPoint, float32Ends } from '../box.js';
+import { createRng } from '@cert/core';
+import { type Ball, drawPoint, drawRealPoint, float32Ends } from '../box.js';
 import { compare, type Dyadic, dyadic, subtract, toNumber } from '../exact/dyadic.js';
 import { executeExact } from '../exact/execute-exact.js';
 import { executor } from '../execute/execute.js';
@@ -145,15 +145,6 @@ async function checkProblem(
     for (const tally of real) tally.seeExact(lower, upper, () => ({ seed, index, point, execution: null }));
   }
   return tallies.map(({ count }) => count());
-}
-
-/** A float64 point of the ball, most of them at its ends. */
-function drawRealPoint({ image, epsilon, range }: RandomProblem, rng: Rng): number[] {
-  return Array.from(image, (x) => {
-    const t = [-1, 1, 2 * rng.uniform() - 1][rng.int(3)]!;
-    // 1 - 2^-50: rounded to float64, x + epsilon may lie outside.
-    return Math.min(Math.max(x + t * epsilon * (1 - 2 ** -50), range.min), range.max);
-  });
 }
 
 interface Tally {
