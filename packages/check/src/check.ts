@@ -23,7 +23,7 @@ export interface Verdict {
 }
 
 /** Reads a file that a certificate names by its path; rejects where there is none. */
-export type ReadFile = (path: string) => Promise<Uint8Array<ArrayBuffer>>;
+export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 /** [x - epsilon, x + epsilon], clipped to the range, each end rounded outwards. */
 function boxOf({ input, epsilon, range }: Certificate): Bounds {
@@ -67,7 +67,7 @@ export function createChecker(readFile: ReadFile): (certificateText: string) => 
   const networks = new Map<string, Promise<{ hash: string; network: Network }>>();
   const load = async (path: string) => {
     // A copy: what was hashed is what is used, whatever happens to the bytes of the caller.
-    const bytes = (await readFile(path)).slice();
+    const bytes = new Uint8Array(await readFile(path));
     return { hash: await sha256(bytes), network: await readNetwork(bytes) };
   };
 

@@ -1,6 +1,7 @@
 import { referenceIbp } from '../exact/reference-ibp.js';
 import type { CheckedBounds } from '../sampler/check-contains.js';
 import { nearestCrownIbp, nearestIbp } from './nearest.js';
+import { soundBounds } from './sound.js';
 
 /** A method with what is expected of it. */
 export interface ListedBounds extends CheckedBounds {
@@ -14,6 +15,8 @@ export const CHECKED: readonly ListedBounds[] = [
   { name: 'ibp', level: 'real', quantity: 'logits', bound: nearestIbp, sound: false },
   { name: 'crown-ibp', level: 'deployed', quantity: 'logits', bound: nearestCrownIbp, sound: false },
   { name: 'crown-ibp', level: 'real', quantity: 'logits', bound: nearestCrownIbp, sound: false },
+  { name: 'sound-ibp', level: 'deployed', quantity: 'logits', bound: soundBounds, sound: true },
+  { name: 'sound-ibp', level: 'real', quantity: 'logits', bound: soundBounds, sound: true },
   { name: 'reference', level: 'deployed', quantity: 'logits', bound: referenceIbp(), sound: true },
   { name: 'reference', level: 'real', quantity: 'logits', bound: referenceIbp(), sound: true },
 ];
