@@ -34,7 +34,9 @@ import {
 
 /** A model and what to call it in a message. */
 export interface NamedModel {
+  /** For messages. */
   readonly name: string;
+  /** The graph. */
   readonly model: Model;
 }
 
