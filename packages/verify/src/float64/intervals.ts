@@ -134,7 +134,7 @@ interface Step {
 }
 
 /** The relative error of an execution's n roundings. */
-export const executionError = (level: SoundLevel, n: number): number => (level === 'deployed' ? gamma(n) : 0);
+const executionError = (level: SoundLevel, n: number): number => (level === 'deployed' ? gamma(n) : 0);
 
 function step(network: Network64, node: Node, inputs: Enclosure[], shape: Shape, level: SoundLevel): Step {
   const [x, other] = inputs as [Enclosure, Enclosure | undefined];

@@ -1,5 +1,5 @@
 import { crownIbp, marginSpec, runningNorm, soundBall } from '@cert/bounds';
-import { createRng, linfBall, sizeOf, tf, toTensors } from '@cert/core';
+import { createRng, dense, linfBall, sequential, sizeOf, tf, toTensors } from '@cert/core';
 import {
   cancellingNetwork,
   executeFloat32,
@@ -78,6 +78,20 @@ it.each(Object.entries(methods))('refuse the network that hides a neuron behind 
   const point = boxAround(Float32Array.of(0.75), 0, range);
   expect(margins({ network, box: point, label: 0, level: 'real' })[0]).toBeCloseTo(32, 3);
   expect(margins({ network, box: point, label: 0, level: 'deployed' })[0]).toBeLessThan(0);
+});
+
+it.each(Object.entries(methods))('count what an execution loses in the last layer: %s', (_name, margins) => {
+  // 1 + 2^-24 rounds to 1, a thousand times: an execution from left to right has the margin 0.
+  const kernel = Float32Array.from({ length: 2002 }, (_, i) => (i % 2 === 1 ? 0 : i === 0 ? 1 : 2 ** -24));
+  const network = {
+    ...{ model: sequential([1001], [dense(2)]), stats: {} },
+    params: {
+      dense1: { kernel: { shape: [1001, 2], data: kernel }, bias: { shape: [2], data: Float32Array.of(-1, 0) } },
+    },
+  };
+  const problem = { network, box: boxAround(new Float32Array(1001).fill(1), 0, range), label: 0 };
+  expect(margins({ ...problem, level: 'real' })[0]).toBeCloseTo(1000 * 2 ** -24, 9);
+  expect(margins({ ...problem, level: 'deployed' })[0]).toBeLessThanOrEqual(0);
 });
 
 it.each([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 100])('are NaN for a weight of %s', (weight) => {
