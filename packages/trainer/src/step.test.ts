@@ -6,6 +6,7 @@ import {
   dense,
   filledTensor,
   flatten,
+  linfBall,
   type Model,
   type Params,
   paramSpecs,
@@ -20,6 +21,7 @@ import {
 import { reluBalance, tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
 import { naturalObjective } from './objectives/natural.js';
+import type { BoundedObjective } from './objectives/objective.js';
 import { robustObjective } from './objectives/robust.js';
 import { naturalThen } from './objectives/schedule.js';
 import { adam } from './optimizers/adam.js';
@@ -191,6 +193,34 @@ describe('createTrainStep', () => {
     expect(tf.memory().numTensors - before).toBe(returned.length);
     tf.dispose(returned);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('bounds the box that the objective chooses, and trains on its points', () => {
+    const optimizer = sgd();
+    /** The state after a step. */
+    const after = (objective: BoundedObjective, epsilon: number, images = batch().images) => {
+      const step = createTrainStep({ model: small, objective, optimizer, regularizers: [tightness()] });
+      const start = toTensors(initialState(small, params(), optimizer));
+      const { state } = step(start, { ...batch(), images }, { ...hyper(), epsilon: tf.scalar(epsilon) });
+      return tensorsOf(state).map((tensor) => [...tensor.dataSync()]);
+    };
+    const robust = robustObjective();
+    const halved: BoundedObjective = {
+      ...robust,
+      choose: ({ images, hyper: { epsilon }, range }) => ({ box: linfBall(images, tf.div(epsilon!, 2), range) }),
+    };
+    expect(after(halved, 0.1)).toEqual(after(robust, 0.05));
+    expect(after(halved, 0.1)).not.toEqual(after(robust, 0.1));
+
+    const moved: BoundedObjective = {
+      ...robust,
+      choose({ images, hyper: { epsilon } }) {
+        const points = tf.add(images, 0.25);
+        return { points, box: linfBall(points, epsilon!) };
+      },
+    };
+    expect(after(moved, 0.1)).toEqual(after(robust, 0.1, tf.add(batch().images, 0.25)));
+    expect(after(moved, 0.1)).not.toEqual(after(robust, 0.1));
   });
 
   it('computes no bounds when nothing needs them', () => {
