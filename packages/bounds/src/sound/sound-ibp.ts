@@ -62,7 +62,7 @@ const LARGEST_WEIGHT = 2 ** 60;
 /** Variances outside of [2^-100, 2^100] are refused. */
 const SMALLEST_VARIANCE = 2 ** -100;
 
-/** Roundings that enclose gamma / sqrt(variance + epsilon), or a decimal constant, over all forms (F5 and F9). */
+/** Roundings that enclose gamma / sqrt(variance + epsilon), or a decimal constant, over all forms of an execution. */
 const SCALE = 12;
 
 /** The error terms of a sum of products: of the execution that is claimed, of our own, and the factor for the radius's own roundings. */
@@ -118,7 +118,7 @@ const constantShare = (bias: Tensor, lost: Tensor, { both, factor }: Terms): Ten
   add(add(times(abs(bias), both * factor), lost), 2 * TINY);
 
 /**
- * W x + b (F7): radius' = |W| (r (1 + e_dep) + (e_dep + e_own) |c|) + (e_dep + e_own) |b| + underflow, times the factor for its own roundings.
+ * W x + b: radius' = |W| (r (1 + e_dep) + (e_dep + e_own) |c|) + (e_dep + e_own) |b| + underflow, times the factor for its own roundings.
  * One product, of |W| (1 + e_dep) factor and r + |c| q with q >= (e_dep + e_own) / (1 + e_dep).
  */
 function affineLayer(
@@ -166,7 +166,7 @@ function scaleAndShift(
   };
 }
 
-/** The mean of n numbers (F5). */
+/** The mean of n numbers. */
 function average(level: SoundLevel, x: SoundCenterRadius, n: number, mean: (x: Tensor) => Tensor): SoundCenterRadius {
   const terms = termsFor(level, n, n + 3);
   return {

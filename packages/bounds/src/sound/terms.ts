@@ -1,6 +1,6 @@
 import type { Model, Node, NodeOf } from '@cert/core';
 
-/** The roundings that a batch normalization in another form than the one written may add to the layer before (F5). */
+/** The roundings that a batch normalization in another form than the one written may add to the layer before. */
 const FORMS = 14;
 
 /** How many batch normalizations follow a node directly, one behind the other: an execution may fold all of them into it. */

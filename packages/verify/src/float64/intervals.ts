@@ -104,8 +104,8 @@ export function boxAround(
 }
 
 /**
- * Interval bound propagation in float64 on the host, with the rounding of the execution (level `deployed`) and its own (F4 to F7 of the
- * specification of soundness): the second opinion on images for which float32 bounds are too coarse.
+ * Interval bound propagation in float64 on the host, with the rounding of the execution (level `deployed`) and its own: a sum of n
+ * products errs by at most n u / (1 - n u) of the sum of their magnitudes, in any order (Higham 2002, section 3.1). The second opinion on images for which float32 bounds are too coarse.
  *
  * @throws CertError `missing-rule` for an op that it does not know
  */
@@ -194,7 +194,7 @@ function refused({ shape }: Node): Step {
   return { enclosure: { center: nothing, radius: nothing }, size: nothing };
 }
 
-/** A sum of products from its parts (F7). The error covers what our own coefficients err on the way back, too. */
+/** A sum of products from its parts. The error covers what our own coefficients err on the way back, too. */
 function layer(
   { center, radius, magnitude }: Products,
   { own, execution, underflow }: { readonly own: number; readonly execution: number; readonly underflow: number },
