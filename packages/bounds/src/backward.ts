@@ -18,7 +18,7 @@ import {
   tf,
 } from '@cert/core';
 import { magnitude } from './linear.js';
-import { type LineRules, type Lines, linesAt } from './lines.js';
+import { type Line, type LineRules, type Lines, linesAt } from './lines.js';
 import { checkRuleShape, checkStatistics, contextOf, type ParamsOf, paramsOf, wrongRule } from './method.js';
 
 const { add, matMul, mul, reshape, sub } = tf;
@@ -44,6 +44,26 @@ export interface BackwardSetting {
   readonly at: Bounds['at'];
   /** The lines of nonlinear nodes by their names; where a node has none, they are computed from `at`. */
   readonly lines?: { readonly [node: string]: Lines };
+  /**
+   * Which line below an op has, for each row, by node: [images, count, ...shape] in [0, 1], from the first to the second line of
+   * {@link Lines.family} (alpha-CROWN; Xu et al. 2021). A node without takes its usual line.
+   */
+  readonly mixtures?: { readonly [node: string]: Tensor };
+  /**
+   * Subtracted from the rows on a node's output: [images, count, ...shape]. With s beta, beta >= 0, the bound holds where s z >= 0 for the
+   * node's values z (beta-CROWN; Wang et al. 2021): there rows . z >= rows . z - s beta . z.
+   */
+  readonly multipliers?: { readonly [node: string]: Tensor };
+}
+
+/** Linear lower bounds in terms of the input: what {@link lowerBound} minimizes over the box. */
+export interface LinearBound {
+  /** Coefficients of the input: rows with `images` the batch, or 1 where all images have the same. */
+  readonly rows: Rows;
+  /** The constants, [images, count], or [1, count]; undefined stands for 0. */
+  readonly bias: Tensor | undefined;
+  /** Rows on the outputs of the nodes that were asked for, by name; a node that no row reaches is missing. */
+  readonly at: { readonly [node: string]: Rows };
 }
 
 /** What a backward rule may use besides its node. */
@@ -118,6 +138,34 @@ export const coefficientsOf = (rows: Rows): Tensor =>
  * returned rows of another shape; `bad-argument` for a nonlinear op at whose input there are no bounds
  */
 export function lowerBound(table: BackwardTable, setting: BackwardSetting, start: string, rows: Rows): Tensor {
+  return leastOf(setting.box, linearBound(table, setting, start, rows));
+}
+
+/**
+ * The minimum of a linear bound over a box of inputs.
+ *
+ * @returns [batch, count]
+ */
+export function leastOf(box: IntervalTensor, { rows, bias }: LinearBound): Tensor {
+  const least = minimumOver(box, rows);
+  return bias === undefined ? least : add(least, bias);
+}
+
+/**
+ * The walk of {@link lowerBound} without its last step: linear functions of the input that lie below the given ones of a node, on the whole
+ * box.
+ *
+ * @param start the node that `rows` are coefficients of
+ * @param keep names of nodes whose rows are wanted, such as those of ReLUs for a branching heuristic
+ * @throws CertError as {@link lowerBound}
+ */
+export function linearBound(
+  table: BackwardTable,
+  setting: BackwardSetting,
+  start: string,
+  rows: Rows,
+  keep: readonly string[] = [],
+): LinearBound {
   const { model } = setting.network;
   const shapes = new Map([[INPUT, model.inputShape], ...model.nodes.map(({ name, shape }) => [name, shape] as const)]);
   const context: BackwardContext = {
@@ -126,13 +174,17 @@ export function lowerBound(table: BackwardTable, setting: BackwardSetting, start
     shapeOf: (name) => shapes.get(name)!,
   };
   const pending = new Map<string, Rows>([[start, rows]]);
+  const kept: { [node: string]: Rows } = {};
   let bias: Tensor | undefined;
   const from = model.nodes.findIndex((node) => node.name === start);
   for (let i = from; i >= 0; i--) {
     const node = model.nodes[i]!;
-    const own = pending.get(node.name);
-    if (own === undefined) continue;
+    const reached = pending.get(node.name);
+    if (reached === undefined) continue;
     pending.delete(node.name);
+    if (keep.includes(node.name)) kept[node.name] = reached;
+    const multiplier = setting.multipliers?.[node.name];
+    const own = multiplier === undefined ? reached : toRows(sub(coefficientsOf(reached), multiplier));
     const step = stepBack(table, setting, node, context, own);
     checkStep(table, node, context, own, step);
     if (step.bias !== undefined) bias = bias === undefined ? step.bias : add(bias, step.bias);
@@ -141,20 +193,21 @@ export function lowerBound(table: BackwardTable, setting: BackwardSetting, start
       pending.set(name, other === undefined ? step.inputs[k]! : sumRows(other, step.inputs[k]!));
     }
   }
-  const least = minimumOver(setting.box, pending.get(INPUT)!);
-  return bias === undefined ? least : add(least, bias);
+  return { rows: pending.get(INPUT)!, bias, at: kept };
 }
 
 /** Rows on a node's output to rows on its inputs: by the backward rule of its op, or by lines. */
 function stepBack(
   table: BackwardTable,
-  { network, at, lines }: BackwardSetting,
+  { network, at, lines, mixtures }: BackwardSetting,
   node: Node,
   context: BackwardContext,
   rows: Rows,
 ): BackwardStep {
   const rule = table.rules[node.op] as BackwardRule<Op> | undefined;
-  if (rule === undefined) return passLines(lines?.[node.name] ?? linesAt(table, network, node, at), rows);
+  if (rule === undefined) {
+    return passLines(lines?.[node.name] ?? linesAt(table, network, node, at), rows, mixtures?.[node.name]);
+  }
   checkStatistics(table.name, node, context);
   return rule(node as NodeOf<Op>, paramsOf(table.name, node, network.params), context, rows);
 }
@@ -162,23 +215,45 @@ function stepBack(
 /**
  * Rows on the output of an elementwise op to rows on its input: where a coefficient is positive the lower line bounds from below, where
  * it is negative the upper line.
+ *
+ * @param mixture which lower line of the family, for each row
  */
-function passLines({ lowerSlope, lowerIntercept, upperSlope, upperIntercept }: Lines, rows: Rows): BackwardStep {
+function passLines(lines: Lines, rows: Rows, mixture: Tensor | undefined): BackwardStep {
   const single = rows.count === 1;
   const own = single ? rows.coefficients : coefficientsOf(rows);
   const perRow = (x: Tensor) => (single ? x : tf.expandDims(x, 1));
+  const chosen = single && mixture !== undefined ? tf.squeeze(mixture, [1]) : mixture;
+  const below = lowerLine(lines, perRow, chosen);
+  const { upperSlope, upperIntercept } = lines;
   const positive = tf.relu(own);
   const negative = sub(own, positive);
-  const back = add(mul(positive, perRow(lowerSlope)), mul(negative, perRow(upperSlope)));
+  const back = add(mul(positive, below.slope), mul(negative, perRow(upperSlope)));
   const inputs = [single ? { coefficients: back, count: 1 } : toRows(back)];
   const constants = [
-    ...(lowerIntercept === undefined ? [] : [mul(positive, perRow(lowerIntercept))]),
+    ...(below.intercept === undefined ? [] : [mul(positive, below.intercept)]),
     ...(upperIntercept === undefined ? [] : [mul(negative, perRow(upperIntercept))]),
   ];
   if (constants.length === 0) return { inputs };
   const left = constants.reduce((a, b) => add(a, b));
   const bias = tf.sum(left, left.shape.map((_, axis) => axis).slice(single ? 1 : 2));
   return { inputs, bias: single ? tf.expandDims(bias, 1) : bias };
+}
+
+/** The line below, one for all rows or a mixture for each. */
+function lowerLine(
+  { lowerSlope, lowerIntercept, family }: Lines,
+  perRow: (x: Tensor) => Tensor,
+  mixture: Tensor | undefined,
+): Line {
+  if (mixture === undefined || family === undefined) {
+    return { slope: perRow(lowerSlope), ...(lowerIntercept && { intercept: perRow(lowerIntercept) }) };
+  }
+  const [from, to] = family;
+  const mixed = (a: Tensor, b: Tensor) => add(perRow(a), mul(mixture, perRow(sub(b, a))));
+  const slope = mixed(from.slope, to.slope);
+  if (from.intercept === undefined && to.intercept === undefined) return { slope };
+  const or0 = (x: Tensor | undefined) => x ?? tf.zerosLike(from.slope);
+  return { slope, intercept: mixed(or0(from.intercept), or0(to.intercept)) };
 }
 
 /** @throws CertError `shape-mismatch` naming the table, the op and the node */

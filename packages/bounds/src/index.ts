@@ -8,6 +8,9 @@ export {
   coefficientsOf,
   extendBackward,
   extendLines,
+  type LinearBound,
+  leastOf,
+  linearBound,
   lowerBound,
   type Rows,
   toRows,
@@ -19,7 +22,7 @@ export { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } fro
 export { foldBatchNorm } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
 export { linearRelaxation } from './linear-relaxation.js';
-export { type LineRule, type LineRules, type Lines, type LineTable, linesOf } from './lines.js';
+export { type Line, type LineRule, type LineRules, type Lines, type LineTable, linesOf } from './lines.js';
 export { type FusedExponentials, fusedExponentials } from './loss-fusion.js';
 export {
   applyRule,

@@ -69,7 +69,14 @@ function reluLines({ lower, upper }: IntervalTensor): Lines {
   // A missing width goes to the upper end, which keeps the line above the ReLU.
   const raised = add(above, tf.relu(sub(NARROWEST, width)));
   const upperSlope = tf.div(raised, atLeast(width, NARROWEST));
-  return { lowerSlope: mask(() => tf.greater(upperSlope, 0.5)), upperSlope, upperIntercept: mul(upperSlope, below) };
+  return {
+    lowerSlope: mask(() => tf.greater(upperSlope, 0.5)),
+    ...{ upperSlope, upperIntercept: mul(upperSlope, below) },
+    family: [
+      { slope: mask(() => tf.greaterEqual(lower, 0)) },
+      { slope: mask(() => tf.logicalOr(tf.greater(upper, 0), tf.greaterEqual(lower, 0))) },
+    ],
+  };
 }
 
 const lines: LineRules = { relu: (_node, _params, box) => reluLines(box) };

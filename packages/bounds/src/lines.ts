@@ -10,6 +10,14 @@ import {
 } from '@cert/core';
 import { checkRuleShape, type ParamsOf, paramsOf } from './method.js';
 
+/** A line for every neuron: slope x + intercept, each [batch, ...shape]. */
+export type Line = {
+  /** Its slope. */
+  readonly slope: Tensor;
+  /** Its value at 0; 0 where it is left out. */
+  readonly intercept?: Tensor;
+};
+
 /**
  * Two lines for every neuron between which an elementwise op f lies on an interval:
  * lowerSlope x + lowerIntercept <= f(x) <= upperSlope x + upperIntercept. Each is [batch, ...shape]; an intercept that is left out is 0.
@@ -23,6 +31,11 @@ export type Lines = {
   readonly upperSlope: Tensor;
   /** Its value at 0. */
   readonly upperIntercept?: Tensor;
+  /**
+   * Two lines below f, the same where f is linear on the interval: every mixture (1 - m) first + m second with m in [0, 1] is below f too.
+   * With them alpha-CROWN optimizes m; without, the op keeps its line.
+   */
+  readonly family?: readonly [first: Line, second: Line];
 };
 
 /** The lines of an op of one input over a box of inputs [batch, ...shape]. A pure function of tensors that reads no value. */
@@ -65,7 +78,10 @@ export function linesAt(table: LineTable, { params }: Network, node: Node, at: B
     );
   }
   const lines = rule(node as NodeOf<Op>, paramsOf(table.name, node, params), box);
-  for (const [name, tensor] of Object.entries(lines)) {
+  const { family = [], ...usual } = lines;
+  const parts = [...Object.entries(usual), ...family.flatMap((line) => Object.entries(line))];
+  for (const [name, tensor] of parts) {
+    if (tensor === undefined) continue;
     checkRuleShape(table.name, node, `lines with ${name}`, tensor.shape, [box.lower.shape[0]!, ...node.shape]);
   }
   return lines;
