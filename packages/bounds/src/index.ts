@@ -16,7 +16,7 @@ export {
   toRows,
   unitRows,
 } from './backward.js';
-export { boundRows, crown } from './crown.js';
+export { boundRows, type CrownBoundsOptions, crown, crownBounds } from './crown.js';
 export { crownIbp, crownIbpOf } from './crown-ibp.js';
 export { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } from './crown-margins.js';
 export { foldBatchNorm } from './fold-batch-norm.js';

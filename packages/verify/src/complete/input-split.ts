@@ -1,0 +1,258 @@
+import {
+  crownBounds,
+  leastOf,
+  linearBound,
+  linearRelaxation,
+  linesOf,
+  naturalPass,
+  runningNorm,
+  toRows,
+} from '@cert/bounds';
+import { type Model, sizeOf, type Tensor, tf } from '@cert/core';
+import { type Device, disposeTree, type OnDevice, turn } from '@cert/jit';
+import type { Weights } from '../verifier.js';
+import { createHeap } from './heap.js';
+import { ceil32, floor32, type Region, rowsOf } from './region.js';
+import type { SearchControl, SearchResult } from './search.js';
+
+/** Where boxes are bounded. */
+export interface InputSplitSetting {
+  readonly device: Device;
+  readonly model: Model;
+  readonly weights: OnDevice<Weights>;
+}
+
+/** A part of the region's box. */
+interface Part {
+  readonly lower: Float32Array;
+  readonly upper: Float32Array;
+  /** The cases that are not excluded yet. */
+  readonly cases: readonly number[];
+}
+
+/** Coefficients at all nodes of a part, in bytes, that a batch may take. */
+const BUDGET = 2 ** 27;
+
+/** What is computed of a batch of parts. */
+type Bounded = {
+  /** Lower bounds of the rows, [parts, rows]. */
+  readonly lower: Tensor;
+  /** Linear lower bounds of the rows: coefficients of the inputs [parts, rows, inputs] ... */
+  readonly slopes: Tensor;
+  /** ... and constants [parts, rows]. */
+  readonly constants: Tensor;
+  /** Outputs of the network where these are least, [parts, rows, outputs]. */
+  readonly outputs: Tensor;
+};
+
+/** Bounds rows over boxes by CROWN with intervals intersected, and runs the network where the linear bounds are least. */
+const bounder = ({ device, model }: InputSplitSetting) =>
+  device.jit(({ params, stats }: Weights, lower: Tensor, upper: Tensor, matrix: Tensor): Bounded => {
+    const [parts, rows] = [lower.shape[0]!, matrix.shape[0]!];
+    const network = { model, params, norm: runningNorm(stats) };
+    const shape = [parts, ...model.inputShape];
+    const box = { lower: tf.reshape(lower, shape), upper: tf.reshape(upper, shape) };
+    const at = crownBounds({ network, box }, { intersect: true });
+    const lines = linesOf(linearRelaxation, network, at);
+    const matrices = tf.tile(tf.expandDims(matrix, 0), [parts, 1, 1]);
+    const last = model.nodes.at(-1)!.name;
+    const bound = linearBound(linearRelaxation, { network, box, at, lines }, last, toRows(matrices));
+    const slopes = tf.reshape(bound.rows.coefficients, [parts, rows, sizeOf(model.inputShape)]);
+    const least = tf.where(tf.greater(slopes, 0), tf.expandDims(lower, 1), tf.expandDims(upper, 1));
+    const points = tf.reshape(least, [parts * rows, ...model.inputShape]);
+    const outputs = naturalPass(network, points).output;
+    return {
+      lower: leastOf(box, bound),
+      slopes,
+      constants: bound.bias ?? tf.zeros([parts, rows]),
+      outputs: tf.reshape(outputs, [parts, rows, model.classes]),
+    };
+  });
+
+/** How many parts a batch has. */
+function batchSize(model: Model, rows: number): number {
+  const sizes = [sizeOf(model.inputShape), ...model.nodes.map(({ shape }) => sizeOf(shape))];
+  const largest = Math.max(...sizes);
+  return Math.max(1, Math.min(1024, Math.floor(BUDGET / (4 * largest * Math.max(largest, rows)))));
+}
+
+/**
+ * Branch and bound on the inputs: every box is bounded by CROWN; where that is not enough it is cut down to where the linear bounds leave
+ * a violation possible and split in two. For networks of few inputs. Complete up to the resolution of float32.
+ */
+export async function splitInputs(
+  setting: InputSplitSetting,
+  region: Region,
+  { confirm, deadline, mostOpen, onProgress, signal }: SearchControl,
+): Promise<SearchResult> {
+  const { device, model, weights } = setting;
+  const bound = bounder(setting);
+  const [inputs, rows, classes] = [region.lower.length, rowsOf(region), model.classes];
+  const full = batchSize(model, rows);
+  const matrix = device.put(region.matrix, [rows, classes]);
+  const open = createHeap<Part>();
+  open.push(Number.NEGATIVE_INFINITY, {
+    lower: region.lower,
+    upper: region.upper,
+    cases: region.cases.map((_, k) => k),
+  });
+  let visited = 0;
+  try {
+    while (open.size > 0) {
+      signal?.throwIfAborted();
+      const unknown = Date.now() > deadline ? 'timeout' : open.size > mostOpen ? 'memory' : undefined;
+      if (unknown !== undefined) return { verdict: 'unknown', reason: unknown, visited, lower: open.least };
+      // A few parts are bounded as a small batch: an early witness or proof is worth more than a full one.
+      const size = open.size <= 16 ? 16 : full;
+      const parts: Part[] = [];
+      while (parts.length < size && open.size > 0) parts.push(open.pop()!);
+      const results = await boundParts(parts, size);
+      visited += parts.length;
+      for (const [k, part] of parts.entries()) {
+        const { lower, slopes, constants, outputs } = results;
+        const at = (row: number) => k * rows + row;
+        if (!lower.subarray(at(0), at(rows)).every(Number.isFinite)) {
+          return { verdict: 'unknown', reason: 'not finite', visited, lower: Number.NaN };
+        }
+        const excess = (row: number) => lower[at(row)]! - region.bounds[row]!;
+        const left = part.cases.filter((one) => !region.cases[one]!.some((row) => excess(row) > 0));
+        if (left.length === 0) continue;
+        for (const one of left) {
+          for (const row of region.cases[one]!) {
+            const values = outputs.subarray(at(row) * classes, at(row + 1) * classes);
+            if (!violates(region, one, values)) continue;
+            const point = cornerOf(part, slopes.subarray(at(row) * inputs, at(row + 1) * inputs));
+            const witness = await confirm(point, region);
+            if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+          }
+        }
+        const cut = hullOf(
+          left.map((one) =>
+            region.cases[one]!.reduce<Part | undefined>(
+              (box, row) =>
+                box &&
+                clip(
+                  box,
+                  slopes.subarray(at(row) * inputs, at(row + 1) * inputs),
+                  constants[at(row)]! - region.bounds[row]!,
+                ),
+              part,
+            ),
+          ),
+          left,
+        );
+        if (cut === undefined) continue;
+        const halves = split(cut, (i) => {
+          let influence = 0;
+          for (const one of cut.cases) {
+            for (const row of region.cases[one]!) influence += Math.abs(slopes[at(row) * inputs + i]!);
+          }
+          return influence;
+        });
+        if (halves === undefined) return { verdict: 'unknown', reason: 'rounding', visited, lower: open.least };
+        const worst = Math.min(...cut.cases.map((one) => Math.max(...region.cases[one]!.map(excess))));
+        for (const half of halves) open.push(worst, half);
+      }
+      onProgress?.({ visited, open: open.size, lower: open.least });
+      await turn();
+    }
+    return { verdict: 'verified', visited };
+  } finally {
+    disposeTree(matrix);
+    await bound.dispose();
+  }
+
+  async function boundParts(parts: readonly Part[], size: number) {
+    const [lower, upper] = [new Float32Array(size * inputs), new Float32Array(size * inputs)];
+    for (let k = 0; k < size; k++) {
+      const part = parts[Math.min(k, parts.length - 1)]!;
+      lower.set(part.lower, k * inputs);
+      upper.set(part.upper, k * inputs);
+    }
+    const box = [device.put(lower, [size, inputs]), device.put(upper, [size, inputs])] as const;
+    const out = await bound(weights, box[0], box[1], matrix);
+    const read = async (array: (typeof out)[keyof typeof out]) => Float32Array.from(await array.data());
+    const values = {
+      lower: await read(out.lower),
+      slopes: await read(out.slopes),
+      constants: await read(out.constants),
+      outputs: await read(out.outputs),
+    };
+    disposeTree([box, out]);
+    return values;
+  }
+}
+
+/** Whether outputs satisfy all inequalities of a case. */
+export function violates({ matrix, bounds, cases }: Region, one: number, outputs: ArrayLike<number>): boolean {
+  const width = outputs.length;
+  return cases[one]!.every((row) => {
+    let sum = 0;
+    for (let j = 0; j < width; j++) sum += matrix[row * width + j]! * outputs[j]!;
+    return sum <= bounds[row]!;
+  });
+}
+
+/** The corner of a box where a linear function is least. */
+const cornerOf = ({ lower, upper }: Part, slopes: Float32Array): Float32Array =>
+  slopes.map((slope, i) => (slope > 0 ? lower[i]! : upper[i]!));
+
+/** What float32 coefficients may be wrong by, relative to the magnitudes that a linear bound is the sum of. */
+const SLACK = 2 ** -18;
+
+/**
+ * The box cut down to where a linear function can be <= 0: coordinate by coordinate, the others where they make it least ("relaxed clipping").
+ *
+ * @returns undefined where it is > 0 everywhere
+ */
+function clip({ lower, upper, cases }: Part, slopes: Float32Array, constant: number): Part | undefined {
+  let [least, size] = [constant, Math.abs(constant)];
+  for (let i = 0; i < slopes.length; i++) {
+    const [a, b] = [slopes[i]! * lower[i]!, slopes[i]! * upper[i]!];
+    least += Math.min(a, b);
+    size += Math.max(Math.abs(a), Math.abs(b));
+  }
+  const room = size * SLACK - least;
+  if (room < 0) return undefined;
+  const [low, high] = [lower.slice(), upper.slice()];
+  for (let i = 0; i < slopes.length; i++) {
+    const slope = slopes[i]!;
+    const reach = room / Math.abs(slope);
+    if (!(reach < upper[i]! - lower[i]!)) continue;
+    if (slope > 0) high[i] = Math.min(upper[i]!, ceil32(lower[i]! + reach));
+    else low[i] = Math.max(lower[i]!, floor32(upper[i]! - reach));
+  }
+  return { lower: low, upper: high, cases };
+}
+
+/** The smallest box around those that are left, with their cases. */
+function hullOf(boxes: readonly (Part | undefined)[], cases: readonly number[]): Part | undefined {
+  const left = boxes.flatMap((box, i) => (box === undefined ? [] : [{ box, one: cases[i]! }]));
+  const first = left[0]?.box;
+  if (first === undefined) return undefined;
+  return {
+    lower: first.lower.map((_, i) => Math.min(...left.map(({ box }) => box.lower[i]!))),
+    upper: first.upper.map((_, i) => Math.max(...left.map(({ box }) => box.upper[i]!))),
+    cases: left.map(({ one }) => one),
+  };
+}
+
+/** Both halves of a box along the coordinate of the largest width times influence; undefined where float32 has no number in between. */
+function split({ lower, upper, cases }: Part, influence: (i: number) => number): readonly [Part, Part] | undefined {
+  let [best, chosen] = [-1, -1];
+  for (let i = 0; i < lower.length; i++) {
+    const middle = Math.fround((lower[i]! + upper[i]!) / 2);
+    const score = (upper[i]! - lower[i]!) * (influence(i) + Number.MIN_VALUE);
+    if (!(lower[i]! < middle && middle < upper[i]!) || !(score > best)) continue;
+    [best, chosen] = [score, i];
+  }
+  if (chosen < 0) return undefined;
+  const middle = Math.fround((lower[chosen]! + upper[chosen]!) / 2);
+  const [low, high] = [upper.slice(), lower.slice()];
+  low[chosen] = middle;
+  high[chosen] = middle;
+  return [
+    { lower, upper: low, cases },
+    { lower: high, upper, cases },
+  ];
+}

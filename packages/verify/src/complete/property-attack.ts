@@ -1,0 +1,122 @@
+import { naturalPass } from '@cert/bounds';
+import { createRng, type Params, type Scalar, type Tensor, type Tensor3D, tf, valueAndGrad } from '@cert/core';
+import { disposeTree, putScalars, turn } from '@cert/jit';
+import type { Weights } from '../verifier.js';
+import { rowsOfCase } from './domain.js';
+import { violates } from './input-split.js';
+import type { Region } from './region.js';
+import type { SearchControl } from './search.js';
+import { networkOf, readFloats, type SearchSetting, type Sides } from './weights.js';
+
+/** Options of {@link attackRegion}. */
+export interface PropertyAttackOptions {
+  /** Steps from each start; default 100. */
+  readonly steps?: number;
+  /** Starts for each case; default 30. */
+  readonly restarts?: number;
+  /** Seed of the starts; default 0. */
+  readonly seed?: number;
+}
+
+/** Points that are moved at once. */
+const BATCH = 128;
+/** Step in the beginning and in the end, as a share of the width of the box. */
+const [FIRST, LAST] = [0.25, 0.005];
+/** How much of the last direction is kept. */
+const MOMENTUM = 0.75;
+
+/**
+ * Projected gradient descent on every case of a region: from random points, towards outputs that satisfy the inequality that is farthest
+ * from it (Madry et al. 2018, with momentum and a step that shrinks geometrically).
+ *
+ * @returns a witness that `confirm` accepted, or undefined
+ */
+export async function attackRegion(
+  { device, model, weights }: SearchSetting,
+  region: Region,
+  { confirm, deadline, signal }: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
+  { steps = 100, restarts = 30, seed = 0 }: PropertyAttackOptions = {},
+): Promise<Float32Array | undefined> {
+  const rows = Math.max(...region.cases.map(({ length }) => length));
+  const inputs = region.lower.length;
+  const { classes } = model;
+  const step = device.jit(
+    (
+      own: Weights,
+      box: Sides,
+      { points, direction }: { readonly points: Tensor; readonly direction: Tensor },
+      { matrix, bounds }: { readonly matrix: Tensor3D; readonly bounds: Tensor },
+      { rate }: { readonly rate: Scalar },
+    ) => {
+      const network = networkOf(model, own);
+      const at: Params = { points: { points } };
+      const { aux, grads } = valueAndGrad((now) => {
+        const { output } = naturalPass(network, now.points!.points!);
+        const products = tf.squeeze(tf.matMul(matrix, tf.expandDims(output, 2) as Tensor3D), [2]);
+        return { value: tf.sum(tf.max(tf.sub(products, bounds), 1)) as Scalar, aux: { output } };
+      }, at);
+      const towards = tf.neg(tf.sign(grads.points!.points!));
+      const moved = tf.add(tf.mul(direction, MOMENTUM), tf.mul(towards, 1 - MOMENTUM));
+      const width = tf.sub(box.upper, box.lower);
+      const next = tf.add(points, tf.mul(tf.mul(tf.sign(moved), width), rate));
+      return {
+        output: aux.output,
+        state: { points: tf.minimum(tf.maximum(next, box.lower), box.upper), direction: moved },
+      };
+    },
+  );
+  const rng = createRng(seed, 'property attack');
+  const shape = [1, ...model.inputShape];
+  const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
+  const targets = Array.from({ length: restarts }, () => region.cases.map((_, of) => of)).flat();
+  try {
+    for (let from = 0; from < targets.length; from += BATCH) {
+      const own = Array.from({ length: BATCH }, (_, k) => targets[Math.min(from + k, targets.length - 1)]!);
+      const found = await attackBatch(own);
+      if (found !== undefined || Date.now() > deadline) return found;
+    }
+    return undefined;
+  } finally {
+    disposeTree(box);
+    await step.dispose();
+  }
+
+  async function attackBatch(cases: readonly number[]): Promise<Float32Array | undefined> {
+    const matrix = new Float32Array(BATCH * rows * classes);
+    const bounds = new Float32Array(BATCH * rows);
+    cases.forEach((of, k) => {
+      rowsOfCase(region, of, rows).forEach((row, r) => {
+        const place = k * rows + r;
+        matrix.set(region.matrix.subarray(row * classes, (row + 1) * classes), place * classes);
+        bounds[place] = region.bounds[row]!;
+      });
+    });
+    const goal = { matrix: device.put(matrix, [BATCH, rows, classes]), bounds: device.put(bounds, [BATCH, rows]) };
+    const start = Float32Array.from({ length: BATCH * inputs }, (_, i) => {
+      const [l, u] = [region.lower[i % inputs]!, region.upper[i % inputs]!];
+      return Math.min(u, Math.max(l, l + (u - l) * rng.uniform()));
+    });
+    const points = [BATCH, ...model.inputShape];
+    let state = { points: device.put(start, points), direction: device.put(new Float32Array(start.length), points) };
+    try {
+      for (let t = 0; t <= steps; t++) {
+        signal?.throwIfAborted();
+        const rate = putScalars(device, { rate: FIRST * (LAST / FIRST) ** (t / steps) });
+        const next = await step(weights, box, state, goal, rate as { readonly rate: (typeof rate)[string] });
+        const output = await readFloats(next.output);
+        const hit = cases.findIndex((of, k) => violates(region, of, output.subarray(k * classes, (k + 1) * classes)));
+        const found =
+          hit < 0
+            ? undefined
+            : await confirm((await readFloats(state.points)).slice(hit * inputs, (hit + 1) * inputs), region);
+        disposeTree([rate, next.output, state]);
+        state = next.state;
+        if (found !== undefined || Date.now() > deadline) return found;
+        if (t % 10 === 9) await turn();
+      }
+      return undefined;
+    } finally {
+      disposeTree([state, goal]);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { CertError, type Property } from '@cert/core';
+
+/** The cases of a property over one box of inputs, in the form in which they are proved: rows of the outputs, in groups. */
+export interface Region {
+  /** Lower ends, one for each input, rounded down to float32. */
+  readonly lower: Float32Array;
+  /** Upper ends, rounded up. */
+  readonly upper: Float32Array;
+  /** The same ends before rounding: a witness lies between these. */
+  readonly exact: { readonly lower: Float64Array; readonly upper: Float64Array };
+  /** Coefficients of the outputs, [rows, outputs], row-major. */
+  readonly matrix: Float32Array;
+  /** A row is violated where its product with the outputs is at most this; [rows]. */
+  readonly bounds: Float64Array;
+  /**
+   * The rows of each case. A case is excluded at a point where one of its rows exceeds its bound; the region is safe where all cases are excluded
+   * at all points.
+   */
+  readonly cases: readonly (readonly number[])[];
+}
+
+/** How many rows a region has. */
+export const rowsOf = ({ bounds }: Region): number => bounds.length;
+
+/**
+ * The cases of a property by their boxes. A case without inequalities is a row of zeros that no point exceeds.
+ *
+ * @throws CertError `bad-argument` for coefficients that are not finite
+ */
+export function regionsOf({ cases, outputs }: Property): Region[] {
+  const byBox = new Map<string, (typeof cases)[number][]>();
+  for (const one of cases) {
+    const key = `${one.lower.join()}|${one.upper.join()}`;
+    byBox.set(key, [...(byBox.get(key) ?? []), one]);
+  }
+  return [...byBox.values()].map((group) => {
+    const { lower, upper } = group[0]!;
+    const inequalities: { readonly coefficients: ArrayLike<number>; readonly bound: number }[] = [];
+    const places = new Map<string, number>();
+    const place = (coefficients: ArrayLike<number>, bound: number): number => {
+      const key = `${Array.from(coefficients).join()}|${bound}`;
+      const known = places.get(key);
+      if (known !== undefined) return known;
+      places.set(key, inequalities.length);
+      inequalities.push({ coefficients, bound });
+      return inequalities.length - 1;
+    };
+    const rows = group.map((one) =>
+      one.outputs.length === 0
+        ? [place(new Float64Array(outputs), 0)]
+        : one.outputs.map(({ coefficients, bound }) => place(coefficients, bound)),
+    );
+    const matrix = new Float32Array(inequalities.length * outputs);
+    inequalities.forEach(({ coefficients, bound }, row) => {
+      matrix.set(coefficients, row * outputs);
+      if (Number.isFinite(bound) && Array.from(coefficients).every((c) => Math.fround(c) === c)) return;
+      throw new CertError(
+        'bad-argument',
+        `An inequality of the property has the coefficients ${Array.from(coefficients).join(', ')} and the bound ${bound}.`,
+        'Give finite numbers, and coefficients that float32 holds exactly.',
+      );
+    });
+    return {
+      lower: Float32Array.from(lower, floor32),
+      upper: Float32Array.from(upper, ceil32),
+      exact: { lower, upper },
+      matrix,
+      bounds: Float64Array.from(inequalities, ({ bound }) => bound),
+      cases: rows,
+    };
+  });
+}
+
+const view = new DataView(new ArrayBuffer(4));
+
+/** The next float32 above (`up`) or below one. */
+function neighbour(x: number, up: boolean): number {
+  if (x === 0) return up ? 2 ** -149 : -(2 ** -149);
+  view.setFloat32(0, x);
+  view.setInt32(0, view.getInt32(0) + (x > 0 === up ? 1 : -1));
+  return view.getFloat32(0);
+}
+
+/** The largest float32 that is at most x. */
+export function floor32(x: number): number {
+  const near = Math.fround(x);
+  return near <= x ? near : neighbour(near, false);
+}
+
+/** The smallest float32 that is at least x. */
+export function ceil32(x: number): number {
+  const near = Math.fround(x);
+  return near >= x ? near : neighbour(near, true);
+}

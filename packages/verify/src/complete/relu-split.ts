@@ -1,0 +1,309 @@
+import type { Params } from '@cert/core';
+import { type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
+import { ratesOf } from './ascent.js';
+import {
+  anyChoice,
+  type Choice,
+  childOf,
+  choicesOf,
+  type Domain,
+  type Layout,
+  packDomains,
+  rowsOfCase,
+  unpackDomain,
+  unstableOf,
+} from './domain.js';
+import { createDomainBounds, type DomainBatch, type DomainBounds } from './domain-bounds.js';
+import { createHeap } from './heap.js';
+import { violates } from './input-split.js';
+import type { Region } from './region.js';
+import { createRootBounds, type RootBounds } from './root-bounds.js';
+import type { SearchControl, SearchResult } from './search.js';
+import { type Structure, structureOf } from './structure.js';
+import { readFloats, type SearchSetting } from './weights.js';
+
+/** Options of {@link splitRelus}, with the defaults of alpha-beta-CROWN where they were measured to be good. */
+export interface ReluSplitOptions {
+  /** Steps in which slopes for the bounds of hidden neurons are optimized; default 20. */
+  readonly rootIterations?: number;
+  /** Steps in which slopes of the region's rows are optimized; default 50. */
+  readonly caseIterations?: number;
+  /** Steps in which slopes and multipliers of a domain are optimized; default 20. */
+  readonly iterations?: number;
+  /** Splits that are tried out for each domain, by each of two scores (kFSB); default 3. */
+  readonly candidates?: number;
+}
+
+/** Numbers that a batch of domains may have in one kind of variable. */
+const BUDGET = 2 ** 21;
+/** Domains of a batch: few shapes, so that few functions are compiled. */
+const SIZES = [2, 16, 128];
+/** The share of the time that the bounds of hidden neurons may take. */
+const ROOT_SHARE = 0.3;
+
+/**
+ * Branch and bound on the signs of ReLUs (beta-CROWN; Wang et al. 2021): domains with the smallest lower bound are split first, the bounds of
+ * hidden neurons are those of the region with what splits say. Complete for networks of ReLUs and linear ops, up to the precision of
+ * float32 and of the optimization.
+ */
+export async function splitRelus(
+  setting: SearchSetting,
+  region: Region,
+  control: SearchControl,
+  options: ReluSplitOptions = {},
+): Promise<SearchResult> {
+  const structure = structureOf(setting.model);
+  const functions = createDomainBounds(setting, structure);
+  const roots = createRootBounds(setting, structure);
+  const { device, model } = setting;
+  const shape = [1, ...model.inputShape];
+  const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
+  let root: RootBounds | undefined;
+  try {
+    const { rootIterations: iterations = 20 } = options;
+    const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
+    root = await roots.bound(box, { iterations, deadline });
+    if (!root.finite) return { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
+    return await search({ setting, region, control, options, structure, functions, root, box });
+  } finally {
+    disposeTree([box, root?.device]);
+    await roots.dispose();
+    await functions.dispose();
+  }
+}
+
+interface SearchParts {
+  readonly setting: SearchSetting;
+  readonly region: Region;
+  readonly control: SearchControl;
+  readonly options: ReluSplitOptions;
+  readonly structure: Structure;
+  readonly functions: DomainBounds;
+  readonly root: RootBounds;
+  readonly box: OnDevice<DomainBatch['box']>;
+}
+
+async function search(parts: SearchParts): Promise<SearchResult> {
+  const { setting, region, control, options, structure, functions, root, box } = parts;
+  const { device, model, weights } = setting;
+  const { caseIterations = 50, iterations = 20, candidates = 3 } = options;
+  const layout = layoutOf(structure, functions, root, region);
+  const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
+  const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
+  const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
+  const open = createHeap<Domain>();
+  let visited = 0;
+
+  const first = await usualDomains();
+  const begun = await improve(first, caseIterations, { mixture: 0.1, multiplier: 0.05 });
+  if ('verdict' in begun) return begun;
+
+  while (open.size > 0) {
+    control.signal?.throwIfAborted();
+    if (Date.now() > control.deadline) return unknown('timeout');
+    if (open.size > control.mostOpen) return unknown('memory');
+    const pairs = sizeFor(2 * open.size) / 2;
+    const parents: Domain[] = [];
+    while (parents.length < pairs && open.size > 0) parents.push(open.pop()!);
+    const choices = await choose(parents);
+    const children: Domain[] = [];
+    for (const [k, parent] of parents.entries()) {
+      const choice = choices[k];
+      if (choice === undefined) return unknown('incomplete relaxation', parent.bound);
+      for (const sign of [1, -1] as const) children.push(childOf(parent, choice, sign, layout.rows));
+    }
+    const done = await improve(children, iterations, { mixture: 0.01, multiplier: 0.05 });
+    if ('verdict' in done) return done;
+    control.onProgress?.({ visited, open: open.size, lower: open.least });
+    await turn();
+  }
+  return { verdict: 'verified', visited };
+
+  function unknown(reason: Extract<SearchResult, { verdict: 'unknown' }>['reason'], lower = open.least): SearchResult {
+    return { verdict: 'unknown', reason, visited, lower: Math.min(lower, open.least) };
+  }
+
+  /** The smallest batch that holds so many domains, or the largest there is. */
+  function sizeFor(count: number): number {
+    return sizes.find((size) => size >= count) ?? sizes.at(-1)!;
+  }
+
+  /** Puts a batch on the device. */
+  function put(domains: readonly Domain[], size: number) {
+    const arrays = packDomains(layout, domains, size);
+    const { rows } = layout;
+    const placed = (
+      places: Layout['curved'],
+      table: { readonly [node: string]: Float32Array },
+      axes: readonly number[],
+    ) => Object.fromEntries(places.map(({ name, shape }) => [name, device.put(table[name]!, [...axes, ...shape])]));
+    const matrix = new Float32Array(size * rows * model.classes);
+    for (let k = 0; k < size; k++) {
+      const { of } = domains[Math.min(k, domains.length - 1)]!;
+      rowsOfCase(region, of, rows).forEach((row, r) => {
+        matrix.set(
+          region.matrix.subarray(row * model.classes, (row + 1) * model.classes),
+          (k * rows + r) * model.classes,
+        );
+      });
+    }
+    const mixtures = placed(layout.curved, arrays.mixtures, [size, rows]);
+    const multipliers = placed(layout.splittable, arrays.multipliers, [size, rows]);
+    const signs = placed(layout.splittable, arrays.signs, [size]);
+    const variables: OnDevice<Params> = {
+      ...Object.fromEntries(Object.entries(mixtures).map(([name, mixture]) => [name, { mixture }])),
+      ...Object.fromEntries(Object.entries(multipliers).map(([name, multiplier]) => [name, { multiplier }])),
+    };
+    const rowsArray = device.put(matrix, [size, rows, model.classes]);
+    const batch = { box, at: root.device, signs, matrix: rowsArray };
+    return { batch, variables, free: () => disposeTree([signs, rowsArray, variables]) };
+  }
+
+  /** By how much the best row of a domain exceeds its bound. */
+  function excessOf(lower: Float32Array, k: number, domain: Domain): number {
+    const rows = rowsOfCase(region, domain.of, layout.rows);
+    return Math.max(...rows.map((row, r) => lower[k * layout.rows + r]! - region.bounds[row]!));
+  }
+
+  /** A domain for each case, with the usual slopes. */
+  async function usualDomains(): Promise<Domain[]> {
+    const blank = region.cases.map(
+      (_, of): Domain => ({
+        ...{ of, splits: [], multipliers: new Float32Array(0), choices: [], bound: Number.NEGATIVE_INFINITY },
+        mixtures: new Float32Array(layout.rows * layout.curved.reduce((sum, { unstable }) => sum + unstable.length, 0)),
+      }),
+    );
+    const { batch, free } = put([blank[0]!], SIZES[0]!);
+    const usual = await functions.usual(weights, batch);
+    const arrays = await readVariables(usual);
+    disposeTree(usual);
+    free();
+    // The usual slopes depend on the bounds of the neurons alone.
+    return blank.map((domain) => ({ ...domain, ...unpackDomain(layout, arrays, 0, []) }));
+  }
+
+  async function readVariables(variables: OnDevice<Params>) {
+    const [mixtures, multipliers]: { [node: string]: Float32Array }[] = [{}, {}];
+    for (const [node, own] of Object.entries(variables)) {
+      if (own.mixture) mixtures![node] = await readFloats(own.mixture);
+      if (own.multiplier) multipliers![node] = await readFloats(own.multiplier);
+    }
+    return { mixtures: mixtures!, multipliers: multipliers! };
+  }
+
+  /** Optimizes domains, closes those whose case is excluded and puts the others into the queue. */
+  async function improve(
+    domains: readonly Domain[],
+    rounds: number,
+    rates: { readonly mixture: number; readonly multiplier: number },
+  ): Promise<SearchResult | { readonly left: number }> {
+    const size = sizeFor(domains.length);
+    for (let from = 0; from < domains.length; from += size) {
+      const found = await improveBatch(domains.slice(from, from + size), size, rounds, rates);
+      if (found !== undefined) return found;
+    }
+    return { left: open.size };
+  }
+
+  async function improveBatch(
+    domains: readonly Domain[],
+    size: number,
+    rounds: number,
+    rates: { readonly mixture: number; readonly multiplier: number },
+  ): Promise<SearchResult | undefined> {
+    const { batch, variables, free } = put(domains, size);
+    visited += domains.length;
+    const start = await functions.evaluate(weights, batch, variables);
+    let best: DeviceArray = start.lower;
+    let state = { variables, ...(await functions.fresh(variables)) };
+    let values = await readFloats(best);
+    const closed = () => domains.every((domain, k) => excessOf(values, k, domain) > 0);
+    for (let t = 0; t < rounds && !closed() && Date.now() < control.deadline; t++) {
+      const scalars = putScalars(device, ratesOf(t, rates));
+      const next = await functions.step(weights, batch, state, best, scalars);
+      disposeTree([best, scalars, t > 0 ? state : { first: state.first, second: state.second }]);
+      ({ best, state } = next);
+      if (t % 5 === 4) values = await readFloats(best);
+    }
+    const out = await functions.finish(weights, batch, state.variables);
+    const lower = await readFloats(out.lower);
+    values = (await readFloats(best)).map((value, i) => Math.max(value, lower[i]!));
+    const [points, outputs] = [await readFloats(out.points), await readFloats(out.outputs)];
+    const tables = [await readTable(out.scores), await readTable(out.intercepts)];
+    const arrays = await readVariables(state.variables);
+    disposeTree([out, best, state.variables === variables ? { first: state.first, second: state.second } : state]);
+    free();
+    const [inputs, classes] = [region.lower.length, model.classes];
+    for (const [k, domain] of domains.entries()) {
+      const bound = Math.max(domain.bound, excessOf(values, k, domain));
+      if (!Number.isFinite(excessOf(values, k, domain))) return unknown('not finite', Number.NaN);
+      if (bound > 0) continue;
+      for (let row = 0; row < layout.rows; row++) {
+        const place = k * layout.rows + row;
+        if (!violates(region, domain.of, outputs.subarray(place * classes, (place + 1) * classes))) continue;
+        const witness = await control.confirm(points.slice(place * inputs, (place + 1) * inputs), region);
+        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+      }
+      open.push(bound, {
+        ...{ ...domain, bound },
+        ...unpackDomain(layout, arrays, k, domain.splits),
+        choices: choicesOf(layout, tables, k, domain.splits, candidates),
+      });
+    }
+    return undefined;
+  }
+
+  async function readTable(table: { readonly [node: string]: DeviceArray }) {
+    const read: { [node: string]: Float32Array } = {};
+    for (const [node, array] of Object.entries(table)) read[node] = await readFloats(array);
+    return read;
+  }
+
+  /** The split of each domain: of its candidates the one whose worse child has the largest bound, without optimization (kFSB). */
+  async function choose(parents: readonly Domain[]): Promise<(Choice | undefined)[]> {
+    const most = Math.max(...parents.map(({ choices }) => choices.length));
+    const best = parents.map(({ choices, splits }) => ({
+      choice: choices[0] ?? anyChoice(layout, splits),
+      score: Number.NEGATIVE_INFINITY,
+    }));
+    if (most < 2) return best.map(({ choice }) => choice);
+    for (let c = 0; c < most; c++) {
+      const children = parents.flatMap((parent) => {
+        const choice = parent.choices[Math.min(c, parent.choices.length - 1)] ?? anyChoice(layout, parent.splits);
+        if (choice === undefined) return [parent, parent];
+        return [childOf(parent, choice, 1, layout.rows), childOf(parent, choice, -1, layout.rows)];
+      });
+      const { batch, variables, free } = put(children, sizeFor(children.length));
+      const out = await functions.evaluate(weights, batch, variables);
+      const lower = await readFloats(out.lower);
+      disposeTree(out);
+      free();
+      parents.forEach((parent, k) => {
+        const choice = parent.choices[c];
+        const own = best[k]!;
+        if (choice === undefined) return;
+        const [a, b] = [0, 1].map((side) => excessOf(lower, 2 * k + side, children[2 * k + side]!));
+        const score = Math.min(a!, b!) + 1e-3 * Math.max(Math.min(a!, 0), Math.min(b!, 0));
+        if (score > own.score) best[k] = { choice, score };
+      });
+    }
+    return best.map(({ choice }) => choice);
+  }
+}
+
+function layoutOf(structure: Structure, functions: DomainBounds, root: RootBounds, { cases }: Region): Layout {
+  const unstable = new Map(structure.bounded.map(({ name }) => [name, unstableOf(root.host[name]!)]));
+  const everything = (size: number) => Int32Array.from({ length: size }, (_, i) => i);
+  return {
+    rows: Math.max(...cases.map(({ length }) => length)),
+    curved: structure.curved
+      .filter(({ op }) => op === 'relu')
+      .map(({ name, shape, inputs }) => {
+        const size = shape.reduce((a, b) => a * b, 1);
+        return { name, shape, size, unstable: unstable.get(inputs[0]!) ?? everything(size) };
+      }),
+    splittable: structure.bounded
+      .filter(({ name }) => functions.splittable.includes(name))
+      .map(({ name, shape, size }) => ({ name, shape, size, unstable: unstable.get(name)! })),
+  };
+}

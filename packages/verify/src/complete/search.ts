@@ -1,0 +1,45 @@
+import type { Region } from './region.js';
+
+/** How far a search has come. */
+export interface SearchProgress {
+  /** Parts of the input set, or of the network's states, that were bounded. */
+  readonly visited: number;
+  /** Parts that are open. */
+  readonly open: number;
+  /** The smallest lower bound over all open parts, relative to what has to be exceeded: the region is safe when it is > 0. */
+  readonly lower: number;
+}
+
+/** What a search ends with. `unknown` says why. */
+export type SearchResult =
+  | { readonly verdict: 'verified'; readonly visited: number }
+  | { readonly verdict: 'falsified'; readonly witness: Float32Array; readonly visited: number }
+  | {
+      readonly verdict: 'unknown';
+      readonly reason: UnknownReason;
+      readonly visited: number;
+      /** The smallest lower bound over all open parts. */
+      readonly lower: number;
+    };
+
+/** Why nothing was decided. */
+export type UnknownReason = 'timeout' | 'memory' | 'not finite' | 'rounding' | 'incomplete relaxation';
+
+/** What every search is given besides its region. */
+export interface SearchControl {
+  /**
+   * Whether a point violates the region: the network itself is run on the point, clipped into the box. What a search returns as a witness
+   * has passed this.
+   *
+   * @returns the point as it was run, or undefined
+   */
+  readonly confirm: (point: Float32Array, region: Region) => Promise<Float32Array | undefined>;
+  /** Milliseconds since the epoch after which the search gives up. */
+  readonly deadline: number;
+  /** The most open parts that are held. */
+  readonly mostOpen: number;
+  /** Told now and then. */
+  readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
+  /** Aborts the search: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
