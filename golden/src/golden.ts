@@ -6,6 +6,7 @@ import { Comparison, type Row } from './compare.js';
 import { Field } from './field.js';
 import type { Kind } from './kind.js';
 import {
+  completeVerification,
   crownEvaluation,
   ibpEvaluation,
   ibpTraining,
@@ -31,6 +32,7 @@ const KINDS: { readonly [kind: string]: Kind } = {
   crown_cnn: crownEvaluation,
   residual_resnet: residualEvaluation,
   residual_resnext: residualEvaluation,
+  verify_small: completeVerification,
 };
 
 /**
@@ -57,7 +59,8 @@ async function* compareFile(folder: string, name: string, devices: readonly Devi
   let kind: string;
   try {
     file = await readJson(folder, name);
-    kind = file.get('kind').text();
+    // Files of complete verification name no kind.
+    kind = file.has('kind') ? file.get('kind').text() : name.replace(/\.json$/, '');
   } catch (error) {
     host.fail('(file)', reasonOf(error));
     return yield* host.rows();

@@ -7,3 +7,4 @@ export { regularization } from './reg.js';
 export { residualEvaluation } from './residual.js';
 export { schedules } from './schedules.js';
 export { trajectory } from './trajectory.js';
+export { completeVerification } from './verify-small.js';

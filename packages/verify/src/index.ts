@@ -11,6 +11,19 @@ export {
   createCertificate,
 } from './certificate.js';
 export {
+  createDecider,
+  type DecideOptions,
+  type DecideProgress,
+  type Decider,
+  type DeciderOptions,
+  type Decision,
+  type HostNetwork,
+  type Witness,
+} from './complete/decide.js';
+export type { PropertyAttackOptions } from './complete/property-attack.js';
+export type { ReluSplitOptions } from './complete/relu-split.js';
+export type { SearchProgress, UnknownReason } from './complete/search.js';
+export {
   createEvaluator,
   type EvaluateOptions,
   type Evaluation,

@@ -1,26 +1,11 @@
-import {
-  crownBounds,
-  leastOf,
-  linearBound,
-  linearRelaxation,
-  linesOf,
-  naturalPass,
-  runningNorm,
-  toRows,
-} from '@cert/bounds';
+import { crownBounds, leastOf, linearBound, linearRelaxation, linesOf, naturalPass, toRows } from '@cert/bounds';
 import { type Model, sizeOf, type Tensor, tf } from '@cert/core';
-import { type Device, disposeTree, type OnDevice, turn } from '@cert/jit';
+import { disposeTree, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { createHeap } from './heap.js';
-import { ceil32, floor32, type Region, rowsOf } from './region.js';
-import type { SearchControl, SearchResult } from './search.js';
-
-/** Where boxes are bounded. */
-export interface InputSplitSetting {
-  readonly device: Device;
-  readonly model: Model;
-  readonly weights: OnDevice<Weights>;
-}
+import { ceil32, floor32, type Region, rowsOf, violates } from './region.js';
+import type { Search, SearchControl, SearchResult } from './search.js';
+import { networkOf, type SearchSetting } from './weights.js';
 
 /** A part of the region's box. */
 interface Part {
@@ -46,10 +31,10 @@ type Bounded = {
 };
 
 /** Bounds rows over boxes by CROWN with intervals intersected, and runs the network where the linear bounds are least. */
-const bounder = ({ device, model }: InputSplitSetting) =>
-  device.jit(({ params, stats }: Weights, lower: Tensor, upper: Tensor, matrix: Tensor): Bounded => {
+const bounder = ({ device, model }: SearchSetting) =>
+  device.jit((own: Weights, lower: Tensor, upper: Tensor, matrix: Tensor): Bounded => {
     const [parts, rows] = [lower.shape[0]!, matrix.shape[0]!];
-    const network = { model, params, norm: runningNorm(stats) };
+    const network = networkOf(model, own);
     const shape = [parts, ...model.inputShape];
     const box = { lower: tf.reshape(lower, shape), upper: tf.reshape(upper, shape) };
     const at = crownBounds({ network, box }, { intersect: true });
@@ -80,20 +65,26 @@ function batchSize(model: Model, rows: number): number {
  * Branch and bound on the inputs: every box is bounded by CROWN; where that is not enough it is cut down to where the linear bounds leave
  * a violation possible and split in two. For networks of few inputs. Complete up to the resolution of float32.
  */
-export async function splitInputs(
-  setting: InputSplitSetting,
+export function createInputSplit(setting: SearchSetting): Search {
+  const bound = bounder(setting);
+  return {
+    search: (region, control) => splitInputs(setting, bound, region, control),
+    dispose: () => bound.dispose(),
+  };
+}
+
+async function splitInputs(
+  { device, model, weights }: SearchSetting,
+  bound: ReturnType<typeof bounder>,
   region: Region,
   { confirm, deadline, mostOpen, onProgress, signal }: SearchControl,
 ): Promise<SearchResult> {
-  const { device, model, weights } = setting;
-  const bound = bounder(setting);
   const [inputs, rows, classes] = [region.lower.length, rowsOf(region), model.classes];
   const full = batchSize(model, rows);
   const matrix = device.put(region.matrix, [rows, classes]);
   const open = createHeap<Part>();
   open.push(Number.NEGATIVE_INFINITY, {
-    lower: region.lower,
-    upper: region.upper,
+    ...{ lower: region.lower, upper: region.upper },
     cases: region.cases.map((_, k) => k),
   });
   let visited = 0;
@@ -159,7 +150,6 @@ export async function splitInputs(
     return { verdict: 'verified', visited };
   } finally {
     disposeTree(matrix);
-    await bound.dispose();
   }
 
   async function boundParts(parts: readonly Part[], size: number) {
@@ -181,16 +171,6 @@ export async function splitInputs(
     disposeTree([box, out]);
     return values;
   }
-}
-
-/** Whether outputs satisfy all inequalities of a case. */
-export function violates({ matrix, bounds, cases }: Region, one: number, outputs: ArrayLike<number>): boolean {
-  const width = outputs.length;
-  return cases[one]!.every((row) => {
-    let sum = 0;
-    for (let j = 0; j < width; j++) sum += matrix[row * width + j]! * outputs[j]!;
-    return sum <= bounds[row]!;
-  });
 }
 
 /** The corner of a box where a linear function is least. */

@@ -3,12 +3,11 @@ import { createRng, type Params, type Scalar, type Tensor, type Tensor3D, tf, va
 import { disposeTree, putScalars, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { rowsOfCase } from './domain.js';
-import { violates } from './input-split.js';
-import type { Region } from './region.js';
+import { type Region, violates } from './region.js';
 import type { SearchControl } from './search.js';
 import { networkOf, readFloats, type SearchSetting, type Sides } from './weights.js';
 
-/** Options of {@link attackRegion}. */
+/** Options of {@link createPropertyAttack}. */
 export interface PropertyAttackOptions {
   /** Steps from each start; default 100. */
   readonly steps?: number;
@@ -25,22 +24,9 @@ const [FIRST, LAST] = [0.25, 0.005];
 /** How much of the last direction is kept. */
 const MOMENTUM = 0.75;
 
-/**
- * Projected gradient descent on every case of a region: from random points, towards outputs that satisfy the inequality that is farthest
- * from it (Madry et al. 2018, with momentum and a step that shrinks geometrically).
- *
- * @returns a witness that `confirm` accepted, or undefined
- */
-export async function attackRegion(
-  { device, model, weights }: SearchSetting,
-  region: Region,
-  { confirm, deadline, signal }: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
-  { steps = 100, restarts = 30, seed = 0 }: PropertyAttackOptions = {},
-): Promise<Float32Array | undefined> {
-  const rows = Math.max(...region.cases.map(({ length }) => length));
-  const inputs = region.lower.length;
-  const { classes } = model;
-  const step = device.jit(
+/** One step of points towards violations, compiled. */
+const stepOf = ({ device, model }: SearchSetting) =>
+  device.jit(
     (
       own: Weights,
       box: Sides,
@@ -65,6 +51,40 @@ export async function attackRegion(
       };
     },
   );
+
+/** An attack with its compiled functions, for regions of one network. */
+export interface PropertyAttack {
+  /** @returns a witness that `confirm` accepted, or undefined */
+  search(
+    region: Region,
+    control: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
+  ): Promise<Float32Array | undefined>;
+  /** Frees the compiled functions. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Projected gradient descent on every case of a region: from random points, towards outputs that satisfy the inequality that is farthest
+ * from it (Madry et al. 2018, with momentum and a step that shrinks geometrically).
+ */
+export function createPropertyAttack(setting: SearchSetting, options: PropertyAttackOptions = {}): PropertyAttack {
+  const step = stepOf(setting);
+  return {
+    search: (region, control) => attackRegion(setting, step, region, control, options),
+    dispose: () => step.dispose(),
+  };
+}
+
+async function attackRegion(
+  { device, model, weights }: SearchSetting,
+  step: ReturnType<typeof stepOf>,
+  region: Region,
+  { confirm, deadline, signal }: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
+  { steps = 100, restarts = 30, seed = 0 }: PropertyAttackOptions,
+): Promise<Float32Array | undefined> {
+  const rows = Math.max(...region.cases.map(({ length }) => length));
+  const inputs = region.lower.length;
+  const { classes } = model;
   const rng = createRng(seed, 'property attack');
   const shape = [1, ...model.inputShape];
   const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
@@ -78,7 +98,6 @@ export async function attackRegion(
     return undefined;
   } finally {
     disposeTree(box);
-    await step.dispose();
   }
 
   async function attackBatch(cases: readonly number[]): Promise<Float32Array | undefined> {

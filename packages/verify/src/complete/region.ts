@@ -71,6 +71,16 @@ export function regionsOf({ cases, outputs }: Property): Region[] {
   });
 }
 
+/** Whether outputs satisfy all inequalities of a case. */
+export function violates({ matrix, bounds, cases }: Region, one: number, outputs: ArrayLike<number>): boolean {
+  const width = outputs.length;
+  return cases[one]!.every((row) => {
+    let sum = 0;
+    for (let j = 0; j < width; j++) sum += matrix[row * width + j]! * outputs[j]!;
+    return sum <= bounds[row]!;
+  });
+}
+
 const view = new DataView(new ArrayBuffer(4));
 
 /** The next float32 above (`up`) or below one. */

@@ -15,14 +15,13 @@ import {
 } from './domain.js';
 import { createDomainBounds, type DomainBatch, type DomainBounds } from './domain-bounds.js';
 import { createHeap } from './heap.js';
-import { violates } from './input-split.js';
-import type { Region } from './region.js';
+import { type Region, violates } from './region.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
-import type { SearchControl, SearchResult } from './search.js';
+import type { Search, SearchControl, SearchResult } from './search.js';
 import { type Structure, structureOf } from './structure.js';
 import { readFloats, type SearchSetting } from './weights.js';
 
-/** Options of {@link splitRelus}, with the defaults of alpha-beta-CROWN where they were measured to be good. */
+/** Options of {@link createReluSplit}, with the defaults of alpha-beta-CROWN where they were measured to be good. */
 export interface ReluSplitOptions {
   /** Steps in which slopes for the bounds of hidden neurons are optimized; default 20. */
   readonly rootIterations?: number;
@@ -46,30 +45,31 @@ const ROOT_SHARE = 0.3;
  * hidden neurons are those of the region with what splits say. Complete for networks of ReLUs and linear ops, up to the precision of
  * float32 and of the optimization.
  */
-export async function splitRelus(
-  setting: SearchSetting,
-  region: Region,
-  control: SearchControl,
-  options: ReluSplitOptions = {},
-): Promise<SearchResult> {
+export function createReluSplit(setting: SearchSetting, options: ReluSplitOptions = {}): Search {
   const structure = structureOf(setting.model);
   const functions = createDomainBounds(setting, structure);
   const roots = createRootBounds(setting, structure);
   const { device, model } = setting;
-  const shape = [1, ...model.inputShape];
-  const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
-  let root: RootBounds | undefined;
-  try {
-    const { rootIterations: iterations = 20 } = options;
-    const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
-    root = await roots.bound(box, { iterations, deadline });
-    if (!root.finite) return { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
-    return await search({ setting, region, control, options, structure, functions, root, box });
-  } finally {
-    disposeTree([box, root?.device]);
-    await roots.dispose();
-    await functions.dispose();
-  }
+  return {
+    async search(region, control) {
+      const shape = [1, ...model.inputShape];
+      const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
+      let root: RootBounds | undefined;
+      try {
+        const { rootIterations: iterations = 20 } = options;
+        const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
+        root = await roots.bound(box, { iterations, deadline });
+        if (!root.finite) return { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
+        return await search({ setting, region, control, options, structure, functions, root, box });
+      } finally {
+        disposeTree([box, root?.device]);
+      }
+    },
+    async dispose() {
+      await roots.dispose();
+      await functions.dispose();
+    },
+  };
 }
 
 interface SearchParts {

@@ -43,3 +43,10 @@ export interface SearchControl {
   /** Aborts the search: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** A search with its compiled functions, for regions of one network. */
+export interface Search {
+  search(region: Region, control: SearchControl): Promise<SearchResult>;
+  /** Frees the compiled functions. */
+  dispose(): Promise<void>;
+}

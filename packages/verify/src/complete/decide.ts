@@ -1,0 +1,224 @@
+import { naturalPass } from '@cert/bounds';
+import { CertError, type HostParams, type Model, type Property, sizeOf, type Tensor } from '@cert/core';
+import { type Device, disposeTree, putParams } from '@cert/jit';
+import type { Weights } from '../verifier.js';
+import { createInputSplit } from './input-split.js';
+import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
+import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
+import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
+import type { SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
+import { networkOf, readFloats, type SearchSetting } from './weights.js';
+
+/** A network with its weights on the host. */
+export interface HostNetwork {
+  /** The graph. */
+  readonly model: Model;
+  /** Its parameters. */
+  readonly params: HostParams;
+  /** Its running statistics; empty for a model without batch normalization. */
+  readonly stats: HostParams;
+}
+
+/** What {@link createDecider} takes. */
+export interface DeciderOptions {
+  /** Where to compute. */
+  readonly device: Device;
+  /** The network. */
+  readonly network: HostNetwork;
+  /** The attack that comes first; null for none. */
+  readonly attack?: PropertyAttackOptions | null;
+  /** What is split: `inputs` is best for few inputs, `relus` for many; default by their number. */
+  readonly split?: 'inputs' | 'relus';
+  /** Settings of the search over ReLUs. */
+  readonly relus?: ReluSplitOptions;
+  /**
+   * Runs a witness in an independent runtime; a witness counts only if the outputs violate the property there, too. Default: the network on the
+   * device alone.
+   *
+   * @returns the outputs
+   */
+  readonly replay?: (input: Float32Array) => Promise<ArrayLike<number>>;
+}
+
+/** What a property is decided with. */
+export interface DecideOptions {
+  /** Seconds after which the answer is `unknown`; default 360. */
+  readonly timeout?: number;
+  /** The most parts of the search that are held at a time; default 500,000. Beyond it the answer is `unknown`. */
+  readonly mostOpen?: number;
+  /** Told now and then how far the search has come. */
+  readonly onProgress?: (progress: DecideProgress) => void;
+  /** Aborts: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Decides properties of one network. */
+export interface Decider {
+  /**
+   * Whether a property holds.
+   *
+   * @param property inputs in the order of the model's input, row-major
+   * @throws CertError `shape-mismatch` for a property about other inputs or outputs; `bad-argument` for boxes that are empty, infinite or NaN,
+   * and for a timeout that is negative or NaN
+   */
+  decide(property: Property, options?: DecideOptions): Promise<Decision>;
+  /** Frees the network and the compiled functions. */
+  dispose(): Promise<void>;
+}
+
+/** How far {@link Decider.decide} has come. */
+export interface DecideProgress extends SearchProgress {
+  /** The region that is searched, from 1, and how many there are. */
+  readonly region: number;
+  /** How many regions there are. */
+  readonly regions: number;
+}
+
+/** An input that violates a property. */
+export interface Witness {
+  /** In the order of the model's input; inside of the property's box. */
+  readonly input: Float32Array;
+  /** What the network makes of it, as it was run. */
+  readonly output: Float32Array;
+}
+
+/** What was found out about a property. */
+export type Decision = {
+  /** Seconds that it took. */
+  readonly seconds: number;
+  /** Parts of the search that were bounded. */
+  readonly visited: number;
+} & (
+  | {
+      /** No input of the property's boxes violates it. */
+      readonly verdict: 'verified';
+    }
+  | { readonly verdict: 'falsified'; readonly witness: Witness }
+  | {
+      readonly verdict: 'unknown';
+      readonly reason: UnknownReason;
+      /** The smallest lower bound over all parts that are open; NaN where none is known. */
+      readonly lower: number;
+    }
+);
+
+/** Up to so many inputs of positive width are split on inputs. */
+const FEW_INPUTS = 12;
+
+/**
+ * Decides properties of a network: attack, then branch and bound with linear relaxation until every part of the input set is proved or a witness
+ * is found. Bounds are computed in float32 and rounded to nearest: the arithmetic `nearest`.
+ *
+ * Functions are compiled at the first property that needs them, and kept.
+ */
+export function createDecider({ device, network, replay, split, attack, relus }: DeciderOptions): Decider {
+  const { model } = network;
+  const weights = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
+  const setting: SearchSetting = { device, model, weights };
+  const run = device.jit((own: Weights, x: Tensor) => ({ output: naturalPass(networkOf(model, own), x).output }));
+  const pgd = attack === null ? undefined : createPropertyAttack(setting, attack);
+  const searches = { inputs: createInputSplit(setting), relus: createReluSplit(setting, relus) };
+  const finite = allFinite(network.params) && allFinite(network.stats);
+
+  /** Runs a point as the property asks for it. */
+  async function confirmed(point: Float32Array, region: Region): Promise<Witness | undefined> {
+    const input = clampExactly(point, region);
+    const x = device.put(input, [1, ...model.inputShape]);
+    const out = await run(weights, x);
+    const output = await readFloats(out.output);
+    disposeTree([x, out]);
+    const violating = (values: ArrayLike<number>) => region.cases.some((_, one) => violates(region, one, values));
+    if (!output.every(Number.isFinite) || !violating(output)) return undefined;
+    if (replay !== undefined && !violating(await replay(input))) return undefined;
+    return { input, output };
+  }
+
+  return {
+    async decide(property, { timeout = 360, mostOpen = 500_000, onProgress, signal } = {}) {
+      const began = Date.now();
+      checkProblem(network, property, timeout);
+      const deadline = began + timeout * 1000;
+      let visited = 0;
+      const spent = () => ({ visited, seconds: (Date.now() - began) / 1000 });
+      // Without an input that could violate it, a property holds, whatever the network is.
+      if (property.cases.length === 0) return { verdict: 'verified', ...spent() };
+      const unknown = (reason: UnknownReason, lower = Number.NaN): Decision => ({
+        ...{ verdict: 'unknown', reason, lower },
+        ...spent(),
+      });
+      if (!finite) return unknown('not finite');
+      if (timeout === 0) return unknown('timeout');
+      let witness: Witness | undefined;
+      const confirm: SearchControl['confirm'] = async (point, region) => {
+        witness = await confirmed(point, region);
+        return witness?.input;
+      };
+      const regions = regionsOf(property);
+      for (const region of regions) {
+        if (pgd === undefined) break;
+        await pgd.search(region, { confirm, deadline, signal });
+        if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
+      }
+      const open: Extract<SearchResult, { verdict: 'unknown' }>[] = [];
+      for (const [k, region] of regions.entries()) {
+        const { search } = searches[split ?? splitOf(region)];
+        const result = await search(region, {
+          ...{ confirm, mostOpen, signal },
+          // What is left of the time is shared by the regions that are left.
+          deadline: Date.now() + (deadline - Date.now()) / (regions.length - k),
+          onProgress: (progress) => onProgress?.({ ...progress, region: k + 1, regions: regions.length }),
+        });
+        visited += result.visited;
+        if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
+        if (result.verdict === 'unknown') open.push(result);
+      }
+      const [first] = open;
+      if (first === undefined) return { verdict: 'verified', ...spent() };
+      return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
+    },
+    async dispose() {
+      disposeTree(weights);
+      await run.dispose();
+      await pgd?.dispose();
+      for (const { dispose } of Object.values(searches)) await dispose();
+    },
+  };
+}
+
+const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
+  lower.filter((l, i) => l < upper[i]!).length <= FEW_INPUTS ? 'inputs' : 'relus';
+
+const allFinite = (tree: HostParams): boolean =>
+  Object.values(tree).every((own) => Object.values(own).every(({ data }) => data.every(Number.isFinite)));
+
+/** The point inside of the box whose ends are not rounded; where no float32 lies in between, the one nearest to it. */
+const clampExactly = (point: Float32Array, { exact: { lower, upper } }: Region): Float32Array =>
+  point.map((x, i) => {
+    const [least, most] = [ceil32(lower[i]!), floor32(upper[i]!)];
+    return least <= most ? Math.min(most, Math.max(least, x)) : Math.fround((lower[i]! + upper[i]!) / 2);
+  });
+
+function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Property, timeout: number): void {
+  const size = sizeOf(model.inputShape);
+  if (inputs !== size || outputs !== model.classes) {
+    throw new CertError(
+      'shape-mismatch',
+      `The property is about ${inputs} inputs and ${outputs} outputs; the network has ${size} and ${model.classes}.`,
+      'Give a property of this network.',
+    );
+  }
+  for (const { lower, upper } of cases) {
+    const i = Array.from(lower).findIndex(
+      (l, k) => !(Number.isFinite(l) && Number.isFinite(upper[k]) && l <= upper[k]!),
+    );
+    if (i < 0) continue;
+    throw new CertError(
+      'bad-argument',
+      `Input ${i} of the property lies between ${lower[i]} and ${upper[i]}.`,
+      'Give two finite numbers, the lower one first.',
+    );
+  }
+  if (!(timeout >= 0)) {
+    throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give seconds, 0 or more.');
+  }
+}
