@@ -3,21 +3,30 @@ import {
   mask,
   type NodeOf,
   type Shape,
+  sizeOf,
   type Tensor,
   type Tensor2D,
   type Tensor4D,
   tf,
+  windowOf,
 } from '@cert/core';
 import type { BackwardRules, BackwardTable, Rows } from './backward.js';
-import { atLeast } from './linear.js';
-import type { LineRules, Lines } from './lines.js';
+import { atLeast, countsOf, denseKernel, geometryOf, perElement, permuteBatch, reshapeBatch } from './linear.js';
+import { boundsAt, type LineRules, type Lines } from './lines.js';
+import { maxPoolBack } from './max-pool.js';
 import { normAffine } from './natural.js';
+import { SIGMOID, sShapedLines, TANH } from './s-shaped.js';
+import { addAtWindows } from './windows.js';
 
 const { add, mul, reshape, sub } = tf;
 
-/** What a shift per channel [channels] leaves over: rows . shift, [images, count]. */
+/** What a shift per channel [channels], or per element [...shape], leaves over: rows . shift, [images, count]. */
 function constant({ coefficients, count }: Rows, shift: Tensor): Tensor {
   const [n, ...shape] = coefficients.shape as [number, ...number[]];
+  if (shift.shape.length > 1) {
+    const flat = (x: Tensor, lead: number) => reshape(x, [lead, sizeOf(shape)]) as Tensor2D;
+    return reshape(tf.matMul(flat(coefficients, n), flat(shift, 1), false, true), [n / count, count]);
+  }
   const perChannel =
     shape.length === 1
       ? coefficients
@@ -29,7 +38,7 @@ function constant({ coefficients, count }: Rows, shift: Tensor): Tensor {
   return reshape(sums, [n / count, count]);
 }
 
-/** x to scale * x + shift per channel. */
+/** x to scale * x + shift, per channel or per element. */
 const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
   inputs: [{ coefficients: mul(rows.coefficients, scale), count: rows.count }],
   bias: constant(rows, shift),
@@ -37,13 +46,16 @@ const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
 
 /** The transpose of a convolution: coefficients [n, h', w', filters] on its output to [n, h, w, channels] on its input. */
 function convolveBack(node: NodeOf<'conv2d'>, rows: Tensor, kernel: Tensor, input: Shape): Tensor {
-  const { stride, padding, groups } = node.attrs;
+  const { groups } = node.attrs;
+  const window = windowOf(node);
+  const { strides, pad } = geometryOf(window);
+  const weights = denseKernel(window, kernel);
   const [h, w, channels] = input as [number, number, number];
   const one = (dy: Tensor, filter: Tensor): Tensor =>
-    tf.conv2dTranspose(dy as Tensor4D, filter as Tensor4D, [dy.shape[0]!, h, w, channels / groups], stride, padding);
-  if (groups === 1) return one(rows, kernel);
+    tf.conv2dTranspose(dy as Tensor4D, filter as Tensor4D, [dy.shape[0]!, h, w, channels / groups], strides, pad);
+  if (groups === 1) return one(rows, weights);
   const parts = tf.split(rows, groups, 3);
-  const filters = tf.split(kernel, groups, 3);
+  const filters = tf.split(weights, groups, 3);
   return tf.concat(
     parts.map((part, g) => one(part, filters[g]!)),
     3,
@@ -59,11 +71,34 @@ const repeated = (x: Tensor, times: number, axis: number): Tensor => {
   );
 };
 
+/** The transpose of a mean over windows: coefficients [n, h', w', c] on its output to [n, h, w, c] on its input. */
+function meanBack(node: NodeOf<'avgPool'>, coefficients: Tensor, input: Shape): Tensor {
+  const window = windowOf(node);
+  const { size, stride, padding } = window;
+  const counts = countsOf(node, input);
+  const [rows, columns] = coefficients.shape.slice(1, 3) as [number, number];
+  const each =
+    counts === undefined
+      ? mul(coefficients, 1 / sizeOf(size))
+      : mul(
+          coefficients,
+          tf.tensor(
+            counts.map((n) => 1 / n),
+            [rows, columns, 1],
+          ),
+        );
+  const sideBySide = size.every((n, i) => n === stride[i]) && padding.every((n) => n === 0);
+  if (!sideBySide) return addAtWindows(window, Array<Tensor>(sizeOf(size)).fill(each), input);
+  // What no window covers has no influence.
+  const rest: [number, number][] = [[0, 0], [0, input[0]! - size[0] * rows], [0, input[1]! - size[1] * columns], [0, 0]]; // biome-ignore format: one line a shape
+  return tf.pad(repeated(repeated(each, size[0], 1), size[1], 2), rest);
+}
+
 /** Widths below this are treated as this: a line through two points that coincide has no slope. */
 const NARROWEST = 1e-8;
 
 /** The lines of a ReLU on [l, u]. */
-function reluLines({ lower, upper }: IntervalTensor): Lines {
+function reluLines({ lower, upper }: IntervalTensor): Required<Omit<Lines, 'lowerIntercept'>> {
   const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
   const width = add(above, below);
   // A missing width goes to the upper end, which keeps the line above the ReLU.
@@ -79,7 +114,23 @@ function reluLines({ lower, upper }: IntervalTensor): Lines {
   };
 }
 
-const lines: LineRules = { relu: (_node, _params, box) => reluLines(box) };
+/** The lines of a leaky ReLU: slope x + (1 - slope) relu(x). */
+function leakyLines({ attrs: { slope } }: NodeOf<'leakyRelu'>, box: IntervalTensor): Lines {
+  const { lowerSlope, upperSlope, upperIntercept } = reluLines(box);
+  const leaky = (part: Tensor) => add(mul(part, 1 - slope), slope);
+  return {
+    lowerSlope: leaky(lowerSlope),
+    upperSlope: leaky(upperSlope),
+    upperIntercept: mul(upperIntercept, 1 - slope),
+  };
+}
+
+const lines: LineRules = {
+  relu: (_node, _params, box) => reluLines(box),
+  leakyRelu: (node, _params, box) => leakyLines(node, box),
+  sigmoid: (_node, _params, box) => sShapedLines(SIGMOID, box),
+  tanh: (_node, _params, box) => sShapedLines(TANH, box),
+};
 
 const rules: BackwardRules = {
   dense: (_node, { kernel, bias }, _, rows) => ({
@@ -101,8 +152,7 @@ const rules: BackwardRules = {
   },
   add: (_node, _params, _, rows) => ({ inputs: [rows, rows] }),
   flatten(node, _params, { shapeOf }, { coefficients, count }) {
-    const shape = shapeOf(node.inputs[0]!);
-    return { inputs: [{ coefficients: reshape(coefficients, [coefficients.shape[0]!, ...shape]), count }] };
+    return { inputs: [{ coefficients: reshapeBatch(shapeOf(node.inputs[0]!), coefficients), count }] };
   },
   globalAvgPool(node, _params, { shapeOf }, { coefficients, count }) {
     const [h, w] = shapeOf(node.inputs[0]!) as [number, number];
@@ -111,26 +161,34 @@ const rules: BackwardRules = {
     return { inputs: [{ coefficients: each, count }] };
   },
   avgPool(node, _params, { shapeOf }, { coefficients, count }) {
-    const { size } = node.attrs;
-    const [h, w] = shapeOf(node.inputs[0]!) as [number, number];
-    const [, rowsHigh, rowsWide] = coefficients.shape as [number, number, number, number];
-    const each = repeated(repeated(mul(coefficients, 1 / size ** 2), size, 1), size, 2);
-    // What no window covers has no influence.
-    const rest: [number, number][] = [
-      [0, 0],
-      [0, h - size * rowsHigh],
-      [0, w - size * rowsWide],
-      [0, 0],
-    ];
-    return { inputs: [{ coefficients: tf.pad(each, rest), count }] };
+    return { inputs: [{ coefficients: meanBack(node, coefficients, shapeOf(node.inputs[0]!)), count }] };
+  },
+  maxPool(node, _params, { at, shapeOf }, rows) {
+    const name = node.inputs[0]!;
+    return maxPoolBack(node, boundsAt(at, node), shapeOf(name), rows);
+  },
+  reshape(node, _params, { shapeOf }, { coefficients, count }) {
+    return { inputs: [{ coefficients: reshapeBatch(shapeOf(node.inputs[0]!), coefficients), count }] };
+  },
+  transpose(node, _params, _, { coefficients, count }) {
+    const { perm } = node.attrs;
+    const inverse = perm.map((_axis, i) => perm.indexOf(i));
+    return { inputs: [{ coefficients: permuteBatch(inverse, coefficients), count }] };
+  },
+  concat(node, _params, { shapeOf }, { coefficients, count }) {
+    const { axis } = node.attrs;
+    const lengths = node.inputs.map((name) => shapeOf(name)[axis]!);
+    return { inputs: tf.split(coefficients, lengths, axis + 1).map((part) => ({ coefficients: part, count })) };
   },
   affine: (node, _params, _, rows) =>
-    affineStep(rows, tf.tensor1d([...node.attrs.scale]), tf.tensor1d([...node.attrs.shift])),
+    affineStep(rows, perElement(node.attrs.scale, node.shape), perElement(node.attrs.shift, node.shape)),
 };
 
 /**
- * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, and lines for ReLU. An unstable ReLU on
+ * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, lines for ReLU, leaky ReLU, sigmoid and tanh, and
+ * a backward rule for maxima over windows, which reads the bounds at its input. An unstable ReLU on
  * [l, u] lies below the line u / (u - l) * (x - l) and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0;
- * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does.
+ * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does. A leaky ReLU is a part of a ReLU and a
+ * part of its input. Lines of sigmoid and tanh are chords and tangents.
  */
 export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules, lines };
