@@ -86,6 +86,7 @@ export {
   statSpecs,
   type TensorSpec,
 } from './params.js';
+export type { LinearInequality, Property, ViolationCase } from './property.js';
 export { createRng, type Rng } from './rng.js';
 export {
   type DataType,

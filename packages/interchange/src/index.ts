@@ -1,0 +1,1 @@
+export { readVnnlib } from './vnnlib/read-vnnlib.js';
