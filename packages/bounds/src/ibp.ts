@@ -1,5 +1,29 @@
-import { centerOf, fromCenterRadius, soundRadiusOf, type Tensor, type Tensor3D, tf, withGradient } from '@cert/core';
-import { convolve, flattenBatch, magnitude, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
+import {
+  centerOf,
+  fromBounds,
+  fromCenterRadius,
+  radiusOf,
+  soundRadiusOf,
+  type Tensor,
+  type Tensor3D,
+  tf,
+  withGradient,
+} from '@cert/core';
+import {
+  concatBatch,
+  convolve,
+  flattenBatch,
+  leak,
+  magnitude,
+  meanOverSpace,
+  multiply,
+  perElement,
+  permuteBatch,
+  poolMax,
+  poolMean,
+  rectify,
+  reshapeBatch,
+} from './linear.js';
 import { boundMethod, type ForwardRules } from './method.js';
 import { normAffine } from './natural.js';
 
@@ -18,6 +42,12 @@ const both = (f: (x: Tensor) => Tensor, x: CenterRadius): CenterRadius => ({
   center: f(x.center),
   radius: f(x.radius),
 });
+
+/** What an op that never decreases makes of an interval: its ends go to the ends. */
+export function monotone(f: (x: Tensor) => Tensor, { center, radius }: CenterRadius): CenterRadius {
+  const box = fromBounds(f(sub(center, radius)), f(add(center, radius)));
+  return { center: centerOf(box), radius: radiusOf(box) };
+}
 
 /**
  * The radius behind a ReLU, given the upper bound there: the radius before it where the neuron is active, upper / 2 where it is
@@ -56,9 +86,25 @@ const rules: ForwardRules<CenterRadius> = {
   flatten: (_node, _params, _, x) => both(flattenBatch, x),
   globalAvgPool: (_node, _params, _, x) => both(meanOverSpace, x),
   avgPool: (node, _params, _, x) => both((part) => poolMean(node, part), x),
+  maxPool: (node, _params, _, x) => monotone((end) => poolMax(node, end), x),
+  leakyRelu: (node, _params, _, x) => monotone((end) => leak(node, end), x),
+  sigmoid: (_node, _params, _, x) => monotone(tf.sigmoid, x),
+  tanh: (_node, _params, _, x) => monotone(tf.tanh, x),
+  reshape: (node, _params, _, x) => both((part) => reshapeBatch(node.shape, part), x),
+  transpose: (node, _params, _, x) => both((part) => permuteBatch(node.attrs.perm, part), x),
+  concat: (node, _params, _, ...xs) => ({
+    center: concatBatch(
+      node.attrs.axis,
+      xs.map(({ center }) => center),
+    ),
+    radius: concatBatch(
+      node.attrs.axis,
+      xs.map(({ radius }) => radius),
+    ),
+  }),
   affine: (node, _params, _, x) => ({
-    center: add(mul(x.center, tf.tensor1d([...node.attrs.scale])), tf.tensor1d([...node.attrs.shift])),
-    radius: mul(x.radius, tf.tensor1d(node.attrs.scale.map(Math.abs))),
+    center: add(mul(x.center, perElement(node.attrs.scale, node.shape)), perElement(node.attrs.shift, node.shape)),
+    radius: mul(x.radius, perElement(node.attrs.scale.map(Math.abs), node.shape)),
   }),
 };
 

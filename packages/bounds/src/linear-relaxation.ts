@@ -3,21 +3,28 @@ import {
   mask,
   type NodeOf,
   type Shape,
+  sizeOf,
   type Tensor,
   type Tensor2D,
   type Tensor4D,
   tf,
+  windowOf,
 } from '@cert/core';
 import type { BackwardRules, BackwardTable, Rows } from './backward.js';
-import { atLeast } from './linear.js';
+import { atLeast, countsOf, denseKernel, geometryOf, perElement } from './linear.js';
 import type { LineRules, Lines } from './lines.js';
 import { normAffine } from './natural.js';
+import { addAtWindows } from './windows.js';
 
 const { add, mul, reshape, sub } = tf;
 
-/** What a shift per channel [channels] leaves over: rows . shift, [images, count]. */
+/** What a shift per channel [channels], or per element [...shape], leaves over: rows . shift, [images, count]. */
 function constant({ coefficients, count }: Rows, shift: Tensor): Tensor {
   const [n, ...shape] = coefficients.shape as [number, ...number[]];
+  if (shift.shape.length > 1) {
+    const flat = (x: Tensor, lead: number) => reshape(x, [lead, sizeOf(shape)]) as Tensor2D;
+    return reshape(tf.matMul(flat(coefficients, n), flat(shift, 1), false, true), [n / count, count]);
+  }
   const perChannel =
     shape.length === 1
       ? coefficients
@@ -29,7 +36,7 @@ function constant({ coefficients, count }: Rows, shift: Tensor): Tensor {
   return reshape(sums, [n / count, count]);
 }
 
-/** x to scale * x + shift per channel. */
+/** x to scale * x + shift, per channel or per element. */
 const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
   inputs: [{ coefficients: mul(rows.coefficients, scale), count: rows.count }],
   bias: constant(rows, shift),
@@ -37,13 +44,16 @@ const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
 
 /** The transpose of a convolution: coefficients [n, h', w', filters] on its output to [n, h, w, channels] on its input. */
 function convolveBack(node: NodeOf<'conv2d'>, rows: Tensor, kernel: Tensor, input: Shape): Tensor {
-  const { stride, padding, groups } = node.attrs;
+  const { groups } = node.attrs;
+  const window = windowOf(node);
+  const { strides, pad } = geometryOf(window);
+  const weights = denseKernel(window, kernel);
   const [h, w, channels] = input as [number, number, number];
   const one = (dy: Tensor, filter: Tensor): Tensor =>
-    tf.conv2dTranspose(dy as Tensor4D, filter as Tensor4D, [dy.shape[0]!, h, w, channels / groups], stride, padding);
-  if (groups === 1) return one(rows, kernel);
+    tf.conv2dTranspose(dy as Tensor4D, filter as Tensor4D, [dy.shape[0]!, h, w, channels / groups], strides, pad);
+  if (groups === 1) return one(rows, weights);
   const parts = tf.split(rows, groups, 3);
-  const filters = tf.split(kernel, groups, 3);
+  const filters = tf.split(weights, groups, 3);
   return tf.concat(
     parts.map((part, g) => one(part, filters[g]!)),
     3,
@@ -58,6 +68,29 @@ const repeated = (x: Tensor, times: number, axis: number): Tensor => {
     x.shape.map((n, i) => (i === axis ? n * times : n)),
   );
 };
+
+/** The transpose of a mean over windows: coefficients [n, h', w', c] on its output to [n, h, w, c] on its input. */
+function meanBack(node: NodeOf<'avgPool'>, coefficients: Tensor, input: Shape): Tensor {
+  const window = windowOf(node);
+  const { size, stride, padding } = window;
+  const counts = countsOf(node, input);
+  const [rows, columns] = coefficients.shape.slice(1, 3) as [number, number];
+  const each =
+    counts === undefined
+      ? mul(coefficients, 1 / sizeOf(size))
+      : mul(
+          coefficients,
+          tf.tensor(
+            counts.map((n) => 1 / n),
+            [rows, columns, 1],
+          ),
+        );
+  const sideBySide = size.every((n, i) => n === stride[i]) && padding.every((n) => n === 0);
+  if (!sideBySide) return addAtWindows(window, Array<Tensor>(sizeOf(size)).fill(each), input);
+  // What no window covers has no influence.
+  const rest: [number, number][] = [[0, 0], [0, input[0]! - size[0] * rows], [0, input[1]! - size[1] * columns], [0, 0]]; // biome-ignore format: one line a shape
+  return tf.pad(repeated(repeated(each, size[0], 1), size[1], 2), rest);
+}
 
 /** Widths below this are treated as this: a line through two points that coincide has no slope. */
 const NARROWEST = 1e-8;
@@ -104,21 +137,10 @@ const rules: BackwardRules = {
     return { inputs: [{ coefficients: each, count }] };
   },
   avgPool(node, _params, { shapeOf }, { coefficients, count }) {
-    const { size } = node.attrs;
-    const [h, w] = shapeOf(node.inputs[0]!) as [number, number];
-    const [, rowsHigh, rowsWide] = coefficients.shape as [number, number, number, number];
-    const each = repeated(repeated(mul(coefficients, 1 / size ** 2), size, 1), size, 2);
-    // What no window covers has no influence.
-    const rest: [number, number][] = [
-      [0, 0],
-      [0, h - size * rowsHigh],
-      [0, w - size * rowsWide],
-      [0, 0],
-    ];
-    return { inputs: [{ coefficients: tf.pad(each, rest), count }] };
+    return { inputs: [{ coefficients: meanBack(node, coefficients, shapeOf(node.inputs[0]!)), count }] };
   },
   affine: (node, _params, _, rows) =>
-    affineStep(rows, tf.tensor1d([...node.attrs.scale]), tf.tensor1d([...node.attrs.shift])),
+    affineStep(rows, perElement(node.attrs.scale, node.shape), perElement(node.attrs.shift, node.shape)),
 };
 
 /**

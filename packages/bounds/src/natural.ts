@@ -8,7 +8,20 @@ import {
   tf,
   withGradient,
 } from '@cert/core';
-import { convolve, flattenBatch, meanOverSpace, multiply, poolMean, rectify } from './linear.js';
+import {
+  concatBatch,
+  convolve,
+  flattenBatch,
+  leak,
+  meanOverSpace,
+  multiply,
+  perElement,
+  permuteBatch,
+  poolMax,
+  poolMean,
+  rectify,
+  reshapeBatch,
+} from './linear.js';
 import { applyRule, type Context, checkIsModel, checkRuleShape, type ParamsOf, type RuleTable } from './method.js';
 
 const { add, mul, sub, sqrt } = tf;
@@ -41,8 +54,16 @@ export const natural: RuleTable<Tensor> = {
     flatten: (_node, _params, _, x) => flattenBatch(x),
     globalAvgPool: (_node, _params, _, x) => meanOverSpace(x),
     avgPool: (node, _params, _, x) => poolMean(node, x),
+    maxPool: (node, _params, _, x) => poolMax(node, x),
+    leakyRelu: (node, _params, _, x) => leak(node, x),
+    sigmoid: (_node, _params, _, x) => tf.sigmoid(x),
+    tanh: (_node, _params, _, x) => tf.tanh(x),
+    softmax: (_node, _params, _, x) => tf.softmax(x),
+    reshape: (node, _params, _, x) => reshapeBatch(node.shape, x),
+    transpose: (node, _params, _, x) => permuteBatch(node.attrs.perm, x),
+    concat: (node, _params, _, ...xs) => concatBatch(node.attrs.axis, xs),
     affine: (node, _params, _, x) =>
-      add(mul(x, tf.tensor1d([...node.attrs.scale])), tf.tensor1d([...node.attrs.shift])),
+      add(mul(x, perElement(node.attrs.scale, node.shape)), perElement(node.attrs.shift, node.shape)),
   },
 };
 

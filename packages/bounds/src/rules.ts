@@ -1,6 +1,6 @@
-import { centerOf, fromBounds, type Op, radiusOf, type Tensor, tf } from '@cert/core';
+import type { Op, Tensor } from '@cert/core';
 import { type BackwardRule, type BackwardTable, extendBackward, extendLines } from './backward.js';
-import { type CenterRadius, ibp } from './ibp.js';
+import { type CenterRadius, ibp, monotone } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
 import type { LineRule } from './lines.js';
 import { extend, type ForwardRule, type RuleTable } from './method.js';
@@ -26,10 +26,7 @@ export interface OpRules<K extends Op> {
  */
 export const increasing = (f: (x: Tensor) => Tensor) => ({
   natural: (_node: unknown, _params: unknown, _context: unknown, x: Tensor): Tensor => f(x),
-  ibp(_node: unknown, _params: unknown, _context: unknown, { center, radius }: CenterRadius): CenterRadius {
-    const box = fromBounds(f(tf.sub(center, radius)), f(tf.add(center, radius)));
-    return { center: centerOf(box), radius: radiusOf(box) };
-  },
+  ibp: (_node: unknown, _params: unknown, _context: unknown, x: CenterRadius): CenterRadius => monotone(f, x),
 });
 
 /** Rules by op: what a plug-in that adds ops brings. */

@@ -15,7 +15,7 @@ describe('rule tables', () => {
   it('a rule gets the attributes and parameters of its op', () => {
     expectTypeOf<ParamsOf<'dense'>>().toEqualTypeOf<{ readonly kernel: Tensor; readonly bias: Tensor }>();
     const rules: ForwardRules<number> = {
-      avgPool: (node, _params, _context, x) => x / node.attrs.size,
+      leakyRelu: (node, _params, _context, x) => x * node.attrs.slope,
       // @ts-expect-error a ReLU has no kernel
       relu: (_node, { kernel }, _context, x) => x + kernel.size,
       // @ts-expect-error there is no such op

@@ -1,9 +1,33 @@
 import { CertError } from './errors.js';
 import { describeValue } from './json.js';
-import { add, affine, avgPool, batchNorm, conv2d, dense, flatten, globalAvgPool, relu } from './layers.js';
+import {
+  add,
+  affine,
+  avgPool,
+  batchNorm,
+  concat,
+  conv2d,
+  dense,
+  flatten,
+  globalAvgPool,
+  leakyRelu,
+  maxPool,
+  relu,
+  reshape,
+  sigmoid,
+  softmax,
+  tanh,
+  transpose,
+} from './layers.js';
 import { INPUT, isShape, type Layer, type Model, type Node, type Shape } from './model.js';
+import { isCounts } from './window.js';
 
 const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
+const optional = (value: unknown, fits: (value: unknown) => boolean) => value === undefined || fits(value);
+/** Whether all attributes have one of these names: what is not known must not be ignored. */
+const only = (attrs: object, ...names: readonly string[]) => Object.keys(attrs).every((name) => names.includes(name));
+const isExtent = (value: unknown) => isCounts(value, 2, 1);
+const isPadding = (value: unknown) => isCounts(value, 4, 0);
 const isList = (value: unknown) => Array.isArray(value) && value.every(Number.isFinite);
 
 /** The layer that a node of a built-in op says it is; a string where its attributes are not those of the op; undefined for other ops. */
@@ -11,10 +35,12 @@ function layerOf(node: Node): Layer | string | undefined {
   const bad = `has the attributes ${describeValue(node.attrs)}`;
   switch (node.op) {
     case 'conv2d': {
-      const { stride, padding, groups } = node.attrs;
+      const { stride, padding, groups, dilation } = node.attrs;
       const kernel: Shape | undefined = node.params.kernel;
-      if (!isCount(stride, 1) || !isCount(padding, 0) || !isCount(groups, 1)) return bad;
-      return conv2d(kernel?.[3] ?? 0, { kernel: kernel?.[0] ?? 0, stride, padding, groups });
+      if (!isExtent(stride) || !isPadding(padding) || !isCount(groups, 1) || !optional(dilation, isExtent)) return bad;
+      if (!only(node.attrs, 'stride', 'padding', 'groups', 'dilation')) return bad;
+      const sides = [kernel?.[0] ?? 0, kernel?.[1] ?? 0] as const;
+      return conv2d(kernel?.[3] ?? 0, { kernel: sides, ...node.attrs });
     }
     case 'dense': {
       const kernel: Shape | undefined = node.params.kernel;
@@ -25,13 +51,35 @@ function layerOf(node: Node): Layer | string | undefined {
       return Number.isFinite(momentum) && Number.isFinite(epsilon) ? batchNorm({ momentum, epsilon }) : bad;
     }
     case 'avgPool':
-      return isCount(node.attrs.size, 1) ? avgPool(node.attrs.size) : bad;
+    case 'maxPool': {
+      const { size, stride, padding, ...rest } = node.attrs;
+      if (!isExtent(size) || !optional(stride, isExtent) || !optional(padding, isPadding)) return bad;
+      if (node.op === 'maxPool') return only(rest) ? maxPool(size, node.attrs) : bad;
+      const { countPadding } = node.attrs;
+      return only(rest, 'countPadding') && optional(countPadding, (value) => typeof value === 'boolean')
+        ? avgPool(size, node.attrs)
+        : bad;
+    }
+    case 'leakyRelu':
+      return Number.isFinite(node.attrs.slope) ? leakyRelu(node.attrs.slope) : bad;
+    case 'reshape':
+      return isShape(node.attrs.shape) ? reshape(node.attrs.shape) : bad;
+    case 'transpose':
+      return isList(node.attrs.perm) ? transpose(node.attrs.perm) : bad;
+    case 'concat':
+      return isCount(node.attrs.axis, 0) ? concat(node.attrs.axis, node.inputs.length) : bad;
     case 'affine': {
       const { scale, shift } = node.attrs;
       return isList(scale) && isList(shift) ? affine(scale, shift) : bad;
     }
     case 'relu':
       return relu();
+    case 'sigmoid':
+      return sigmoid();
+    case 'tanh':
+      return tanh();
+    case 'softmax':
+      return softmax();
     case 'add':
       return add();
     case 'flatten':

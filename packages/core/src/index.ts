@@ -50,13 +50,23 @@ export {
   affine,
   avgPool,
   batchNorm,
+  type Conv2dOptions,
+  concat,
   conv2d,
   dense,
   flatten,
   globalAvgPool,
+  leakyRelu,
+  maxPool,
   type Normalization,
   normalize,
+  type PoolOptions,
   relu,
+  reshape,
+  sigmoid,
+  softmax,
+  tanh,
+  transpose,
 } from './layers.js';
 export { advantages, logSumExp } from './log-sum-exp.js';
 export { mean } from './mean.js';
@@ -114,3 +124,4 @@ export {
   zipParams,
   zipTree,
 } from './tree.js';
+export { type Extent, type Padding, placesOf, reachOf, type Window, windowOf } from './window.js';

@@ -1,35 +1,60 @@
 import { type Layer, type Shape, sizeOf } from './model.js';
+import { type Extent, mayMiss, misfitOfWindow, type Padding, placesOf, type Window, windowFrom } from './window.js';
 
 const none = { params: {}, stats: {} } as const;
 const isImage = (shape: Shape) => shape.length === 3;
 
+/** The places of windows in an image [height, width, channels]; a string says why there are none. */
+function placesIn(window: Window, input: Shape, what: string): string | readonly [number, number] {
+  const misfit = misfitOfWindow(window);
+  if (misfit !== undefined) return misfit;
+  const places = placesOf(window, input);
+  return places[0] < 1 || places[1] < 1 ? `${what} is larger than the padded image` : places;
+}
+
+/** Options of {@link conv2d}. */
+export interface Conv2dOptions {
+  /** Pixels on a side of the kernel, or its height and width; default 3. */
+  readonly kernel?: Extent;
+  /** Pixels from one output to the next; default 1. */
+  readonly stride?: Extent;
+  /** Zeros on every side, or at the top, bottom, left and right; default 1. */
+  readonly padding?: Padding;
+  /** Into how many parts channels and filters are split, each part seeing its own channels alone; default 1. */
+  readonly groups?: number;
+  /** Pixels from one element of the kernel to the next; default 1. */
+  readonly dilation?: Extent;
+}
+
 /**
  * Convolution of [height, width, channels] to [height', width', filters], where height' is
- * floor((height + 2 padding - kernel) / stride) + 1. Kernel [kernel, kernel, channels / groups, filters], bias [filters]. Zeros are
- * padded on every side alike, also with a stride: this is not TensorFlow.js's `same`. Shapes that do not fit are an error of
- * {@link GraphBuilder.add}.
+ * floor((height + padding at both ends - dilation (kernel - 1) - 1) / stride) + 1. Kernel [kernel height, kernel width,
+ * channels / groups, filters], bias [filters]. A padding of one number is put on every side alike, also with a stride: this is not
+ * TensorFlow.js's `same`. Shapes that do not fit are an error of {@link GraphBuilder.add}.
  *
  * @param filters output channels
- * @param options.kernel side of the kernel in pixels; default 3
- * @param options.stride pixels from one output to the next; default 1
- * @param options.padding zeros on every side; default 1
- * @param options.groups into how many parts channels and filters are split, each part seeing its own channels alone; default 1
  */
-export function conv2d(filters: number, { kernel = 3, stride = 1, padding = 1, groups = 1 } = {}): Layer<'conv2d'> {
+export function conv2d(
+  filters: number,
+  { kernel = 3, stride = 1, padding = 1, groups = 1, ...rest }: Conv2dOptions = {},
+): Layer<'conv2d'> {
+  const attrs = { stride, padding, groups, ...rest };
   return {
     op: 'conv2d',
-    attrs: { stride, padding, groups },
+    attrs,
     infer(input) {
       if (!isImage(input)) return 'a convolution takes [height, width, channels]';
-      const [h, w, c] = input as [number, number, number];
-      if (c % groups !== 0 || filters % groups !== 0) {
-        return `${c} input and ${filters} output channels cannot be split into ${groups} groups`;
+      const channels = input[2]!;
+      if (channels % groups !== 0 || filters % groups !== 0) {
+        return `${channels} input and ${filters} output channels cannot be split into ${groups} groups`;
       }
-      const size = (n: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
-      if (size(h) < 1 || size(w) < 1) return `a ${kernel}x${kernel} kernel is larger than the padded image`;
+      const window = windowFrom(kernel, attrs);
+      const [height, width] = window.size;
+      const places = placesIn(window, input, `a ${height}x${width} kernel`);
+      if (typeof places === 'string') return places;
       return {
-        shape: [size(h), size(w), filters],
-        params: { kernel: [kernel, kernel, c / groups, filters], bias: [filters] },
+        shape: [...places, filters],
+        params: { kernel: [height, width, channels / groups, filters], bias: [filters] },
         stats: {},
       };
     },
@@ -98,28 +123,140 @@ export const globalAvgPool = (): Layer<'globalAvgPool'> => ({
   infer: (input) => (isImage(input) ? { shape: [input[2]!], ...none } : 'it takes [height, width, channels]'),
 });
 
+/** Options of {@link maxPool}, and of {@link avgPool}. */
+export interface PoolOptions {
+  /** Pixels from one window to the next; default: the size of the window, so that windows lie side by side. */
+  readonly stride?: Extent;
+  /** Places added on every side, or at the top, bottom, left and right, fewer than the window has; default 0. */
+  readonly padding?: Padding;
+}
+
+function poolShape(size: Extent, options: PoolOptions, input: Shape): string | Shape {
+  const window = windowFrom(size, options);
+  const [height, width] = window.size;
+  if (!isImage(input)) return `it takes [height, width, channels] of at least ${height}x${width}`;
+  const places = placesIn(window, input, `a ${height}x${width} window`);
+  if (typeof places === 'string') return places;
+  if (mayMiss(window)) return `its padding [${window.padding}] is not smaller than its ${height}x${width} windows`;
+  return [...places, input[2]!];
+}
+
 /**
- * Mean over windows of size x size pixels with that stride: [height, width, channels] to [floor(height / size), floor(width / size),
- * channels]. Pixels that no window covers are left out.
+ * Mean over windows: [height, width, channels] to [height', width', channels], where height' is
+ * floor((height + padding at both ends - size) / stride) + 1. Pixels that no window covers are left out.
+ *
+ * @param size pixels on a side of a window, or its height and width
+ * @param options.countPadding whether padded places count as zeros; default false: the mean is over pixels of the image alone
  */
-export const avgPool = (size: number): Layer<'avgPool'> => ({
-  op: 'avgPool',
-  attrs: { size },
-  infer: (input) =>
-    isImage(input) && input[0]! >= size && input[1]! >= size
-      ? { shape: [Math.floor(input[0]! / size), Math.floor(input[1]! / size), input[2]!], ...none }
-      : `it takes [height, width, channels] of at least ${size}x${size}`,
+export function avgPool(
+  size: Extent,
+  options: PoolOptions & { readonly countPadding?: boolean } = {},
+): Layer<'avgPool'> {
+  return {
+    op: 'avgPool',
+    attrs: { size, ...options },
+    infer(input) {
+      const shape = poolShape(size, options, input);
+      return typeof shape === 'string' ? shape : { shape, ...none };
+    },
+  };
+}
+
+/**
+ * Maximum over windows, shapes as for {@link avgPool}. Padded places never win.
+ *
+ * @param size pixels on a side of a window, or its height and width
+ */
+export function maxPool(size: Extent, options: PoolOptions = {}): Layer<'maxPool'> {
+  return {
+    op: 'maxPool',
+    attrs: { size, ...options },
+    infer(input) {
+      const shape = poolShape(size, options, input);
+      return typeof shape === 'string' ? shape : { shape, ...none };
+    },
+  };
+}
+
+/**
+ * x where x >= 0, slope x elsewhere; any shape.
+ *
+ * @param slope from 0, less than 1; default 0.01
+ */
+export const leakyRelu = (slope = 0.01): Layer<'leakyRelu'> => ({
+  op: 'leakyRelu',
+  attrs: { slope },
+  infer: (shape) =>
+    slope >= 0 && slope < 1 ? { shape, ...none } : `its slope is ${slope} instead of a number from 0, less than 1`,
 });
 
-/** x * scale + shift with fixed numbers, one of each per channel (last axis). */
+/** 1 / (1 + exp(-x)), any shape. */
+export const sigmoid = (): Layer<'sigmoid'> => ({ op: 'sigmoid', attrs: {}, infer: (shape) => ({ shape, ...none }) });
+
+/** The hyperbolic tangent, any shape. */
+export const tanh = (): Layer<'tanh'> => ({ op: 'tanh', attrs: {}, infer: (shape) => ({ shape, ...none }) });
+
+/** exp(x) / sum of exp(x) over the last axis. Bound methods have no rule for it: bound the logits instead. */
+export const softmax = (): Layer<'softmax'> => ({ op: 'softmax', attrs: {}, infer: (shape) => ({ shape, ...none }) });
+
+/**
+ * The same numbers in another shape, row-major.
+ *
+ * @param shape without the batch axis, with as many elements as the input has
+ */
+export const reshape = (shape: Shape): Layer<'reshape'> => ({
+  op: 'reshape',
+  attrs: { shape },
+  infer: (input) =>
+    sizeOf(input) === sizeOf(shape)
+      ? { shape, ...none }
+      : `[${shape}] has ${sizeOf(shape)} elements and the input ${sizeOf(input)}`,
+});
+
+/**
+ * Axes in another order. `transpose([2, 0, 1])` makes [channels, height, width] of [height, width, channels].
+ *
+ * @param perm for each axis of the result the axis of the input that it is; axes count from 0 without the batch
+ */
+export const transpose = (perm: readonly number[]): Layer<'transpose'> => ({
+  op: 'transpose',
+  attrs: { perm },
+  infer: (input) =>
+    perm.length === input.length && input.every((_, axis) => perm.includes(axis))
+      ? { shape: perm.map((axis) => input[axis]!), ...none }
+      : `[${perm}] is not an order of its ${input.length} axes`,
+});
+
+/**
+ * Nodes behind each other along an axis; all other axes must agree. `builder.add(concat(2), ['left', 'right'])`
+ *
+ * @param axis counts from 0 without the batch
+ * @param arity how many nodes, at least 2; default 2
+ */
+export const concat = (axis: number, arity = 2): Layer<'concat'> => ({
+  op: 'concat',
+  attrs: { axis },
+  arity,
+  infer(...inputs) {
+    const first = inputs[0]!;
+    if (inputs.length < 2) return 'it takes at least 2 inputs';
+    if (!Number.isInteger(axis) || axis < 0 || axis >= first.length) return `there is no axis ${axis}`;
+    const fits = inputs.every((s) => s.length === first.length && s.every((n, i) => i === axis || n === first[i]));
+    if (!fits) return `its inputs may differ along axis ${axis} alone`;
+    const length = inputs.reduce((sum, shape) => sum + shape[axis]!, 0);
+    return { shape: first.map((n, i) => (i === axis ? length : n)), ...none };
+  },
+});
+
+/** x * scale + shift with fixed numbers: one of each per channel (last axis), or one of each per element of the shape, row-major. */
 export function affine(scale: readonly number[], shift: readonly number[]): Layer<'affine'> {
   return {
     op: 'affine',
     attrs: { scale, shift },
     infer: (input) =>
-      input.at(-1) === scale.length && scale.length === shift.length
+      scale.length === shift.length && (scale.length === input.at(-1) || scale.length === sizeOf(input))
         ? { shape: input, ...none }
-        : `it has ${scale.length} scales and ${shift.length} shifts for ${input.at(-1)} channels`,
+        : `it has ${scale.length} scales and ${shift.length} shifts for ${input.at(-1)} channels and ${sizeOf(input)} elements`,
   };
 }
 

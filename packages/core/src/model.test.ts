@@ -111,7 +111,7 @@ describe('graph', () => {
     [
       'a stride of 0',
       () => graph([4, 4, 1]).add(conv2d(2, { stride: 0 })),
-      'it would give the shape [Infinity,Infinity,2].',
+      'its stride is [0,0] instead of one or two whole numbers from 1.',
     ],
     ['a fractional number of units', () => graph([4]).add(dense(1.5)), 'it would give the shape [1.5].'],
     ['an output that is no vector', () => sequential([4, 4, 1], [conv2d(2)]), 'The last node has shape [4,4,2].'],

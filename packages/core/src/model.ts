@@ -1,4 +1,5 @@
 import { CertError } from './errors.js';
+import type { Extent, Padding } from './window.js';
 
 /** The shape of one example or one parameter, without the batch axis. Images are [height, width, channels]. */
 export type Shape = readonly number[];
@@ -21,9 +22,17 @@ export interface OpSignature {
  * `declare module '@cert/core' { interface OpMap { gelu: { attrs: {}; params: never; stats: never } } }`.
  */
 export interface OpMap {
-  /** Convolution of [H, W, C] with a square kernel [k, k, C / groups, F] and bias [F]; `padding` zeros on every side. */
+  /**
+   * Convolution of [H, W, C] with a kernel [kernel height, kernel width, C / groups, F] and bias [F]; `padding` zeros on every side, or
+   * on [top, bottom, left, right]; `dilation` 1 where it is left out.
+   */
   conv2d: {
-    attrs: { readonly stride: number; readonly padding: number; readonly groups: number };
+    attrs: {
+      readonly stride: Extent;
+      readonly padding: Padding;
+      readonly groups: number;
+      readonly dilation?: Extent;
+    };
     params: 'kernel' | 'bias';
     stats: never;
   };
@@ -43,9 +52,41 @@ export interface OpMap {
   flatten: { attrs: object; params: never; stats: never };
   /** Mean over height and width: [H, W, C] to [C]. */
   globalAvgPool: { attrs: object; params: never; stats: never };
-  /** Mean over windows of `size` x `size` with that stride, no padding. */
-  avgPool: { attrs: { readonly size: number }; params: never; stats: never };
-  /** Fixed x * scale + shift per channel: input normalization. */
+  /**
+   * Mean over windows of `size`, with the stride `size` and no padding where these are left out. Padded places count as zeros with
+   * `countPadding`, and not at all without.
+   */
+  avgPool: {
+    attrs: {
+      readonly size: Extent;
+      readonly stride?: Extent;
+      readonly padding?: Padding;
+      readonly countPadding?: boolean;
+    };
+    params: never;
+    stats: never;
+  };
+  /** Maximum over windows of `size`, with the stride `size` and no padding where these are left out. Padded places never win. */
+  maxPool: {
+    attrs: { readonly size: Extent; readonly stride?: Extent; readonly padding?: Padding };
+    params: never;
+    stats: never;
+  };
+  /** x where x >= 0, `slope` x elsewhere; 0 <= slope < 1. */
+  leakyRelu: { attrs: { readonly slope: number }; params: never; stats: never };
+  /** 1 / (1 + exp(-x)), any shape. */
+  sigmoid: { attrs: object; params: never; stats: never };
+  /** The hyperbolic tangent, any shape. */
+  tanh: { attrs: object; params: never; stats: never };
+  /** exp(x) / sum of exp(x) over the last axis. Bound methods have no rule for it. */
+  softmax: { attrs: object; params: never; stats: never };
+  /** The same numbers, row-major, in another shape. */
+  reshape: { attrs: { readonly shape: Shape }; params: never; stats: never };
+  /** Axes in another order: axis i of the result is axis `perm[i]` of the input; axes count from 0 without the batch. */
+  transpose: { attrs: { readonly perm: readonly number[] }; params: never; stats: never };
+  /** Two or more nodes behind each other along an axis, which counts from 0 without the batch. */
+  concat: { attrs: { readonly axis: number }; params: never; stats: never };
+  /** Fixed x * scale + shift, with one number per channel (input normalization), or one per element of the shape, row-major. */
   affine: {
     attrs: { readonly scale: readonly number[]; readonly shift: readonly number[] };
     params: never;

@@ -2,6 +2,7 @@ import { describe, expectTypeOf, it } from 'vitest';
 import {
   conv2d,
   dense,
+  type Extent,
   graph,
   type Layer,
   type Node,
@@ -37,7 +38,7 @@ describe('declaration merging', () => {
     sequential([3], [dense(4), scaledTanh(2), relu()]);
     graph([3]).add(scaledTanh(2));
     // @ts-expect-error there is no such op
-    graph([3]).add({ op: 'tanh', attrs: {}, infer: (shape: Shape) => ({ shape, params: {}, stats: {} }) });
+    graph([3]).add({ op: 'gelu', attrs: {}, infer: (shape: Shape) => ({ shape, params: {}, stats: {} }) });
   });
 
   it('a layer must give the shapes of its own parameters', () => {
@@ -53,15 +54,15 @@ describe('declaration merging', () => {
 
 describe('nodes', () => {
   it('carry the attributes and shapes of their op', () => {
-    expectTypeOf<NodeOf<'conv2d'>['attrs']['stride']>().toEqualTypeOf<number>();
+    expectTypeOf<NodeOf<'conv2d'>['attrs']['stride']>().toEqualTypeOf<Extent>();
     expectTypeOf<NodeOf<'conv2d'>['params']>().toEqualTypeOf<{ readonly kernel: Shape; readonly bias: Shape }>();
     expectTypeOf<NodeOf<'batchNorm'>['stats']>().toEqualTypeOf<{ readonly mean: Shape; readonly variance: Shape }>();
     expectTypeOf<keyof NodeOf<'relu'>['params']>().toEqualTypeOf<never>();
   });
 
   it('narrow on their op', () => {
-    const size = (node: Node): number => (node.op === 'avgPool' ? node.attrs.size : 0);
-    expectTypeOf(size).returns.toEqualTypeOf<number>();
+    const groups = (node: Node): number => (node.op === 'conv2d' ? node.attrs.groups : 0);
+    expectTypeOf(groups).returns.toEqualTypeOf<number>();
     // @ts-expect-error only some ops have a stride
     const stride = (node: Node) => node.attrs.stride;
     expectTypeOf(stride).toBeFunction();

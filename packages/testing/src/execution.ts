@@ -1,5 +1,15 @@
 /** Networks executed number by number in plain JavaScript, in one of the many ways in which a float32 runtime may do it. */
-import { type HostParams, INPUT, type Model, type Node, type NodeOf, type Rng } from '@cert/core';
+import {
+  type HostParams,
+  INPUT,
+  type Model,
+  type Node,
+  type NodeOf,
+  placesOf,
+  type Rng,
+  type Window,
+  windowOf,
+} from '@cert/core';
 
 /** A network whose numbers are on the host. */
 export interface HostNetwork {
@@ -115,10 +125,9 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
       case 'flatten':
         return input;
       case 'affine': {
-        const channels = shape.at(-1)!;
-        return input.map((value, i) =>
-          round(round(value * round(node.attrs.scale[i % channels]!)) + round(node.attrs.shift[i % channels]!)),
-        );
+        const { scale, shift } = node.attrs;
+        const count = scale.length;
+        return input.map((value, i) => round(round(value * round(scale[i % count]!)) + round(shift[i % count]!)));
       }
       case 'batchNorm':
         return folded.has(node.name) ? input : normalize(node, input, data, machine);
@@ -127,10 +136,10 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
         return layer(node, input, shape);
       case 'globalAvgPool': {
         const [h, w] = shape as [number, number, number];
-        return pool(input, shape, h, w);
+        return pool(input, shape, { size: [h, w], stride: [h, w], padding: [0, 0, 0, 0] }, false);
       }
       case 'avgPool':
-        return pool(input, shape, node.attrs.size, node.attrs.size);
+        return pool(input, shape, windowOf(node), node.attrs.countPadding === true);
       default:
         throw new Error(`no execution of ${(node as { readonly op: string }).op}`);
     }
@@ -145,8 +154,9 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
       const column = (j: number) => input.map((_, i) => kernel[i * outputs + j]!);
       return bias.map((b, j) => machine.dot(input, column(j), b));
     }
-    const { stride, padding, groups } = node.attrs;
-    const [side, , perGroup] = node.params.kernel as [number, number, number, number];
+    const { groups } = node.attrs;
+    const { size, stride, padding, dilation } = windowOf(node);
+    const perGroup = node.params.kernel[2]!;
     const [h, w, c] = shape as [number, number, number];
     const result: number[] = [];
     const [high, wide] = node.shape as [number, number, number];
@@ -155,13 +165,14 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
         for (let f = 0; f < outputs; f++) {
           const group = Math.floor(f / (outputs / groups));
           const [values, weights]: [number[], number[]] = [[], []];
-          for (let ky = 0; ky < side; ky++) {
-            for (let kx = 0; kx < side; kx++) {
-              const [sy, sx] = [y * stride + ky - padding, xx * stride + kx - padding];
+          for (let ky = 0; ky < size[0]; ky++) {
+            for (let kx = 0; kx < size[1]; kx++) {
+              const sy = y * stride[0] + ky * dilation[0] - padding[0];
+              const sx = xx * stride[1] + kx * dilation[1] - padding[2];
               if (sy < 0 || sx < 0 || sy >= h || sx >= w) continue;
               for (let k = 0; k < perGroup; k++) {
                 values.push(input[(sy * w + sx) * c + group * perGroup + k]!);
-                weights.push(kernel[((ky * side + kx) * perGroup + k) * outputs + f]!);
+                weights.push(kernel[((ky * size[1] + kx) * perGroup + k) * outputs + f]!);
               }
             }
           }
@@ -172,18 +183,28 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
     return result;
   }
 
-  function pool(input: readonly number[], shape: readonly number[], high: number, wide: number): number[] {
-    const [h, w, c] = shape as [number, number, number];
+  function pool(
+    input: readonly number[],
+    [h, w, c]: readonly number[],
+    window: Omit<Window, 'dilation'>,
+    countPadding: boolean,
+  ): number[] {
+    const { size, stride, padding } = window;
     const result: number[] = [];
-    const ones = Array<number>(high * wide).fill(1);
     const byProduct = form() === 1;
-    for (let y = 0; y + high <= h; y += high) {
-      for (let xx = 0; xx + wide <= w; xx += wide) {
-        for (let k = 0; k < c; k++) {
-          const window = ones.map((_, i) => input[((y + Math.floor(i / wide)) * w + xx + (i % wide)) * c + k]!);
-          const sum = machine.dot(window, ones, 0);
-          result.push(byProduct ? round(sum * round(1 / ones.length)) : round(sum / ones.length));
+    const [rows, columns] = placesOf({ ...window, dilation: [1, 1] }, [h!, w!]);
+    for (let place = 0; place < rows * columns; place++) {
+      const top = Math.floor(place / columns) * stride[0] - padding[0];
+      const left = (place % columns) * stride[1] - padding[2];
+      for (let k = 0; k < c!; k++) {
+        const seen: number[] = [];
+        for (let y = Math.max(0, top); y < Math.min(h!, top + size[0]); y++) {
+          for (let x = Math.max(0, left); x < Math.min(w!, left + size[1]); x++)
+            seen.push(input[(y * w! + x) * c! + k]!);
         }
+        const count = countPadding ? size[0] * size[1] : seen.length;
+        const sum = machine.dot(seen, Array<number>(seen.length).fill(1), 0);
+        result.push(byProduct ? round(sum * round(1 / count)) : round(sum / count));
       }
     }
     return result;

@@ -1,4 +1,4 @@
-import type { NodeOf, Shape } from '@cert/core';
+import { CertError, type NodeOf, type Shape, windowOf } from '@cert/core';
 
 /** Which inputs the sums of a convolution or dense layer read. */
 export interface Gather {
@@ -16,8 +16,9 @@ export function gatherIndices(node: NodeOf<'conv2d'> | NodeOf<'dense'>, input: S
     const count = node.params.kernel[0]!;
     return { count, groups: 1, gather: Int32Array.from({ length: count }, (_, i) => i) };
   }
-  const [size, , perGroup] = node.params.kernel as readonly [number, number, number, number];
-  const { stride, padding, groups } = node.attrs;
+  const [kernelHeight, kernelWidth, perGroup] = node.params.kernel as readonly [number, number, number, number];
+  const { groups } = node.attrs;
+  const { stride, padding, dilation } = windowOf(node);
   const channels = perGroup * groups;
   const [height, width] = node.shape as readonly [number, number, number];
   const [inHeight, inWidth] = input as readonly [number, number, number];
@@ -25,9 +26,10 @@ export function gatherIndices(node: NodeOf<'conv2d'> | NodeOf<'dense'>, input: S
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       for (let g = 0; g < groups; g++) {
-        for (let ky = 0; ky < size; ky++) {
-          for (let kx = 0; kx < size; kx++) {
-            const [row, column] = [y * stride + ky - padding, x * stride + kx - padding];
+        for (let ky = 0; ky < kernelHeight; ky++) {
+          for (let kx = 0; kx < kernelWidth; kx++) {
+            const row = y * stride[0] + ky * dilation[0] - padding[0];
+            const column = x * stride[1] + kx * dilation[1] - padding[2];
             const inside = row >= 0 && row < inHeight && column >= 0 && column < inWidth;
             for (let c = 0; c < perGroup; c++) {
               const at = (row * inWidth + column) * channels + g * perGroup + c;
@@ -38,17 +40,31 @@ export function gatherIndices(node: NodeOf<'conv2d'> | NodeOf<'dense'>, input: S
       }
     }
   }
-  return { count: size * size * perGroup, groups, gather: Int32Array.from(gather) };
+  return { count: kernelHeight * kernelWidth * perGroup, groups, gather: Int32Array.from(gather) };
 }
 
-/** The pixels of every window of a pooling, row-major. */
+/** The pixels of every window of a mean, row-major; padded places left out. */
 export function windowsOf(node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>, input: Shape): Int32Array[] {
   const [height, width] = input as readonly [number, number, number];
   if (node.op === 'globalAvgPool') return [Int32Array.from({ length: height * width }, (_, i) => i)];
-  const { size } = node.attrs;
+  const { size, stride, padding } = windowOf(node);
+  if (node.attrs.countPadding === true && padding.some((n) => n > 0)) {
+    throw new CertError(
+      'missing-rule',
+      `No execution counts the padding of an average ("${node.name}").`,
+      'Use an avgPool without countPadding.',
+    );
+  }
   const [rows, columns] = node.shape as readonly [number, number, number];
   return Array.from({ length: rows * columns }, (_, w) => {
-    const [y, x] = [Math.floor(w / columns) * size, (w % columns) * size];
-    return Int32Array.from({ length: size * size }, (_, i) => (y + Math.floor(i / size)) * width + x + (i % size));
+    const y = Math.floor(w / columns) * stride[0] - padding[0];
+    const x = (w % columns) * stride[1] - padding[2];
+    const pixels: number[] = [];
+    for (let row = Math.max(0, y); row < Math.min(height, y + size[0]); row++) {
+      for (let column = Math.max(0, x); column < Math.min(width, x + size[1]); column++) {
+        pixels.push(row * width + column);
+      }
+    }
+    return Int32Array.from(pixels);
   });
 }

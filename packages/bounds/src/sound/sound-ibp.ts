@@ -13,9 +13,10 @@ import {
   type Tensor,
   type Tensor3D,
   tf,
+  windowOf,
 } from '@cert/core';
 import type { CenterRadius } from '../ibp.js';
-import { convolve, flattenBatch, meanOverSpace, multiply, poolMean } from '../linear.js';
+import { convolve, flattenBatch, meanOverSpace, multiply, perElement, poolMean } from '../linear.js';
 import { boundMethod, type Context, type ForwardMethod, type ForwardRules, type ParamsOf } from '../method.js';
 import { fuseSpec } from '../spec.js';
 import { gamma, LARGEST, roundUp, type SoundLevel, TINY, UNIT } from './rounding.js';
@@ -135,7 +136,7 @@ function affineLayer(
   };
 }
 
-/** x * scale + shift per channel, where `scale` and `shift` were computed with at most {@link SCALE} roundings of their parts. */
+/** x * scale + shift per channel or per element, where `scale` and `shift` were computed with at most {@link SCALE} roundings of their parts. */
 function scaleAndShift(
   level: SoundLevel,
   x: SoundCenterRadius,
@@ -166,9 +167,9 @@ function scaleAndShift(
   };
 }
 
-/** The mean of n numbers. */
+/** The mean of at most n numbers. Ours of fewer is the mean of n with zeros times a constant: three roundings more. */
 function average(level: SoundLevel, x: SoundCenterRadius, n: number, mean: (x: Tensor) => Tensor): SoundCenterRadius {
-  const terms = termsFor(level, n, n + 3);
+  const terms = termsFor(level, n + 3, n + 3);
   return {
     center: mean(x.center),
     radius: add(times(mean(spread(x, terms.both)), (1 + terms.execution) * terms.factor), 2 * TINY),
@@ -228,11 +229,13 @@ function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
       const [, h, w] = x.center.shape as [number, number, number, number];
       return average(level, x, h * w, meanOverSpace);
     },
-    avgPool: (node, _params, _, x) => average(level, x, node.attrs.size ** 2, (part) => poolMean(node, part)),
+    avgPool(node, _params, _, x) {
+      return average(level, x, sizeOf(windowOf(node).size), (part) => poolMean(node, part));
+    },
     affine(node, _params, _, x) {
-      const shift = tf.tensor1d([...node.attrs.shift]);
+      const shift = perElement(node.attrs.shift, node.shape);
       return scaleAndShift(level, x, {
-        scale: tf.tensor1d([...node.attrs.scale]),
+        scale: perElement(node.attrs.scale, node.shape),
         shift,
         parts: () => add(abs(shift), FLUSHED_SCALE),
         roundings: 0,

@@ -1,6 +1,6 @@
 import { decimalDown, decimalUp, gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
 import { CertError, INPUT, type Node, type NodeOf, type Shape } from '@cert/core';
-import { forward, isLayer, type Network64, type Products, valuesOf, windows } from './network.js';
+import { divisors, forward, isLayer, type Network64, type Products, valuesOf, windows } from './network.js';
 
 /** Twice the unit roundoff of float64: every error term here counts each of our own roundings twice. */
 const UNIT = 2 ** -52;
@@ -141,7 +141,7 @@ function step(network: Network64, node: Node, inputs: Enclosure[], shape: Shape,
   if (isLayer(node)) {
     if (valuesOf(network, node.name, 'kernel').some((w) => !(Math.abs(w) < LARGEST_WEIGHT))) return refused(node);
     return layer(forward(network, node, shape, { ...x, magnitude: magnitudeOf(x) }), {
-      own: ownError(termsOf(node) + node.shape.at(-1)! * windowOf(node) + 8),
+      own: ownError(termsOf(node) + node.shape.at(-1)! * pixelsOf(node) + 8),
       execution: executionError(level, roundingsOf(network.model, node)),
       underflow: (4 * termsOf(node) + 16) * UNDERFLOW,
     });
@@ -186,7 +186,7 @@ function step(network: Network64, node: Node, inputs: Enclosure[], shape: Shape,
 }
 
 /** Pixels of a kernel: how often an input number takes part in one filter. */
-const windowOf = ({ op, params }: NodeOf<'conv2d'> | NodeOf<'dense'>): number =>
+const pixelsOf = ({ op, params }: NodeOf<'conv2d'> | NodeOf<'dense'>): number =>
   op === 'conv2d' ? params.kernel[0]! * params.kernel[1]! : 1;
 
 function refused({ shape }: Node): Step {
@@ -255,16 +255,18 @@ function average(
   const size = node.shape.reduce((a, b) => a * b);
   const parts = { center: new Float64Array(size), radius: new Float64Array(size), magnitude: new Float64Array(size) };
   const input = magnitudeOf(x);
+  const counts = divisors(node, shape);
   const n = windows(node, shape, (output, i) => {
     parts.center[output]! += x.center[i]!;
     parts.radius[output]! += x.radius[i]!;
     parts.magnitude[output]! += input[i]!;
   });
-  const mean = (sums: Float64Array) => sums.map((sum) => sum / n);
+  const mean = (sums: Float64Array) => sums.map((sum, i) => sum / counts[i]!);
   return layer(
     { center: mean(parts.center), radius: mean(parts.radius), magnitude: mean(parts.magnitude) },
     {
-      own: ownError(n + 8),
+      // Our sum, and that of the coefficients of all windows that see a pixel.
+      own: ownError(2 * n + 8),
       execution: executionError(level, n + 3),
       underflow: (2 * n + 16) * UNDERFLOW,
     },

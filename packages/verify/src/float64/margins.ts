@@ -1,7 +1,7 @@
 import type { SoundLevel } from '@cert/bounds';
 import type { Node } from '@cert/core';
 import { type Box64, type Enclosures, enclose, endsOf, magnitudeOf, ownError } from './intervals.js';
-import { backward, isLayer, type Network64, valuesOf, windows } from './network.js';
+import { backward, divisors, isLayer, type Network64, valuesOf, windows } from './network.js';
 
 /** What is bounded: logit_label - logit_j for every other class j, over a box. */
 export interface MarginProblem {
@@ -211,10 +211,11 @@ function back(
     case 'avgPool':
     case 'globalAvgPool': {
       const spread = new Float64Array(shapes.get(name)!.reduce((a, b) => a * b));
-      const n = windows(node, shapes.get(name)!, (output, i) => {
-        spread[i] = own[output]!;
+      const counts = divisors(node, shapes.get(name)!);
+      windows(node, shapes.get(name)!, (output, i) => {
+        spread[i]! += own[output]! / counts[output]!;
       });
-      return [[name, spread.map((value) => value / n)]];
+      return [[name, spread]];
     }
     case 'relu': {
       const { lowerSlope, upperSlope, upperIntercept } = lines.get(node.name)!;

@@ -1,5 +1,5 @@
 /** A network on the host, and products with its weights in float64: plain loops over typed arrays. */
-import { CertError, type HostParams, type HostTensor, type Model, type Node, type NodeOf } from '@cert/core';
+import { CertError, type HostParams, type HostTensor, type Model, type Node, type NodeOf, windowOf } from '@cert/core';
 
 /** A network whose float32 numbers are on the host. They are taken as exact. */
 export interface Network64 {
@@ -42,23 +42,24 @@ function walk(node: Layer64, shape: readonly number[], visit: Visit): void {
     for (let i = 0; i < size; i++) visit(0, i, i * outputs, outputs);
     return;
   }
-  const { stride, padding, groups } = node.attrs;
-  const [side, , perGroup] = node.params.kernel as [number, number, number, number];
+  const { groups } = node.attrs;
+  const { size, stride, padding, dilation } = windowOf(node);
+  const perGroup = node.params.kernel[2]!;
   const [h, w, c] = shape as [number, number, number];
   const [high, wide] = node.shape as [number, number, number];
   const filters = outputs / groups;
   for (let y = 0; y < high; y++) {
     for (let x = 0; x < wide; x++) {
       const output = (y * wide + x) * outputs;
-      for (let ky = 0; ky < side; ky++) {
-        const sy = y * stride + ky - padding;
+      for (let ky = 0; ky < size[0]; ky++) {
+        const sy = y * stride[0] + ky * dilation[0] - padding[0];
         if (sy < 0 || sy >= h) continue;
-        for (let kx = 0; kx < side; kx++) {
-          const sx = x * stride + kx - padding;
+        for (let kx = 0; kx < size[1]; kx++) {
+          const sx = x * stride[1] + kx * dilation[1] - padding[2];
           if (sx < 0 || sx >= w) continue;
           for (let group = 0; group < groups; group++) {
             for (let k = 0; k < perGroup; k++) {
-              const weights = ((ky * side + kx) * perGroup + k) * outputs + group * filters;
+              const weights = ((ky * size[1] + kx) * perGroup + k) * outputs + group * filters;
               visit(output + group * filters, (sy * w + sx) * c + group * perGroup + k, weights, filters);
             }
           }
@@ -124,20 +125,37 @@ export function backward(
   return back;
 }
 
-/** The windows of a mean over pixels: calls `visit` with an input and the output that it counts for. @returns numbers in a window */
+/**
+ * The windows of a pooling: calls `visit` with an input and the output that it counts for, padding left out.
+ *
+ * @returns the places that each window has, padding included
+ */
 export function windows(
-  node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>,
+  node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'> | NodeOf<'maxPool'>,
   shape: readonly number[],
   visit: (output: number, input: number) => void,
 ): number {
   const [h, w, c] = shape as [number, number, number];
-  const [high, wide] = node.op === 'avgPool' ? [node.attrs.size, node.attrs.size] : [h, w];
-  const [rows, columns] = [Math.floor(h / high), Math.floor(w / wide)];
-  for (let y = 0; y < rows * high; y++) {
-    for (let x = 0; x < columns * wide; x++) {
-      const output = (Math.floor(y / high) * columns + Math.floor(x / wide)) * c;
-      for (let k = 0; k < c; k++) visit(output + k, (y * w + x) * c + k);
+  const whole = { size: [h, w], stride: [h, w], padding: [0, 0, 0, 0] } as const;
+  const { size, stride, padding } = node.op === 'globalAvgPool' ? whole : windowOf(node);
+  const [rows, columns] = node.op === 'globalAvgPool' ? [1, 1] : (node.shape as [number, number, number]);
+  for (let place = 0; place < rows * columns; place++) {
+    const [top, left] = [
+      Math.floor(place / columns) * stride[0] - padding[0],
+      (place % columns) * stride[1] - padding[2],
+    ];
+    for (let y = Math.max(0, top); y < Math.min(h, top + size[0]); y++) {
+      for (let x = Math.max(0, left); x < Math.min(w, left + size[1]); x++) {
+        for (let k = 0; k < c; k++) visit(place * c + k, (y * w + x) * c + k);
+      }
     }
   }
-  return high * wide;
+  return size[0] * size[1];
+}
+
+/** The number that the sum over each window of a mean is divided by, one for each output. */
+export function divisors(node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>, shape: readonly number[]): Float64Array {
+  const counts = new Float64Array(node.shape.reduce((a, b) => a * b));
+  const n = windows(node, shape, (output) => counts[output]!++);
+  return node.op === 'avgPool' && node.attrs.countPadding === true ? counts.fill(n) : counts;
 }

@@ -1,0 +1,87 @@
+/** The windows that a convolution or a pooling moves over an image, and what may be said of their attributes. */
+import type { NodeOf, Shape } from './model.js';
+
+/** Rows and columns, in this order: one number stands for both. */
+export type Extent = number | readonly [height: number, width: number];
+
+/** Places that are added at each side: one number stands for all four. */
+export type Padding = number | readonly [top: number, bottom: number, left: number, right: number];
+
+/** The windows of a convolution or pooling with nothing left to defaults. */
+export interface Window {
+  /** Height and width: how many rows and columns of the input one output reads. */
+  readonly size: readonly [number, number];
+  /** Rows and columns from one window to the next. */
+  readonly stride: readonly [number, number];
+  /** Places added at the top, bottom, left and right. */
+  readonly padding: readonly [number, number, number, number];
+  /** Rows and columns from one element of a window to the next; 1 where the window has no gaps. */
+  readonly dilation: readonly [number, number];
+}
+
+/** The attributes that say how windows lie, as nodes carry them. */
+export interface WindowAttrs {
+  /** Default: the size of the window. */
+  readonly stride?: Extent;
+  /** Default 0. */
+  readonly padding?: Padding;
+  /** Default 1. */
+  readonly dilation?: Extent;
+}
+
+const both = (extent: Extent): readonly [number, number] => (typeof extent === 'number' ? [extent, extent] : extent);
+
+/** A size and attributes with nothing left to defaults. */
+export const windowFrom = (size: Extent, { stride = size, padding = 0, dilation = 1 }: WindowAttrs): Window => ({
+  size: both(size),
+  stride: both(stride),
+  padding: typeof padding === 'number' ? [padding, padding, padding, padding] : padding,
+  dilation: both(dilation),
+});
+
+/** The windows of a convolution or pooling, with nothing left to defaults. Everything that reads such a node takes them from here. */
+export function windowOf(node: NodeOf<'conv2d'> | NodeOf<'avgPool'> | NodeOf<'maxPool'>): Window {
+  if (node.op !== 'conv2d') return windowFrom(node.attrs.size, node.attrs);
+  const [height, width] = node.params.kernel as readonly [number, number, number, number];
+  return windowFrom([height, width], node.attrs);
+}
+
+/** The height and width that a window covers, gaps included. */
+export const reachOf = ({ size, dilation }: Window): readonly [number, number] => [
+  dilation[0] * (size[0] - 1) + 1,
+  dilation[1] * (size[1] - 1) + 1,
+];
+
+/** How many windows lie in an image [height, width, ...], below each other and side by side; less than 1 where it is too small. */
+export function placesOf(window: Window, [height, width]: Shape): readonly [number, number] {
+  const { stride, padding } = window;
+  const reach = reachOf(window);
+  return [
+    Math.floor((height! + padding[0] + padding[1] - reach[0]) / stride[0]) + 1,
+    Math.floor((width! + padding[2] + padding[3] - reach[1]) / stride[1]) + 1,
+  ];
+}
+
+const isCount = (n: unknown, least: number): boolean => Number.isSafeInteger(n) && (n as number) >= least;
+
+/** Whether a value is one whole number from `least`, or `length` of them. */
+export const isCounts = (value: unknown, length: number, least: number): boolean =>
+  isCount(value, least) || (Array.isArray(value) && value.length === length && value.every((n) => isCount(n, least)));
+
+/** What is wrong with a window, whatever the image; undefined when nothing is. */
+export function misfitOfWindow({ size, stride, padding, dilation }: Window): string | undefined {
+  for (const [name, values, count, least] of [
+    ['window', size, 2, 1],
+    ['stride', stride, 2, 1],
+    ['dilation', dilation, 2, 1],
+    ['padding', padding, 4, 0],
+  ] as const) {
+    if (isCounts(values, count, least)) continue;
+    return `its ${name} is [${values}] instead of ${count === 4 ? 'one or four' : 'one or two'} whole numbers from ${least}`;
+  }
+  return undefined;
+}
+
+/** Whether a window with gaps and padding may lie in the padding alone. */
+export const mayMiss = ({ size, padding }: Window): boolean =>
+  Math.max(padding[0], padding[1]) >= size[0] || Math.max(padding[2], padding[3]) >= size[1];
