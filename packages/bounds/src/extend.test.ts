@@ -6,32 +6,32 @@ import { type CenterRadius, extend, type ForwardRule, ibp, natural, naturalPass 
 declare module '@cert/core' {
   interface OpMap {
     /** max(x, slope * x), 0 < slope < 1. */
-    leakyRelu: { attrs: { readonly slope: number }; params: never; stats: never };
+    steepRelu: { attrs: { readonly slope: number }; params: never; stats: never };
   }
 }
 
-const leakyRelu = (slope: number): Layer<'leakyRelu'> => ({
-  op: 'leakyRelu',
+const steepRelu = (slope: number): Layer<'steepRelu'> => ({
+  op: 'steepRelu',
   attrs: { slope },
   infer: (shape) => ({ shape, params: {}, stats: {} }),
 });
 
 /** Increasing in x: the ends of the interval map to the ends. */
-const rule: ForwardRule<'leakyRelu', CenterRadius> = ({ attrs }, _params, _context, x) => {
+const rule: ForwardRule<'steepRelu', CenterRadius> = ({ attrs }, _params, _context, x) => {
   const [lower, upper] = [
     tf.leakyRelu(tf.sub(x.center, x.radius), attrs.slope),
     tf.leakyRelu(tf.add(x.center, x.radius), attrs.slope),
   ];
   return { center: tf.mul(tf.add(upper, lower), 0.5), radius: tf.mul(tf.sub(upper, lower), 0.5) };
 };
-const withNatural = extend(natural, { leakyRelu: ({ attrs }, _params, _context, x) => tf.leakyRelu(x, attrs.slope) });
+const withNatural = extend(natural, { steepRelu: ({ attrs }, _params, _context, x) => tf.leakyRelu(x, attrs.slope) });
 const forward: Forward = (network, images) => naturalPass(network, images, withNatural);
 const suite = (leaky: typeof rule) =>
   boundMethodSuite({
-    method: extend(ibp, { leakyRelu: leaky }),
+    method: extend(ibp, { steepRelu: leaky }),
     forward,
     ops: ['dense', 'conv2d', 'flatten'],
-    layers: [leakyRelu(0.1)],
+    layers: [steepRelu(0.1)],
   });
 
 describe('an op of a plug-in', () => {
@@ -44,19 +44,19 @@ describe('an op of a plug-in', () => {
     }));
     await expect(wrong[0]!.run()).rejects.toMatchObject({
       code: 'unsound',
-      message: expect.stringMatching(/model "leakyRelu on vectors".*node "leakyRelu1".*lies outside/s),
+      message: expect.stringMatching(/model "steepRelu on vectors".*node "steepRelu1".*lies outside/s),
     });
   });
 });
 
 describe('extend', () => {
-  const model = sequential([2], [dense(2), leakyRelu(0.5), relu()]);
+  const model = sequential([2], [dense(2), steepRelu(0.5), relu()]);
   const params = { dense1: { kernel: tf.eye(2), bias: tf.zeros([2]) } };
   const box = linfBall(tf.tensor2d([[0.5, 0.5]]), 0.25);
 
   it('returns a new method and leaves the given one as it was', () => {
     const before = Object.keys(ibp.rules);
-    const extended = extend(ibp, { leakyRelu: rule });
+    const extended = extend(ibp, { steepRelu: rule });
     expect(Object.keys(ibp.rules)).toEqual(before);
     expect(extended.name).toBe('ibp');
     expect([...extended.bound({ network: { model, params }, box }).output.upper.dataSync()]).toEqual([0.75, 0.75]);

@@ -11,9 +11,11 @@ import {
   windowOf,
 } from '@cert/core';
 import type { BackwardRules, BackwardTable, Rows } from './backward.js';
-import { atLeast, countsOf, denseKernel, geometryOf, perElement } from './linear.js';
-import type { LineRules, Lines } from './lines.js';
+import { atLeast, countsOf, denseKernel, geometryOf, perElement, permuteBatch, reshapeBatch } from './linear.js';
+import { boundsAt, type LineRules, type Lines } from './lines.js';
+import { maxPoolBack } from './max-pool.js';
 import { normAffine } from './natural.js';
+import { SIGMOID, sShapedLines, TANH } from './s-shaped.js';
 import { addAtWindows } from './windows.js';
 
 const { add, mul, reshape, sub } = tf;
@@ -96,7 +98,7 @@ function meanBack(node: NodeOf<'avgPool'>, coefficients: Tensor, input: Shape): 
 const NARROWEST = 1e-8;
 
 /** The lines of a ReLU on [l, u]. */
-function reluLines({ lower, upper }: IntervalTensor): Lines {
+function reluLines({ lower, upper }: IntervalTensor): Required<Omit<Lines, 'lowerIntercept'>> {
   const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
   const width = add(above, below);
   // A missing width goes to the upper end, which keeps the line above the ReLU.
@@ -105,7 +107,23 @@ function reluLines({ lower, upper }: IntervalTensor): Lines {
   return { lowerSlope: mask(() => tf.greater(upperSlope, 0.5)), upperSlope, upperIntercept: mul(upperSlope, below) };
 }
 
-const lines: LineRules = { relu: (_node, _params, box) => reluLines(box) };
+/** The lines of a leaky ReLU: slope x + (1 - slope) relu(x). */
+function leakyLines({ attrs: { slope } }: NodeOf<'leakyRelu'>, box: IntervalTensor): Lines {
+  const { lowerSlope, upperSlope, upperIntercept } = reluLines(box);
+  const leaky = (part: Tensor) => add(mul(part, 1 - slope), slope);
+  return {
+    lowerSlope: leaky(lowerSlope),
+    upperSlope: leaky(upperSlope),
+    upperIntercept: mul(upperIntercept, 1 - slope),
+  };
+}
+
+const lines: LineRules = {
+  relu: (_node, _params, box) => reluLines(box),
+  leakyRelu: (node, _params, box) => leakyLines(node, box),
+  sigmoid: (_node, _params, box) => sShapedLines(SIGMOID, box),
+  tanh: (_node, _params, box) => sShapedLines(TANH, box),
+};
 
 const rules: BackwardRules = {
   dense: (_node, { kernel, bias }, _, rows) => ({
@@ -127,8 +145,7 @@ const rules: BackwardRules = {
   },
   add: (_node, _params, _, rows) => ({ inputs: [rows, rows] }),
   flatten(node, _params, { shapeOf }, { coefficients, count }) {
-    const shape = shapeOf(node.inputs[0]!);
-    return { inputs: [{ coefficients: reshape(coefficients, [coefficients.shape[0]!, ...shape]), count }] };
+    return { inputs: [{ coefficients: reshapeBatch(shapeOf(node.inputs[0]!), coefficients), count }] };
   },
   globalAvgPool(node, _params, { shapeOf }, { coefficients, count }) {
     const [h, w] = shapeOf(node.inputs[0]!) as [number, number];
@@ -139,13 +156,32 @@ const rules: BackwardRules = {
   avgPool(node, _params, { shapeOf }, { coefficients, count }) {
     return { inputs: [{ coefficients: meanBack(node, coefficients, shapeOf(node.inputs[0]!)), count }] };
   },
+  maxPool(node, _params, { at, shapeOf }, rows) {
+    const name = node.inputs[0]!;
+    return maxPoolBack(node, boundsAt(at, node), shapeOf(name), rows);
+  },
+  reshape(node, _params, { shapeOf }, { coefficients, count }) {
+    return { inputs: [{ coefficients: reshapeBatch(shapeOf(node.inputs[0]!), coefficients), count }] };
+  },
+  transpose(node, _params, _, { coefficients, count }) {
+    const { perm } = node.attrs;
+    const inverse = perm.map((_axis, i) => perm.indexOf(i));
+    return { inputs: [{ coefficients: permuteBatch(inverse, coefficients), count }] };
+  },
+  concat(node, _params, { shapeOf }, { coefficients, count }) {
+    const { axis } = node.attrs;
+    const lengths = node.inputs.map((name) => shapeOf(name)[axis]!);
+    return { inputs: tf.split(coefficients, lengths, axis + 1).map((part) => ({ coefficients: part, count })) };
+  },
   affine: (node, _params, _, rows) =>
     affineStep(rows, perElement(node.attrs.scale, node.shape), perElement(node.attrs.shift, node.shape)),
 };
 
 /**
- * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, and lines for ReLU. An unstable ReLU on
+ * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, lines for ReLU, leaky ReLU, sigmoid and tanh, and
+ * a backward rule for maxima over windows, which reads the bounds at its input. An unstable ReLU on
  * [l, u] lies below the line u / (u - l) * (x - l) and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0;
- * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does.
+ * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does. A leaky ReLU is a part of a ReLU and a
+ * part of its input. Lines of sigmoid and tanh are chords and tangents.
  */
 export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules, lines };

@@ -55,20 +55,28 @@ export function linesAt(table: LineTable, { params }: Network, node: Node, at: B
       `Add one of them: extendBackward(${table.name}, { ${node.op}: rule }) or extendLines(${table.name}, { ${node.op}: lines }).`,
     );
   }
-  const [input] = node.inputs;
-  const box = at[input!];
-  if (box === undefined) {
-    throw new CertError(
-      'bad-argument',
-      `There are no bounds at "${input}", which "${node.name}" (${node.op}) reads.`,
-      'Give bounds at every node that a nonlinear op reads, such as ibp.bound(problem).at.',
-    );
-  }
+  const box = boundsAt(at, node);
   const lines = rule(node as NodeOf<Op>, paramsOf(table.name, node, params), box);
   for (const [name, tensor] of Object.entries(lines)) {
     checkRuleShape(table.name, node, `lines with ${name}`, tensor.shape, [box.lower.shape[0]!, ...node.shape]);
   }
   return lines;
+}
+
+/**
+ * The bounds at the first input of a node.
+ *
+ * @throws CertError `bad-argument` when there are none
+ */
+export function boundsAt(at: Bounds['at'], node: Node): IntervalTensor {
+  const input = node.inputs[0]!;
+  const box = at[input];
+  if (box !== undefined) return box;
+  throw new CertError(
+    'bad-argument',
+    `There are no bounds at "${input}", which "${node.name}" (${node.op}) reads.`,
+    'Give bounds at every node that a nonlinear op reads, such as ibp.bound(problem).at.',
+  );
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   avgPool,
   type BatchNormStats,
   batchNorm,
+  concat,
   conv2d,
   dense,
   flatten,
@@ -12,16 +13,22 @@ import {
   globalAvgPool,
   graph,
   INPUT,
+  leakyRelu,
   type Model,
+  maxPool,
   type Op,
   type Params,
   paramSpecs,
   relu,
+  reshape,
   type Shape,
+  sigmoid,
   sizeOf,
   statSpecs,
   type Tensor,
+  tanh,
   tf,
+  transpose,
 } from '@cert/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -67,6 +74,13 @@ const layers = {
   flatten: either.map((shape): [Shape, Build] => [shape, chain(flatten())]),
   globalAvgPool: image.map((shape): [Shape, Build] => [shape, chain(globalAvgPool())]),
   avgPool: image.map((shape): [Shape, Build] => [shape, chain(avgPool(2))]),
+  maxPool: image.map((shape): [Shape, Build] => [shape, chain(maxPool(2, { stride: [1, 2], padding: [1, 0, 0, 1] }))]),
+  leakyRelu: either.map((shape): [Shape, Build] => [shape, chain(leakyRelu(0.25))]),
+  sigmoid: either.map((shape): [Shape, Build] => [shape, chain(sigmoid())]),
+  tanh: either.map((shape): [Shape, Build] => [shape, chain(tanh())]),
+  reshape: either.map((shape): [Shape, Build] => [shape, chain(reshape([1, sizeOf(shape)]))]),
+  transpose: image.map((shape): [Shape, Build] => [shape, chain(transpose([2, 0, 1]))]),
+  concat: either.map((shape): [Shape, Build] => [shape, (g) => g.add(concat(0), [INPUT, g.add(relu(), [INPUT])])]),
   affine: fc
     .tuple(either, fc.array(fc.tuple(number, number), { minLength: 3, maxLength: 3 }))
     .map(([shape, pairs]): [Shape, Build] => {
@@ -82,7 +96,9 @@ const layers = {
       ];
     }),
 } satisfies {
-  [K in Exclude<Op, 'clip01' | 'distance' | 'leakyRelu' | 'mirror' | 'testGelu'>]: fc.Arbitrary<[Shape, Build]>;
+  [K in Exclude<Op, 'clip01' | 'distance' | 'mirror' | 'softmax' | 'steepRelu' | 'testGelu'>]: fc.Arbitrary<
+    [Shape, Build]
+  >;
 };
 
 /** Numbers from an endless list, in order. */
