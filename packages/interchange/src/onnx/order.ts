@@ -19,7 +19,8 @@ export const sameOrder = (a: Order, b: Order): boolean =>
   a === b || (a !== undefined && b !== undefined && sameNumbers(a, b));
 
 /** An order, or `undefined` where it changes nothing. */
-const simplified = (order: Int32Array): Order => (order.every((position, i) => position === i) ? undefined : order);
+export const simplified = (order: Int32Array): Order =>
+  order.every((position, i) => position === i) ? undefined : order;
 
 /** How far apart two elements are that differ by 1 along an axis, for each axis. */
 const stridesOf = (shape: readonly number[]) => shape.map((_, axis) => countOf(shape.slice(axis + 1)));

@@ -1,4 +1,14 @@
-import { flatten, type GraphBuilder, type Layer, type Op, reshape, type Shape, sizeOf, transpose } from '@cert/core';
+import {
+  dense,
+  flatten,
+  type GraphBuilder,
+  type Layer,
+  type Op,
+  reshape,
+  type Shape,
+  sizeOf,
+  transpose,
+} from '@cert/core';
 import { type Attributes, badNode, unsupported } from './attributes.js';
 import type { OnnxNode } from './file.js';
 import {
@@ -140,15 +150,34 @@ export function inOnnxOrder(step: Step, value: Computed): Computed {
   const axes = value.shape.filter((length) => length > 1);
   const before = (order: readonly number[]) => order.map((axis) => axes[axis]!);
   const other = permutationTo(value.order, axes, (order) => transposedOrder(before(order), inverse(order)));
-  if (other === undefined) {
+  if (other === undefined) return permuted(step, value, value.order);
+  const reshaped = place(step, reshape(before(other)), [value.node]);
+  return { ...value, node: place(step, transpose(inverse(other)), [reshaped]), order: undefined };
+}
+
+/** Elements up to which an order that no transposition makes is brought about by a matrix of zeros and ones. */
+const MOST_PERMUTED = 2048;
+
+/** A vector in the order of the ONNX graph: a dense layer moves its elements, which is exact. */
+function permuted(step: Step, value: Computed, order: Int32Array): Computed {
+  const count = order.length;
+  if (count > MOST_PERMUTED) {
     throw unsupported(
       step.node,
       `its input of shape [${value.shape}] has its elements in an order that no transposition makes`,
       'Export the network with fewer reshapes and concatenations between its layers.',
     );
   }
-  const reshaped = place(step, reshape(before(other)), [value.node]);
-  return { ...value, node: place(step, transpose(inverse(other)), [reshaped]), order: undefined };
+  const kernel = new Float32Array(count * count);
+  order.forEach((position, i) => {
+    kernel[position * count + i] = 1;
+  });
+  const node = place(step, dense(count), [asVector(step, value).node]);
+  step.params[node] = {
+    kernel: { shape: [count, count], data: kernel },
+    bias: { shape: [count], data: new Float32Array(count) },
+  };
+  return { ...value, node, order: undefined };
 }
 
 /** Axes above which not all of their orders are tried. */

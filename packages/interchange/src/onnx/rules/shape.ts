@@ -1,6 +1,6 @@
 import { concat } from '@cert/core';
 import { badNode, unsupported } from '../attributes.js';
-import { composed, countOf, imageOrder, sameNumbers, sameOrder, transposedOrder } from '../order.js';
+import { composed, countOf, imageOrder, sameNumbers, sameOrder, simplified, transposedOrder } from '../order.js';
 import { asVector, axisIn, constantInput, inputOf, integers, place, type Step } from '../step.js';
 import type { Computed, Constant, Value } from '../values.js';
 import { imageAt } from './linear.js';
@@ -162,7 +162,7 @@ function joinComputed(step: Step, values: readonly Computed[], axis: number, sha
     concat(0, vectors.length),
     vectors.map((value) => value.node),
   );
-  return { kind: 'computed', node, shape, order: composed(order, undefined) };
+  return { kind: 'computed', node, shape, order: simplified(order) };
 }
 
 function constant(step: Step): Value {
