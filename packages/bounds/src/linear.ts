@@ -15,15 +15,16 @@ import {
 import { pixelsSeen, windowElements } from './windows.js';
 
 /**
- * The strides and the padding of a window as TensorFlow.js takes them. A padding of one number is used with one stride alone: with two,
- * TensorFlow.js counts columns by the stride of the rows.
+ * The strides and the padding of a window as TensorFlow.js takes them. A padding of one number is used with square windows and one stride
+ * alone: TensorFlow.js counts columns by the height of the window and the stride of the rows.
  */
-export function geometryOf({ stride, padding }: Window): {
+export function geometryOf({ size, stride, padding, dilation }: Window): {
   readonly strides: [number, number];
   readonly pad: number | [[number, number], [number, number], [number, number], [number, number]];
 } {
   const [top, bottom, left, right] = padding;
-  const even = padding.every((n) => n === top) && stride[0] === stride[1];
+  const isSquare = [size, stride, dilation].every(([down, across]) => down === across);
+  const even = isSquare && padding.every((n) => n === top);
   return {
     strides: [...stride],
     pad: even

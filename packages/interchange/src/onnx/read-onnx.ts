@@ -1,0 +1,245 @@
+import { checkParams, graph, type HostParams, INPUT, type Model } from '@cert/core';
+import { attributesOf, badNode, unsupported } from './attributes.js';
+import { FLOAT32, FLOAT64, type OnnxFile, type OnnxNode, type OnnxValueInfo, readFile } from './file.js';
+import { countOf, imageOrder, type Order } from './order.js';
+import { RULES } from './rules/rules.js';
+import { asVector, inOnnxOrder, MOST_ELEMENTS, type Progress, type Step } from './step.js';
+import type { Computed, Value } from './values.js';
+import { badOnnx } from './wire.js';
+
+/** A network that was read from an ONNX file. */
+export interface ImportedNetwork {
+  /** Its graph, with images as [height, width, channels]. Its last node has one number per output, in ONNX's order. */
+  readonly model: Model;
+  /** Weights and biases, float32. */
+  readonly params: HostParams;
+  /** Means and variances of batch normalizations. */
+  readonly stats: HostParams;
+  /** The shape of the ONNX input, such as [1, 3, 32, 32]. A batch of any size counts as 1; some networks have no batch axis. */
+  readonly inputShape: readonly number[];
+  /** For each element of the ONNX input, in C order, its position in the model's input, row-major. */
+  readonly inputOrder: Int32Array;
+  /** Version of ONNX's operators that the file was written for. */
+  readonly opset: number;
+  /** The program that wrote the file, with its version; empty where the file does not say. */
+  readonly producer: string;
+  /** Sentences on what the import changed, such as weights that were rounded; usually none. */
+  readonly notes: readonly string[];
+}
+
+/** Versions of the operators for which the rules were written. */
+const [OLDEST, NEWEST] = [7, 21];
+
+/** Ops for which an input of four axes is an image. */
+const IMAGE_OPS = new Set([
+  'Conv',
+  'MaxPool',
+  'AveragePool',
+  'GlobalAveragePool',
+  'GlobalMaxPool',
+  'ReduceMean',
+  'Pad',
+  'BatchNormalization',
+]);
+
+/**
+ * Reads a network of an ONNX file. Runs nothing: compare its outputs with those of a runtime where that matters.
+ *
+ * Images become [height, width, channels] and kernels [height, width, channels, filters]; the rows of a dense layer behind a flattened image
+ * are put into the order of the model, so that reshapes and transpositions seldom need nodes. One input and one output; a batch axis of
+ * any kind counts as 1.
+ *
+ * @param bytes the file, decompressed
+ * @throws CertError `bad-file` for bytes that are no ONNX, weights that are not finite or in another file; `missing-rule` naming the node
+ * whose op, attribute or shape is not imported
+ */
+export function readOnnx(bytes: Uint8Array): ImportedNetwork {
+  const file = readFile(bytes);
+  if (file.opset < OLDEST || file.opset > NEWEST) {
+    throw badOnnx(
+      `uses version ${file.opset} of the operators`,
+      `Versions ${OLDEST} to ${NEWEST} are read: convert it with onnx.version_converter.`,
+    );
+  }
+  const [input, output] = ends(file);
+  const nodes = neededNodes(file, output.name);
+  const { shape, modelShape, order } = inputOf(input, nodes);
+
+  const builder = graph(modelShape);
+  const progress: Progress = {
+    opset: file.opset,
+    builder,
+    params: {},
+    stats: {},
+    notes: new Set(),
+    withoutBias: new Map(),
+  };
+  if (input.type === FLOAT64) progress.notes.add('The network computes in float64; the import computes in float32.');
+  const values = new Map<string, Value>([[input.name, { kind: 'computed', node: INPUT, shape, order }]]);
+  for (const { name, ...tensor } of file.initializers) {
+    if (values.has(name) && name !== input.name) throw badOnnx(`has two constants "${name.slice(0, 80)}"`);
+    values.set(name, { kind: 'constant', name, integer: tensor.type === 'integer', ...tensor });
+  }
+  const readers = countReaders(nodes, output.name);
+  for (const node of nodes) {
+    const step = stepOf(node, progress, values, readers, output.name);
+    const result = ruleOf(node).apply(step);
+    values.set(node.outputs[0]!, result);
+  }
+
+  const result = values.get(output.name);
+  if (result?.kind !== 'computed' || result.node === INPUT) {
+    throw badOnnx('has an output that does not depend on any layer', 'Give a network with at least one layer.');
+  }
+  finish(nodes.at(-1)!, progress, values, result, output.name);
+  const model = builder.build();
+  checkParams(model, progress.params);
+  checkParams(model, progress.stats, 'stats');
+  return {
+    model,
+    params: progress.params,
+    stats: progress.stats,
+    inputShape: shape,
+    inputOrder: order ?? Int32Array.from({ length: countOf(shape) }, (_, i) => i),
+    opset: file.opset,
+    producer: file.producer,
+    notes: [...progress.notes],
+  };
+}
+
+/** Makes the output the last node, as a vector in ONNX's order. */
+function finish(
+  node: OnnxNode,
+  progress: Progress,
+  values: ReadonlyMap<string, Value>,
+  result: Computed,
+  output: string,
+) {
+  const step: Step = {
+    ...progress,
+    node,
+    attributes: attributesOf({ ...node, attributes: [] }, []),
+    inputs: node.inputs.map((name) => values.get(name)),
+    readers: () => 1,
+    output,
+  };
+  asVector(step, inOnnxOrder(step, result));
+}
+
+/** The one input that is no constant, and the one output. */
+function ends(file: OnnxFile): readonly [OnnxValueInfo, OnnxValueInfo] {
+  const constants = new Set(file.initializers.map(({ name }) => name));
+  const inputs = file.inputs.filter(({ name }) => !constants.has(name));
+  if (inputs.length !== 1 || file.outputs.length !== 1) {
+    throw badOnnx(
+      `has ${inputs.length} inputs and ${file.outputs.length} outputs`,
+      'Networks with one input and one output are read.',
+    );
+  }
+  return [inputs[0]!, file.outputs[0]!];
+}
+
+/** The nodes that the output depends on, in the order of the file, which is one in which they can run. */
+function neededNodes(file: OnnxFile, output: string): readonly OnnxNode[] {
+  const needed = new Set([output]);
+  const made = new Set([...file.initializers, ...file.inputs].map(({ name }) => name));
+  for (const node of file.nodes) {
+    for (const name of node.outputs) {
+      if (name === '') continue;
+      if (made.has(name)) throw badNode(node, `which computes "${name.slice(0, 80)}", and that is there already`);
+      made.add(name);
+    }
+  }
+  const nodes = file.nodes.toReversed().filter(({ inputs, outputs }) => {
+    const isNeeded = outputs.some((name) => name !== '' && needed.has(name));
+    if (isNeeded) for (const name of inputs) needed.add(name);
+    return isNeeded;
+  });
+  for (const node of nodes) {
+    const other = node.outputs.slice(1).find((name) => name !== '' && needed.has(name));
+    if (other !== undefined) {
+      throw unsupported(node, `its output "${other.slice(0, 80)}" is used`, 'Only first outputs are imported.');
+    }
+  }
+  return nodes.toReversed();
+}
+
+function countReaders(nodes: readonly OnnxNode[], output: string): ReadonlyMap<string, number> {
+  const readers = new Map([[output, 1]]);
+  for (const name of nodes.flatMap(({ inputs }) => inputs)) readers.set(name, (readers.get(name) ?? 0) + 1);
+  return readers;
+}
+
+function ruleOf(node: OnnxNode) {
+  const isStandard = node.domain === '' || node.domain === 'ai.onnx';
+  const rule = isStandard && Object.hasOwn(RULES, node.op) ? RULES[node.op] : undefined;
+  if (rule !== undefined) return rule;
+  throw unsupported(
+    node,
+    isStandard ? 'the op is not imported' : `the op is of the domain "${node.domain.slice(0, 40)}"`,
+    `Write the network with the ops ${Object.keys(RULES).sort().join(', ')}.`,
+  );
+}
+
+function stepOf(
+  node: OnnxNode,
+  progress: Progress,
+  values: ReadonlyMap<string, Value>,
+  readers: ReadonlyMap<string, number>,
+  output: string,
+): Step {
+  const { attributes, inputs } = ruleOf(node);
+  const [least, most] = inputs;
+  if (node.inputs.length < least || node.inputs.length > most || !node.outputs[0]) {
+    throw badNode(node, `which has ${node.inputs.length} inputs and ${node.outputs.length} outputs`);
+  }
+  return {
+    ...progress,
+    node,
+    attributes: attributesOf(node, attributes),
+    inputs: node.inputs.map((name) => {
+      if (name === '') return undefined;
+      const value = values.get(name);
+      if (value === undefined) throw badNode(node, `whose input "${name.slice(0, 80)}" nothing before it computes`);
+      return value;
+    }),
+    readers: (name) => readers.get(name) ?? 0,
+    output,
+  };
+}
+
+/** The shape of the input in the file and in the model. */
+function inputOf(input: OnnxValueInfo, nodes: readonly OnnxNode[]) {
+  const what = `has an input "${input.name.slice(0, 80)}"`;
+  if (input.type !== FLOAT32 && input.type !== FLOAT64) {
+    throw badOnnx(`${what} of type number ${input.type}`, 'Inputs are float32: convert the network.');
+  }
+  const shape = (input.shape ?? []).map((length, axis) => length ?? (axis === 0 ? 1 : 0));
+  const asked = `[${(input.shape ?? []).map((length) => length ?? '?')}]`;
+  if (shape.length === 0 || shape.includes(0)) {
+    throw badOnnx(
+      `${what} of shape ${asked}`,
+      'Export the network with a fixed shape; only the batch may be symbolic.',
+    );
+  }
+  if (!(countOf(shape) <= MOST_ELEMENTS)) throw badOnnx(`${what} of shape ${asked}, which is too large`);
+  const [batch, ...rest] = shape as [number, ...number[]];
+  // Of two axes the first is the batch, except in [784, 1]. Of three it may be channels.
+  if (batch !== 1 && (shape.length > 3 || (shape.length === 2 && rest[0] !== 1))) {
+    throw badOnnx(
+      `${what} of shape ${asked}, a batch of ${batch}`,
+      'Export the network with a batch of 1, or with a symbolic batch.',
+    );
+  }
+  if (shape.length !== 4 || !nodes.some(({ op }) => IMAGE_OPS.has(op))) {
+    return { shape, modelShape: [countOf(shape)], order: undefined };
+  }
+  const [first, second, third] = rest as [number, number, number];
+  // TensorFlow's exporters transpose images, which are [1, height, width, channels] there.
+  const firstReaders = nodes.filter(({ inputs }) => inputs.includes(input.name));
+  const isChannelsLast = firstReaders.every(
+    ({ op, attributes }) => op === 'Transpose' && attributes[0]?.ints.join() === '0,3,1,2',
+  );
+  const order: Order = isChannelsLast ? undefined : imageOrder([first, second, third]);
+  return { shape, modelShape: isChannelsLast ? [first, second, third] : [second, third, first], order };
+}
