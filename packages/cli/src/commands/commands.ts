@@ -25,6 +25,10 @@ export const COMMANDS: {
     description: 'evaluate a trained network image by image: standard, PGD and verified error',
     load: async () => (await import('./eval.js')).addEval,
   },
+  verify: {
+    description: 'decide a property of a network: proved, violated by an input, or undecided',
+    load: async () => (await import('./verify.js')).addVerify,
+  },
   diagnose: {
     description: 'show what bounds and neurons do, as tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,

@@ -41,6 +41,8 @@ export function ascend(
   bound: (variables: Params) => Tensor,
   rates: AscentRates,
 ): { readonly lower: Tensor; readonly state: AscentState } {
+  // Without variables there is nothing to improve.
+  if (Object.keys(variables).length === 0) return { lower: bound(variables), state: { variables, first, second } };
   const { aux, grads } = valueAndGrad((now) => {
     const lower = bound(now);
     return { value: tf.sum(lower) as Scalar, aux: { lower } };

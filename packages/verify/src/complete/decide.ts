@@ -2,6 +2,7 @@ import { naturalPass } from '@cert/bounds';
 import { CertError, type HostParams, type Model, type Property, sizeOf, type Tensor } from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
+import { asRelus } from './as-relus.js';
 import { createInputSplit } from './input-split.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
@@ -115,9 +116,15 @@ export function createDecider({ device, network, replay, split, attack, relus }:
   const { model } = network;
   const weights = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
   const setting: SearchSetting = { device, model, weights };
+  // Witnesses are found and run on the network itself, bounds are those of one that can be split on.
+  const bounded = asRelus(withoutSoftmax(network));
+  const searched: SearchSetting = {
+    ...{ device, model: bounded.model },
+    weights: { params: putParams(device, bounded.params), stats: putParams(device, bounded.stats) },
+  };
   const run = device.jit((own: Weights, x: Tensor) => ({ output: naturalPass(networkOf(model, own), x).output }));
-  const pgd = attack === null ? undefined : createPropertyAttack(setting, attack);
-  const searches = { inputs: createInputSplit(setting), relus: createReluSplit(setting, relus) };
+  const pgd = createPropertyAttack(setting, attack ?? {});
+  const searches = { inputs: createInputSplit(searched), relus: createReluSplit(searched, relus) };
   const finite = allFinite(network.params) && allFinite(network.stats);
 
   /** Runs a point as the property asks for it. */
@@ -148,6 +155,7 @@ export function createDecider({ device, network, replay, split, attack, relus }:
       });
       if (!finite) return unknown('not finite');
       if (timeout === 0) return unknown('timeout');
+      if (model.nodes.at(-1)!.op === 'softmax' && !comparesOutputs(property)) throw valuesOfSoftmax();
       let witness: Witness | undefined;
       const confirm: SearchControl['confirm'] = async (point, region) => {
         witness = await confirmed(point, region);
@@ -155,7 +163,7 @@ export function createDecider({ device, network, replay, split, attack, relus }:
       };
       const regions = regionsOf(property);
       for (const region of regions) {
-        if (pgd === undefined) break;
+        if (attack === null) break;
         await pgd.search(region, { confirm, deadline, signal });
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
       }
@@ -164,6 +172,7 @@ export function createDecider({ device, network, replay, split, attack, relus }:
         const { search } = searches[split ?? splitOf(region)];
         const result = await search(region, {
           ...{ confirm, mostOpen, signal },
+          searchAround: (point, of, where) => pgd.searchAround(point, of, where, { confirm, deadline, signal }),
           // What is left of the time is shared by the regions that are left.
           deadline: Date.now() + (deadline - Date.now()) / (regions.length - k),
           onProgress: (progress) => onProgress?.({ ...progress, region: k + 1, regions: regions.length }),
@@ -177,9 +186,9 @@ export function createDecider({ device, network, replay, split, attack, relus }:
       return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
     },
     async dispose() {
-      disposeTree(weights);
+      disposeTree([weights, searched.weights]);
       await run.dispose();
-      await pgd?.dispose();
+      await pgd.dispose();
       for (const { dispose } of Object.values(searches)) await dispose();
     },
   };
@@ -187,6 +196,25 @@ export function createDecider({ device, network, replay, split, attack, relus }:
 
 const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
   lower.filter((l, i) => l < upper[i]!).length <= FEW_INPUTS ? 'inputs' : 'relus';
+
+/**
+ * A network without a softmax at its end, which keeps the order of the outputs. What is proved of the rest is a statement about the network only
+ * where a property compares outputs: see {@link comparesOutputs}.
+ */
+function withoutSoftmax(network: HostNetwork): HostNetwork {
+  const { nodes } = network.model;
+  if (nodes.at(-1)!.op !== 'softmax' || nodes.length === 1) return network;
+  return { ...network, model: { ...network.model, nodes: nodes.slice(0, -1) } };
+}
+
+/** Whether every inequality says that one output is at most another. */
+const comparesOutputs = ({ cases }: Property): boolean =>
+  cases.every(({ outputs }) =>
+    outputs.every(({ coefficients, bound }) => {
+      const others = coefficients.filter((c) => c !== 0);
+      return bound === 0 && (others.length === 0 || (others.length === 2 && others[0] === -others[1]!));
+    }),
+  );
 
 const allFinite = (tree: HostParams): boolean =>
   Object.values(tree).every((own) => Object.values(own).every(({ data }) => data.every(Number.isFinite)));
@@ -197,6 +225,13 @@ const clampExactly = (point: Float32Array, { exact: { lower, upper } }: Region):
     const [least, most] = [ceil32(lower[i]!), floor32(upper[i]!)];
     return least <= most ? Math.min(most, Math.max(least, x)) : Math.fround((lower[i]! + upper[i]!) / 2);
   });
+
+const valuesOfSoftmax = () =>
+  new CertError(
+    'missing-rule',
+    'The network ends in a softmax, and the property is about values of its outputs.',
+    'State the property about the order of two outputs, or about the inputs of the softmax.',
+  );
 
 function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Property, timeout: number): void {
   const size = sizeOf(model.inputShape);

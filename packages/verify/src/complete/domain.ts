@@ -25,6 +25,10 @@ export interface Domain {
   readonly bound: number;
   /** Neurons to split on, the most promising first. */
   readonly choices: readonly Choice[];
+  /** Where the linear bound of its first row is least. */
+  readonly point: Float32Array;
+  /** How often it was optimized with nothing left to split on. */
+  readonly efforts: number;
 }
 
 /** Where the numbers of a batch lie: nodes with a mixture and nodes that can be split on, with the neurons that are unstable. */

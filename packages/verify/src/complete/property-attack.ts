@@ -21,6 +21,8 @@ export interface PropertyAttackOptions {
 const BATCH = 128;
 /** Step in the beginning and in the end, as a share of the width of the box. */
 const [FIRST, LAST] = [0.25, 0.005];
+/** The first step from points around a given one. */
+const NEARBY = 0.05;
 /** How much of the last direction is kept. */
 const MOMENTUM = 0.75;
 
@@ -59,6 +61,17 @@ export interface PropertyAttack {
     region: Region,
     control: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
   ): Promise<Float32Array | undefined>;
+  /**
+   * The same from points around a given one: at distances from none to the size of the box.
+   *
+   * @param of the case to violate
+   */
+  searchAround(
+    point: Float32Array,
+    of: number,
+    region: Region,
+    control: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
+  ): Promise<Float32Array | undefined>;
   /** Frees the compiled functions. */
   dispose(): Promise<void>;
 }
@@ -71,6 +84,7 @@ export function createPropertyAttack(setting: SearchSetting, options: PropertyAt
   const step = stepOf(setting);
   return {
     search: (region, control) => attackRegion(setting, step, region, control, options),
+    searchAround: (point, of, region, control) => attackRegion(setting, step, region, control, options, { point, of }),
     dispose: () => step.dispose(),
   };
 }
@@ -81,6 +95,7 @@ async function attackRegion(
   region: Region,
   { confirm, deadline, signal }: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
   { steps = 100, restarts = 30, seed = 0 }: PropertyAttackOptions,
+  around?: { readonly point: Float32Array; readonly of: number },
 ): Promise<Float32Array | undefined> {
   const rows = Math.max(...region.cases.map(({ length }) => length));
   const inputs = region.lower.length;
@@ -88,7 +103,10 @@ async function attackRegion(
   const rng = createRng(seed, 'property attack');
   const shape = [1, ...model.inputShape];
   const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
-  const targets = Array.from({ length: restarts }, () => region.cases.map((_, of) => of)).flat();
+  const targets =
+    around === undefined
+      ? Array.from({ length: restarts }, () => region.cases.map((_, of) => of)).flat()
+      : Array<number>(BATCH).fill(around.of);
   try {
     for (let from = 0; from < targets.length; from += BATCH) {
       const own = Array.from({ length: BATCH }, (_, k) => targets[Math.min(from + k, targets.length - 1)]!);
@@ -113,14 +131,18 @@ async function attackRegion(
     const goal = { matrix: device.put(matrix, [BATCH, rows, classes]), bounds: device.put(bounds, [BATCH, rows]) };
     const start = Float32Array.from({ length: BATCH * inputs }, (_, i) => {
       const [l, u] = [region.lower[i % inputs]!, region.upper[i % inputs]!];
-      return Math.min(u, Math.max(l, l + (u - l) * rng.uniform()));
+      const near = around?.point[i % inputs];
+      const place = Math.floor(i / inputs) / BATCH;
+      const start = near === undefined ? l + (u - l) * rng.uniform() : near + (u - l) * (2 * rng.uniform() - 1) * place;
+      return Math.min(u, Math.max(l, start));
     });
     const points = [BATCH, ...model.inputShape];
+    const first = around === undefined ? FIRST : NEARBY;
     let state = { points: device.put(start, points), direction: device.put(new Float32Array(start.length), points) };
     try {
       for (let t = 0; t <= steps; t++) {
         signal?.throwIfAborted();
-        const rate = putScalars(device, { rate: FIRST * (LAST / FIRST) ** (t / steps) });
+        const rate = putScalars(device, { rate: first * (LAST / first) ** (t / steps) });
         const next = await step(weights, box, state, goal, rate as { readonly rate: (typeof rate)[string] });
         const output = await readFloats(next.output);
         const hit = cases.findIndex((of, k) => violates(region, of, output.subarray(k * classes, (k + 1) * classes)));

@@ -37,6 +37,14 @@ export interface ReluSplitOptions {
 const BUDGET = 2 ** 21;
 /** Domains of a batch: few shapes, so that few functions are compiled. */
 const SIZES = [2, 16, 128];
+/** Learning rates of a domain. */
+const RATES = { mixture: 0.01, multiplier: 0.05 };
+/** Rates and steps of a domain in which every neuron is linear, one after the other. */
+const EFFORTS = [
+  { rate: 0.2, rounds: 100 },
+  { rate: 1, rounds: 200 },
+  { rate: 0.1, rounds: 400 },
+];
 /** The share of the time that the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;
 
@@ -96,7 +104,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
 
   const first = await usualDomains();
   const begun = await improve(first, caseIterations, { mixture: 0.1, multiplier: 0.05 });
-  if ('verdict' in begun) return begun;
+  if (begun !== undefined) return begun;
 
   while (open.size > 0) {
     control.signal?.throwIfAborted();
@@ -107,13 +115,24 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     while (parents.length < pairs && open.size > 0) parents.push(open.pop()!);
     const choices = await choose(parents);
     const children: Domain[] = [];
+    const linear: Domain[] = [];
     for (const [k, parent] of parents.entries()) {
       const choice = choices[k];
-      if (choice === undefined) return unknown('incomplete relaxation', parent.bound);
-      for (const sign of [1, -1] as const) children.push(childOf(parent, choice, sign, layout.rows));
+      if (choice === undefined) linear.push(parent);
+      else for (const sign of [1, -1] as const) children.push(childOf(parent, choice, sign, layout.rows));
     }
-    const done = await improve(children, iterations, { mixture: 0.01, multiplier: 0.05 });
-    if ('verdict' in done) return done;
+    const done = children.length > 0 ? await improve(children, iterations, RATES) : undefined;
+    if (done !== undefined) return done;
+    // Where nothing is left to split on the bound is a linear program, whose dual variables the multipliers are: they need larger steps.
+    for (const domain of linear) {
+      const witness = domain.efforts > 0 ? undefined : await control.searchAround(domain.point, domain.of, region);
+      if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+      if (domain.efforts === EFFORTS.length) return unknown('incomplete relaxation', domain.bound);
+      const { rate, rounds } = EFFORTS[domain.efforts]!;
+      const more = [{ ...domain, efforts: domain.efforts + 1 }];
+      const found = await improve(more, rounds, { mixture: rate, multiplier: rate });
+      if (found !== undefined) return found;
+    }
     control.onProgress?.({ visited, open: open.size, lower: open.least });
     await turn();
   }
@@ -169,7 +188,14 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   async function usualDomains(): Promise<Domain[]> {
     const blank = region.cases.map(
       (_, of): Domain => ({
-        ...{ of, splits: [], multipliers: new Float32Array(0), choices: [], bound: Number.NEGATIVE_INFINITY },
+        ...{
+          of,
+          splits: [],
+          multipliers: new Float32Array(0),
+          choices: [],
+          efforts: 0,
+          bound: Number.NEGATIVE_INFINITY,
+        },
         mixtures: new Float32Array(layout.rows * layout.curved.reduce((sum, { unstable }) => sum + unstable.length, 0)),
       }),
     );
@@ -196,13 +222,13 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     domains: readonly Domain[],
     rounds: number,
     rates: { readonly mixture: number; readonly multiplier: number },
-  ): Promise<SearchResult | { readonly left: number }> {
+  ): Promise<SearchResult | undefined> {
     const size = sizeFor(domains.length);
     for (let from = 0; from < domains.length; from += size) {
       const found = await improveBatch(domains.slice(from, from + size), size, rounds, rates);
       if (found !== undefined) return found;
     }
-    return { left: open.size };
+    return undefined;
   }
 
   async function improveBatch(
@@ -247,6 +273,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
       open.push(bound, {
         ...{ ...domain, bound },
         ...unpackDomain(layout, arrays, k, domain.splits),
+        point: points.slice(k * layout.rows * inputs, (k * layout.rows + 1) * inputs),
         choices: choicesOf(layout, tables, k, domain.splits, candidates),
       });
     }

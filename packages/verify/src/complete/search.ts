@@ -34,6 +34,8 @@ export interface SearchControl {
    * @returns the point as it was run, or undefined
    */
   readonly confirm: (point: Float32Array, region: Region) => Promise<Float32Array | undefined>;
+  /** Looks for a violation of one case around a point, and confirms it. */
+  readonly searchAround: (point: Float32Array, of: number, region: Region) => Promise<Float32Array | undefined>;
   /** Milliseconds since the epoch after which the search gives up. */
   readonly deadline: number;
   /** The most open parts that are held. */

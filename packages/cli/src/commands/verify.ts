@@ -1,0 +1,163 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CertError, describeValue, type Property } from '@cert/core';
+import type { Device } from '@cert/jit';
+import { createDecider, type DecideProgress } from '@cert/verify';
+import type { Command } from 'commander';
+import type { Terminal } from '../terminal.js';
+import { imageProperty } from '../verify/image.js';
+import { jsonOf, readProperty, replayOf, resultText, sentenceOf } from '../verify/instance.js';
+import { runInstances } from '../verify/instances.js';
+import { loadNetwork, readBytes, type VerifiedNetwork } from '../verify/network.js';
+import { readNumber } from '../verify/read-number.js';
+import { openDeviceFor } from './open-device.js';
+import type { RawOptions } from './options.js';
+
+/** The seconds that a single property may take. */
+const TIMEOUT = 360;
+
+/** Makes `cert verify`. */
+export async function addVerify(command: Command, terminal: Terminal, signal: AbortSignal): Promise<void> {
+  command
+    .argument('[network]', 'ONNX file (.onnx, .onnx.gz), checkpoint file, or folder of a run')
+    .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz); it describes what must not happen')
+    .option('--index <n>', 'instead of a property: the image with this number of the test split, from 0')
+    .option('--dataset <name>', 'whose test split (default: the dataset of the run)')
+    .option('--label <class>', 'the class that must win (default: the label of the image)')
+    .option('--epsilon <radius>', 'l-infinity radius around the image, such as 0.1 or 8/255 (default: that of the run)')
+    .option('--timeout <seconds>', `give up after this time (default: ${TIMEOUT}, or that of the instance)`)
+    .option('--instances <file>', 'verify every line of a file "onnx,vnnlib,timeout" in one process')
+    .option('--out <file>', 'with --instances: results, .jsonl, and a table beside it, .csv (default: results.jsonl)')
+    .option('--anew', 'with --instances: discard earlier results (default: continue)')
+    .option('--results <file>', "write the verdict, and the witness, in the competition's format (default: none)")
+    .option('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)')
+    .option('--device <name>', 'device that computes (default: auto)')
+    .option('--json', 'print one line of JSON for each property')
+    .action(async (network: string | undefined, property: string | undefined, raw: RawOptions & Switches) => {
+      const settings = {
+        timeout: raw.timeout === undefined ? undefined : readNumber('--timeout', raw.timeout),
+        split: readSplit(raw.split),
+      };
+      const device = await openDeviceFor(terminal, raw.device ?? 'auto');
+      try {
+        if (raw.instances !== undefined) {
+          refuseWith('--instances', { network, property, '--index': raw.index, '--results': raw.results });
+          await runInstances({
+            ...{ terminal, device, signal, json: raw.json === true, anew: raw.anew === true, ...settings },
+            ...{ file: raw.instances, out: raw.out ?? 'results.jsonl' },
+          });
+          return;
+        }
+        if (network === undefined) throw missing('a network', 'cert verify NETWORK PROPERTY, or --instances FILE.csv');
+        await verifyOne({ terminal, device, signal, network, property, raw, ...settings });
+      } finally {
+        await device.dispose();
+      }
+    });
+}
+
+interface Switches {
+  readonly json?: boolean;
+  readonly anew?: boolean;
+}
+
+interface OneProperty {
+  readonly terminal: Terminal;
+  readonly device: Device;
+  readonly signal: AbortSignal;
+  readonly network: string;
+  readonly property: string | undefined;
+  readonly raw: RawOptions & Switches;
+  readonly timeout: number | undefined;
+  readonly split: 'inputs' | 'relus' | undefined;
+}
+
+async function verifyOne(options: OneProperty): Promise<void> {
+  const { terminal, device, signal, raw, timeout = TIMEOUT, split } = options;
+  const { loaded, property, about } = await problemOf(options);
+  for (const note of loaded.notes) terminal.err(`note: ${note}`);
+  const decider = createDecider({
+    ...{ device, network: loaded.network, ...replayOf(loaded) },
+    ...(split !== undefined && { split }),
+  });
+  const show = progressOf(terminal, raw.json === true);
+  try {
+    const decision = await decider.decide(property, { timeout, signal, onProgress: show.tell });
+    show.close();
+    const text = resultText(decision, loaded);
+    if (raw.results !== undefined) {
+      await mkdir(dirname(raw.results), { recursive: true });
+      await writeFile(raw.results, text);
+    }
+    if (raw.json) terminal.out(JSON.stringify(jsonOf(decision, text)));
+    else {
+      terminal.out(text.trimEnd());
+      terminal.out(`${about}${sentenceOf(decision)}`);
+    }
+  } finally {
+    show.close();
+    await decider.dispose();
+    await loaded.independent?.dispose();
+  }
+}
+
+/** The network, and what is asked of it. */
+async function problemOf({ network: path, property: file, raw, device, terminal }: OneProperty): Promise<{
+  readonly loaded: VerifiedNetwork;
+  readonly property: Property;
+  readonly about: string;
+}> {
+  if (file !== undefined && raw.index !== undefined) throw conflict('a property file', '--index');
+  if (file === undefined) {
+    if (raw.index === undefined) throw missing('a property', 'cert verify NETWORK PROPERTY.vnnlib, or --index N');
+    return imageProperty({ path, raw, device, index: readNumber('--index', raw.index) });
+  }
+  refuseWith('a property file', { '--label': raw.label, '--epsilon': raw.epsilon, '--dataset': raw.dataset });
+  const loaded = await loadNetwork(path, device);
+  const text = new TextDecoder().decode(await readBytes(file));
+  const property = readProperty(text, loaded);
+  if (property.cases.length === 0)
+    terminal.err('note: no input satisfies the property file, so nothing can violate it.');
+  return { loaded, property, about: '' };
+}
+
+/** Shows how far a search is: on a screen a line that changes, in a pipe a line every 30 seconds. */
+function progressOf(terminal: Terminal, quiet: boolean) {
+  const began = Date.now();
+  let [told, shown] = [began, false];
+  const clear = () => {
+    if (shown) terminal.screen?.write('\r\u001b[K');
+    shown = false;
+  };
+  return {
+    tell({ visited, open, lower, region, regions }: DecideProgress) {
+      const wait = terminal.screen === null ? 30_000 : 200;
+      if (quiet || Date.now() - told < wait) return;
+      told = Date.now();
+      const part = regions > 1 ? `region ${region}/${regions}, ` : '';
+      const line = `${((told - began) / 1000).toFixed(0)} s: ${part}${visited} parts bounded, ${open} open, lower bound ${lower.toPrecision(3)}`;
+      if (terminal.screen === null) terminal.err(line);
+      else {
+        terminal.screen.write(`\r\u001b[K${line.slice(0, 79)}`);
+        shown = true;
+      }
+    },
+    close: clear,
+  };
+}
+
+function readSplit(text: string | undefined): 'inputs' | 'relus' | undefined {
+  if (text === undefined || text === 'inputs' || text === 'relus') return text;
+  throw new CertError('bad-argument', `--split is ${describeValue(text)}.`, 'Give inputs or relus.');
+}
+
+const missing = (what: string, usage: string) =>
+  new CertError('bad-argument', `cert verify needs ${what}.`, `Usage: ${usage}. For all options: cert verify --help.`);
+
+const conflict = (a: string, b: string) =>
+  new CertError('bad-argument', `${a} and ${b} were both given.`, 'Give one of them.');
+
+function refuseWith(what: string, others: { readonly [name: string]: string | undefined }): void {
+  const given = Object.entries(others).find(([, value]) => value !== undefined);
+  if (given !== undefined) throw conflict(what, given[0]);
+}

@@ -1,0 +1,86 @@
+import { stat } from 'node:fs/promises';
+import { CertError, type Property, sizeOf } from '@cert/core';
+import type { Device } from '@cert/jit';
+import { loadData, type RunConfig, readRunConfig, resolveConfig } from '@cert/trainer/pipeline';
+import type { RawOptions } from '../commands/options.js';
+import { loadNetwork, type VerifiedNetwork } from './network.js';
+import { readNumber } from './read-number.js';
+
+/** What {@link imageProperty} takes. */
+export interface ImageOptions {
+  /** Of the network. */
+  readonly path: string;
+  readonly raw: RawOptions;
+  readonly device: Device;
+  /** Which image of the test split. */
+  readonly index: number;
+}
+
+/** The robustness of a network at one image of a dataset: its label wins everywhere in the ball. */
+export async function imageProperty({ path, raw, device, index }: ImageOptions): Promise<{
+  readonly loaded: VerifiedNetwork;
+  readonly property: Property;
+  readonly about: string;
+}> {
+  const loaded = await loadNetwork(path, device);
+  const config = await configOf(path, raw);
+  const { test, range } = await loadData(config);
+  const { model } = loaded.network;
+  const size = sizeOf(test.shape);
+  if (size !== sizeOf(model.inputShape)) {
+    throw new CertError(
+      'shape-mismatch',
+      `An image of "${config.dataset}" has the shape [${test.shape}], and the network takes [${model.inputShape}].`,
+      'Give the dataset that the network was trained on: --dataset NAME.',
+    );
+  }
+  if (!Number.isInteger(index) || index >= test.count) {
+    throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
+  }
+  const label = raw.label === undefined ? test.labels[index]! : readNumber('--label', raw.label);
+  if (!Number.isInteger(label) || label >= model.classes) {
+    throw new CertError('bad-argument', `--label is ${label}.`, `Give a class from 0 to ${model.classes - 1}.`);
+  }
+  const epsilon = raw.epsilon === undefined ? config.epsilon : readNumber('--epsilon', raw.epsilon);
+  const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
+  const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? epsilon}. `;
+  return { loaded, property: robustness(pixels, { epsilon, range, label, classes: model.classes }), about };
+}
+
+/** The configuration of the run that a path leads to, with another dataset where one is given. */
+async function configOf(path: string, { dataset }: RawOptions): Promise<RunConfig> {
+  const isRun = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  if (!isRun && dataset === undefined) {
+    throw new CertError(
+      'bad-argument',
+      'The network file does not say which dataset --index counts in.',
+      'Give --dataset NAME and --epsilon RADIUS, or the folder of a run.',
+    );
+  }
+  const config = isRun ? await readRunConfig(path) : resolveConfig();
+  return dataset === undefined ? config : { ...config, dataset, limit: null };
+}
+
+/** That the label's logit is larger than every other one in a ball, clipped to a range. */
+export function robustness(
+  pixels: Float32Array,
+  options: {
+    readonly epsilon: number;
+    readonly range: { readonly min: number; readonly max: number } | null;
+    readonly label: number;
+    readonly classes: number;
+  },
+): Property {
+  const { epsilon, range, label, classes } = options;
+  const { min, max } = range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
+  const lower = Float64Array.from(pixels, (x) => Math.max(x - epsilon, min));
+  const upper = Float64Array.from(pixels, (x) => Math.min(x + epsilon, max));
+  const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
+  const cases = others.map((other) => {
+    const coefficients = new Float64Array(classes);
+    coefficients[label] = 1;
+    coefficients[other] = -1;
+    return { lower, upper, outputs: [{ coefficients, bound: 0 }] };
+  });
+  return { inputs: pixels.length, outputs: classes, cases };
+}

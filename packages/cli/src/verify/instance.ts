@@ -1,0 +1,73 @@
+import type { Property } from '@cert/core';
+import { readVnnlib, type VnncompVerdict, writeVnncompResult } from '@cert/interchange';
+import type { Decision } from '@cert/verify';
+import { inFileOrder, inModelOrder, type VerifiedNetwork } from './network.js';
+
+/** A property with its inputs in the order of the model. */
+export function orderProperty({ cases, ...sizes }: Property, inputOrder: Int32Array): Property {
+  const moved = new Map<Float64Array, Float64Array>();
+  const move = (values: Float64Array): Float64Array => {
+    const known = moved.get(values) ?? inModelOrder(values, inputOrder);
+    moved.set(values, known);
+    return known;
+  };
+  // Sizes that do not fit are refused where the property meets the network.
+  if (sizes.inputs !== inputOrder.length) return { cases, ...sizes };
+  return { ...sizes, cases: cases.map((one) => ({ ...one, lower: move(one.lower), upper: move(one.upper) })) };
+}
+
+/** Reads a property for a network. */
+export const readProperty = (text: string, { inputOrder }: VerifiedNetwork): Property =>
+  orderProperty(readVnnlib(text), inputOrder);
+
+/** The competition's word for a decision. */
+export const verdictOf = (decision: Decision): VnncompVerdict => {
+  switch (decision.verdict) {
+    case 'verified':
+      return 'unsat';
+    case 'falsified':
+      return 'sat';
+    default:
+      return decision.reason === 'timeout' ? 'timeout' : 'unknown';
+  }
+};
+
+/** The text of a result file. */
+export function resultText(decision: Decision, { inputOrder }: VerifiedNetwork): string {
+  if (decision.verdict !== 'falsified') return writeVnncompResult(verdictOf(decision));
+  const { input, output } = decision.witness;
+  return writeVnncompResult('sat', { inputs: inFileOrder(input, inputOrder), outputs: output });
+}
+
+/** Runs witnesses in the independent runtime, where there is one. */
+export const replayOf = ({ independent, inputOrder }: VerifiedNetwork) =>
+  independent === undefined
+    ? {}
+    : { replay: (input: Float32Array) => independent.run(Float32Array.from(inputOrder, (place) => input[place]!)) };
+
+/** What a decision says beyond its verdict, in a sentence. */
+export function sentenceOf(decision: Decision): string {
+  const spent = `${decision.seconds.toFixed(2)} s, ${decision.visited} parts`;
+  switch (decision.verdict) {
+    case 'verified':
+      return `The property holds (bounds in float32, rounded to nearest). ${spent}.`;
+    case 'falsified':
+      return `The property is violated by the input above. ${spent}.`;
+    default: {
+      const lower = Number.isFinite(decision.lower) ? `; lower bound ${decision.lower.toPrecision(4)}` : '';
+      return `Undecided: ${decision.reason}${lower}. ${spent}.`;
+    }
+  }
+}
+
+/** A decision as plain data. */
+export const jsonOf = (decision: Decision, text: string) => ({
+  result: verdictOf(decision),
+  seconds: decision.seconds,
+  parts: decision.visited,
+  ...(decision.verdict === 'verified' && { arithmetic: 'nearest' }),
+  ...(decision.verdict === 'unknown' && { reason: decision.reason, lower: finite(decision.lower) }),
+  ...(decision.verdict === 'falsified' && { witness: text.slice(text.indexOf('\n') + 1).trimEnd() }),
+});
+
+const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

@@ -1,0 +1,123 @@
+import { readFile, stat } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
+import { naturalPass, runningNorm } from '@cert/bounds';
+import { CertError, createRng, type Tensor } from '@cert/core';
+import { readOnnx } from '@cert/interchange';
+import { type Device, disposeTree, putParams } from '@cert/jit';
+import { type OnnxModel, openOnnxModel } from '@cert/jit/node';
+import { decodeCheckpoint } from '@cert/models';
+import { runFiles } from '@cert/trainer/pipeline';
+import type { HostNetwork, Weights } from '@cert/verify';
+
+/** A network that properties are verified of, and how its inputs are ordered in files. */
+export interface VerifiedNetwork {
+  readonly network: HostNetwork;
+  /** For each input of a property, its place in the model's input. */
+  readonly inputOrder: Int32Array;
+  /** What runs the file as it is; undefined where nothing independent can. */
+  readonly independent: OnnxModel | undefined;
+  /** What the reader changed, for people. */
+  readonly notes: readonly string[];
+}
+
+/** The bytes of a file, decompressed where its name ends in .gz. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new CertError(
+      'bad-file',
+      `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
+      'Give a file.',
+      { cause },
+    );
+  });
+  if (!path.endsWith('.gz')) return bytes;
+  try {
+    return gunzipSync(bytes, { maxOutputLength: 2 ** 31 });
+  } catch (cause) {
+    throw new CertError('bad-file', `${path} is no gzip file.`, 'Compress it again, or remove .gz.', { cause });
+  }
+}
+
+const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
+
+/**
+ * Reads an ONNX file, and compares what is computed of it here with what ONNX Runtime computes of the file itself; or a checkpoint file, or
+ * the last checkpoint of a run's folder.
+ *
+ * @throws CertError `bad-file` for a file that is neither, and for a network that ONNX Runtime computes otherwise
+ */
+export async function loadNetwork(given: string, device: Device): Promise<VerifiedNetwork> {
+  const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
+  const path = isFolder ? runFiles(given).last : given;
+  const bytes = await readBytes(path);
+  if (!isOnnx(path)) {
+    const { model, params, stats } = decodeCheckpoint(bytes, path);
+    const size = model.inputShape.reduce((a, b) => a * b, 1);
+    return {
+      network: { model, params, stats },
+      ...{ inputOrder: Int32Array.from({ length: size }, (_, i) => i), independent: undefined, notes: [] },
+    };
+  }
+  const { model, params, stats, inputShape, inputOrder, notes } = readOnnx(bytes);
+  const network = { model, params, stats };
+  try {
+    const independent = await openOnnxModel(bytes, inputShape);
+    await compare(path, network, inputOrder, independent, device);
+    return { network, inputOrder, independent, notes };
+  } catch (error) {
+    if (!(error instanceof CertError && error.code === 'missing-package')) throw error;
+    const unchecked = 'onnxruntime-node is not installed: the import was not compared with the file.';
+    return { network, inputOrder, independent: undefined, notes: [...notes, unchecked] };
+  }
+}
+
+/** How far outputs may be from each other, relative to the largest. */
+const CLOSE = 1e-5;
+
+async function compare(
+  path: string,
+  { model, params, stats }: HostNetwork,
+  inputOrder: Int32Array,
+  independent: OnnxModel,
+  device: Device,
+): Promise<void> {
+  const rng = createRng(0, 'import');
+  const weights = { params: putParams(device, params), stats: putParams(device, stats) };
+  const pass = device.jit((own: Weights, x: Tensor) => ({
+    output: naturalPass({ model, params: own.params, norm: runningNorm(own.stats) }, x).output,
+  }));
+  try {
+    for (let trial = 0; trial < 3; trial++) {
+      const inFile = Float32Array.from({ length: inputOrder.length }, () => rng.uniform());
+      const x = device.put(inModelOrder(inFile, inputOrder), [1, ...model.inputShape]);
+      const out = await pass(weights, x);
+      const [ours, theirs] = [await out.output.data(), await independent.run(inFile)];
+      disposeTree([x, out]);
+      const largest = theirs.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+      const far = theirs.findIndex((value, j) => !(Math.abs(value - ours[j]!) <= CLOSE * largest));
+      if (ours.length === theirs.length && far < 0) continue;
+      throw new CertError(
+        'bad-file',
+        `${path}: output ${far} of a random input is ${ours[far]} here and ${theirs[far]} in ONNX Runtime.`,
+        'The import is wrong, and nothing is verified: please report the network.',
+      );
+    }
+  } finally {
+    disposeTree(weights);
+    await pass.dispose();
+  }
+}
+
+/** Numbers in the order of a file, in that of the model. */
+export function inModelOrder<A extends Float32Array | Float64Array>(values: A, inputOrder: Int32Array): A {
+  const moved = values.slice() as A;
+  inputOrder.forEach((place, i) => {
+    moved[place] = values[i]!;
+  });
+  return moved;
+}
+
+/** The inverse of {@link inModelOrder}. */
+export function inFileOrder(values: Float32Array, inputOrder: Int32Array): Float32Array {
+  return Float32Array.from(inputOrder, (place) => values[place]!);
+}

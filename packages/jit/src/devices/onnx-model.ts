@@ -1,0 +1,50 @@
+import { CertError, sizeOf } from '@cert/core';
+import { loadRuntime } from './load-runtime.js';
+
+/** An ONNX file as ONNX Runtime runs it: an opinion that is independent of an import. */
+export interface OnnxModel {
+  /**
+   * Runs one input.
+   *
+   * @param input row-major, in the order of the file
+   * @returns the first output, row-major
+   */
+  run(input: ArrayLike<number>): Promise<Float32Array>;
+  /** Frees the session. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens an ONNX file in ONNX Runtime, on the processor.
+ *
+ * @param bytes the file
+ * @param shape of the input; a batch axis is part of it
+ * @throws CertError `missing-package` without onnxruntime-node; `bad-file` for a file that ONNX Runtime refuses
+ */
+export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[]): Promise<OnnxModel> {
+  const ort = await loadRuntime('cpu');
+  const session = await ort.InferenceSession.create(bytes, { executionProviders: ['cpu'], logSeverityLevel: 3 }).catch(
+    (cause: unknown) => {
+      throw new CertError(
+        'bad-file',
+        `ONNX Runtime does not load the network: ${cause instanceof Error ? cause.message : cause}`,
+        'Check the file with onnx.checker.check_model.',
+        { cause },
+      );
+    },
+  );
+  const [name] = session.inputNames;
+  const double = session.inputMetadata.some((info) => info.isTensor && info.name === name && info.type === 'float64');
+  return {
+    async run(input) {
+      if (input.length !== sizeOf(shape)) {
+        throw new CertError('shape-mismatch', `The network takes [${shape}].`, `Give ${sizeOf(shape)} numbers.`);
+      }
+      const data = double ? Float64Array.from(input) : Float32Array.from(input);
+      const tensor = new ort.Tensor(double ? 'float64' : 'float32', data, [...shape]);
+      const out = await session.run({ [name!]: tensor });
+      return Float32Array.from(out[session.outputNames[0]!]!.data as Float32Array);
+    },
+    dispose: () => session.release(),
+  };
+}

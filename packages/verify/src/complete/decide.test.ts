@@ -1,0 +1,261 @@
+import { naturalPass, runningNorm } from '@cert/bounds';
+import {
+  add,
+  batchNorm,
+  conv2d,
+  createRng,
+  dense,
+  flatten,
+  graph,
+  type HostParams,
+  INPUT,
+  initialStats,
+  type Layer,
+  leakyRelu,
+  type Model,
+  maxPool,
+  type Property,
+  paramSpecs,
+  relu,
+  sequential,
+  sigmoid,
+  sizeOf,
+  softmax,
+  tf,
+  toTensors,
+} from '@cert/core';
+import type { Device } from '@cert/jit';
+import { cpuDevice } from '@cert/jit/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDecider, type DeciderOptions, type Decision, type HostNetwork } from './decide.js';
+
+let device: Device;
+beforeAll(async () => {
+  device = await cpuDevice({ threads: 1 });
+});
+afterAll(() => device.dispose());
+
+/** Random weights whose size keeps about half of the ReLUs active. */
+function drawn(model: Model, seed: number): HostNetwork {
+  const rng = createRng(seed, 'weights');
+  const params: { [node: string]: { [name: string]: HostParams[string][string] } } = {};
+  for (const { node, name, shape } of paramSpecs(model)) {
+    const fanIn = Math.max(1, sizeOf(shape.slice(0, -1)));
+    const scale = name === 'kernel' ? Math.sqrt(2 / fanIn) : 0.3;
+    const data = Float32Array.from({ length: sizeOf(shape) }, () => scale * rng.normal() + (name === 'gamma' ? 1 : 0));
+    params[node] = { ...params[node], [name]: { shape, data } };
+  }
+  return { model, params, stats: initialStats(model) };
+}
+
+async function decided(
+  network: HostNetwork,
+  property: Property,
+  { timeout = 60, ...options }: Partial<DeciderOptions> & { readonly timeout?: number } = {},
+): Promise<Decision> {
+  const decider = createDecider({ device, network, ...options });
+  try {
+    return await decider.decide(property, { timeout });
+  } finally {
+    await decider.dispose();
+  }
+}
+
+/** That output 0 minus output 1 is at most `bound` somewhere in [0, width]^n: the violation. */
+function below({ inputShape, classes }: Model, bound: number, width = 1): Property {
+  const inputs = sizeOf(inputShape);
+  const coefficients = new Float64Array(classes);
+  coefficients[0] = 1;
+  coefficients[1] = -1;
+  const [lower, upper] = [new Float64Array(inputs), new Float64Array(inputs).fill(width)];
+  return { inputs, outputs: classes, cases: [{ lower, upper, outputs: [{ coefficients, bound }] }] };
+}
+
+/** The outputs of a network at points, row-major. */
+function outputsAt({ model, params, stats }: HostNetwork, points: Float32Array): Float32Array {
+  return tf.tidy(() => {
+    const own = toTensors(params);
+    const norm = runningNorm(toTensors(stats));
+    const x = tf.tensor(points, [points.length / sizeOf(model.inputShape), ...model.inputShape]);
+    return Float32Array.from(naturalPass({ model, params: own, norm }, x).output.dataSync());
+  });
+}
+
+/** The smallest output 0 minus output 1 over a grid of [0, 1]^n. */
+function leastOnGrid(network: HostNetwork, steps: number): number {
+  const inputs = sizeOf(network.model.inputShape);
+  const count = (steps + 1) ** inputs;
+  const points = Float32Array.from({ length: count * inputs }, (_, k) => {
+    const [point, i] = [Math.floor(k / inputs), k % inputs];
+    return (Math.floor(point / (steps + 1) ** i) % (steps + 1)) / steps;
+  });
+  const outputs = outputsAt(network, points);
+  const { classes } = network.model;
+  let least = Number.POSITIVE_INFINITY;
+  for (let p = 0; p < count; p++) least = Math.min(least, outputs[p * classes]! - outputs[p * classes + 1]!);
+  return least;
+}
+
+const MLP = sequential([2], [dense(10), relu(), dense(10), relu(), dense(3)]);
+
+const residual = (): Model => {
+  const builder = graph([2]);
+  const first = builder.add(relu(), [builder.add(dense(8), [INPUT])]);
+  const inner = builder.add(dense(8), [builder.add(relu(), [builder.add(dense(8), [first])])]);
+  builder.add(relu(), [builder.add(add(), [first, inner])]);
+  builder.add(dense(2));
+  return builder.build();
+};
+
+const MODELS: { readonly [name: string]: Model } = {
+  mlp: MLP,
+  'with batch normalization': sequential([2], [dense(8), batchNorm(), relu(), dense(2)]),
+  'a residual sum': residual(),
+  'leaky ReLU': sequential([2], [dense(8), leakyRelu(0.2), dense(6), leakyRelu(0.01), dense(2)]),
+  'a maximum': sequential([2, 1, 1], [
+    conv2d(4, { kernel: [1, 1], padding: 0 }),
+    maxPool([2, 1]),
+    flatten(),
+    dense(6),
+    relu(),
+    dense(2),
+  ] as Layer[]),
+};
+
+describe.each(Object.entries(MODELS))('a network: %s', (_name, model) => {
+  it.each(['inputs', 'relus'] as const)('is decided on both sides of its minimum by splitting %s', async (split) => {
+    for (const seed of [1, 2]) {
+      const network = drawn(model, seed);
+      const least = leastOnGrid(network, 200);
+      const slack = 0.02 * (1 + Math.abs(least));
+      const proved = await decided(network, below(model, least - slack), { split });
+      expect(proved.verdict).toBe('verified');
+      const refuted = await decided(network, below(model, least + slack), { split, attack: null });
+      expect(refuted.verdict).toBe('falsified');
+      if (refuted.verdict !== 'falsified') continue;
+      const { input, output } = refuted.witness;
+      expect(input.every((x) => x >= 0 && x <= 1)).toBe(true);
+      const [a, b] = outputsAt(network, input);
+      expect(a! - b!).toBeLessThanOrEqual(least + slack + 1e-5);
+      expect(output[0]).toBeCloseTo(a!, 4);
+    }
+  });
+});
+
+describe('a decision', () => {
+  const network = drawn(MLP, 5);
+  const least = leastOnGrid(network, 200);
+
+  it('over cases that are excluded by different rows at different points needs each of them', async () => {
+    // Output 0 - output 1 is at most the bound, and output 1 - output 0 at most minus the same bound less a little: both at once is impossible.
+    const one = below(MLP, least + 0.5).cases[0]!;
+    const flipped = { coefficients: one.outputs[0]!.coefficients.map((c) => -c), bound: -(least + 0.55) };
+    const property = {
+      ...below(MLP, 0),
+      cases: [{ ...one, outputs: [...one.outputs, flipped] }],
+    };
+    expect((await decided(network, property)).verdict).toBe('verified');
+    const touching = { ...flipped, bound: -(least + 0.45) };
+    const possible = { ...property, cases: [{ ...one, outputs: [...one.outputs, touching] }] };
+    expect((await decided(network, possible)).verdict).toBe('falsified');
+  });
+
+  it('over no case at all holds, whatever the network is', async () => {
+    expect((await decided(network, { ...below(MLP, 0), cases: [] })).verdict).toBe('verified');
+  });
+
+  it('for a case without inequalities is a witness: any input violates', async () => {
+    const property = below(MLP, 0);
+    const all = { ...property, cases: property.cases.map((one) => ({ ...one, outputs: [] })) };
+    expect((await decided(network, all)).verdict).toBe('falsified');
+  });
+
+  it('is never reached for weights that are not finite', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const kernel = network.params.dense2!.kernel!;
+      const data = Float32Array.from(kernel.data);
+      data[3] = value;
+      const broken = {
+        ...network,
+        params: { ...network.params, dense2: { ...network.params.dense2!, kernel: { ...kernel, data } } },
+      };
+      for (const split of ['inputs', 'relus'] as const) {
+        expect(await decided(broken, below(MLP, -1e30), { split })).toMatchObject({
+          verdict: 'unknown',
+          reason: 'not finite',
+        });
+      }
+    }
+  });
+
+  it('is never reached where bounds overflow', async () => {
+    const huge = { ...network, params: { ...network.params } };
+    for (const [node, own] of Object.entries(network.params)) {
+      huge.params = {
+        ...huge.params,
+        [node]: { ...own, kernel: { ...own.kernel!, data: own.kernel!.data.map((w) => w * 1e20) as Float32Array } },
+      };
+    }
+    for (const split of ['inputs', 'relus'] as const) {
+      expect(await decided(huge, below(MLP, -3e38), { split })).toMatchObject({
+        verdict: 'unknown',
+        reason: 'not finite',
+      });
+    }
+  });
+
+  it('without time is unknown', async () => {
+    expect(await decided(network, below(MLP, least - 0.1), { timeout: 0 })).toMatchObject({
+      verdict: 'unknown',
+      reason: 'timeout',
+    });
+    const late = await decided(network, below(MLP, least - 1e-4), { timeout: 1e-3, attack: null, split: 'relus' });
+    expect(late).toMatchObject({ verdict: 'unknown', reason: 'timeout' });
+  });
+
+  it('of a witness counts only where the independent runtime agrees', async () => {
+    const denied = await decided(network, below(MLP, least + 0.1), {
+      replay: async () => [1e9, 0, 0],
+      timeout: 5,
+    });
+    expect(denied.verdict).not.toBe('falsified');
+    expect(denied.verdict).not.toBe('verified');
+  });
+
+  it('stays open for a nonlinear op that cannot be split on', async () => {
+    const model = sequential([2], [dense(6), sigmoid(), dense(2)]);
+    const soft = drawn(model, 3);
+    const minimum = leastOnGrid(soft, 200);
+    expect((await decided(soft, below(model, minimum - 1), { split: 'relus' })).verdict).toBe('verified');
+    const tight = await decided(soft, below(model, minimum - 1e-3), { split: 'relus', timeout: 10 });
+    expect(tight.verdict).toBe('unknown');
+    expect((await decided(soft, below(model, minimum - 0.02), { split: 'inputs' })).verdict).toBe('verified');
+  });
+
+  it('about the order of the outputs of a softmax is that about its inputs; about their values it is refused', async () => {
+    const model = sequential([2], [dense(8), relu(), dense(3), softmax()]);
+    const net = drawn(model, 4);
+    const order = await decided(net, below(model, 0));
+    expect(order.verdict).toBe(leastOnGrid(net, 100) > 0 ? 'verified' : 'falsified');
+    await expect(decided(net, below(model, 0.5))).rejects.toThrow('ends in a softmax');
+  });
+
+  it('is about a property of the network', async () => {
+    const wrong = sequential([3], [dense(2)]);
+    await expect(decided(network, below(wrong, 0))).rejects.toThrow('3 inputs and 2 outputs; the network has 2 and 3');
+    const empty = below(MLP, 0);
+    const [one] = empty.cases;
+    const inverted = { ...empty, cases: [{ ...one!, lower: new Float64Array([2, 0]) }] };
+    await expect(decided(network, inverted)).rejects.toThrow('Input 0 of the property lies between 2 and 1');
+    const endless = { ...empty, cases: [{ ...one!, upper: new Float64Array([1, Number.POSITIVE_INFINITY]) }] };
+    await expect(decided(network, endless)).rejects.toThrow('Input 1 of the property lies between 0 and Infinity');
+    await expect(decided(network, empty, { timeout: Number.NaN })).rejects.toThrow('The timeout is NaN');
+  });
+
+  it('leaves nothing on the device', async () => {
+    const before = device.live;
+    await decided(network, below(MLP, least - 0.1), { split: 'relus' });
+    await decided(network, below(MLP, least + 0.1), { split: 'inputs', attack: null });
+    expect(device.live).toBe(before);
+  });
+});
