@@ -194,6 +194,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
           multipliers: new Float32Array(0),
           choices: [],
           efforts: 0,
+          point: region.lower,
           bound: Number.NEGATIVE_INFINITY,
         },
         mixtures: new Float32Array(layout.rows * layout.curved.reduce((sum, { unstable }) => sum + unstable.length, 0)),
