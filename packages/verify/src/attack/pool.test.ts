@@ -3,6 +3,7 @@ import { type Device, disposeTree, eagerDevice, type OnDevice, putParams } from 
 import { afterAll, describe, expect, it } from 'vitest';
 import { isBroken } from '../images/result.js';
 import type { Item } from '../images/stage.js';
+import { pgd } from './pgd.js';
 import { attackStage } from './pool.js';
 
 /** A linear classifier of one pixel: the margin of class 0 is 2x - 1. */
@@ -36,7 +37,7 @@ async function attackAll(pixels: number[], batchSize: number, attack: { steps: n
   };
   const network = { params: putParams(eager, weights), stats: {} };
   const stage = attackStage({
-    ...{ device: counting, model, weights: network, epsilon: 0.1, attack, batchSize },
+    ...{ device: counting, model, weights: network, epsilon: 0.1, attack: pgd(attack), batchSize },
     picks: (image) => !isBroken(image),
     settle: (image, result) => ({ ...image, attack: result }),
   });
@@ -88,7 +89,7 @@ describe('attackStage', () => {
     expect(eager.live).toBe(live);
     const network = { params: putParams(eager, weights), stats: {} };
     const stage = attackStage({
-      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: { steps: 2, restarts: 1 }, batchSize: 1 },
+      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: pgd({ steps: 2, restarts: 1 }), batchSize: 1 },
       ...{ picks: () => true, settle: (image: Item) => image },
     });
     const images = async function* () {
