@@ -134,6 +134,27 @@ it('proves with rounding accounted for by default, and shows each arithmetic', a
   });
 });
 
+it('runs AutoAttack, and does not resume with another attack', async () => {
+  const file = join(place, 'auto.jsonl');
+  // So large that every image is broken at once.
+  const args = ['eval', checkpoint, '--methods', 'none', '--epsilon', '0.3', '--limit', '20', '--out', file];
+  const { status, out } = await cert([...args, '--attack', 'autoattack', '--seed', '3']);
+  expect([status, out]).toEqual([
+    0,
+    expect.stringMatching(/^autoattack error \(apgd-ce, apgd-t, fab-t, square\) +100\.00 %/m),
+  ]);
+  const [header, ...lines] = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const attacks = ['apgd-ce', 'apgd-t', 'fab-t', 'square'];
+  expect(JSON.parse(header!).attack).toEqual({ name: 'autoattack', attacks, seed: 3 });
+  const found = lines.map((line): ImageResult => JSON.parse(line)).filter(({ attack }) => attack !== null);
+  expect(found.length).toBeGreaterThan(0);
+  for (const { attack } of found) expect(attack).toMatchObject({ found: true, by: 'apgd-ce' });
+  expect(await cert([...args, '--seed', '3'])).toMatchObject({
+    status: 1,
+    out: expect.stringContaining('was begun with attack {"name":"autoattack"'),
+  });
+});
+
 it('writes a certificate for every verified image', async () => {
   const folder = join(place, 'certificates');
   const run = (...more: string[]) =>

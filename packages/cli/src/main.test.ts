@@ -266,6 +266,11 @@ describe('cert train', () => {
       [['--checkpoint', 'first', '/nowhere'], '--checkpoint is "first".'],
       [['--methods', 'ibp,crwn', '/nowhere'], 'There is no bound method "crwn".\nDid you mean "crown"'],
       [['--attack-steps', '0', '/nowhere'], '--attack-steps is 0.'],
+      [['--attack', 'autoatack', '/nowhere'], 'There is no attack "autoatack".\nDid you mean "autoattack"'],
+      [
+        ['--attack', 'autoattack', '--attack-steps', '5', '/nowhere'],
+        '--attack-steps was given with --attack autoattack.',
+      ],
       [['--out', 'lines.csv', '/nowhere'], '--out is "lines.csv".\nGive a file whose name ends in .jsonl.'],
     ])('refuses %o', async (args, message) => {
       expect(await cert('eval', ...args)).toMatchObject({ status: 1, err: expect.stringContaining(message) });

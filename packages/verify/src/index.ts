@@ -1,3 +1,9 @@
+export { type ApgdOptions, apgdCe, apgdT, type TargetedApgdOptions } from './attack/apgd.js';
+export type { Attack, Attacker, AttackImage, AttackSetting } from './attack/attack.js';
+export { autoAttack } from './attack/auto-attack.js';
+export { type FabOptions, fabT } from './attack/fab.js';
+export { pgd } from './attack/pgd.js';
+export { type SquareOptions, square } from './attack/square.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
 export {
   type Certificate,

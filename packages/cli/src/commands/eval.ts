@@ -14,6 +14,7 @@ import {
   fieldsOf,
   flagsOf,
   loadData,
+  optionName,
   type RunConfig,
   readRunConfig,
   readRunPlugins,
@@ -21,7 +22,13 @@ import {
   resolveConfig,
   runFiles,
 } from '@cert/trainer/pipeline';
-import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
+import { type Attack, autoAttack } from '@cert/verify';
+import {
+  type EvaluationSettings,
+  evaluateImages,
+  type EvaluationProgress as Progress,
+  summaryFileOf,
+} from '@cert/verify/node';
 import type { Command } from 'commander';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
@@ -40,6 +47,26 @@ const ofTheEvaluation: FieldFilter = (name, field) =>
 /** Settings that an evaluation does not take from the run: it looks harder than training does. */
 const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
 
+/** What is run, and how the first line of the file names it. */
+type Attacks = Pick<EvaluationSettings, 'attack'> & { readonly attacks?: readonly Attack[] };
+
+/** Attacks by their names. */
+const ATTACKS: { readonly [name: string]: { readonly about: string; readonly of: (config: RunConfig) => Attacks } } = {
+  pgd: {
+    about: 'projected gradient descent',
+    of: ({ attackSteps: steps, attackRestarts: restarts, seed }) => ({
+      attack: restarts === 0 ? null : { steps, restarts, seed },
+    }),
+  },
+  autoattack: {
+    about: 'APGD-CE, APGD-T, FAB-T, Square with the standard settings: stronger and slower',
+    of({ seed }) {
+      const attacks = autoAttack({ seed });
+      return { attacks, attack: { name: 'autoattack', attacks: attacks.map(({ name }) => name), seed } };
+    },
+  },
+};
+
 /** Makes `cert eval`. */
 export async function addEval(
   command: Command,
@@ -56,10 +83,16 @@ export async function addEval(
       '--methods <names>',
       `bound methods, with commas, tried in this order: ${Object.keys(known.verifiers).join(', ')}; or "none" (default: all)`,
     )
+    .option(
+      '--attack <name>',
+      `attack on images that no cheap method settles: ${Object.entries(ATTACKS)
+        .map(([name, { about }]) => `${name} (${about})`)
+        .join(', ')} (default: pgd)`,
+    )
     .option(flags('attackSteps'), `largest number of steps of the PGD attack (default: ${ATTACK.attackSteps})`)
     .option(
       flags('attackRestarts'),
-      `largest number of random starts of the attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
+      `largest number of random starts of the PGD attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
     )
     .option(
       '--arithmetic <level>',
@@ -83,6 +116,7 @@ export async function addEval(
       const methods = readMethods(raw.methods, catalog);
       const arithmetic = readArithmetic(raw.arithmetic);
       const given = readFields(raw, ofTheEvaluation, catalog);
+      const attackOf = readAttack(raw.attack, given);
       if (raw.out !== undefined) checkOut(raw.out);
       const {
         file: checkpoint,
@@ -91,7 +125,8 @@ export async function addEval(
         ofRun,
       } = await locate(path, raw.checkpoint ?? 'last', catalog);
       const config = configOf(trained, given, catalog);
-      const { epsilon, seed, attackSteps: steps, attackRestarts: restarts } = config;
+      const { epsilon } = config;
+      const { attack, attacks } = attackOf(config);
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
@@ -121,10 +156,11 @@ export async function addEval(
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => catalog.verifiers[name]!),
           natural: catalog.rules.natural,
+          attacks,
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
             ...{ dataset: config.dataset, epsilon, methods, complete, arithmetic },
-            attack: restarts === 0 ? null : { steps, restarts, seed },
+            attack,
           },
           onProgress: (state) => {
             done = state.images;
@@ -183,6 +219,20 @@ function readArithmetic(text = 'deployed'): Arithmetic {
   const arithmetic = known.find((name) => name === text);
   if (arithmetic !== undefined) return arithmetic;
   throw new CertError('bad-argument', `--arithmetic is ${JSON.stringify(text)}.`, `Give one of: ${known.join(', ')}.`);
+}
+
+/** @throws CertError `bad-argument` for an unknown attack, and for settings of PGD with another one */
+function readAttack(name = 'pgd', given: Choices): (config: RunConfig) => Attacks {
+  const attack = choose('attack', name, ATTACKS);
+  const ofPgd = (['attackSteps', 'attackRestarts'] as const).filter((field) => given[field] !== undefined);
+  if (name !== 'pgd' && ofPgd.length > 0) {
+    throw new CertError(
+      'bad-argument',
+      `${ofPgd.map((field) => optionName(field)).join(' and ')} was given with --attack ${name}.`,
+      `Leave the option out, which is one of --attack pgd: ${name} has fixed settings.`,
+    );
+  }
+  return attack.of;
 }
 
 function checkOut(file: string): void {

@@ -39,6 +39,12 @@ describe('evaluationTable', () => {
     ]);
   });
 
+  it('names the attacks of a sequence', () => {
+    const attack = { name: 'autoattack', attacks: ['apgd-ce', 'square'], seed: 0 };
+    const table = evaluationTable({ ...summary, settings: { ...summary.settings, attack } });
+    expect(table).toMatch(/^autoattack error \(apgd-ce, square\) +9\.12 %/m);
+  });
+
   it('shows a verified error for each arithmetic, and what decided', () => {
     const levels = { nearest: { verifiedError: proportion(0.2) }, deployed: { verifiedError: proportion(0.21) } };
     const table = evaluationTable({

@@ -44,9 +44,7 @@ export function evaluationTable(summary: EvaluationSummary): string {
     formatTable([
       ['', 'error', '95 % interval (Clopper-Pearson)'],
       row('standard error', standardError),
-      pgdError === null || attack === null
-        ? plain('PGD error', 'not run')
-        : row(`PGD error (${attack.steps} steps, ${attack.restarts} restarts at most)`, pgdError),
+      pgdError === null || attack === null ? plain('PGD error', 'not run') : row(attackRow(attack), pgdError),
       ...verified,
       ...Object.entries(summary.arithmetic?.levels ?? {}).map(([level, { verifiedError }]) =>
         row(`verified error, arithmetic ${level}`, verifiedError),
@@ -72,6 +70,11 @@ export function evaluationTable(summary: EvaluationSummary): string {
     ]),
   ].join('\n\n');
 }
+
+const attackRow = (attack: NonNullable<EvaluationSummary['settings']['attack']>) =>
+  'attacks' in attack
+    ? `${attack.name} error (${attack.attacks.join(', ')})`
+    : `PGD error (${attack.steps} steps, ${attack.restarts} restarts at most)`;
 
 const anyOf = (names: readonly string[]) =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;

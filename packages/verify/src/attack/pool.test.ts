@@ -3,6 +3,8 @@ import { type Device, disposeTree, eagerDevice, type OnDevice, putParams } from 
 import { afterAll, describe, expect, it } from 'vitest';
 import { isBroken } from '../images/result.js';
 import type { Item } from '../images/stage.js';
+import type { Attack } from './attack.js';
+import { pgd } from './pgd.js';
 import { attackStage } from './pool.js';
 
 /** A linear classifier of one pixel: the margin of class 0 is 2x - 1. */
@@ -36,7 +38,7 @@ async function attackAll(pixels: number[], batchSize: number, attack: { steps: n
   };
   const network = { params: putParams(eager, weights), stats: {} };
   const stage = attackStage({
-    ...{ device: counting, model, weights: network, epsilon: 0.1, attack, batchSize },
+    ...{ device: counting, model, weights: network, epsilon: 0.1, attack: pgd(attack), batchSize },
     picks: (image) => !isBroken(image),
     settle: (image, result) => ({ ...image, attack: result }),
   });
@@ -88,13 +90,48 @@ describe('attackStage', () => {
     expect(eager.live).toBe(live);
     const network = { params: putParams(eager, weights), stats: {} };
     const stage = attackStage({
-      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: { steps: 2, restarts: 1 }, batchSize: 1 },
+      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: pgd({ steps: 2, restarts: 1 }), batchSize: 1 },
       ...{ picks: () => true, settle: (image: Item) => image },
     });
     const images = async function* () {
       yield* [0.9, 0.8].map(item);
     };
     for await (const _ of stage(images())) break;
+    disposeTree(network);
+    expect(eager.live).toBe(live);
+  });
+
+  it.each([
+    // The margin of a pixel x is 2x - 1: positive above 0.5. The ball of 0.8 reaches from 0.7 to 0.9.
+    ['a point that is classified correctly', 0.8, 0.75, false, 0.5],
+    ['a point outside the ball', 0.8, 0.1, false, 0.4],
+    ['an undefined point', 0.8, Number.NaN, false, 0.4],
+    ['a misclassified point', 0.55, 0.47, true, -0.06],
+  ])('runs the natural pass again on what an attack claims: %s', async (_, pixel, claimed, found, margin) => {
+    const liar: Attack = {
+      ...{ name: 'liar', runs: () => 2, points: 3 },
+      on: ({ device, places }) => {
+        const points = device.put(new Float32Array(places).fill(claimed), [places, 1]);
+        return {
+          begin: () => {},
+          step: async () => Array.from({ length: places }, () => -1),
+          visited: () => points,
+          dispose: async () => points.dispose(),
+        };
+      },
+    };
+    const live = eager.live;
+    const network = { params: putParams(eager, weights), stats: {} };
+    const stage = attackStage({
+      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: liar, batchSize: 4, picks: () => true },
+      settle: (image, result) => ({ ...image, attack: result }),
+    });
+    const images = async function* () {
+      yield item(pixel, 0);
+    };
+    for await (const { attack } of stage(images())) {
+      expect(attack).toEqual({ found, margin: expect.closeTo(margin, 5), ...(found && { by: 'liar' }) });
+    }
     disposeTree(network);
     expect(eager.live).toBe(live);
   });

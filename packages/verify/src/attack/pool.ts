@@ -1,22 +1,13 @@
-import type { RuleTable } from '@cert/bounds';
-import { type DataRange, type Model, sizeOf, type Tensor } from '@cert/core';
-import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
+import { turn } from '@cert/jit';
 import type { AttackResult } from '../images/result.js';
 import type { Item, Stage } from '../images/stage.js';
-import { type ClassMargin, readMargins } from '../margins.js';
-import type { Weights } from '../verifier.js';
-import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './step.js';
+import type { Attack, AttackSetting } from './attack.js';
+import { createReplay } from './replay.js';
 
 /** What {@link attackStage} takes. */
-export interface AttackStageOptions {
-  readonly device: Device;
-  readonly model: Model;
-  readonly weights: OnDevice<Weights>;
-  readonly range?: DataRange | null | undefined;
-  readonly natural?: RuleTable<Tensor> | undefined;
-  readonly epsilon: number;
-  readonly attack: AttackOptions;
-  /** Points that are moved in one step. */
+export interface AttackStageOptions extends Omit<AttackSetting, 'places'> {
+  readonly attack: Attack;
+  /** The most points that are moved in one step. */
   readonly batchSize: number;
   /** The images to attack; the others are given on at once. */
   readonly picks: (item: Item) => boolean;
@@ -27,149 +18,112 @@ export interface AttackStageOptions {
 /** An image under attack. */
 interface Target {
   readonly item: Item;
-  /** Restarts that have begun, and that have ended. */
+  /** Runs that have begun, and that have ended. */
   began: number;
   ended: number;
   /** The smallest margin at any point so far. */
   smallest: number;
 }
 
-/** One restart of one image, in one place of the batch. */
-interface Restart {
+/** One run against one image, in one place of the batch. */
+interface Run {
   readonly target: Target;
   /** Points that it has visited. */
   visited: number;
 }
 
 /**
- * Attacks images until a misclassified point is found or all restarts are through. The batch stays full: a place that becomes free
- * is taken by another restart. Each image begins with one restart, as most of those that can be broken break at once; after that
- * the others run side by side. When there is no image left to begin with, free places take further restarts early.
+ * Attacks images until a misclassified point is found or all runs are through. The batch stays full: a place that becomes free
+ * is taken by another run. Each image begins with one run, as most of those that can be broken break at once; after that
+ * the others run side by side. When there is no image left to begin with, free places take further runs early. A point
+ * that the attack takes for misclassified counts once the natural pass says the same of it.
  */
-export const attackStage = ({ attack, batchSize, picks, settle, signal, ...options }: AttackStageOptions): Stage =>
+export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setting }: AttackStageOptions): Stage =>
   async function* (items) {
-    const { steps = 40, restarts = 3, seed = 0 } = attack;
-    const size = sizeOf(options.model.inputShape);
-    const points = movingPoints({ ...options, batchSize, stepSize: attackStepSize(options.epsilon, steps) });
-    const places: (Restart | undefined)[] = Array.from({ length: batchSize });
-    const targets = new Set<Target>();
+    const runs = attack.runs(setting.model);
+    if (runs < 1) {
+      yield* items;
+      return;
+    }
     const source = items[Symbol.asyncIterator]();
+    const waiting: Item[] = [];
+    const opened: { dispose(): Promise<void> }[] = [];
     let dry = false;
-    const find = (wanted: (target: Target) => boolean) =>
-      [...targets].find((target) => target.began < restarts && wanted(target));
     try {
+      // Few images are attacked in a small batch: how many there are shows before anything is compiled.
+      while (!dry && waiting.length < batchSize) {
+        const next = await source.next();
+        if (next.done) dry = true;
+        else if (picks(next.value)) waiting.push(next.value);
+        else yield next.value;
+      }
+      if (waiting.length === 0) return;
+      const width = Math.min(batchSize, waiting.length * runs);
+      const attacker = attack.on({ ...setting, places: width });
+      opened.push(attacker);
+      const replay = createReplay({ ...setting, places: width });
+      opened.push(replay);
+      const places: (Run | undefined)[] = Array.from({ length: width });
+      const targets = new Set<Target>();
+      const find = (wanted: (target: Target) => boolean) =>
+        [...targets].find((target) => target.began < runs && wanted(target));
       for (;;) {
-        for (let place = 0; place < batchSize; place++) {
+        for (let place = 0; place < width; place++) {
           if (places[place] !== undefined) continue;
           let target = find(({ ended }) => ended > 0);
-          while (target === undefined && !dry) {
+          while (target === undefined && !(dry && waiting.length === 0)) {
+            const item = waiting.shift();
+            if (item !== undefined) {
+              target = { item, began: 0, ended: 0, smallest: smallestKnown(item) };
+              break;
+            }
             const next = await source.next();
             if (next.done) dry = true;
             else if (!picks(next.value)) yield next.value;
-            else target = { item: next.value, began: 0, ended: 0, smallest: Number.POSITIVE_INFINITY };
+            else waiting.push(next.value);
           }
           target ??= find(() => true);
           if (target === undefined) break;
           targets.add(target);
-          const { index, pixels } = target.item;
-          const restart = target.began++;
-          points.set(
-            place,
-            target.item,
-            randomStart(pixels, { epsilon: options.epsilon, size, first: index, seed, restart }),
-          );
+          attacker.begin(place, target.item, target.began++);
           places[place] = { target, visited: 0 };
         }
         if (targets.size === 0) return;
 
-        const margins = await points.move();
+        const claimed = await attacker.step();
+        const margins = places.some((run, place) => run !== undefined && !(claimed[place]! > 0))
+          ? await replay.margins(
+              places.map((run) => run?.target.item),
+              attacker.visited(),
+            )
+          : claimed;
         await turn();
         signal?.throwIfAborted();
-        places.forEach((restart, place) => {
-          if (restart === undefined) return;
-          const { target } = restart;
-          target.smallest = Math.min(target.smallest, margins[place]!.margin);
-          // One point more than there are steps: the start is one.
-          if (++restart.visited <= steps) return;
+        places.forEach((run, place) => {
+          if (run === undefined) return;
+          const { target } = run;
+          target.smallest = Math.min(target.smallest, margins[place]!);
+          if (++run.visited < attack.points) return;
           target.ended++;
           places[place] = undefined;
         });
         for (const target of targets) {
           const found = !(target.smallest > 0);
-          if (!found && target.ended < restarts) continue;
+          if (!found && target.ended < runs) continue;
           targets.delete(target);
-          places.forEach((restart, place) => {
-            if (restart?.target === target) places[place] = undefined;
+          places.forEach((run, place) => {
+            if (run?.target === target) places[place] = undefined;
           });
           const margin = Number.isFinite(target.smallest) ? target.smallest : null;
-          yield settle(target.item, { found, margin });
+          yield settle(target.item, { found, margin, ...(found && { by: attack.name }) });
         }
       }
     } finally {
-      await points.dispose();
+      for (const each of opened.reverse()) await each.dispose();
       await source.return?.();
     }
   };
 
-interface MovingPointsOptions
-  extends Pick<AttackStageOptions, 'device' | 'model' | 'weights' | 'range' | 'natural' | 'epsilon' | 'batchSize'> {
-  readonly stepSize: number;
-}
-
-/** A batch of points on the device, of which single ones can be replaced between two steps. */
-interface MovingPoints {
-  /** Puts an image and the point from which it is attacked into a place, in the next step. */
-  set(place: number, item: Item, start: Float32Array): void;
-  /** One step of all points. @returns the margins where they were */
-  move(): Promise<readonly ClassMargin[]>;
-  dispose(): Promise<void>;
-}
-
-function movingPoints({
-  device,
-  model,
-  weights,
-  range,
-  natural,
-  epsilon,
-  stepSize,
-  batchSize,
-}: MovingPointsOptions): MovingPoints {
-  const step = device.jit(createAttackStep(model, range, natural));
-  const hyper = putScalars(device, { epsilon, stepSize });
-  const size = sizeOf(model.inputShape);
-  const shape = [batchSize, ...model.inputShape];
-  const host = { images: new Float32Array(batchSize * size), labels: new Int32Array(batchSize) };
-  const starts = new Map<number, Float32Array>();
-  let batch = putBatch(device, model, host);
-  let point = device.put(host.images, shape);
-
-  async function replace(): Promise<void> {
-    const values = Float32Array.from(await point.data());
-    for (const [place, start] of starts) values.set(start, place * size);
-    starts.clear();
-    disposeTree([batch, point]);
-    batch = putBatch(device, model, host);
-    point = device.put(values, shape);
-  }
-
-  return {
-    set(place, { pixels, label }, start) {
-      host.images.set(pixels, place * size);
-      host.labels[place] = label;
-      starts.set(place, start);
-    },
-    async move() {
-      if (starts.size > 0) await replace();
-      const next = await step(weights, batch, point, hyper);
-      const logits = await next.logits.data();
-      disposeTree([point, next.logits]);
-      point = next.point;
-      return readMargins(logits, host.labels, model.classes);
-    },
-    async dispose() {
-      disposeTree([batch, point, hyper]);
-      await step.dispose();
-    },
-  };
-}
+/** The smallest margin at the image itself and at what attacks before visited. */
+const smallestKnown = ({ margin, attack }: Item): number =>
+  Math.min(margin ?? Number.NEGATIVE_INFINITY, attack?.margin ?? Number.POSITIVE_INFINITY);

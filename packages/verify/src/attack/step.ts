@@ -79,6 +79,7 @@ export const attackStepSize = (epsilon: number, steps: number): number => (2.5 *
  * @param options.first the position of the first image in the split
  * @param options.seed of the attack
  * @param options.restart the number of the run, from 0
+ * @param options.name of the attack, so that attacks start from different points; default that of PGD
  * @returns a new array like `images`
  */
 export function randomStart(
@@ -89,11 +90,13 @@ export function randomStart(
     first,
     seed,
     restart,
-  }: { epsilon: number; size: number; first: number; seed: number; restart: number },
+    name,
+  }: { epsilon: number; size: number; first: number; seed: number; restart: number; name?: string },
 ): Float32Array {
   const start = Float32Array.from(images);
   for (let image = 0; image * size < images.length; image++) {
-    const rng = createRng(seed, 'attack', restart, first + image);
+    const labels = name === undefined ? ['attack'] : ['attack', name];
+    const rng = createRng(seed, ...labels, restart, first + image);
     for (let i = image * size; i < (image + 1) * size; i++) start[i]! += epsilon * (2 * rng.uniform() - 1);
   }
   return start;

@@ -82,7 +82,10 @@ describe('certify', () => {
       },
       {
         ...{ index: 3, label: 0, prediction: 0, margin: near(0.1), lower: { weak: near(-0.4) }, verifiedBy: null },
-        attack: { found: true, margin: expect.toSatisfy((margin: number) => margin <= 0 && margin >= -0.1001) },
+        attack: {
+          ...{ found: true, by: 'pgd' },
+          margin: expect.toSatisfy((margin: number) => margin <= 0 && margin >= -0.1001),
+        },
       },
       { ...{ index: 4, label: 0, prediction: 1, margin: near(-0.1) }, lower: {}, verifiedBy: null, attack: null },
     ]);

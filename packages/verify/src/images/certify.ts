@@ -11,11 +11,13 @@ import {
   type Tensor,
 } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
+import type { Attack } from '../attack/attack.js';
+import { pgd } from '../attack/pgd.js';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
 import { batchSizeOf, type LevelMargins, type Verifier, type VerifierSetting, type Weights } from '../verifier.js';
-import { firstVerifier, type ImageResult, isBroken, isCorrect } from './result.js';
+import { firstVerifier, type ImageResult, isBroken } from './result.js';
 import { fullBatch, type Item, inBatches } from './stage.js';
 
 /** One image and where it stands. */
@@ -51,11 +53,13 @@ export interface CertifyOptions {
    * accounted for is not verified.
    */
   readonly arithmetic?: Arithmetic | undefined;
-  /** The attack on images that are neither misclassified nor verified; null for none. */
+  /** Settings of the PGD attack on images that are neither misclassified nor verified; null for none. */
   readonly attack: AttackOptions | null;
+  /** Further attacks, run after it in this order, each on what is still unbroken: `autoAttack()`, for example. Default none. */
+  readonly attacks?: readonly Attack[] | undefined;
   /** Images in a batch of the natural pass and of the attack; verifiers take fewer where memory or their cost asks for it. */
   readonly batchSize: number;
-  /** Run every method on every image, and the attack on every image that is classified rightly; default false. */
+  /** Run every method on every image, and attacks on every image that is classified rightly until one breaks it; default false. */
   readonly complete?: boolean;
   /** When it is aborted, the computation under way is finished and the iteration rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -118,13 +122,14 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   });
 
   const stages = [naturalStage, ...methodStages.filter((_, m) => !verifiers[m]!.cost.afterAttack)];
-  if (attack !== null) {
-    const settle = (item: Item, result: ImageResult['attack']) => checked({ ...item, attack: result });
-    const picks = complete ? isCorrect : isOpen;
+  const attacks = [...(attack === null ? [] : [pgd(attack)]), ...(options.attacks ?? [])];
+  for (const each of attacks) {
     stages.push(
       attackStage({
-        ...{ device, model, weights, range, epsilon, batchSize, attack, picks, settle, signal },
-        natural: options.natural,
+        ...{ device, model, weights, range, epsilon, batchSize, signal, natural: options.natural },
+        attack: each,
+        picks: complete ? (item) => !isBroken(item) : isOpen,
+        settle: (item, result) => checked({ ...item, attack: result }),
       }),
     );
   }

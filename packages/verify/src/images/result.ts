@@ -8,6 +8,8 @@ export interface AttackResult {
   readonly found: boolean;
   /** The smallest margin at any point that the attack visited before it stopped; null where a logit was not finite. */
   readonly margin: number | null;
+  /** The name of the attack that found it; only where one did. */
+  readonly by?: string;
 }
 
 /** What is known of one image: a line of an evaluation's JSONL file. Plain data. */
@@ -75,8 +77,9 @@ const isIndex = (value: unknown): value is number => Number.isSafeInteger(value)
 
 function isAttack(value: unknown): value is AttackResult | null {
   if (value === null) return true;
-  const { found, margin } = (value ?? {}) as Partial<AttackResult>;
+  const { found, margin, by } = (value ?? {}) as Partial<AttackResult>;
   if (typeof found !== 'boolean' || !isFiniteOrNull(margin)) return false;
+  if (by !== undefined && !(found && typeof by === 'string')) return false;
   return found ? !(margin !== null && margin > 0) : margin !== null && margin > 0;
 }
 

@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RuleTable } from '@cert/bounds';
-import { type DataRange, type HostParams, type Model, readRange, type Tensor } from '@cert/core';
+import { CertError, type DataRange, type HostParams, type Model, readRange, type Tensor } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
+import type { Attack } from '../attack/attack.js';
 import { certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { Verifier } from '../verifier.js';
@@ -31,6 +32,8 @@ export interface EvaluateImagesOptions {
   readonly settings: EvaluationSettings;
   /** The methods that the settings name, in the same order. */
   readonly verifiers: readonly Verifier[];
+  /** The attacks that the settings name one by one, in the same order; default none, for PGD or no attack. */
+  readonly attacks?: readonly Attack[] | undefined;
   /** Images in a batch of what is cheap and of the attack. */
   readonly batchSize: number;
   /** The file of the lines. Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
@@ -77,11 +80,12 @@ export interface EvaluationSummary extends EvaluationCounts {
  * Evaluates single images, a line each, and adds them up. Can be stopped at any moment: what has a line is done.
  *
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `in-use` when
- * another process works on it, `bad-file` when it cannot be read or written or holds a line of an image with another label, and those of
- * {@link certify}
+ * another process works on it, `bad-file` when it cannot be read or written or holds a line of an image with another label,
+ * `bad-argument` when the settings name other attacks than those given, and those of {@link certify}
  */
 export async function evaluateImages(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
   const { file } = options;
+  checkAttacks(options);
   await makeFolder(dirname(file));
   const unlock = await lockFile(`${file}.lock`, `The evaluation ${file}`);
   try {
@@ -107,7 +111,8 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
   try {
     const stream = certify({
-      ...{ device, model, weights, batchSize, signal, epsilon: settings.epsilon, attack: settings.attack },
+      ...{ device, model, weights, batchSize, signal, epsilon: settings.epsilon, attacks: options.attacks },
+      attack: settings.attack === null || 'attacks' in settings.attack ? null : settings.attack,
       arithmetic: settings.arithmetic,
       ...(options.range !== undefined && { range: options.range }),
       natural: options.natural,
@@ -133,6 +138,18 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   };
   await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
+}
+
+/** @throws CertError `bad-argument` when other attacks would be run than the file says */
+function checkAttacks({ settings: { attack }, attacks = [] }: EvaluateImagesOptions): void {
+  const named = attack !== null && 'attacks' in attack ? attack.attacks : [];
+  const given = attacks.map(({ name }) => name);
+  if (JSON.stringify(named) === JSON.stringify(given)) return;
+  throw new CertError(
+    'bad-argument',
+    `The settings of the evaluation name the attacks [${named.join(', ')}], and [${given.join(', ')}] were given.`,
+    'Give settings.attack = { name, attacks: attacks.map(({ name }) => name), seed } with the attacks, in the same order.',
+  );
 }
 
 async function writerOf({ certificates, model, split, settings, verifiers, range }: EvaluateImagesOptions) {

@@ -67,11 +67,27 @@ describe('openEvaluationFile', () => {
     expect(await readFile(file, 'utf8')).toBe(text);
   });
 
+  it('drops a line that an attack is said to have broken which was not run, or which broke nothing', async () => {
+    const broken = (index: number, by: unknown, found = true) =>
+      ({ ...image(index), attack: { found, margin: found ? -1 : 0.25, by } }) as ImageResult;
+    const attack = { name: 'two', attacks: ['apgd-ce', 'square'], seed: 0 };
+    await open({ attack });
+    const lines = [broken(0, 'square'), broken(1, 'pgd'), broken(2, 'square', false), broken(3, 7)];
+    for (const line of lines) await appendResult(file, line);
+    expect(await openEvaluationFile(file, { ...settings, attack }, { labels })).toEqual({
+      ...{ results: [lines[0]], damaged: 3 },
+    });
+  });
+
   it.each([
     [{ checkpoint: 'abd' }, 'another checkpoint: training has gone on since, or this is another run.'],
     [{ epsilon: 0.2 }, 'epsilon 0.1, not 0.2.'],
     [{ methods: ['ibp', 'crown'] }, 'methods ["ibp"], not ["ibp","crown"].'],
     [{ attack: null }, 'attack {"steps":2,"restarts":1,"seed":0}, not null.'],
+    [
+      { attack: { name: 'autoattack', attacks: ['apgd-ce'], seed: 0 } },
+      'attack {"steps":2,"restarts":1,"seed":0}, not {"name":"autoattack","attacks":["apgd-ce"],"seed":0}.',
+    ],
     [{ complete: true }, 'complete false, not true.'],
     [{ dataset: 'mnist' }, 'dataset "digits", not "mnist".'],
     // A file from before there was a choice, or begun with the default.

@@ -5,6 +5,26 @@ import { CertError, describeValue, parseJson } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type ImageResult, isImageResult } from '../images/result.js';
 
+/** An attack by projected gradient descent. */
+export interface PgdSettings {
+  /** Steps of one run. */
+  readonly steps: number;
+  /** Runs from different random points of the ball. */
+  readonly restarts: number;
+  /** Of the random starts. */
+  readonly seed: number;
+}
+
+/** Attacks that are run one after the other. */
+export interface AttackSequence {
+  /** What they are called together, `autoattack` for example. */
+  readonly name: string;
+  /** The names of the attacks, in the order in which they are run. */
+  readonly attacks: readonly string[];
+  /** Of all their random draws. */
+  readonly seed: number;
+}
+
 /** What decides what the lines of an evaluation say: its first line. Plain data. */
 export interface EvaluationSettings {
   /** SHA-256 of the checkpoint file. */
@@ -18,7 +38,7 @@ export interface EvaluationSettings {
   /** What the lower margins hold for; default nearest. */
   readonly arithmetic?: Arithmetic;
   /** The attack; null for none. */
-  readonly attack: { readonly steps: number; readonly restarts: number; readonly seed: number } | null;
+  readonly attack: PgdSettings | AttackSequence | null;
   /** Whether every method is run on every image, and the attack on every image that is classified rightly. */
   readonly complete: boolean;
 }
@@ -114,7 +134,14 @@ const indexOf = (value: unknown): unknown => (value as Partial<ImageResult> | nu
 /** Whether a result can come from an evaluation with these settings: nothing was run that they leave out, and all that is always run. */
 const fitsSettings = ({ attack, lower }: ImageResult, settings: EvaluationSettings): boolean =>
   (settings.attack !== null || attack === null) &&
+  (attack?.by === undefined || namesOf(settings.attack).includes(attack.by)) &&
   (!settings.complete || settings.methods.every((method) => Object.hasOwn(lower, method)));
+
+/** The names of the attacks that are run. */
+const namesOf = (attack: EvaluationSettings['attack']): readonly string[] => {
+  if (attack === null) return [];
+  return 'attacks' in attack ? attack.attacks : ['pgd'];
+};
 
 const reason = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 

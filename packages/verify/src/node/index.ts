@@ -5,4 +5,4 @@ export {
   evaluateImages,
   summaryFileOf,
 } from './evaluate-file.js';
-export type { EvaluationSettings } from './file.js';
+export type { AttackSequence, EvaluationSettings, PgdSettings } from './file.js';

@@ -1,0 +1,142 @@
+import { linfBall, type Model, type Scalar, sizeOf, type Tensor, tf, valueAndGrad } from '@cert/core';
+import type { Attack, AttackSetting } from './attack.js';
+import { choose, clampTo, perImage } from './clamp.js';
+import { marginLoss, targetedMargin } from './losses.js';
+import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
+import { randomStart } from './step.js';
+import { targetOf, targetsOf } from './targets.js';
+
+/** Settings of the fast adaptive boundary attack. */
+export interface FabOptions {
+  /** Steps of one run; default 100. */
+  readonly steps?: number;
+  /** Runs for each target class: the first from the image, further ones from random points around it; default 1. */
+  readonly restarts?: number;
+  /** Target classes: the most likely ones apart from the label; default 9, or all if there are fewer. */
+  readonly targets?: number;
+  /** Of the random starts: an image's depend on this and on its position in the split alone. Default 0. */
+  readonly seed?: number;
+}
+
+/** The largest weight of the image against the current point (alpha_max). */
+const ALPHA_MAX = 0.1;
+
+/** How far a step goes towards the projections (eta): a little beyond them. */
+const OVERSHOOT = 1.05;
+
+/** What is left of the distance to the image after a step back from a misclassified point (beta). */
+const BACK = 0.9;
+
+/** The fast adaptive boundary attack towards one class after the other (FAB-T; Croce & Hein 2020, "Minimally distorted adversarial examples"). */
+export const fabT = ({ steps = 100, restarts = 1, targets = 9, seed = 0 }: FabOptions = {}): Attack => ({
+  name: 'fab-t',
+  runs: (model: Model) => restarts * targetsOf(model, targets),
+  points: steps,
+  on: (setting) =>
+    deviceAttacker(setting, boundaryAttack(setting, { targets: targetsOf(setting.model, targets), seed })),
+});
+
+/**
+ * Algorithm 1 of the paper for the l-infinity norm: the current point and the image are projected onto the linearized boundary to the
+ * target class inside the data range, and the next point lies between the two. From a misclassified point it goes back towards the image.
+ * Without a data range the ball of 10 radii takes its place.
+ */
+function boundaryAttack(
+  { model, natural, range, epsilon: radius }: AttackSetting,
+  { targets, seed }: { readonly targets: number; readonly seed: number },
+): DeviceAttack {
+  const size = sizeOf(model.inputShape);
+  return {
+    state: { point: 'image' },
+    columns: 1,
+    needsLogits: true,
+    begin({ pixels, index, label }, run, logits) {
+      const target = targetOf(logits, label, run % targets);
+      const restart = Math.floor(run / targets);
+      const around = { epsilon: radius / 2, size, first: index, seed, restart: run, name: 'fab-t' };
+      return { start: restart === 0 ? pixels : randomStart(pixels, around), control: () => [target] };
+    },
+    step({ weights, batch: { images, labels }, start, state, fresh, control, epsilon }) {
+      const [target] = control as [Tensor];
+      const { min, max } = range ?? { min: 0, max: 1 };
+      const box =
+        range === null
+          ? linfBall(images, tf.mul(epsilon, 10), null)
+          : { lower: tf.add(tf.zerosLike(images), min), upper: tf.add(tf.zerosLike(images), max) };
+      const point = clampTo(choose(fresh, start, state.point!), box);
+      const { aux, grads } = valueAndGrad(
+        ({ attack }) => {
+          const ahead = targetedMargin(forward(model, weights, attack!.point!, natural), labels, target);
+          return { value: tf.sum(ahead) as Scalar, aux: { ahead } };
+        },
+        { attack: { point } },
+      );
+      const slope = grads.attack!.point!;
+      // The linearization is `ahead + slope (x - point)`, the boundary where it is 0.
+      const fromPoint = ontoHyperplane(point, slope, aux.ahead, box);
+      const offset = tf.sum(flat(tf.mul(slope, tf.sub(images, point))), 1);
+      const fromImage = ontoHyperplane(images, slope, tf.add(aux.ahead, offset), box);
+      const [near, far] = [largestMove(fromPoint, point), largestMove(fromImage, images)];
+      const share = tf.minimum(tf.div(near, tf.add(tf.add(near, far), 1e-12)), ALPHA_MAX);
+      const weight = perImage(share, images);
+      const beyond = (to: Tensor, from: Tensor) => tf.add(from, tf.mul(tf.sub(to, from), OVERSHOOT));
+      const next = clampTo(
+        tf.add(tf.mul(beyond(fromPoint, point), tf.sub(1, weight)), tf.mul(beyond(fromImage, images), weight)),
+        box,
+      );
+      const logits = forward(model, weights, next, natural);
+      const wrong = tf.cast(tf.greaterEqual(marginLoss(logits, labels, target), 0), 'float32');
+      const back = tf.add(images, tf.mul(tf.sub(next, images), BACK));
+      const distance = largestMove(next, images);
+      return {
+        ...{ visited: next, logits },
+        outside: tf.cast(tf.greater(distance, tf.add(tf.mul(epsilon, 1 + 1e-5), 1e-7)), 'float32'),
+        state: { point: choose(wrong, back, next) },
+      };
+    },
+  };
+}
+
+const flat = (x: Tensor): Tensor => tf.reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
+
+/** The l-infinity distance between points, [batch]. */
+const largestMove = (x: Tensor, y: Tensor): Tensor => tf.max(flat(tf.abs(tf.sub(x, y))), 1);
+
+/** Newton steps of a projection; on images it takes fewer than 10. */
+const NEWTON_STEPS = 12;
+
+/** A movement beyond any data. */
+const FAR = 1e10;
+
+/**
+ * The l-infinity projection of points onto the part of a hyperplane inside a box: each coordinate moves by min(t, its room) along the
+ * slope, with the smallest t that reaches the hyperplane. What the movement gains, sum_i |slope_i| min(t, room_i), is concave and piecewise
+ * linear in t, so Newton steps from t = 0 never pass the solution and reach it after finitely many. Where the box does
+ * not reach the hyperplane the result is the corner closest to it.
+ *
+ * @param point [batch, ...], inside the box
+ * @param slope the gradient of the linear function, like `point`
+ * @param value of the linear function at the point, [batch]
+ * @returns like `point`
+ */
+export function ontoHyperplane(
+  point: Tensor,
+  slope: Tensor,
+  value: Tensor,
+  { lower, upper }: { readonly lower: Tensor; readonly upper: Tensor },
+): Tensor {
+  const direction = tf.mul(tf.sign(slope), perImage(tf.neg(tf.sign(value)), point));
+  const room = flat(tf.maximum(tf.where(tf.greater(direction, 0), tf.sub(upper, point), tf.sub(point, lower)), 0));
+  const gain = flat(tf.abs(slope));
+  const wanted = tf.abs(value);
+  let t: Tensor = tf.zerosLike(value);
+  for (let i = 0; i < NEWTON_STEPS; i++) {
+    const reach = tf.expandDims(t, 1);
+    const reached = tf.sum(tf.mul(gain, tf.minimum(room, reach)), 1);
+    const rate = tf.sum(tf.mul(gain, tf.cast(tf.greater(room, reach), 'float32')), 1);
+    const ahead = tf.div(tf.maximum(tf.sub(wanted, reached), 0), tf.maximum(rate, 1e-20));
+    t = tf.minimum(tf.add(t, ahead), FAR);
+  }
+  const move = tf.reshape(tf.minimum(room, tf.expandDims(t, 1)), point.shape);
+  return tf.add(point, tf.mul(direction, move));
+}

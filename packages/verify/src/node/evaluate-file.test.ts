@@ -1,0 +1,66 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dense, sequential, tf } from '@cert/core';
+import { eagerDevice } from '@cert/jit';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { apgdT } from '../attack/apgd.js';
+import type { Attack } from '../attack/attack.js';
+import { square } from '../attack/square.js';
+import { evaluateImages } from './evaluate-file.js';
+
+let place: string;
+beforeAll(async () => {
+  await tf.ready();
+  place = await mkdtemp(join(tmpdir(), 'cert-attacks-'));
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+/** The margin of class 0 is 2x - 1. */
+const evaluate = (file: string, attacks: readonly Attack[], names: readonly string[]) =>
+  evaluateImages({
+    ...{ device: eagerDevice(), model: sequential([1], [dense(2)]), stats: {}, verifiers: [], batchSize: 4, attacks },
+    params: {
+      dense1: {
+        kernel: { shape: [1, 2], data: Float32Array.of(1, -1) },
+        bias: { shape: [2], data: Float32Array.of(0, 1) },
+      },
+    },
+    split: {
+      ...{ shape: [1], classes: 2, count: 3, scale: 1 },
+      ...{ images: Float32Array.of(0.9, 0.55, 0.4), labels: Uint8Array.of(0, 0, 0) },
+    },
+    settings: {
+      ...{ checkpoint: 'abc', dataset: 'rows', epsilon: 0.1, methods: [], complete: false },
+      attack: { name: 'both', attacks: names, seed: 0 },
+    },
+    file: join(place, file),
+  });
+
+it('runs the attacks that the settings name, and says which one broke an image', async () => {
+  const attacks = [square({ queries: 5 }), apgdT({ steps: 5 })];
+  const summary = await evaluate('both.jsonl', attacks, ['square', 'apgd-t']);
+  expect(summary.pgdError?.count).toBe(2);
+  const [header, ...lines] = (await readFile(join(place, 'both.jsonl'), 'utf8')).trimEnd().split('\n');
+  expect(JSON.parse(header!).attack).toEqual({ name: 'both', attacks: ['square', 'apgd-t'], seed: 0 });
+  const results = lines.map((line) => JSON.parse(line)).sort((a, b) => a.index - b.index);
+  expect(results.map(({ attack }) => [attack?.found, attack?.by])).toEqual([
+    [false, undefined],
+    [true, 'square'],
+    [undefined, undefined],
+  ]);
+});
+
+it.each([
+  [[], ['square']],
+  [[square()], []],
+  [
+    [square(), apgdT()],
+    ['apgd-t', 'square'],
+  ],
+])('refuses other attacks than those that the file would name', async (attacks, names) => {
+  await expect(evaluate('other.jsonl', attacks, names)).rejects.toMatchObject({
+    code: 'bad-argument',
+    problem: expect.stringContaining(`name the attacks [${names.join(', ')}]`),
+  });
+});
