@@ -8,7 +8,7 @@ import type { Slopes } from './linear.js';
 import { demand } from './refused.js';
 
 const LEVELS: readonly Level[] = ['real', 'deployed'];
-const FORMATS = ['cert-safetensors'];
+const FORMATS = ['cert-safetensors', 'onnx'];
 
 /** What a certificate claims, and what it brings to show it. */
 export type Certificate = Awaited<ReturnType<typeof readCertificate>>;

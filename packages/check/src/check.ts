@@ -5,6 +5,7 @@ import { readCheckpoint } from './checkpoint.js';
 import { type Bounds, type Level, propagate } from './ibp.js';
 import { checkSlopes, marginBound } from './linear.js';
 import { type Network, same } from './network.js';
+import { readOnnx } from './onnx.js';
 import { demand, reasonOf } from './refused.js';
 import { down, up } from './rounding.js';
 
@@ -26,12 +27,15 @@ export interface Verdict {
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 /** Reads a network, once its file is known to be the one that the certificate names. */
-async function loadNetwork({ path, sha256: hash }: Certificate['network'], readFile: ReadFile): Promise<Network> {
+async function loadNetwork(
+  { path, format, sha256: hash }: Certificate['network'],
+  readFile: ReadFile,
+): Promise<Network> {
   // A copy: what was hashed is what is used, whatever happens to the bytes of the caller.
   const bytes = new Uint8Array(await readFile(path));
   const found = await sha256(bytes);
   demand(found === hash, `the network file is not the one of the certificate: its SHA-256 is ${found}`);
-  return readCheckpoint(bytes);
+  return format === 'onnx' ? readOnnx(bytes) : readCheckpoint(bytes);
 }
 
 /** The tensors and shapes of the network must be those that the certificate names. */

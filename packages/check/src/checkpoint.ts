@@ -4,17 +4,7 @@
  */
 import { decodeUtf8, floatsOf, sha256 } from './bytes.js';
 import { countOf, fieldsOf, type JsonObject, listOf, numberOf, objectOf, parseJson, shapeOf, textOf } from './json.js';
-import {
-  type AffineLayer,
-  average,
-  convolution,
-  normalized,
-  POINT,
-  scaled,
-  sizeOf,
-  sums,
-  type Window,
-} from './layers.js';
+import { type AffineLayer, average, convolution, normalized, POINT, scaled, sizeOf, sums } from './layers.js';
 import { inputOf, layersBehind, type Network, same, type Value } from './network.js';
 import { demand, Refused, within } from './refused.js';
 
@@ -167,7 +157,7 @@ function compute({ name, op, inputs, attrs, tensors }: ReturnType<typeof nodeOf>
       demand(fits, `the kernel has the shape [${kernel.shape}] beside ${data('bias').length} biases`);
       if (op === 'dense') return shaped(convolution(image, POINT, kernel.data, 1, data('bias')));
       const [stride, padding] = [count('stride', 1), count('padding', 0)];
-      const window: Window = {
+      const window = {
         size: [kernel.shape[0]!, kernel.shape[1]!],
         stride: [stride, stride],
         dilation: [1, 1],
@@ -177,7 +167,6 @@ function compute({ name, op, inputs, attrs, tensors }: ReturnType<typeof nodeOf>
     }
     case 'batchNorm': {
       const epsilon = numberOf(attrs.get('epsilon'), 'epsilon');
-      demand(epsilon >= 0, 'epsilon is below 0');
       return { layer: normalized(image, ['gamma', 'beta', 'mean', 'variance'].map(data), epsilon), shape };
     }
     case 'affine':

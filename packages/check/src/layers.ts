@@ -16,15 +16,13 @@ export interface Grid {
 export const stepsOf = ({ height, width, channels, channelsLast }: Grid): { pixel: number; channel: number } =>
   channelsLast ? { pixel: channels, channel: 1 } : { pixel: 1, channel: height * width };
 
-type Pair = readonly [down: number, right: number];
-
-/** How a kernel moves over an image. */
+/** How a kernel moves over an image: numbers for down and right. */
 export interface Window {
-  readonly size: Pair;
-  readonly stride: Pair;
-  readonly dilation: Pair;
+  readonly size: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
   /** At the top, left, bottom and right. */
-  readonly padding: readonly [number, number, number, number];
+  readonly padding: readonly number[];
 }
 
 /** Each pixel by itself. */
@@ -87,20 +85,25 @@ const largest = (values: ArrayLike<number>): number => {
   return most;
 };
 
+type Six = [number, number, number, number, number, number];
+
 /** The places of a window on an image: how large the output is, and the triples of {@link AffineLayer.taps}. */
 function slide({ height, width }: Grid, { size, stride, dilation, padding }: Window) {
-  const [top, left, bottom, right] = padding;
-  const rows = Math.floor((height + top + bottom - (size[0] - 1) * dilation[0] - 1) / stride[0]) + 1;
-  const columns = Math.floor((width + left + right - (size[1] - 1) * dilation[1] - 1) / stride[1]) + 1;
+  const positive = [size, stride, dilation].every((pair) => pair.length === 2 && pair.every((n) => n >= 1));
+  demand(positive && padding.length === 4 && padding.every((n) => n >= 0), 'the window is not one of images');
+  const [high, wide, stepDown, stepRight, apartDown, apartRight] = [...size, ...stride, ...dilation] as Six;
+  const [top, left, bottom, right] = padding as [number, number, number, number];
+  const rows = Math.floor((height + top + bottom - (high - 1) * apartDown - 1) / stepDown) + 1;
+  const columns = Math.floor((width + left + right - (wide - 1) * apartRight - 1) / stepRight) + 1;
   demand(rows >= 1 && columns >= 1, 'the window is larger than the input');
-  const places = size[0] * size[1];
+  const places = high * wide;
   demand(rows * columns * places <= 2 ** 26, 'the window has more than 2^26 places');
   const taps = new Int32Array(3 * rows * columns * places);
   let count = 0;
   for (let pixel = 0; pixel < rows * columns; pixel++) {
     for (let place = 0; place < places; place++) {
-      const y = Math.floor(pixel / columns) * stride[0] + Math.floor(place / size[1]) * dilation[0] - top;
-      const x = (pixel % columns) * stride[1] + (place % size[1]) * dilation[1] - left;
+      const y = Math.floor(pixel / columns) * stepDown + Math.floor(place / wide) * apartDown - top;
+      const x = (pixel % columns) * stepRight + (place % wide) * apartRight - left;
       if (y < 0 || y >= height || x < 0 || x >= width) continue;
       taps.set([pixel, y * width + x, place], count);
       count += 3;
@@ -186,7 +189,7 @@ export function average(image: Image, window: Window): AffineLayer {
 }
 
 /** The affine layer that a scale and a shift of channels change: the one that computes the image if it has its channels, else one that changes nothing. */
-function affineOf({ layer, grid }: Image): AffineLayer {
+export function affineOf({ layer, grid }: Image): AffineLayer {
   const sides = ({ height, width, channels }: Grid) => `${height} ${width} ${channels}`;
   return layer.kind === 'affine' && sides(layer.to) === sides(grid) ? layer : sums({ layer, grid }, POINT);
 }
@@ -205,7 +208,8 @@ export function normalized(image: Image, numbers: readonly Float32Array[], epsil
   const [gamma, beta, mean, variance] = numbers as [Float32Array, Float32Array, Float32Array, Float32Array];
   const reciprocals = Float64Array.from(variance, (value) => {
     const sum = value + epsilon;
-    demand(value >= 0 && sum >= 2 ** -80 && sum <= 2 ** 80, 'variance + epsilon is outside of [2^-80, 2^80]');
+    const normal = value >= 0 && epsilon >= 0 && sum >= 2 ** -80 && sum <= 2 ** 80;
+    demand(normal, 'the variance or epsilon is below 0, or variance + epsilon outside of [2^-80, 2^80]');
     return 1 / Math.sqrt(sum);
   });
   const [ones, zeros] = [reciprocals.map(() => 1), reciprocals.map(() => 0)];
