@@ -1,5 +1,5 @@
 /** What tests of any package may use: nothing behind this file needs more than `@cert/core`, so that tests of `@cert/bounds` and others may, too. */
-export { type Ball, contains, drawPoint, float32Ends } from './box.js';
+export { type Ball, contains, drawPoint, drawRealPoint, float32Ends } from './box.js';
 export {
   add as addDyadic,
   compare as compareDyadic,
@@ -24,6 +24,7 @@ export type { AdversarialNetwork } from './kinds/adversarial-network.js';
 export { adversarialNetworks } from './kinds/adversarial-networks.js';
 export { marginOf, misclassifiedExactly } from './kinds/build.js';
 export type { HostNetwork } from './network.js';
+export { cancellingNetwork, smallModels } from './random/cancelling-network.js';
 export { drawProblem, GRAPHS, type RandomProblem } from './random/draw-network.js';
 export {
   addCounts,

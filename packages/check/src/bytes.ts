@@ -10,18 +10,14 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 /** Base64 without spaces, with its padding. */
 export function fromBase64(text: string, where: string): Uint8Array<ArrayBuffer> {
   demand(text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), `${where} is not base64`);
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }
 
 /** Little-endian float32 numbers, all finite. */
 export function floatsOf(bytes: Uint8Array, where: string): Float32Array<ArrayBuffer> {
   demand(bytes.length % 4 === 0, `${where} has ${bytes.length} bytes, which are no float32 numbers`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const floats = new Float32Array(bytes.length / 4);
-  for (let i = 0; i < floats.length; i++) floats[i] = view.getFloat32(4 * i, true);
+  const floats = Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
   demand(floats.every(Number.isFinite), `${where} has a number that is not finite`);
   return floats;
 }

@@ -1,39 +1,25 @@
 /** The certificate as a file: every field is known, well-formed and used, or named as a hint for people. */
 import { floatsOf, fromBase64, sha256 } from './bytes.js';
-import { compareExact, type Exact, parseExact } from './exact.js';
+import { enclose } from './exact.js';
 import type { Level } from './ibp.js';
-import { countOf, fieldsOf, type Json, listOf, parseJson, shapeOf, textOf } from './json.js';
+import { countOf, fieldsOf, type Json, listOf, objectOf, parseJson, shapeOf, textOf } from './json.js';
+import { sizeOf } from './layers.js';
 import type { Slopes } from './linear.js';
 import { demand } from './refused.js';
 
+const LEVELS: readonly Level[] = ['real', 'deployed'];
+const FORMATS = ['cert-safetensors', 'onnx'];
+
 /** What a certificate claims, and what it brings to show it. */
-export interface Certificate {
-  readonly network: {
-    readonly path: string;
-    readonly sha256: string;
-    /** SHA-256 of each tensor, by name. */
-    readonly tensors: ReadonlyMap<string, string>;
-  };
-  readonly input: { readonly shape: readonly number[]; readonly data: Float32Array };
-  /** As text and exactly. */
-  readonly epsilon: { readonly text: string; readonly exact: Exact };
-  /** Null: values are not clipped. */
-  readonly range: { readonly lower: Exact; readonly upper: Exact } | null;
-  readonly label: number;
-  readonly classes: number;
-  readonly level: Level;
-  /** Null: interval bound propagation. */
-  readonly slopes: Slopes | null;
-}
+export type Certificate = Awaited<ReturnType<typeof readCertificate>>;
 
 const ASSUMPTIONS = ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'];
 const ENDING = /"sha256": "([0-9a-f]{64})"\n}\n$/;
 
 /** @throws Refused for a field that is missing, unknown or of another form */
-export async function readCertificate(text: string): Promise<Certificate> {
-  const json = parseJson(text, 'the certificate');
+export async function readCertificate(text: string) {
   const fields = fieldsOf(
-    json,
+    parseJson(text, 'the certificate'),
     'the certificate',
     ['format', 'network', 'input', 'perturbation', 'property', 'level', 'assumptions', 'evidence'],
     ['method', 'margins', 'by', 'sha256'],
@@ -44,8 +30,8 @@ export async function readCertificate(text: string): Promise<Certificate> {
   for (const hint of ['method', 'by']) if (fields.has(hint)) textOf(fields.get(hint), hint);
   if (fields.has('margins')) listOf(fields.get('margins'), 'margins');
 
-  const level = textOf(fields.get('level'), 'level');
-  demand(level === 'real' || level === 'deployed', `the level is "${level}", neither "real" nor "deployed"`);
+  const level = LEVELS.find((each) => each === fields.get('level'));
+  demand(level !== undefined, `the level is "${fields.get('level')}", neither "real" nor "deployed"`);
   const assumptions = listOf(fields.get('assumptions'), 'assumptions').map((each) => textOf(each, 'assumptions'));
   for (const each of assumptions) demand(ASSUMPTIONS.includes(each), `"${each}" is no known assumption`);
   const missing = ASSUMPTIONS.find((each) => !assumptions.includes(each));
@@ -58,12 +44,12 @@ export async function readCertificate(text: string): Promise<Certificate> {
   demand(label < classes, `the label is ${label} with ${classes} classes`);
 
   return {
+    level,
+    label,
+    classes,
     network: readNetworkFields(fields.get('network')),
     input: await readInput(fields.get('input')),
     ...readPerturbation(fields.get('perturbation')),
-    label,
-    classes,
-    level,
     slopes: readEvidence(fields.get('evidence')),
   };
 }
@@ -86,58 +72,58 @@ function hashOf(json: Json | undefined, where: string): string {
   return hash;
 }
 
-function readNetworkFields(json: Json | undefined): Certificate['network'] {
+function readNetworkFields(json: Json | undefined) {
   const network = fieldsOf(json, 'network', ['path', 'format', 'sha256', 'tensors']);
-  const format = textOf(network.get('format'), 'network: format');
-  demand(format === 'cert-safetensors', `networks of the format "${format}" are not read, only "cert-safetensors"`);
-  const tensors = network.get('tensors');
-  demand(tensors instanceof Map, 'network: tensors is not an object');
+  const format = FORMATS.find((each) => each === network.get('format'));
+  demand(
+    format !== undefined,
+    `networks of the format "${network.get('format')}" are not read, only ${FORMATS.join(' and ')}`,
+  );
+  const tensors = objectOf(network.get('tensors'), 'network: tensors');
   return {
     path: textOf(network.get('path'), 'network: path'),
+    format,
     sha256: hashOf(network.get('sha256'), 'network: sha256'),
     tensors: new Map([...tensors].map(([name, hash]) => [name, hashOf(hash, `network: tensors: "${name}"`)])),
   };
 }
 
-async function readInput(json: Json | undefined): Promise<Certificate['input']> {
+async function readInput(json: Json | undefined) {
   const input = fieldsOf(json, 'input', ['shape', 'data', 'sha256'], ['index', 'dataset']);
   const shape = shapeOf(input.get('shape'), 'input: shape');
   const bytes = fromBase64(textOf(input.get('data'), 'input: data'), 'input: data');
   demand((await sha256(bytes)) === hashOf(input.get('sha256'), 'input: sha256'), 'the SHA-256 of the input differs');
   if (input.has('index')) countOf(input.get('index'), 'input: index', 0);
   if (input.has('dataset')) textOf(input.get('dataset'), 'input: dataset');
-  return { shape, data: floatsOf(bytes, 'input: data') };
+  const data = floatsOf(bytes, 'input: data');
+  demand(data.length === sizeOf(shape), `input: data does not have the shape [${shape}]`);
+  return { shape, data };
 }
 
-function readPerturbation(json: Json | undefined): Pick<Certificate, 'epsilon' | 'range'> {
+/** Epsilon as text and as a number, and the ends of valid values, infinite where values are not clipped. */
+function readPerturbation(json: Json | undefined) {
   const perturbation = fieldsOf(json, 'perturbation', ['kind', 'epsilon', 'range']);
   demand(perturbation.get('kind') === 'linf', 'the kind of the perturbation is not "linf"');
   const text = textOf(perturbation.get('epsilon'), 'epsilon');
-  const exact = parseExact(text, 'epsilon');
-  demand(exact.numerator >= 0n, 'epsilon is below 0');
-  const range = perturbation.get('range') ?? null;
-  if (range === null) return { epsilon: { text, exact }, range };
-  const ends = listOf(range, 'range').map((end) => parseExact(textOf(end, 'range'), 'range'));
-  const [lower, upper, ...more] = ends;
-  demand(lower !== undefined && upper !== undefined && more.length === 0, 'the range does not have two ends');
-  demand(compareExact(lower, upper) <= 0, 'the range is empty');
-  return { epsilon: { text, exact }, range: { lower, upper } };
+  const epsilon = { text, ...enclose(text, 'epsilon') };
+  demand(epsilon.lower >= 0, 'epsilon is below 0');
+  const range = perturbation.get('range');
+  if (range === null) return { epsilon, range: { lower: Number.NEGATIVE_INFINITY, upper: Number.POSITIVE_INFINITY } };
+  const [least, most, ...more] = listOf(range, 'range').map((end) => enclose(textOf(end, 'range'), 'range'));
+  demand(least !== undefined && most !== undefined && more.length === 0, 'the range does not have two ends');
+  demand(least.lower <= most.upper, 'the range is empty');
+  return { epsilon, range: { lower: least.lower, upper: most.upper } };
 }
 
+/** Null: interval bound propagation. */
 function readEvidence(json: Json | undefined): Slopes | null {
-  demand(json instanceof Map, 'evidence is not an object');
-  const kind = textOf(json.get('kind'), 'evidence: kind');
-  if (kind === 'ibp') {
-    fieldsOf(json, 'evidence', ['kind']);
-    return null;
-  }
-  demand(kind === 'linear', `evidence of the kind "${kind}" is not known`);
-  const fields = fieldsOf(json, 'evidence', ['kind', 'slopes', 'intermediate']);
+  const kind = textOf(objectOf(json, 'evidence').get('kind'), 'evidence: kind');
+  demand(kind === 'ibp' || kind === 'linear', `evidence of the kind "${kind}" is not known`);
+  const fields = fieldsOf(json, 'evidence', kind === 'ibp' ? ['kind'] : ['kind', 'slopes', 'intermediate']);
+  if (kind === 'ibp') return null;
   demand(fields.get('intermediate') === 'ibp', 'evidence: intermediate is not "ibp"');
-  const slopes = fields.get('slopes');
-  demand(slopes instanceof Map, 'evidence: slopes is not an object');
   return new Map(
-    [...slopes].map(([name, values]) => {
+    [...objectOf(fields.get('slopes'), 'evidence: slopes')].map(([name, values]) => {
       const where = `evidence: slopes of "${name}"`;
       return [name, floatsOf(fromBase64(textOf(values, where), where), where)];
     }),

@@ -1,11 +1,12 @@
 /** From a certificate to a verdict: hashes, box, bounds, margins. */
 import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
-import { enclose } from './exact.js';
+import { readCheckpoint } from './checkpoint.js';
 import { type Bounds, type Level, propagate } from './ibp.js';
 import { checkSlopes, marginBound } from './linear.js';
-import { type Network, readNetwork } from './network.js';
-import { demand } from './refused.js';
+import { type Network, same } from './network.js';
+import { readOnnx } from './onnx.js';
+import { demand, reasonOf } from './refused.js';
 import { down, up } from './rounding.js';
 
 /** What the checker has found about one certificate. */
@@ -25,36 +26,38 @@ export interface Verdict {
 /** Reads a file that a certificate names by its path; rejects where there is none. */
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
-/** [x - epsilon, x + epsilon], clipped to the range, each end rounded outwards. */
-function boxOf({ input, epsilon, range }: Certificate): Bounds {
-  const radius = enclose(epsilon.exact).upper;
-  const least = range === null ? Number.NEGATIVE_INFINITY : enclose(range.lower).lower;
-  const most = range === null ? Number.POSITIVE_INFINITY : enclose(range.upper).upper;
-  return {
-    lower: Float64Array.from(input.data, (x) => Math.max(least, down(x - radius))),
-    upper: Float64Array.from(input.data, (x) => Math.min(most, up(x + radius))),
-  };
+/** Reads a network, once its file is known to be the one that the certificate names. */
+async function loadNetwork(
+  { path, format, sha256: hash }: Certificate['network'],
+  readFile: ReadFile,
+): Promise<Network> {
+  // A copy: what was hashed is what is used, whatever happens to the bytes of the caller.
+  const bytes = new Uint8Array(await readFile(path));
+  const found = await sha256(bytes);
+  demand(found === hash, `the network file is not the one of the certificate: its SHA-256 is ${found}`);
+  return format === 'onnx' ? readOnnx(bytes) : readCheckpoint(bytes);
 }
 
-/** The network of a certificate must be the very file and the very tensors that it names. */
-function checkNetwork(certificate: Certificate, hash: string, network: Network): void {
-  demand(
-    hash === certificate.network.sha256,
-    `the network file is not the one of the certificate: its SHA-256 is ${hash}`,
-  );
-  for (const [name, tensor] of network.tensors) {
-    demand(
-      certificate.network.tensors.get(name) === tensor,
-      `the SHA-256 of tensor "${name}" differs or is not listed`,
-    );
+/** The tensors and shapes of the network must be those that the certificate names. */
+function checkNetwork({ network: named, input, classes }: Certificate, network: Network): void {
+  for (const [name, hash] of network.tensors) {
+    demand(named.tensors.get(name) === hash, `the SHA-256 of tensor "${name}" differs or is not listed`);
   }
-  const extra = [...certificate.network.tensors.keys()].find((name) => !network.tensors.has(name));
+  const extra = [...named.tensors.keys()].find((name) => !network.tensors.has(name));
   demand(extra === undefined, `the certificate lists the tensor "${extra}", which the network does not use`);
-  const { shape } = certificate.input;
-  const fits = shape.length === network.inputShape.length && shape.every((n, i) => n === network.inputShape[i]);
-  demand(fits, `the input has the shape [${shape}] and the network takes [${network.inputShape}]`);
-  demand(certificate.classes === network.classes, `the network has ${network.classes} classes`);
+  const { inputShape } = network;
+  demand(
+    same(input.shape, inputShape),
+    `the input has the shape [${input.shape}] and the network takes [${inputShape}]`,
+  );
+  demand(classes === network.classes, `the network has ${network.classes} classes`);
 }
+
+/** [x - epsilon, x + epsilon], clipped to the range, each end rounded outwards. */
+const boxOf = ({ input, epsilon, range }: Certificate): Bounds => ({
+  lower: Float64Array.from(input.data, (x) => Math.max(range.lower, down(x - epsilon.upper))),
+  upper: Float64Array.from(input.data, (x) => Math.min(range.upper, up(x + epsilon.upper))),
+});
 
 /**
  * Makes a function that checks certificates and reads and hashes each network file once.
@@ -64,41 +67,31 @@ function checkNetwork(certificate: Certificate, hash: string, network: Network):
  * @param readFile gets the `path` of the network as it stands in the certificate
  */
 export function createChecker(readFile: ReadFile): (certificateText: string) => Promise<Verdict> {
-  const networks = new Map<string, Promise<{ hash: string; network: Network }>>();
-  const load = async (path: string) => {
-    // A copy: what was hashed is what is used, whatever happens to the bytes of the caller.
-    const bytes = new Uint8Array(await readFile(path));
-    return { hash: await sha256(bytes), network: await readNetwork(bytes) };
-  };
-
+  const networks = new Map<string, Promise<Network>>();
   return async (certificateText) => {
     let [level, property]: [Level | undefined, string | undefined] = [undefined, undefined];
     const margins: number[] = [];
     try {
       const certificate = await readCertificate(certificateText);
+      const { label, classes, slopes } = certificate;
       level = certificate.level;
-      property = `label ${certificate.label} within ${certificate.epsilon.text}`;
-      const { path } = certificate.network;
-      if (!networks.has(path)) networks.set(path, load(path));
-      const { hash, network } = await networks.get(path)!;
-      checkNetwork(certificate, hash, network);
-      if (certificate.slopes !== null) checkSlopes(network, certificate.slopes);
-      const values = propagate(network, boxOf(certificate), level);
-      for (let other = 0; other < network.classes; other++) {
-        if (other === certificate.label) continue;
-        margins.push(marginBound(network, values, level, certificate.label, other, certificate.slopes));
+      property = `label ${label} within ${certificate.epsilon.text}`;
+      const { path, format, sha256: hash } = certificate.network;
+      const key = JSON.stringify([path, format, hash]);
+      if (!networks.has(key)) networks.set(key, loadNetwork(certificate.network, readFile));
+      const network = await networks.get(key)!;
+      checkNetwork(certificate, network);
+      if (slopes !== null) checkSlopes(network.layers, slopes);
+      const values = propagate(network.layers, boxOf(certificate), level);
+      for (let other = 0; other < classes; other++) {
+        if (other !== label) margins.push(marginBound(network.layers, values, level, label, other, slopes));
       }
-      const worst = Math.min(...margins);
       // NaN is not above 0.
-      demand(
-        margins.length === network.classes - 1 &&
-          margins.every((margin) => margin > 0 && margin < Number.POSITIVE_INFINITY),
-        `the margin is not proved: its lower bound is ${worst.toPrecision(3)}`,
-      );
+      const proved = margins.length === classes - 1 && margins.every((margin) => margin > 0 && Number.isFinite(margin));
+      demand(proved, `the margin is not proved: its lower bound is ${Math.min(...margins).toPrecision(3)}`);
       return { holds: true, level, property, margins };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { holds: false, level, property, reason, margins };
+      return { holds: false, level, property, reason: reasonOf(error), margins };
     }
   };
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-/** The command. It is its own worker: a thread gets files, and answers each with a verdict. */
+/** The command. It is its own worker. */
 import { isMainThread } from 'node:worker_threads';
 import { run } from './command.js';
-import { checkInParallel, serve } from './threads.js';
+import { checkInParallel, serve } from './files.js';
 
 if (isMainThread) {
   // A reader such as `head` may have had enough.
@@ -16,5 +16,5 @@ if (isMainThread) {
     terminal,
   });
 } else {
-  serve();
+  await serve();
 }

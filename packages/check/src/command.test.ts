@@ -9,7 +9,7 @@ import { prepare } from '../test/execute.ts';
 import { certificate, networkFile, sealed, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
 import { run } from './command.js';
-import { checkInParallel } from './threads.js';
+import { checkInParallel } from './files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cert-check-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 /** The command line: `cert-check FILE... [--network FILE] [--json]`. */
 import { parseArgs } from 'node:util';
 import type { Verdict } from './check.js';
-import type { CheckFiles } from './threads.js';
+import type { CheckFiles } from './files.js';
 
 const USAGE = `Usage: cert-check FILE... [--network FILE] [--json]
 
@@ -48,7 +48,7 @@ export async function run(args: string[], check: CheckFiles, { print, complain, 
   // Lines are printed in the order of the files, each as soon as all before it are there.
   const verdicts: Verdict[] = [];
   let [printed, done, refused] = [0, 0, 0];
-  await check(files, values.network, (place, verdict) => {
+  await check({ files, network: values.network }, (place, verdict) => {
     verdicts[place] = verdict;
     done++;
     if (!verdict.holds) refused++;

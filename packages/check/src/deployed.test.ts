@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import { fma, prepare } from '../test/execute.ts';
 import { NetBuilder, type NetSpec, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
+import { readCheckpoint } from './checkpoint.js';
 import { type Bounds, propagate } from './ibp.js';
 import { marginBound } from './linear.js';
-import { readNetwork } from './network.js';
 
 const EXECUTIONS = Number(process.env.FUZZ ?? 6000);
 const PER_NET = 300;
@@ -55,7 +55,7 @@ it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }
   for (let seed = 0; seed * PER_NET < EXECUTIONS; seed++) {
     const net = nets(seed);
     const random = seeded(seed + 77);
-    const network = await readNetwork(networkFile(net));
+    const { layers } = await readCheckpoint(networkFile(net));
     const execute = prepare(net);
     const center = Float32Array.from(
       { length: sizeOf(net.inputShape) },
@@ -67,15 +67,17 @@ it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }
       lower: Float64Array.from(center, (v) => v - epsilon),
       upper: Float64Array.from(center, (v) => v + epsilon),
     };
-    const values = propagate(network, box, 'deployed');
-    const { lower, upper } = values.at(-1)!;
+    const values = propagate(layers, box, 'deployed');
+    const { lower, upper } = values.get(layers.at(-1)!)!;
     const slopes = new Map(
-      network.layers.flatMap((layer) =>
-        layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: sizeOf(layer.to) }, random)] as const] : [],
+      layers.flatMap((layer) =>
+        layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: layer.size }, random)] as const] : [],
       ),
     );
     const margins = [1, 2].map((other) =>
-      [null, new Map(), slopes].map((each) => marginBound(network, values, 'deployed', 0, other, each)),
+      [null, new Map<string, Float32Array>(), slopes].map((each) =>
+        marginBound(layers, values, 'deployed', 0, other, each),
+      ),
     );
     for (let i = 0; i < PER_NET; i++) {
       const x = center.map((v, at) => {

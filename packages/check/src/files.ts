@@ -1,28 +1,66 @@
-/** Certificates that are files: paths are relative to the certificate. */
+/** Certificates that are files, many of them in worker threads. */
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { decodeUtf8 } from './bytes.js';
 import { createChecker, type Verdict } from './check.js';
 
-/**
- * Makes a function that checks a file.
- *
- * @param network a file to read in place of the one that each certificate names; undefined: the one that it names
- */
-export function createFileChecker(network: string | undefined): (file: string) => Promise<Verdict> {
-  // The checker keeps networks by their path, so that it gets absolute ones.
+/** Which files to check. */
+interface Work {
+  readonly files: readonly string[];
+  /** A network file to read in place of the one that each certificate names; undefined: the one that it names, relative to the certificate. */
+  readonly network: string | undefined;
+}
+
+/** Checks files, in any order, and hands each verdict on with the place of its file in the list. */
+export type CheckFiles = (work: Work, found: (place: number, verdict: Verdict) => void) => Promise<void>;
+
+/** Fewer files than this are not worth another thread. */
+const FILES_PER_THREAD = 16;
+
+/** Checks every `step`-th file from the place `first` on. */
+async function checkEvery({ files, network }: Work, first: number, step: number, found: Parameters<CheckFiles>[1]) {
+  // One checker for each folder, as paths are relative to it; each reads a network once.
   const checkers = new Map<string, (text: string) => Promise<Verdict>>();
-  return async (file) => {
-    const folder = network === undefined ? dirname(resolve(file)) : '';
-    const checker =
-      checkers.get(folder) ??
-      createChecker(async (path) => new Uint8Array(await readFile(network ?? resolve(folder, path))));
-    checkers.set(folder, checker);
-    try {
-      return await checker(decodeUtf8(await readFile(file), 'the certificate'));
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { holds: false, level: undefined, property: undefined, reason, margins: [] };
-    }
+  for (let place = first; place < files.length; place += step) {
+    const folder = network === undefined ? dirname(resolve(files[place]!)) : '';
+    const read = async (path: string) => new Uint8Array(await readFile(network ?? resolve(folder, path)));
+    const check = checkers.get(folder) ?? createChecker(read);
+    checkers.set(folder, check);
+    const verdict = readFile(files[place]!)
+      .then((bytes) => check(decodeUtf8(bytes, 'the certificate')))
+      .catch(
+        ({ message }: Error): Verdict => ({
+          holds: false,
+          level: undefined,
+          property: undefined,
+          reason: message,
+          margins: [],
+        }),
+      );
+    found(place, await verdict);
+  }
+}
+
+/** @param script the file that a worker runs; it calls {@link serve} */
+export const checkInParallel =
+  (script: URL): CheckFiles =>
+  async (work, found) => {
+    const threads = Math.min(availableParallelism(), Math.ceil(work.files.length / FILES_PER_THREAD));
+    if (threads === 1) return checkEvery(work, 0, 1, found);
+    const run = (thread: number) =>
+      new Promise<void>((done, fail) => {
+        const worker = new Worker(script, { workerData: [work, thread, threads] });
+        worker.on('message', ([place, verdict]: [number, Verdict]) => found(place, verdict));
+        worker.on('error', fail);
+        worker.on('exit', (code) => (code === 0 ? done() : fail(new Error(`a worker thread ended with code ${code}`))));
+      });
+    await Promise.all(Array.from({ length: threads }, (_, thread) => run(thread)));
   };
+
+/** What a worker does: it checks its share and sends each verdict. */
+export function serve(): Promise<void> {
+  const [work, thread, threads] = workerData as [Work, number, number];
+  return checkEvery(work, thread, threads, (place, verdict) => parentPort?.postMessage([place, verdict]));
 }

@@ -1,78 +1,43 @@
 /**
  * Lower bounds of logit_label - logit_j by going backward through the network (Zhang et al., Efficient Neural Network Robustness Certification with
- * General Activation Functions, 2018): at each step the margin is at least a linear function of some values, plus a constant.
+ * General Activation Functions, 2018): at each step the margin is at least a constant plus a linear function of some values.
  *
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
- * absolute value that it is multiplied by is subtracted at once, so that no error is carried along.
+ * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
-import { addError, type Bounds, centerAndRadius, errorOf, type Level, magnitudeOf, widestOf } from './ibp.js';
-import { type AffineLayer, type ReluLayer, sizeOf } from './layers.js';
-import type { Network } from './network.js';
+import { addError, type Bounds, type BoundsByLayer, errorOf, type Level, magnitudeOf, widestOf } from './ibp.js';
+import { type AffineLayer, type Layer, stepsOf } from './layers.js';
 import { demand } from './refused.js';
 import { down, growth64, up } from './rounding.js';
 
-/** Lower slopes of ReLU neurons, by node; the rule of {@link lowerSlope} where a node has none. */
+/** Lower slopes of ReLU neurons, by the name of the layer; the rule of {@link lowerSlope} where a layer has none. */
 export type Slopes = ReadonlyMap<string, Float32Array>;
 
-/** The margin is at least `constant` - `loss` + what the coefficients give, up to the rounding of these two sums. */
+/** The margin is at least the constant plus coefficients times the outputs of layers. */
 class Margin {
-  /** Coefficients of values that are still to be replaced. */
-  readonly #coefficients = new Map<number, Float64Array>();
-  #constant = 0;
-  /** The sum of the absolute values of all parts of the constant, which its rounding is relative to. */
-  #size = 0;
-  #loss = 0;
-  #additions = 0;
+  readonly coefficients = new Map<Layer, Float64Array>();
+  constant = 0;
 
-  constructor(
-    readonly values: readonly Bounds[],
-    readonly level: Level,
-  ) {}
-
-  take(value: number): Float64Array | undefined {
-    const coefficients = this.#coefficients.get(value);
-    this.#coefficients.delete(value);
-    return coefficients;
-  }
+  constructor(readonly values: BoundsByLayer) {}
 
   /** Adds coefficients; where two paths meet, the sum rounds. */
-  put(value: number, added: Float64Array): void {
-    const before = this.#coefficients.get(value);
-    if (before !== undefined) {
-      for (let i = 0; i < added.length; i++) {
-        added[i]! += before[i]!;
-        this.lose(Math.abs(added[i]!) * growth64(1) * magnitudeOf(this.values[value]!, i));
-      }
-    }
-    this.#coefficients.set(value, added);
+  put(layer: Layer, added: Float64Array): void {
+    const before = this.coefficients.get(layer);
+    const sum = before === undefined ? added : added.map((coefficient, i) => coefficient + before[i]!);
+    this.coefficients.set(layer, sum);
+    if (before === undefined) return;
+    const bounds = this.values.get(layer)!;
+    for (let i = 0; i < sum.length; i++) this.lose(Math.abs(sum[i]!) * growth64(1) * magnitudeOf(bounds, i));
   }
 
-  add(part: number): void {
-    this.#constant += part;
-    this.#size += Math.abs(part);
-    this.#additions++;
+  /** Adds a part as it is; what it may be off by is lost elsewhere. */
+  gain(part: number): void {
+    this.constant = down(this.constant + part);
   }
 
-  lose(part: number, additions = 1): void {
-    this.#loss += part;
-    this.#additions += additions;
-  }
-
-  /** Replaces a value by its bounds: coefficients * center - |coefficients| radius. */
-  settle(value: number): void {
-    const coefficients = this.take(value)!;
-    const { center, radius } = centerAndRadius(this.values[value]!);
-    for (let i = 0; i < coefficients.length; i++) {
-      this.add(coefficients[i]! * center[i]!);
-      this.lose(Math.abs(coefficients[i]!) * radius[i]!);
-    }
-  }
-
-  /** Each part was computed with a few roundings, and the sums with one for each addition; 2^-900 covers underflow of float64. */
-  lowerBound(): number {
-    demand(this.#coefficients.size === 0, 'a value was left over');
-    const error = growth64(this.#additions + 16);
-    return down(this.#constant - up((this.#loss + error * this.#size + this.#additions * 2 ** -900) * (1 + 4 * error)));
+  /** Subtracts a part that is not negative and came out of fewer than 16 roundings or underflows. */
+  lose(part: number): void {
+    this.constant = down(this.constant - (part * (1 + 2 ** -48) + 2 ** -900));
   }
 }
 
@@ -80,57 +45,47 @@ class Margin {
  * y = scale * (kernel * x) + shift + d: coefficients of y become coefficients of x. |d| <= deployed (|W||x| + |b|), and rounding here loses own
  * (|W||x| + |b|), so both are the transposed product with |W| times the largest |x|.
  */
-function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array): void {
-  const { deployed, own, underflow, flushed } = errorOf(layer, margin.level);
-  const { kernel, stride, padding, groups, scale, shift, shiftSize } = layer;
-  const [height, width, channels] = layer.from;
-  const [rows, columns, filters] = layer.to;
-  const [kernelHeight, kernelWidth] = layer.size;
+function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, level: Level): void {
+  const { deployed, own, underflow, flushed } = errorOf(layer, level);
+  const { taps, kernel, groups, scale, shift, shiftSize } = layer;
+  const [{ channels }, { channels: filters }] = [layer.from, layer.to];
   const [channelsIn, filtersIn] = [channels / groups, filters / groups];
-  const bounds = margin.values[layer.input]!;
+  const [step, outStep] = [stepsOf(layer.from), stepsOf(layer.to)];
+  const bounds = margin.values.get(layer.inputs[0])!;
   const widest = widestOf(bounds);
-
-  const inner = new Float64Array(height * width * channels);
-  const sizes = new Float64Array(inner.length);
-  const scaled = new Float64Array(filters);
   // A coefficient of x is a sum of at most so many products, then the rounding of scale and of the products themselves.
-  const places = kernelHeight * kernelWidth * filtersIn;
-  const error = deployed + Math.max(own, growth64(places + layer.rounded + 8));
-  for (let pixel = 0; pixel < rows * columns; pixel++) {
-    const top = Math.floor(pixel / columns) * stride - padding;
-    const left = (pixel % columns) * stride - padding;
-    let any = 0;
-    for (let filter = 0; filter < filters; filter++) {
-      const coefficient = outer[pixel * filters + filter]!;
-      scaled[filter] = coefficient * scale[filter]!;
-      any += Math.abs(coefficient);
-      margin.add(coefficient * shift[filter]!);
-      margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * layer.terms * widest));
-    }
-    if (any === 0) continue;
-    for (let tap = 0; tap < kernelHeight * kernelWidth; tap++) {
-      const y = top + Math.floor(tap / kernelWidth);
-      const x = left + (tap % kernelWidth);
-      if (y < 0 || y >= height || x < 0 || x >= width) continue;
-      for (let channel = 0; channel < channels; channel++) {
-        const first = Math.floor(channel / channelsIn) * filtersIn;
-        const weights = (tap * channelsIn + (channel % channelsIn)) * filters + first;
-        let total = 0;
-        let size = 0;
-        for (let filter = 0; filter < filtersIn; filter++) {
-          const product = kernel[weights + filter]! * scaled[first + filter]!;
-          total += product;
-          size += Math.abs(product);
-        }
-        const at = (y * width + x) * channels + channel;
-        inner[at]! += total;
-        sizes[at]! += size;
+  const error = deployed + Math.max(own, growth64(layer.places * filtersIn + layer.rounded + 8));
+
+  const scaled = new Float64Array(layer.size);
+  for (let i = 0; i < layer.size; i++) {
+    const [pixel, filter] = [Math.floor(i / filters), i % filters];
+    const coefficient = outer[pixel * outStep.pixel + filter * outStep.channel]!;
+    scaled[i] = coefficient * scale[filter]!;
+    margin.gain(coefficient * shift[filter]!);
+    margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * layer.terms * widest));
+  }
+  const inner = new Float64Array(bounds.lower.length);
+  const sizes = new Float64Array(inner.length);
+  for (let tap = 0; tap < taps.length; tap += 3) {
+    const [pixel, source, place] = [taps[tap]!, taps[tap + 1]!, taps[tap + 2]!];
+    for (let channel = 0; channel < channels; channel++) {
+      const first = Math.floor(channel / channelsIn) * filtersIn;
+      const weights = (place * channelsIn + (channel % channelsIn)) * filters + first;
+      const outputs = pixel * filters + first;
+      let [total, size] = [0, 0];
+      for (let filter = 0; filter < filtersIn; filter++) {
+        const product = kernel[weights + filter]! * scaled[outputs + filter]!;
+        total += product;
+        size += Math.abs(product);
       }
+      const at = source * step.pixel + channel * step.channel;
+      inner[at]! += total;
+      sizes[at]! += size;
     }
   }
-  for (let i = 0; i < sizes.length; i++) margin.lose(error * sizes[i]! * magnitudeOf(bounds, i) + 2 ** -900);
-  margin.lose(0, places + layer.rounded);
-  margin.put(layer.input, inner);
+  // The sizes are sums themselves and may be too small by as much as the coefficients.
+  for (let i = 0; i < sizes.length; i++) margin.lose(error * (1 + error) * sizes[i]! * magnitudeOf(bounds, i));
+  margin.put(layer.inputs[0], inner);
 }
 
 /** The line of CROWN: the identity where the interval has more on the positive side, 0 elsewhere. */
@@ -140,74 +95,72 @@ const lowerSlope = (l: number, u: number): number => (u > -l ? 1 : 0);
  * h = max(z, 0) with z in [l, u], l < 0 < u. Below it is slope * z for every slope in [0, 1]; above it is s z + t with t >= -s l and
  * s >= u / (u - l), since then s l + t >= 0 and s u + t >= s (u - l) >= u. Both are rounded up.
  */
-function throughRelu(margin: Margin, layer: ReluLayer, outer: Float64Array, slopes: Float32Array | undefined): void {
-  const bounds = margin.values[layer.input]!;
-  const inner = new Float64Array(outer.length);
-  for (let i = 0; i < outer.length; i++) {
-    const [l, u, coefficient] = [bounds.lower[i]!, bounds.upper[i]!, outer[i]!];
-    if (l >= 0) inner[i] = coefficient;
-    if (l >= 0 || u <= 0 || coefficient === 0) continue;
+function throughRelu(margin: Margin, input: Layer, outer: Float64Array, slopes: Float32Array | undefined): void {
+  const bounds = margin.values.get(input)!;
+  const inner = outer.map((coefficient, i) => {
+    const [l, u] = [bounds.lower[i]!, bounds.upper[i]!];
+    if (l >= 0) return coefficient;
+    if (u <= 0 || coefficient === 0) return 0;
     let slope = slopes?.[i] ?? lowerSlope(l, u);
     if (coefficient < 0) {
       slope = up(u / down(u - l));
-      margin.add(coefficient * up(-slope * l));
+      margin.lose(-coefficient * up(-slope * l));
     }
-    inner[i] = coefficient * slope;
-    margin.lose((Math.abs(inner[i]!) * growth64(1) + 2 ** -900) * magnitudeOf(bounds, i));
-  }
-  margin.put(layer.input, inner);
+    margin.lose(Math.abs(coefficient * slope) * growth64(1) * magnitudeOf(bounds, i));
+    return coefficient * slope;
+  });
+  margin.put(input, inner);
 }
 
 /**
  * A lower bound of logit_label - logit_other.
  *
+ * @param layers in order, each after its inputs, the input first and the logits last
  * @param slopes null: only the last layer is gone through, and then the intervals of its input are used (interval bound propagation)
  */
 export function marginBound(
-  network: Network,
-  values: readonly Bounds[],
+  layers: readonly Layer[],
+  values: BoundsByLayer,
   level: Level,
   label: number,
   other: number,
   slopes: Slopes | null,
 ): number {
-  const margin = new Margin(values, level);
-  const { layers } = network;
-  const difference = new Float64Array(network.classes);
-  difference[label] = 1;
-  difference[other] = -1;
-  margin.put(layers.length, difference);
-  const lowest = slopes === null ? layers.length - (layers.at(-1)?.kind === 'affine' ? 1 : 0) : 0;
-  for (let value = layers.length; value > lowest; value--) {
-    const coefficients = margin.take(value);
-    if (coefficients === undefined) continue;
-    const layer = layers[value - 1]!;
-    if (layer.kind === 'affine') throughAffine(margin, layer, coefficients);
-    else if (layer.kind === 'relu') throughRelu(margin, layer, coefficients, slopes?.get(layer.name));
+  const margin = new Margin(values);
+  const logits = layers.at(-1)!;
+  const difference = new Float64Array(logits.size);
+  [difference[label], difference[other]] = [1, -1];
+  margin.put(logits, difference);
+  const first = slopes !== null ? layers[0]! : logits.kind === 'affine' ? logits.inputs[0] : logits;
+  for (const layer of layers.toReversed()) {
+    const outer = margin.coefficients.get(layer);
+    if (outer === undefined) continue;
+    if (layer === first || layer.kind === 'input') settle(margin, values.get(layer)!, outer);
+    else if (layer.kind === 'affine') throughAffine(margin, layer, outer, level);
+    else if (layer.kind === 'relu') throughRelu(margin, layer.inputs[0]!, outer, slopes?.get(layer.name));
     else {
-      const [a, b] = layer.inputs;
-      for (let i = 0; i < sizeOf(layer.to); i++) {
-        const largest = magnitudeOf(values[a]!, i) + magnitudeOf(values[b]!, i);
-        margin.lose(Math.abs(coefficients[i]!) * addError(largest, level));
-      }
-      margin.put(a, coefficients.slice());
-      margin.put(b, coefficients);
+      const [a, b] = layer.inputs.map((input) => values.get(input)!) as [Bounds, Bounds];
+      for (let i = 0; i < layer.size; i++)
+        margin.lose(Math.abs(outer[i]!) * addError(magnitudeOf(a, i) + magnitudeOf(b, i), level));
+      for (const input of layer.inputs) margin.put(input, outer);
     }
   }
-  const last = layers.at(-1);
-  margin.settle(slopes === null ? (last?.kind === 'affine' ? last.input : layers.length) : 0);
-  return margin.lowerBound();
+  return margin.constant;
+}
+
+/** Replaces values by their bounds. */
+function settle(margin: Margin, { lower, upper }: Bounds, coefficients: Float64Array): void {
+  for (const [i, coefficient] of coefficients.entries()) {
+    margin.gain(down(coefficient * (coefficient > 0 ? lower : upper)[i]!));
+  }
 }
 
 /** Checks slopes against the network: each in [0, 1], one for each neuron of a ReLU that the network has. */
-export function checkSlopes(network: Network, slopes: Slopes): void {
+export function checkSlopes(layers: readonly Layer[], slopes: Slopes): void {
   for (const [name, values] of slopes) {
-    demand(network.relus.has(name), `the evidence has slopes for "${name}", which is no ReLU of the network`);
-    const layer = network.layers.find((each) => each.kind === 'relu' && each.name === name);
-    demand(
-      layer === undefined || values.length === sizeOf(layer.to),
-      `the slopes of "${name}" have another number of neurons`,
-    );
+    const layer = layers.find((each) => each.kind === 'relu' && each.name === name);
+    demand(layer !== undefined, `the evidence has slopes for "${name}", which is no ReLU of the network`);
+    demand(values.length === layer.size, `the slopes of "${name}" have another number of neurons`);
     demand(
       values.every((slope) => slope >= 0 && slope <= 1),
       `a slope of "${name}" is not in [0, 1]`,

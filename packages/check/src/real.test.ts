@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import { type ExactBounds, exactIbp, less, minus, of, toNumber } from '../test/fractions.ts';
 import { NetBuilder, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
+import { readCheckpoint } from './checkpoint.js';
 import { type Bounds, propagate } from './ibp.js';
 import { marginBound } from './linear.js';
-import { readNetwork } from './network.js';
 
 const toExact = (box: Bounds): ExactBounds => ({ lower: [...box.lower].map(of), upper: [...box.upper].map(of) });
 
@@ -14,13 +14,13 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
   async (seed) => {
     const random = seeded(seed + 1000);
     const net = smallNet(seed, [1, 1e-3, 40][seed % 3]);
-    const network = await readNetwork(networkFile(net));
+    const { layers } = await readCheckpoint(networkFile(net));
     const x = Float64Array.from({ length: sizeOf(net.inputShape) }, () => Math.fround(random()));
     const epsilon = [0, 1e-6, 0.1][seed % 3]!;
     const box = { lower: x.map((v) => v - epsilon), upper: x.map((v) => v + epsilon) };
     const exact = exactIbp(net, toExact(box), 1);
-    const values = propagate(network, box, 'real');
-    const last = values.at(-1)!;
+    const values = propagate(layers, box, 'real');
+    const last = values.get(layers.at(-1)!)!;
     const oracle = exact.values.get(net.nodes.at(-1)!.name)!;
     for (let i = 0; i < 3; i++) {
       expect(less(oracle.lower[i]!, of(last.lower[i]!))).toBe(false);
@@ -30,18 +30,18 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
       expect(toNumber(minus(of(last.upper[i]!), oracle.upper[i]!))).toBeLessThan(1e-9 * size);
     }
     for (const [i, other] of [0, 2].entries()) {
-      const margin = marginBound(network, values, 'real', 1, other, null);
+      const margin = marginBound(layers, values, 'real', 1, other, null);
       expect(less(exact.margins[i]!, of(margin))).toBe(false);
       expect(toNumber(minus(exact.margins[i]!, of(margin)))).toBeLessThan(1e-9 * Math.abs(margin) + 1e-9);
       // A linear bound is below the margin at every point: here at corners and at the middle.
       const slopes = new Map(
-        network.layers.flatMap((layer) =>
-          layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: sizeOf(layer.to) }, random)] as const] : [],
+        layers.flatMap((layer) =>
+          layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: layer.size }, random)] as const] : [],
         ),
       );
       const linear = [
-        marginBound(network, values, 'real', 1, other, slopes),
-        marginBound(network, values, 'real', 1, other, new Map()),
+        marginBound(layers, values, 'real', 1, other, slopes),
+        marginBound(layers, values, 'real', 1, other, new Map<string, Float32Array>()),
       ];
       expect(linear.every(Number.isFinite)).toBe(true);
       for (let sample = 0; sample < 6; sample++) {
@@ -63,17 +63,17 @@ it('contains the exact bounds where float64 itself cancels', async () => {
   for (let seed = 0; seed < 40; seed++) {
     const scales = [2 ** 55, 1, 2 ** 30];
     const net = new NetBuilder([8], () => (random() * 2 - 1) * scales[Math.floor(random() * 3)]!).dense(6).build();
-    const network = await readNetwork(networkFile(net));
+    const { layers } = await readCheckpoint(networkFile(net));
     const x = Float64Array.from({ length: 8 }, () => Math.fround(random()));
     const box = { lower: x, upper: x };
     const exact = exactIbp(net, toExact(box), 0);
-    const values = propagate(network, box, 'real');
+    const values = propagate(layers, box, 'real');
     for (const [i, value] of exact.values.get(net.nodes[0]!.name)!.lower.entries()) {
-      expect(less(value, of(values[1]!.lower[i]!))).toBe(false);
-      expect(less(of(values[1]!.upper[i]!), value)).toBe(false);
+      expect(less(value, of(values.get(layers[1]!)!.lower[i]!))).toBe(false);
+      expect(less(of(values.get(layers[1]!)!.upper[i]!), value)).toBe(false);
     }
-    for (const slopes of [null, new Map()]) {
-      expect(less(exact.margins[0]!, of(marginBound(network, values, 'real', 0, 1, slopes)))).toBe(false);
+    for (const slopes of [null, new Map<string, Float32Array>()]) {
+      expect(less(exact.margins[0]!, of(marginBound(layers, values, 'real', 0, 1, slopes)))).toBe(false);
     }
   }
 });

@@ -7,3 +7,15 @@ export class Refused extends Error {
 export function demand(condition: boolean, reason: string): asserts condition {
   if (!condition) throw new Refused(reason);
 }
+
+/** What went wrong, in words. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Does a step; the reason why it fails begins with the place. */
+export function within<T>(where: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw new Refused(`${where}: ${reasonOf(error)}`);
+  }
+}

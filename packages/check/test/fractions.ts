@@ -1,5 +1,4 @@
 /** Rational numbers and interval bound propagation over them: the oracle for level `real`. */
-import { exactOf } from '../src/exact.ts';
 import { type NetSpec, sizeOf } from './make.ts';
 
 export interface Fraction {
@@ -12,12 +11,19 @@ const fraction = (p: bigint, q: bigint): Fraction => {
   const d = gcd(p < 0n ? -p : p, q) * (q < 0n ? -1n : 1n);
   return d === 0n ? { p: 0n, q: 1n } : { p: p / d, q: q / d };
 };
+/** A float64 as a fraction: its 52 bits of mantissa and 11 bits of exponent. */
 export const of = (x: number): Fraction => {
-  const { numerator, denominator } = exactOf(x);
-  return fraction(numerator, denominator);
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, x);
+  const bits = view.getBigUint64(0);
+  const exponent = Number((bits >> 52n) & 0x7ffn);
+  const mantissa = (exponent === 0 ? 0n : 1n << 52n) | (bits & 0xfffffffffffffn);
+  const power = (exponent === 0 ? 1 : exponent) - 1075;
+  const p = bits >> 63n === 1n ? -mantissa : mantissa;
+  return power < 0 ? fraction(p, 1n << BigInt(-power)) : fraction(p << BigInt(power), 1n);
 };
-/** The decimal that JavaScript prints. */
-const decimal = (x: number): Fraction => {
+/** A decimal as it is written, or as JavaScript prints a number. */
+export const decimal = (x: number | string): Fraction => {
   const [, sign, whole = '', part = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(x))!;
   const power = BigInt(Number(exponent) - part.length);
   const digits = BigInt(`${sign}${whole}${part}`);
@@ -26,7 +32,7 @@ const decimal = (x: number): Fraction => {
 const plus = (a: Fraction, b: Fraction) => fraction(a.p * b.q + b.p * a.q, a.q * b.q);
 const times = (a: Fraction, b: Fraction) => fraction(a.p * b.p, a.q * b.q);
 export const minus = (a: Fraction, b: Fraction) => plus(a, { p: -b.p, q: b.q });
-const over = (a: Fraction, b: Fraction) => fraction(a.p * b.q, a.q * b.p);
+export const over = (a: Fraction, b: Fraction) => fraction(a.p * b.q, a.q * b.p);
 export const less = (a: Fraction, b: Fraction) => a.p * b.q < b.p * a.q;
 export const toNumber = ({ p, q }: Fraction): number => {
   const bits = (n: bigint) => (n < 0n ? -n : n).toString(2).length;

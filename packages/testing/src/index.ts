@@ -2,9 +2,7 @@ export { type BoundMethodSuiteOptions, boundMethodSuite } from './bound-method.j
 export { type CompiledOptions, checkCompiled } from './check-compiled.js';
 export type { ConformanceCase, Forward } from './conformance.js';
 export type { CompilingDevice, DeviceFunctionOfList, DeviceTensor } from './device.js';
-export { cancellingNetwork, executionModels, pointInBall, vanishingNetwork } from './executed-networks.js';
-export { executeFloat32, executeFloat64, type HostNetwork } from './execution.js';
 export { checkGradient, type GradientOptions } from './gradient.js';
-export { boundedOps, type NamedModel } from './models.js';
+export { boundedOps } from './models.js';
 export { type ObjectiveSuiteOptions, objectiveSuite, type TestedContext, type TestedObjective } from './objective.js';
 export { type RegularizerSuiteOptions, regularizerSuite } from './regularizer.js';

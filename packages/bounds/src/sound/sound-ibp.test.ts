@@ -1,20 +1,38 @@
-import { createRng, dense, type Layer, type Op, sequential, sizeOf, type Tensor, tf, toTensors } from '@cert/core';
 import {
-  cancellingNetwork,
-  executeFloat32,
-  executeFloat64,
-  executionModels,
-  type HostNetwork,
-  pointInBall,
-  vanishingNetwork,
-} from '@cert/testing';
+  createRng,
+  dense,
+  type Layer,
+  type Op,
+  type Rng,
+  sequential,
+  sizeOf,
+  type Tensor,
+  tf,
+  toTensors,
+} from '@cert/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  adversarialNetworks,
+  cancellingNetwork,
+  compareDyadic,
+  drawExecution,
+  drawPoint,
+  drawRealPoint,
+  dyadic,
+  executeExact,
+  executor,
+  float32Ends,
+  type HostNetwork,
+  smallModels,
+  subtractDyadic,
+  toNumber,
+} from '../../../../soundness/src/index.js';
 import { extend, ibp, marginSpec, runningNorm, type SoundLevel, soundBall, soundIbp } from '../index.js';
 
 beforeEach(() => tf.engine().startScope());
 afterEach(() => tf.engine().endScope());
 
-const nets = executionModels().map(({ name, model }) => [name, model] as const);
+const nets = smallModels().map(({ name, model }) => [name, model] as const);
 const weights = cancellingNetwork;
 
 function boundsOf(
@@ -40,36 +58,54 @@ function boundsOf(
 }
 
 describe.each(nets)('soundIbp on %s', (name, model) => {
-  it.each(['deployed', 'real'] as const)('contains every execution: %s', (level) => {
-    const rng = createRng(3, name);
-    let unequal = 0;
+  /** Random networks, each with a point and bounds on balls around it. Narrow balls show rounding, wide ones the rest. */
+  function* problems(level: SoundLevel, rng: Rng) {
     for (let net = 0; net < 12; net++) {
       const network = weights(model, rng);
-      const x = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
-      // Narrow boxes show rounding, wide ones the rest.
+      const image = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
       for (const epsilon of [0, 1e-7, 0.1]) {
-        const bounds = boundsOf(network, x, epsilon, level);
+        const bounds = boundsOf(network, image, epsilon, level);
         expect(bounds.lower.concat(bounds.upper, bounds.margins).every(Number.isFinite)).toBe(true);
-        let first: number[] | undefined;
-        for (let draw = 0; draw < 12; draw++) {
-          const point = pointInBall(x, epsilon, rng);
-          const logits = level === 'real' ? executeFloat64(network, point) : executeFloat32(network, point, rng);
-          if (epsilon === 0) {
-            first ??= logits;
-            if (logits.some((value, i) => value !== first![i])) unequal++;
-          }
-          logits.forEach((value, i) => {
-            expect(value).toBeGreaterThanOrEqual(bounds.lower[i]!);
-            expect(value).toBeLessThanOrEqual(bounds.upper[i]!);
-          });
-          logits.slice(1).forEach((value, i) => {
-            expect(logits[0]! - value).toBeGreaterThanOrEqual(bounds.margins[i]!);
-          });
-        }
+        yield { network, ball: { image, epsilon, range: { min: 0, max: 1 } }, ...bounds };
+      }
+    }
+  }
+
+  it('contains every execution', () => {
+    const rng = createRng(3, name);
+    let unequal = 0;
+    for (const { network, ball, lower, upper, margins } of problems('deployed', rng)) {
+      const [run, ends] = [executor(network), float32Ends(ball)];
+      let first: Float32Array | undefined;
+      for (let draw = 0; draw < 12; draw++) {
+        const logits = run(drawPoint(ends, ball.image, rng), drawExecution(rng));
+        first ??= logits;
+        if (ball.epsilon === 0 && logits.some((value, i) => value !== first![i])) unequal++;
+        logits.forEach((value, i) => {
+          expect(value).toBeGreaterThanOrEqual(lower[i]!);
+          expect(value).toBeLessThanOrEqual(upper[i]!);
+          if (i > 0) expect(logits[0]! - value).toBeGreaterThanOrEqual(margins[i - 1]!);
+        });
       }
     }
     // The executions do differ: otherwise this test would show little.
-    if (level === 'deployed') expect(unequal).toBeGreaterThan(60);
+    expect(unequal).toBeGreaterThan(60);
+  });
+
+  it('contains the logits over the real numbers, evaluated exactly', () => {
+    const rng = createRng(3, name);
+    for (const { network, ball, lower, upper, margins } of problems('real', rng)) {
+      for (let draw = 0; draw < 4; draw++) {
+        const logits = executeExact(network, drawRealPoint(ball, rng));
+        logits.lower.forEach((value, i) => {
+          expect(compareDyadic(value, dyadic(lower[i]!))).toBeGreaterThanOrEqual(0);
+          expect(compareDyadic(logits.upper[i]!, dyadic(upper[i]!))).toBeLessThanOrEqual(0);
+          if (i === 0) return;
+          const margin = subtractDyadic(logits.lower[0]!, logits.upper[i]!);
+          expect(compareDyadic(margin, dyadic(margins[i - 1]!))).toBeGreaterThanOrEqual(0);
+        });
+      }
+    }
   });
 
   it('is hardly wider than plain bounds where nothing cancels', () => {
@@ -84,18 +120,15 @@ describe.each(nets)('soundIbp on %s', (name, model) => {
   });
 });
 
-describe('a network that hides a neuron behind 2^30', () => {
-  it('is verified by plain bounds, and refused at both levels', () => {
-    const network = vanishingNetwork();
-    const x = Float32Array.of(0.75);
-    for (const level of ['real', 'deployed'] as const) {
-      const { margins, plain } = boundsOf(network, x, 0.3, level);
-      expect(plain[0]).toBeGreaterThan(0);
-      expect(margins[0]).toBeLessThan(-1);
-    }
-    const [first, second] = executeFloat64(network, Float32Array.of(0.45));
-    expect(first! - second!).toBeLessThan(0);
-  });
+it('a network that loses a neuron beside a large number is verified by plain bounds, and refused at both levels', () => {
+  const network = adversarialNetworks().find(({ name }) => name === 'lost-center')!;
+  for (const level of ['real', 'deployed'] as const) {
+    const { margins, plain } = boundsOf(network, network.image, network.epsilon, level);
+    expect(plain[0]).toBeGreaterThan(0);
+    expect(margins[0]).toBeLessThan(-1);
+  }
+  const [first, second] = executeExact(network, network.image).lower.map(toNumber);
+  expect(first! - second!).toBeLessThan(0);
 });
 
 it('contains sums that lose a rounding with every term', () => {
@@ -108,7 +141,8 @@ it('contains sums that lose a rounding with every term', () => {
   };
   const x = new Float32Array(1001).fill(1);
   const rng = createRng(8);
-  const found = Array.from({ length: 60 }, () => executeFloat32(network, x, rng)[0]!);
+  const run = executor(network);
+  const found = Array.from({ length: 60 }, () => run(x, drawExecution(rng))[0]!);
   const [least, most] = [Math.min(...found), Math.max(...found)];
   expect(most - least).toBeGreaterThan(900 * 2 ** -24);
   const { lower, upper, margins } = boundsOf(network, x, 0, 'deployed');
