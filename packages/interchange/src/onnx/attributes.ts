@@ -55,13 +55,22 @@ export function attributesOf(node: OnnxNode, known: readonly string[]): Attribut
     if (value === undefined) throw badNode(node, `whose attribute "${name}" is no ${what}`);
     return value;
   };
+  const list = (name: string, kind: 'ints' | 'floats'): readonly number[] | undefined => {
+    const attribute = all.get(name);
+    if (attribute === undefined) return undefined;
+    const { float, int, text, tensor, [kind === 'ints' ? 'floats' : 'ints']: others } = attribute;
+    if ([float, int, text, tensor].some((value) => value !== undefined) || others.length > 0) {
+      throw badNode(node, `whose attribute "${name}" is no list of ${kind === 'ints' ? 'whole numbers' : 'numbers'}`);
+    }
+    return attribute[kind];
+  };
   return {
     has: (name) => all.has(name),
     int: (name, otherwise) => (all.has(name) ? one(name, all.get(name)!.int, 'whole number') : otherwise),
     float: (name, otherwise) => (all.has(name) ? one(name, all.get(name)!.float, 'number') : otherwise),
     text: (name, otherwise) => (all.has(name) ? one(name, all.get(name)!.text, 'text') : otherwise),
     tensor: (name) => (all.has(name) ? one(name, all.get(name)!.tensor, 'tensor') : undefined),
-    ints: (name) => all.get(name)?.ints,
-    floats: (name) => all.get(name)?.floats,
+    ints: (name) => list(name, 'ints'),
+    floats: (name) => list(name, 'floats'),
   };
 }

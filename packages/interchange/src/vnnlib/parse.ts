@@ -245,11 +245,12 @@ export function parseVnnlib(text: string): ParsedFile {
   /** left <= right. */
   const atMost = (left: LinearTerm, right: LinearTerm, at: number): Atom | boolean => {
     const { coefficients, low, high } = exact(addTerms(left, negated(right)), at);
-    // Decided on the side of more violations where rounding hides which it is.
-    if (coefficients.size === 0) return low <= 0;
+    // NaN would compare as false, and a case would be lost.
     if (!Number.isFinite(high) || !Number.isFinite(low)) {
       throw fail(at, 'a comparison with a number that float64 cannot hold.', 'Give finite numbers.');
     }
+    // Decided on the side of more violations where rounding hides which it is.
+    if (coefficients.size === 0) return low <= 0;
     const sides = new Set([...coefficients.keys()].map(({ side }) => side));
     if (sides.size > 1) {
       throw fail(

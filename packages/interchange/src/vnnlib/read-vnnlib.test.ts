@@ -158,6 +158,7 @@ describe('readVnnlib', () => {
     ['(assert (<= Y_0 1)))', 'Line 5, column 20', '")"'],
     ['(assert (not (<= Y_0 1)))', 'Line 5, column 10', '"not"'],
     ['(assert (<= Y_0 1e999))', 'Line 5, column 17', 'float64 cannot hold'],
+    ['(assert (<= (- (+ 1e308 1e308) (+ 1e308 1e308)) 0))', 'Line 5, column 10', 'float64 cannot hold'],
     ['(assert (<= Y_0 0x10))', 'Line 5, column 17', 'neither a number'],
     ['(assert (<= Y_0 NaN))', 'Line 5, column 17', 'neither a number'],
     ['(assert (<= (* Y_0 Y_1) 1))', 'Line 5, column 14', 'product of variables'],

@@ -1,7 +1,17 @@
 import { concat } from '@cert/core';
 import { badNode, unsupported } from '../attributes.js';
 import { composed, countOf, imageOrder, sameNumbers, sameOrder, simplified, transposedOrder } from '../order.js';
-import { asVector, axisIn, constantInput, inputOf, integers, place, type Step } from '../step.js';
+import {
+  asVector,
+  axisIn,
+  constantInput,
+  inputOf,
+  integers,
+  MOST_ELEMENTS,
+  place,
+  type Step,
+  tooLarge,
+} from '../step.js';
 import type { Computed, Constant, Value } from '../values.js';
 import { imageAt } from './linear.js';
 import type { Rules } from './rule.js';
@@ -105,6 +115,7 @@ function joined(step: Step): Value {
   const shape = first.shape.map((length, i) =>
     i === axis ? values.reduce((sum, value) => sum + value.shape[axis]!, 0) : length,
   );
+  if (countOf(shape) > MOST_ELEMENTS) throw tooLarge(step.node);
   const computed = values.filter((value) => value.kind === 'computed');
   if (computed.length === values.length) return joinComputed(step, computed, axis, shape);
   const constants = values.filter((value) => value.kind === 'constant');
@@ -113,24 +124,29 @@ function joined(step: Step): Value {
   }
   const { name, integer } = constants[0]!;
   if (constants.some((constant) => constant.integer !== integer)) throw badNode(step.node, 'which joins two types');
-  const sources = elementsOf(constants, axis);
   const data = new (constants.every((c) => c.data instanceof Float32Array) ? Float32Array : Float64Array)(
-    sources.map(({ value, index }) => value.data[index]!),
+    countOf(shape),
   );
+  eachElement(constants, axis, (value, _, index, i) => {
+    data[i] = value.data[index]!;
+  });
   return { kind: 'constant', name, shape, integer, data };
 }
 
-/** For each element of joined values, in C order, where it comes from. */
-function elementsOf<T extends Value>(values: readonly T[], axis: number) {
+/** Shows where the elements of joined values come from, in C order: which value it is, the index in it, the index in the result. */
+function eachElement<T extends Value>(
+  values: readonly T[],
+  axis: number,
+  visit: (value: T, which: number, index: number, i: number) => void,
+): void {
   const outer = countOf(values[0]!.shape.slice(0, axis));
-  const sources: { readonly value: T; readonly which: number; readonly index: number }[] = [];
+  let i = 0;
   for (let o = 0; o < outer; o++) {
     values.forEach((value, which) => {
       const inner = countOf(value.shape.slice(axis));
-      for (let j = 0; j < inner; j++) sources.push({ value, which, index: o * inner + j });
+      for (let j = 0; j < inner; j++) visit(value, which, o * inner + j, i++);
     });
   }
-  return sources;
 }
 
 function joinComputed(step: Step, values: readonly Computed[], axis: number, shape: readonly number[]): Computed {
@@ -153,15 +169,15 @@ function joinComputed(step: Step, values: readonly Computed[], axis: number, sha
   }
   const vectors = values.map((value) => asVector(step, value));
   const starts = vectors.map((_, i) => vectors.slice(0, i).reduce((sum, value) => sum + countOf(value.shape), 0));
-  const order = Int32Array.from(
-    elementsOf(vectors, axis),
-    ({ value, which, index }) => starts[which]! + (value.order?.[index] ?? index),
-  );
   const node = place(
     step,
     concat(0, vectors.length),
     vectors.map((value) => value.node),
   );
+  const order = new Int32Array(countOf(shape));
+  eachElement(vectors, axis, (value, which, index, i) => {
+    order[i] = starts[which]! + (value.order?.[index] ?? index);
+  });
   return { kind: 'computed', node, shape, order: simplified(order) };
 }
 
