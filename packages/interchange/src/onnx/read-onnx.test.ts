@@ -177,7 +177,13 @@ const CASES: readonly Case[] = [
   ['Clip', single('Clip', [1, 5], [scalar(-0.5), scalar(0.75)]), 'affine relu affine relu affine'],
   ['Clip to [0, 1]', single('Clip', [1, 5], [scalar(0), scalar(1)]), 'relu affine relu affine'],
   ['Clip at 0', single('Clip', [1, 5], [scalar(0)]), 'relu'],
-  ['Clip, limits in the wrong order', single('Clip', [1, 5], [scalar(1), scalar(-1)])],
+  [
+    'Clip, large limits',
+    single('Clip', [1, 5], [scalar(-1e30), scalar(1e30)]),
+    'affine relu add affine relu affine add',
+  ],
+  ['Clip, one large limit', single('Clip', [1, 5], [scalar(0), scalar(20)]), 'affine relu add affine relu affine add'],
+  ['Clip from below, large limit', single('Clip', [1, 5], [scalar(-9)]), 'affine relu add'],
   [
     'Clip from above',
     { input: [1, 5], constants: { c: scalar(0.5) }, nodes: [node('Clip', ['x', '', 'c'])] },
@@ -779,6 +785,7 @@ describe('readOnnx refuses', () => {
     ],
     ['Softmax in between', chain([1, 5], {}, ['Softmax', ['<']], ['Relu', ['<']]), 'missing-rule', /at the end/],
     ['Softmax over a part', single('Softmax', [1, 2, 3], [], { axis: 2 }), 'missing-rule', /at the end/],
+    ['limits in the wrong order', single('Clip', [1, 5], [scalar(1), scalar(-1)]), 'bad-file', /limits are 1 and -1/],
     ['a slope above 1', single('LeakyRelu', [1, 5], [], { alpha: { float: 1.5 } }), 'missing-rule', /slope is 1.5/],
     ['a division by 0', single('Div', [1, 5], [filled(0, 5)]), 'bad-file', /divides by 0/],
     [
