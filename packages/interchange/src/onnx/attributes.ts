@@ -3,7 +3,7 @@ import type { OnnxAttribute, OnnxNode, OnnxTensor } from './file.js';
 import { badOnnx } from './wire.js';
 
 /** A node in a message: its op and the name that the file gives it, or what it computes. */
-export const describeNode = ({ op, name, outputs }: OnnxNode): string =>
+const describeNode = ({ op, name, outputs }: OnnxNode): string =>
   `the node "${(name || outputs[0] || '').slice(0, 80)}" (${op.slice(0, 40)})`;
 
 /** The error of a node that has no counterpart here. */

@@ -580,6 +580,24 @@ describe('readOnnx equals ONNX Runtime', () => {
     expect(model.nodes.map(({ op }) => op)).toEqual(['conv2d', 'flatten', 'dense']);
   });
 
+  it('shapes that the graph cuts and converts, as TensorFlow exports them', async () => {
+    const { nodes, constants } = SHAPES;
+    const [conv, shape] = [nodes[0]!, nodes[1]!];
+    const parts: TestNode[] = [
+      { op: 'Cast', inputs: [shape.name], name: 'as32', attributes: { to: 6 } },
+      { op: 'Slice', inputs: ['as32', 'from', 'to', 'axes'], name: 'batch' },
+      { op: 'Cast', inputs: ['batch'], name: 'as64', attributes: { to: 7 } },
+      { op: 'Concat', inputs: ['as64', 'rest'], name: 'joined', attributes: { axis: 0 } },
+      { op: 'Reshape', inputs: [conv.name, 'joined'], name: 'flat' },
+      { op: 'MatMul', inputs: ['flat', 'w'], name: 'out' },
+    ];
+    const more = { ...constants, from: ints(-4), to: ints(1) };
+    await matchesRuntime(buildOnnx({ ...SHAPES, constants: more, nodes: [conv, shape, ...parts] }), 'cut');
+    const old: TestNode = { op: 'Slice', inputs: ['as32'], name: 'batch', attributes: { starts: [0], ends: [1] } };
+    const replaced = parts.map((part) => (part.op === 'Slice' ? old : part));
+    await matchesRuntime(buildOnnx({ ...SHAPES, opset: 9, constants: more, nodes: [conv, shape, ...replaced] }), 'old');
+  });
+
   it('the sum of a node with itself', async () => {
     await matchesRuntime(buildOnnx({ input: [1, 5], nodes: [node('Add', ['x', 'x'])] }), 'self');
   });

@@ -205,7 +205,7 @@ export function asImage(step: Step, value: Computed): Computed {
 }
 
 /** Channels, height and width of a value [1, channels, height, width]. */
-export function imageShape(step: Step, { shape }: Computed): readonly [number, number, number] {
+function imageShape(step: Step, { shape }: Computed): readonly [number, number, number] {
   if (shape.length !== 4) {
     throw unsupported(
       step.node,

@@ -37,7 +37,7 @@ const double = new Float64Array(1);
 const bits = new BigInt64Array(double.buffer);
 
 /** The smallest float64 above a finite number. */
-export function nextUp(x: number): number {
+function nextUp(x: number): number {
   if (x === 0) return Number.MIN_VALUE;
   double[0] = x;
   bits[0]! += x > 0 ? 1n : -1n;
@@ -45,7 +45,7 @@ export function nextUp(x: number): number {
 }
 
 /** The largest float64 below a finite number. */
-export const nextDown = (x: number): number => -nextUp(-x);
+const nextDown = (x: number): number => -nextUp(-x);
 
 /** What rounding took from a + b: exactly a + b - fl(a + b), unless that overflows (Knuth's two-sum). */
 function errorOfSum(a: number, b: number): number {

@@ -228,6 +228,30 @@ function gather(step: Step): Value {
   return { ...from, name: step.node.outputs[0]!, shape: indices.shape, data: picked(from.data, positions) };
 }
 
+/** A part of a list of whole numbers, as graphs cut shapes. */
+function slice(step: Step): Value {
+  const { node, attributes, opset } = step;
+  const from = inputOf(step, 0);
+  if (from.kind === 'computed' || from.shape.length !== 1) {
+    throw unsupported(node, `it cuts [${from.shape}]`, 'Only lists of constants, such as shapes, are cut.');
+  }
+  const part = (name: string, index: number): readonly number[] | undefined => {
+    if (opset < 10) return attributes.ints(name);
+    if (attributes.has(name)) throw badNode(node, 'whose parts are not where its version has them');
+    return step.inputs[index] === undefined ? undefined : integers(step, constantInput(step, index));
+  };
+  const [starts, ends] = [part('starts', 1), part('ends', 2)];
+  const [axes, steps] = [part('axes', 3) ?? [0], opset < 10 ? [1] : (part('steps', 4) ?? [1])];
+  if (starts?.length !== 1 || ends?.length !== 1 || axes.length !== 1 || axisIn(step, axes[0]!, 1) !== 0) {
+    throw badNode(node, `which cuts from [${starts?.slice(0, 8)}] to [${ends?.slice(0, 8)}]`);
+  }
+  if (steps.length !== 1 || steps[0] !== 1) {
+    throw unsupported(node, `its steps are [${steps.slice(0, 8)}]`, 'Only steps of 1 are cut.');
+  }
+  const data = from.data.slice(starts[0], ends[0]);
+  return { ...from, name: node.outputs[0]!, shape: [data.length], data };
+}
+
 /** Ops that change shapes and orders, and those with which graphs compute shapes. */
 export const shapes: Rules = {
   Reshape: { attributes: ['allowzero'], inputs: [2, 2], apply: reshape },
@@ -242,5 +266,6 @@ export const shapes: Rules = {
     apply: constant,
   },
   Shape: { attributes: ['start', 'end'], inputs: [1, 1], apply: shapeOf },
+  Slice: { attributes: ['axes', 'ends', 'starts'], inputs: [1, 5], apply: slice },
   Gather: { attributes: ['axis'], inputs: [2, 2], apply: gather },
 };
