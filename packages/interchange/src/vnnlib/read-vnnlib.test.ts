@@ -144,6 +144,13 @@ describe('readVnnlib', () => {
     expect([...lower]).toEqual([0, 1, 2, 3]);
   });
 
+  it('reads a sum of many terms', () => {
+    const count = 20_000;
+    const sum = Array.from({ length: count }, (_, i) => `(* ${i + 1} Y_${i})`).join(' ');
+    const property = readVnnlib(`${declared(1, count)} (assert (and (= X_0 0) (<= (+ ${sum}) 1)))`);
+    expect(property.cases[0]!.outputs[0]!.coefficients.at(-1)).toBe(count);
+  });
+
   it('reads half a million assertions', () => {
     const count = 250_000;
     const bounds = Array.from({ length: count }, (_, i) => `(assert (<= X_${i} 0.${i}))\n(assert (>= X_${i} -1e-3))`);
