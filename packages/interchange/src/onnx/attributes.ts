@@ -3,7 +3,7 @@ import type { OnnxAttribute, OnnxNode, OnnxTensor } from './file.js';
 import { badOnnx } from './wire.js';
 
 /** A node in a message: its op and the name that the file gives it, or what it computes. */
-export const describeNode = ({ op, name, outputs }: OnnxNode): string =>
+const describeNode = ({ op, name, outputs }: OnnxNode): string =>
   `the node "${(name || outputs[0] || '').slice(0, 80)}" (${op.slice(0, 40)})`;
 
 /** The error of a node that has no counterpart here. */
@@ -55,13 +55,22 @@ export function attributesOf(node: OnnxNode, known: readonly string[]): Attribut
     if (value === undefined) throw badNode(node, `whose attribute "${name}" is no ${what}`);
     return value;
   };
+  const list = (name: string, kind: 'ints' | 'floats'): readonly number[] | undefined => {
+    const attribute = all.get(name);
+    if (attribute === undefined) return undefined;
+    const { float, int, text, tensor, [kind === 'ints' ? 'floats' : 'ints']: others } = attribute;
+    if ([float, int, text, tensor].some((value) => value !== undefined) || others.length > 0) {
+      throw badNode(node, `whose attribute "${name}" is no list of ${kind === 'ints' ? 'whole numbers' : 'numbers'}`);
+    }
+    return attribute[kind];
+  };
   return {
     has: (name) => all.has(name),
     int: (name, otherwise) => (all.has(name) ? one(name, all.get(name)!.int, 'whole number') : otherwise),
     float: (name, otherwise) => (all.has(name) ? one(name, all.get(name)!.float, 'number') : otherwise),
     text: (name, otherwise) => (all.has(name) ? one(name, all.get(name)!.text, 'text') : otherwise),
     tensor: (name) => (all.has(name) ? one(name, all.get(name)!.tensor, 'tensor') : undefined),
-    ints: (name) => all.get(name)?.ints,
-    floats: (name) => all.get(name)?.floats,
+    ints: (name) => list(name, 'ints'),
+    floats: (name) => list(name, 'floats'),
   };
 }

@@ -17,6 +17,7 @@ export interface OnnxAttribute {
   readonly int?: number;
   readonly text?: string;
   readonly tensor?: OnnxTensor;
+  /** Lists may be empty: then nothing or a list without elements was written. */
   readonly floats: readonly number[];
   readonly ints: readonly number[];
   /** Of a kind that no op here has: a graph, texts, types. */
@@ -220,6 +221,7 @@ function readAttribute(message: Uint8Array): OnnxAttribute {
   let one: Pick<OnnxAttribute, 'float' | 'int' | 'text' | 'tensor'> = {};
   const floats: number[] = [];
   const ints: number[] = [];
+  let type = 0;
   const refused = () => {
     other = true;
   };
@@ -243,6 +245,9 @@ function readAttribute(message: Uint8Array): OnnxAttribute {
       5: (field) => {
         one = { ...one, tensor: readTensor(bytesOf(field)) };
       },
+      20: (field) => {
+        type = intOf(field);
+      },
     },
     {
       6: refused,
@@ -260,8 +265,29 @@ function readAttribute(message: Uint8Array): OnnxAttribute {
       23: refused,
     },
   );
-  return { name, ...one, floats, ints, other };
+  const written = [...Object.keys(one), ...(floats.length > 0 ? ['floats'] : []), ...(ints.length > 0 ? ['ints'] : [])];
+  const kind = KINDS[type];
+  // A runtime reads the field that the type names.
+  if (written.length > 1 || (type !== 0 && written.some((field) => field !== kind))) {
+    throw badOnnx(`has an attribute "${name.slice(0, 40)}" with values of several types`);
+  }
+  if (type !== 0 && kind === undefined) other = true;
+  const empty = written.length === 0 && kind !== undefined ? ABSENT[kind] : {};
+  return { name, ...empty, ...one, floats, ints, other };
 }
+
+/** Fields of an attribute by ONNX's number of its type. */
+const KINDS: { readonly [type: number]: keyof typeof ABSENT } = {
+  1: 'float',
+  2: 'int',
+  3: 'text',
+  4: 'tensor',
+  6: 'floats',
+  7: 'ints',
+};
+
+/** What a field stands for that was not written because it has the default value of its type. */
+const ABSENT = { float: { float: 0 }, int: { int: 0 }, text: { text: '' }, tensor: {}, floats: {}, ints: {} } as const;
 
 function readTensor(message: Uint8Array): OnnxTensor {
   let name = '';

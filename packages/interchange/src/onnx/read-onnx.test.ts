@@ -177,7 +177,13 @@ const CASES: readonly Case[] = [
   ['Clip', single('Clip', [1, 5], [scalar(-0.5), scalar(0.75)]), 'affine relu affine relu affine'],
   ['Clip to [0, 1]', single('Clip', [1, 5], [scalar(0), scalar(1)]), 'relu affine relu affine'],
   ['Clip at 0', single('Clip', [1, 5], [scalar(0)]), 'relu'],
-  ['Clip, limits in the wrong order', single('Clip', [1, 5], [scalar(1), scalar(-1)])],
+  [
+    'Clip, large limits',
+    single('Clip', [1, 5], [scalar(-1e30), scalar(1e30)]),
+    'affine relu add affine relu affine add',
+  ],
+  ['Clip, one large limit', single('Clip', [1, 5], [scalar(0), scalar(20)]), 'affine relu add affine relu affine add'],
+  ['Clip from below, large limit', single('Clip', [1, 5], [scalar(-9)]), 'affine relu add'],
   [
     'Clip from above',
     { input: [1, 5], constants: { c: scalar(0.5) }, nodes: [node('Clip', ['x', '', 'c'])] },
@@ -574,6 +580,24 @@ describe('readOnnx equals ONNX Runtime', () => {
     expect(model.nodes.map(({ op }) => op)).toEqual(['conv2d', 'flatten', 'dense']);
   });
 
+  it('shapes that the graph cuts and converts, as TensorFlow exports them', async () => {
+    const { nodes, constants } = SHAPES;
+    const [conv, shape] = [nodes[0]!, nodes[1]!];
+    const parts: TestNode[] = [
+      { op: 'Cast', inputs: [shape.name], name: 'as32', attributes: { to: 6 } },
+      { op: 'Slice', inputs: ['as32', 'from', 'to', 'axes'], name: 'batch' },
+      { op: 'Cast', inputs: ['batch'], name: 'as64', attributes: { to: 7 } },
+      { op: 'Concat', inputs: ['as64', 'rest'], name: 'joined', attributes: { axis: 0 } },
+      { op: 'Reshape', inputs: [conv.name, 'joined'], name: 'flat' },
+      { op: 'MatMul', inputs: ['flat', 'w'], name: 'out' },
+    ];
+    const more = { ...constants, from: ints(-4), to: ints(1) };
+    await matchesRuntime(buildOnnx({ ...SHAPES, constants: more, nodes: [conv, shape, ...parts] }), 'cut');
+    const old: TestNode = { op: 'Slice', inputs: ['as32'], name: 'batch', attributes: { starts: [0], ends: [1] } };
+    const replaced = parts.map((part) => (part.op === 'Slice' ? old : part));
+    await matchesRuntime(buildOnnx({ ...SHAPES, opset: 9, constants: more, nodes: [conv, shape, ...replaced] }), 'old');
+  });
+
   it('the sum of a node with itself', async () => {
     await matchesRuntime(buildOnnx({ input: [1, 5], nodes: [node('Add', ['x', 'x'])] }), 'self');
   });
@@ -779,6 +803,7 @@ describe('readOnnx refuses', () => {
     ],
     ['Softmax in between', chain([1, 5], {}, ['Softmax', ['<']], ['Relu', ['<']]), 'missing-rule', /at the end/],
     ['Softmax over a part', single('Softmax', [1, 2, 3], [], { axis: 2 }), 'missing-rule', /at the end/],
+    ['limits in the wrong order', single('Clip', [1, 5], [scalar(1), scalar(-1)]), 'bad-file', /limits are 1 and -1/],
     ['a slope above 1', single('LeakyRelu', [1, 5], [], { alpha: { float: 1.5 } }), 'missing-rule', /slope is 1.5/],
     ['a division by 0', single('Div', [1, 5], [filled(0, 5)]), 'bad-file', /divides by 0/],
     [

@@ -30,6 +30,9 @@ export interface ImportedNetwork {
 /** Versions of the operators for which the rules were written. */
 const [OLDEST, NEWEST] = [7, 21];
 
+/** Elements of all values above which a network is refused: small files can describe days of work. */
+const MOST_IN_ALL = 2 ** 28;
+
 /** Ops for which an input of four axes is an image. */
 const IMAGE_OPS = new Set([
   'Conv',
@@ -77,13 +80,16 @@ export function readOnnx(bytes: Uint8Array): ImportedNetwork {
   if (input.type === FLOAT64) progress.notes.add('The network computes in float64; the import computes in float32.');
   const values = new Map<string, Value>([[input.name, { kind: 'computed', node: INPUT, shape, order }]]);
   for (const { name, ...tensor } of file.initializers) {
-    if (values.has(name) && name !== input.name) throw badOnnx(`has two constants "${name.slice(0, 80)}"`);
+    if (values.has(name)) throw badOnnx(`has two constants "${name.slice(0, 80)}"`);
     values.set(name, { kind: 'constant', name, integer: tensor.type === 'integer', ...tensor });
   }
   const readers = countReaders(nodes, output.name);
+  let elements = 0;
   for (const node of nodes) {
     const step = stepOf(node, progress, values, readers, output.name);
     const result = ruleOf(node).apply(step);
+    elements += countOf(result.shape);
+    if (elements > MOST_IN_ALL) throw badOnnx(`computes more than ${MOST_IN_ALL} numbers in all`);
     values.set(node.outputs[0]!, result);
   }
 

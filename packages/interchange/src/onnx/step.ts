@@ -52,7 +52,7 @@ export interface Step extends Progress {
 }
 
 /** Elements of a value above which a network is refused. */
-export const MOST_ELEMENTS = 2 ** 26;
+export const MOST_ELEMENTS = 2 ** 24;
 
 /** Adds a node to the model. */
 export function place<K extends Op>(step: Step, layer: Layer<K>, inputs: readonly string[]): string {
@@ -205,7 +205,7 @@ export function asImage(step: Step, value: Computed): Computed {
 }
 
 /** Channels, height and width of a value [1, channels, height, width]. */
-export function imageShape(step: Step, { shape }: Computed): readonly [number, number, number] {
+function imageShape(step: Step, { shape }: Computed): readonly [number, number, number] {
   if (shape.length !== 4) {
     throw unsupported(
       step.node,

@@ -1,5 +1,5 @@
 import { type Atom, allOf, anyOf, type Formula } from './formula.js';
-import { addTerms, constant, type LinearTerm, negated, scaleTerm, type Variable, variableTerm } from './terms.js';
+import { constant, type LinearTerm, negated, scaleTerm, sumOfTerms, type Variable, variableTerm } from './terms.js';
 import { badVnnlib, quote, type Token, tokenize } from './tokens.js';
 
 /** What a file says, before its formulas are brought into cases. */
@@ -38,7 +38,12 @@ interface Tensor {
  */
 export function parseVnnlib(text: string): ParsedFile {
   const tokens = tokenize(text);
-  const variables = new Map<string, Variable>();
+  /** Every variable as a term, by the name that the file gives it. */
+  const variables = new Map<string, LinearTerm>();
+  const declared: { readonly [S in Variable['side']]: { count: number; last: number } } = {
+    input: { count: 0, last: -1 },
+    output: { count: 0, last: -1 },
+  };
   const tensors = new Map<string, Tensor>();
   const assertions: Formula[] = [];
   let version: '1.0' | '2.0' | undefined;
@@ -65,7 +70,11 @@ export function parseVnnlib(text: string): ParsedFile {
       throw fail(at, `the variable "${name.slice(0, 40)}".`, 'Inputs are called X_0, X_1, ..., outputs Y_0, Y_1, ...');
     }
     if (variables.has(name)) throw fail(at, `${name} is declared twice.`, 'Remove one of the declarations.');
-    variables.set(name, { name, side: parts[1] === 'X' ? 'input' : 'output', index: Number(parts[2]) });
+    const variable: Variable = { name, side: parts[1] === 'X' ? 'input' : 'output', index: Number(parts[2]) };
+    variables.set(name, variableTerm(variable));
+    const side = declared[variable.side];
+    side.count++;
+    side.last = Math.max(side.last, variable.index);
   };
 
   const declareConst = () => {
@@ -132,7 +141,7 @@ export function parseVnnlib(text: string): ParsedFile {
   };
 
   /** The element of a tensor that a word names; made at its first use. */
-  const element = (token: Token): Variable | undefined => {
+  const element = (token: Token): LinearTerm | undefined => {
     const written = word(token);
     const bracket = written.indexOf('[');
     const name = bracket === -1 ? written : written.slice(0, bracket);
@@ -157,9 +166,9 @@ export function parseVnnlib(text: string): ParsedFile {
     const key = `${tensor.side === 'input' ? 'X' : 'Y'}_${index}`;
     const known = variables.get(key);
     if (known !== undefined) return known;
-    const variable: Variable = { name: `${name}[${at}]`, side: tensor.side, index };
-    variables.set(key, variable);
-    return variable;
+    const term = variableTerm({ name: `${name}[${at}]`, side: tensor.side, index });
+    variables.set(key, term);
+    return term;
   };
 
   /** The indices that stand apart from the name in front of them. */
@@ -170,7 +179,7 @@ export function parseVnnlib(text: string): ParsedFile {
     throw fail(name.start, `${quote(text, name)} without an index.`, 'Comparisons are between elements: write X[0,3].');
   };
 
-  const variable = (token: Token): Variable | undefined =>
+  const variable = (token: Token): LinearTerm | undefined =>
     version === '2.0' ? element(token) : variables.get(word(token));
 
   const exact = (term: LinearTerm | { readonly inexact: string }, at: number): LinearTerm => {
@@ -191,7 +200,7 @@ export function parseVnnlib(text: string): ParsedFile {
         throw fail(token.start, `the number ${quote(text, token)}, which float64 cannot hold.`, 'Give finite numbers.');
       }
       const found = variable(token);
-      if (found !== undefined) return variableTerm(found);
+      if (found !== undefined) return found;
       throw fail(
         token.start,
         `${quote(text, token)} is neither a number nor a declared variable.`,
@@ -217,10 +226,9 @@ export function parseVnnlib(text: string): ParsedFile {
     }
     switch (word(operator)) {
       case '+':
-        return rest.reduce((sum, next) => exact(addTerms(sum, next), at), first);
+        return exact(sumOfTerms(terms), at);
       case '-':
-        if (rest.length === 0) return negated(first);
-        return rest.reduce((sum, next) => exact(addTerms(sum, negated(next)), at), first);
+        return rest.length === 0 ? negated(first) : exact(sumOfTerms([first, ...rest.map(negated)]), at);
       case '*':
         return rest.reduce((product, next) => {
           const [factor, other] = product.coefficients.size === 0 ? [product, next] : [next, product];
@@ -244,21 +252,25 @@ export function parseVnnlib(text: string): ParsedFile {
 
   /** left <= right. */
   const atMost = (left: LinearTerm, right: LinearTerm, at: number): Atom | boolean => {
-    const { coefficients, low, high } = exact(addTerms(left, negated(right)), at);
-    // Decided on the side of more violations where rounding hides which it is.
-    if (coefficients.size === 0) return low <= 0;
+    const { coefficients, low, high } = exact(sumOfTerms([left, negated(right)]), at);
+    // NaN would compare as false, and a case would be lost.
     if (!Number.isFinite(high) || !Number.isFinite(low)) {
       throw fail(at, 'a comparison with a number that float64 cannot hold.', 'Give finite numbers.');
     }
-    const sides = new Set([...coefficients.keys()].map(({ side }) => side));
-    if (sides.size > 1) {
-      throw fail(
-        at,
-        'a comparison of an input with an output.',
-        'Comparisons that are read are about inputs alone or about outputs alone.',
-      );
+    // Decided on the side of more violations where rounding hides which it is.
+    if (coefficients.size === 0) return low <= 0;
+    let side: Variable['side'] | undefined;
+    for (const variable of coefficients.keys()) {
+      side ??= variable.side;
+      if (variable.side !== side) {
+        throw fail(
+          at,
+          'a comparison of an input with an output.',
+          'Comparisons that are read are about inputs alone or about outputs alone.',
+        );
+      }
     }
-    if (sides.has('input') && coefficients.size > 1) {
+    if (side === 'input' && coefficients.size > 1) {
       throw fail(
         at,
         `a comparison of the inputs ${[...coefficients.keys()].slice(0, 3).map(({ name }) => name)}.`,
@@ -268,13 +280,14 @@ export function parseVnnlib(text: string): ParsedFile {
     return { coefficients, bound: -low, at };
   };
 
-  const comparison = (operator: Token, compare: (a: LinearTerm, b: LinearTerm) => Formula[]): Formula => {
+  const comparison = (operator: Token, compare: (a: LinearTerm, b: LinearTerm) => Formula): Formula => {
     const terms: LinearTerm[] = [];
     while (tokens.peek().kind !== ')' && tokens.peek().kind !== 'end') terms.push(term(0));
     if (terms.length < 2) {
       throw fail(operator.start, `${quote(text, operator)} of ${terms.length} terms.`, 'Compare two terms.');
     }
-    const parts = terms.slice(1).flatMap((right, i) => compare(terms[i]!, right));
+    if (terms.length === 2) return compare(terms[0]!, terms[1]!);
+    const parts = terms.slice(1).map((right, i) => compare(terms[i]!, right));
     return allOf(parts);
   };
 
@@ -296,15 +309,15 @@ export function parseVnnlib(text: string): ParsedFile {
       // A strict comparison is read as one that allows equality: there are more violations then, never fewer.
       case '<=':
       case '<':
-        result = comparison(operator, (a, b) => [atMost(a, b, at)]);
+        result = comparison(operator, (a, b) => atMost(a, b, at));
         break;
       case '>=':
       case '>':
-        result = comparison(operator, (a, b) => [atMost(b, a, at)]);
+        result = comparison(operator, (a, b) => atMost(b, a, at));
         break;
       case '=':
       case '==':
-        result = comparison(operator, (a, b) => [atMost(a, b, at), atMost(b, a, at)]);
+        result = comparison(operator, (a, b) => allOf([atMost(a, b, at), atMost(b, a, at)]));
         break;
       default:
         throw fail(
@@ -353,7 +366,7 @@ export function parseVnnlib(text: string): ParsedFile {
     else throw fail(open.start, `the command "${command.slice(0, 40)}".`, KNOWN_COMMANDS);
     expect(')', 'a closing parenthesis');
   }
-  return { ...countVariables(text, variables, tensors), assertions };
+  return { ...countVariables(text, declared, variables, tensors), assertions };
 }
 
 const isDigit = (code: number) => code >= 48 && code <= 57;
@@ -366,26 +379,32 @@ function numberOf(text: string, { start, end }: Token): number | undefined {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(word) ? Number(word) : undefined;
 }
 
-function countVariables(text: string, variables: ReadonlyMap<string, Variable>, tensors: ReadonlyMap<string, Tensor>) {
+function countVariables(
+  text: string,
+  declared: { readonly [S in Variable['side']]: { readonly count: number; readonly last: number } },
+  variables: ReadonlyMap<string, LinearTerm>,
+  tensors: ReadonlyMap<string, Tensor>,
+) {
   const count = (side: Variable['side']): number => {
     const tensor = [...tensors.values()].find((candidate) => candidate.side === side);
     if (tensor !== undefined) return tensor.shape.reduce((product, n) => product * n, 1);
     const letter = side === 'input' ? 'X' : 'Y';
-    const declared = [...variables.values()].filter((variable) => variable.side === side).length;
-    if (declared === 0) {
+    const { count: total, last } = declared[side];
+    if (total === 0) {
       throw badVnnlib(text, text.length, `no ${side} is declared.`, `Declare ${letter}_0 and so on.`);
     }
-    for (let i = 0; i < declared; i++) {
-      if (!variables.has(`${letter}_${i}`)) {
-        throw badVnnlib(
-          text,
-          text.length,
-          `${declared} variables ${letter}_... are declared and ${letter}_${i} is missing.`,
-          'Declare every index from 0 on.',
-        );
-      }
+    if (last >= total) {
+      // No index is declared twice: one of the first is missing.
+      let missing = 0;
+      while (variables.has(`${letter}_${missing}`)) missing++;
+      throw badVnnlib(
+        text,
+        text.length,
+        `${total} variables ${letter}_... are declared and ${letter}_${missing} is missing.`,
+        'Declare every index from 0 on.',
+      );
     }
-    return declared;
+    return total;
   };
   const [name, tensor] = [...tensors].find(([, { side }]) => side === 'input') ?? [];
   const inputs = count('input');

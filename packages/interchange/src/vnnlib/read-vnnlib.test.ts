@@ -144,6 +144,13 @@ describe('readVnnlib', () => {
     expect([...lower]).toEqual([0, 1, 2, 3]);
   });
 
+  it('reads a sum of many terms', () => {
+    const count = 20_000;
+    const sum = Array.from({ length: count }, (_, i) => `(* ${i + 1} Y_${i})`).join(' ');
+    const property = readVnnlib(`${declared(1, count)} (assert (and (= X_0 0) (<= (+ ${sum}) 1)))`);
+    expect(property.cases[0]!.outputs[0]!.coefficients.at(-1)).toBe(count);
+  });
+
   it('reads half a million assertions', () => {
     const count = 250_000;
     const bounds = Array.from({ length: count }, (_, i) => `(assert (<= X_${i} 0.${i}))\n(assert (>= X_${i} -1e-3))`);
@@ -158,6 +165,7 @@ describe('readVnnlib', () => {
     ['(assert (<= Y_0 1)))', 'Line 5, column 20', '")"'],
     ['(assert (not (<= Y_0 1)))', 'Line 5, column 10', '"not"'],
     ['(assert (<= Y_0 1e999))', 'Line 5, column 17', 'float64 cannot hold'],
+    ['(assert (<= (- (+ 1e308 1e308) (+ 1e308 1e308)) 0))', 'Line 5, column 10', 'float64 cannot hold'],
     ['(assert (<= Y_0 0x10))', 'Line 5, column 17', 'neither a number'],
     ['(assert (<= Y_0 NaN))', 'Line 5, column 17', 'neither a number'],
     ['(assert (<= (* Y_0 Y_1) 1))', 'Line 5, column 14', 'product of variables'],

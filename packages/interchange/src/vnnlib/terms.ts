@@ -37,7 +37,7 @@ const double = new Float64Array(1);
 const bits = new BigInt64Array(double.buffer);
 
 /** The smallest float64 above a finite number. */
-export function nextUp(x: number): number {
+function nextUp(x: number): number {
   if (x === 0) return Number.MIN_VALUE;
   double[0] = x;
   bits[0]! += x > 0 ? 1n : -1n;
@@ -45,7 +45,7 @@ export function nextUp(x: number): number {
 }
 
 /** The largest float64 below a finite number. */
-export const nextDown = (x: number): number => -nextUp(-x);
+const nextDown = (x: number): number => -nextUp(-x);
 
 /** What rounding took from a + b: exactly a + b - fl(a + b), unless that overflows (Knuth's two-sum). */
 function errorOfSum(a: number, b: number): number {
@@ -67,20 +67,29 @@ export const quotientUp = (a: number, b: number): number => (isPlain(b) || a ===
 /** At most the exact quotient a / b. */
 export const quotientDown = (a: number, b: number): number => -quotientUp(-a, b);
 
-/** The sum of two terms, or the name of a variable whose coefficients have no exact sum in float64. */
-export function addTerms(a: LinearTerm, b: LinearTerm): LinearTerm | { readonly inexact: string } {
-  const low = sumDown(a.low, b.low);
-  const high = sumUp(a.high, b.high);
-  if (b.coefficients.size === 0) return { coefficients: a.coefficients, low, high };
-  if (a.coefficients.size === 0) return { coefficients: b.coefficients, low, high };
-  const coefficients = new Map(a.coefficients);
-  for (const [variable, coefficient] of b.coefficients) {
-    const before = coefficients.get(variable) ?? 0;
-    if (errorOfSum(before, coefficient) !== 0) return { inexact: variable.name };
-    if (before + coefficient === 0) coefficients.delete(variable);
-    else coefficients.set(variable, before + coefficient);
+/** The sum of terms, or the name of a variable whose coefficients have no exact sum in float64. */
+export function sumOfTerms(terms: readonly LinearTerm[]): LinearTerm | { readonly inexact: string } {
+  let [low, high] = [0, 0];
+  let only = NONE;
+  let merged: Map<Variable, number> | undefined;
+  for (const term of terms) {
+    low = sumDown(low, term.low);
+    high = sumUp(high, term.high);
+    if (term.coefficients.size === 0) continue;
+    if (only.size === 0) {
+      only = term.coefficients;
+      continue;
+    }
+    merged ??= new Map(only);
+    for (const [variable, coefficient] of term.coefficients) {
+      const before = merged.get(variable) ?? 0;
+      if (errorOfSum(before, coefficient) !== 0) return { inexact: variable.name };
+      merged.set(variable, before + coefficient);
+    }
   }
-  return { coefficients, low, high };
+  if (merged === undefined) return { coefficients: only, low, high };
+  for (const [variable, coefficient] of merged) if (coefficient === 0) merged.delete(variable);
+  return { coefficients: merged, low, high };
 }
 
 /** A term times a number, or the name of a variable whose coefficient has no product that is surely exact. */

@@ -195,9 +195,13 @@ function leaky(step: Step): Computed {
 /** The largest float32: exporters write it for a limit that is none. */
 const LARGEST = 3.4028234663852886e38;
 
+/** Limits up to which {@link clip} is a chain: the rounding of sums with them is as small as that of other layers. */
+const NEAR = 8;
+
 /**
- * min(max(x, low), high) as high - relu((high - low) - relu(x - low)): a chain, for which interval bounds are exact. A limit that is left
- * out makes it one relu.
+ * min(max(x, low), high). With small limits, such as those of ReLU6, it is high - relu((high - low) - relu(x - low)): a chain, for which
+ * interval bounds are exact. Large limits would swallow the digits of x there; with these it is x + relu(low - x) - relu(x - high), which
+ * is x itself between them. A limit that is left out leaves out its relu.
  */
 function clip(step: Step): Computed {
   const { attributes, opset, node } = step;
@@ -210,8 +214,9 @@ function clip(step: Step): Computed {
     return given === undefined ? otherwise : scalar(step, given);
   };
   const [low, high] = [limit('min', 1, Number.NEGATIVE_INFINITY), limit('max', 2, Number.POSITIVE_INFINITY)];
-  if (Number.isNaN(low) || Number.isNaN(high)) throw badNode(node, 'whose limits are not numbers');
+  if (!(low <= high)) throw badNode(node, `whose limits are ${low} and ${high}`);
   const value = computedInput(step, 0);
+  const limits = [low, high].filter((n) => Math.abs(n) < LARGEST);
   const map = (from: Computed, scale: number, shift: number): Computed => {
     if (scale === 1 && shift === 0) return from;
     const channels = step.builder.shapeOf(from.node).at(-1)!;
@@ -219,9 +224,14 @@ function clip(step: Step): Computed {
     return applyAffine(step, from, numbers(scale), numbers(shift));
   };
   const rectified = (from: Computed) => each(step, relu(), from);
-  if (low <= -LARGEST) return high >= LARGEST ? value : map(rectified(map(value, -1, high)), -1, high);
+  const [hasLow, hasHigh] = [low > -LARGEST, high < LARGEST];
+  if (limits.some((n) => Math.abs(n) > NEAR)) {
+    const raised = hasLow ? sumOf(step, value, rectified(map(value, -1, low))) : value;
+    return hasHigh ? sumOf(step, raised, map(rectified(map(value, 1, -high)), -1, 0)) : raised;
+  }
+  if (!hasLow) return hasHigh ? map(rectified(map(value, -1, high)), -1, high) : value;
   const above = rectified(map(value, 1, -low));
-  return high >= LARGEST ? map(above, 1, low) : map(rectified(map(above, -1, high - low)), -1, high);
+  return hasHigh ? map(rectified(map(above, -1, high - low)), -1, high) : map(above, 1, low);
 }
 
 function cast(step: Step): Value {

@@ -25,8 +25,12 @@ interface Matrix {
 }
 
 /** Data in the order that the positions say. */
-const gathered = (data: Float32Array, order: Int32Array | undefined): Float32Array =>
-  order === undefined ? data : Float32Array.from(order, (position) => data[position]!);
+function gathered(data: Float32Array, order: Int32Array | undefined): Float32Array {
+  if (order === undefined) return data;
+  const out = new Float32Array(order.length);
+  for (let i = 0; i < out.length; i++) out[i] = data[order[i]!]!;
+  return out;
+}
 
 const transposedMatrix = ({ rows, columns, data }: Matrix): Matrix => ({
   rows: columns,

@@ -1,7 +1,17 @@
 import { concat } from '@cert/core';
 import { badNode, unsupported } from '../attributes.js';
 import { composed, countOf, imageOrder, sameNumbers, sameOrder, simplified, transposedOrder } from '../order.js';
-import { asVector, axisIn, constantInput, inputOf, integers, place, type Step } from '../step.js';
+import {
+  asVector,
+  axisIn,
+  constantInput,
+  inputOf,
+  integers,
+  MOST_ELEMENTS,
+  place,
+  type Step,
+  tooLarge,
+} from '../step.js';
 import type { Computed, Constant, Value } from '../values.js';
 import { imageAt } from './linear.js';
 import type { Rules } from './rule.js';
@@ -105,6 +115,7 @@ function joined(step: Step): Value {
   const shape = first.shape.map((length, i) =>
     i === axis ? values.reduce((sum, value) => sum + value.shape[axis]!, 0) : length,
   );
+  if (countOf(shape) > MOST_ELEMENTS) throw tooLarge(step.node);
   const computed = values.filter((value) => value.kind === 'computed');
   if (computed.length === values.length) return joinComputed(step, computed, axis, shape);
   const constants = values.filter((value) => value.kind === 'constant');
@@ -113,24 +124,29 @@ function joined(step: Step): Value {
   }
   const { name, integer } = constants[0]!;
   if (constants.some((constant) => constant.integer !== integer)) throw badNode(step.node, 'which joins two types');
-  const sources = elementsOf(constants, axis);
   const data = new (constants.every((c) => c.data instanceof Float32Array) ? Float32Array : Float64Array)(
-    sources.map(({ value, index }) => value.data[index]!),
+    countOf(shape),
   );
+  eachElement(constants, axis, (value, _, index, i) => {
+    data[i] = value.data[index]!;
+  });
   return { kind: 'constant', name, shape, integer, data };
 }
 
-/** For each element of joined values, in C order, where it comes from. */
-function elementsOf<T extends Value>(values: readonly T[], axis: number) {
+/** Shows where the elements of joined values come from, in C order: which value it is, the index in it, the index in the result. */
+function eachElement<T extends Value>(
+  values: readonly T[],
+  axis: number,
+  visit: (value: T, which: number, index: number, i: number) => void,
+): void {
   const outer = countOf(values[0]!.shape.slice(0, axis));
-  const sources: { readonly value: T; readonly which: number; readonly index: number }[] = [];
+  let i = 0;
   for (let o = 0; o < outer; o++) {
     values.forEach((value, which) => {
       const inner = countOf(value.shape.slice(axis));
-      for (let j = 0; j < inner; j++) sources.push({ value, which, index: o * inner + j });
+      for (let j = 0; j < inner; j++) visit(value, which, o * inner + j, i++);
     });
   }
-  return sources;
 }
 
 function joinComputed(step: Step, values: readonly Computed[], axis: number, shape: readonly number[]): Computed {
@@ -153,15 +169,15 @@ function joinComputed(step: Step, values: readonly Computed[], axis: number, sha
   }
   const vectors = values.map((value) => asVector(step, value));
   const starts = vectors.map((_, i) => vectors.slice(0, i).reduce((sum, value) => sum + countOf(value.shape), 0));
-  const order = Int32Array.from(
-    elementsOf(vectors, axis),
-    ({ value, which, index }) => starts[which]! + (value.order?.[index] ?? index),
-  );
   const node = place(
     step,
     concat(0, vectors.length),
     vectors.map((value) => value.node),
   );
+  const order = new Int32Array(countOf(shape));
+  eachElement(vectors, axis, (value, which, index, i) => {
+    order[i] = starts[which]! + (value.order?.[index] ?? index);
+  });
   return { kind: 'computed', node, shape, order: simplified(order) };
 }
 
@@ -212,6 +228,30 @@ function gather(step: Step): Value {
   return { ...from, name: step.node.outputs[0]!, shape: indices.shape, data: picked(from.data, positions) };
 }
 
+/** A part of a list of whole numbers, as graphs cut shapes. */
+function slice(step: Step): Value {
+  const { node, attributes, opset } = step;
+  const from = inputOf(step, 0);
+  if (from.kind === 'computed' || from.shape.length !== 1) {
+    throw unsupported(node, `it cuts [${from.shape}]`, 'Only lists of constants, such as shapes, are cut.');
+  }
+  const part = (name: string, index: number): readonly number[] | undefined => {
+    if (opset < 10) return attributes.ints(name);
+    if (attributes.has(name)) throw badNode(node, 'whose parts are not where its version has them');
+    return step.inputs[index] === undefined ? undefined : integers(step, constantInput(step, index));
+  };
+  const [starts, ends] = [part('starts', 1), part('ends', 2)];
+  const [axes, steps] = [part('axes', 3) ?? [0], opset < 10 ? [1] : (part('steps', 4) ?? [1])];
+  if (starts?.length !== 1 || ends?.length !== 1 || axes.length !== 1 || axisIn(step, axes[0]!, 1) !== 0) {
+    throw badNode(node, `which cuts from [${starts?.slice(0, 8)}] to [${ends?.slice(0, 8)}]`);
+  }
+  if (steps.length !== 1 || steps[0] !== 1) {
+    throw unsupported(node, `its steps are [${steps.slice(0, 8)}]`, 'Only steps of 1 are cut.');
+  }
+  const data = from.data.slice(starts[0], ends[0]);
+  return { ...from, name: node.outputs[0]!, shape: [data.length], data };
+}
+
 /** Ops that change shapes and orders, and those with which graphs compute shapes. */
 export const shapes: Rules = {
   Reshape: { attributes: ['allowzero'], inputs: [2, 2], apply: reshape },
@@ -226,5 +266,6 @@ export const shapes: Rules = {
     apply: constant,
   },
   Shape: { attributes: ['start', 'end'], inputs: [1, 1], apply: shapeOf },
+  Slice: { attributes: ['axes', 'ends', 'starts'], inputs: [1, 5], apply: slice },
   Gather: { attributes: ['axis'], inputs: [2, 2], apply: gather },
 };
