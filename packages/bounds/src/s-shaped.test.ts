@@ -19,7 +19,7 @@ const intervals = ends.flatMap((l) => ends.filter((u) => u >= l).map((u): [numbe
 function linesOn(shape: typeof SIGMOID, boxes: readonly [number, number][]) {
   const [lower, upper] = [0, 1].map((side) => tf.tensor2d([boxes.map((box) => box[side]!)]));
   const lines = sShapedLines(shape, { lower: lower!, upper: upper! });
-  const read = (part: keyof Lines) => [...lines[part]!.dataSync()];
+  const read = (part: Exclude<keyof Lines, 'family'>) => [...lines[part]!.dataSync()];
   const [a, b, c, d] = [read('lowerSlope'), read('lowerIntercept'), read('upperSlope'), read('upperIntercept')];
   return boxes.map((box, i) => ({
     box,
