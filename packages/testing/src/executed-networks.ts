@@ -29,7 +29,10 @@ import {
 import type { HostNetwork } from './execution.js';
 import type { NamedModel } from './models.js';
 
-/** Small nets of every built-in op with bounds that account for rounding, batch normalization behind each layer that it can be folded into, and behind another. */
+/**
+ * Small nets of every built-in op with bounds that account for rounding, batch normalization behind each layer that it can be folded into, and
+ * behind another.
+ */
 export const executionModels = (): NamedModel[] => [
   { name: 'dense', model: sequential([40], [dense(30), relu(), dense(20), batchNorm(), relu(), dense(4)]) },
   {
