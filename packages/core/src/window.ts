@@ -82,6 +82,6 @@ export function misfitOfWindow({ size, stride, padding, dilation }: Window): str
   return undefined;
 }
 
-/** Whether a window with gaps and padding may lie in the padding alone. */
+/** Whether a window without gaps may lie in the padding alone. */
 export const mayMiss = ({ size, padding }: Window): boolean =>
   Math.max(padding[0], padding[1]) >= size[0] || Math.max(padding[2], padding[3]) >= size[1];
