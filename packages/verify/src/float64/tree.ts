@@ -41,11 +41,9 @@ export function encloseTightly(
   const relaxations = noRelaxations();
   let late = false;
   const bounds = enclose(network, box, level, (node, loose, sofar) => {
-    for (const name of node.inputs) {
-      // The inputs of this node are final: those of ReLUs were tightened when they were reached.
-      if (name !== undefined)
-        addRelaxation(relaxations, node, sofar.shapes.get(name)!, endsOf(sofar.at.get(name)!), adaptive);
-    }
+    // What a nonlinear node reads was tightened when it was reached.
+    const name = node.inputs[0]!;
+    addRelaxation(relaxations, node, sofar.shapes.get(name)!, endsOf(sofar.at.get(name)!), adaptive);
     if (!read.has(node.name) || relaxations.lines.size + relaxations.maxima.size === 0) return loose;
     late ||= expired();
     return late ? loose : tightened(node, loose, { ...sofar, network, relaxations });
