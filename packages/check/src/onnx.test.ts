@@ -320,6 +320,7 @@ describe('ONNX files that are refused', () => {
   it.each<[RegExp, OnnxNet]>([
     [/no rule for this op/, net([1, 2], {}, node('Sigmoid', 'y', ['input']))],
     [/not one of ONNX itself/, net([1, 2], {}, { ...node('Relu', 'y', ['input']), more: [[7, 'com.example']] })],
+    [/of another type/, net([1, 2], {}, node('Flatten', 'y', ['input'], { axis: { float: 1 } }))],
     [/no rule for the attribute "slope"/, net([1, 2], {}, node('Relu', 'y', ['input'], { slope: 1 }))],
     [
       /occurs twice/,

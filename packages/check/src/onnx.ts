@@ -156,18 +156,20 @@ function attributesOf(message: Message) {
   const left = new Map(all.map((attribute) => [textIn(attribute, 1), attribute]));
   demand(left.size === all.length, 'an attribute occurs twice');
   const reader =
-    <T>(read: (attribute: Message) => T) =>
+    <T>(type: number, read: (attribute: Message) => T) =>
     (key: string, none: T): T => {
       const attribute = left.get(key);
       left.delete(key);
-      return attribute === undefined ? none : read(attribute);
+      if (attribute === undefined) return none;
+      demand(integerIn(attribute, 20) === type, `the attribute "${key}" is of another type`);
+      return read(attribute);
     };
   return {
-    float: reader((attribute) => floatsOf(onlyOf(bytesOf(attribute, 2), new Uint8Array(4)), 'an attribute')[0]!),
-    integer: reader((attribute) => integerIn(attribute, 3)),
-    text: reader((attribute) => textIn(attribute, 4)),
-    tensor: reader((attribute) => tensorOf(messageIn(attribute, 5))),
-    integers: reader<readonly number[]>((attribute) => integersOf(attribute, 8)),
+    float: reader(1, (attribute) => floatsOf(onlyOf(bytesOf(attribute, 2), new Uint8Array(4)), 'an attribute')[0]!),
+    integer: reader(2, (attribute) => integerIn(attribute, 3)),
+    text: reader(3, (attribute) => textIn(attribute, 4)),
+    tensor: reader(4, (attribute) => tensorOf(messageIn(attribute, 5))),
+    integers: reader<readonly number[]>(7, (attribute) => integersOf(attribute, 8)),
     finish: () => demand(left.size === 0, `no rule for the attribute "${[...left.keys()].join()}"`),
   };
 }
@@ -198,15 +200,11 @@ function reshaped({ layer, shape }: Value, wanted: readonly number[]): Value {
 function eachScaled({ layer, shape }: Value, scale: Float64Array, shift: Float64Array): Value {
   const grid = gridOf(shape);
   const pixels = grid.height * grid.width;
-  const [scales, shifts] = [scale, shift].map((all) => all.filter((_, i) => i % pixels === 0)) as [
-    Float64Array,
-    Float64Array,
-  ];
-  const byChannel = scale.every(
-    (s, i) => s === scales[Math.floor(i / pixels)] && shift[i] === shifts[Math.floor(i / pixels)],
-  );
-  if (byChannel) return { layer: scaled(affineOf({ layer, grid }), scales, shifts), shape };
-  return { layer: scaled(affineOf({ layer, grid: gridOf([layer.size]) }), scale, shift), shape };
+  const first = (i: number) => i - (i % pixels);
+  const byChannel = scale.every((s, i) => s === scale[first(i)] && shift[i] === shift[first(i)]);
+  if (!byChannel) return { layer: scaled(affineOf({ layer, grid: gridOf([layer.size]) }), scale, shift), shape };
+  const [scales, shifts] = [scale, shift].map((all) => all.filter((_, i) => i % pixels === 0));
+  return { layer: scaled(affineOf({ layer, grid }), scales!, shifts!), shape };
 }
 
 /** The ops of two inputs that work number by number. */
@@ -296,7 +294,7 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
       );
     }
     case 'BatchNormalization': {
-      integer('momentum', 0);
+      float('momentum', 0.9);
       demand(integer('training_mode', 0) === 0, 'no rule for the mode of training');
       const numbers = [1, 2, 3, 4].map((at) => floatsIn(inputs, at).data);
       return { layer: normalized(image, numbers, float('epsilon', Math.fround(1e-5))), shape };
