@@ -373,6 +373,10 @@ describe('ONNX files that are refused', () => {
       /no rule for the product/,
       net([1, 2], { w: floats([2, 2], 1, 2, 3, 4) }, node('Gemm', 'y', ['input', 'w'], { transA: 1 })),
     ],
+    [
+      /no rule for the product/,
+      net([1, 2], { w: floats([2, 2], 1, 2, 3, 4) }, node('Gemm', 'y', ['input', 'w'], { transB: 2 })),
+    ],
     [/cannot be reshaped/, net([1, 2], { s: integers(3, -1) }, node('Reshape', 'y', ['input', 's']))],
     [/cannot be reshaped/, net([1, 6], { s: integers(4, -1) }, node('Reshape', 'y', ['input', 's']))],
     [/cannot be reshaped/, net([1, 2], { s: integers(-1, -1) }, node('Reshape', 'y', ['input', 's']))],

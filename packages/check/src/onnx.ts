@@ -47,6 +47,7 @@ function floatsIn(inputs: readonly Input[], at: number): { shape: readonly numbe
   return { shape: input.shape, data: floatsOf(input.bytes, `input ${at}`) };
 }
 
+/** Numbers are bytes of their own, or a list for the data type; a tensor that has both is refused. */
 function tensorOf(message: Message): Tensor {
   return within(`tensor "${textIn(message, 8)}"`, () => {
     const [code, shape, listed] = [integerIn(message, 2), integersOf(message, 1), integersOf(message, 7)];
@@ -221,25 +222,15 @@ function elementwise(op: string, name: string, inputs: readonly Input[]): Value 
   const [value, at] = isValue(first) ? [first, 1] : [second, 0];
   demand(isValue(value), 'no input is a value that comes before');
   const constant = Float64Array.from(broadcast(floatsIn(inputs, at), value.shape));
-  const [ones, zeros] = [constant.map(() => 1), constant.map(() => 0)];
-  if (op === 'Add') return eachScaled(value, ones, constant);
-  if (op === 'Mul') return eachScaled(value, constant, zeros);
-  const negative = constant.map((c) => -c);
-  if (op === 'Sub')
-    return at === 1
-      ? eachScaled(value, ones, negative)
-      : eachScaled(
-          value,
-          ones.map(() => -1),
-          constant,
-        );
+  const all = (number: number) => constant.map(() => number);
+  if (op === 'Add') return eachScaled(value, all(1), constant);
+  if (op === 'Mul') return eachScaled(value, constant, all(0));
+  if (op === 'Sub' && at === 0) return eachScaled(value, all(-1), constant);
+  const inverse = constant.map((c) => (op === 'Sub' ? -c : 1 / c));
+  if (op === 'Sub') return eachScaled(value, all(1), inverse);
   const divides = at === 1 && constant.every((c) => Math.abs(c) >= 2 ** -80 && Math.abs(c) <= 2 ** 80);
   demand(divides, 'the divisor is not a tensor of numbers with absolute values in [2^-80, 2^80]');
-  return eachScaled(
-    value,
-    constant.map((c) => 1 / c),
-    zeros,
-  );
+  return eachScaled(value, inverse, all(0));
 }
 
 /** What a node computes. */
@@ -272,8 +263,9 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
       return reshaped(input, [...new BigInt64Array(second.bytes.slice().buffer)].map(Number));
     case 'MatMul':
     case 'Gemm': {
-      const transposed = integer('transB', 0) === 1;
-      const plain = integer('transA', 0) === 0 && float('alpha', 1) === 1 && float('beta', 1) === 1;
+      const [transA, transB] = [integer('transA', 0), integer('transB', 0)];
+      const transposed = transB === 1;
+      const plain = transA === 0 && (transB === 0 || transposed) && float('alpha', 1) === 1 && float('beta', 1) === 1;
       const { shape: sides, data } = floatsIn(inputs, 1);
       const [rows, columns] = (transposed ? sides.toReversed() : sides) as [number, number];
       const fits = sides.length === 2 && rows === layer.size && shape.at(-1) === rows;
