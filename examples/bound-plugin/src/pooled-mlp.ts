@@ -1,9 +1,9 @@
 import { avgPool, dense, flatten, type Model, normalize, sequential } from '@cert/core';
 import type { ModelContext, ModelSize } from '@cert/trainer/pipeline';
-import { leakyRelu } from './leaky-relu.js';
+import { elbow } from './elbow.js';
 
 /**
- * Images averaged down to at most 8 pixels a side, then three dense layers with leaky ReLUs: small enough at its beginning for every
+ * Images averaged down to at most 8 pixels a side, then three dense layers with the op of this package: small enough at its beginning for every
  * pixel to have a generator.
  *
  * @param size `width` and `dense` are the two hidden layers; default 100 each
@@ -20,7 +20,7 @@ export function pooledMlp({
     ...(by ? [normalize(by.mean, by.std)] : []),
     ...(pool > 1 ? [avgPool(pool)] : []),
     flatten(),
-    ...[width ?? 100, units ?? 100].flatMap((n) => [dense(n), leakyRelu()]),
+    ...[width ?? 100, units ?? 100].flatMap((n) => [dense(n), elbow()]),
     dense(classes),
   ]);
 }

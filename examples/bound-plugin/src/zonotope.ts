@@ -11,7 +11,7 @@ import {
   type Tensor3D,
   tf,
 } from '@cert/core';
-import { leakyInterval } from './leaky-relu.js';
+import { elbowInterval } from './elbow.js';
 
 /**
  * A hybrid zonotope (Mirman, Gehr and Vechev 2018): the values center + sum_i e_i * generator_i + b with every e_i in [-1, 1] and
@@ -124,7 +124,7 @@ function rulesWith(most: number): ForwardRules<Zonotope> {
       );
     },
     relu: (node, params, context, x) => activation(x, relu!(node, params, context, boxOf(x)), 0),
-    leakyRelu: ({ attrs: { slope } }, _params, _context, x) => activation(x, leakyInterval(boxOf(x), slope), slope),
+    elbow: ({ attrs: { slope } }, _params, _context, x) => activation(x, elbowInterval(boxOf(x), slope), slope),
     add: (_node, _params, _context, a, b) => sum(a!, b!),
     flatten: (node, params, context, x) =>
       affine(node, x, flatten!(node, params, context, x), (g) => plain.flatten!(node, params, context, g)),
@@ -133,7 +133,9 @@ function rulesWith(most: number): ForwardRules<Zonotope> {
     avgPool: (node, params, context, x) =>
       affine(node, x, avgPool!(node, params, context, x), (g) => plain.avgPool!(node, params, context, g)),
     affine: (node, params, context, x) =>
-      affine(node, x, shift!(node, params, context, x), (g) => tf.mul(g, tf.tensor1d([...node.attrs.scale]))),
+      affine(node, x, shift!(node, params, context, x), (g) =>
+        plain.affine!({ ...node, attrs: { ...node.attrs, shift: node.attrs.shift.map(() => 0) } }, params, context, g),
+      ),
   };
 }
 

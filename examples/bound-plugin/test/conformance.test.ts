@@ -1,13 +1,13 @@
 import { crownIbpOf, extendRules, naturalPass, standardRules } from '@cert/bounds';
 import { boundMethodSuite, type Forward } from '@cert/testing';
 import { describe, it } from 'vitest';
-import { leakyRelu, leakyReluRules, zonotope } from '../src/index.js';
+import { elbow, elbowRules, zonotope } from '../src/index.js';
 
-const rules = extendRules(standardRules, { leakyRelu: leakyReluRules });
+const rules = extendRules(standardRules, { elbow: elbowRules });
 const forward: Forward = (network, images) => naturalPass(network, images, rules.natural);
-const layers = [leakyRelu(0.1)];
+const layers = [elbow(0.1)];
 
-describe('leaky ReLU in the tables of the packages', () => {
+describe('the op in the tables of the packages', () => {
   const crownIbp = crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxation });
   for (const suite of [
     boundMethodSuite({ method: rules.ibp, forward, layers, ops: ['dense', 'conv2d', 'flatten'] }),

@@ -23,16 +23,16 @@ import {
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
-import { leakyRelu, leakyReluRules, zonotope } from '../src/index.js';
+import { elbow, elbowRules, zonotope } from '../src/index.js';
 
-const rules = extendRules(standardRules, { leakyRelu: leakyReluRules });
+const rules = extendRules(standardRules, { elbow: elbowRules });
 
 /** Two ways from the input to one sum: interval arithmetic takes them for independent. */
 function branches(): Model {
   const g = graph([3]);
   const left = g.add(dense(4));
   const right = g.add(dense(4), ['input']);
-  g.add(add(), [g.add(leakyRelu(), [left]), right]);
+  g.add(add(), [g.add(elbow(), [left]), right]);
   g.add(dense(2));
   return g.build();
 }
@@ -43,7 +43,7 @@ function residual(): Model {
   g.add(batchNorm());
   g.add(relu());
   g.add(add(), [g.add(conv2d(3)), stem]);
-  g.add(leakyRelu());
+  g.add(elbow());
   g.add(globalAvgPool());
   g.add(dense(3));
   return g.build();
@@ -52,7 +52,7 @@ function residual(): Model {
 const nets: { readonly [name: string]: Model } = {
   branches: branches(),
   residual: residual(),
-  deep: sequential([6], [dense(10), leakyRelu(), dense(10), relu(), dense(4)]),
+  deep: sequential([6], [dense(10), elbow(), dense(10), relu(), dense(4)]),
 };
 
 const uniform = (seed: number, shape: readonly number[]): Tensor => {

@@ -6,9 +6,9 @@ import { openDevice } from '@cert/jit/node';
 import { adam, createTrainStep, initialState, robustObjective } from '@cert/trainer';
 import { withPlugins } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import plugin, { leakyReluRules, pooledMlp, zonotope } from '../src/index.js';
+import plugin, { elbowRules, pooledMlp, zonotope } from '../src/index.js';
 
-const rules = extendRules(standardRules, { leakyRelu: leakyReluRules });
+const rules = extendRules(standardRules, { elbow: elbowRules });
 const method = zonotope();
 const size = { inputShape: [8, 8, 1], classes: 3, width: 12, dense: 10 };
 const model = pooledMlp(size);

@@ -1,4 +1,4 @@
-import { boundMethodSuite } from '@cert/testing';
+import { boundedOps, boundMethodSuite } from '@cert/testing';
 import { describe, it } from 'vitest';
 import { crown, crownIbp, naturalPass } from './index.js';
 
@@ -10,7 +10,13 @@ const methods = [
 
 for (const { name, method, differentiable } of methods) {
   describe(`${name} conforms`, () => {
-    const suite = boundMethodSuite({ method, forward: naturalPass, exactOn: 'output', differentiable });
+    const suite = boundMethodSuite({
+      method,
+      forward: naturalPass,
+      ops: boundedOps,
+      exactOn: 'output',
+      differentiable,
+    });
     for (const { name: check, run } of suite) it(check, run);
   });
 }

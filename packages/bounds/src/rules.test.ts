@@ -4,6 +4,7 @@ import {
   avgPool,
   type BatchNormStats,
   batchNorm,
+  concat,
   conv2d,
   dense,
   flatten,
@@ -13,11 +14,17 @@ import {
   graph,
   INPUT,
   type IntervalTensor,
+  leakyRelu,
   type Model,
+  maxPool,
   type Params,
   relu,
+  reshape,
   type Shape,
+  sigmoid,
+  tanh,
   tf,
+  transpose,
 } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { ibp, naturalPass } from './index.js';
@@ -139,6 +146,115 @@ const cases: Case[] = [
     box: { lower: [0, 2, 9, 4, 6, 9, 9, 9, 9], upper: [4, 2, 9, 8, 6, 9, 9, 9, 9] },
     expected: { lower: [3], upper: [5] },
     point: [[2, 2, 9, 4, 6, 9, 9, 9, 9], [3.5]],
+  },
+  {
+    name: 'conv2d with a dilated kernel of 1x2, padded on the right',
+    model: one([1, 3, 1], (g) => g.add(conv2d(1, { kernel: [1, 2], dilation: [1, 2], padding: [0, 0, 0, 1] }))),
+    params: { conv2d1: { kernel: t([2, -1], [1, 2, 1, 1]), bias: t([1], [1]) } },
+    box: { lower: [0, 1, 2], upper: [1, 3, 4] },
+    // 1 + 2 [0, 1] - [2, 4]; 1 + 2 [1, 3] with padding under the second element.
+    expected: { lower: [-3, 3], upper: [1, 7] },
+    point: [
+      [1, 2, 3],
+      [0, 5],
+    ],
+  },
+  {
+    name: 'avgPool of 2x1 with a stride of 1, a place above left out of the mean',
+    model: one([2, 1, 1], (g) => g.add(avgPool([2, 1], { stride: 1, padding: [1, 0, 0, 0] }))),
+    box: { lower: [0, 2], upper: [4, 2] },
+    expected: { lower: [0, 1], upper: [4, 3] },
+    point: [
+      [2, 2],
+      [2, 2],
+    ],
+  },
+  {
+    name: 'avgPool of 2x1 with a stride of 1, a place above counted as 0',
+    model: one([2, 1, 1], (g) => g.add(avgPool([2, 1], { stride: 1, padding: [1, 0, 0, 0], countPadding: true }))),
+    box: { lower: [0, 2], upper: [4, 2] },
+    expected: { lower: [0, 1], upper: [2, 3] },
+    point: [
+      [2, 2],
+      [1, 2],
+    ],
+  },
+  {
+    name: 'maxPool of 2x2 where padding never wins',
+    model: one([2, 2, 1], (g) => g.add(maxPool(2, { stride: 2, padding: [1, 1, 0, 0] }))),
+    box: { lower: [-5, -4, 1, -1], upper: [-3, -2, 2, 4] },
+    expected: { lower: [-4, 1], upper: [-2, 4] },
+    point: [
+      [-3, -4, 1, 0],
+      [-3, 1],
+    ],
+  },
+  {
+    name: 'leakyRelu: active, inactive, unstable',
+    model: one([3], (g) => g.add(leakyRelu(0.25))),
+    box: { lower: [1, -4, -2], upper: [2, -2, 3] },
+    expected: { lower: [1, -1, -0.5], upper: [2, -0.5, 3] },
+    point: [
+      [1, -4, -1],
+      [1, -1, -0.25],
+    ],
+  },
+  {
+    name: 'sigmoid',
+    model: one([2], (g) => g.add(sigmoid())),
+    box: { lower: [0, -Math.log(3)], upper: [Math.log(3), 0] },
+    expected: { lower: [0.5, 0.25], upper: [0.75, 0.5] },
+    point: [
+      [Math.log(4), -Math.log(4)],
+      [0.8, 0.2],
+    ],
+  },
+  {
+    name: 'tanh',
+    model: one([1], (g) => g.add(tanh())),
+    box: { lower: [-Math.log(3) / 2], upper: [Math.log(3) / 2] },
+    expected: { lower: [-0.5], upper: [0.5] },
+    point: [[Math.log(3) / 2], [0.5]],
+  },
+  {
+    name: 'reshape, row-major',
+    model: one([2, 2], (g) => g.add(reshape([1, 4]))),
+    box: { lower: [1, 2, 3, 4], upper: [2, 4, 6, 8] },
+    expected: { lower: [1, 2, 3, 4], upper: [2, 4, 6, 8] },
+    point: [
+      [1, 3, 5, 7],
+      [1, 3, 5, 7],
+    ],
+  },
+  {
+    name: 'transpose of [1, 2, 2] to [2, 1, 2]',
+    model: one([1, 2, 2], (g) => g.add(transpose([2, 0, 1]))),
+    box: { lower: [1, 2, 3, 4], upper: [2, 4, 6, 8] },
+    expected: { lower: [1, 3, 2, 4], upper: [2, 6, 4, 8] },
+    point: [
+      [1, 3, 5, 7],
+      [1, 5, 3, 7],
+    ],
+  },
+  {
+    name: 'concat along the last axis',
+    model: one([2, 1], (g) => g.add(concat(1), [g.add(affine([-1], [0]), [INPUT]), INPUT])),
+    box: { lower: [1, 2], upper: [2, 4] },
+    expected: { lower: [-2, 1, -4, 2], upper: [-1, 2, -2, 4] },
+    point: [
+      [1, 3],
+      [-1, 1, -3, 3],
+    ],
+  },
+  {
+    name: 'affine with one number for each element',
+    model: one([2, 1], (g) => g.add(affine([2, -3], [1, 0]))),
+    box: { lower: [0, -1], upper: [1, 2] },
+    expected: { lower: [1, -6], upper: [3, 3] },
+    point: [
+      [0.5, 1],
+      [2, -3],
+    ],
   },
   {
     name: 'affine with a negative scale',

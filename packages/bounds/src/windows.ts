@@ -35,6 +35,8 @@ export function windowElements(window: Window, x: Tensor, padding: number): Tens
   const [rows, columns] = placesOf(window, [h, w]);
   const [down, across] = window.stride;
   const [top, , left] = window.padding;
+  // TensorFlow.js cannot cut all that is empty.
+  if (n === 0) return offsetsOf(window).map(() => tf.zeros([0, rows, columns, c]));
   const { room } = roomFor(window, [h, w]);
   const image = around(x, [top, room[0] - h - top, left, room[1] - w - left], padding);
   return offsetsOf(window).map(([y, xx]) => {
@@ -57,6 +59,7 @@ export function addAtWindows(window: Window, parts: readonly Tensor[], input: Sh
   const [n, rows, columns] = parts[0]!.shape as [number, number, number, number];
   const [down, across] = window.stride;
   const [top, , left] = window.padding;
+  if (n === 0) return tf.zeros([0, h, w, c]);
   const { room } = roomFor(window, input);
   const places = offsetsOf(window).map(([y, x], k) => {
     let part = parts[k]!;

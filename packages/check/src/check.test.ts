@@ -262,6 +262,30 @@ describe('networks that are refused', () => {
     expect(verdict).toMatchObject({ holds: false, reason: expect.stringMatching(reason) });
   });
 
+  /** One image of 4x4x2 through an op with attributes that other programs write and this one does not know. */
+  const onImages = (op: 'affine' | 'avgPool' | 'conv2d', attrs: object): NetSpec => {
+    const net = new NetBuilder([4, 4, 2], seeded(1));
+    if (op === 'affine') net.affine();
+    else if (op === 'conv2d') net.conv(2);
+    else net.avgPool(2);
+    net.nodes[0] = { ...net.nodes[0]!, attrs: { ...net.nodes[0]!.attrs, ...attrs } };
+    return net.flatten().dense(2).build();
+  };
+  it.each<[RegExp, NetSpec]>([
+    [/unknown field "dilation"/, onImages('conv2d', { dilation: 1 })],
+    [/conv2d/, onImages('conv2d', { stride: [1, 1] })],
+    [/conv2d/, onImages('conv2d', { padding: [1, 1, 1, 1] })],
+    [/unknown field "stride"/, onImages('avgPool', { stride: 2 })],
+    [/unknown field "padding"/, onImages('avgPool', { padding: 0 })],
+    [/unknown field "countPadding"/, onImages('avgPool', { countPadding: false })],
+    [/avgPool/, onImages('avgPool', { size: [2, 2] })],
+    [/32 numbers for 2 channels/, onImages('affine', { scale: Array(32).fill(1), shift: Array(32).fill(0) })],
+  ])('%s', async (reason, net) => {
+    const data = certificate({ ...claim, net, input: new Float32Array(32).fill(0.5) });
+    const verdict = await check(text(data), networkFile(net));
+    expect(verdict).toMatchObject({ holds: false, reason: expect.stringMatching(reason) });
+  });
+
   it('a tensor that belongs to no node, of another dtype, with a hole or cut off', async () => {
     const header = (change: (json: string) => string) => {
       const end = 8 + Number(new DataView(file.buffer).getBigUint64(0, true));

@@ -4,14 +4,22 @@ import {
   affine,
   avgPool,
   batchNorm,
+  concat,
   conv2d,
   dense,
   flatten,
   globalAvgPool,
+  leakyRelu,
+  maxPool,
   normalize,
   relu,
+  reshape,
+  sigmoid,
+  softmax,
   type Tensor4D,
+  tanh,
   tf,
+  transpose,
 } from './index.js';
 
 /** How many places a window of `size` has in a row of n pixels with p zeros on both sides, one by one. */
@@ -82,6 +90,46 @@ describe('shapes agree with counting and with the engine', () => {
     );
   });
 
+  it('conv2d, pools, with rows unlike columns', () => {
+    const pair = fc.tuple(small, small);
+    const four = fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 })));
+    fc.assert(
+      fc.property(size, size, pair, pair, pair, four, (h, w, kernel, stride, dilation, sides) => {
+        const padding = sides as [number, number, number, number];
+        const count = (n: number, axis: 0 | 1, gap: number, before: number, after: number) => {
+          let found = 0;
+          const reach = gap * (kernel[axis] - 1) + 1;
+          for (let at = -before; at + reach <= n + after; at += stride[axis]) found++;
+          return found;
+        };
+        const [top, bottom, left, right] = padding;
+        const convolved = [count(h, 0, dilation[0], top, bottom), count(w, 1, dilation[1], left, right)];
+        const inferred = conv2d(3, { kernel, stride, padding, dilation }).infer([h, w, 2]);
+        if (Math.min(...convolved) === 0) expect(inferred).toMatch(/larger than the padded image/);
+        else {
+          expect(inferred).toMatchObject({ shape: [...convolved, 3], params: { kernel: [...kernel, 2, 3] } });
+        }
+        for (const pooled of [avgPool(kernel, { stride, padding }), maxPool(kernel, { stride, padding })]) {
+          const found = pooled.infer([h, w, 2]);
+          const places = [count(h, 0, 1, top, bottom), count(w, 1, 1, left, right)];
+          if (Math.min(...places) === 0) expect(found).toMatch(/larger than the padded image/);
+          else if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
+            expect(found).toMatch(/its padding .* is not smaller/);
+          } else expect(found).toMatchObject({ shape: [...places, 2] });
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('data that was written before stays what it was', () => {
+    expect(conv2d(3).attrs).toEqual({ stride: 1, padding: 1, groups: 1 });
+    expect(avgPool(2).attrs).toEqual({ size: 2 });
+    expect(JSON.stringify(conv2d(3, { stride: 2, dilation: 2 }).attrs)).toBe(
+      '{"stride":2,"padding":1,"groups":1,"dilation":2}',
+    );
+  });
+
   it('the others', () => {
     expect(dense(3).infer([5])).toMatchObject({ shape: [3], params: { kernel: [5, 3], bias: [3] } });
     expect(flatten().infer([2, 3, 4])).toMatchObject({ shape: [24] });
@@ -90,6 +138,13 @@ describe('shapes agree with counting and with the engine', () => {
     expect(relu().infer([5, 4, 3])).toEqual({ shape: [5, 4, 3], params: {}, stats: {} });
     expect(batchNorm().infer([7])).toMatchObject({ shape: [7], stats: { mean: [7], variance: [7] } });
     expect(affine([1, 2], [0, 0]).infer([4, 4, 2])).toMatchObject({ shape: [4, 4, 2] });
+    expect(affine([1, 2, 3, 4], [0, 0, 0, 0]).infer([2, 2])).toMatchObject({ shape: [2, 2] });
+    for (const layer of [leakyRelu(), sigmoid(), tanh(), softmax()]) {
+      expect(layer.infer([5, 4, 3])).toEqual({ shape: [5, 4, 3], params: {}, stats: {} });
+    }
+    expect(reshape([2, 6]).infer([3, 4])).toMatchObject({ shape: [2, 6] });
+    expect(transpose([2, 0, 1]).infer([5, 4, 3])).toMatchObject({ shape: [3, 5, 4] });
+    expect(concat(1, 3).infer([2, 3], [2, 1], [2, 4])).toMatchObject({ shape: [2, 8] });
   });
 });
 
@@ -103,6 +158,20 @@ describe('what does not fit is said in words', () => {
     ['no groups', conv2d(4, { groups: 0 }).infer([4, 4, 3]), /into 0 groups/],
     ['globalAvgPool of vectors', globalAvgPool().infer([4]), /height, width, channels/],
     ['affine of other channels', affine([1, 2], [0, 0]).infer([4, 4, 3]), /2 scales and 2 shifts for 3 channels/],
+    ['a dilation of 0', conv2d(2, { dilation: 0 }).infer([4, 4, 1]), /its dilation is \[0,0\] instead of/],
+    [
+      'a padding below 0',
+      conv2d(2, { padding: [0, -1, 0, 0] }).infer([4, 4, 1]),
+      /its padding is \[0,-1,0,0\] instead of/,
+    ],
+    ['maxima of vectors', maxPool(2).infer([4]), /height, width, channels/],
+    ['a slope of 1', leakyRelu(1).infer([4]), /its slope is 1 instead of a number from 0, less than 1/],
+    ['a slope that is not a number', leakyRelu(Number.NaN).infer([4]), /its slope is NaN instead of/],
+    ['another number of elements', reshape([5]).infer([4]), /\[5\] has 5 elements and the input 4/],
+    ['an order with an axis twice', transpose([0, 0]).infer([4, 3]), /\[0,0\] is not an order of its 2 axes/],
+    ['an axis too far', concat(1).infer([4], [4]), /there is no axis 1/],
+    ['one input', concat(0, 1).infer([4]), /at least 2 inputs/],
+    ['other lengths', concat(0).infer([4, 2], [4, 3]), /its inputs may differ along axis 0 alone/],
     ['affine with lists of different lengths', affine([1, 2], [0]).infer([2]), /2 scales and 1 shifts/],
   ])('%s', (_name, inferred, message) => expect(inferred).toMatch(message));
 });

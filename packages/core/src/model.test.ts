@@ -6,16 +6,25 @@ import {
   batchNorm,
   CertError,
   checkModel,
+  concat,
   conv2d,
   dense,
   flatten,
   globalAvgPool,
   graph,
   INPUT,
+  type Layer,
+  leakyRelu,
   type Model,
+  maxPool,
   relu,
   reluInputs,
+  reshape,
   sequential,
+  sigmoid,
+  softmax,
+  tanh,
+  transpose,
 } from './index.js';
 
 /** A residual net: two paths from the first ReLU meet in an add. */
@@ -193,17 +202,58 @@ describe('checkModel', () => {
     });
   });
 
-  it('throws nothing but CertError, whatever the file holds', () => {
-    const paths = pathsOf(json());
-    const junk = fc.oneof(fc.constantFrom(null, undefined, -1, 1.5, '', 'x', true), fc.jsonValue());
-    fc.assert(
-      fc.property(fc.constantFrom(...paths), junk, (path, value) => {
-        const result = thrown(() => checkModel(set(json(), path, value) as Model));
-        expect(result instanceof CertError || !(result instanceof Error)).toBe(true);
-      }),
-      { numRuns: 500 },
-    );
+  it('takes every op as it was written', () => {
+    expect(checkModel(imported())).toEqual(everyOp());
   });
+
+  it.each<[string, string, unknown]>([
+    ['a stride of three', 'nodes.0.attrs.stride', [1, 1, 1]],
+    ['a padding of two', 'nodes.0.attrs.padding', [1, 1]],
+    ['a dilation of 0', 'nodes.0.attrs.dilation', 0],
+    ['null instead of no dilation', 'nodes.0.attrs.dilation', null],
+    ['an attribute that it does not know', 'nodes.0.attrs.transposed', true],
+    ['an average with a count that is no boolean', 'nodes.1.attrs.countPadding', 1],
+    ['an average with an attribute that it does not know', 'nodes.1.attrs.ceilMode', true],
+    ['a maximum that counts padding', 'nodes.2.attrs.countPadding', true],
+    ['a slope that is a text', 'nodes.3.attrs.slope', '0.1'],
+    ['axes that are no list', 'nodes.4.attrs.perm', 1],
+    ['a shape with a place to guess', 'nodes.5.attrs.shape', [-1, 2]],
+    ['an axis below 0', 'nodes.6.attrs.axis', -1],
+  ])('refuses %s', (_name, path, value) => {
+    expect(thrown(() => checkModel(set(imported(), path, value) as Model))).toMatchObject({
+      code: 'bad-model',
+      problem: expect.stringContaining(' has the attributes {'),
+    });
+  });
+
+  it('throws nothing but CertError, whatever the file holds', () => {
+    const junk = fc.oneof(fc.constantFrom(null, undefined, -1, 1.5, '', 'x', true), fc.jsonValue());
+    for (const read of [json, imported]) {
+      fc.assert(
+        fc.property(fc.constantFrom(...pathsOf(read())), junk, (path, value) => {
+          const result = thrown(() => checkModel(set(read(), path, value) as Model));
+          expect(result instanceof CertError || !(result instanceof Error)).toBe(true);
+        }),
+        { numRuns: 500 },
+      );
+    }
+  });
+
+  const imported = (): Loose => JSON.parse(JSON.stringify(everyOp()));
+
+  /** The ops that networks from other programs bring. */
+  function everyOp(): Model {
+    const g = graph([6, 5, 2]);
+    g.add(conv2d(4, { kernel: [2, 3], stride: [1, 2], padding: [0, 1, 2, 0], dilation: [2, 1] }));
+    g.add(avgPool([2, 1], { stride: 1, padding: [1, 0, 0, 0], countPadding: true }));
+    g.add(maxPool(2, { padding: 1 }));
+    const leaky = g.add(leakyRelu(0.2));
+    g.add(transpose([2, 0, 1]));
+    const moved = g.add(reshape([...g.shapeOf(leaky)]));
+    g.add(concat(2, 3), [leaky, moved, leaky]);
+    for (const layer of [sigmoid(), tanh(), flatten(), dense(3), softmax()]) g.add(layer as Layer);
+    return g.build();
+  }
 
   /** The same data with one value replaced. */
   function set(data: Loose, path: string, value: unknown): Loose {

@@ -16,7 +16,7 @@ import { disposeBox, drawBoxes, type NamedBox, pointBox } from './boxes.js';
 import { checkCompiled } from './check-compiled.js';
 import { type ConformanceCase, type Forward, failure } from './conformance.js';
 import type { CompilingDevice } from './device.js';
-import { affineNets, affineRange, checkExact, cornerRange, reluNets, singleLayers } from './exactness.js';
+import { affineNets, affineRange, checkExact, cornerRange, monotoneNets, singleLayers } from './exactness.js';
 import { checkGradient } from './gradient.js';
 import { evaluate } from './host.js';
 import {
@@ -33,6 +33,7 @@ import {
   disposeSample,
   drawImages,
   drawSample,
+  furtherModels,
   leavesOf,
   modelsAround,
   type NamedModel,
@@ -49,7 +50,10 @@ export interface BoundMethodSuiteOptions {
   readonly method: BoundMethod;
   /** The plain forward pass, able to run `layers` too; `naturalPass` of `@cert/bounds` fits. */
   readonly forward: Forward;
-  /** The ops that the method has rules for; nets with others are left out. Default: every built-in op. */
+  /**
+   * The ops that the method has rules for; nets with others are left out. Default: conv2d, dense, batchNorm, relu, add, flatten,
+   * globalAvgPool, avgPool and affine. {@link boundedOps} are all built-in ops that bounds are defined for.
+   */
   readonly ops?: readonly Op[];
   /** Layers of further ops; each is put into small nets between affine layers. */
   readonly layers?: readonly Layer[];
@@ -81,7 +85,7 @@ export interface BoundMethodSuiteOptions {
  */
 export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceCase[] {
   const { method, ops, layers = [], exactOn = 'layers', tightMargins = true, differentiable = true } = options;
-  const nets = [...sampleModels(ops), ...layers.flatMap(modelsAround)];
+  const nets = [...sampleModels(ops), ...furtherModels(ops), ...layers.flatMap(modelsAround)];
   const { device } = options;
   const onNet = (what: string, net: NamedModel, check: (setting: Setting) => Promise<void>): ConformanceCase => ({
     name: `${method.name}: ${what} (${net.name})`,
@@ -103,7 +107,7 @@ export function boundMethodSuite(options: BoundMethodSuiteOptions): ConformanceC
   const whole = exactOn === 'affine' || exactOn === 'output';
   const exact = exactOn === 'nothing' ? [] : [...singleLayers(ops), ...(whole ? affineNets(ops) : [])];
   const checkAffine = exactOn === 'output' ? checkAffineAt([OUTPUT]) : checkAffineAt();
-  const monotone = exactOn === 'layers' ? reluNets(ops) : [];
+  const monotone = exactOn === 'layers' ? monotoneNets(ops) : [];
   // Cheap checks first, so that a broken rule shows at once.
   return [
     ...nets.flatMap((net) => [

@@ -4,18 +4,25 @@ import {
   affine,
   avgPool,
   batchNorm,
+  concat,
   conv2d,
   dense,
   flatten,
   globalAvgPool,
   graph,
   INPUT,
+  leakyRelu,
+  maxPool,
   type Op,
   relu,
+  reshape,
   sequential,
+  sigmoid,
   sizeOf,
   type Tensor,
+  tanh,
   tf,
+  transpose,
 } from '@cert/core';
 import { type Forward, failure } from './conformance.js';
 import { evaluate } from './host.js';
@@ -27,6 +34,9 @@ import { place } from './soundness.js';
 export function singleLayers(ops?: readonly Op[]): NamedModel[] {
   const twice = graph([5]);
   twice.add(add(), [INPUT, INPUT]);
+  const both = graph([3, 2]);
+  both.add(concat(1), [both.add(affine([2, -1], [0, 1]), [INPUT]), INPUT]);
+  both.add(flatten());
   const nets: NamedModel[] = [
     { name: 'dense', model: sequential([5], [dense(4)]) },
     { name: 'affine', model: sequential([3], [affine([2, -1, 0.5], [1, 0, -3]), dense(3)]) },
@@ -38,6 +48,25 @@ export function singleLayers(ops?: readonly Op[]): NamedModel[] {
     { name: 'avgPool', model: sequential([5, 4, 2], [avgPool(2), flatten(), dense(3)]) },
     { name: 'globalAvgPool', model: sequential([3, 3, 2], [globalAvgPool(), dense(3)]) },
     { name: 'add', model: twice.build() },
+    {
+      name: 'conv2d, rows unlike columns',
+      model: sequential(
+        [5, 4, 2],
+        [conv2d(2, { kernel: [2, 3], stride: [2, 1], padding: [0, 1, 2, 0], dilation: [2, 1] }), flatten()],
+      ),
+    },
+    {
+      name: 'avgPool, padded',
+      model: sequential([3, 4, 2], [avgPool([2, 3], { stride: [1, 2], padding: [1, 0, 0, 2] }), flatten()]),
+    },
+    {
+      name: 'avgPool, padding counted',
+      model: sequential([3, 3, 1], [avgPool(3, { stride: 2, padding: 1, countPadding: true }), flatten()]),
+    },
+    { name: 'affine of elements', model: sequential([2, 1, 2], [affine([2, -1, 0.5, 3], [1, 0, -3, 2]), flatten()]) },
+    { name: 'reshape', model: sequential([2, 3, 2], [reshape([4, 3]), flatten(), dense(3)]) },
+    { name: 'transpose', model: sequential([2, 3, 2], [transpose([1, 2, 0]), flatten(), dense(3)]) },
+    { name: 'concat', model: both.build() },
   ];
   return nets.filter(usesOnly(ops));
 }
@@ -58,9 +87,15 @@ export function affineNets(ops?: readonly Op[]): NamedModel[] {
   return nets.filter(usesOnly(ops));
 }
 
-/** ReLU alone and before a dense layer: monotone in every input, so that the range is attained at corners. */
-export const reluNets = (ops?: readonly Op[]): NamedModel[] =>
-  [{ name: 'relu', model: sequential([4], [relu(), dense(3)]) }].filter(usesOnly(ops));
+/** Nonlinear ops before a dense layer: monotone in every input, so that the range is attained at corners. */
+export const monotoneNets = (ops?: readonly Op[]): NamedModel[] =>
+  [
+    { name: 'relu', model: sequential([4], [relu(), dense(3)]) },
+    { name: 'leakyRelu', model: sequential([4], [leakyRelu(0.3), dense(3)]) },
+    { name: 'sigmoid', model: sequential([4], [sigmoid(), dense(3)]) },
+    { name: 'tanh', model: sequential([4], [tanh(), dense(3)]) },
+    { name: 'maxPool', model: sequential([2, 4, 1], [maxPool(2), flatten(), dense(3)]) },
+  ].filter(usesOnly(ops));
 
 /**
  * The exact range of an affine net: f is evaluated at 0 and at the unit vectors, which gives its Jacobian J and offset; the range is

@@ -7,6 +7,7 @@ import {
   type NodeOf,
   placesOf,
   type Rng,
+  type Shape,
   type Window,
   windowOf,
 } from '@cert/core';
@@ -110,20 +111,38 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
       folded.set(node.name, scaleAndShift(only!, data, round));
       folded.set(only!.name, folded.get(node.name)!);
     }
-    const [input, other] = node.inputs.map((name) => at.get(name)!);
-    const shape = shapes.get(node.inputs[0]!)!;
-    at.set(node.name, step(node, input!, other, shape));
+    at.set(
+      node.name,
+      step(
+        node,
+        node.inputs.map((name) => at.get(name)!),
+        node.inputs.map((name) => shapes.get(name)!),
+      ),
+    );
   }
   return [...at.get(model.nodes.at(-1)!.name)!];
 
-  function step(node: Node, input: readonly number[], other: readonly number[] | undefined, shape: readonly number[]) {
+  function step(node: Node, inputs: readonly (readonly number[])[], inputShapes: readonly Shape[]) {
+    const [input, other] = inputs as readonly [readonly number[], readonly number[] | undefined];
+    const shape = inputShapes[0]!;
     switch (node.op) {
       case 'relu':
         return input.map((value) => Math.max(value, 0));
       case 'add':
         return input.map((value, i) => round(value + other![i]!));
       case 'flatten':
+      case 'reshape':
         return input;
+      case 'leakyRelu': {
+        const slope = round(node.attrs.slope);
+        return input.map((value) => (value >= 0 ? value : round(slope * value)));
+      }
+      case 'maxPool':
+        return seen(shape, windowOf(node)).map((places) => Math.max(...places.map((i) => input[i]!)));
+      case 'transpose':
+        return transposed(input, shape, node.attrs.perm);
+      case 'concat':
+        return concatenated(inputs, inputShapes, node.attrs.axis);
       case 'affine': {
         const { scale, shift } = node.attrs;
         const count = scale.length;
@@ -185,30 +204,55 @@ function execute({ model, params, stats }: HostNetwork, x: readonly number[], ma
 
   function pool(
     input: readonly number[],
-    [h, w, c]: readonly number[],
+    shape: readonly number[],
     window: Omit<Window, 'dilation'>,
     countPadding: boolean,
   ): number[] {
-    const { size, stride, padding } = window;
-    const result: number[] = [];
     const byProduct = form() === 1;
-    const [rows, columns] = placesOf({ ...window, dilation: [1, 1] }, [h!, w!]);
-    for (let place = 0; place < rows * columns; place++) {
-      const top = Math.floor(place / columns) * stride[0] - padding[0];
-      const left = (place % columns) * stride[1] - padding[2];
-      for (let k = 0; k < c!; k++) {
-        const seen: number[] = [];
-        for (let y = Math.max(0, top); y < Math.min(h!, top + size[0]); y++) {
-          for (let x = Math.max(0, left); x < Math.min(w!, left + size[1]); x++)
-            seen.push(input[(y * w! + x) * c! + k]!);
-        }
-        const count = countPadding ? size[0] * size[1] : seen.length;
-        const sum = machine.dot(seen, Array<number>(seen.length).fill(1), 0);
-        result.push(byProduct ? round(sum * round(1 / count)) : round(sum / count));
-      }
-    }
-    return result;
+    return seen(shape, window).map((places) => {
+      const count = countPadding ? window.size[0] * window.size[1] : places.length;
+      const values = places.map((i) => input[i]!);
+      const sum = machine.dot(values, Array<number>(values.length).fill(1), 0);
+      return byProduct ? round(sum * round(1 / count)) : round(sum / count);
+    });
   }
+}
+
+/** The inputs that each window of a pooling sees, padding left out, in the order of the outputs. */
+function seen([h, w, c]: readonly number[], window: Omit<Window, 'dilation'>): number[][] {
+  const { size, stride, padding } = window;
+  const [rows, columns] = placesOf({ ...window, dilation: [1, 1] }, [h!, w!]);
+  return Array.from({ length: rows * columns * c! }, (_, i) => {
+    const [place, k] = [Math.floor(i / c!), i % c!];
+    const top = Math.floor(place / columns) * stride[0] - padding[0];
+    const left = (place % columns) * stride[1] - padding[2];
+    const places: number[] = [];
+    for (let y = Math.max(0, top); y < Math.min(h!, top + size[0]); y++) {
+      for (let x = Math.max(0, left); x < Math.min(w!, left + size[1]); x++) places.push((y * w! + x) * c! + k);
+    }
+    return places;
+  });
+}
+
+/** Numbers of a shape with its axes in another order: one axis after the other, the slowest first. */
+function transposed(values: readonly number[], shape: Shape, perm: readonly number[]): number[] {
+  const steps = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const visit = (depth: number, start: number): number[] =>
+    depth === perm.length
+      ? [values[start]!]
+      : Array.from({ length: shape[perm[depth]!]! }, (_, i) =>
+          visit(depth + 1, start + i * steps[perm[depth]!]!),
+        ).flat();
+  return visit(0, 0);
+}
+
+/** Numbers of several shapes behind each other along an axis: blocks of what lies behind the axis, in turns. */
+function concatenated(inputs: readonly (readonly number[])[], shapes: readonly Shape[], axis: number): number[] {
+  const blocks = shapes.map((shape) => shape.slice(axis).reduce((a, b) => a * b, 1));
+  const turns = inputs[0]!.length / blocks[0]!;
+  return Array.from({ length: turns }, (_, turn) =>
+    inputs.flatMap((values, k) => values.slice(turn * blocks[k]!, (turn + 1) * blocks[k]!)),
+  ).flat();
 }
 
 type Read = (node: string, name: string) => number[];

@@ -5,6 +5,6 @@ export type { CompilingDevice, DeviceFunctionOfList, DeviceTensor } from './devi
 export { cancellingNetwork, executionModels, pointInBall, vanishingNetwork } from './executed-networks.js';
 export { executeFloat32, executeFloat64, type HostNetwork } from './execution.js';
 export { checkGradient, type GradientOptions } from './gradient.js';
-export type { NamedModel } from './models.js';
+export { boundedOps, type NamedModel } from './models.js';
 export { type ObjectiveSuiteOptions, objectiveSuite, type TestedContext, type TestedObjective } from './objective.js';
 export { type RegularizerSuiteOptions, regularizerSuite } from './regularizer.js';

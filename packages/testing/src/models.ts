@@ -7,6 +7,7 @@ import {
   batchNorm,
   buildParams,
   CertError,
+  concat,
   conv2d,
   createRng,
   dense,
@@ -17,19 +18,25 @@ import {
   graph,
   INPUT,
   type Layer,
+  leakyRelu,
   type Model,
   type Moments,
   mapParams,
+  maxPool,
   type Op,
   type Params,
   paramSpecs,
   type Rng,
   relu,
+  reshape,
   type Shape,
   sequential,
+  sigmoid,
   sizeOf,
   type Tensor,
+  tanh,
   tf,
+  transpose,
 } from '@cert/core';
 
 /** A model and what to call it in a message. */
@@ -40,11 +47,90 @@ export interface NamedModel {
   readonly model: Model;
 }
 
-/** Whether a net uses only some ops; `undefined` stands for all. */
+/** The ops that every bound method is expected to know. */
+const COMMON: readonly Op[] = [
+  'conv2d',
+  'dense',
+  'batchNorm',
+  'relu',
+  'add',
+  'flatten',
+  'globalAvgPool',
+  'avgPool',
+  'affine',
+];
+
+/** The built-in ops that bounds are defined for: all but softmax. */
+export const boundedOps: readonly Op[] = [
+  ...COMMON,
+  'maxPool',
+  'leakyRelu',
+  'sigmoid',
+  'tanh',
+  'reshape',
+  'transpose',
+  'concat',
+];
+
+/** Whether a net uses only some ops; default: those that every bound method is expected to know. */
 export const usesOnly =
-  (ops: readonly Op[] | undefined) =>
+  (ops: readonly Op[] = COMMON) =>
   ({ model }: NamedModel): boolean =>
-    ops === undefined || model.nodes.every((node) => ops.includes(node.op));
+    model.nodes.every((node) => ops.includes(node.op));
+
+/** Nets of windows that are not square, and of ops that not every method knows, for bound methods alone, as far as they use only `ops`. */
+export function furtherModels(ops?: readonly Op[]): NamedModel[] {
+  return [
+    {
+      name: 'windows',
+      model: sequential(
+        [4, 3, 2],
+        [
+          conv2d(2, { kernel: [2, 3], stride: [1, 2], padding: [0, 1, 2, 0], groups: 2, dilation: [2, 1] }),
+          relu(),
+          avgPool([2, 1], { stride: 1, padding: [1, 0, 0, 0] }),
+          flatten(),
+          dense(3),
+        ],
+      ),
+    },
+    {
+      name: 'maxima',
+      model: sequential(
+        [4, 3, 1],
+        [
+          conv2d(2, { kernel: 2, padding: 0 }),
+          maxPool(2, { stride: [2, 1], padding: [1, 0, 0, 1] }),
+          leakyRelu(0.2),
+          maxPool([2, 1]),
+          flatten(),
+          dense(3),
+        ],
+      ),
+    },
+    { name: 'smooth', model: sequential([3], [dense(4), sigmoid(), dense(4), tanh(), dense(3)]) },
+    { name: 'moved', model: moved() },
+  ].filter(usesOnly(ops));
+}
+
+function moved(): Model {
+  const g = graph([3, 2, 1]);
+  const branch = g.add(relu(), [g.add(conv2d(1))]);
+  g.add(concat(2, 3), [branch, INPUT, branch]);
+  g.add(transpose([2, 0, 1]));
+  const size = 3 * 2 * 3;
+  g.add(
+    affine(
+      Array.from({ length: size }, (_, i) => 0.5 * ((i % 5) - 2)),
+      Array.from({ length: size }, (_, i) => 0.1 * (i % 7)),
+    ),
+  );
+  g.add(reshape([9, 2]));
+  g.add(relu());
+  g.add(flatten());
+  g.add(dense(3));
+  return g.build();
+}
 
 /** The nets that every bound method is run on, as far as they use only `ops`. */
 export function sampleModels(ops?: readonly Op[]): NamedModel[] {

@@ -12,6 +12,7 @@ import {
   type Tensor2D,
   type Tensor4D,
   tf,
+  windowOf,
 } from '@cert/core';
 import type { Forward } from '../src/index.js';
 
@@ -40,19 +41,67 @@ export function apply(node: Node, params: Params, norm: BatchNormStats, inputs: 
     case 'globalAvgPool':
       return tf.mean(x, [1, 2]);
     case 'avgPool':
-      return tf.avgPool(x as Tensor4D, node.attrs.size, node.attrs.size, 'valid');
-    case 'affine':
-      return tf.add(tf.mul(x, tf.tensor1d([...node.attrs.scale])), tf.tensor1d([...node.attrs.shift]));
+      return average(node, x);
+    case 'maxPool': {
+      const { size, stride, padding } = windowOf(node);
+      // Far below all values of the suites' nets.
+      return tf.maxPool(around(x, padding, -1e30) as Tensor4D, [...size], [...stride], 'valid');
+    }
+    case 'leakyRelu':
+      return tf.maximum(x, tf.mul(x, node.attrs.slope));
+    case 'sigmoid':
+      return tf.sigmoid(x);
+    case 'tanh':
+      return tf.tanh(x);
+    case 'softmax':
+      return tf.softmax(x);
+    case 'reshape':
+      return tf.reshape(x, [x.shape[0]!, ...node.shape]);
+    case 'transpose':
+      return tf.transpose(x, [0, ...node.attrs.perm.map((axis) => axis + 1)]);
+    case 'concat':
+      return tf.concat(inputs, node.attrs.axis + 1);
+    case 'affine': {
+      const { scale, shift } = node.attrs;
+      const shape = scale.length === node.shape.at(-1) ? [scale.length] : [...node.shape];
+      return tf.add(tf.mul(x, tf.tensor([...scale], shape)), tf.tensor([...shift], shape));
+    }
   }
 }
 
+const around = (x: Tensor, [top, bottom, left, right]: readonly number[], value: number): Tensor =>
+  tf.pad(x, [[0, 0], [top!, bottom!], [left!, right!], [0, 0]], value); // biome-ignore format: one line a shape
+
+/** The mean of a padded image, divided by that of an image of ones where padding does not count. */
+function average(node: NodeOf<'avgPool'>, x: Tensor): Tensor {
+  const { size, stride, padding } = windowOf(node);
+  const mean = (image: Tensor) => tf.avgPool(around(image, padding, 0) as Tensor4D, [...size], [...stride], 'valid');
+  return node.attrs.countPadding ? mean(x) : tf.div(mean(x), mean(tf.ones([1, ...x.shape.slice(1)])));
+}
+
 function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Tensor {
-  const { stride, padding, groups } = node.attrs;
+  const { groups } = node.attrs;
+  const { size, stride, padding, dilation } = windowOf(node);
+  // TensorFlow.js has no gradient of a dilated convolution: the kernel is spread over its elements one by one.
+  const rows = Array.from({ length: size[0] }, (_, i) => i * dilation[0]);
+  const columns = Array.from({ length: size[1] }, (_, i) => i * dilation[1]);
+  const spread = (indices: number[], length: number) => tf.oneHot(tf.tensor1d(indices, 'int32'), length + 1);
+  const dense =
+    dilation[0] === 1 && dilation[1] === 1
+      ? kernel
+      : tf.einsum(
+          'ab,cd,acio->bdio',
+          tf.cast(spread(rows, rows.at(-1)!), 'float32'),
+          tf.cast(spread(columns, columns.at(-1)!), 'float32'),
+          kernel,
+        );
+  const one = (image: Tensor, filter: Tensor) =>
+    tf.conv2d(around(image, padding, 0) as Tensor4D, filter as Tensor4D, [...stride], 'valid');
   // The gradient of a split in one part throws in TensorFlow.js.
-  if (groups === 1) return tf.conv2d(x as Tensor4D, kernel as Tensor4D, stride, padding);
-  const kernels = tf.split(kernel, groups, 3);
+  if (groups === 1) return one(x, dense);
+  const kernels = tf.split(dense, groups, 3);
   return tf.concat(
-    tf.split(x, groups, 3).map((part, g) => tf.conv2d(part as Tensor4D, kernels[g] as Tensor4D, stride, padding)),
+    tf.split(x, groups, 3).map((part, g) => one(part, kernels[g]!)),
     3,
   );
 }

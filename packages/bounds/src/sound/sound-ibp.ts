@@ -16,7 +16,19 @@ import {
   windowOf,
 } from '@cert/core';
 import type { CenterRadius } from '../ibp.js';
-import { convolve, flattenBatch, meanOverSpace, multiply, perElement, poolMean } from '../linear.js';
+import {
+  concatBatch,
+  convolve,
+  flattenBatch,
+  leak,
+  meanOverSpace,
+  multiply,
+  perElement,
+  permuteBatch,
+  poolMax,
+  poolMean,
+  reshapeBatch,
+} from '../linear.js';
 import { boundMethod, type Context, type ForwardMethod, type ForwardRules, type ParamsOf } from '../method.js';
 import { fuseSpec } from '../spec.js';
 import { gamma, LARGEST, roundUp, type SoundLevel, TINY, UNIT } from './rounding.js';
@@ -56,6 +68,9 @@ const OWN = 24;
 const FLUSHED_WEIGHT = 2 ** -40;
 /** The same for the scale of a batch normalization. */
 const FLUSHED_SCALE = 2 ** -60;
+
+/** Times a value it exceeds what flushing the slope of a leaky ReLU to 0 changes. */
+const FLUSHED_SLOPE = 2 ** -90;
 
 /** Weights and scales beyond this size could overflow when they are multiplied with each other. */
 const LARGEST_WEIGHT = 2 ** 60;
@@ -177,6 +192,29 @@ function average(level: SoundLevel, x: SoundCenterRadius, n: number, mean: (x: T
   };
 }
 
+/**
+ * The interval between two ends, of which each may be off by 8 units of itself. The enlargement covers that, the roundings of center and
+ * radius, and {@link ROOM}.
+ */
+function between(lower: Tensor, upper: Tensor): Required<SoundCenterRadius> {
+  const slack = (ROOM + 16) * UNIT;
+  const [center, half] = [mul(add(lower, upper), 0.5), mul(sub(upper, lower), 0.5)];
+  return { center, radius: add(add(times(half, 1 + slack), times(abs(center), slack)), 4 * TINY), room: ROOM };
+}
+
+/** The ends of an interval. The room at them covers the rounding of these sums. */
+function endsOf(x: SoundCenterRadius): { readonly lower: Tensor; readonly upper: Tensor } {
+  const { center, radius } = withRoom(x);
+  return { lower: sub(center, radius), upper: add(center, radius) };
+}
+
+/** An element whose numbers only change places. */
+const moved = (f: (x: Tensor) => Tensor, { center, radius, ...rest }: SoundCenterRadius): SoundCenterRadius => ({
+  ...rest,
+  center: f(center),
+  radius: f(radius),
+});
+
 /** The graph, which says what an execution may fold into a layer. */
 function modelOf({ model }: Context): Model {
   if (model !== undefined) return model;
@@ -220,11 +258,31 @@ function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
       const radius = add(add(a.radius, b.radius), 2 * TINY);
       return { center: add(a.center, b.center), radius, room: Math.min(a.room, b.room) - USED };
     },
-    flatten: (_node, _params, _, { center, radius, ...rest }) => ({
-      ...rest,
-      center: flattenBatch(center),
-      radius: flattenBatch(radius),
+    flatten: (_node, _params, _, x) => moved(flattenBatch, x),
+    reshape: (node, _params, _, x) => moved((part) => reshapeBatch(node.shape, part), x),
+    transpose: (node, _params, _, x) => moved((part) => permuteBatch(node.attrs.perm, part), x),
+    concat: (node, _params, _, ...xs) => ({
+      center: concatBatch(
+        node.attrs.axis,
+        xs.map(({ center }) => center),
+      ),
+      radius: concatBatch(
+        node.attrs.axis,
+        xs.map(({ radius }) => radius),
+      ),
+      room: Math.min(...xs.map(({ room = 0 }) => room)),
     }),
+    maxPool(node, _params, _, x) {
+      const { lower, upper } = endsOf(x);
+      return between(poolMax(node, lower), poolMax(node, upper));
+    },
+    // An execution rounds the slope and its product with x; so do we.
+    leakyRelu(node, _params, _, x) {
+      const { lower, upper } = endsOf(x);
+      const result = between(leak(node, lower), leak(node, upper));
+      const flushed = times(maximum(abs(lower), abs(upper)), FLUSHED_SLOPE);
+      return { ...result, radius: add(result.radius, flushed) };
+    },
     globalAvgPool(_node, _params, _, x) {
       const [, h, w] = x.center.shape as [number, number, number, number];
       return average(level, x, h * w, meanOverSpace);
@@ -244,10 +302,10 @@ function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
   };
 }
 
-/** Ops whose radius covers a share of everything that is summed at them, or whose result is no larger than their inputs. */
-const COVERED = new Set(['conv2d', 'dense', 'batchNorm', 'affine', 'globalAvgPool', 'avgPool', 'relu', 'flatten']);
-/** Of these, ops that hide what is at their input, or only move it. */
-const MOVED = new Set(['relu', 'flatten']);
+/** Ops whose radius covers a share of everything that is summed at them. */
+const COVERED = new Set(['conv2d', 'dense', 'batchNorm', 'affine', 'globalAvgPool', 'avgPool']);
+/** Ops that hide what is at their input, or only move it, and whose result is no larger. */
+const MOVED = new Set(['relu', 'leakyRelu', 'maxPool', 'flatten', 'reshape', 'transpose', 'concat']);
 
 /** [batch, ...shape] to [batch]. */
 const sumOfImage = (x: Tensor): Tensor => tf.sum(tf.reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]), 1);

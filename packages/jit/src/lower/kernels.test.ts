@@ -60,6 +60,14 @@ const sameShape = (f: (a: Tensor, b: Tensor) => Tensor): Case => ({
 const positive = (...shape: number[]) => between(0.2, 2, ...shape);
 const special = floats(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -1.5, 2);
 
+/** Padding that differs from side to side. */
+const uneven: [[number, number], [number, number], [number, number], [number, number]] = [
+  [0, 0],
+  [1, 0],
+  [0, 2],
+  [0, 0],
+];
+
 const CASES: { readonly [kernel: string]: Case | readonly Case[] } = {
   Abs: unary(tf.abs),
   Acos: unary(tf.acos, between(-1, 1, 5)),
@@ -117,15 +125,38 @@ const CASES: { readonly [kernel: string]: Case | readonly Case[] } = {
     },
     { f: (x, w) => tf.conv2d(x as Tensor4D, w as Tensor4D, 2, 0), inputs: [normal(2, 8, 8, 2), normal(1, 1, 2, 3)] },
     { f: (x, w) => tf.conv2d(x as Tensor4D, w as Tensor4D, 3, 0), inputs: [normal(1, 8, 8, 2), normal(2, 2, 2, 3)] },
+    {
+      f: (x, w) => tf.conv2d(x as Tensor4D, w as Tensor4D, [2, 1], uneven),
+      inputs: [between(-0.1, 0.1, 2, 6, 5, 2), between(-0.1, 0.1, 3, 2, 2, 3)],
+    },
+    // Channels that are stored in blocks; small numbers, as sums of many cancel.
+    {
+      f: (x, w) => tf.conv2d(x as Tensor4D, w as Tensor4D, [1, 2], uneven),
+      inputs: [between(-0.02, 0.02, 2, 5, 6, 16), between(-0.02, 0.02, 2, 3, 16, 32)],
+    },
+    {
+      f: (x, w) => tf.conv2d(x as Tensor4D, w as Tensor4D, 1, uneven),
+      inputs: [between(-0.02, 0.02, 2, 5, 6, 16), between(-0.02, 0.02, 2, 3, 16, 16)],
+    },
   ],
   Conv2DBackpropFilter: {
     f: (x, w) => tf.conv2d(x as Tensor4D, w as Tensor4D, 3, 2),
     inputs: [normal(1, 8, 9, 1), normal(4, 4, 1, 2)],
   },
-  Conv2DBackpropInput: {
-    f: (dy, w) => tf.conv2dTranspose(dy as Tensor4D, w as Tensor4D, [2, 7, 7, 2], 2, 'same'),
-    inputs: [normal(2, 4, 4, 3), normal(3, 3, 2, 3)],
-  },
+  Conv2DBackpropInput: [
+    {
+      f: (dy, w) => tf.conv2dTranspose(dy as Tensor4D, w as Tensor4D, [2, 7, 7, 2], 2, 'same'),
+      inputs: [normal(2, 4, 4, 3), normal(3, 3, 2, 3)],
+    },
+    {
+      f: (dy, w) => tf.conv2dTranspose(dy as Tensor4D, w as Tensor4D, [2, 6, 5, 2], [2, 1], uneven),
+      inputs: [between(-0.1, 0.1, 2, 3, 6, 3), between(-0.1, 0.1, 3, 2, 2, 3)],
+    },
+    {
+      f: (dy, w) => tf.conv2dTranspose(dy as Tensor4D, w as Tensor4D, [2, 5, 6, 16], 1, uneven),
+      inputs: [between(-0.02, 0.02, 2, 5, 6, 32), between(-0.02, 0.02, 2, 3, 16, 32)],
+    },
+  ],
   Cos: unary(tf.cos),
   Cosh: unary(tf.cosh),
   Cumsum: [unary((x) => tf.cumsum(x, 1)), unary((x) => tf.cumsum(x, 0, true, true), normal(3, 4), false)],

@@ -1,6 +1,6 @@
 import { decimalDown, decimalUp, gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
 import { CertError, INPUT, type Node, type NodeOf, type Shape } from '@cert/core';
-import { divisors, forward, isLayer, type Network64, type Products, valuesOf, windows } from './network.js';
+import { divisors, forward, isLayer, type Network64, type Products, sources, valuesOf, windows } from './network.js';
 
 /** Twice the unit roundoff of float64: every error term here counts each of our own roundings twice. */
 const UNIT = 2 ** -52;
@@ -117,8 +117,8 @@ export function enclose(network: Network64, box: Box64, level: SoundLevel): Encl
   let usable = [...at.get(INPUT)!.radius].every((r, i) => fits(r) && fits(at.get(INPUT)!.center[i]!));
   for (const node of model.nodes) {
     const inputs = node.inputs.map((name) => at.get(name)!);
-    const shape = shapes.get(node.inputs[0]!)!;
-    const { enclosure, size } = step(network, node, inputs, shape, level);
+    const inputShapes = node.inputs.map((name) => shapes.get(name)!);
+    const { enclosure, size } = step(network, node, inputs, inputShapes, level);
     at.set(node.name, enclosure);
     usable &&= size.every(fits) && enclosure.radius.every(fits);
   }
@@ -136,7 +136,8 @@ interface Step {
 /** The relative error of an execution's n roundings. */
 const executionError = (level: SoundLevel, n: number): number => (level === 'deployed' ? gamma(n) : 0);
 
-function step(network: Network64, node: Node, inputs: Enclosure[], shape: Shape, level: SoundLevel): Step {
+function step(network: Network64, node: Node, inputs: Enclosure[], shapes: readonly Shape[], level: SoundLevel): Step {
+  const shape = shapes[0]!;
   const [x, other] = inputs as [Enclosure, Enclosure | undefined];
   if (isLayer(node)) {
     if (valuesOf(network, node.name, 'kernel').some((w) => !(Math.abs(w) < LARGEST_WEIGHT))) return refused(node);
@@ -171,19 +172,35 @@ function step(network: Network64, node: Node, inputs: Enclosure[], shape: Shape,
       };
       return layer(products, { own: ownError(8), execution: executionError(level, 1), underflow: UNDERFLOW });
     }
+    case 'leakyRelu':
+      return leaky(node, x, level);
+    case 'maxPool':
+      return maxima(node, x, shape);
     case 'flatten':
+    case 'reshape':
       return { enclosure: { center: x.center, radius: x.radius }, size: x.radius };
+    case 'transpose':
+    case 'concat': {
+      const from = sources(node, shapes);
+      const pick = (part: 'center' | 'radius') => Float64Array.from(from, ([input, i]) => inputs[input]![part][i]!);
+      const enclosure = { center: pick('center'), radius: pick('radius') };
+      return { enclosure, size: enclosure.radius };
+    }
     case 'avgPool':
     case 'globalAvgPool':
       return average(node, x, shape, level);
     default:
-      throw new CertError(
-        'missing-rule',
-        `There are no bounds in float64 for "${(node as { readonly op: string }).op}" (node "${(node as { readonly name: string }).name}").`,
-        'Verify this model with --arithmetic nearest.',
-      );
+      throw noBounds(node);
   }
 }
+
+/** The error for an op that float64 knows nothing of. */
+export const noBounds = ({ op, name }: Pick<Node, 'op' | 'name'>): CertError =>
+  new CertError(
+    'missing-rule',
+    `There are no bounds in float64 for "${op}" (node "${name}").`,
+    'Verify this model with --arithmetic nearest.',
+  );
 
 /** Pixels of a kernel: how often an input number takes part in one filter. */
 const pixelsOf = ({ op, params }: NodeOf<'conv2d'> | NodeOf<'dense'>): number =>
@@ -244,6 +261,35 @@ function normalization(network: Network64, node: NodeOf<'batchNorm'>, x: Enclosu
   const shift = scale.map((s, c) => beta![c]! - mean![c]! * s);
   const parts = (c: number) => Math.abs(beta![c]!) + (Math.abs(scale[c]!) + FLUSHED_SCALE) * Math.abs(mean![c]!);
   return scaled(x, { scale, shift, parts, roundings: shiftRoundingsOf(network.model, node) }, level);
+}
+
+/** x where x >= 0, slope x elsewhere: an execution rounds the slope and the product, and may flush both. */
+function leaky({ attrs: { slope } }: NodeOf<'leakyRelu'>, x: Enclosure, level: SoundLevel): Step {
+  const magnitude = magnitudeOf(x);
+  const relative = executionError(level, 2) + ownError(4);
+  const error = magnitude.map((m) => ((slope + FLUSHED_SCALE) * m * relative + UNDERFLOW) * (1 + ownError(4)));
+  const { lower, upper } = endsOf(x);
+  const value = (end: number) => (end >= 0 ? end : slope * end);
+  const { center, radius } = fromEnds(lower.map(value), upper.map(value));
+  const total = radius.map((r, i) => (r + error[i]!) * (1 + ownError(4)));
+  return { enclosure: { center, radius: total, error }, size: magnitude };
+}
+
+/** Maxima over windows. Nothing is rounded; the error is that of the coefficients of all windows that see a pixel, on the way back. */
+function maxima(node: NodeOf<'maxPool'>, x: Enclosure, shape: Shape): Step {
+  const size = node.shape.reduce((a, b) => a * b);
+  const least = () => new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
+  const [low, high, largest] = [least(), least(), new Float64Array(size)];
+  const { lower, upper } = endsOf(x);
+  const magnitude = magnitudeOf(x);
+  const n = windows(node, shape, (output, i) => {
+    // Unlike a comparison, Math.max keeps NaN.
+    low[output] = Math.max(low[output]!, lower[i]!);
+    high[output] = Math.max(high[output]!, upper[i]!);
+    largest[output] = Math.max(largest[output]!, magnitude[i]!);
+  });
+  const { center, radius } = fromEnds(low, high);
+  return { enclosure: { center, radius, error: largest.map((m) => m * ownError(n + 8)) }, size: largest };
 }
 
 function average(

@@ -1,7 +1,7 @@
 import type { SoundLevel } from '@cert/bounds';
-import type { Node } from '@cert/core';
-import { type Box64, type Enclosures, enclose, endsOf, magnitudeOf, ownError } from './intervals.js';
-import { backward, divisors, isLayer, type Network64, valuesOf, windows } from './network.js';
+import type { Node, NodeOf, Shape } from '@cert/core';
+import { type Box64, type Enclosures, enclose, endsOf, magnitudeOf, noBounds, ownError } from './intervals.js';
+import { backward, divisors, isLayer, type Network64, sources, valuesOf, windows } from './network.js';
 
 /** What is bounded: logit_label - logit_j for every other class j, over a box. */
 export interface MarginProblem {
@@ -82,12 +82,16 @@ export function crownIbpMargins(problem: MarginProblem, slopes: LowerSlopes = ad
   const bounds = enclose(network, box, level);
   if (!bounds.usable) return nothing(problem);
   const lines = new Map<string, Relaxation>();
+  const maxima = new Map<string, Choice>();
   for (const node of network.model.nodes) {
-    if (node.op !== 'relu') continue;
     const { lower, upper } = endsOf(bounds.at.get(node.inputs[0]!)!);
-    lines.set(node.name, relax(lower, upper, slopes(node, lower, upper)));
+    if (node.op === 'relu') lines.set(node.name, relax(lower, upper, slopes(node, lower, upper)));
+    if (node.op === 'leakyRelu') {
+      lines.set(node.name, relaxLeaky(node.attrs.slope, lower, upper, slopes(node, lower, upper)));
+    }
+    if (node.op === 'maxPool') maxima.set(node.name, choose(node, bounds.shapes.get(node.inputs[0]!)!, lower, upper));
   }
-  return otherClasses(problem).map((j) => lowerMargin(problem, bounds, lines, j));
+  return otherClasses(problem).map((j) => lowerMargin(problem, bounds, { lines, maxima }, j));
 }
 
 function relax(lower: Float64Array, upper: Float64Array, slopes: ArrayLike<number>): Relaxation {
@@ -113,6 +117,63 @@ function relax(lower: Float64Array, upper: Float64Array, slopes: ArrayLike<numbe
   return { lowerSlope, upperSlope, upperIntercept };
 }
 
+/** The same for x where x >= 0, slope x elsewhere. The line below has a slope between this and 1. */
+function relaxLeaky(slope: number, lower: Float64Array, upper: Float64Array, slopes: ArrayLike<number>): Relaxation {
+  const size = lower.length;
+  const [lowerSlope, upperSlope, upperIntercept] = [
+    new Float64Array(size).fill(slope),
+    new Float64Array(size).fill(slope),
+    new Float64Array(size),
+  ];
+  for (let i = 0; i < size; i++) {
+    const [l, u] = [lower[i]!, upper[i]!];
+    if (u <= 0) continue;
+    if (l >= 0) {
+      lowerSlope[i] = upperSlope[i] = 1;
+      continue;
+    }
+    lowerSlope[i] = Math.min(1, Math.max(slope, slope + (1 - slope) * slopes[i]!));
+    // At least the slope of the chord, and an intercept that makes the line at l at least slope l: then it is above at both ends, so in between.
+    const chord = ((u - slope * l) / (u - l)) * (1 + ownError(6)) + Number.MIN_VALUE;
+    upperSlope[i] = chord;
+    upperIntercept[i] = (chord - slope + ownError(2) * chord) * -l * (1 + ownError(4)) + Number.MIN_VALUE;
+  }
+  return { lowerSlope, upperSlope, upperIntercept };
+}
+
+/** What is known of the maxima over windows. */
+interface Choice {
+  /** The input in each window with the largest lower bound: the maximum is at least it. */
+  readonly first: Int32Array;
+  /** Whether it is the maximum: its lower bound is not below the upper bounds of all others. */
+  readonly wins: readonly boolean[];
+  /** The largest upper bound: the maximum is at most that. */
+  readonly top: Float64Array;
+}
+
+function choose(node: NodeOf<'maxPool'>, shape: Shape, lower: Float64Array, upper: Float64Array): Choice {
+  const size = node.shape.reduce((a, b) => a * b);
+  const first = new Int32Array(size).fill(-1);
+  windows(node, shape, (output, i) => {
+    if (first[output]! < 0 || lower[i]! > lower[first[output]!]!) first[output] = i;
+  });
+  const [top, others] = [0, 1].map(() => new Float64Array(size).fill(Number.NEGATIVE_INFINITY)) as [
+    Float64Array,
+    Float64Array,
+  ];
+  windows(node, shape, (output, i) => {
+    top[output] = Math.max(top[output]!, upper[i]!);
+    if (i !== first[output]) others[output] = Math.max(others[output]!, upper[i]!);
+  });
+  return { first, top, wins: Array.from(first, (i, output) => lower[i]! >= others[output]!) };
+}
+
+/** What nonlinear nodes are replaced by, by their names. */
+interface Relaxations {
+  readonly lines: ReadonlyMap<string, Relaxation>;
+  readonly maxima: ReadonlyMap<string, Choice>;
+}
+
 /** The terms of a lower bound: a sum, the magnitudes that it is a sum of, how many there are, and what is to be subtracted. */
 interface Total {
   sum: number;
@@ -124,7 +185,7 @@ interface Total {
 function lowerMargin(
   { network, label }: MarginProblem,
   { at, shapes }: Enclosures,
-  lines: ReadonlyMap<string, Relaxation>,
+  relaxations: Relaxations,
   other: number,
 ): number {
   const { model } = network;
@@ -151,7 +212,7 @@ function lowerMargin(
     pending.delete(node.name);
     const { error } = at.get(node.name)!;
     if (error !== undefined) charge(total, own, error, 1);
-    for (const [name, coefficients] of back(network, node, own, { at, shapes, usable: true }, lines, total)) {
+    for (const [name, coefficients] of back(network, node, own, { at, shapes, usable: true }, relaxations, total)) {
       pass(name, coefficients);
     }
   }
@@ -191,7 +252,7 @@ function back(
   node: Node,
   own: Float64Array,
   { at, shapes }: Enclosures,
-  lines: ReadonlyMap<string, Relaxation>,
+  { lines, maxima }: Relaxations,
   total: Total,
 ): (readonly [string, Float64Array])[] {
   const name = node.inputs[0]!;
@@ -217,7 +278,28 @@ function back(
       });
       return [[name, spread]];
     }
-    case 'relu': {
+    case 'maxPool': {
+      const { first, wins, top } = maxima.get(node.name)!;
+      const passed = new Float64Array(shapes.get(name)!.reduce((a, b) => a * b));
+      const constant = own.map((value, i) => (value < 0 && !wins[i]! ? value : 0));
+      addConstants(total, constant, top);
+      own.forEach((value, i) => {
+        if (constant[i] === 0) passed[first[i]!]! += value;
+      });
+      return [[name, passed]];
+    }
+    case 'transpose':
+    case 'concat': {
+      const inputs = node.inputs.map((input) => shapes.get(input)!);
+      const parts = inputs.map((shape) => new Float64Array(shape.reduce((a, b) => a * b)));
+      for (const [i, [input, place]] of sources(node, inputs).entries()) parts[input]![place] = own[i]!;
+      return node.inputs.map((input, k) => [input, parts[k]!] as const);
+    }
+    case 'flatten':
+    case 'reshape':
+      return [[name, own]];
+    case 'relu':
+    case 'leakyRelu': {
       const { lowerSlope, upperSlope, upperIntercept } = lines.get(node.name)!;
       const coefficients = own.map((value, i) => value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!));
       addConstants(
@@ -229,6 +311,6 @@ function back(
       return [[name, coefficients]];
     }
     default:
-      return [[name, own]];
+      throw noBounds(node);
   }
 }

@@ -159,3 +159,37 @@ export function divisors(node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>, shap
   const n = windows(node, shape, (output) => counts[output]!++);
   return node.op === 'avgPool' && node.attrs.countPadding === true ? counts.fill(n) : counts;
 }
+
+/**
+ * Where the numbers of a node come from that only moves them.
+ *
+ * @param shapes of its inputs
+ * @returns for each element of its output, row-major, which input it is of and its place there
+ */
+export function sources(
+  node: NodeOf<'transpose'> | NodeOf<'concat'>,
+  shapes: readonly (readonly number[])[],
+): (readonly [input: number, place: number])[] {
+  const size = node.shape.reduce((a, b) => a * b);
+  return Array.from({ length: size }, (_, i) => {
+    const at = node.shape.map((n, axis) => Math.floor(i / node.shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % n);
+    if (node.op === 'transpose') {
+      const [shape, { perm }] = [shapes[0]!, node.attrs];
+      return [
+        0,
+        placeOf(
+          shape,
+          shape.map((_n, axis) => at[perm.indexOf(axis)]!),
+        ),
+      ];
+    }
+    const { axis } = node.attrs;
+    let input = 0;
+    for (; at[axis]! >= shapes[input]![axis]!; input++) at[axis]! -= shapes[input]![axis]!;
+    return [input, placeOf(shapes[input]!, at)];
+  });
+}
+
+/** The place of an element in a tensor, row-major. */
+const placeOf = (shape: readonly number[], at: readonly number[]): number =>
+  shape.reduce((place, n, axis) => place * n + at[axis]!, 0);

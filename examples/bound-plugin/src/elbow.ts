@@ -4,22 +4,22 @@ import { type Layer, mask, tf } from '@cert/core';
 declare module '@cert/core' {
   interface OpMap {
     /** max(x, slope * x), 0 < slope < 1. */
-    leakyRelu: { attrs: { readonly slope: number }; params: never; stats: never };
+    elbow: { attrs: { readonly slope: number }; params: never; stats: never };
   }
 }
 
 /** A layer max(x, slope * x). */
-export const leakyRelu = (slope = 0.1): Layer<'leakyRelu'> => ({
-  op: 'leakyRelu',
+export const elbow = (slope = 0.1): Layer<'elbow'> => ({
+  op: 'elbow',
   attrs: { slope },
   infer: (shape) =>
     slope > 0 && slope < 1 ? { shape, params: {}, stats: {} } : `its slope is ${slope}, not in (0, 1)`,
 });
 
-/** The rules of leaky ReLU for the plain pass, IBP and CROWN. */
-export const leakyReluRules: OpRules<'leakyRelu'> = {
+/** The rules of `elbow` for the plain pass, IBP and CROWN. */
+export const elbowRules: OpRules<'elbow'> = {
   natural: ({ attrs }, _params, _context, x) => tf.leakyRelu(x, attrs.slope),
-  ibp: ({ attrs }, _params, _context, x) => leakyInterval(x, attrs.slope),
+  ibp: ({ attrs }, _params, _context, x) => elbowInterval(x, attrs.slope),
   // On [l, u] the op is convex: it lies below its chord, and above every line through 0 with a slope between `slope` and 1.
   lines({ attrs: { slope } }, _params, { lower, upper }) {
     const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
@@ -43,7 +43,7 @@ export const leakyReluRules: OpRules<'leakyRelu'> = {
 };
 
 /** Increasing in x: the ends of the interval go to the ends. */
-export function leakyInterval({ center, radius }: CenterRadius, slope: number): CenterRadius {
+export function elbowInterval({ center, radius }: CenterRadius, slope: number): CenterRadius {
   const [lower, upper] = [tf.leakyRelu(tf.sub(center, radius), slope), tf.leakyRelu(tf.add(center, radius), slope)];
   return { center: tf.mul(tf.add(lower, upper), 0.5), radius: tf.mul(tf.sub(upper, lower), 0.5) };
 }
