@@ -66,9 +66,11 @@ const searchVerifier = (
 });
 
 /** How often a search is made for a proof with rounding accounted for, each time with more to spare. */
-const TRIES = 2;
-/** What a proof in float32 has to spare, as a multiple of the largest error of a logit, and how that grows. */
-const [SPARE, MORE] = [8, 16];
+const TRIES = 4;
+/** What a proof in float32 has to spare at first, as a multiple of the largest error of a logit. */
+const SPARE = 8;
+/** What it has to spare next, as a multiple of what float64 found missing. */
+const MORE = 1.25;
 
 function imageSearch(
   { device, model, range }: VerifierSetting,
@@ -115,10 +117,11 @@ function imageSearch(
       const bounds = encloseTightly(problem, expired);
       const error = bounds.at.get(model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
       let best: SearchedImage = { margins: { nearest: null } };
+      let least = SPARE * error;
       for (let t = 0; t < TRIES && !expired(); t++) {
         const parts: ProvedPart[] = [];
         const decision = await decider.decide(property, {
-          ...{ timeout: left(), least: SPARE * MORE ** t * error },
+          ...{ timeout: left(), least },
           onProved: (part) => parts.push(part),
         });
         const result = searched(decision, label, model);
@@ -128,6 +131,7 @@ function imageSearch(
         const proved = usable(smallestBound(treeMargins(problem, bounds, leaves, expired), 0, rows));
         best = { margins: { nearest: decision.lower, [arithmetic]: proved, step: 'float64' } };
         if (isPositive(proved)) return best;
+        least = MORE * (decision.lower - (proved ?? 0));
         if (arithmetic === 'deployed') {
           const real = { ...problem, level: 'real' as const };
           const margins = treeMargins(real, encloseTightly(real, expired), leaves, expired);
