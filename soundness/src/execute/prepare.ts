@@ -2,15 +2,18 @@ import { type HostTensor, INPUT, type Model, type NodeOf, type Shape } from '@ce
 import type { HostNetwork } from '../network.js';
 import { type Arithmetic, arithmeticOf } from './arithmetic.js';
 import type { Execution } from './execution.js';
+import { type Moves, movesOf } from './moves.js';
 import type { Step } from './schedule.js';
-import { type Gather, gatherIndices, windowsOf } from './windows.js';
+import { type Gather, gatherIndices, type PoolWindow, windowsOf } from './windows.js';
 
 /** What is computed once for a node and a way to execute. */
 export interface Prepared {
   readonly layer?: Layer;
   readonly channels?: Channels;
-  /** The pixels of every window of a pooling. */
-  readonly windows?: readonly Int32Array[];
+  /** The windows of a pooling. */
+  readonly windows?: readonly PoolWindow[];
+  /** Where the numbers of a transpose or concat come from. */
+  readonly moves?: Moves;
 }
 
 /** A convolution or dense layer: gathered inputs times rows. */
@@ -21,7 +24,7 @@ export interface Layer extends Gather {
   readonly x: Float64Array;
 }
 
-/** A map of each channel. */
+/** A map of each channel; of an affine node, perhaps of each element. */
 export interface Channels {
   readonly scale: Float64Array;
   readonly shift: Float64Array;
@@ -37,8 +40,12 @@ export function prepareStep({ model, params, stats }: HostNetwork, step: Step, e
   const arithmetic = arithmeticOf(execution);
   const { node, linear, norm } = step;
   const { read, round, multiplyAdd } = arithmetic;
-  if (node.op === 'globalAvgPool' || node.op === 'avgPool') {
+  if (node.op === 'globalAvgPool' || node.op === 'avgPool' || node.op === 'maxPool') {
     return { windows: windowsOf(node, shapeOf(model, node.inputs[0]!)) };
+  }
+  if (node.op === 'transpose' || node.op === 'concat') {
+    const shapes = node.inputs.map((name) => shapeOf(model, name));
+    return { moves: movesOf(node, shapes) };
   }
   const normalization = norm ?? (node.op === 'batchNorm' ? node : undefined);
   const channels =

@@ -4,7 +4,8 @@ import type { Execution } from './execution.js';
 import type { Planner } from './planner.js';
 import type { Layer, Prepared } from './prepare.js';
 import type { Step } from './schedule.js';
-import { evaluateSum } from './sum.js';
+import { evaluateSum, type SumPlan } from './sum.js';
+import type { PoolWindow } from './windows.js';
 
 /** A step with what it needs. */
 export interface Compiled {
@@ -16,7 +17,7 @@ export interface Compiled {
 
 /** Computes one step into its buffer. */
 export function run(
-  { step: { node, linear, residual }, prepared: { layer, channels, windows }, inputs, out }: Compiled,
+  { step: { node, linear, residual }, prepared: { layer, channels, windows, moves }, inputs, out }: Compiled,
   execution: Execution,
   { round, multiplyAdd, read }: Arithmetic,
   planner: Planner,
@@ -31,9 +32,30 @@ export function run(
     case 'relu':
       for (let i = 0; i < size; i++) out[i] = Math.max(input[i]!, 0);
       return;
+    case 'leakyRelu': {
+      const slope = execution.slope === 'float32' ? read(node.attrs.slope) : node.attrs.slope;
+      for (let i = 0; i < size; i++) out[i] = input[i]! >= 0 ? input[i]! : round(slope * input[i]!);
+      return;
+    }
     case 'flatten':
+    case 'reshape':
       out.set(input);
       return;
+    case 'transpose':
+    case 'concat':
+      for (let i = 0; i < size; i++) out[i] = inputs[moves!.input[i]!]![moves!.place[i]!]!;
+      return;
+    case 'maxPool': {
+      const channelCount = node.shape.at(-1)!;
+      for (let i = 0; i < size; i++) {
+        const { pixels } = windows![Math.floor(i / channelCount)]!;
+        out[i] = pixels.reduce(
+          (most, pixel) => Math.max(most, input[pixel * channelCount + (i % channelCount)]!),
+          Number.NEGATIVE_INFINITY,
+        );
+      }
+      return;
+    }
     case 'add':
       for (let i = 0; i < size; i++) out[i] = round(input[i]! + other[i]!);
       return;
@@ -66,10 +88,11 @@ export function run(
     case 'globalAvgPool':
     case 'avgPool': {
       const channelCount = node.shape.at(-1)!;
-      for (const [w, pixels] of windows!.entries()) {
+      for (const [w, window] of windows!.entries()) {
         for (let c = 0; c < channelCount; c++) {
-          const values = Float64Array.from(pixels, (pixel) => input[pixel * channelCount + c]!);
-          out[w * channelCount + c] = average(values, execution, planner, w * channelCount + c, round, read);
+          const values = Float64Array.from(window.pixels, (pixel) => input[pixel * channelCount + c]!);
+          const at = w * channelCount + c;
+          out[at] = average(values, window, execution, planner.plans(values.length, 'numbers'), at, { round, read });
         }
       }
       return;
@@ -107,18 +130,24 @@ const ones = new Float64Array(1 << 16).fill(1);
 
 function average(
   values: Float64Array,
+  { count, places }: PoolWindow,
   { average: form, underflow }: Execution,
-  planner: Planner,
+  plans: readonly SumPlan[],
   at: number,
-  round: (value: number) => number,
-  read: (value: number) => number,
+  { round, read }: Pick<Arithmetic, 'round' | 'read'>,
 ): number {
-  const n = values.length;
-  const terms = form === 'divide-first' ? values.map((value) => round(value / n)) : values;
-  const plans = planner.plans(n, 'numbers');
+  const terms = form === 'divide-first' ? values.map((value) => round(value / count)) : values;
   const sum = evaluateSum(plans[at % plans.length]!, terms, ones, 0, false, underflow !== 'gradual');
-  if (form === 'divide-first') return sum;
-  return form === 'divide' ? round(sum / n) : round(sum * read(1 / n));
+  switch (form) {
+    case 'divide':
+      return round(sum / count);
+    case 'multiply':
+      return round(sum * read(1 / count));
+    case 'divide-first':
+      return sum;
+    case 'rescale':
+      return round(round(sum / places) * read(places / count));
+  }
 }
 
 const noRule = ({ op, name }: Pick<Node, 'op' | 'name'>) =>
