@@ -396,6 +396,11 @@ describe('networks built to fool floating-point verifiers', () => {
     expect(await verdicts(net, x)).toEqual({ real, deployed: false });
   });
 
+  it('a denormal input is no margin at level deployed: an execution may read it as 0', async () => {
+    const net = new NetBuilder([2], () => 0).relu().build();
+    expect(await verdicts(net, Float32Array.of(2 ** -130, 0))).toEqual({ real: true, deployed: false });
+  });
+
   it('a margin that is lost in float64, too, is refused at level real', async () => {
     // Exactly the margin is 0 (minus a little where the input is a little less): 2^60 + 1 - 2^60 - 1.
     const net = linear([

@@ -92,10 +92,12 @@ function propagate(
   const deployed = level === 'deployed';
   const radius = dyadic(epsilon);
   const input = Array.from(image, (x): Enclosure => {
-    const [lower, upper] = [subtract(dyadic(x), radius), add(dyadic(x), radius)];
-    return range === null
-      ? { lower, upper }
-      : { lower: greatest(lower, dyadic(range.min)), upper: least(upper, dyadic(range.max)) };
+    const ball = { lower: subtract(dyadic(x), radius), upper: add(dyadic(x), radius) };
+    const clipped =
+      range === null
+        ? ball
+        : { lower: greatest(ball.lower, dyadic(range.min)), upper: least(ball.upper, dyadic(range.max)) };
+    return deployed && options.denormalOperands ? widen(clipped, ETA) : clipped;
   });
   const at = new Map<string, readonly Enclosure[]>([[INPUT, input]]);
   const shapes = new Map<string, Shape>([[INPUT, model.inputShape]]);
