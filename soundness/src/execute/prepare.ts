@@ -25,7 +25,7 @@ export interface Layer extends Gather {
 }
 
 /** A map of each channel; of an affine node, perhaps of each element. */
-export interface Channels {
+interface Channels {
   readonly scale: Float64Array;
   readonly shift: Float64Array;
   readonly mean: Float64Array;
