@@ -1,5 +1,5 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 import { type Instance, readInstances, type VnncompVerdict } from '@cert/interchange';
 import type { Device } from '@cert/jit';
@@ -88,7 +88,7 @@ function keeper({ device, split, file }: InstancesOptions) {
   };
   return {
     async network(onnx: string) {
-      const path = join(dirname(file), onnx);
+      const path = resolve(dirname(file), onnx);
       if (current?.path === path) return current;
       await close();
       const loaded = await loadNetwork(path, device);
@@ -114,7 +114,7 @@ async function verifyInstance(
   const seconds = () => (Date.now() - began) / 1000;
   try {
     const { loaded, decider } = await open.network(onnx);
-    const text = new TextDecoder().decode(await readBytes(join(dirname(file), vnnlib)));
+    const text = new TextDecoder().decode(await readBytes(resolve(dirname(file), vnnlib)));
     const prepared = seconds();
     const decision = await decider.decide(readProperty(text, loaded), {
       timeout: Math.max(0, timeout - prepared),
