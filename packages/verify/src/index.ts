@@ -23,9 +23,9 @@ export {
   type Decider,
   type DeciderOptions,
   type Decision,
-  type HostNetwork,
   type Witness,
 } from './complete/decide.js';
+export type { HostNetwork } from './complete/host-network.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
 export type { ReluSplitOptions } from './complete/relu-split.js';
 export type { ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
