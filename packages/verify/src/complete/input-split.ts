@@ -227,12 +227,18 @@ function hullOf(boxes: readonly (Part | undefined)[], cases: readonly number[]):
   };
 }
 
+/** The influence that a coordinate has at least, relative to the largest. */
+const UNSEEN = 1e-2;
+
 /** Both halves of a box along the coordinate of the largest width times influence; undefined where float32 has no number in between. */
 function split({ lower, upper, cases }: Part, influence: (i: number) => number): readonly [Part, Part] | undefined {
   let [best, chosen] = [-1, -1];
+  const influences = Float64Array.from(lower, (_, i) => influence(i));
+  // A coordinate that a linear bound does not see may matter all the same.
+  const least = Math.max(UNSEEN * Math.max(...influences), 1e-30);
   for (let i = 0; i < lower.length; i++) {
     const middle = Math.fround((lower[i]! + upper[i]!) / 2);
-    const score = (upper[i]! - lower[i]!) * (influence(i) + Number.MIN_VALUE);
+    const score = (upper[i]! - lower[i]!) * Math.max(influences[i]!, least);
     if (!(lower[i]! < middle && middle < upper[i]!) || !(score > best)) continue;
     [best, chosen] = [score, i];
   }
