@@ -7,7 +7,7 @@ const IN_A_PIPE = 30_000;
 const ON_A_SCREEN = 200;
 
 /** Tells how far a search has come. */
-export interface SearchProgressLine {
+interface SearchProgressLine {
   /** The latest state. */
   tell(progress: DecideProgress): void;
   /** Clears the line and tells nothing more. */
@@ -20,7 +20,10 @@ export interface SearchProgressLine {
  *
  * @param about what is verified, in front of the line; may be empty
  */
-export function progressLine(terminal: Terminal, { json, about }: { readonly json: boolean; readonly about: string }) {
+export function progressLine(
+  terminal: Terminal,
+  { json, about }: { readonly json: boolean; readonly about: string },
+): SearchProgressLine {
   const screen = json ? null : terminal.screen;
   const began = Date.now();
   let latest: DecideProgress | undefined;
@@ -43,7 +46,7 @@ export function progressLine(terminal: Terminal, { json, about }: { readonly jso
       if (shown) screen?.write('\r\u001b[K');
       shown = false;
     },
-  } satisfies SearchProgressLine;
+  };
 }
 
 function describe(progress: DecideProgress | undefined): string {
