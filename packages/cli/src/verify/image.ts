@@ -66,7 +66,7 @@ async function configOf(path: string, { dataset }: RawOptions): Promise<RunConfi
 }
 
 /** That the label's logit is larger than every other one in a ball, clipped to a range. */
-export function robustness(
+function robustness(
   pixels: Float32Array,
   options: {
     readonly epsilon: number;

@@ -4,7 +4,7 @@ import type { Decision } from '@cert/verify';
 import { inFileOrder, inModelOrder, type VerifiedNetwork } from './network.js';
 
 /** A property with its inputs in the order of the model. */
-export function orderProperty({ cases, ...sizes }: Property, inputOrder: Int32Array): Property {
+function orderProperty({ cases, ...sizes }: Property, inputOrder: Int32Array): Property {
   const moved = new Map<Float64Array, Float64Array>();
   const move = (values: Float64Array): Float64Array => {
     const known = moved.get(values) ?? inModelOrder(values, inputOrder);
@@ -21,7 +21,7 @@ export const readProperty = (text: string, { inputOrder }: VerifiedNetwork): Pro
   orderProperty(readVnnlib(text), inputOrder);
 
 /** The competition's word for a decision. */
-export const verdictOf = (decision: Decision): VnncompVerdict => {
+const verdictOf = (decision: Decision): VnncompVerdict => {
   switch (decision.verdict) {
     case 'verified':
       return 'unsat';
