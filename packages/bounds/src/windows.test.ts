@@ -28,7 +28,11 @@ const setting = fc
     size: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
     stride: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
     dilation: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
-    padding: fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))),
+    // One number on every side goes another way through TensorFlow.js.
+    padding: fc.oneof(
+      fc.tuple(...[0, 1, 2, 3].map(() => fc.integer({ min: 0, max: 2 }))),
+      fc.integer({ min: 0, max: 2 }).map((n) => [n, n, n, n]),
+    ),
     more: fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 4 })),
   })
   .map(({ size, stride, dilation, padding, more }) => {

@@ -371,6 +371,15 @@ describe('networks built to fool floating-point verifiers', () => {
       ones(4),
       true,
     ],
+    [
+      'a rounding lost with every term',
+      linear([
+        [1, ...new Array(1000).fill(2 ** -24)],
+        [1, ...new Array(1000).fill(0)],
+      ]),
+      ones(1001),
+      true,
+    ],
     ['denormal weights, flushed', linear([[2 ** -140], [0]]), ones(1), true],
     ['products that underflow', linear([[2 ** -80], [0]]), Float32Array.of(2 ** -60), true],
     [
@@ -394,6 +403,41 @@ describe('networks built to fool floating-point verifiers', () => {
   ])('%s', async (_, net, x, real) => {
     expect(errs(net, x)).toBe(true);
     expect(await verdicts(net, x)).toEqual({ real, deployed: false });
+  });
+
+  it.each<[string, number[], number, number, number]>([
+    // h = 2^-130 * 2^20 is a normal number, but the weight is not.
+    ['a denormal weight in front of a normal value', [2 ** -130], 0, 2 ** 20, 2 ** 110],
+    // h = 1 + 2^-24 + ... + 2^-24, and the sum may begin with the bias.
+    ['a bias that takes a rounding of every term', new Array(1000).fill(2 ** -24), 1, 1, 1],
+  ])('%s, in a hidden layer', async (_, weights, bias, x, after) => {
+    let next = 0;
+    const net = new NetBuilder([weights.length], () => 0).dense(
+      1,
+      () => weights[next++]!,
+      () => bias,
+    );
+    const threshold = bias === 1 ? 1 : 0.5;
+    const built = net
+      .relu()
+      .dense(
+        2,
+        () => (next++ === weights.length ? after : 0),
+        () => (next++ === weights.length + 2 ? 0 : threshold),
+      )
+      .build();
+    expect(await verdicts(built, new Float32Array(weights.length).fill(x))).toEqual({ real: true, deployed: false });
+  });
+
+  it('a ReLU at the end of its interval, where the line above it touches', async () => {
+    // 2 - relu(x) on [-1, 1].
+    const net = linear([[-1], [0]], [2, 0]);
+    for (const slopes of [undefined, {}]) {
+      const data = certificate({ net, input: new Float32Array(1), epsilon: '1', label: 0, ...(slopes && { slopes }) });
+      const { margins } = await check(text(data), networkFile(net));
+      expect(margins[0]).toBeLessThanOrEqual(1);
+      expect(margins[0]).toBeGreaterThan(1 - 1e-12);
+    }
   });
 
   it('a margin that is lost in float64, too, is refused at level real', async () => {

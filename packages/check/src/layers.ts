@@ -85,16 +85,14 @@ const largest = (values: ArrayLike<number>): number => {
   return most;
 };
 
-type Six = [number, number, number, number, number, number];
-
 /** The places of a window on an image: how large the output is, and the triples of {@link AffineLayer.taps}. */
 function slide({ height, width }: Grid, { size, stride, dilation, padding }: Window) {
   const positive = [size, stride, dilation].every((pair) => pair.length === 2 && pair.every((n) => n >= 1));
   demand(positive && padding.length === 4 && padding.every((n) => n >= 0), 'the window is not one of images');
-  const [high, wide, stepDown, stepRight, apartDown, apartRight] = [...size, ...stride, ...dilation] as Six;
+  const [high, wide] = size as [number, number];
   const [top, left, bottom, right] = padding as [number, number, number, number];
-  const rows = Math.floor((height + top + bottom - (high - 1) * apartDown - 1) / stepDown) + 1;
-  const columns = Math.floor((width + left + right - (wide - 1) * apartRight - 1) / stepRight) + 1;
+  const rows = Math.floor((height + top + bottom - (high - 1) * dilation[0]! - 1) / stride[0]!) + 1;
+  const columns = Math.floor((width + left + right - (wide - 1) * dilation[1]! - 1) / stride[1]!) + 1;
   demand(rows >= 1 && columns >= 1, 'the window is larger than the input');
   const places = high * wide;
   demand(rows * columns * places <= 2 ** 26, 'the window has more than 2^26 places');
@@ -102,8 +100,8 @@ function slide({ height, width }: Grid, { size, stride, dilation, padding }: Win
   let count = 0;
   for (let pixel = 0; pixel < rows * columns; pixel++) {
     for (let place = 0; place < places; place++) {
-      const y = Math.floor(pixel / columns) * stepDown + Math.floor(place / wide) * apartDown - top;
-      const x = (pixel % columns) * stepRight + (place % wide) * apartRight - left;
+      const y = Math.floor(pixel / columns) * stride[0]! + Math.floor(place / wide) * dilation[0]! - top;
+      const x = (pixel % columns) * stride[1]! + (place % wide) * dilation[1]! - left;
       if (y < 0 || y >= height || x < 0 || x >= width) continue;
       taps.set([pixel, y * width + x, place], count);
       count += 3;

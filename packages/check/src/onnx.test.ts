@@ -320,6 +320,7 @@ describe('ONNX files that are refused', () => {
   it.each<[RegExp, OnnxNet]>([
     [/no rule for this op/, net([1, 2], {}, node('Sigmoid', 'y', ['input']))],
     [/not one of ONNX itself/, net([1, 2], {}, { ...node('Relu', 'y', ['input']), more: [[7, 'com.example']] })],
+    [/of another type/, net([1, 2], {}, node('Flatten', 'y', ['input'], { axis: { float: 1 } }))],
     [/no rule for the attribute "slope"/, net([1, 2], {}, node('Relu', 'y', ['input'], { slope: 1 }))],
     [
       /occurs twice/,
@@ -371,6 +372,10 @@ describe('ONNX files that are refused', () => {
     [
       /no rule for the product/,
       net([1, 2], { w: floats([2, 2], 1, 2, 3, 4) }, node('Gemm', 'y', ['input', 'w'], { transA: 1 })),
+    ],
+    [
+      /no rule for the product/,
+      net([1, 2], { w: floats([2, 2], 1, 2, 3, 4) }, node('Gemm', 'y', ['input', 'w'], { transB: 2 })),
     ],
     [/cannot be reshaped/, net([1, 2], { s: integers(3, -1) }, node('Reshape', 'y', ['input', 's']))],
     [/cannot be reshaped/, net([1, 6], { s: integers(4, -1) }, node('Reshape', 'y', ['input', 's']))],

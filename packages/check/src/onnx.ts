@@ -47,6 +47,7 @@ function floatsIn(inputs: readonly Input[], at: number): { shape: readonly numbe
   return { shape: input.shape, data: floatsOf(input.bytes, `input ${at}`) };
 }
 
+/** Numbers are bytes of their own, or a list for the data type; a tensor that has both is refused. */
 function tensorOf(message: Message): Tensor {
   return within(`tensor "${textIn(message, 8)}"`, () => {
     const [code, shape, listed] = [integerIn(message, 2), integersOf(message, 1), integersOf(message, 7)];
@@ -156,18 +157,20 @@ function attributesOf(message: Message) {
   const left = new Map(all.map((attribute) => [textIn(attribute, 1), attribute]));
   demand(left.size === all.length, 'an attribute occurs twice');
   const reader =
-    <T>(read: (attribute: Message) => T) =>
+    <T>(type: number, read: (attribute: Message) => T) =>
     (key: string, none: T): T => {
       const attribute = left.get(key);
       left.delete(key);
-      return attribute === undefined ? none : read(attribute);
+      if (attribute === undefined) return none;
+      demand(integerIn(attribute, 20) === type, `the attribute "${key}" is of another type`);
+      return read(attribute);
     };
   return {
-    float: reader((attribute) => floatsOf(onlyOf(bytesOf(attribute, 2), new Uint8Array(4)), 'an attribute')[0]!),
-    integer: reader((attribute) => integerIn(attribute, 3)),
-    text: reader((attribute) => textIn(attribute, 4)),
-    tensor: reader((attribute) => tensorOf(messageIn(attribute, 5))),
-    integers: reader<readonly number[]>((attribute) => integersOf(attribute, 8)),
+    float: reader(1, (attribute) => floatsOf(onlyOf(bytesOf(attribute, 2), new Uint8Array(4)), 'an attribute')[0]!),
+    integer: reader(2, (attribute) => integerIn(attribute, 3)),
+    text: reader(3, (attribute) => textIn(attribute, 4)),
+    tensor: reader(4, (attribute) => tensorOf(messageIn(attribute, 5))),
+    integers: reader<readonly number[]>(7, (attribute) => integersOf(attribute, 8)),
     finish: () => demand(left.size === 0, `no rule for the attribute "${[...left.keys()].join()}"`),
   };
 }
@@ -198,15 +201,11 @@ function reshaped({ layer, shape }: Value, wanted: readonly number[]): Value {
 function eachScaled({ layer, shape }: Value, scale: Float64Array, shift: Float64Array): Value {
   const grid = gridOf(shape);
   const pixels = grid.height * grid.width;
-  const [scales, shifts] = [scale, shift].map((all) => all.filter((_, i) => i % pixels === 0)) as [
-    Float64Array,
-    Float64Array,
-  ];
-  const byChannel = scale.every(
-    (s, i) => s === scales[Math.floor(i / pixels)] && shift[i] === shifts[Math.floor(i / pixels)],
-  );
-  if (byChannel) return { layer: scaled(affineOf({ layer, grid }), scales, shifts), shape };
-  return { layer: scaled(affineOf({ layer, grid: gridOf([layer.size]) }), scale, shift), shape };
+  const first = (i: number) => i - (i % pixels);
+  const byChannel = scale.every((s, i) => s === scale[first(i)] && shift[i] === shift[first(i)]);
+  if (!byChannel) return { layer: scaled(affineOf({ layer, grid: gridOf([layer.size]) }), scale, shift), shape };
+  const [scales, shifts] = [scale, shift].map((all) => all.filter((_, i) => i % pixels === 0));
+  return { layer: scaled(affineOf({ layer, grid }), scales!, shifts!), shape };
 }
 
 /** The ops of two inputs that work number by number. */
@@ -223,25 +222,15 @@ function elementwise(op: string, name: string, inputs: readonly Input[]): Value 
   const [value, at] = isValue(first) ? [first, 1] : [second, 0];
   demand(isValue(value), 'no input is a value that comes before');
   const constant = Float64Array.from(broadcast(floatsIn(inputs, at), value.shape));
-  const [ones, zeros] = [constant.map(() => 1), constant.map(() => 0)];
-  if (op === 'Add') return eachScaled(value, ones, constant);
-  if (op === 'Mul') return eachScaled(value, constant, zeros);
-  const negative = constant.map((c) => -c);
-  if (op === 'Sub')
-    return at === 1
-      ? eachScaled(value, ones, negative)
-      : eachScaled(
-          value,
-          ones.map(() => -1),
-          constant,
-        );
+  const all = (number: number) => constant.map(() => number);
+  if (op === 'Add') return eachScaled(value, all(1), constant);
+  if (op === 'Mul') return eachScaled(value, constant, all(0));
+  if (op === 'Sub' && at === 0) return eachScaled(value, all(-1), constant);
+  const inverse = constant.map((c) => (op === 'Sub' ? -c : 1 / c));
+  if (op === 'Sub') return eachScaled(value, all(1), inverse);
   const divides = at === 1 && constant.every((c) => Math.abs(c) >= 2 ** -80 && Math.abs(c) <= 2 ** 80);
   demand(divides, 'the divisor is not a tensor of numbers with absolute values in [2^-80, 2^80]');
-  return eachScaled(
-    value,
-    constant.map((c) => 1 / c),
-    zeros,
-  );
+  return eachScaled(value, inverse, all(0));
 }
 
 /** What a node computes. */
@@ -274,8 +263,9 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
       return reshaped(input, [...new BigInt64Array(second.bytes.slice().buffer)].map(Number));
     case 'MatMul':
     case 'Gemm': {
-      const transposed = integer('transB', 0) === 1;
-      const plain = integer('transA', 0) === 0 && float('alpha', 1) === 1 && float('beta', 1) === 1;
+      const [transA, transB] = [integer('transA', 0), integer('transB', 0)];
+      const transposed = transB === 1;
+      const plain = transA === 0 && (transB === 0 || transposed) && float('alpha', 1) === 1 && float('beta', 1) === 1;
       const { shape: sides, data } = floatsIn(inputs, 1);
       const [rows, columns] = (transposed ? sides.toReversed() : sides) as [number, number];
       const fits = sides.length === 2 && rows === layer.size && shape.at(-1) === rows;
@@ -296,7 +286,7 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
       );
     }
     case 'BatchNormalization': {
-      integer('momentum', 0);
+      float('momentum', 0.9);
       demand(integer('training_mode', 0) === 0, 'no rule for the mode of training');
       const numbers = [1, 2, 3, 4].map((at) => floatsIn(inputs, at).data);
       return { layer: normalized(image, numbers, float('epsilon', Math.fround(1e-5))), shape };

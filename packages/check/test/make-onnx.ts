@@ -55,12 +55,12 @@ const tensorFields = (name: string, { shape, data }: Numbers): Field[] => [
 type Attribute = number | string | readonly number[] | { readonly float: number } | Numbers;
 
 function attributeFields(name: string, value: Attribute): Field[] {
-  const name1: Field = [1, name];
-  if (typeof value === 'number') return [name1, [3, value]];
-  if (typeof value === 'string') return [name1, [4, value]];
-  if ('float' in value) return [name1, [2, value]];
-  if ('data' in value) return [name1, [5, tensorFields('', value)]];
-  return [name1, ...value.map((n): Field => [8, n])];
+  const fields = (type: number, ...content: Field[]): Field[] => [[1, name], ...content, [20, type]];
+  if (typeof value === 'number') return fields(2, [3, value]);
+  if (typeof value === 'string') return fields(3, [4, value]);
+  if ('float' in value) return fields(1, [2, value]);
+  if ('data' in value) return fields(4, [5, tensorFields('', value)]);
+  return fields(7, ...value.map((n): Field => [8, n]));
 }
 
 /** A node as a test writes it; its output is its name. */

@@ -1,5 +1,5 @@
 import { CertError } from './errors.js';
-import type { Extent, Padding } from './window.js';
+import type { Extent, Padding } from './extent.js';
 
 /** The shape of one example or one parameter, without the batch axis. Images are [height, width, channels]. */
 export type Shape = readonly number[];

@@ -1,11 +1,8 @@
 /** The windows that a convolution or a pooling moves over an image, and what may be said of their attributes. */
+import type { Extent, Padding } from './extent.js';
 import type { NodeOf, Shape } from './model.js';
 
-/** Rows and columns, in this order: one number stands for both. */
-export type Extent = number | readonly [height: number, width: number];
-
-/** Places that are added at each side: one number stands for all four. */
-export type Padding = number | readonly [top: number, bottom: number, left: number, right: number];
+export type { Extent, Padding } from './extent.js';
 
 /** The windows of a convolution or pooling with nothing left to defaults. */
 export interface Window {
@@ -82,6 +79,6 @@ export function misfitOfWindow({ size, stride, padding, dilation }: Window): str
   return undefined;
 }
 
-/** Whether a window with gaps and padding may lie in the padding alone. */
+/** Whether a window without gaps may lie in the padding alone. */
 export const mayMiss = ({ size, padding }: Window): boolean =>
   Math.max(padding[0], padding[1]) >= size[0] || Math.max(padding[2], padding[3]) >= size[1];

@@ -5,8 +5,9 @@
 import { checkModel, checkParams, type Rng, sizeOf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { mutateBytes } from '../../../fuzz/mutate-bytes.js';
+import { mutateJson } from '../../../fuzz/mutate-json.js';
 import { CASES, survives } from '../../../fuzz/survives.js';
-import { buildOnnx, type TestTensor } from '../test/build-onnx.js';
+import { buildOnnx, type TestGraph, type TestTensor } from '../test/build-onnx.js';
 import { readInstances, readOnnx, readVnnlib } from './index.js';
 
 const tensor = (...shape: number[]): TestTensor => ({
@@ -15,7 +16,7 @@ const tensor = (...shape: number[]): TestTensor => ({
 });
 const ints = (...data: number[]): TestTensor => ({ shape: [data.length], data, type: 'int64' });
 
-const CONV = buildOnnx({
+const GRAPH: TestGraph = {
   input: ['batch', 2, 5, 5],
   constants: {
     mean: tensor(2, 1, 1),
@@ -46,7 +47,20 @@ const CONV = buildOnnx({
     { op: 'Reshape', inputs: ['j', 'shape'], name: 'k' },
     { op: 'Gemm', inputs: ['k', 'weights', 'bias'], name: 'l', attributes: { transB: 1, alpha: { float: 0.5 } } },
   ],
-});
+};
+const CONV = buildOnnx(GRAPH);
+
+/** A file whose graph is damaged and whose encoding is whole; undefined where the damage leaves nothing to encode. */
+function damagedGraph(rng: Rng): Uint8Array | undefined {
+  const text = mutateJson(GRAPH, rng);
+  // The writer would allocate what these say.
+  if (text.length > 30_000 || text.includes('"length"')) return undefined;
+  try {
+    return buildOnnx(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
 
 const VNNLIB = `; a property
 (declare-const X_0 Real)
@@ -118,6 +132,7 @@ function checkInstances(csv: string): void {
 
 describe(`readers survive ${CASES} damaged files`, { timeout: 60_000 + 100 * CASES }, () => {
   it('ONNX', () => survives('onnx', (rng) => mutateBytes(CONV, rng), checkNetwork));
+  it('ONNX, its graph', () => survives('onnx graph', damagedGraph, (bytes) => bytes && checkNetwork(bytes)));
   it.each([
     ['VNN-LIB 1.0', VNNLIB],
     ['VNN-LIB 2.0', VNNLIB_2],

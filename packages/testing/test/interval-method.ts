@@ -82,19 +82,19 @@ function average(node: NodeOf<'avgPool'>, x: Tensor): Tensor {
 function convolve(node: NodeOf<'conv2d'>, x: Tensor, kernel: Tensor): Tensor {
   const { groups } = node.attrs;
   const { size, stride, padding, dilation } = windowOf(node);
-  // TensorFlow.js has no gradient of a dilated convolution: the kernel is spread over its elements one by one.
-  const rows = Array.from({ length: size[0] }, (_, i) => i * dilation[0]);
-  const columns = Array.from({ length: size[1] }, (_, i) => i * dilation[1]);
-  const spread = (indices: number[], length: number) => tf.oneHot(tf.tensor1d(indices, 'int32'), length + 1);
-  const dense =
-    dilation[0] === 1 && dilation[1] === 1
-      ? kernel
-      : tf.einsum(
-          'ab,cd,acio->bdio',
-          tf.cast(spread(rows, rows.at(-1)!), 'float32'),
-          tf.cast(spread(columns, columns.at(-1)!), 'float32'),
-          kernel,
-        );
+  // TensorFlow.js has no gradient of a dilated convolution: every element of the kernel goes to its place, and they are added up.
+  const [down, across] = dilation;
+  const placed = Array.from({ length: size[0] * size[1] }, (_, i) => {
+    const [y, x] = [Math.floor(i / size[1]), i % size[1]];
+    const sides: [number, number][] = [
+      [y * down, (size[0] - 1 - y) * down],
+      [x * across, (size[1] - 1 - x) * across],
+      [0, 0],
+      [0, 0],
+    ];
+    return tf.pad(tf.slice(kernel, [y, x, 0, 0], [1, 1, -1, -1]), sides);
+  });
+  const dense = down === 1 && across === 1 ? kernel : placed.reduce((a, b) => tf.add(a, b));
   const one = (image: Tensor, filter: Tensor) =>
     tf.conv2d(around(image, padding, 0) as Tensor4D, filter as Tensor4D, [...stride], 'valid');
   // The gradient of a split in one part throws in TensorFlow.js.

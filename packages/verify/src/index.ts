@@ -28,7 +28,7 @@ export {
 } from './complete/decide.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
 export type { ReluSplitOptions } from './complete/relu-split.js';
-export type { SearchProgress, UnknownReason } from './complete/search.js';
+export type { ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
 export {
   createEvaluator,
   type EvaluateOptions,
@@ -51,6 +51,7 @@ export {
 } from './images/count.js';
 export type { AttackResult, ImageResult } from './images/result.js';
 export { type CrownVerifierOptions, crownVerifier } from './methods/crown.js';
+export { alphaCrownVerifier, babVerifier, type SearchVerifierOptions } from './methods/search.js';
 export { createReluCounter, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
 export { type SoundSteps, soundCrownIbpSteps, soundIbpSteps, soundVerifier } from './sound-verifier.js';
 export { isVerified, type MarginEvidence } from './verdict.js';

@@ -126,7 +126,7 @@ interface HostImage {
 }
 
 /** Bounds of at least 2^126 are as good as none. */
-const usable = (bound: number): number | null => (Math.abs(bound) < 2 ** 126 ? bound : null);
+export const usable = (bound: number): number | null => (Math.abs(bound) < 2 ** 126 ? bound : null);
 
 /** What the verifier itself says of some images of a batch: of all at once, or of `group` at a time, the last one repeated. */
 async function nearestOf(
@@ -170,7 +170,7 @@ async function nearestOf(
 }
 
 /** Copies weights to the host once, and again when they are others. */
-function hostWeights(): (
+export function hostWeights(): (
   weights: OnDevice<Weights>,
 ) => Promise<{ readonly params: HostParams; readonly stats: HostParams }> {
   let known: { readonly of: OnDevice<Weights>; readonly copy: Awaited<ReturnType<typeof copyOf>> } | undefined;
@@ -196,7 +196,7 @@ async function copyOf({ params, stats }: OnDevice<Weights>) {
 }
 
 /** The ends of a range as numbers, one for all channels or one each. */
-async function endsOf(range: SoundSetting['range'], channels: number) {
+export async function endsOf(range: SoundSetting['range'], channels: number) {
   if (range === null) return null;
   const { min, max } = range ?? { min: 0, max: 1 };
   const read = async (end: typeof min): Promise<ArrayLike<number>> => {

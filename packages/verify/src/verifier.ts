@@ -34,6 +34,38 @@ export interface Verifier {
   soundOn?(setting: SoundSetting): SoundProver;
   /** What a certificate of what it proves there holds, for a checker to prove it again; without it there are no certificates. */
   readonly evidence?: CertificateEvidence;
+  /**
+   * For a verifier that decides images one by one, and may find that one is misclassified at a point of its ball: used by `certify` instead of
+   * `on` and `soundOn`.
+   *
+   * @param arithmetic what its margins are wanted for
+   */
+  searchOn?(setting: VerifierSetting, arithmetic: Arithmetic): ImageSearch;
+}
+
+/** A verifier that is prepared to decide images one by one. */
+export interface ImageSearch {
+  /**
+   * Decides one image, or gives up.
+   *
+   * @param weights stay the caller's; the same object for all images of a network
+   * @param epsilon the radius, in the units of the image
+   */
+  search(
+    weights: OnDevice<Weights>,
+    image: { readonly pixels: Float32Array; readonly label: number },
+    epsilon: number,
+  ): Promise<SearchedImage>;
+  /** Frees the compiled functions. */
+  dispose(): Promise<void>;
+}
+
+/** What a search finds out about an image. */
+export interface SearchedImage {
+  /** Its smallest lower margins. */
+  readonly margins: LevelMargins;
+  /** The margin at a point of the ball that the natural pass misclassifies; null where a logit is not finite. */
+  readonly found?: { readonly margin: number | null };
 }
 
 /** What a verifier costs for one image. */

@@ -21,6 +21,7 @@ import {
   refuseUnused,
   resolveConfig,
   runFiles,
+  searchVerifiers,
 } from '@cert/trainer/pipeline';
 import { type Attack, autoAttack } from '@cert/verify';
 import {
@@ -33,6 +34,7 @@ import type { Command } from 'commander';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
+import { readNumber } from '../verify/read-number.js';
 import { openDeviceFor } from './open-device.js';
 import { addFields, type FieldFilter, named, optionsOfEvery, type RawOptions, readFields } from './options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
@@ -67,6 +69,16 @@ const ATTACKS: { readonly [name: string]: { readonly about: string; readonly of:
   },
 };
 
+/** Seconds that a search may take for an image. */
+const TIMEOUT = 60;
+
+const unusedTimeout = (names: readonly string[]) =>
+  new CertError(
+    'bad-argument',
+    '--timeout was given, and no method takes one.',
+    `It belongs to ${names.join(' and ')}: --methods ibp,crown-ibp,${names.join(',')}.`,
+  );
+
 /** Makes `cert eval`. */
 export async function addEval(
   command: Command,
@@ -81,7 +93,11 @@ export async function addEval(
     .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
     .option(
       '--methods <names>',
-      `bound methods, with commas, tried in this order: ${Object.keys(known.verifiers).join(', ')}; or "none" (default: all)`,
+      `bound methods, with commas, tried in this order: ${Object.keys(known.verifiers).join(', ')}; or "none" (default: all but ${Object.keys(searchVerifiers({})).join(' and ')})`,
+    )
+    .option(
+      '--timeout <seconds>',
+      `seconds for each image, of ${Object.keys(searchVerifiers({})).join(' and ')} (default: ${TIMEOUT})`,
     )
     .option(
       '--attack <name>',
@@ -114,6 +130,10 @@ export async function addEval(
     ) => {
       const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const methods = readMethods(raw.methods, catalog);
+      const timeout = raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout);
+      const searches = searchVerifiers({ timeout, rules: catalog.rules });
+      const searching = methods.some((name) => name in searches);
+      if (raw.timeout !== undefined && !searching) throw unusedTimeout(Object.keys(searches));
       const arithmetic = readArithmetic(raw.arithmetic);
       const given = readFields(raw, ofTheEvaluation, catalog);
       const attackOf = readAttack(raw.attack, given);
@@ -154,12 +174,13 @@ export async function addEval(
           ...{ device, model, params, stats, split: test, range, file, anew, signal },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
-          verifiers: methods.map((name) => catalog.verifiers[name]!),
+          verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
           natural: catalog.rules.natural,
           attacks,
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
             ...{ dataset: config.dataset, epsilon, methods, complete, arithmetic },
+            ...(searching && { timeout }),
             attack,
           },
           onProgress: (state) => {
@@ -198,7 +219,7 @@ interface Switches {
 /** The names that were given, in the order of the table. */
 function readMethods(text: string | undefined, { verifiers }: Catalog): readonly string[] {
   const known = Object.keys(verifiers);
-  if (text === undefined) return known;
+  if (text === undefined) return known.filter((name) => verifiers[name]!.searchOn === undefined);
   if (text === 'none') return [];
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) choose('bound method', name, verifiers);
@@ -210,7 +231,9 @@ function unsound(model: Model, methods: readonly string[], { verifiers }: Catalo
   const { rules } = soundIbp({ level: 'deployed' });
   const ops = [...new Set(model.nodes.map(({ op }) => op))].filter((op) => rules[op] === undefined);
   if (ops.length > 0) return ops.map((op) => `The op "${op}" of this model`);
-  return methods.filter((name) => verifiers[name]!.soundOn === undefined).map((name) => `The method "${name}"`);
+  return methods
+    .filter((name) => verifiers[name]!.soundOn === undefined && verifiers[name]!.searchOn === undefined)
+    .map((name) => `The method "${name}"`);
 }
 
 /** @throws CertError `bad-argument` for anything but a level of arithmetic */

@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, createRng, type Property, type Rng } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { readVnnlib } from './read-vnnlib.js';
 
@@ -26,7 +26,72 @@ function problemOf(run: () => unknown): string {
   throw new Error('nothing was thrown');
 }
 
+/** A text with what it says of a point: the truth of a formula, the value of a term. */
+interface Written<T> {
+  readonly text: string;
+  readonly at: (inputs: readonly number[], outputs: readonly number[]) => T;
+}
+
+function randomTerm(rng: Rng, side: 'X' | 'Y', depth: number): Written<number> {
+  const kind = depth === 0 ? rng.int(2) : rng.int(4);
+  if (kind === 0) {
+    const i = rng.int(2);
+    return { text: `${side}_${i}`, at: (x, y) => (side === 'X' ? x : y)[i]! };
+  }
+  const number = rng.int(9) - 4;
+  if (kind === 1) return { text: number < 0 ? `(- ${-number})` : `${number}.0`, at: () => number };
+  const [a, b] = [randomTerm(rng, side, depth - 1), randomTerm(rng, side, depth - 1)];
+  if (kind === 2) return { text: `(+ ${a.text} ${b.text} 1)`, at: (x, y) => a.at(x, y) + b.at(x, y) + 1 };
+  return { text: `(- ${a.text} ${b.text})`, at: (x, y) => a.at(x, y) - b.at(x, y) };
+}
+
+/** Inputs are compared with numbers, so that sets of them are boxes. */
+function randomFormula(rng: Rng, depth: number): Written<boolean> {
+  if (depth > 0 && rng.int(3) > 0) {
+    const parts = Array.from({ length: 1 + rng.int(3) }, () => randomFormula(rng, depth - 1));
+    const and = rng.int(2) === 0;
+    return {
+      text: `(${and ? 'and' : 'or'} ${parts.map(({ text }) => text).join(' ')})`,
+      at: (x, y) => (and ? parts.every((part) => part.at(x, y)) : parts.some((part) => part.at(x, y))),
+    };
+  }
+  const isInput = rng.int(3) === 0;
+  const right = rng.int(9) - 4;
+  const [a, b]: [Written<number>, Written<number>] = isInput
+    ? [randomTerm(rng, 'X', 0), { text: `${right}`, at: () => right }]
+    : [randomTerm(rng, 'Y', 2), randomTerm(rng, 'Y', 2)];
+  const operator = ['<=', '>=', '<', '>', '='][rng.int(5)]!;
+  return {
+    text: `(${operator} ${a.text} ${b.text})`,
+    at(x, y) {
+      const [left, other] = [a.at(x, y), b.at(x, y)];
+      if (operator === '=') return left === other;
+      return operator.startsWith('<') ? left <= other : left >= other;
+    },
+  };
+}
+
+const isViolated = ({ cases }: Property, x: readonly number[], y: readonly number[]): boolean =>
+  cases.some(
+    ({ lower, upper, outputs }) =>
+      x.every((v, i) => v >= lower[i]! && v <= upper[i]!) &&
+      outputs.every(({ coefficients, bound }) => coefficients.reduce((sum, c, i) => sum + c * y[i]!, 0) <= bound),
+  );
+
 describe('readVnnlib', () => {
+  it.each(Array.from({ length: 200 }, (_, seed) => seed))('says of points what random formulas say: %i', (seed) => {
+    const rng = createRng(seed, 'formulas');
+    const formulas = Array.from({ length: 1 + rng.int(2) }, () => randomFormula(rng, 3));
+    const box = '(assert (and (<= X_0 9) (>= X_0 -9) (<= X_1 9) (>= X_1 -9)))';
+    const asserts = formulas.map(({ text }) => `(assert ${text})`).join('\n');
+    const property = readVnnlib(`${declared(2, 2)}${box}${asserts}`);
+    for (let i = 0; i < 100; i++) {
+      // Halves: many points lie on the borders of comparisons.
+      const [x, y] = [0, 1].map(() => [0, 1].map(() => (rng.int(25) - 12) / 2)) as [number[], number[]];
+      expect([x, y, isViolated(property, x, y)]).toEqual([x, y, formulas.every((formula) => formula.at(x, y))]);
+    }
+  });
+
   it('reads a box and a conjunction', () => {
     const property = readVnnlib(`; a comment
       (declare-const X_0 Real) ; another (one

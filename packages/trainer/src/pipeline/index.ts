@@ -1,5 +1,5 @@
 export { type ModelContext, type ModelSize, modelOptions } from './catalog/architectures.js';
-export { type Catalog, standardCatalog, VERIFIERS } from './catalog/catalog.js';
+export { type Catalog, searchVerifiers, standardCatalog, VERIFIERS } from './catalog/catalog.js';
 export { type DatasetContext, datasetOptions } from './catalog/datasets.js';
 export { type Configurable, type Entry, type Table, withOptions } from './catalog/entry.js';
 export type { ObjectiveContext } from './catalog/objectives.js';

@@ -6,10 +6,10 @@ import type { Weights } from '../verifier.js';
 import type { Attacker, AttackImage, AttackSetting } from './attack.js';
 
 /** Tensors by name. */
-export type Tensors = { readonly [name: string]: Tensor };
+type Tensors = { readonly [name: string]: Tensor };
 
 /** What one step of an attack computes from; `batch` is the number of places. */
-export interface StepInput {
+interface StepInput {
   readonly weights: Weights;
   /** The images [batch, ...inputShape] and their labels, int32 [batch]. */
   readonly batch: Batch;
@@ -26,7 +26,7 @@ export interface StepInput {
 }
 
 /** What one step of an attack returns. */
-export interface StepOutput {
+interface StepOutput {
   /** The points that it visited, [batch, ...inputShape]. */
   readonly visited: Tensor;
   /** The logits there, [batch, classes]. */
@@ -38,7 +38,7 @@ export interface StepOutput {
 }
 
 /** A run of an attack as the host sees it. */
-export interface SteeredRun {
+interface SteeredRun {
   /** Where it starts, like the image; the step clips it. */
   readonly start: Float32Array;
   /** The numbers for the step that visits a point, counted from 0; always as many. */

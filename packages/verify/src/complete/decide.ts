@@ -1,4 +1,4 @@
-import { naturalPass } from '@cert/bounds';
+import { naturalPass, type Rules, standardRules } from '@cert/bounds';
 import { CertError, type HostParams, type Model, type Property, sizeOf, type Tensor } from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
@@ -7,7 +7,7 @@ import { createInputSplit } from './input-split.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
 import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
-import type { SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
+import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
 /** A network with its weights on the host. */
@@ -30,6 +30,8 @@ export interface DeciderOptions {
   readonly attack?: PropertyAttackOptions | null;
   /** What is split: `inputs` is best for few inputs, `relus` for many; default by their number. */
   readonly split?: 'inputs' | 'relus';
+  /** The rules of the network's ops; default those of the built-in ones. */
+  readonly rules?: Rules;
   /** Settings of the search over ReLUs. */
   readonly relus?: ReluSplitOptions;
   /**
@@ -47,6 +49,10 @@ export interface DecideOptions {
   readonly timeout?: number;
   /** The most parts of the search that are held at a time; default 500,000. Beyond it the answer is `unknown`. */
   readonly mostOpen?: number;
+  /** A part is proved when its lower bound is above this; default 0. */
+  readonly least?: number;
+  /** Told of every part that is proved by splits of ReLUs: what a check in another arithmetic needs. */
+  readonly onProved?: (part: ProvedPart) => void;
   /** Told now and then how far the search has come. */
   readonly onProgress?: (progress: DecideProgress) => void;
   /** Aborts: the promise rejects with the signal's reason. */
@@ -93,6 +99,8 @@ export type Decision = {
   | {
       /** No input of the property's boxes violates it. */
       readonly verdict: 'verified';
+      /** The smallest lower bound by which an inequality of each case is missed: > 0; infinity where there is no case. */
+      readonly lower: number;
     }
   | { readonly verdict: 'falsified'; readonly witness: Witness }
   | {
@@ -112,17 +120,20 @@ const FEW_INPUTS = 12;
  *
  * Functions are compiled at the first property that needs them, and kept.
  */
-export function createDecider({ device, network, replay, split, attack, relus }: DeciderOptions): Decider {
+export function createDecider(options: DeciderOptions): Decider {
+  const { device, network, replay, split, attack, relus, rules = standardRules } = options;
   const { model } = network;
   const weights = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
-  const setting: SearchSetting = { device, model, weights };
+  const setting: SearchSetting = { device, model, weights, rules };
   // Witnesses are found and run on the network itself, bounds are those of one that can be split on.
   const bounded = asRelus(withoutSoftmax(network));
   const searched: SearchSetting = {
-    ...{ device, model: bounded.model },
+    ...{ device, rules, model: bounded.model },
     weights: { params: putParams(device, bounded.params), stats: putParams(device, bounded.stats) },
   };
-  const run = device.jit((own: Weights, x: Tensor) => ({ output: naturalPass(networkOf(model, own), x).output }));
+  const run = device.jit((own: Weights, x: Tensor) => ({
+    output: naturalPass(networkOf(model, own), x, rules.natural).output,
+  }));
   const pgd = createPropertyAttack(setting, attack ?? {});
   const searches = { inputs: createInputSplit(searched), relus: createReluSplit(searched, relus) };
   const finite = allFinite(network.params) && allFinite(network.stats);
@@ -141,14 +152,15 @@ export function createDecider({ device, network, replay, split, attack, relus }:
   }
 
   return {
-    async decide(property, { timeout = 360, mostOpen = 500_000, onProgress, signal } = {}) {
+    async decide(property, { timeout = 360, mostOpen = 500_000, onProgress, signal, least, onProved } = {}) {
       const began = Date.now();
       checkProblem(network, property, timeout);
       const deadline = began + timeout * 1000;
       let visited = 0;
+      let proved = Number.POSITIVE_INFINITY;
       const spent = () => ({ visited, seconds: (Date.now() - began) / 1000 });
       // Without an input that could violate it, a property holds, whatever the network is.
-      if (property.cases.length === 0) return { verdict: 'verified', ...spent() };
+      if (property.cases.length === 0) return { verdict: 'verified', lower: Number.POSITIVE_INFINITY, ...spent() };
       const unknown = (reason: UnknownReason, lower = Number.NaN): Decision => ({
         ...{ verdict: 'unknown', reason, lower },
         ...spent(),
@@ -171,7 +183,7 @@ export function createDecider({ device, network, replay, split, attack, relus }:
       for (const [k, region] of regions.entries()) {
         const { search } = searches[split ?? splitOf(region)];
         const result = await search(region, {
-          ...{ confirm, mostOpen, signal },
+          ...{ confirm, mostOpen, signal, least, onProved },
           searchAround: (point, of, where) => pgd.searchAround(point, of, where, { confirm, deadline, signal }),
           // What is left of the time is shared by the regions that are left.
           deadline: Date.now() + (deadline - Date.now()) / (regions.length - k),
@@ -180,9 +192,10 @@ export function createDecider({ device, network, replay, split, attack, relus }:
         visited += result.visited;
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
         if (result.verdict === 'unknown') open.push(result);
+        if (result.verdict === 'verified') proved = Math.min(proved, result.lower);
       }
       const [first] = open;
-      if (first === undefined) return { verdict: 'verified', ...spent() };
+      if (first === undefined) return { verdict: 'verified', lower: proved, ...spent() };
       return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
     },
     async dispose() {

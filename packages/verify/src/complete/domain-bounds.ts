@@ -1,4 +1,4 @@
-import { type LinearBound, leastOf, linearBound, linearRelaxation, linesOf, naturalPass, toRows } from '@cert/bounds';
+import { type LinearBound, leastOf, linearBound, linesOf, naturalPass, toRows } from '@cert/bounds';
 import {
   type Bounds,
   INPUT,
@@ -45,7 +45,7 @@ export type DomainResult = {
  * The compiled functions that bound domains: a region of inputs together with splits of ReLUs, by linear relaxation with a slope for each row
  * (alpha) and a multiplier for each split (beta-CROWN; Wang et al. 2021).
  */
-export function createDomainBounds({ device, model }: SearchSetting, { bounded, curved }: Structure) {
+export function createDomainBounds({ device, model, rules }: SearchSetting, { bounded, curved }: Structure) {
   const last = model.nodes.at(-1)!.name;
   const relus = curved.filter(({ op }) => op === 'relu');
   const splittable = [...new Set(relus.map(({ inputs }) => inputs[0]!))];
@@ -63,7 +63,7 @@ export function createDomainBounds({ device, model }: SearchSetting, { bounded, 
     );
     const whole = repeat(box);
     const all: Bounds['at'] = { ...clamped, [INPUT]: whole };
-    return { network, box: whole, at: all, lines: linesOf(linearRelaxation, network, all) };
+    return { network, box: whole, at: all, lines: linesOf(rules.linearRelaxation, network, all) };
   };
   const boundWith = (
     setting: ReturnType<typeof settingOf>,
@@ -77,7 +77,7 @@ export function createDomainBounds({ device, model }: SearchSetting, { bounded, 
       );
     const mixtures = named('mixture', (x) => x);
     const multipliers = named('multiplier', (beta, node) => tf.mul(beta, tf.expandDims(signs[node]!, 1)));
-    return linearBound(linearRelaxation, { ...setting, mixtures, multipliers }, last, toRows(matrix), keep);
+    return linearBound(rules.linearRelaxation, { ...setting, mixtures, multipliers }, last, toRows(matrix), keep);
   };
 
   return {
@@ -133,7 +133,11 @@ export function createDomainBounds({ device, model }: SearchSetting, { bounded, 
         tf.expandDims(setting.box.lower, 1),
         tf.expandDims(setting.box.upper, 1),
       );
-      const { output } = naturalPass(setting.network, tf.reshape(points, [domains * rows, ...model.inputShape]));
+      const { output } = naturalPass(
+        setting.network,
+        tf.reshape(points, [domains * rows, ...model.inputShape]),
+        rules.natural,
+      );
       const scores: { [node: string]: Tensor } = {};
       const intercepts: { [node: string]: Tensor } = {};
       for (const relu of relus) {

@@ -1,4 +1,5 @@
 import type { Region } from './region.js';
+import type { ProvedPart } from './search.js';
 import type { HostSides } from './weights.js';
 
 /** A ReLU's input that is split on: where, and whether it is >= 0 (1) or <= 0 (-1). */
@@ -167,4 +168,29 @@ export function anyChoice({ splittable }: Layout, splits: readonly Split[]): Cho
     for (const neuron of unstable) if (!taken.has(`${node}:${neuron}`)) return { node, neuron };
   }
   return undefined;
+}
+
+/** What proves a domain, by the names of nodes. */
+export function provedPart(
+  { curved, splittable, rows }: Layout,
+  { of, splits }: Domain,
+  { multipliers, mixtures }: Pick<Domain, 'multipliers' | 'mixtures'>,
+): ProvedPart {
+  let from = 0;
+  return {
+    of,
+    splits: splits.map(({ node, neuron, sign }, i) => ({
+      ...{ node: splittable[node]!.name, neuron, sign },
+      multipliers: Array.from(multipliers.subarray(i * rows, (i + 1) * rows)),
+    })),
+    mixtures: Array.from({ length: rows }, () =>
+      Object.fromEntries(
+        curved.map(({ name, size, unstable }) => {
+          const whole = new Float32Array(size);
+          for (const neuron of unstable) whole[neuron] = mixtures[from++]!;
+          return [name, whole];
+        }),
+      ),
+    ),
+  };
 }

@@ -1,4 +1,4 @@
-import { crownBounds, leastOf, linearBound, linearRelaxation, linesOf, naturalPass, toRows } from '@cert/bounds';
+import { crownBounds, leastOf, linearBound, linesOf, naturalPass, toRows } from '@cert/bounds';
 import { type Bounds, type Model, sizeOf, type Tensor, tf } from '@cert/core';
 import { disposeTree, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
@@ -33,21 +33,21 @@ type Bounded = {
 };
 
 /** Bounds rows over boxes by CROWN with intervals intersected, and runs the network where the linear bounds are least. */
-const bounder = ({ device, model }: SearchSetting) =>
+const bounder = ({ device, model, rules }: SearchSetting) =>
   device.jit((own: Weights, lower: Tensor, upper: Tensor, matrix: Tensor): Bounded => {
     const [parts, rows] = [lower.shape[0]!, matrix.shape[0]!];
     const network = networkOf(model, own);
     const shape = [parts, ...model.inputShape];
     const box = { lower: tf.reshape(lower, shape), upper: tf.reshape(upper, shape) };
-    const at = crownBounds({ network, box }, { intersect: true });
-    const lines = linesOf(linearRelaxation, network, at);
+    const at = crownBounds({ network, box }, { forward: rules.ibp, backward: rules.linearRelaxation, intersect: true });
+    const lines = linesOf(rules.linearRelaxation, network, at);
     const matrices = tf.tile(tf.expandDims(matrix, 0), [parts, 1, 1]);
     const last = model.nodes.at(-1)!.name;
-    const bound = linearBound(linearRelaxation, { network, box, at, lines }, last, toRows(matrices));
+    const bound = linearBound(rules.linearRelaxation, { network, box, at, lines }, last, toRows(matrices));
     const slopes = tf.reshape(bound.rows.coefficients, [parts, rows, sizeOf(model.inputShape)]);
     const least = tf.where(tf.greater(slopes, 0), tf.expandDims(lower, 1), tf.expandDims(upper, 1));
     const points = tf.reshape(least, [parts * rows, ...model.inputShape]);
-    const outputs = naturalPass(network, points).output;
+    const outputs = naturalPass(network, points, rules.natural).output;
     return {
       lower: leastOf(box, bound),
       slopes,
@@ -88,7 +88,7 @@ async function splitInputs(
   { device, model, weights }: SearchSetting,
   bound: ReturnType<typeof bounder>,
   region: Region,
-  { confirm, deadline, mostOpen, onProgress, signal }: SearchControl,
+  { confirm, deadline, mostOpen, onProgress, signal, least = 0 }: SearchControl,
 ): Promise<SearchResult> {
   const [inputs, rows, classes] = [region.lower.length, rowsOf(region), model.classes];
   const full = batchSize(model, rows);
@@ -99,6 +99,7 @@ async function splitInputs(
     cases: region.cases.map((_, k) => k),
   });
   let visited = 0;
+  let proved = Number.POSITIVE_INFINITY;
   try {
     while (open.size > 0) {
       signal?.throwIfAborted();
@@ -117,7 +118,9 @@ async function splitInputs(
           return { verdict: 'unknown', reason: 'not finite', visited, lower: Number.NaN };
         }
         const excess = (row: number) => lower[at(row)]! - region.bounds[row]!;
-        const left = part.cases.filter((one) => !region.cases[one]!.some((row) => excess(row) > 0));
+        const bounds = part.cases.map((one) => Math.max(...region.cases[one]!.map(excess)));
+        const left = part.cases.filter((_, i) => !(bounds[i]! > least));
+        proved = Math.min(proved, ...bounds.filter((value) => value > least));
         if (left.length === 0) continue;
         for (const one of left) {
           for (const row of region.cases[one]!) {
@@ -158,7 +161,7 @@ async function splitInputs(
       onProgress?.({ visited, open: open.size, lower: open.least });
       await turn();
     }
-    return { verdict: 'verified', visited };
+    return { verdict: 'verified', visited, lower: proved };
   } finally {
     disposeTree(matrix);
   }

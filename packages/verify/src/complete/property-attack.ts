@@ -27,7 +27,7 @@ const NEARBY = 0.05;
 const MOMENTUM = 0.75;
 
 /** One step of points towards violations, compiled. */
-const stepOf = ({ device, model }: SearchSetting) =>
+const stepOf = ({ device, model, rules }: SearchSetting) =>
   device.jit(
     (
       own: Weights,
@@ -39,7 +39,7 @@ const stepOf = ({ device, model }: SearchSetting) =>
       const network = networkOf(model, own);
       const at: Params = { points: { points } };
       const { aux, grads } = valueAndGrad((now) => {
-        const { output } = naturalPass(network, now.points!.points!);
+        const { output } = naturalPass(network, now.points!.points!, rules.natural);
         const products = tf.squeeze(tf.matMul(matrix, tf.expandDims(output, 2) as Tensor3D), [2]);
         return { value: tf.sum(tf.max(tf.sub(products, bounds), 1)) as Scalar, aux: { output } };
       }, at);

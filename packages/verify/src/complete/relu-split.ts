@@ -9,6 +9,7 @@ import {
   type Domain,
   type Layout,
   packDomains,
+  provedPart,
   rowsOfCase,
   unpackDomain,
   unstableOf,
@@ -29,6 +30,8 @@ export interface ReluSplitOptions {
   readonly caseIterations?: number;
   /** Steps in which slopes and multipliers of a domain are optimized; default 20. */
   readonly iterations?: number;
+  /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
+  readonly splits?: boolean;
   /** Splits that are tried out for each domain, by each of two scores (kFSB); default 3. */
   readonly candidates?: number;
 }
@@ -54,7 +57,7 @@ const ROOT_SHARE = 0.3;
  * float32 and of the optimization.
  */
 export function createReluSplit(setting: SearchSetting, options: ReluSplitOptions = {}): Search {
-  const structure = structureOf(setting.model);
+  const structure = structureOf(setting.model, setting.rules.linearRelaxation);
   const functions = createDomainBounds(setting, structure);
   const roots = createRootBounds(setting, structure);
   const { device, model } = setting;
@@ -100,13 +103,16 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
   const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
   const open = createHeap<Domain>();
+  const { least = 0, onProved } = control;
   let visited = 0;
+  let proved = Number.POSITIVE_INFINITY;
 
   const first = await usualDomains();
   const begun = await improve(first, caseIterations, { mixture: 0.1, multiplier: 0.05 });
   if (begun !== undefined) return begun;
 
   while (open.size > 0) {
+    if (options.splits === false) return unknown('no splits');
     control.signal?.throwIfAborted();
     if (Date.now() > control.deadline) return unknown('timeout');
     if (open.size > control.mostOpen) return unknown('memory');
@@ -136,7 +142,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     control.onProgress?.({ visited, open: open.size, lower: open.least });
     await turn();
   }
-  return { verdict: 'verified', visited };
+  return { verdict: 'verified', visited, lower: proved };
 
   function unknown(reason: Extract<SearchResult, { verdict: 'unknown' }>['reason'], lower = open.least): SearchResult {
     return { verdict: 'unknown', reason, visited, lower: Math.min(lower, open.least) };
@@ -244,7 +250,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     let best: DeviceArray = start.lower;
     let state = { variables, ...(await functions.fresh(variables)) };
     let values = await readFloats(best);
-    const closed = () => domains.every((domain, k) => excessOf(values, k, domain) > 0);
+    const closed = () => domains.every((domain, k) => excessOf(values, k, domain) > least);
     for (let t = 0; t < rounds && !closed() && Date.now() < control.deadline; t++) {
       const scalars = putScalars(device, ratesOf(t, rates));
       const next = await functions.step(weights, batch, state, best, scalars);
@@ -254,7 +260,8 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     }
     const out = await functions.finish(weights, batch, state.variables);
     const lower = await readFloats(out.lower);
-    values = (await readFloats(best)).map((value, i) => Math.max(value, lower[i]!));
+    // What is told as a proof must be one with the variables that are told.
+    values = onProved ? lower : (await readFloats(best)).map((value, i) => Math.max(value, lower[i]!));
     const [points, outputs] = [await readFloats(out.points), await readFloats(out.outputs)];
     const tables = [await readTable(out.scores), await readTable(out.intercepts)];
     const arrays = await readVariables(state.variables);
@@ -264,7 +271,11 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     for (const [k, domain] of domains.entries()) {
       const bound = Math.max(domain.bound, excessOf(values, k, domain));
       if (!Number.isFinite(excessOf(values, k, domain))) return unknown('not finite', Number.NaN);
-      if (bound > 0) continue;
+      if (bound > least) {
+        proved = Math.min(proved, bound);
+        onProved?.(provedPart(layout, domain, unpackDomain(layout, arrays, k, domain.splits)));
+        continue;
+      }
       for (let row = 0; row < layout.rows; row++) {
         const place = k * layout.rows + row;
         if (!violates(region, domain.of, outputs.subarray(place * classes, (place + 1) * classes))) continue;

@@ -1,4 +1,4 @@
-import { ibp, type Lines, linearRelaxation, linesOf, lowerBound, unitRows } from '@cert/bounds';
+import { type Lines, linesOf, lowerBound, unitRows } from '@cert/bounds';
 import { type Bounds, INPUT, type IntervalTensor, type Params, type Tensor, type Tensor1D, tf } from '@cert/core';
 import { type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
@@ -34,15 +34,14 @@ const SIZES = [8, 64, 512];
  * Computes the bounds from the first layer to the last: intervals, then for each neuron that these leave unstable CROWN, then
  * alpha-CROWN with slopes of its own (Xu et al. 2021). Each bound is the tightest one found.
  */
-export function createRootBounds({ device, model, weights }: SearchSetting, { bounded, curved }: Structure) {
+export function createRootBounds(setting: SearchSetting, { bounded, curved }: Structure) {
+  const { device, model, weights, rules } = setting;
   const start = device.jit((own: Weights, box: Sides) => {
-    const { at } = ibp.bound({ network: networkOf(model, own), box });
+    const { at } = rules.ibp.bound({ network: networkOf(model, own), box });
     return Object.fromEntries(bounded.map(({ name }) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }]));
   });
   const families = new Set(curved.map(({ name }) => name));
-  const layers = new Map(
-    bounded.map((node) => [node.name, layerFunctions({ device, model, weights }, node, families)] as const),
-  );
+  const layers = new Map(bounded.map((node) => [node.name, layerFunctions(setting, node, families)] as const));
 
   return {
     async bound(
@@ -91,7 +90,11 @@ export function createRootBounds({ device, model, weights }: SearchSetting, { bo
 }
 
 /** The functions that bound neurons of one node. */
-function layerFunctions({ device, model, weights }: SearchSetting, node: BoundedNode, families: ReadonlySet<string>) {
+function layerFunctions(
+  { device, model, weights, rules }: SearchSetting,
+  node: BoundedNode,
+  families: ReadonlySet<string>,
+) {
   const own = node.behind.filter((name) => families.has(name));
   /** Rows for the lower bounds of the neurons, then for those of the negated ones. */
   const rowsFor = (neurons: Tensor) => {
@@ -101,11 +104,11 @@ function layerFunctions({ device, model, weights }: SearchSetting, node: Bounded
   const settingOf = (own: Weights, box: IntervalTensor, at: Bounds['at']) => {
     const network = networkOf(model, own);
     const all = { ...at, [INPUT]: box };
-    return { network, box, at: all, lines: linesOf(linearRelaxation, network, all) };
+    return { network, box, at: all, lines: linesOf(rules.linearRelaxation, network, all) };
   };
   const plain = device.jit((all: Weights, box: Sides, at: Bounds['at'], neurons: Tensor) => {
     const { coefficients, count } = rowsFor(neurons);
-    return lowerBound(linearRelaxation, settingOf(all, box, at), node.name, { coefficients, count });
+    return lowerBound(rules.linearRelaxation, settingOf(all, box, at), node.name, { coefficients, count });
   });
   const begin = device.jit((all: Weights, box: Sides, at: Bounds['at'], neurons: Tensor): AscentState => {
     const { lines } = settingOf(all, box, at);
@@ -127,7 +130,7 @@ function layerFunctions({ device, model, weights }: SearchSetting, node: Bounded
       const mixturesOf = (variables: Params) =>
         Object.fromEntries(Object.entries(variables).map(([name, { mixture }]) => [name, mixture!]));
       const bound = (variables: Params) =>
-        lowerBound(linearRelaxation, { ...setting, mixtures: mixturesOf(variables) }, node.name, rows);
+        lowerBound(rules.linearRelaxation, { ...setting, mixtures: mixturesOf(variables) }, node.name, rows);
       const { lower, state: next } = ascend(state, bound, rates);
       return { best: tf.maximum(best, lower), state: next };
     },

@@ -12,7 +12,12 @@ export interface SearchProgress {
 
 /** What a search ends with. `unknown` says why. */
 export type SearchResult =
-  | { readonly verdict: 'verified'; readonly visited: number }
+  | {
+      readonly verdict: 'verified';
+      readonly visited: number;
+      /** The smallest lower bound over all parts: > 0. */
+      readonly lower: number;
+    }
   | { readonly verdict: 'falsified'; readonly witness: Float32Array; readonly visited: number }
   | {
       readonly verdict: 'unknown';
@@ -23,7 +28,22 @@ export type SearchResult =
     };
 
 /** Why nothing was decided. */
-export type UnknownReason = 'timeout' | 'memory' | 'not finite' | 'rounding' | 'incomplete relaxation';
+export type UnknownReason = 'timeout' | 'memory' | 'not finite' | 'rounding' | 'incomplete relaxation' | 'no splits';
+
+/** What proves a case where some splits of ReLUs hold: numbers with which linear relaxation gives a bound that is large enough. */
+export interface ProvedPart {
+  /** The place of the case in its region. */
+  readonly of: number;
+  /** The splits, with the multiplier of each row. */
+  readonly splits: readonly {
+    readonly node: string;
+    readonly neuron: number;
+    readonly sign: 1 | -1;
+    readonly multipliers: readonly number[];
+  }[];
+  /** For each row, which lower line the neurons have: [...shape] in [0, 1], by node. */
+  readonly mixtures: readonly { readonly [node: string]: Float32Array }[];
+}
 
 /** What every search is given besides its region. */
 export interface SearchControl {
@@ -38,6 +58,10 @@ export interface SearchControl {
   readonly searchAround: (point: Float32Array, of: number, region: Region) => Promise<Float32Array | undefined>;
   /** Milliseconds since the epoch after which the search gives up. */
   readonly deadline: number;
+  /** A part is proved when its lower bound is above this; default 0. More leaves room for the rounding that a later check accounts for. */
+  readonly least?: number | undefined;
+  /** Told of every part that is proved by splits of ReLUs. */
+  readonly onProved?: ((part: ProvedPart) => void) | undefined;
   /** The most open parts that are held. */
   readonly mostOpen: number;
   /** Told now and then. */

@@ -1,4 +1,4 @@
-import { linearRelaxation, nonlinearInputs } from '@cert/bounds';
+import { type BackwardTable, nonlinearInputs } from '@cert/bounds';
 import { INPUT, type Model, type Node, type Shape, sizeOf } from '@cert/core';
 
 /** What a search needs to know of a model: where it is nonlinear. */
@@ -21,9 +21,9 @@ export interface BoundedNode {
 }
 
 /** Where a model is nonlinear, and what lies behind. */
-export function structureOf(model: Model): Structure {
+export function structureOf(model: Model, table: BackwardTable): Structure {
   const names = nonlinearInputs(model);
-  const curved = model.nodes.filter(({ op }) => !(op in linearRelaxation.rules));
+  const curved = model.nodes.filter(({ op }) => !(op in table.rules));
   // An op may have a backward rule and read bounds, as a maximum does.
   const reads = (node: Node) => curved.includes(node) || readsBounds(model, node);
   const behind = new Map<string, ReadonlySet<string>>([[INPUT, new Set()]]);

@@ -1,4 +1,4 @@
-import { runningNorm } from '@cert/bounds';
+import { type Rules, runningNorm } from '@cert/bounds';
 import type { Model, Network, Tensor } from '@cert/core';
 import type { Device, DeviceArray, OnDevice } from '@cert/jit';
 import type { Weights } from '../verifier.js';
@@ -8,6 +8,8 @@ export interface SearchSetting {
   readonly device: Device;
   readonly model: Model;
   readonly weights: OnDevice<Weights>;
+  /** The rules of its ops. */
+  readonly rules: Rules;
 }
 
 /** The network of weights in a compiled function. */

@@ -60,7 +60,7 @@ export const magnitudeOf = ({ center, radius }: Enclosure): Float64Array =>
   center.map((c, i) => (Math.abs(c) + radius[i]!) * (1 + 4 * UNIT) + FLUSHED);
 
 /** The interval of two ends, its radius rounded up. */
-function fromEnds(lower: Float64Array, upper: Float64Array): Enclosure {
+export function fromEnds(lower: Float64Array, upper: Float64Array): Enclosure {
   const center = lower.map((l, i) => (l + upper[i]!) / 2);
   const radius = center.map((c, i) => {
     const half = Math.max(upper[i]! - c, c - lower[i]!);
@@ -107,9 +107,15 @@ export function boxAround(
  * Interval bound propagation in float64 on the host, with the rounding of the execution (level `deployed`) and its own: a sum of n
  * products errs by at most n u / (1 - n u) of the sum of their magnitudes, in any order (Higham 2002, section 3.1). The second opinion on images for which float32 bounds are too coarse.
  *
+ * @param tighten gives a tighter enclosure of a node, from those in front of it; default: the node's stays
  * @throws CertError `missing-rule` for an op that it does not know
  */
-export function enclose(network: Network64, box: Box64, level: SoundLevel): Enclosures {
+export function enclose(
+  network: Network64,
+  box: Box64,
+  level: SoundLevel,
+  tighten: (node: Node, loose: Enclosure, sofar: Pick<Enclosures, 'at' | 'shapes'>) => Enclosure = (_, loose) => loose,
+): Enclosures {
   const { model } = network;
   const at = new Map<string, Enclosure>([[INPUT, fromEnds(box.lower, box.upper)]]);
   const shapes = new Map<string, Shape>([[INPUT, model.inputShape]]);
@@ -119,7 +125,7 @@ export function enclose(network: Network64, box: Box64, level: SoundLevel): Encl
     const inputs = node.inputs.map((name) => at.get(name)!);
     const inputShapes = node.inputs.map((name) => shapes.get(name)!);
     const { enclosure, size } = step(network, node, inputs, inputShapes, level);
-    at.set(node.name, enclosure);
+    at.set(node.name, tighten(node, enclosure, { at, shapes }));
     usable &&= size.every(fits) && enclosure.radius.every(fits);
   }
   return { at, shapes, usable };

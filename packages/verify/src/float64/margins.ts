@@ -1,7 +1,7 @@
 import type { SoundLevel } from '@cert/bounds';
-import type { Node, NodeOf, Shape } from '@cert/core';
-import { type Box64, type Enclosures, enclose, endsOf, magnitudeOf, noBounds, ownError } from './intervals.js';
-import { backward, divisors, isLayer, type Network64, sources, valuesOf, windows } from './network.js';
+import { adaptive, addRelaxation, type LowerSlopes, lowerValue, noRelaxations, towardsMinus } from './backward.js';
+import { type Box64, enclose, endsOf, ownError } from './intervals.js';
+import { type Network64, valuesOf } from './network.js';
 
 /** What is bounded: logit_label - logit_j for every other class j, over a box. */
 export interface MarginProblem {
@@ -15,10 +15,12 @@ export interface MarginProblem {
   readonly level: SoundLevel;
 }
 
-const otherClasses = ({ network, label }: MarginProblem): number[] =>
+/** The other classes, in order. */
+export const otherClasses = ({ network, label }: MarginProblem): number[] =>
   Array.from({ length: network.model.classes }, (_, j) => j).filter((j) => j !== label);
 
-const nothing = (problem: MarginProblem): number[] => otherClasses(problem).map(() => Number.NaN);
+/** Margins of which nothing is known. */
+export const nothing = (problem: MarginProblem): number[] => otherClasses(problem).map(() => Number.NaN);
 
 /**
  * Lower margins by interval bounds, the last dense layer multiplied by the margins, in float64 with all roundings accounted for.
@@ -52,26 +54,9 @@ export function ibpMargins(problem: MarginProblem): number[] {
   });
 }
 
-/** A lower bound, moved down by more than the roundings of a few sums of numbers of this size, and than any underflow in float64. */
-const towardsMinus = (x: number, size: number): number => x - ownError(4) * (Math.abs(x) + size) - 2 ** -200;
-
-/** The lower slope of every unstable neuron of a ReLU; any number in [0, 1] gives a bound. */
-export type LowerSlopes = (node: Node, lower: Float64Array, upper: Float64Array) => ArrayLike<number>;
-
-/** 1 where the upper end is farther from 0 than the lower one, else 0 (Zhang et al. 2018). */
-const adaptive: LowerSlopes = (_node, lower, upper) => lower.map((l, i) => (upper[i]! > -l ? 1 : 0));
-
-/** The two lines of a ReLU on an interval. */
-interface Relaxation {
-  readonly lowerSlope: Float64Array;
-  readonly upperSlope: Float64Array;
-  readonly upperIntercept: Float64Array;
-}
-
 /**
  * Lower margins by one backward pass of linear relaxation over interval bounds (CROWN-IBP, Zhang et al. 2020), in float64 with all roundings
- * accounted for. An affine layer computes W x + b + d with |d| at most the layer's error, which therefore counts with the magnitude of the
- * coefficients at its output. Our own coefficients err by less than what the same magnitudes times float64's error make.
+ * accounted for: see `lowerValue`.
  *
  * @param slopes lower slopes of unstable neurons; default: the adaptive choice
  * @returns as {@link ibpMargins}
@@ -81,236 +66,21 @@ export function crownIbpMargins(problem: MarginProblem, slopes: LowerSlopes = ad
   const { network, box, level } = problem;
   const bounds = enclose(network, box, level);
   if (!bounds.usable) return nothing(problem);
-  const lines = new Map<string, Relaxation>();
-  const maxima = new Map<string, Choice>();
+  const relaxations = noRelaxations();
   for (const node of network.model.nodes) {
-    const { lower, upper } = endsOf(bounds.at.get(node.inputs[0]!)!);
-    if (node.op === 'relu') lines.set(node.name, relax(lower, upper, slopes(node, lower, upper)));
-    if (node.op === 'leakyRelu') {
-      lines.set(node.name, relaxLeaky(node.attrs.slope, lower, upper, slopes(node, lower, upper)));
-    }
-    if (node.op === 'maxPool') maxima.set(node.name, choose(node, bounds.shapes.get(node.inputs[0]!)!, lower, upper));
+    const name = node.inputs[0]!;
+    addRelaxation(relaxations, node, bounds.shapes.get(name)!, endsOf(bounds.at.get(name)!), slopes);
   }
-  return otherClasses(problem).map((j) => lowerMargin(problem, bounds, { lines, maxima }, j));
+  const last = network.model.nodes.at(-1)!.name;
+  return otherClasses(problem).map((j) =>
+    lowerValue(network, bounds, relaxations, { node: last, coefficients: difference(problem, j) }),
+  );
 }
 
-function relax(lower: Float64Array, upper: Float64Array, slopes: ArrayLike<number>): Relaxation {
-  const size = lower.length;
-  const [lowerSlope, upperSlope, upperIntercept] = [0, 1, 2].map(() => new Float64Array(size)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  for (let i = 0; i < size; i++) {
-    const [l, u] = [lower[i]!, upper[i]!];
-    if (u <= 0) continue;
-    if (l >= 0) {
-      lowerSlope[i] = upperSlope[i] = 1;
-      continue;
-    }
-    lowerSlope[i] = Math.min(1, Math.max(0, slopes[i]!));
-    // At least u / (u - l), and an intercept of at least -l times this slope: above the ReLU at both ends, so in between.
-    const slope = (u / (u - l)) * (1 + ownError(4)) + Number.MIN_VALUE;
-    upperSlope[i] = slope;
-    upperIntercept[i] = slope * -l * (1 + ownError(2)) + Number.MIN_VALUE;
-  }
-  return { lowerSlope, upperSlope, upperIntercept };
-}
-
-/** The same for x where x >= 0, slope x elsewhere. The line below has a slope between this and 1. */
-function relaxLeaky(slope: number, lower: Float64Array, upper: Float64Array, slopes: ArrayLike<number>): Relaxation {
-  const size = lower.length;
-  const [lowerSlope, upperSlope, upperIntercept] = [
-    new Float64Array(size).fill(slope),
-    new Float64Array(size).fill(slope),
-    new Float64Array(size),
-  ];
-  for (let i = 0; i < size; i++) {
-    const [l, u] = [lower[i]!, upper[i]!];
-    if (u <= 0) continue;
-    if (l >= 0) {
-      lowerSlope[i] = upperSlope[i] = 1;
-      continue;
-    }
-    lowerSlope[i] = Math.min(1, Math.max(slope, slope + (1 - slope) * slopes[i]!));
-    // At least the slope of the chord, and an intercept that makes the line at l at least slope l: then it is above at both ends, so in between.
-    const chord = ((u - slope * l) / (u - l)) * (1 + ownError(6)) + Number.MIN_VALUE;
-    upperSlope[i] = chord;
-    upperIntercept[i] = (chord - slope + ownError(2) * chord) * -l * (1 + ownError(4)) + Number.MIN_VALUE;
-  }
-  return { lowerSlope, upperSlope, upperIntercept };
-}
-
-/** What is known of the maxima over windows. */
-interface Choice {
-  /** The input in each window with the largest lower bound: the maximum is at least it. */
-  readonly first: Int32Array;
-  /** Whether it is the maximum: its lower bound is not below the upper bounds of all others. */
-  readonly wins: readonly boolean[];
-  /** The largest upper bound: the maximum is at most that. */
-  readonly top: Float64Array;
-}
-
-function choose(node: NodeOf<'maxPool'>, shape: Shape, lower: Float64Array, upper: Float64Array): Choice {
-  const size = node.shape.reduce((a, b) => a * b);
-  const first = new Int32Array(size).fill(-1);
-  windows(node, shape, (output, i) => {
-    if (first[output]! < 0 || lower[i]! > lower[first[output]!]!) first[output] = i;
-  });
-  const [top, others] = [0, 1].map(() => new Float64Array(size).fill(Number.NEGATIVE_INFINITY)) as [
-    Float64Array,
-    Float64Array,
-  ];
-  windows(node, shape, (output, i) => {
-    top[output] = Math.max(top[output]!, upper[i]!);
-    if (i !== first[output]) others[output] = Math.max(others[output]!, upper[i]!);
-  });
-  return { first, top, wins: Array.from(first, (i, output) => lower[i]! >= others[output]!) };
-}
-
-/** What nonlinear nodes are replaced by, by their names. */
-interface Relaxations {
-  readonly lines: ReadonlyMap<string, Relaxation>;
-  readonly maxima: ReadonlyMap<string, Choice>;
-}
-
-/** The terms of a lower bound: a sum, the magnitudes that it is a sum of, how many there are, and what is to be subtracted. */
-interface Total {
-  sum: number;
-  size: number;
-  count: number;
-  error: number;
-}
-
-function lowerMargin(
-  { network, label }: MarginProblem,
-  { at, shapes }: Enclosures,
-  relaxations: Relaxations,
-  other: number,
-): number {
-  const { model } = network;
-  const last = model.nodes.at(-1)!;
-  const total: Total = { sum: 0, size: 0, count: 0, error: 0 };
-  const pending = new Map<string, Float64Array>();
-  const start = new Float64Array(model.classes);
-  start[label] = 1;
-  start[other] = -1;
-  pending.set(last.name, start);
-  const pass = (name: string, coefficients: Float64Array) => {
-    const before = pending.get(name);
-    if (before === undefined) {
-      pending.set(name, coefficients);
-      return;
-    }
-    const sum = before.map((value, i) => value + coefficients[i]!);
-    pending.set(name, sum);
-    charge(total, sum, magnitudeOf(at.get(name)!), ownError(1));
-  };
-  for (const node of model.nodes.toReversed()) {
-    const own = pending.get(node.name);
-    if (own === undefined) continue;
-    pending.delete(node.name);
-    const { error } = at.get(node.name)!;
-    if (error !== undefined) charge(total, own, error, 1);
-    for (const [name, coefficients] of back(network, node, own, { at, shapes, usable: true }, relaxations, total)) {
-      pass(name, coefficients);
-    }
-  }
-  const least = pending.get('input')!;
-  const { center, radius } = at.get('input')!;
-  for (let i = 0; i < least.length; i++) {
-    total.sum += least[i]! * center[i]! - Math.abs(least[i]!) * radius[i]!;
-    total.size += Math.abs(least[i]!) * (Math.abs(center[i]!) + radius[i]!);
-  }
-  total.count += 2 * least.length;
-  const slack = ownError(total.count + 16);
-  return towardsMinus(total.sum - (total.error + slack * total.size) * (1 + 2 * slack), total.size + total.error);
-}
-
-/** Subtracts |coefficients| . weights. */
-function charge(total: Total, coefficients: Float64Array, weights: Float64Array, factor: number): void {
-  let sum = 0;
-  for (let i = 0; i < coefficients.length; i++) sum += Math.abs(coefficients[i]!) * weights[i]!;
-  total.error += sum * factor;
-  total.count += coefficients.length;
-}
-
-/** Adds coefficients . constants, one constant a channel. */
-function addConstants(total: Total, coefficients: Float64Array, constants: ArrayLike<number>): void {
-  const channels = constants.length;
-  for (let i = 0; i < coefficients.length; i++) {
-    const term = coefficients[i]! * constants[i % channels]!;
-    total.sum += term;
-    total.size += Math.abs(term);
-  }
-  total.count += coefficients.length;
-}
-
-/** Coefficients on a node's output to coefficients on its inputs, by name. */
-function back(
-  network: Network64,
-  node: Node,
-  own: Float64Array,
-  { at, shapes }: Enclosures,
-  { lines, maxima }: Relaxations,
-  total: Total,
-): (readonly [string, Float64Array])[] {
-  const name = node.inputs[0]!;
-  if (isLayer(node)) {
-    addConstants(total, own, valuesOf(network, node.name, 'bias'));
-    return [[name, backward(network, node, shapes.get(name)!, own)]];
-  }
-  switch (node.op) {
-    case 'add':
-      return node.inputs.map((input) => [input, own]);
-    case 'batchNorm':
-    case 'affine': {
-      const { scale, shift } = at.get(node.name)!.scaling!;
-      addConstants(total, own, shift);
-      return [[name, own.map((value, i) => value * scale[i % scale.length]!)]];
-    }
-    case 'avgPool':
-    case 'globalAvgPool': {
-      const spread = new Float64Array(shapes.get(name)!.reduce((a, b) => a * b));
-      const counts = divisors(node, shapes.get(name)!);
-      windows(node, shapes.get(name)!, (output, i) => {
-        spread[i]! += own[output]! / counts[output]!;
-      });
-      return [[name, spread]];
-    }
-    case 'maxPool': {
-      const { first, wins, top } = maxima.get(node.name)!;
-      const passed = new Float64Array(shapes.get(name)!.reduce((a, b) => a * b));
-      const constant = own.map((value, i) => (value < 0 && !wins[i]! ? value : 0));
-      addConstants(total, constant, top);
-      own.forEach((value, i) => {
-        if (constant[i] === 0) passed[first[i]!]! += value;
-      });
-      return [[name, passed]];
-    }
-    case 'transpose':
-    case 'concat': {
-      const inputs = node.inputs.map((input) => shapes.get(input)!);
-      const parts = inputs.map((shape) => new Float64Array(shape.reduce((a, b) => a * b)));
-      for (const [i, [input, place]] of sources(node, inputs).entries()) parts[input]![place] = own[i]!;
-      return node.inputs.map((input, k) => [input, parts[k]!] as const);
-    }
-    case 'flatten':
-    case 'reshape':
-      return [[name, own]];
-    case 'relu':
-    case 'leakyRelu': {
-      const { lowerSlope, upperSlope, upperIntercept } = lines.get(node.name)!;
-      const coefficients = own.map((value, i) => value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!));
-      addConstants(
-        total,
-        own,
-        upperIntercept.map((t, i) => (own[i]! < 0 ? t : 0)),
-      );
-      charge(total, coefficients, magnitudeOf(at.get(name)!), ownError(1));
-      return [[name, coefficients]];
-    }
-    default:
-      throw noBounds(node);
-  }
+/** The coefficients of logit_label - logit_other. */
+export function difference({ network, label }: MarginProblem, other: number): Float64Array {
+  const coefficients = new Float64Array(network.model.classes);
+  coefficients[label] = 1;
+  coefficients[other] = -1;
+  return coefficients;
 }

@@ -16,7 +16,14 @@ import { pgd } from '../attack/pgd.js';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
-import { batchSizeOf, type LevelMargins, type Verifier, type VerifierSetting, type Weights } from '../verifier.js';
+import {
+  batchSizeOf,
+  type LevelMargins,
+  type SearchedImage,
+  type Verifier,
+  type VerifierSetting,
+  type Weights,
+} from '../verifier.js';
 import { firstVerifier, type ImageResult, isBroken } from './result.js';
 import { fullBatch, type Item, inBatches } from './stage.js';
 
@@ -101,15 +108,28 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   });
 
   const scalars = putScalars(device, { epsilon: arithmetic === 'nearest' ? epsilon : epsilonUp(epsilon) });
-  const provers = verifiers.map((verifier) => proverAt(arithmetic, verifier, { device, model, range }));
+  const setting = { device, model, range };
+  const provers = verifiers.map((verifier) =>
+    verifier.searchOn === undefined ? proverAt(arithmetic, verifier, setting) : verifier.searchOn(setting, arithmetic),
+  );
   const methodStages = verifiers.map((verifier, m) => {
+    const prover = provers[m]!;
+    if ('search' in prover) {
+      return inBatches({
+        ...{ batchSize: 1, signal },
+        picks: (item) => (complete ? !isBroken(item) : isOpen(item)),
+        look: async ([item]) => [
+          searchedItem(item!, verifier.name, arithmetic, await prover.search(weights, item!, epsilon)),
+        ],
+      });
+    }
     const most = batchSizeOf(verifier, model, batchSize);
     return inBatches({
       ...{ batchSize: most, signal },
       picks: complete ? () => true : isOpen,
       async look(items) {
         const batch = putBatch(device, model, fullBatch(items, most));
-        const margins = await provers[m]!.margins(weights, batch, scalars, items.length);
+        const margins = await prover.margins(weights, batch, scalars, items.length);
         disposeTree(batch);
         return items.map((item, i) => {
           const own = margins[i]!;
@@ -200,6 +220,17 @@ function proverAt(arithmetic: Arithmetic, verifier: Verifier, setting: VerifierS
       await fallback?.dispose();
     },
   };
+}
+
+/** An image with what a search found out; a misclassified point counts like that of an attack. */
+function searchedItem(item: Item, name: string, arithmetic: Arithmetic, { margins, found }: SearchedImage): Item {
+  const known = {
+    ...item,
+    lower: { ...item.lower, [name]: margins[arithmetic] ?? null },
+    ...(arithmetic !== 'nearest' && { levels: { ...item.levels, [name]: margins } }),
+  };
+  if (found === undefined) return checked(known);
+  return checked({ ...known, attack: { found: true, margin: found.margin, by: name } });
 }
 
 /** Images of which nothing is known yet. */

@@ -61,6 +61,8 @@ export const isVerifiedAt = (image: ImageEvidence, method: string, arithmetic: A
 
 /** Whether a method that was run on an image gave NaN or infinity. */
 export const isNotFinite = (image: ImageEvidence, method: string): boolean => {
+  // A search that found a misclassified point has no bound.
+  if (image.attack?.by === method) return false;
   const levels = image.levels?.[method];
   if (levels === undefined) return image.lower[method] === null;
   return ARITHMETICS.some((level) => levels[level] === null);

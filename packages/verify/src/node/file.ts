@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Arithmetic } from '@cert/bounds';
 import { CertError, describeValue, parseJson } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import { type ImageResult, isImageResult } from '../images/result.js';
+import { type ImageResult, isBroken, isImageResult } from '../images/result.js';
 
 /** An attack by projected gradient descent. */
 export interface PgdSettings {
@@ -41,6 +41,8 @@ export interface EvaluationSettings {
   readonly attack: PgdSettings | AttackSequence | null;
   /** Whether every method is run on every image, and the attack on every image that is classified rightly. */
   readonly complete: boolean;
+  /** Seconds for each image, of methods that search; missing where there is none. */
+  readonly timeout?: number;
 }
 
 /** The version of the layout of the file; stored in its first line. */
@@ -132,10 +134,16 @@ const unreadable = (path: string, cause: unknown) =>
 const indexOf = (value: unknown): unknown => (value as Partial<ImageResult> | null | undefined)?.index;
 
 /** Whether a result can come from an evaluation with these settings: nothing was run that they leave out, and all that is always run. */
-const fitsSettings = ({ attack, lower }: ImageResult, settings: EvaluationSettings): boolean =>
-  (settings.attack !== null || attack === null) &&
-  (attack?.by === undefined || namesOf(settings.attack).includes(attack.by)) &&
-  (!settings.complete || settings.methods.every((method) => Object.hasOwn(lower, method)));
+function fitsSettings(image: ImageResult, settings: EvaluationSettings): boolean {
+  const { attack, lower } = image;
+  const found = attack?.by !== undefined && settings.methods.includes(attack.by);
+  return (
+    (settings.attack !== null || attack === null || found) &&
+    (attack?.by === undefined || found || namesOf(settings.attack).includes(attack.by)) &&
+    // A search is left out where a misclassified point is known.
+    (!settings.complete || isBroken(image) || settings.methods.every((method) => Object.hasOwn(lower, method)))
+  );
+}
 
 /** The names of the attacks that are run. */
 const namesOf = (attack: EvaluationSettings['attack']): readonly string[] => {

@@ -95,6 +95,7 @@ function reduceMean(step: Step): Computed {
   const { attributes, node } = step;
   const { shape } = computedInput(step, 0);
   const given = optionalConstant(step, 1);
+  if (given !== undefined && attributes.has('axes')) throw badNode(node, 'which has its axes twice');
   const axes = (given === undefined ? attributes.ints('axes') : integers(step, given)) ?? [];
   const sorted = axes.map((axis) => axisIn(step, axis, shape.length)).sort((a, b) => a - b);
   if (shape.length !== 4 || !sameNumbers(sorted, [2, 3])) {

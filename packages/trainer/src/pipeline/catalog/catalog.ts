@@ -4,8 +4,11 @@ import type { BoundMethod, Model, Regularizer } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
 import { type Initializer, ibpInit, kaimingInit, orthogonalInit, xavierInit } from '@cert/init';
 import {
+  alphaCrownVerifier,
+  babVerifier,
   boundVerifier,
   crownVerifier,
+  type SearchVerifierOptions,
   soundCrownIbpSteps,
   soundIbpSteps,
   soundVerifier,
@@ -53,9 +56,16 @@ export const verifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Tab
   ibp: soundVerifier(boundVerifier(rules.ibp, { rows: () => 0, afterAttack: false }), soundIbpSteps),
   'crown-ibp': soundVerifier(boundVerifier(boundMethodsOf(rules)['crown-ibp']!), soundCrownIbpSteps),
   crown: soundVerifier(crownVerifier({ forward: rules.ibp, backward: rules.linearRelaxation }), soundCrownIbpSteps),
+  ...searchVerifiers({ rules }),
 });
 
-/** Verifiers of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`. */
+/** Verifiers that search, and take a time for each image. */
+export const searchVerifiers = (options: SearchVerifierOptions): Table<Verifier> => ({
+  'alpha-crown': alphaCrownVerifier(options),
+  bab: babVerifier(options),
+});
+
+/** Verifiers of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`, `alpha-crown`, `bab`. */
 export const VERIFIERS = verifiersOf(standardRules);
 
 /** All that a configuration can name: what is built in, and what plug-ins brought (see `withPlugins`). */
