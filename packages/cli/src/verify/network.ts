@@ -132,16 +132,11 @@ async function compare(
   }
 }
 
-/** Numbers in the order of a file, in that of the model. */
-export function inModelOrder<A extends Float32Array | Float64Array>(values: A, inputOrder: Int32Array): A {
-  const moved = values.slice() as A;
+/** An input in the order of the file, in that of the model. */
+function inModelOrder(input: Float32Array, inputOrder: Int32Array): Float32Array {
+  const moved = new Float32Array(input.length);
   inputOrder.forEach((place, i) => {
-    moved[place] = values[i]!;
+    moved[place] = input[i]!;
   });
   return moved;
-}
-
-/** The inverse of {@link inModelOrder}. */
-export function inFileOrder(values: Float32Array, inputOrder: Int32Array): Float32Array {
-  return Float32Array.from(inputOrder, (place) => values[place]!);
 }

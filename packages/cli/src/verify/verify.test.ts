@@ -135,8 +135,8 @@ describe('a mistake', () => {
     ['net.onnx', '.', 'cannot be read: EISDIR'],
     ['net.onnx', 'garbage.vnnlib.gz', 'garbage.vnnlib.gz is no gzip file.'],
     ['net.onnx', 'text.onnx', 'of the VNN-LIB file'],
-    ['net.onnx', 'inputs.vnnlib', 'The property is about 3 inputs and 2 outputs; the network has 2 and 2.'],
-    ['net.onnx', 'outputs.vnnlib', 'The property is about 2 inputs and 3 outputs; the network has 2 and 2.'],
+    ['net.onnx', 'inputs.vnnlib', 'The property has 3 inputs and 2 outputs, the network 2 and 2.'],
+    ['net.onnx', 'outputs.vnnlib', 'The property has 2 inputs and 3 outputs, the network 2 and 2.'],
     ['net.onnx', 'endless.vnnlib', 'the number "1e999", which float64 cannot hold.'],
   ])('in %s or %s is an error without a verdict', async (network, property, message) => {
     const results = at('mistake.txt');
