@@ -23,12 +23,12 @@ export {
   type Decider,
   type DeciderOptions,
   type Decision,
-  type HostNetwork,
   type Witness,
 } from './complete/decide.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
 export type { ReluSplitOptions } from './complete/relu-split.js';
 export type { ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
+export type { HostNetwork } from './complete/weights.js';
 export {
   createEvaluator,
   type EvaluateOptions,

@@ -27,7 +27,8 @@ import {
 import type { Device } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDecider, type DeciderOptions, type Decision, type HostNetwork } from './decide.js';
+import { createDecider, type DeciderOptions, type Decision } from './decide.js';
+import type { HostNetwork } from './weights.js';
 
 let device: Device;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { naturalPass, type Rules, standardRules } from '@cert/bounds';
-import { CertError, type HostParams, type Model, type Property, sizeOf, type Tensor } from '@cert/core';
+import { CertError, type HostParams, type Property, sizeOf, type Tensor } from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { asRelus } from './as-relus.js';
@@ -8,17 +8,7 @@ import { createPropertyAttack, type PropertyAttackOptions } from './property-att
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
 import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
 import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
-import { networkOf, readFloats, type SearchSetting } from './weights.js';
-
-/** A network with its weights on the host. */
-export interface HostNetwork {
-  /** The graph. */
-  readonly model: Model;
-  /** Its parameters. */
-  readonly params: HostParams;
-  /** Its running statistics; empty for a model without batch normalization. */
-  readonly stats: HostParams;
-}
+import { type HostNetwork, networkOf, readFloats, type SearchSetting } from './weights.js';
 
 /** What {@link createDecider} takes. */
 export interface DeciderOptions {

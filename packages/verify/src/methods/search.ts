@@ -1,9 +1,10 @@
 import { type Arithmetic, type Rules, soundIbp } from '@cert/bounds';
 import { type Model, type Property, sizeOf } from '@cert/core';
 import { turn } from '@cert/jit';
-import { createDecider, type Decider, type Decision, type HostNetwork } from '../complete/decide.js';
+import { createDecider, type Decider, type Decision } from '../complete/decide.js';
 import type { ReluSplitOptions } from '../complete/relu-split.js';
 import type { ProvedPart } from '../complete/search.js';
+import type { HostNetwork } from '../complete/weights.js';
 import { type Box64, boxAround } from '../float64/intervals.js';
 import { encloseTightly, type Leaf, treeMargins } from '../float64/tree.js';
 import { readMargins, smallestBound } from '../margins.js';
