@@ -119,12 +119,18 @@ function boundsAfter(layer: Layer, [a, b]: readonly Bounds[], level: Level): Bou
   };
 }
 
+/** What an execution reads: it may take inputs below 2^-126 as 0, and where no sum follows, no error of a sum covers that. */
+const asRead = ({ lower, upper }: Bounds, level: Level): Bounds =>
+  level === 'real'
+    ? { lower, upper }
+    : { lower: lower.map((l) => down(l - 2 ** -126)), upper: upper.map((u) => up(u + 2 ** -126)) };
+
 /** Bounds of the output of every layer, from the box of the first one, the input. */
 export function propagate(layers: readonly Layer[], box: Bounds, level: Level): BoundsByLayer {
   const values = new Map<Layer, Bounds>();
   for (const layer of layers) {
     const inputs = layer.inputs.map((input) => values.get(input)!);
-    const bounds = layer.kind === 'input' ? box : boundsAfter(layer, inputs, level);
+    const bounds = layer.kind === 'input' ? asRead(box, level) : boundsAfter(layer, inputs, level);
     for (let i = 0; i < layer.size; i++) {
       // NaN and infinity, and a box of another size, do not pass either.
       const [l, u] = [bounds.lower[i]!, bounds.upper[i]!];

@@ -1,18 +1,9 @@
-import { CertError, INPUT, type Node, type NodeOf, type Shape, sizeOf } from '@cert/core';
+import { CertError, INPUT, type Node, type Shape, sizeOf } from '@cert/core';
+import { movesOf } from '../execute/moves.js';
 import { gatherIndices, windowsOf } from '../execute/windows.js';
 import type { HostNetwork } from '../network.js';
-import {
-  add,
-  compare,
-  type Dyadic,
-  divide,
-  dyadic,
-  type Enclosure,
-  multiply,
-  negate,
-  squareRoot,
-  ZERO,
-} from './dyadic.js';
+import { add, type Dyadic, divide, dyadic, type Enclosure, negate, squareRoot, ZERO } from './dyadic.js';
+import { hull, leaked, most, over, plus, point, rectified, scale, times } from './enclosure.js';
 
 /** The values of a node: lower and upper ends that are equal unless a root or a quotient came before. */
 export interface ExactValues {
@@ -38,7 +29,8 @@ export function executeExact({ model, params, stats }: HostNetwork, image: Array
     const tensors = Object.fromEntries(
       Object.entries(own).map(([name, { data }]) => [name, Array.from(data, (x) => dyadic(x))]),
     );
-    values.set(node.name, valuesOf(node, tensors, inputs, shapes.get(node.inputs[0]!)!));
+    const inputShapes = node.inputs.map((name) => shapes.get(name)!);
+    values.set(node.name, valuesOf(node, tensors, inputs, inputShapes));
     shapes.set(node.name, node.shape);
   }
   return values.get(model.nodes.at(-1)!.name)!;
@@ -46,28 +38,13 @@ export function executeExact({ model, params, stats }: HostNetwork, image: Array
 
 type Tensors = { readonly [name: string]: readonly Dyadic[] };
 
-const both = (x: Dyadic): Enclosure => ({ lower: x, upper: x });
-const sum = (a: Enclosure, b: Enclosure): Enclosure => ({ lower: add(a.lower, b.lower), upper: add(a.upper, b.upper) });
-
-/** The product of a number and an interval. */
-const scale = (w: Dyadic, { lower, upper }: Enclosure): Enclosure =>
-  w.m >= 0n
-    ? { lower: multiply(w, lower), upper: multiply(w, upper) }
-    : { lower: multiply(w, upper), upper: multiply(w, lower) };
-
-/** The product of two intervals. */
-function product(a: Enclosure, b: Enclosure): Enclosure {
-  const [first, ...rest] = [scale(a.lower, b), scale(a.upper, b)] as [Enclosure, Enclosure];
-  return rest.reduce(
-    (c, d) => ({
-      lower: compare(c.lower, d.lower) < 0 ? c.lower : d.lower,
-      upper: compare(c.upper, d.upper) > 0 ? c.upper : d.upper,
-    }),
-    first,
-  );
-}
-
-function valuesOf(node: Node, tensors: Tensors, inputs: readonly ExactValues[], inputShape: Shape): ExactValues {
+function valuesOf(
+  node: Node,
+  tensors: Tensors,
+  inputs: readonly ExactValues[],
+  inputShapes: readonly Shape[],
+): ExactValues {
+  const inputShape = inputShapes[0]!;
   const [x, other] = inputs as [ExactValues, ExactValues];
   const at = ({ lower, upper }: ExactValues, i: number): Enclosure => ({ lower: lower[i]!, upper: upper[i]! });
   const each = (f: (i: number) => Enclosure): ExactValues => {
@@ -82,11 +59,11 @@ function valuesOf(node: Node, tensors: Tensors, inputs: readonly ExactValues[], 
       const perGroup = filters / groups;
       return each((i) => {
         const first = Math.floor(i / perGroup) * count;
-        let total = both(tensors.bias![i % filters]!);
+        let total = point(tensors.bias![i % filters]!);
         for (let k = 0; k < count; k++) {
           const from = gather[first + k]!;
           if (from < x.lower.length)
-            total = sum(total, scale(tensors.kernel![k * filters + (i % filters)]!, at(x, from)));
+            total = plus(total, scale(tensors.kernel![k * filters + (i % filters)]!, at(x, from)));
         }
         return total;
       });
@@ -94,48 +71,47 @@ function valuesOf(node: Node, tensors: Tensors, inputs: readonly ExactValues[], 
     case 'batchNorm': {
       const channels = tensors.gamma!.map((gamma, c) => {
         const root = squareRoot(add(tensors.variance![c]!, dyadic(node.attrs.epsilon)));
-        const [a, b] = [divide(gamma, root.lower), divide(gamma, root.upper)];
-        return {
-          lower: compare(a.lower, b.lower) < 0 ? a.lower : b.lower,
-          upper: compare(a.upper, b.upper) > 0 ? a.upper : b.upper,
-        };
+        return hull(divide(gamma, root.lower), divide(gamma, root.upper));
       });
       return each((i) => {
         const c = i % channels.length;
-        const centered = sum(at(x, i), both(negate(tensors.mean![c]!)));
-        return sum(product(channels[c]!, centered), both(tensors.beta![c]!));
+        const centered = plus(at(x, i), point(negate(tensors.mean![c]!)));
+        return plus(times(channels[c]!, centered), point(tensors.beta![c]!));
       });
     }
     case 'affine': {
       const [factor, shift] = [node.attrs.scale.map(dyadic), node.attrs.shift.map(dyadic)];
-      return each((i) => sum(scale(factor[i % factor.length]!, at(x, i)), both(shift[i % shift.length]!)));
+      return each((i) => plus(scale(factor[i % factor.length]!, at(x, i)), point(shift[i % shift.length]!)));
     }
-    case 'relu': {
-      const rectify = (value: Dyadic) => (value.m > 0n ? value : ZERO);
-      return { lower: x.lower.map(rectify), upper: x.upper.map(rectify) };
+    case 'relu':
+      return each((i) => rectified(at(x, i)));
+    case 'leakyRelu': {
+      const slope = dyadic(node.attrs.slope);
+      return each((i) => leaked(slope, at(x, i)));
     }
     case 'flatten':
+    case 'reshape':
       return x;
+    case 'transpose':
+    case 'concat': {
+      const { input, place } = movesOf(node, inputShapes);
+      return each((i) => at(inputs[input[i]!]!, place[i]!));
+    }
     case 'add':
-      return each((i) => sum(at(x, i), at(other, i)));
+      return each((i) => plus(at(x, i), at(other, i)));
+    case 'maxPool':
     case 'globalAvgPool':
-    case 'avgPool':
-      return average(node, x, inputShape);
+    case 'avgPool': {
+      const [channels, windows] = [node.shape.at(-1)!, windowsOf(node, inputShape)];
+      return each((i) => {
+        const { pixels, count } = windows[Math.floor(i / channels)]!;
+        const seen = Array.from(pixels, (pixel) => at(x, pixel * channels + (i % channels)));
+        return node.op === 'maxPool' ? most(seen) : over(seen.reduce(plus, point(ZERO)), dyadic(count));
+      });
+    }
     default:
       throw noRule(node);
   }
-}
-
-function average(node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>, x: ExactValues, inputShape: Shape): ExactValues {
-  const channels = node.shape.at(-1)!;
-  const windows = windowsOf(node, inputShape);
-  const end = (values: readonly Dyadic[], side: 'lower' | 'upper') =>
-    Array.from({ length: sizeOf(node.shape) }, (_, i) => {
-      const pixels = windows[Math.floor(i / channels)]!;
-      const total = pixels.reduce((s, pixel) => add(s, values[pixel * channels + (i % channels)]!), ZERO);
-      return divide(total, dyadic(pixels.length))[side];
-    });
-  return { lower: end(x.lower, 'lower'), upper: end(x.upper, 'upper') };
 }
 
 const noRule = ({ op, name }: Pick<Node, 'op' | 'name'>) =>

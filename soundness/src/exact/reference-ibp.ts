@@ -1,5 +1,6 @@
 import { INPUT, type Node, type NodeOf, type Shape, sizeOf } from '@cert/core';
 import type { Ball } from '../box.js';
+import { movesOf } from '../execute/moves.js';
 import { gatherIndices, windowsOf } from '../execute/windows.js';
 import type { HostNetwork } from '../network.js';
 import type { BoundFunction, Level } from '../sampler/check-contains.js';
@@ -17,6 +18,21 @@ import {
   toNumber,
   ZERO,
 } from './dyadic.js';
+import {
+  absolute,
+  greatest,
+  hull,
+  leaked,
+  least,
+  most,
+  over,
+  plus,
+  point,
+  reach,
+  rectified,
+  times,
+  widen,
+} from './enclosure.js';
 
 /** Forms of execution that go beyond sums in any order; default both. */
 export interface ReferenceOptions {
@@ -30,29 +46,6 @@ const U = dyadic(2 ** -24);
 const ETA = dyadic(2 ** -126);
 const TWO = dyadic(2);
 const int = (n: number) => dyadic(n);
-
-const absolute = (x: Dyadic): Dyadic => (x.m < 0n ? negate(x) : x);
-const least = (a: Dyadic, b: Dyadic): Dyadic => (compare(a, b) < 0 ? a : b);
-const greatest = (a: Dyadic, b: Dyadic): Dyadic => (compare(a, b) > 0 ? a : b);
-const reach = ({ lower, upper }: Enclosure): Dyadic => greatest(absolute(lower), absolute(upper));
-const plus = (a: Enclosure, b: Enclosure): Enclosure => ({
-  lower: add(a.lower, b.lower),
-  upper: add(a.upper, b.upper),
-});
-const widen = ({ lower, upper }: Enclosure, by: Dyadic): Enclosure => ({
-  lower: subtract(lower, by),
-  upper: add(upper, by),
-});
-const hull = (a: Enclosure, b: Enclosure): Enclosure => ({
-  lower: least(a.lower, b.lower),
-  upper: greatest(a.upper, b.upper),
-});
-const point = (x: Dyadic): Enclosure => ({ lower: x, upper: x });
-function times(a: Enclosure, b: Enclosure): Enclosure {
-  const [p, q] = [multiply(a.lower, b.lower), multiply(a.lower, b.upper)];
-  const [r, s] = [multiply(a.upper, b.lower), multiply(a.upper, b.upper)];
-  return { lower: least(least(p, q), least(r, s)), upper: greatest(greatest(p, q), greatest(r, s)) };
-}
 
 /** n u / (1 - n u), from above. */
 const gamma = (n: number): Dyadic => {
@@ -99,10 +92,12 @@ function propagate(
   const deployed = level === 'deployed';
   const radius = dyadic(epsilon);
   const input = Array.from(image, (x): Enclosure => {
-    const [lower, upper] = [subtract(dyadic(x), radius), add(dyadic(x), radius)];
-    return range === null
-      ? { lower, upper }
-      : { lower: greatest(lower, dyadic(range.min)), upper: least(upper, dyadic(range.max)) };
+    const ball = { lower: subtract(dyadic(x), radius), upper: add(dyadic(x), radius) };
+    const clipped =
+      range === null
+        ? ball
+        : { lower: greatest(ball.lower, dyadic(range.min)), upper: least(ball.upper, dyadic(range.max)) };
+    return deployed && options.denormalOperands ? widen(clipped, ETA) : clipped;
   });
   const at = new Map<string, readonly Enclosure[]>([[INPUT, input]]);
   const shapes = new Map<string, Shape>([[INPUT, model.inputShape]]);
@@ -147,9 +142,24 @@ function propagate(
       const channels = scale.map((s, c) => ({ scale: point(dyadic(s)), beta: dyadic(shift[c]!), mean: ZERO }));
       values = each((i) => scaled(x[i]!, channels[i % channels.length]!, deployed, options));
     } else if (node.op === 'relu') {
-      values = x.map(({ lower, upper }) => ({ lower: greatest(lower, ZERO), upper: greatest(upper, ZERO) }));
-    } else if (node.op === 'flatten') {
+      values = x.map(rectified);
+    } else if (node.op === 'leakyRelu') {
+      const slope = dyadic(node.attrs.slope);
+      values = x.map((value) => (deployed ? leakedDeployed(slope, value, options) : leaked(slope, value)));
+    } else if (node.op === 'flatten' || node.op === 'reshape') {
       values = x;
+    } else if (node.op === 'transpose' || node.op === 'concat') {
+      const { input, place } = movesOf(
+        node,
+        node.inputs.map((name) => shapes.get(name)!),
+      );
+      values = each((i) => inputs[input[i]!]![place[i]!]!);
+    } else if (node.op === 'maxPool') {
+      const [channels, windows] = [node.shape.at(-1)!, windowsOf(node, shape)];
+      values = each((i) => {
+        const { pixels } = windows[Math.floor(i / channels)]!;
+        return most(Array.from(pixels, (pixel) => x[pixel * channels + (i % channels)]!));
+      });
     } else if (node.op === 'add') {
       values = each((i) => {
         const value = plus(x[i]!, other[i]!);
@@ -258,6 +268,17 @@ function sumsOf(
   });
 }
 
+/** A leaky ReLU: two roundings where x is negative, of the slope and of the product. Either may be flushed. */
+function leakedDeployed(slope: Dyadic, x: Enclosure, { denormalOperands }: Required<ReferenceOptions>): Enclosure {
+  const value = leaked(slope, x);
+  if (x.lower.m >= 0n) return value;
+  const size = absolute(x.lower);
+  // A slope that is denormal is rounded to a multiple of 2^-149, or flushed.
+  const ofSlope = add(multiply(gamma(2), slope), denormalOperands ? ETA : multiply(U, ETA));
+  return widen(value, add(multiply(ofSlope, size), ETA));
+}
+
+/** Means over windows: the sum, a quotient, and at most two roundings more where it is rescaled. */
 function averages(
   node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>,
   shape: Shape,
@@ -267,15 +288,14 @@ function averages(
   const channels = node.shape.at(-1)!;
   const windows = windowsOf(node, shape);
   return Array.from({ length: sizeOf(node.shape) }, (_, i): Enclosure => {
-    const pixels = Array.from(windows[Math.floor(i / channels)]!, (pixel) => x[pixel * channels + (i % channels)]!);
-    const n = int(pixels.length);
-    const total = pixels.reduce(plus, point(ZERO));
-    const mean = { lower: divide(total.lower, n).lower, upper: divide(total.upper, n).upper };
+    const { pixels, count, places } = windows[Math.floor(i / channels)]!;
+    const seen = Array.from(pixels, (pixel) => x[pixel * channels + (i % channels)]!);
+    const mean = over(seen.reduce(plus, point(ZERO)), int(count));
     if (!deployed) return mean;
     const size = divide(
-      pixels.reduce((s, pixel) => add(s, reach(pixel)), ZERO),
-      n,
+      seen.reduce((s, value) => add(s, reach(value)), ZERO),
+      int(count),
     ).upper;
-    return widen(mean, add(multiply(gamma(pixels.length + 1), size), multiply(multiply(TWO, n), ETA)));
+    return widen(mean, add(multiply(gamma(seen.length + 2), size), multiply(multiply(TWO, int(places)), ETA)));
   });
 }

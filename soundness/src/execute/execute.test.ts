@@ -108,7 +108,7 @@ describe('networks of every op', () => {
         }
       }
     }
-    expect(ops.size).toBe(9);
+    expect(ops.size).toBe(14);
   });
 
   it('the exact logits of a batch normalization are an enclosure, those of other networks are exact', () => {

@@ -35,8 +35,13 @@ export interface Execution {
    * b * s + (beta - mean * s) or (b - mean) * s + beta; where no convolution or dense layer can take it, they are `affine`.
    */
   readonly batchNorm: 'written' | 'centered' | 'affine' | 'folded' | 'folded-centered';
-  /** An average: the sum divided by n, the sum times 1 / n, or the sum of the quotients. */
-  readonly average: 'divide' | 'multiply' | 'divide-first';
+  /**
+   * An average: the sum divided by n, the sum times 1 / n, or the sum of the quotients. `rescale` divides by the places of the window, padded
+   * ones included, and multiplies by what makes n of them.
+   */
+  readonly average: 'divide' | 'multiply' | 'divide-first' | 'rescale';
+  /** Whether the slope of a leaky ReLU is rounded to float32, or only its product. */
+  readonly slope: 'float32' | 'float64';
   /**
    * A residual addition: after both branches, or as the first term of the sum of the convolution or dense layer that computes one of them, as
    * runtimes fuse it.
@@ -52,11 +57,13 @@ export const PLAIN: Execution = {
   underflow: 'gradual',
   batchNorm: 'written',
   average: 'divide',
+  slope: 'float32',
   residual: 'separate',
 };
 
 const BATCH_NORM = ['written', 'centered', 'affine', 'folded', 'folded-centered'] as const;
-const AVERAGE = ['divide', 'multiply', 'divide-first'] as const;
+const AVERAGE = ['divide', 'multiply', 'divide-first', 'rescale'] as const;
+const SLOPE = ['float32', 'float64'] as const;
 const UNDERFLOW = ['gradual', 'flush', 'flush-inputs'] as const;
 const LANES = [4, 8, 16] as const;
 
@@ -84,6 +91,7 @@ export function drawExecution(rng: Rng, { underflow = UNDERFLOW, residual = ['se
     underflow: pick(underflow),
     batchNorm: pick(BATCH_NORM),
     average: pick(AVERAGE),
+    slope: pick(SLOPE),
     residual: pick(residual),
   };
 }
@@ -104,6 +112,7 @@ export function listExecutions(rng: Rng, random: number, allowed: Allowed = {}):
     { ...PLAIN, fma: true },
     ...BATCH_NORM.map((batchNorm) => ({ ...PLAIN, batchNorm })),
     ...AVERAGE.map((average) => ({ ...PLAIN, average })),
+    ...SLOPE.map((slope) => ({ ...PLAIN, slope })),
     ...underflow.map((each) => ({ ...PLAIN, underflow: each })),
     ...residual.map((each) => ({ ...PLAIN, residual: each })),
     ...Array.from({ length: random }, () => drawExecution(rng, allowed)),

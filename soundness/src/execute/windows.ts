@@ -1,4 +1,4 @@
-import { CertError, type NodeOf, type Shape, windowOf } from '@cert/core';
+import { type NodeOf, type Shape, windowOf } from '@cert/core';
 
 /** Which inputs the sums of a convolution or dense layer read. */
 export interface Gather {
@@ -43,19 +43,29 @@ export function gatherIndices(node: NodeOf<'conv2d'> | NodeOf<'dense'>, input: S
   return { count: kernelHeight * kernelWidth * perGroup, groups, gather: Int32Array.from(gather) };
 }
 
-/** The pixels of every window of a mean, row-major; padded places left out. */
-export function windowsOf(node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>, input: Shape): Int32Array[] {
+/** A window of a pooling. */
+export interface PoolWindow {
+  /** The pixels of the image that it sees, row-major; padded places left out. */
+  readonly pixels: Int32Array;
+  /** What a mean divides by: how many they are, or the places of the window where padding counts. */
+  readonly count: number;
+  /** The places of the window, padded ones included. */
+  readonly places: number;
+}
+
+/** The windows of a pooling, row-major. @param input the shape that the node reads */
+export function windowsOf(
+  node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'> | NodeOf<'maxPool'>,
+  input: Shape,
+): PoolWindow[] {
   const [height, width] = input as readonly [number, number, number];
-  if (node.op === 'globalAvgPool') return [Int32Array.from({ length: height * width }, (_, i) => i)];
-  const { size, stride, padding } = windowOf(node);
-  if (node.attrs.countPadding === true && padding.some((n) => n > 0)) {
-    throw new CertError(
-      'missing-rule',
-      `No execution counts the padding of an average ("${node.name}").`,
-      'Use an avgPool without countPadding.',
-    );
+  if (node.op === 'globalAvgPool') {
+    const count = height * width;
+    return [{ pixels: Int32Array.from({ length: count }, (_, i) => i), count, places: count }];
   }
+  const { size, stride, padding } = windowOf(node);
   const [rows, columns] = node.shape as readonly [number, number, number];
+  const places = size[0] * size[1];
   return Array.from({ length: rows * columns }, (_, w) => {
     const y = Math.floor(w / columns) * stride[0] - padding[0];
     const x = (w % columns) * stride[1] - padding[2];
@@ -65,6 +75,7 @@ export function windowsOf(node: NodeOf<'avgPool'> | NodeOf<'globalAvgPool'>, inp
         pixels.push(row * width + column);
       }
     }
-    return Int32Array.from(pixels);
+    const count = node.op === 'avgPool' && node.attrs.countPadding === true ? places : pixels.length;
+    return { pixels: Int32Array.from(pixels), count, places };
   });
 }

@@ -11,6 +11,7 @@ import {
   oneUlp,
   varianceNearZero,
 } from './rounding.js';
+import { denormalSlope, leakySlope } from './slopes.js';
 import {
   absorbedRadius,
   averagePooling,
@@ -44,6 +45,8 @@ const KINDS: { readonly [name: string]: (rng: Rng) => AdversarialNetwork } = {
   'one-ulp': oneUlp,
   'flushed-denormals': flushedDenormals,
   'denormal-weights': denormalWeights,
+  'leaky-slope': leakySlope,
+  'denormal-slope': denormalSlope,
   'rounded-epsilon': roundedEpsilon,
   'end-of-range': endOfRange,
   tie,

@@ -1,5 +1,7 @@
+import { soundCrownIbpSteps, soundIbpSteps } from '@cert/verify';
 import { referenceIbp } from '../exact/reference-ibp.js';
 import type { CheckedBounds } from '../sampler/check-contains.js';
+import { float64Margins } from './float64.js';
 import { nearestCrownIbp, nearestIbp } from './nearest.js';
 import { soundBounds } from './sound.js';
 
@@ -17,6 +19,10 @@ export const CHECKED: readonly ListedBounds[] = [
   { name: 'crown-ibp', level: 'real', quantity: 'logits', bound: nearestCrownIbp, sound: false },
   { name: 'sound-ibp', level: 'deployed', quantity: 'logits', bound: soundBounds, sound: true },
   { name: 'sound-ibp', level: 'real', quantity: 'logits', bound: soundBounds, sound: true },
+  ...(['deployed', 'real'] as const).flatMap((level): ListedBounds[] => [
+    { name: 'float64-ibp', level, quantity: 'margins', bound: float64Margins(soundIbpSteps), sound: true },
+    { name: 'float64-crown-ibp', level, quantity: 'margins', bound: float64Margins(soundCrownIbpSteps), sound: true },
+  ]),
   { name: 'reference', level: 'deployed', quantity: 'logits', bound: referenceIbp(), sound: true },
   { name: 'reference', level: 'real', quantity: 'logits', bound: referenceIbp(), sound: true },
 ];

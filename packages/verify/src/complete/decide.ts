@@ -16,7 +16,7 @@ export interface DeciderOptions {
   readonly device: Device;
   /** The network. */
   readonly network: HostNetwork;
-  /** The attack that comes first; null for none. */
+  /** The attack when the first bounds are not enough, after a short one in the beginning; null for none. */
   readonly attack?: PropertyAttackOptions | null;
   /** What is split: `inputs` is best for few inputs, `relus` for many; default by their number. */
   readonly split?: 'inputs' | 'relus';
@@ -101,6 +101,8 @@ export type Decision = {
     }
 );
 
+/** The attack before anything is bounded. */
+const QUICK: PropertyAttackOptions = { steps: 20, restarts: 1 };
 /** Up to so many inputs of positive width are split on inputs. */
 const FEW_INPUTS = 12;
 
@@ -166,7 +168,7 @@ export function createDecider(options: DeciderOptions): Decider {
       const regions = regionsOf(property);
       for (const region of regions) {
         if (attack === null) break;
-        await pgd.search(region, { confirm, deadline, signal });
+        await pgd.search(region, { confirm, deadline, signal }, QUICK);
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
       }
       const open: Extract<SearchResult, { verdict: 'unknown' }>[] = [];
@@ -174,6 +176,7 @@ export function createDecider(options: DeciderOptions): Decider {
         const { search } = searches[split ?? splitOf(region)];
         const result = await search(region, {
           ...{ confirm, mostOpen, signal, least, onProved },
+          attack: async (where) => (attack === null ? undefined : pgd.search(where, { confirm, deadline, signal })),
           searchAround: (point, of, where) => pgd.searchAround(point, of, where, { confirm, deadline, signal }),
           // What is left of the time is shared by the regions that are left.
           deadline: Date.now() + (deadline - Date.now()) / (regions.length - k),
@@ -185,6 +188,8 @@ export function createDecider(options: DeciderOptions): Decider {
         if (result.verdict === 'verified') proved = Math.min(proved, result.lower);
       }
       const [first] = open;
+      // What comes too late is no answer: whoever set the time has gone.
+      if (first === undefined && Date.now() > deadline) return unknown('timeout', proved);
       if (first === undefined) return { verdict: 'verified', lower: proved, ...spent() };
       return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
     },

@@ -88,7 +88,7 @@ async function splitInputs(
   { device, model, weights }: SearchSetting,
   bound: ReturnType<typeof bounder>,
   region: Region,
-  { confirm, deadline, mostOpen, onProgress, signal, least = 0 }: SearchControl,
+  { confirm, attack, deadline, mostOpen, onProgress, signal, least = 0 }: SearchControl,
 ): Promise<SearchResult> {
   const [inputs, rows, classes] = [region.lower.length, rowsOf(region), model.classes];
   const full = batchSize(model, rows);
@@ -100,6 +100,7 @@ async function splitInputs(
   });
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
+  let attacked = false;
   try {
     while (open.size > 0) {
       signal?.throwIfAborted();
@@ -157,6 +158,11 @@ async function splitInputs(
         if (halves === undefined) return { verdict: 'unknown', reason: 'rounding', visited, lower: open.least };
         const worst = Math.min(...cut.cases.map((one) => Math.max(...region.cases[one]!.map(excess))));
         for (const half of halves) open.push(worst, half);
+      }
+      if (open.size > 0 && !attacked) {
+        attacked = true;
+        const witness = await attack(region);
+        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
       }
       onProgress?.({ visited, open: open.size, lower: open.least });
       await turn();

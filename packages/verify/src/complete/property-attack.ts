@@ -17,8 +17,10 @@ export interface PropertyAttackOptions {
   readonly seed?: number;
 }
 
-/** Points that are moved at once. */
-const BATCH = 128;
+/** Points that are moved at once: few shapes, so that few functions are compiled. */
+const SIZES = [16, 128];
+/** Points around a given one. */
+const AROUND = 128;
 /** Step in the beginning and in the end, as a share of the width of the box. */
 const [FIRST, LAST] = [0.25, 0.005];
 /** The first step from points around a given one. */
@@ -60,6 +62,7 @@ export interface PropertyAttack {
   search(
     region: Region,
     control: Pick<SearchControl, 'confirm' | 'deadline' | 'signal'>,
+    options?: PropertyAttackOptions,
   ): Promise<Float32Array | undefined>;
   /**
    * The same from points around a given one: at distances from none to the size of the box.
@@ -83,7 +86,7 @@ export interface PropertyAttack {
 export function createPropertyAttack(setting: SearchSetting, options: PropertyAttackOptions = {}): PropertyAttack {
   const step = stepOf(setting);
   return {
-    search: (region, control) => attackRegion(setting, step, region, control, options),
+    search: (region, control, own = options) => attackRegion(setting, step, region, control, own),
     searchAround: (point, of, region, control) => attackRegion(setting, step, region, control, options, { point, of }),
     dispose: () => step.dispose(),
   };
@@ -106,10 +109,11 @@ async function attackRegion(
   const targets =
     around === undefined
       ? Array.from({ length: restarts }, () => region.cases.map((_, of) => of)).flat()
-      : Array<number>(BATCH).fill(around.of);
+      : Array<number>(AROUND).fill(around.of);
+  const size = SIZES.find((one) => one >= targets.length) ?? SIZES.at(-1)!;
   try {
-    for (let from = 0; from < targets.length; from += BATCH) {
-      const own = Array.from({ length: BATCH }, (_, k) => targets[Math.min(from + k, targets.length - 1)]!);
+    for (let from = 0; from < targets.length; from += size) {
+      const own = Array.from({ length: size }, (_, k) => targets[Math.min(from + k, targets.length - 1)]!);
       const found = await attackBatch(own);
       if (found !== undefined || Date.now() > deadline) return found;
     }
@@ -119,8 +123,8 @@ async function attackRegion(
   }
 
   async function attackBatch(cases: readonly number[]): Promise<Float32Array | undefined> {
-    const matrix = new Float32Array(BATCH * rows * classes);
-    const bounds = new Float32Array(BATCH * rows);
+    const matrix = new Float32Array(size * rows * classes);
+    const bounds = new Float32Array(size * rows);
     cases.forEach((of, k) => {
       rowsOfCase(region, of, rows).forEach((row, r) => {
         const place = k * rows + r;
@@ -128,15 +132,15 @@ async function attackRegion(
         bounds[place] = region.bounds[row]!;
       });
     });
-    const goal = { matrix: device.put(matrix, [BATCH, rows, classes]), bounds: device.put(bounds, [BATCH, rows]) };
-    const start = Float32Array.from({ length: BATCH * inputs }, (_, i) => {
+    const goal = { matrix: device.put(matrix, [size, rows, classes]), bounds: device.put(bounds, [size, rows]) };
+    const start = Float32Array.from({ length: size * inputs }, (_, i) => {
       const [l, u] = [region.lower[i % inputs]!, region.upper[i % inputs]!];
       const near = around?.point[i % inputs];
-      const place = Math.floor(i / inputs) / BATCH;
+      const place = Math.floor(i / inputs) / size;
       const start = near === undefined ? l + (u - l) * rng.uniform() : near + (u - l) * (2 * rng.uniform() - 1) * place;
       return Math.min(u, Math.max(l, start));
     });
-    const points = [BATCH, ...model.inputShape];
+    const points = [size, ...model.inputShape];
     const first = around === undefined ? FIRST : NEARBY;
     let state = { points: device.put(start, points), direction: device.put(new Float32Array(start.length), points) };
     try {

@@ -65,13 +65,27 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
     async search(region, control) {
       const shape = [1, ...model.inputShape];
       const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
+      const { rootIterations: iterations = 20 } = options;
+      const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
+      const searchFrom = (root: RootBounds, own: ReluSplitOptions): Promise<SearchResult> | SearchResult =>
+        root.finite
+          ? search({ setting, region, control, options: own, structure, functions, root, box })
+          : { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
       let root: RootBounds | undefined;
       try {
-        const { rootIterations: iterations = 20 } = options;
-        const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
-        root = await roots.bound(box, { iterations, deadline });
-        if (!root.finite) return { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
-        return await search({ setting, region, control, options, structure, functions, root, box });
+        root = await roots.bound(box);
+        // Slopes for hidden neurons cost much more than these bounds, which often are enough.
+        const first = await searchFrom(root, { ...options, splits: false });
+        if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
+        const witness = await control.attack(region);
+        if (witness !== undefined) return { verdict: 'falsified', witness, visited: first.visited };
+        if (iterations > 0) {
+          const tighter = await roots.bound(box, { iterations, deadline, known: root.host });
+          disposeTree(root.device);
+          root = tighter;
+        }
+        const result = await searchFrom(root, options);
+        return { ...result, visited: result.visited + first.visited };
       } finally {
         disposeTree([box, root?.device]);
       }

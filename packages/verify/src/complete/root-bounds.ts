@@ -23,10 +23,14 @@ export interface RootBoundsOptions {
   readonly iterations?: number;
   /** Milliseconds since the epoch after which no more slopes are optimized; default never. */
   readonly deadline?: number;
+  /** Bounds of the same box that are known; they are changed in place. Default: intervals. */
+  readonly known?: { readonly [node: string]: HostSides };
 }
 
 /** Numbers of float32 that the mixtures of one call may take. */
 const BUDGET = 2 ** 22;
+/** Neurons of a node times mixtures of each: beyond this, slopes are not optimized, which would take longer than splitting. */
+const MOST_MIXTURES = 2 ** 23;
 /** Rows of a call: few shapes, so that few functions are compiled. */
 const SIZES = [8, 64, 512];
 
@@ -46,13 +50,13 @@ export function createRootBounds(setting: SearchSetting, { bounded, curved }: St
   return {
     async bound(
       box: OnDevice<Sides>,
-      { iterations = 0, deadline = Number.POSITIVE_INFINITY }: RootBoundsOptions = {},
+      { iterations = 0, deadline = Number.POSITIVE_INFINITY, known }: RootBoundsOptions = {},
     ): Promise<RootBounds> {
-      const loose = await start(weights, box);
+      const loose = known === undefined ? await start(weights, box) : undefined;
       const host: { [node: string]: HostSides } = {};
       const at: { [node: string]: OnDevice<Sides> } = {};
       for (const node of bounded) {
-        const sides = await readSides(loose[node.name]!);
+        const sides = known?.[node.name] ?? (await readSides(loose![node.name]!));
         if (node.behind.length > 0) {
           const { tighten } = layers.get(node.name)!;
           const neurons = unstable(sides, node.reluOnly);
@@ -63,7 +67,8 @@ export function createRootBounds(setting: SearchSetting, { bounded, curved }: St
             const size = fitting.find((one) => one >= left) ?? fitting.at(-1)!;
             const chosen = neurons.slice(from, from + size);
             from += size;
-            const rounds = Date.now() < deadline ? iterations : 0;
+            const few = neurons.length * sizeBehind(node) <= MOST_MIXTURES;
+            const rounds = few && Date.now() < deadline ? iterations : 0;
             await tighten(box, at, sides, chosen, size, rounds);
             await turn();
           }

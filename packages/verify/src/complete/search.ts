@@ -54,6 +54,8 @@ export interface SearchControl {
    * @returns the point as it was run, or undefined
    */
   readonly confirm: (point: Float32Array, region: Region) => Promise<Float32Array | undefined>;
+  /** Looks for a violation by a longer attack, and confirms it: called once, when the first bounds are not enough. */
+  readonly attack: (region: Region) => Promise<Float32Array | undefined>;
   /** Looks for a violation of one case around a point, and confirms it. */
   readonly searchAround: (point: Float32Array, of: number, region: Region) => Promise<Float32Array | undefined>;
   /** Milliseconds since the epoch after which the search gives up. */

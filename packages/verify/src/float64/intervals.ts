@@ -117,7 +117,7 @@ export function enclose(
   tighten: (node: Node, loose: Enclosure, sofar: Pick<Enclosures, 'at' | 'shapes'>) => Enclosure = (_, loose) => loose,
 ): Enclosures {
   const { model } = network;
-  const at = new Map<string, Enclosure>([[INPUT, fromEnds(box.lower, box.upper)]]);
+  const at = new Map<string, Enclosure>([[INPUT, asRead(fromEnds(box.lower, box.upper), level)]]);
   const shapes = new Map<string, Shape>([[INPUT, model.inputShape]]);
   for (const node of model.nodes) shapes.set(node.name, node.shape);
   let usable = [...at.get(INPUT)!.radius].every((r, i) => fits(r) && fits(at.get(INPUT)!.center[i]!));
@@ -132,6 +132,10 @@ export function enclose(
 }
 
 const fits = (x: number): boolean => Math.abs(x) < LARGEST;
+
+/** What an execution reads: it may take denormal inputs as 0, and where only maxima follow, nothing else accounts for that. */
+const asRead = ({ center, radius }: Enclosure, level: SoundLevel): Enclosure =>
+  level === 'real' ? { center, radius } : { center, radius: radius.map((r) => (r + UNDERFLOW) * (1 + 4 * UNIT)) };
 
 /** What one node can be, and the magnitudes that its sums are made of. */
 interface Step {

@@ -1,5 +1,17 @@
 import { crownIbp, marginSpec, runningNorm, soundBall } from '@cert/bounds';
-import { createRng, dense, linfBall, sequential, sizeOf, tf, toTensors } from '@cert/core';
+import {
+  createRng,
+  dense,
+  flatten,
+  linfBall,
+  maxPool,
+  relu,
+  sequential,
+  sizeOf,
+  tf,
+  toTensors,
+  transpose,
+} from '@cert/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   adversarialNetworks,
@@ -12,6 +24,7 @@ import {
   executeExact,
   executor,
   float32Ends,
+  PLAIN,
   smallModels,
   subtractDyadic,
   toNumber,
@@ -105,6 +118,22 @@ it.each(Object.entries(methods))('count what an execution loses in the last laye
   const problem = { network, box: boxAround(new Float32Array(1001).fill(1), 0, range), label: 0 };
   expect(margins({ ...problem, level: 'real' })[0]).toBeCloseTo(1000 * 2 ** -24, 9);
   expect(margins({ ...problem, level: 'deployed' })[0]).toBeLessThanOrEqual(0);
+});
+
+it.each([
+  ['relu', sequential([4], [relu()])],
+  ['maxPool', sequential([4, 2, 1], [maxPool([1, 2]), flatten()])],
+  ['transpose', sequential([2, 2], [transpose([1, 0]), flatten()])],
+] as const)('count that an execution reads denormal inputs as 0, where only %s follows', (_op, model) => {
+  const image = new Float32Array(sizeOf(model.inputShape));
+  image[0] = 2 ** -130;
+  const network = { model, params: {}, stats: {} };
+  expect(executor(network)(image, { ...PLAIN, underflow: 'flush-inputs' })[0]).toBe(0);
+  const problem = { network, box: boxAround(image, 0, range), label: 0 };
+  for (const margins of Object.values(methods)) {
+    expect(Math.min(...margins({ ...problem, level: 'real' }))).toBeGreaterThan(0);
+    expect(Math.max(...margins({ ...problem, level: 'deployed' }))).toBeLessThanOrEqual(0);
+  }
 });
 
 it.each([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 100])('are NaN for a weight of %s', (weight) => {

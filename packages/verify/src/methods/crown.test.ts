@@ -1,5 +1,17 @@
 import { crown, marginSpec, runningNorm } from '@cert/bounds';
-import { initialStats, linfBall, tf, toHost, toTensors } from '@cert/core';
+import {
+  conv2d,
+  dense,
+  flatten,
+  initialStats,
+  leakyRelu,
+  linfBall,
+  maxPool,
+  sequential,
+  tf,
+  toHost,
+  toTensors,
+} from '@cert/core';
 import { xavierInit } from '@cert/init';
 import { disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
@@ -9,6 +21,10 @@ import { crownVerifier, rounds } from './crown.js';
 
 const models = {
   'a small net': smallConv({ inputShape: [8, 8, 1], classes: 4, filters: [3, 4], dense: 10 }),
+  'a net whose first op is not linear': sequential(
+    [8, 8, 1],
+    [maxPool(2), conv2d(3), leakyRelu(0.1), flatten(), dense(4)],
+  ),
   'a residual net': wideResnet8({ inputShape: [8, 8, 2], classes: 3, stem: 2, widths: [3, 4], dense: 6 }),
 };
 

@@ -96,12 +96,13 @@ function prover({ device, model, range }: VerifierSetting, { forward, backward, 
       const { network, box } = problemOf(weights, batch, hyper);
       const count = neurons.shape[0]! / batch.images.shape[0]!;
       const coefficients = unitRows(neurons as Tensor1D, shapes.get(name)!);
-      return boundRows(backward, { network, box, at }, name, { coefficients, count });
+      return boundRows(backward, { network, box, at: { ...at, [INPUT]: box } }, name, { coefficients, count });
     }),
   );
-  const finish = device.jit((weights: Weights, batch: Batch, hyper: Hyper, at: Bounds['at']) => ({
-    lower: crownMargins(problemOf(weights, batch, hyper), at, { backward }),
-  }));
+  const finish = device.jit((weights: Weights, batch: Batch, hyper: Hyper, at: Bounds['at']) => {
+    const problem = problemOf(weights, batch, hyper);
+    return { lower: crownMargins(problem, { ...at, [INPUT]: problem.box }, { backward }) };
+  });
 
   return {
     async lowerMargins(weights, batch, hyper) {
