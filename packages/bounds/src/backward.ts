@@ -229,14 +229,31 @@ function passLines(lines: Lines, rows: Rows, mixture: Tensor | undefined): Backw
   const negative = sub(own, positive);
   const back = add(mul(positive, below.slope), mul(negative, perRow(upperSlope)));
   const inputs = [single ? { coefficients: back, count: 1 } : toRows(back)];
-  const constants = [
-    ...(below.intercept === undefined ? [] : [mul(positive, below.intercept)]),
-    ...(upperIntercept === undefined ? [] : [mul(negative, perRow(upperIntercept))]),
+  const parts = [
+    ...(below.intercept === undefined ? [] : [constantOf(positive, below.intercept, single)]),
+    ...(upperIntercept === undefined ? [] : [constantOf(negative, perRow(upperIntercept), single)]),
   ];
-  if (constants.length === 0) return { inputs };
-  const left = constants.reduce((a, b) => add(a, b));
-  const bias = tf.sum(left, left.shape.map((_, axis) => axis).slice(single ? 1 : 2));
-  return { inputs, bias: single ? tf.expandDims(bias, 1) : bias };
+  return parts.length === 0 ? { inputs } : { inputs, bias: parts.reduce((a, b) => add(a, b)) };
+}
+
+/** Rows times intercepts, summed over the neurons: [images, count]. Intercepts that all rows share are a matrix product. */
+function constantOf(rows: Tensor, intercept: Tensor, single: boolean): Tensor {
+  if (single || intercept.shape[1] !== 1) {
+    const products = mul(rows, intercept);
+    const sums = tf.sum(products, products.shape.map((_, axis) => axis).slice(single ? 1 : 2));
+    return single ? tf.expandDims(sums, 1) : sums;
+  }
+  const [images, count, ...shape] = rows.shape as [number, number, ...number[]];
+  const [batch, size] = [intercept.shape[0]!, sizeOf(shape)];
+  const column = reshape(intercept, [batch, size, 1]) as Tensor3D;
+  if (images === batch) {
+    return tf.squeeze(matMul(reshape(rows, [images, count, size]) as Tensor3D, column), [2]);
+  }
+  // The rows are the same for all images.
+  return reshape(
+    matMul(reshape(intercept, [batch, size]) as Tensor2D, reshape(rows, [count, size]) as Tensor2D, false, true),
+    [batch, count],
+  );
 }
 
 /** The line below, one for all rows or a mixture for each. */

@@ -405,7 +405,6 @@ describe('networks built to fool floating-point verifiers', () => {
     expect(await verdicts(net, x)).toEqual({ real, deployed: false });
   });
 
-<<<<<<< HEAD
   it.each<[string, number[], number, number, number]>([
     // h = 2^-130 * 2^20 is a normal number, but the weight is not.
     ['a denormal weight in front of a normal value', [2 ** -130], 0, 2 ** 20, 2 ** 110],
@@ -439,11 +438,11 @@ describe('networks built to fool floating-point verifiers', () => {
       expect(margins[0]).toBeLessThanOrEqual(1);
       expect(margins[0]).toBeGreaterThan(1 - 1e-12);
     }
-=======
+  });
+
   it('a denormal input is no margin at level deployed: an execution may read it as 0', async () => {
     const net = new NetBuilder([2], () => 0).relu().build();
     expect(await verdicts(net, Float32Array.of(2 ** -130, 0))).toEqual({ real: true, deployed: false });
->>>>>>> aafad8d79600965dee261537c4adb0d574b49156
   });
 
   it('a margin that is lost in float64, too, is refused at level real', async () => {

@@ -12,7 +12,7 @@ import {
   sizeOf,
   windowOf,
 } from '@cert/core';
-import type { HostNetwork } from './weights.js';
+import type { HostNetwork } from './host-network.js';
 
 /**
  * The same function over the real numbers with ReLUs in place of maxima and leaky ReLUs, so that a search can split on them:

@@ -28,7 +28,7 @@ import type { Device } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDecider, type DeciderOptions, type Decision } from './decide.js';
-import type { HostNetwork } from './weights.js';
+import type { HostNetwork } from './host-network.js';
 
 let device: Device;
 beforeAll(async () => {

@@ -15,8 +15,10 @@ interface Part {
   readonly cases: readonly number[];
 }
 
-/** Coefficients at all nodes of a part, in bytes, that a batch may take. */
-const BUDGET = 2 ** 27;
+/** Coefficients of a batch at the largest node: few enough to stay in a processor's cache. */
+const BUDGET = 2 ** 19;
+/** Parts of a batch: few shapes, so that few functions are compiled. */
+const SIZES = [1, 8, 64, 256, 1024];
 
 /** What is computed of a batch of parts. */
 type Bounded = {
@@ -65,11 +67,11 @@ function usableParts(at: Bounds['at'], parts: number): Tensor {
     .reduce((all, one) => tf.mul(all, one));
 }
 
-/** How many parts a batch has. */
-function batchSize(model: Model, rows: number): number {
-  const sizes = [sizeOf(model.inputShape), ...model.nodes.map(({ shape }) => sizeOf(shape))];
-  const largest = Math.max(...sizes);
-  return Math.max(1, Math.min(1024, Math.floor(BUDGET / (4 * largest * Math.max(largest, rows)))));
+/** The sizes that batches may have. */
+function batchSizes(model: Model, rows: number): readonly number[] {
+  const largest = Math.max(...[sizeOf(model.inputShape), ...model.nodes.map(({ shape }) => sizeOf(shape))]);
+  const most = Math.max(1, Math.floor(BUDGET / (largest * Math.max(largest, rows))));
+  return SIZES.filter((size) => size <= most);
 }
 
 /**
@@ -91,7 +93,7 @@ async function splitInputs(
   { confirm, attack, deadline, mostOpen, onProgress, signal, least = 0 }: SearchControl,
 ): Promise<SearchResult> {
   const [inputs, rows, classes] = [region.lower.length, rowsOf(region), model.classes];
-  const full = batchSize(model, rows);
+  const sizes = batchSizes(model, rows);
   const matrix = device.put(region.matrix, [rows, classes]);
   const open = createHeap<Part>();
   open.push(Number.NEGATIVE_INFINITY, {
@@ -106,8 +108,7 @@ async function splitInputs(
       signal?.throwIfAborted();
       const unknown = Date.now() > deadline ? 'timeout' : open.size > mostOpen ? 'memory' : undefined;
       if (unknown !== undefined) return { verdict: 'unknown', reason: unknown, visited, lower: open.least };
-      // A few parts are bounded as a small batch: an early witness or proof is worth more than a full one.
-      const size = open.size <= 16 ? 16 : full;
+      const size = sizes.find((one) => one >= open.size) ?? sizes.at(-1)!;
       const parts: Part[] = [];
       while (parts.length < size && open.size > 0) parts.push(open.pop()!);
       const results = await boundParts(parts, size);

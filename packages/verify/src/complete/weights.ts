@@ -1,17 +1,7 @@
 import { type Rules, runningNorm } from '@cert/bounds';
-import type { HostParams, Model, Network, Tensor } from '@cert/core';
+import type { Model, Network, Tensor } from '@cert/core';
 import type { Device, DeviceArray, OnDevice } from '@cert/jit';
 import type { Weights } from '../verifier.js';
-
-/** A network with its weights on the host. */
-export interface HostNetwork {
-  /** The graph. */
-  readonly model: Model;
-  /** Its parameters. */
-  readonly params: HostParams;
-  /** Its running statistics; empty for a model without batch normalization. */
-  readonly stats: HostParams;
-}
 
 /** Where a search computes, and of what network. */
 export interface SearchSetting {
