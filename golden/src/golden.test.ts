@@ -44,6 +44,7 @@ describe('golden', () => {
     const relaxed = ['mlp', 'mlp_tie', 'cnn', 'cnn_kernels', 'cnn_remainder'];
     const both = [
       ...['cert_norm', 'ibp_cnn_train', 'reg', 'trajectory', 'residual_resnet', 'residual_identity', 'resnext_stride'],
+      'verify_small',
       ...relaxed.flatMap((name) => [`ibp_${name}`, `crown_${name}`]),
     ];
     expect([...seen].sort()).toEqual(

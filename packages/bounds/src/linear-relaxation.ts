@@ -100,10 +100,12 @@ const NARROWEST = 1e-8;
 /** The lines of a ReLU on [l, u]. */
 function reluLines({ lower, upper }: IntervalTensor): Required<Omit<Lines, 'lowerIntercept'>> {
   const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
-  const width = add(above, below);
+  // Halves: the width itself may overflow between finite ends, and a slope of 0 would put the line below the ReLU.
+  const [halfAbove, halfBelow] = [mul(above, 0.5), mul(below, 0.5)];
+  const halfWidth = add(halfAbove, halfBelow);
   // A missing width goes to the upper end, which keeps the line above the ReLU.
-  const raised = add(above, tf.relu(sub(NARROWEST, width)));
-  const upperSlope = tf.div(raised, atLeast(width, NARROWEST));
+  const raised = add(halfAbove, tf.relu(sub(NARROWEST / 2, halfWidth)));
+  const upperSlope = tf.div(raised, atLeast(halfWidth, NARROWEST / 2));
   return {
     lowerSlope: mask(() => tf.greater(upperSlope, 0.5)),
     ...{ upperSlope, upperIntercept: mul(upperSlope, below) },

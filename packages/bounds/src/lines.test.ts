@@ -173,3 +173,10 @@ describe('a table', () => {
     );
   });
 });
+
+it('the lines of a ReLU hold where its width overflows', () => {
+  const model = sequential([1], [relu()]);
+  const at = { input: { lower: tf.tensor2d([[-2e38]]), upper: tf.tensor2d([[3e38]]) } };
+  const { upperSlope } = linesOf(linearRelaxation, { model, params: {} }, at).relu1!;
+  expect(upperSlope.dataSync()[0]).toBeCloseTo(0.6, 6);
+});

@@ -1,14 +1,15 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { CertError, describeValue, type Property } from '@cert/core';
+import { writeVnncompResult } from '@cert/interchange';
 import type { Device } from '@cert/jit';
-import { createDecider, type DecideProgress } from '@cert/verify';
+import { createDecider } from '@cert/verify';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';
 import { imageProperty } from '../verify/image.js';
 import { jsonOf, readProperty, replayOf, resultText, sentenceOf } from '../verify/instance.js';
 import { runInstances } from '../verify/instances.js';
 import { loadNetwork, readBytes, type VerifiedNetwork } from '../verify/network.js';
+import { writeOutput } from '../verify/output-file.js';
+import { progressLine } from '../verify/progress.js';
 import { readNumber } from '../verify/read-number.js';
 import { openDeviceFor } from './open-device.js';
 import type { RawOptions } from './options.js';
@@ -38,17 +39,17 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
         timeout: raw.timeout === undefined ? undefined : readNumber('--timeout', raw.timeout),
         split: readSplit(raw.split),
       };
+      checkTogether(network, property, raw);
       const device = await openDeviceFor(terminal, raw.device ?? 'auto');
       try {
         if (raw.instances !== undefined) {
-          refuseWith('--instances', { network, property, '--index': raw.index, '--results': raw.results });
           await runInstances({
             ...{ terminal, device, signal, json: raw.json === true, anew: raw.anew === true, ...settings },
             ...{ file: raw.instances, out: raw.out ?? 'results.jsonl' },
           });
           return;
         }
-        if (network === undefined) throw missing('a network', 'cert verify NETWORK PROPERTY, or --instances FILE.csv');
+        if (network === undefined) throw noNetwork();
         await verifyOne({ terminal, device, signal, network, property, raw, ...settings });
       } finally {
         await device.dispose();
@@ -74,21 +75,20 @@ interface OneProperty {
 
 async function verifyOne(options: OneProperty): Promise<void> {
   const { terminal, device, signal, raw, timeout = TIMEOUT, split } = options;
+  // A verdict of an earlier run must not stand there when this one fails or is killed.
+  if (raw.results !== undefined) await writeOutput(raw.results, writeVnncompResult('error'));
   const { loaded, property, about } = await problemOf(options);
   for (const note of loaded.notes) terminal.err(`note: ${note}`);
   const decider = createDecider({
     ...{ device, network: loaded.network, ...replayOf(loaded) },
     ...(split !== undefined && { split }),
   });
-  const show = progressOf(terminal, raw.json === true);
+  const show = progressLine(terminal, { json: raw.json === true, about: '' });
   try {
     const decision = await decider.decide(property, { timeout, signal, onProgress: show.tell });
     show.close();
     const text = resultText(decision, loaded);
-    if (raw.results !== undefined) {
-      await mkdir(dirname(raw.results), { recursive: true });
-      await writeFile(raw.results, text);
-    }
+    if (raw.results !== undefined) await writeOutput(raw.results, text);
     if (raw.json) terminal.out(JSON.stringify(jsonOf(decision, text)));
     else {
       terminal.out(text.trimEnd());
@@ -107,12 +107,10 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   readonly property: Property;
   readonly about: string;
 }> {
-  if (file !== undefined && raw.index !== undefined) throw conflict('a property file', '--index');
   if (file === undefined) {
     if (raw.index === undefined) throw missing('a property', 'cert verify NETWORK PROPERTY.vnnlib, or --index N');
     return imageProperty({ path, raw, device, index: readNumber('--index', raw.index) });
   }
-  refuseWith('a property file', { '--label': raw.label, '--epsilon': raw.epsilon, '--dataset': raw.dataset });
   const loaded = await loadNetwork(path, device);
   const text = new TextDecoder().decode(await readBytes(file));
   const property = readProperty(text, loaded);
@@ -121,35 +119,32 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   return { loaded, property, about: '' };
 }
 
-/** Shows how far a search is: on a screen a line that changes, in a pipe a line every 30 seconds. */
-function progressOf(terminal: Terminal, quiet: boolean) {
-  const began = Date.now();
-  let [told, shown] = [began, false];
-  const clear = () => {
-    if (shown) terminal.screen?.write('\r\u001b[K');
-    shown = false;
-  };
-  return {
-    tell({ visited, open, lower, region, regions }: DecideProgress) {
-      const wait = terminal.screen === null ? 30_000 : 200;
-      if (quiet || Date.now() - told < wait) return;
-      told = Date.now();
-      const part = regions > 1 ? `region ${region}/${regions}, ` : '';
-      const line = `${((told - began) / 1000).toFixed(0)} s: ${part}${visited} parts bounded, ${open} open, lower bound ${lower.toPrecision(3)}`;
-      if (terminal.screen === null) terminal.err(line);
-      else {
-        terminal.screen.write(`\r\u001b[K${line.slice(0, 79)}`);
-        shown = true;
-      }
-    },
-    close: clear,
-  };
-}
-
 function readSplit(text: string | undefined): 'inputs' | 'relus' | undefined {
   if (text === undefined || text === 'inputs' || text === 'relus') return text;
   throw new CertError('bad-argument', `--split is ${describeValue(text)}.`, 'Give inputs or relus.');
 }
+
+/** Refuses arguments and options that do not belong together, before anything is loaded. */
+function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
+  const { index, dataset, label, epsilon, results, instances, out, anew } = raw;
+  const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
+  if (instances !== undefined) {
+    refuseWith('--instances', { 'a network': network, 'a property file': property, ...image, '--results': results });
+    return;
+  }
+  for (const [name, value] of Object.entries({ '--out': out, '--anew': anew })) {
+    if (value === undefined) continue;
+    throw new CertError(
+      'bad-argument',
+      `${name} is an option for --instances.`,
+      'Leave it out, or give --instances FILE.csv.',
+    );
+  }
+  if (network === undefined) throw noNetwork();
+  if (property !== undefined) refuseWith('a property file', image);
+}
+
+const noNetwork = () => missing('a network', 'cert verify NETWORK PROPERTY, or cert verify --instances FILE.csv');
 
 const missing = (what: string, usage: string) =>
   new CertError('bad-argument', `cert verify needs ${what}.`, `Usage: ${usage}. For all options: cert verify --help.`);

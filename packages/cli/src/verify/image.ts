@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { CertError, type Property, sizeOf } from '@cert/core';
+import { CertError, type Property, type Shape, sizeOf } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { loadData, type RunConfig, readRunConfig, resolveConfig } from '@cert/trainer/pipeline';
 import type { RawOptions } from '../commands/options.js';
@@ -27,7 +27,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   const { test, range } = await loadData(config);
   const { model } = loaded.network;
   const size = sizeOf(test.shape);
-  if (size !== sizeOf(model.inputShape)) {
+  if (!fits(test.shape, model.inputShape)) {
     throw new CertError(
       'shape-mismatch',
       `An image of "${config.dataset}" has the shape [${test.shape}], and the network takes [${model.inputShape}].`,
@@ -47,6 +47,10 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   return { loaded, property: robustness(pixels, { epsilon, range, label, classes: model.classes }), about };
 }
 
+/** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
+const fits = (image: Shape, input: Shape): boolean =>
+  sizeOf(image) === sizeOf(input) && (image.join() === input.join() || image.length === 1 || image.at(-1) === 1);
+
 /** The configuration of the run that a path leads to, with another dataset where one is given. */
 async function configOf(path: string, { dataset }: RawOptions): Promise<RunConfig> {
   const isRun = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
@@ -62,7 +66,7 @@ async function configOf(path: string, { dataset }: RawOptions): Promise<RunConfi
 }
 
 /** That the label's logit is larger than every other one in a ball, clipped to a range. */
-export function robustness(
+function robustness(
   pixels: Float32Array,
   options: {
     readonly epsilon: number;

@@ -1,27 +1,18 @@
 import type { Property } from '@cert/core';
-import { readVnnlib, type VnncompVerdict, writeVnncompResult } from '@cert/interchange';
+import { inputInFile, propertyInModel, readVnnlib, type VnncompVerdict, writeVnncompResult } from '@cert/interchange';
 import type { Decision } from '@cert/verify';
-import { inFileOrder, inModelOrder, type VerifiedNetwork } from './network.js';
+import type { VerifiedNetwork } from './network.js';
 
-/** A property with its inputs in the order of the model. */
-export function orderProperty({ cases, ...sizes }: Property, inputOrder: Int32Array): Property {
-  const moved = new Map<Float64Array, Float64Array>();
-  const move = (values: Float64Array): Float64Array => {
-    const known = moved.get(values) ?? inModelOrder(values, inputOrder);
-    moved.set(values, known);
-    return known;
-  };
-  // Sizes that do not fit are refused where the property meets the network.
-  if (sizes.inputs !== inputOrder.length) return { cases, ...sizes };
-  return { ...sizes, cases: cases.map((one) => ({ ...one, lower: move(one.lower), upper: move(one.upper) })) };
-}
-
-/** Reads a property for a network. */
-export const readProperty = (text: string, { inputOrder }: VerifiedNetwork): Property =>
-  orderProperty(readVnnlib(text), inputOrder);
+/**
+ * Reads a property for a network.
+ *
+ * @throws CertError `bad-file` for text that is no VNN-LIB, `shape-mismatch` for a property about other inputs or outputs
+ */
+export const readProperty = (text: string, { network: { model }, inputOrder }: VerifiedNetwork): Property =>
+  propertyInModel({ model, inputOrder }, readVnnlib(text));
 
 /** The competition's word for a decision. */
-export const verdictOf = (decision: Decision): VnncompVerdict => {
+const verdictOf = (decision: Decision): VnncompVerdict => {
   switch (decision.verdict) {
     case 'verified':
       return 'unsat';
@@ -33,17 +24,17 @@ export const verdictOf = (decision: Decision): VnncompVerdict => {
 };
 
 /** The text of a result file. */
-export function resultText(decision: Decision, { inputOrder }: VerifiedNetwork): string {
+export function resultText(decision: Decision, network: VerifiedNetwork): string {
   if (decision.verdict !== 'falsified') return writeVnncompResult(verdictOf(decision));
   const { input, output } = decision.witness;
-  return writeVnncompResult('sat', { inputs: inFileOrder(input, inputOrder), outputs: output });
+  return writeVnncompResult('sat', { inputs: inputInFile(network, input), outputs: output });
 }
 
 /** Runs witnesses in the independent runtime, where there is one. */
 export const replayOf = ({ independent, inputOrder }: VerifiedNetwork) =>
   independent === undefined
     ? {}
-    : { replay: (input: Float32Array) => independent.run(Float32Array.from(inputOrder, (place) => input[place]!)) };
+    : { replay: (input: Float32Array) => independent.run(inputInFile({ inputOrder }, input)) };
 
 /** What a decision says beyond its verdict, in a sentence. */
 export function sentenceOf(decision: Decision): string {

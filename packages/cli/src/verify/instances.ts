@@ -1,13 +1,17 @@
-import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 import { type Instance, readInstances, type VnncompVerdict } from '@cert/interchange';
 import type { Device } from '@cert/jit';
+import { lockFile, makeFolder } from '@cert/models/node';
 import { createDecider, type Decider } from '@cert/verify';
 import { formatTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { jsonOf, readProperty, replayOf, resultText } from './instance.js';
 import { loadNetwork, readBytes, type VerifiedNetwork } from './network.js';
+import { appendOutput, writeOutput } from './output-file.js';
+import { progressLine } from './progress.js';
 
 /** What {@link runInstances} takes. */
 export interface InstancesOptions {
@@ -32,47 +36,109 @@ interface ResultLine {
   readonly timeout: number;
   readonly result: VnncompVerdict;
   readonly seconds: number;
+  /** What identifies the contents of both files: a verdict is about these. */
+  readonly files: string;
   readonly [more: string]: unknown;
 }
 
-/** Verifies instances one after the other and appends a line for each; instances that have a line are not verified again. */
+/**
+ * Verifies instances one after the other and appends a line for each. Instances that have a line are not verified again, unless one of their files
+ * has changed.
+ *
+ * @throws CertError `bad-argument` for names of files that cannot be used, `bad-file` for files that cannot be read or written, `in-use` when another
+ * process works on the results
+ */
 export async function runInstances(options: InstancesOptions): Promise<void> {
-  const { terminal, file, out, anew, json, signal } = options;
-  if (!out.endsWith('.jsonl')) {
-    throw new CertError('bad-argument', `--out is ${JSON.stringify(out)}.`, 'Give a file whose name ends in .jsonl.');
+  const { file, out } = options;
+  const table = tableFileOf(out);
+  if (resolve(table) === resolve(file)) {
+    throw new CertError('bad-argument', `The table of ${out} would replace ${file}.`, 'Give another file with --out.');
   }
   const instances = readInstances(new TextDecoder().decode(await readBytes(file)));
-  await mkdir(dirname(resolve(out)), { recursive: true });
+  if (instances.length === 0) {
+    throw new CertError('bad-file', `${file} has no instances.`, 'Write a line "onnx,vnnlib,timeout" for each.');
+  }
+  await makeFolder(dirname(out));
+  const unlock = await lockFile(`${out}.lock`, `The results ${out}`);
+  try {
+    await runLocked(options, instances);
+  } finally {
+    await unlock();
+  }
+}
+
+async function runLocked(options: InstancesOptions, instances: readonly Instance[]): Promise<void> {
+  const { terminal, file, out, anew, json, signal } = options;
+  const table = tableFileOf(out);
   if (anew) await rm(out, { force: true });
+  await appendOutput(out, '');
   const known = await readResults(out, terminal);
+  // A table of an earlier run must not stand beside new results.
+  await rm(table, { force: true });
   const open = keeper(options);
+  const identify = fingerprints(file);
+  const lines: ResultLine[] = [];
   let before = 0;
   try {
     for (const [i, instance] of instances.entries()) {
       signal.throwIfAborted();
       const key = keyOf({ ...instance, timeout: options.timeout ?? instance.timeout });
-      if (known.has(key)) {
+      const files = await identify(instance);
+      const earlier = known.get(key);
+      if (earlier?.files === files) {
         before++;
+        lines.push(earlier);
         continue;
       }
-      const line = await verifyInstance(options, instance, open);
-      await appendFile(out, `${JSON.stringify(line)}\n`);
+      const line = await verifyInstance(options, instance, open, files);
+      await appendOutput(out, `${JSON.stringify(line)}\n`);
       known.set(key, line);
+      lines.push(line);
       if (json) terminal.out(JSON.stringify(line));
-      else {
-        const name = `${basename(instance.onnx)} ${basename(instance.vnnlib)}`;
-        terminal.out(`${i + 1}/${instances.length}  ${line.result.padEnd(7)} ${line.seconds.toFixed(2)} s  ${name}`);
-      }
+      else terminal.out(`${i + 1}/${instances.length}  ${lineText(line)}`);
     }
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) {
+      terminal.err(
+        `Stopped after ${lines.length} of ${instances.length} instances. Run the same command again to continue.`,
+      );
+    }
+    throw error;
   } finally {
     await open.close();
   }
-  const lines = instances.map((one) => known.get(keyOf({ ...one, timeout: options.timeout ?? one.timeout }))!);
-  const table = out.replace(/\.jsonl$/, '.csv');
-  await writeFile(table, tableOf(instances, lines));
+  await writeOutput(table, tableOf(instances, lines));
   if (json) return;
-  if (before > 0) terminal.out(`${before} of ${instances.length} instances were verified before.`);
+  if (before > 0) terminal.out(`${before} of ${instances.length} instances have results from before.`);
   terminal.out(`\n${summaryOf(instances, lines)}\n\nInstance by instance: ${out}\nTable: ${table}`);
+}
+
+/** @throws CertError `bad-argument` for a file of results of another name */
+function tableFileOf(out: string): string {
+  if (out.endsWith('.jsonl')) return out.replace(/\.jsonl$/, '.csv');
+  throw new CertError('bad-argument', `--out is ${JSON.stringify(out)}.`, 'Give a file whose name ends in .jsonl.');
+}
+
+function lineText({ onnx, vnnlib, result, seconds, reason }: ResultLine): string {
+  const why = result === 'error' ? `: ${reason}` : '';
+  return `${result.padEnd(7)} ${seconds.toFixed(2)} s  ${basename(onnx)} ${basename(vnnlib)}${why}`;
+}
+
+/** Where a file of an instance is: its path counts from the folder of the list. */
+const pathOf = (list: string, path: string): string => (isAbsolute(path) ? path : join(dirname(list), path));
+
+/** Makes short texts that identify the contents of both files of an instance. */
+function fingerprints(list: string) {
+  const known = new Map<string, string>();
+  const digest = async (path: string): Promise<string> => {
+    const bytes = await readFile(pathOf(list, path)).catch(() => undefined);
+    return bytes === undefined ? 'unreadable' : createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+  };
+  return async ({ onnx, vnnlib }: Instance): Promise<string> => {
+    const network = known.get(onnx) ?? (await digest(onnx));
+    known.set(onnx, network);
+    return `${network} ${await digest(vnnlib)}`;
+  };
 }
 
 const keyOf = ({ onnx, vnnlib, timeout }: Pick<Instance, 'onnx' | 'vnnlib' | 'timeout'>) =>
@@ -88,7 +154,7 @@ function keeper({ device, split, file }: InstancesOptions) {
   };
   return {
     async network(onnx: string) {
-      const path = resolve(dirname(file), onnx);
+      const path = pathOf(file, onnx);
       if (current?.path === path) return current;
       await close();
       const loaded = await loadNetwork(path, device);
@@ -105,33 +171,37 @@ function keeper({ device, split, file }: InstancesOptions) {
 
 /** An instance that cannot be read or computed is an error, with the reason; it is never a verdict. */
 async function verifyInstance(
-  { file, signal, timeout: given }: InstancesOptions,
+  { file, signal, timeout: given, terminal, json }: InstancesOptions,
   { onnx, vnnlib, timeout: own }: Instance,
   open: ReturnType<typeof keeper>,
+  files: string,
 ): Promise<ResultLine> {
   const timeout = given ?? own;
   const began = Date.now();
   const seconds = () => (Date.now() - began) / 1000;
+  const progress = progressLine(terminal, { json, about: `${basename(onnx)} ${basename(vnnlib)}, ` });
   try {
     const { loaded, decider } = await open.network(onnx);
-    const text = new TextDecoder().decode(await readBytes(resolve(dirname(file), vnnlib)));
+    const text = new TextDecoder().decode(await readBytes(pathOf(file, vnnlib)));
     const prepared = seconds();
     const decision = await decider.decide(readProperty(text, loaded), {
-      timeout: Math.max(0, timeout - prepared),
-      signal,
+      ...{ timeout: Math.max(0, timeout - prepared), signal },
+      onProgress: progress.tell,
     });
     const result = jsonOf(decision, resultText(decision, loaded));
-    return { onnx, vnnlib, timeout, ...result, prepare: prepared, seconds: seconds() };
+    return { onnx, vnnlib, timeout, ...result, prepare: prepared, seconds: seconds(), files };
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof CertError ? error.problem : error instanceof Error ? error.message : String(error);
-    return { ...{ onnx, vnnlib, timeout, result: 'error', reason }, seconds: seconds() };
+    return { ...{ onnx, vnnlib, timeout, result: 'error', reason }, seconds: seconds(), files };
+  } finally {
+    progress.close();
   }
 }
 
 /** The lines of earlier runs. A line that is cut short or no result is dropped. */
 async function readResults(out: string, terminal: Terminal): Promise<Map<string, ResultLine>> {
-  const text = await readFile(out, 'utf8').catch(() => '');
+  const text = await readFile(out, 'utf8');
   const lines = text.split('\n').filter((line) => line !== '');
   const good = lines.flatMap((line): ResultLine[] => {
     try {
@@ -143,7 +213,7 @@ async function readResults(out: string, terminal: Terminal): Promise<Map<string,
   });
   if (good.length < lines.length || (text !== '' && !text.endsWith('\n'))) {
     terminal.err(`Damaged lines dropped: ${lines.length - good.length}. Their instances are verified again.`);
-    await writeFile(out, good.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await writeOutput(out, good.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
   return new Map(good.map((line) => [keyOf(line), line]));
 }
@@ -152,12 +222,13 @@ const VERDICTS: readonly unknown[] = ['sat', 'unsat', 'unknown', 'timeout', 'err
 
 const isResult = (value: unknown): value is ResultLine => {
   if (typeof value !== 'object' || value === null) return false;
-  const { onnx, vnnlib, timeout, result, seconds } = value as { readonly [key: string]: unknown };
+  const { onnx, vnnlib, timeout, result, seconds, files } = value as { readonly [key: string]: unknown };
   return (
     typeof onnx === 'string' &&
     typeof vnnlib === 'string' &&
     typeof timeout === 'number' &&
     typeof seconds === 'number' &&
+    typeof files === 'string' &&
     VERDICTS.includes(result)
   );
 };

@@ -26,7 +26,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     throw new CertError(
       'bad-file',
       `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
-      'Give a file.',
+      'Check the path.',
       { cause },
     );
   });
@@ -49,9 +49,16 @@ const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 export async function loadNetwork(given: string, device: Device): Promise<VerifiedNetwork> {
   const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
   const path = isFolder ? runFiles(given).last : given;
+  if (isFolder && (await stat(path).catch(() => undefined)) === undefined) {
+    throw new CertError(
+      'bad-file',
+      `${given} holds no run: there is no ${path}.`,
+      'Give the folder of a run, or a file.',
+    );
+  }
   const bytes = await readBytes(path);
   if (!isOnnx(path)) {
-    const { model, params, stats } = decodeCheckpoint(bytes, path);
+    const { model, params, stats } = readCheckpoint(bytes, path);
     const size = model.inputShape.reduce((a, b) => a * b, 1);
     return {
       network: { model, params, stats },
@@ -60,14 +67,31 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
   }
   const { model, params, stats, inputShape, inputOrder, notes } = readOnnx(bytes);
   const network = { model, params, stats };
-  try {
-    const independent = await openOnnxModel(bytes, inputShape);
-    await compare(path, network, inputOrder, independent, device);
-    return { network, inputOrder, independent, notes };
-  } catch (error) {
-    if (!(error instanceof CertError && error.code === 'missing-package')) throw error;
+  const independent = await openOnnxModel(bytes, inputShape).catch((error: unknown) => {
+    if (error instanceof CertError && error.code === 'missing-package') return undefined;
+    throw error;
+  });
+  if (independent === undefined) {
     const unchecked = 'onnxruntime-node is not installed: the import was not compared with the file.';
-    return { network, inputOrder, independent: undefined, notes: [...notes, unchecked] };
+    return { network, inputOrder, independent, notes: [...notes, unchecked] };
+  }
+  try {
+    await compare(path, network, inputOrder, independent, device);
+  } catch (error) {
+    await independent.dispose();
+    throw error;
+  }
+  return { network, inputOrder, independent, notes };
+}
+
+/** A checkpoint; what is none may be an ONNX file of another name. */
+function readCheckpoint(bytes: Uint8Array, path: string) {
+  try {
+    return decodeCheckpoint(bytes, path);
+  } catch (error) {
+    if (!(error instanceof CertError)) throw error;
+    const cure = `${error.cure} The names of ONNX files end in .onnx or .onnx.gz.`;
+    throw new CertError(error.code, error.problem, cure, { cause: error });
   }
 }
 
@@ -108,16 +132,11 @@ async function compare(
   }
 }
 
-/** Numbers in the order of a file, in that of the model. */
-export function inModelOrder<A extends Float32Array | Float64Array>(values: A, inputOrder: Int32Array): A {
-  const moved = values.slice() as A;
+/** An input in the order of the file, in that of the model. */
+function inModelOrder(input: Float32Array, inputOrder: Int32Array): Float32Array {
+  const moved = new Float32Array(input.length);
   inputOrder.forEach((place, i) => {
-    moved[place] = values[i]!;
+    moved[place] = input[i]!;
   });
   return moved;
-}
-
-/** The inverse of {@link inModelOrder}. */
-export function inFileOrder(values: Float32Array, inputOrder: Int32Array): Float32Array {
-  return Float32Array.from(inputOrder, (place) => values[place]!);
 }

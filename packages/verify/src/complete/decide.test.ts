@@ -49,6 +49,8 @@ function drawn(model: Model, seed: number): HostNetwork {
   return { model, params, stats: initialStats(model) };
 }
 
+const zeros = (size: number) => ({ shape: [size], data: new Float32Array(size) });
+
 async function decided(
   network: HostNetwork,
   property: Property,
@@ -252,6 +254,27 @@ describe('a decision', () => {
     await expect(decided(network, endless)).rejects.toThrow('Input 1 of the property lies between 0 and Infinity');
     await expect(decided(network, empty, { timeout: Number.NaN })).rejects.toThrow('The timeout is NaN');
   });
+
+  it.each(['inputs', 'relus'] as const)(
+    'proves nothing where widths of bounds overflow, split on %s',
+    async (split) => {
+      // The output is |x - y|. Both ends of the differences are finite in float32, and the way from one to the other is not.
+      const model = sequential([2], [dense(2), relu(), dense(1)]);
+      const params = {
+        dense1: { kernel: { shape: [2, 2], data: Float32Array.of(1, -1, -1, 1) }, bias: zeros(2) },
+        dense2: { kernel: { shape: [2, 1], data: Float32Array.of(1, 1) }, bias: zeros(1) },
+      };
+      const large = new Float64Array(2).fill(1e38);
+      const violation = { coefficients: Float64Array.of(-1), bound: -1e30 };
+      const property = {
+        inputs: 2,
+        outputs: 1,
+        cases: [{ lower: large.map((x) => -x), upper: large, outputs: [violation] }],
+      };
+      const decision = await decided({ model, params, stats: {} }, property, { split, attack: null });
+      expect(decision).toMatchObject({ verdict: 'unknown', reason: 'not finite' });
+    },
+  );
 
   it('leaves nothing on the device', async () => {
     const before = device.live;

@@ -1,9 +1,9 @@
 import { crownBounds, leastOf, linearBound, linesOf, naturalPass, toRows } from '@cert/bounds';
-import { type Model, sizeOf, type Tensor, tf } from '@cert/core';
+import { type Bounds, type Model, sizeOf, type Tensor, tf } from '@cert/core';
 import { disposeTree, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { createHeap } from './heap.js';
-import { ceil32, floor32, type Region, rowsOf, violates } from './region.js';
+import { ceil32, floor32, type Region, rowsOf, TOO_LARGE, violates } from './region.js';
 import type { Search, SearchControl, SearchResult } from './search.js';
 import { networkOf, type SearchSetting } from './weights.js';
 
@@ -30,6 +30,8 @@ type Bounded = {
   readonly constants: Tensor;
   /** Outputs of the network where these are least, [parts, rows, outputs]. */
   readonly outputs: Tensor;
+  /** 1 for parts whose bounds at all nodes are finite and not so large that what is computed of them may overflow, else 0; [parts]. */
+  readonly usable: Tensor;
 };
 
 /** Bounds rows over boxes by CROWN with intervals intersected, and runs the network where the linear bounds are least. */
@@ -53,8 +55,17 @@ const bounder = ({ device, model, rules }: SearchSetting) =>
       slopes,
       constants: bound.bias ?? tf.zeros([parts, rows]),
       outputs: tf.reshape(outputs, [parts, rows, model.classes]),
+      usable: usableParts(at, parts),
     };
   });
+
+/** See {@link Bounded}. An overflow in the middle of a network need not show in the bounds of its outputs. */
+function usableParts(at: Bounds['at'], parts: number): Tensor {
+  const usable = (x: Tensor) => tf.min(tf.cast(tf.less(tf.abs(tf.reshape(x, [parts, -1])), TOO_LARGE), 'float32'), 1);
+  return Object.values(at)
+    .flatMap(({ lower, upper }) => [usable(lower), usable(upper)])
+    .reduce((all, one) => tf.mul(all, one));
+}
 
 /** The sizes that batches may have. */
 function batchSizes(model: Model, rows: number): readonly number[] {
@@ -105,7 +116,7 @@ async function splitInputs(
       for (const [k, part] of parts.entries()) {
         const { lower, slopes, constants, outputs } = results;
         const at = (row: number) => k * rows + row;
-        if (!lower.subarray(at(0), at(rows)).every(Number.isFinite)) {
+        if (results.usable[k] !== 1 || !lower.subarray(at(0), at(rows)).every(Number.isFinite)) {
           return { verdict: 'unknown', reason: 'not finite', visited, lower: Number.NaN };
         }
         const excess = (row: number) => lower[at(row)]! - region.bounds[row]!;
@@ -177,6 +188,7 @@ async function splitInputs(
       slopes: await read(out.slopes),
       constants: await read(out.constants),
       outputs: await read(out.outputs),
+      usable: await read(out.usable),
     };
     disposeTree([box, out]);
     return values;

@@ -19,6 +19,9 @@ export interface Region {
   readonly cases: readonly (readonly number[])[];
 }
 
+/** Bounds at a node of this magnitude or more prove nothing: widths, products and sums of them may overflow where the bounds themselves do not. */
+export const TOO_LARGE = 2 ** 126;
+
 /** How many rows a region has. */
 export const rowsOf = ({ bounds }: Region): number => bounds.length;
 

@@ -3,6 +3,7 @@ import { type Bounds, INPUT, type IntervalTensor, type Params, type Tensor, type
 import { type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { type AscentRates, type AscentState, ascend, noMoments, ratesOf } from './ascent.js';
+import { TOO_LARGE } from './region.js';
 import type { BoundedNode, Structure } from './structure.js';
 import { type HostSides, networkOf, readFloats, readSides, type SearchSetting, type Sides } from './weights.js';
 
@@ -12,7 +13,7 @@ export interface RootBounds {
   readonly host: { readonly [node: string]: HostSides };
   /** On the device, [1, ...shape]; the caller's to dispose. */
   readonly device: { readonly [node: string]: OnDevice<Sides> };
-  /** Whether all of them are finite. */
+  /** Whether all of them are finite, and not so large that what is computed of them may overflow. */
   readonly finite: boolean;
 }
 
@@ -77,9 +78,8 @@ export function createRootBounds(setting: SearchSetting, { bounded, curved }: St
         at[node.name] = { lower: device.put(sides.lower, shape), upper: device.put(sides.upper, shape) };
       }
       disposeTree(loose);
-      const finite = Object.values(host).every(
-        ({ lower, upper }) => lower.every(Number.isFinite) && upper.every(Number.isFinite),
-      );
+      const inRange = (x: number) => Math.abs(x) < TOO_LARGE;
+      const finite = Object.values(host).every(({ lower, upper }) => lower.every(inRange) && upper.every(inRange));
       return { host, device: at, finite };
     },
     async dispose() {

@@ -1,0 +1,338 @@
+/** `cert verify` on small ONNX files: Y_0 = |X_0 - X_1| and Y_1 = 0.5. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { openOnnxModel } from '@cert/jit/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cert, train } from '../../test/cert.js';
+import { distanceNetwork, makeOnnx, vnnlib } from '../../test/make-onnx.js';
+import { main } from '../main.js';
+
+let place: string;
+/** A path in the folder of the tests. */
+const at = (name: string) => join(place, name);
+
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'cert-verify-'));
+  const files: { readonly [name: string]: string | Uint8Array } = {
+    'net.onnx': distanceNetwork(),
+    'net.onnx.gz': gzipSync(distanceNetwork()),
+    'nan.onnx': distanceNetwork({ scale: Number.NaN }),
+    'large.onnx': distanceNetwork({ scale: 3e38 }),
+    'batch.onnx': distanceNetwork({ batch: 7 }),
+    'erf.onnx': makeOnnx({ input: [1, 2], nodes: [{ op: 'Erf', inputs: ['x'], name: 'y' }], constants: {} }),
+    'text.onnx': 'no network\n',
+    'empty.onnx': '',
+    'garbage.onnx.gz': 'no gzip',
+    'net.bin': distanceNetwork(),
+    'sat.vnnlib': vnnlib('(>= Y_0 0.9)'),
+    'unsat.vnnlib': vnnlib('(>= Y_0 1.1)'),
+    'unsat.vnnlib.gz': gzipSync(vnnlib('(>= Y_0 1.1)')),
+    'garbage.vnnlib.gz': 'no gzip',
+    'never.vnnlib': vnnlib('(>= Y_0 0.9)', { lower: '1', upper: '0' }),
+    'both.vnnlib': vnnlib('(and (>= Y_0 0.9) (<= Y_0 0.8))'),
+    'inputs.vnnlib': vnnlib('(>= Y_0 0.9)', { inputs: 3 }),
+    'outputs.vnnlib': vnnlib('(>= Y_0 0.9)', { outputs: 3 }),
+    'endless.vnnlib': vnnlib('(>= Y_0 0.9)', { upper: '1e999' }),
+    'large.vnnlib': vnnlib('(>= Y_0 1e30)', { lower: '-1e38', upper: '1e38' }),
+    'larger.vnnlib': vnnlib('(>= Y_0 1e30)', { lower: '-1e300', upper: '1e300' }),
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(at(name), content);
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+const verify = (network: string, property: string, ...options: string[]) =>
+  cert('verify', at(network), at(property), ...options);
+
+/** The numbers of a witness by their letter. */
+const numbersOf = (text: string, letter: 'X' | 'Y') =>
+  [...text.matchAll(new RegExp(`\\(${letter}_(\\d+) ([^)]+)\\)`, 'g'))].map(([, , value]) => Number(value));
+
+describe('a property', () => {
+  it('that is violated is sat, with an input of the box whose outputs ONNX Runtime confirms', async () => {
+    const results = at('results/of/sat.txt');
+    const { status, out, err } = await verify('net.onnx', 'sat.vnnlib', '--results', results);
+    expect([status, err]).toEqual([0, '']);
+    const written = await readFile(results, 'utf8');
+    expect(out.startsWith(written)).toBe(true);
+    expect(written.split('\n')[0]).toBe('sat');
+    expect(out).toMatch(/^The property is violated by the input above\. \d+\.\d\d s, 0 parts\.$/m);
+    const [inputs, outputs] = [numbersOf(written, 'X'), numbersOf(written, 'Y')];
+    expect([inputs.length, outputs.length]).toEqual([2, 2]);
+    expect(inputs.every((x) => x >= 0 && x <= 1 && Math.fround(x) === x)).toBe(true);
+    const runtime = await openOnnxModel(await readFile(at('net.onnx')), [1, 2]);
+    const confirmed = await runtime.run(inputs);
+    await runtime.dispose();
+    expect(confirmed[0]).toBeGreaterThanOrEqual(0.9);
+    expect(outputs).toEqual([confirmed[0], 0.5]);
+  });
+
+  it.each([
+    ['net.onnx', 'unsat.vnnlib'],
+    ['net.onnx.gz', 'unsat.vnnlib.gz'],
+    ['net.onnx', 'both.vnnlib'],
+  ])('that holds is unsat: %s %s', async (network, property) => {
+    const { status, out, err } = await verify(network, property);
+    expect([status, err]).toEqual([0, '']);
+    expect(out).toMatch(/^unsat\nThe property holds \(bounds in float32, rounded to nearest\)\. /);
+  });
+
+  it.each(['inputs', 'relus'])('is decided by splitting %s', async (split) => {
+    expect((await verify('net.onnx', 'unsat.vnnlib', '--split', split)).out).toMatch(/^unsat\n/);
+    expect((await verify('net.onnx', 'sat.vnnlib', '--split', split)).out).toMatch(/^sat\n/);
+  });
+
+  it('that no input satisfies holds, and a note says why', async () => {
+    const { status, out, err } = await verify('net.onnx', 'never.vnnlib');
+    expect([status, err]).toEqual([0, 'note: no input satisfies the property file, so nothing can violate it.']);
+    expect(out).toMatch(/^unsat\n/);
+  });
+
+  it('without time is a timeout', async () => {
+    const results = at('timeout.txt');
+    const { status, out } = await verify('net.onnx', 'unsat.vnnlib', '--timeout', '0', '--results', results);
+    expect(status).toBe(0);
+    expect(out).toMatch(/^timeout\nUndecided: timeout\./);
+    expect(await readFile(results, 'utf8')).toBe('timeout\n');
+  });
+
+  it.each([
+    ['net.onnx', 'larger.vnnlib'],
+    // Bounds are finite here, and their widths are not.
+    ['large.onnx', 'large.vnnlib'],
+  ])('with numbers that float32 cannot hold is unknown: %s %s', async (network, property) => {
+    const { status, out } = await verify(network, property);
+    expect(status).toBe(0);
+    expect(out).toMatch(/^unknown\nUndecided: not finite\./);
+  });
+
+  it('is one line of JSON with --json', async () => {
+    const sat = await verify('net.onnx', 'sat.vnnlib', '--json');
+    expect(JSON.parse(sat.out)).toEqual({
+      ...{ result: 'sat', parts: 0, seconds: expect.any(Number) },
+      witness: expect.stringMatching(/^\(\(X_0 .*\)\)$/s),
+    });
+    const unsat = await verify('net.onnx', 'unsat.vnnlib', '--json');
+    expect(JSON.parse(unsat.out)).toMatchObject({ result: 'unsat', arithmetic: 'nearest' });
+    const unknown = await verify('net.onnx', 'larger.vnnlib', '--json');
+    expect(JSON.parse(unknown.out)).toMatchObject({ result: 'unknown', reason: 'not finite', lower: null });
+    expect([sat, unsat, unknown].map(({ out }) => out.includes('\n'))).toEqual([false, false, false]);
+  });
+});
+
+describe('a mistake', () => {
+  it.each([
+    ['nan.onnx', 'sat.vnnlib', 'the node "node_b" (MatMul), whose weights "w2" have NaN at 0.'],
+    ['batch.onnx', 'sat.vnnlib', 'of shape [7,2], a batch of 7.\nExport the network with a batch of 1'],
+    ['erf.onnx', 'sat.vnnlib', 'no rule for the node "node_y" (Erf): the op is not imported.\nWrite the network with'],
+    ['text.onnx', 'sat.vnnlib', 'The ONNX file has '],
+    ['empty.onnx', 'sat.vnnlib', 'The ONNX file has no graph.'],
+    ['garbage.onnx.gz', 'sat.vnnlib', 'garbage.onnx.gz is no gzip file.'],
+    ['net.bin', 'sat.vnnlib', 'The names of ONNX files end in .onnx or .onnx.gz.'],
+    ['missing.onnx', 'sat.vnnlib', 'missing.onnx cannot be read: ENOENT'],
+    ['.', 'sat.vnnlib', 'holds no run: there is no '],
+    ['net.onnx', '.', 'cannot be read: EISDIR'],
+    ['net.onnx', 'garbage.vnnlib.gz', 'garbage.vnnlib.gz is no gzip file.'],
+    ['net.onnx', 'text.onnx', 'of the VNN-LIB file'],
+    ['net.onnx', 'inputs.vnnlib', 'The property has 3 inputs and 2 outputs, the network 2 and 2.'],
+    ['net.onnx', 'outputs.vnnlib', 'The property has 2 inputs and 3 outputs, the network 2 and 2.'],
+    ['net.onnx', 'endless.vnnlib', 'the number "1e999", which float64 cannot hold.'],
+  ])('in %s or %s is an error without a verdict', async (network, property, message) => {
+    const results = at('mistake.txt');
+    await writeFile(results, 'unsat\n');
+    const { status, out, err } = await verify(network, property, '--results', results);
+    expect([status, out]).toEqual([1, '']);
+    expect(err).toMatch(/^error: /);
+    expect(err).toContain(message);
+    // The verdict of an earlier run does not stay.
+    expect(await readFile(results, 'utf8')).toBe('error\n');
+  });
+
+  it.each([
+    [[], 'cert verify needs a network.\nUsage: cert verify NETWORK PROPERTY'],
+    [['NET'], 'cert verify needs a property.\nUsage: cert verify NETWORK PROPERTY.vnnlib, or --index N.'],
+    [['NET', 'PROPERTY', '--index', '0'], 'a property file and --index were both given.'],
+    [['NET', 'PROPERTY', '--epsilon', '0.1'], 'a property file and --epsilon were both given.'],
+    [['NET', 'PROPERTY', '--timeout', '-1'], '--timeout is "-1".\nGive a number that is at least 0.'],
+    [['NET', 'PROPERTY', '--timeout', 'soon'], '--timeout is "soon".'],
+    [['NET', 'PROPERTY', '--timeout', '1e999'], '--timeout is "1e999".'],
+    [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive inputs or relus.'],
+    [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out is an option for --instances.'],
+    [['NET', 'PROPERTY', '--anew'], '--anew is an option for --instances.'],
+    [['NET', 'PROPERTY', '--instances', 'x.csv'], '--instances and a network were both given.'],
+    [['--instances', 'x.csv', '--label', '3'], '--instances and --label were both given.'],
+    [['--instances', 'NOWHERE'], 'cannot be read: ENOENT'],
+    [['NET', 'PROPERTY', '--results', 'FOLDER'], 'cannot be written: EISDIR'],
+    [['NET', '--index', '0'], 'The network file does not say which dataset --index counts in.'],
+    [['NET', '--index', 'x', '--dataset', 'digits'], '--index is "x".'],
+    [['NET', '--index', '0', '--dataset', 'digits'], 'has the shape [28,28,1], and the network takes [2].'],
+  ])('in %o is refused', async (args, message) => {
+    const paths: { readonly [word: string]: string } = {
+      ...{ NET: at('net.onnx'), PROPERTY: at('sat.vnnlib'), NOWHERE: at('nowhere.csv'), FOLDER: place },
+    };
+    const { status, out, err } = await cert('verify', ...args.map((word) => paths[word] ?? word));
+    expect([status, out]).toEqual([1, '']);
+    expect(err).toContain(message);
+  });
+});
+
+describe('an image of a run', () => {
+  let run: string;
+  beforeAll(async () => {
+    run = at('run');
+    expect((await train(run)).status).toBe(0);
+  });
+
+  it('is decided in a ball of radius 0, and violated in a ball of everything', async () => {
+    const small = await cert('verify', run, '--index', '0', '--label', '1', '--epsilon', '0');
+    expect(small.status).toBe(0);
+    expect(small.out).toMatch(/^(sat|unsat)\n/);
+    expect(small.out).toMatch(/^Image 0 of digits, class 1, epsilon 0\. The property /m);
+    const all = await cert('verify', run, '--index', '0', '--epsilon', '255/255', '--timeout', '20');
+    expect(all.out).toMatch(/^sat\n/);
+    expect(all.out).toContain(', epsilon 255/255. ');
+    const pixels = numbersOf(all.out, 'X');
+    expect(pixels.length).toBe(784);
+    expect(pixels.every((x) => x >= 0 && x <= 1)).toBe(true);
+  });
+
+  it.each([
+    [['--index', '1e9'], '--index is 1000000000.\nGive a whole number from 0 to '],
+    [['--index', '0.5'], '--index is 0.5.'],
+    [['--index', '0', '--label', '10'], '--label is 10.\nGive a class from 0 to 9.'],
+    [['--index', '0', '--epsilon', 'x/255'], '--epsilon is "x/255".'],
+    [['--index', '0', '--epsilon', '1/0'], '--epsilon is "1/0".'],
+  ])('refuses %o', async (args, message) => {
+    const { status, out, err } = await cert('verify', run, ...args);
+    expect([status, out]).toEqual([1, '']);
+    expect(err).toContain(message);
+  });
+});
+
+describe('instances', () => {
+  const LIST = [
+    'net.onnx,sat.vnnlib,60',
+    'net.onnx,unsat.vnnlib,60',
+    'missing.onnx,unsat.vnnlib,60',
+    'net.onnx,missing.vnnlib,60',
+    'net.onnx,inputs.vnnlib,60',
+    'nan.onnx,unsat.vnnlib,60',
+    'large.onnx,large.vnnlib,60',
+    'net.onnx.gz,unsat.vnnlib.gz,60',
+  ];
+  const VERDICTS = ['sat', 'unsat', 'error', 'error', 'error', 'error', 'unknown', 'unsat'];
+
+  /** A folder of its own with a list. */
+  async function listIn(name: string, lines: readonly string[] = LIST) {
+    await mkdir(at(name));
+    const [list, out] = [at(`${name}/list.csv`), at(`${name}/results.jsonl`)];
+    await writeFile(list, lines.map((line) => line.replaceAll(/(^|,)(?=[a-z])/g, '$1../')).join('\n'));
+    return { list, out, args: ['verify', '--instances', list, '--out', out] };
+  }
+  const linesOf = async (file: string) =>
+    (await readFile(file, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line): { readonly [name: string]: unknown } => JSON.parse(line));
+
+  it('are verified one after the other; what cannot be read is an error and no verdict', async () => {
+    const { out, args } = await listIn('all');
+    const { status, out: printed, err } = await cert(...args);
+    expect([status, err]).toEqual([0, '']);
+    const lines = await linesOf(out);
+    expect(lines.map(({ result }) => result)).toEqual(VERDICTS);
+    expect(lines[2]).toMatchObject({
+      ...{ onnx: '../missing.onnx', vnnlib: '../unsat.vnnlib', timeout: 60 },
+      reason: expect.stringContaining('missing.onnx cannot be read'),
+    });
+    expect(printed).toMatch(/^1\/8 {2}sat +\d+\.\d\d s {2}net\.onnx sat\.vnnlib$/m);
+    expect(printed).toMatch(/^3\/8 {2}error .*: .*missing\.onnx cannot be read/m);
+    const table = (await readFile(at('all/results.csv'), 'utf8')).trimEnd().split('\n');
+    expect(table.map((row) => row.split(',')[4])).toEqual(VERDICTS);
+    expect(table[0]).toMatch(/^\.\.,\.\.\/net\.onnx,\.\.\/sat\.vnnlib,\d+\.\d{3},sat,\d+\.\d{3}$/);
+  });
+
+  it('that have a line are not verified again; one that was cut is', async () => {
+    const { out, args } = await listIn('cut');
+    await cert(...args);
+    const first = await readFile(out, 'utf8');
+    const again = await cert(...args);
+    expect(again.out).toContain('8 of 8 instances have results from before.');
+    expect(await readFile(out, 'utf8')).toBe(first);
+
+    const kept = first.split('\n').slice(0, 2);
+    await writeFile(out, `${kept.join('\n')}\n${first.split('\n')[2]!.slice(0, 40)}`);
+    const resumed = await cert(...args);
+    expect(resumed.err).toBe('Damaged lines dropped: 1. Their instances are verified again.');
+    expect(resumed.out).toContain('2 of 8 instances have results from before.');
+    expect((await readFile(out, 'utf8')).split('\n').slice(0, 2)).toEqual(kept);
+    expect((await linesOf(out)).map(({ result }) => result)).toEqual(VERDICTS);
+
+    const anew = await cert(...args, '--anew', '--json');
+    expect(anew.out.split('\n').map((line) => JSON.parse(line).result)).toEqual(VERDICTS);
+  });
+
+  it('are verified again when one of their files has changed', async () => {
+    const { out, args } = await listIn('changed', ['changing.onnx,unsat.vnnlib,60']);
+    await writeFile(at('changing.onnx'), distanceNetwork());
+    await cert(...args);
+    await writeFile(at('changing.onnx'), distanceNetwork({ scale: 2 }));
+    const { out: printed } = await cert(...args);
+    expect(printed).not.toContain('from before');
+    expect((await linesOf(out)).map(({ result }) => result)).toEqual(['unsat', 'sat']);
+    expect(await readFile(at('changed/results.csv'), 'utf8')).toMatch(/,sat,[\d.]+\n$/);
+    // The line that counts is the last one.
+    expect((await cert(...args)).out).toContain('1 of 1 instances have results from before.');
+  });
+
+  it('stopped by Ctrl-C leave the lines that are done, and the same command continues', async () => {
+    const { out, args } = await listIn('stopped');
+    const controller = new AbortController();
+    const err: string[] = [];
+    const terminal = {
+      out: (line: string) => void (line.startsWith('2/8') && controller.abort()),
+      err: (line: string) => void err.push(line),
+      screen: null,
+    };
+    expect(await main(args, terminal, controller.signal)).toBe(130);
+    expect(err).toEqual(['Stopped after 2 of 8 instances. Run the same command again to continue.']);
+    expect((await linesOf(out)).length).toBe(2);
+    await expect(readFile(at('stopped/results.csv'))).rejects.toThrow('ENOENT');
+    expect((await cert(...args)).out).toContain('2 of 8 instances have results from before.');
+    expect((await linesOf(out)).map(({ result }) => result)).toEqual(VERDICTS);
+  });
+
+  it('take a timeout for all', async () => {
+    const { out, args } = await listIn('timeout', LIST.slice(0, 2));
+    await cert(...args, '--timeout', '0');
+    expect((await linesOf(out)).map(({ result, timeout }) => [result, timeout])).toEqual([
+      ['timeout', 0],
+      ['timeout', 0],
+    ]);
+  });
+
+  it.each([
+    ['named', ['--out', 'x.json'], '--out is "x.json".\nGive a file whose name ends in .jsonl.'],
+    ['replaced', ['--out', 'LIST.jsonl'], 'would replace '],
+    ['folder', ['--out', 'FOLDER.jsonl'], 'cannot be written: EISDIR'],
+  ])('refuse an --out that cannot be used: %s', async (name, args, message) => {
+    const { list } = await listIn(name);
+    await mkdir(at(`${name}/folder.jsonl`));
+    const words: { readonly [word: string]: string } = {
+      'LIST.jsonl': list.replace('.csv', '.jsonl'),
+      'FOLDER.jsonl': at(`${name}/folder.jsonl`),
+    };
+    const refused = await cert('verify', '--instances', list, ...args.map((word) => words[word] ?? word));
+    expect([refused.status, refused.out]).toEqual([1, '']);
+    expect(refused.err).toContain(message);
+    expect(await readFile(list, 'utf8')).toContain('sat.vnnlib');
+  });
+
+  it('refuse a list without instances, or with a damaged line', async () => {
+    const empty = await listIn('none', []);
+    expect((await cert(...empty.args)).err).toContain('has no instances.');
+    const damaged = await listIn('damaged', ['net.onnx,sat.vnnlib']);
+    expect((await cert(...damaged.args)).err).toContain('Line 1 of the instances: 2 fields.');
+  });
+});
