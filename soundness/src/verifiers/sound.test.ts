@@ -5,6 +5,8 @@ import { type Device, disposeTree, eagerDevice, putBatch, putParams, putScalars 
 import { cpuDevice } from '@cert/jit/node';
 import { encodeCheckpoint } from '@cert/models';
 import {
+  alphaCrownVerifier,
+  babVerifier,
   boundVerifier,
   certificateText,
   certifiedNetwork,
@@ -105,6 +107,25 @@ describe.each(LEVELS)('at the level %s', (level) => {
     }
     expect(verified).toEqual([]);
   });
+
+  it.each([alphaCrownVerifier({ timeout: 20 }), babVerifier({ timeout: 20 })])(
+    '$name verifies none of them',
+    async (verifier) => {
+      const verified = [];
+      const device = devices[1]!;
+      for (const net of refuted(level)) {
+        const weights = { params: putParams(device, net.params), stats: putParams(device, net.stats) };
+        const search = verifier.searchOn!({ device, model: net.model, range: net.range }, level);
+        const image = { pixels: net.image, label: net.label };
+        const { margins, found } = await search.search(weights, image, net.epsilon);
+        if (found === undefined && isVerified({ lower: margins[level], found: 1 })) verified.push(net.name);
+        await search.dispose();
+        disposeTree(weights);
+      }
+      expect(verified).toEqual([]);
+    },
+    300_000,
+  );
 
   it.each(['ibp', 'linear'] as const)('no certificate of them holds, evidence %s', async (kind) => {
     const held = [];

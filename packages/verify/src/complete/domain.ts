@@ -41,7 +41,7 @@ export interface Layout {
 }
 
 /** Neurons of one node. */
-export interface Place {
+interface Place {
   readonly name: string;
   readonly shape: readonly number[];
   readonly size: number;

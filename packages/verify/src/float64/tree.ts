@@ -14,7 +14,7 @@ export interface Leaf {
 }
 
 /** A split with its multiplier. */
-export interface LeafSplit {
+interface LeafSplit {
   /** The node that the ReLU reads. */
   readonly node: string;
   /** Its place in the flattened shape. */
@@ -80,12 +80,12 @@ function tightened(
 }
 
 /**
- * Lower margins by a tree of splits over ReLUs: the least over the leaves of each other class. The splits of the leaves of a class must cover
- * everything; that is not checked here, see {@link covers}.
+ * Lower margins by a tree of splits over ReLUs: the least over the leaves of each other class.
  *
  * @param bounds of {@link encloseTightly}
  * @param expired asked before each leaf
- * @returns one for each other class, in order; NaN for a class without leaves, and for all where bounds are of no use or time is up
+ * @returns one for each other class, in order; NaN for a class whose leaves do not cover everything, and for all where bounds are of no use or
+ * time is up
  */
 export function treeMargins(
   problem: MarginProblem,
@@ -100,7 +100,10 @@ export function treeMargins(
     const lower = leafMargin(problem, bounds, leaf);
     least.set(leaf.other, Math.min(least.get(leaf.other) ?? Number.POSITIVE_INFINITY, lower));
   }
-  return otherClasses(problem).map((other) => least.get(other) ?? Number.NaN);
+  return otherClasses(problem).map((other) => {
+    const splits = leaves.filter((leaf) => leaf.other === other).map((leaf) => leaf.splits);
+    return covers(splits) ? least.get(other)! : Number.NaN;
+  });
 }
 
 function leafMargin(problem: MarginProblem, { at, shapes }: Enclosures, { other, splits, slopes }: Leaf): number {
