@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Arithmetic, soundIbp } from '@cert/bounds';
+import { soundIbp } from '@cert/bounds';
 import { CertError, type Model } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import {
@@ -38,6 +38,7 @@ import { readNumber } from '../verify/read-number.js';
 import { openDeviceFor } from './open-device.js';
 import { addFields, type FieldFilter, named, optionsOfEvery, type RawOptions, readFields } from './options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
+import { readArithmetic } from './read-arithmetic.js';
 
 /** Settings of the run that an evaluation may change: these, and the options of datasets. */
 const ofTheRun: FieldFilter = (name, field) =>
@@ -234,14 +235,6 @@ function unsound(model: Model, methods: readonly string[], { verifiers }: Catalo
   return methods
     .filter((name) => verifiers[name]!.soundOn === undefined && verifiers[name]!.searchOn === undefined)
     .map((name) => `The method "${name}"`);
-}
-
-/** @throws CertError `bad-argument` for anything but a level of arithmetic */
-function readArithmetic(text = 'deployed'): Arithmetic {
-  const known: readonly Arithmetic[] = ['nearest', 'real', 'deployed'];
-  const arithmetic = known.find((name) => name === text);
-  if (arithmetic !== undefined) return arithmetic;
-  throw new CertError('bad-argument', `--arithmetic is ${JSON.stringify(text)}.`, `Give one of: ${known.join(', ')}.`);
 }
 
 /** @throws CertError `bad-argument` for an unknown attack, and for settings of PGD with another one */

@@ -1,3 +1,4 @@
+import type { Arithmetic } from '@cert/bounds';
 import { CertError, describeValue, type Property } from '@cert/core';
 import { writeVnncompResult } from '@cert/interchange';
 import type { Device } from '@cert/jit';
@@ -13,6 +14,7 @@ import { progressLine } from '../verify/progress.js';
 import { readNumber } from '../verify/read-number.js';
 import { openDeviceFor } from './open-device.js';
 import type { RawOptions } from './options.js';
+import { readArithmetic } from './read-arithmetic.js';
 
 /** The seconds that a single property may take. */
 const TIMEOUT = 360;
@@ -32,12 +34,17 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
     .option('--anew', 'with --instances: discard earlier results (default: continue)')
     .option('--results <file>', "write the verdict, and the witness, in the competition's format (default: none)")
     .option('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)')
+    .option(
+      '--arithmetic <level>',
+      'strongest claim that a proof is tried for, where ReLUs were split on: nearest, real, deployed (default: deployed)',
+    )
     .option('--device <name>', 'device that computes (default: auto)')
     .option('--json', 'print one line of JSON for each property')
     .action(async (network: string | undefined, property: string | undefined, raw: RawOptions & Switches) => {
       const settings = {
         timeout: raw.timeout === undefined ? undefined : readNumber('--timeout', raw.timeout),
         split: readSplit(raw.split),
+        arithmetic: readArithmetic(raw.arithmetic),
       };
       checkTogether(network, property, raw);
       const device = await openDeviceFor(terminal, raw.device ?? 'auto');
@@ -71,10 +78,11 @@ interface OneProperty {
   readonly raw: RawOptions & Switches;
   readonly timeout: number | undefined;
   readonly split: 'inputs' | 'relus' | undefined;
+  readonly arithmetic: Arithmetic;
 }
 
 async function verifyOne(options: OneProperty): Promise<void> {
-  const { terminal, device, signal, raw, timeout = TIMEOUT, split } = options;
+  const { terminal, device, signal, raw, timeout = TIMEOUT, split, arithmetic } = options;
   // A verdict of an earlier run must not stand there when this one fails or is killed.
   if (raw.results !== undefined) await writeOutput(raw.results, writeVnncompResult('error'));
   const { loaded, property, about } = await problemOf(options);
@@ -85,7 +93,7 @@ async function verifyOne(options: OneProperty): Promise<void> {
   });
   const show = progressLine(terminal, { json: raw.json === true, about: '' });
   try {
-    const decision = await decider.decide(property, { timeout, signal, onProgress: show.tell });
+    const decision = await decider.decide(property, { timeout, arithmetic, signal, onProgress: show.tell });
     show.close();
     const text = resultText(decision, loaded);
     if (raw.results !== undefined) await writeOutput(raw.results, text);

@@ -1,3 +1,4 @@
+import type { Arithmetic } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import { inputInFile, propertyInModel, readVnnlib, type VnncompVerdict, writeVnncompResult } from '@cert/interchange';
 import type { Decision } from '@cert/verify';
@@ -36,12 +37,19 @@ export const replayOf = ({ independent, inputOrder }: VerifiedNetwork) =>
     ? {}
     : { replay: (input: Float32Array) => independent.run(inputInFile({ inputOrder }, input)) };
 
+/** What a proof at each arithmetic is about. */
+const CLAIMS: { readonly [level in Arithmetic]: string } = {
+  deployed: 'for every float32 execution of the network (arithmetic deployed)',
+  real: 'for the network over the real numbers (arithmetic real)',
+  nearest: 'up to the rounding of float32 bounds (arithmetic nearest)',
+};
+
 /** What a decision says beyond its verdict, in a sentence. */
 export function sentenceOf(decision: Decision): string {
   const spent = `${decision.seconds.toFixed(2)} s, ${decision.visited} parts`;
   switch (decision.verdict) {
     case 'verified':
-      return `The property holds (bounds in float32, rounded to nearest). ${spent}.`;
+      return `The property holds ${CLAIMS[decision.arithmetic]}. ${spent}.`;
     case 'falsified':
       return `The property is violated by the input above. ${spent}.`;
     default: {
@@ -56,7 +64,7 @@ export const jsonOf = (decision: Decision, text: string) => ({
   result: verdictOf(decision),
   seconds: decision.seconds,
   parts: decision.visited,
-  ...(decision.verdict === 'verified' && { arithmetic: 'nearest' }),
+  ...(decision.verdict === 'verified' && { arithmetic: decision.arithmetic }),
   ...(decision.verdict === 'unknown' && { reason: decision.reason, lower: finite(decision.lower) }),
   ...(decision.verdict === 'falsified' && { witness: text.slice(text.indexOf('\n') + 1).trimEnd() }),
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Arithmetic } from '@cert/bounds';
 import { CertError } from '@cert/core';
 import { type Instance, readInstances, type VnncompVerdict } from '@cert/interchange';
 import type { Device } from '@cert/jit';
@@ -26,6 +27,8 @@ export interface InstancesOptions {
   readonly json: boolean;
   /** Seconds, instead of those of the instances. */
   readonly timeout: number | undefined;
+  /** The strongest claim that is tried. */
+  readonly arithmetic: Arithmetic;
   readonly split: 'inputs' | 'relus' | undefined;
 }
 
@@ -171,7 +174,7 @@ function keeper({ device, split, file }: InstancesOptions) {
 
 /** An instance that cannot be read or computed is an error, with the reason; it is never a verdict. */
 async function verifyInstance(
-  { file, signal, timeout: given, terminal, json }: InstancesOptions,
+  { file, signal, timeout: given, terminal, json, arithmetic }: InstancesOptions,
   { onnx, vnnlib, timeout: own }: Instance,
   open: ReturnType<typeof keeper>,
   files: string,
@@ -185,7 +188,7 @@ async function verifyInstance(
     const text = new TextDecoder().decode(await readBytes(pathOf(file, vnnlib)));
     const prepared = seconds();
     const decision = await decider.decide(readProperty(text, loaded), {
-      ...{ timeout: Math.max(0, timeout - prepared), signal },
+      ...{ timeout: Math.max(0, timeout - prepared), arithmetic, signal },
       onProgress: progress.tell,
     });
     const result = jsonOf(decision, resultText(decision, loaded));

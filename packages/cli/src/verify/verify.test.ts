@@ -75,12 +75,21 @@ describe('a property', () => {
   ])('that holds is unsat: %s %s', async (network, property) => {
     const { status, out, err } = await verify(network, property);
     expect([status, err]).toEqual([0, '']);
-    expect(out).toMatch(/^unsat\nThe property holds \(bounds in float32, rounded to nearest\)\. /);
+    expect(out).toMatch(/^unsat\nThe property holds up to the rounding of float32 bounds \(arithmetic nearest\)\. /);
   });
 
   it.each(['inputs', 'relus'])('is decided by splitting %s', async (split) => {
     expect((await verify('net.onnx', 'unsat.vnnlib', '--split', split)).out).toMatch(/^unsat\n/);
     expect((await verify('net.onnx', 'sat.vnnlib', '--split', split)).out).toMatch(/^sat\n/);
+  });
+
+  it.each([
+    ['deployed', 'for every float32 execution of the network'],
+    ['real', 'for the network over the real numbers'],
+    ['nearest', 'up to the rounding of float32 bounds'],
+  ])('is proved at the arithmetic asked for where ReLUs are split on: %s', async (level, claim) => {
+    const { out } = await verify('net.onnx', 'unsat.vnnlib', '--split', 'relus', '--arithmetic', level);
+    expect(out).toContain(`unsat\nThe property holds ${claim} (arithmetic ${level}). `);
   });
 
   it('that no input satisfies holds, and a note says why', async () => {

@@ -19,8 +19,9 @@ import type { HostNetwork } from './host-network.js';
  * max(a, b) = b + relu(a - b), leaky(x) = slope x + (1 - slope) relu(x). A maximum over padded windows stays as it is unless a ReLU
  * feeds it: places outside of the image never win, and zeros could.
  */
-export function asRelus({ model, params, stats }: HostNetwork): HostNetwork {
-  if (!model.nodes.some(({ op }) => op === 'maxPool' || op === 'leakyRelu')) return { model, params, stats };
+export function asRelus(network: HostNetwork): HostNetwork {
+  const { model, params, stats } = network;
+  if (!model.nodes.some(({ op }) => op === 'maxPool' || op === 'leakyRelu')) return network;
   const builder = graph(model.inputShape);
   const added: { [node: string]: { [name: string]: HostTensor } } = {};
   for (const node of model.nodes) {

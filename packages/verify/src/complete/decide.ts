@@ -1,4 +1,4 @@
-import { naturalPass, type Rules, standardRules } from '@cert/bounds';
+import { type Arithmetic, naturalPass, type Rules, standardRules } from '@cert/bounds';
 import { CertError, type HostParams, type Property, sizeOf, type Tensor } from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
@@ -6,6 +6,7 @@ import { asRelus } from './as-relus.js';
 import type { HostNetwork } from './host-network.js';
 import { createInputSplit } from './input-split.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
+import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
 import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
 import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
@@ -40,7 +41,12 @@ export interface DecideOptions {
   readonly timeout?: number;
   /** The most parts of the search that are held at a time; default 500,000. Beyond it the answer is `unknown`. */
   readonly mostOpen?: number;
-  /** A part is proved when its lower bound is above this; default 0. */
+  /**
+   * The strongest arithmetic that a proof is tried in, as long as that takes less than a third of the search (or two seconds); default `deployed`.
+   * It is possible where ReLUs were split on, for networks of ReLUs and linear ops.
+   */
+  readonly arithmetic?: Arithmetic;
+  /** A part is proved when its lower bound, with the variables that `onProved` is told, is above this; default 0, with the best variables. */
   readonly least?: number;
   /** Told of every part that is proved by splits of ReLUs: what a check in another arithmetic needs. */
   readonly onProved?: (part: ProvedPart) => void;
@@ -90,6 +96,8 @@ export type Decision = {
   | {
       /** No input of the property's boxes violates it. */
       readonly verdict: 'verified';
+      /** What the proof holds for: `nearest` is a statement about real numbers up to the rounding of float32 bounds. */
+      readonly arithmetic: Arithmetic;
       /** The smallest lower bound by which an inequality of each case is missed: > 0; infinity where there is no case. */
       readonly lower: number;
     }
@@ -102,6 +110,8 @@ export type Decision = {
     }
 );
 
+/** The most parts that are kept to be proved again. */
+const MOST_PARTS = 5000;
 /** The attack before anything is bounded. */
 const QUICK: PropertyAttackOptions = { steps: 20, restarts: 1 };
 /** Up to so many inputs of positive width are split on inputs. */
@@ -109,7 +119,7 @@ const FEW_INPUTS = 12;
 
 /**
  * Decides properties of a network: attack, then branch and bound with linear relaxation until every part of the input set is proved or a witness
- * is found. Bounds are computed in float32 and rounded to nearest: the arithmetic `nearest`.
+ * is found. Bounds of the search are computed in float32 and rounded to nearest; what it has proved is proved again in float64 where that is quick.
  *
  * Functions are compiled at the first property that needs them, and kept.
  */
@@ -144,8 +154,28 @@ export function createDecider(options: DeciderOptions): Decider {
     return { input, output };
   }
 
+  /** The strongest arithmetic, up to the one asked for, in which all regions are proved within some milliseconds. */
+  async function strongest(
+    proofs: readonly Proof[],
+    asked: Arithmetic,
+    budget: number,
+    regions: number,
+  ): Promise<Arithmetic> {
+    if (proofs.length < regions || bounded !== network || !hasFloat64(network)) return 'nearest';
+    const end = Date.now() + budget;
+    for (const level of (['deployed', 'real'] as const).slice(asked === 'deployed' ? 0 : asked === 'real' ? 1 : 2)) {
+      let holds = true;
+      for (const proof of proofs) holds &&= await proveAgain(network, proof, level, () => Date.now() > end);
+      if (holds) return level;
+    }
+    return 'nearest';
+  }
+
   return {
-    async decide(property, { timeout = 360, mostOpen = 500_000, onProgress, signal, least, onProved } = {}) {
+    async decide(
+      property,
+      { timeout = 360, mostOpen = 500_000, onProgress, signal, least, onProved, arithmetic = 'deployed' } = {},
+    ) {
       const began = Date.now();
       checkProblem(network, property, timeout);
       const deadline = began + timeout * 1000;
@@ -153,7 +183,8 @@ export function createDecider(options: DeciderOptions): Decider {
       let proved = Number.POSITIVE_INFINITY;
       const spent = () => ({ visited, seconds: (Date.now() - began) / 1000 });
       // Without an input that could violate it, a property holds, whatever the network is.
-      if (property.cases.length === 0) return { verdict: 'verified', lower: Number.POSITIVE_INFINITY, ...spent() };
+      if (property.cases.length === 0)
+        return { verdict: 'verified', arithmetic: 'deployed', lower: Number.POSITIVE_INFINITY, ...spent() };
       const unknown = (reason: UnknownReason, lower = Number.NaN): Decision => ({
         ...{ verdict: 'unknown', reason, lower },
         ...spent(),
@@ -172,11 +203,18 @@ export function createDecider(options: DeciderOptions): Decider {
         await pgd.search(region, { confirm, deadline, signal }, QUICK);
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
       }
+      const proofs: Proof[] = [];
       const open: Extract<SearchResult, { verdict: 'unknown' }>[] = [];
       for (const [k, region] of regions.entries()) {
-        const { search } = searches[split ?? splitOf(region)];
+        const how = split ?? splitOf(region);
+        const { search } = searches[how];
+        const parts: ProvedPart[] = [];
         const result = await search(region, {
-          ...{ confirm, mostOpen, signal, least, onProved },
+          ...{ confirm, mostOpen, signal, least },
+          onProved: (part) => {
+            onProved?.(part);
+            if (parts.length < MOST_PARTS) parts.push(part);
+          },
           attack: async (where) => (attack === null ? undefined : pgd.search(where, { confirm, deadline, signal })),
           searchAround: (point, of, where) => pgd.searchAround(point, of, where, { confirm, deadline, signal }),
           // What is left of the time is shared by the regions that are left.
@@ -187,11 +225,15 @@ export function createDecider(options: DeciderOptions): Decider {
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
         if (result.verdict === 'unknown') open.push(result);
         if (result.verdict === 'verified') proved = Math.min(proved, result.lower);
+        if (how === 'relus' && parts.length < MOST_PARTS) proofs.push({ region, parts });
       }
       const [first] = open;
       // What comes too late is no answer: whoever set the time has gone.
       if (first === undefined && Date.now() > deadline) return unknown('timeout', proved);
-      if (first === undefined) return { verdict: 'verified', lower: proved, ...spent() };
+      if (first === undefined) {
+        const held = await strongest(proofs, arithmetic, Math.max(2000, (Date.now() - began) / 3), regions.length);
+        return { verdict: 'verified', arithmetic: held, lower: proved, ...spent() };
+      }
       return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
     },
     async dispose() {

@@ -118,6 +118,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
   const open = createHeap<Domain>();
   const { least = 0, onProved } = control;
+  const strict = control.least !== undefined;
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
 
@@ -275,7 +276,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     const out = await functions.finish(weights, batch, state.variables);
     const lower = await readFloats(out.lower);
     // What is told as a proof must be one with the variables that are told.
-    values = onProved ? lower : (await readFloats(best)).map((value, i) => Math.max(value, lower[i]!));
+    values = strict ? lower : (await readFloats(best)).map((value, i) => Math.max(value, lower[i]!));
     const [points, outputs] = [await readFloats(out.points), await readFloats(out.outputs)];
     const tables = [await readTable(out.scores), await readTable(out.intercepts)];
     const arrays = await readVariables(state.variables);

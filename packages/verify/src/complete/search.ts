@@ -60,7 +60,10 @@ export interface SearchControl {
   readonly searchAround: (point: Float32Array, of: number, region: Region) => Promise<Float32Array | undefined>;
   /** Milliseconds since the epoch after which the search gives up. */
   readonly deadline: number;
-  /** A part is proved when its lower bound is above this; default 0. More leaves room for the rounding that a later check accounts for. */
+  /**
+   * A part is proved when its lower bound is above this; default 0. Where it is given, the variables that {@link onProved} is told have that bound;
+   * else the bound may be one from earlier steps. More than 0 leaves room for the rounding that a later check accounts for.
+   */
   readonly least?: number | undefined;
   /** Told of every part that is proved by splits of ReLUs. */
   readonly onProved?: ((part: ProvedPart) => void) | undefined;

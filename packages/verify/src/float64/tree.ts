@@ -2,15 +2,20 @@ import type { Node } from '@cert/core';
 import { adaptive, addRelaxation, type LowerSlopes, lowerValue, noRelaxations, type Relaxations } from './backward.js';
 import { type Enclosure, type Enclosures, enclose, endsOf, fromEnds } from './intervals.js';
 import { difference, type MarginProblem, nothing, otherClasses } from './margins.js';
+import type { Network64 } from './network.js';
 
-/** A leaf of a search over ReLUs: what proves one margin where its splits hold. Any numbers give a bound; good ones give a good one. */
-export interface Leaf {
-  /** The other class of the margin. */
-  readonly other: number;
+/** What bounds a linear function of the outputs where some splits hold. Any numbers give a bound; good ones give a good one. */
+export interface Evidence64 {
   /** What is assumed of inputs of ReLUs, as an execution computes them. */
   readonly splits: readonly LeafSplit[];
   /** Lower slopes of unstable neurons, [...shape], by the name of the ReLU; the adaptive choice for a ReLU without. */
   readonly slopes: { readonly [relu: string]: ArrayLike<number> };
+}
+
+/** A leaf of a search over ReLUs: what proves one margin where its splits hold. */
+export interface Leaf extends Evidence64 {
+  /** The other class of the margin. */
+  readonly other: number;
 }
 
 /** A split with its multiplier. */
@@ -97,7 +102,7 @@ export function treeMargins(
   const least = new Map<number, number>();
   for (const leaf of leaves) {
     if (expired()) return nothing(problem);
-    const lower = leafMargin(problem, bounds, leaf);
+    const lower = lowerWith(problem.network, bounds, leaf, difference(problem, leaf.other));
     least.set(leaf.other, Math.min(least.get(leaf.other) ?? Number.POSITIVE_INFINITY, lower));
   }
   return otherClasses(problem).map((other) => {
@@ -106,8 +111,13 @@ export function treeMargins(
   });
 }
 
-function leafMargin(problem: MarginProblem, { at, shapes }: Enclosures, { other, splits, slopes }: Leaf): number {
-  const { network } = problem;
+/** A lower bound of a linear function of the outputs where splits hold; the largest number where they contradict the bounds. */
+export function lowerWith(
+  network: Network64,
+  { at, shapes }: Enclosures,
+  { splits, slopes }: Evidence64,
+  coefficients: Float64Array,
+): number {
   const multipliers = new Map<string, Float64Array>();
   for (const { node, neuron, sign, multiplier } of splits) {
     const own = multipliers.get(node) ?? new Float64Array(at.get(node)!.center.length);
@@ -135,13 +145,7 @@ function leafMargin(problem: MarginProblem, { at, shapes }: Enclosures, { other,
     if (sign > 0 ? upper[neuron]! < 0 : lower[neuron]! > 0) return Number.MAX_VALUE;
   }
   const last = network.model.nodes.at(-1)!.name;
-  return lowerValue(
-    network,
-    { at, shapes },
-    relaxations,
-    { node: last, coefficients: difference(problem, other) },
-    multipliers,
-  );
+  return lowerValue(network, { at, shapes }, relaxations, { node: last, coefficients }, multipliers);
 }
 
 /**

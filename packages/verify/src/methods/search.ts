@@ -112,7 +112,7 @@ function imageSearch(
       const property = robustness(box, label, model.classes);
       const left = () => Math.max(0, (deadline - Date.now()) / 1000);
       if (arithmetic === 'nearest' || !sound)
-        return searched(await decider.decide(property, { timeout }), label, model);
+        return searched(await decider.decide(property, { timeout, arithmetic: 'nearest' }), label, model);
 
       const problem = { network, box, label, level: arithmetic };
       const bounds = encloseTightly(problem, expired);
@@ -122,7 +122,7 @@ function imageSearch(
       for (let t = 0; t < TRIES && !expired(); t++) {
         const parts: ProvedPart[] = [];
         const decision = await decider.decide(property, {
-          ...{ timeout: left(), least },
+          ...{ timeout: left(), least, arithmetic: 'nearest' },
           onProved: (part) => parts.push(part),
         });
         const result = searched(decision, label, model);
