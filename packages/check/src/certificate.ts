@@ -50,7 +50,7 @@ export async function readCertificate(text: string) {
     network: readNetworkFields(fields.get('network')),
     input: await readInput(fields.get('input')),
     ...readPerturbation(fields.get('perturbation')),
-    slopes: readEvidence(fields.get('evidence')),
+    ...readEvidence(fields.get('evidence')),
   };
 }
 
@@ -115,17 +115,22 @@ function readPerturbation(json: Json | undefined) {
   return { epsilon, range: { lower: least.lower, upper: most.upper } };
 }
 
-/** Null: interval bound propagation. */
-function readEvidence(json: Json | undefined): Slopes | null {
+/** Slopes null: interval bound propagation. */
+function readEvidence(json: Json | undefined): {
+  readonly slopes: Slopes | null;
+  readonly intermediate: 'ibp' | 'crown';
+} {
   const kind = textOf(objectOf(json, 'evidence').get('kind'), 'evidence: kind');
   demand(kind === 'ibp' || kind === 'linear', `evidence of the kind "${kind}" is not known`);
   const fields = fieldsOf(json, 'evidence', kind === 'ibp' ? ['kind'] : ['kind', 'slopes', 'intermediate']);
-  if (kind === 'ibp') return null;
-  demand(fields.get('intermediate') === 'ibp', 'evidence: intermediate is not "ibp"');
-  return new Map(
+  if (kind === 'ibp') return { slopes: null, intermediate: 'ibp' };
+  const intermediate = fields.get('intermediate');
+  demand(intermediate === 'ibp' || intermediate === 'crown', 'evidence: intermediate is neither "ibp" nor "crown"');
+  const slopes = new Map(
     [...objectOf(fields.get('slopes'), 'evidence: slopes')].map(([name, values]) => {
       const where = `evidence: slopes of "${name}"`;
-      return [name, floatsOf(fromBase64(textOf(values, where), where), where)];
+      return [name, floatsOf(fromBase64(textOf(values, where), where), where)] as const;
     }),
   );
+  return { slopes, intermediate };
 }

@@ -164,7 +164,7 @@ describe('certificates that are refused', () => {
     [/bounds .* are of no use/, (d) => ({ ...d, perturbation: { ...d.perturbation, range: ['0.7', '1'] } })],
     [/not known/, (d) => ({ ...d, evidence: { kind: 'trust' } })],
     [/unknown field "slopes"/, (d) => ({ ...d, evidence: { kind: 'ibp', slopes: {} } })],
-    [/intermediate is not/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: {}, intermediate: 'crown' } })],
+    [/intermediate is neither/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: {}, intermediate: 'alpha' } })],
     [/no ReLU/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: { dense4: 'AAAAAA==' }, intermediate: 'ibp' } })],
     [
       /number of neurons/,
@@ -279,7 +279,7 @@ describe('networks that are refused', () => {
     [/unknown field "padding"/, onImages('avgPool', { padding: 0 })],
     [/unknown field "countPadding"/, onImages('avgPool', { countPadding: false })],
     [/avgPool/, onImages('avgPool', { size: [2, 2] })],
-    [/32 numbers for 2 channels/, onImages('affine', { scale: Array(32).fill(1), shift: Array(32).fill(0) })],
+    [/not one number for each of 2 channels/, onImages('affine', { scale: Array(32).fill(1), shift: Array(32).fill(0) })],
   ])('%s', async (reason, net) => {
     const data = certificate({ ...claim, net, input: new Float32Array(32).fill(0.5) });
     const verdict = await check(text(data), networkFile(net));

@@ -3,7 +3,7 @@ import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCheckpoint } from './checkpoint.js';
 import { type Bounds, type Level, propagate } from './ibp.js';
-import { checkSlopes, marginBound } from './linear.js';
+import { checkSlopes, marginBound, tightenBackward } from './linear.js';
 import { type Network, same } from './network.js';
 import { readOnnx } from './onnx.js';
 import { demand, reasonOf } from './refused.js';
@@ -82,7 +82,8 @@ export function createChecker(readFile: ReadFile): (certificateText: string) => 
       const network = await networks.get(key)!;
       checkNetwork(certificate, network);
       if (slopes !== null) checkSlopes(network.layers, slopes);
-      const values = propagate(network.layers, boxOf(certificate), level);
+      const tighten = certificate.intermediate === 'crown' ? tightenBackward(network.layers, level) : undefined;
+      const values = propagate(network.layers, boxOf(certificate), level, tighten);
       for (let other = 0; other < classes; other++) {
         if (other !== label) margins.push(marginBound(network.layers, values, level, label, other, slopes));
       }

@@ -125,12 +125,16 @@ const asRead = ({ lower, upper }: Bounds, level: Level): Bounds =>
     ? { lower, upper }
     : { lower: lower.map((l) => down(l - 2 ** -126)), upper: upper.map((u) => up(u + 2 ** -126)) };
 
+/** Replaces the bounds of a layer by tighter ones; `values` holds the layer's own and those in front of it. */
+export type Tighten = (layer: Layer, bounds: Bounds, values: BoundsByLayer) => Bounds;
+
 /** Bounds of the output of every layer, from the box of the first one, the input. */
-export function propagate(layers: readonly Layer[], box: Bounds, level: Level): BoundsByLayer {
+export function propagate(layers: readonly Layer[], box: Bounds, level: Level, tighten?: Tighten): BoundsByLayer {
   const values = new Map<Layer, Bounds>();
   for (const layer of layers) {
     const inputs = layer.inputs.map((input) => values.get(input)!);
-    const bounds = layer.kind === 'input' ? asRead(box, level) : boundsAfter(layer, inputs, level);
+    const loose = layer.kind === 'input' ? asRead(box, level) : boundsAfter(layer, inputs, level);
+    const bounds = tighten?.(layer, loose, new Map(values).set(layer, loose)) ?? loose;
     for (let i = 0; i < layer.size; i++) {
       // NaN and infinity, and a box of another size, do not pass either.
       const [l, u] = [bounds.lower[i]!, bounds.upper[i]!];

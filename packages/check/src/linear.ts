@@ -5,7 +5,16 @@
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
-import { addError, type Bounds, type BoundsByLayer, errorOf, type Level, magnitudeOf, widestOf } from './ibp.js';
+import {
+  addError,
+  type Bounds,
+  type BoundsByLayer,
+  errorOf,
+  type Level,
+  magnitudeOf,
+  type Tighten,
+  widestOf,
+} from './ibp.js';
 import { type AffineLayer, type Layer, stepsOf } from './layers.js';
 import { demand } from './refused.js';
 import { down, growth64, up } from './rounding.js';
@@ -126,16 +135,28 @@ export function marginBound(
   other: number,
   slopes: Slopes | null,
 ): number {
-  const margin = new Margin(values);
   const logits = layers.at(-1)!;
   const difference = new Float64Array(logits.size);
   [difference[label], difference[other]] = [1, -1];
-  margin.put(logits, difference);
-  const first = slopes !== null ? layers[0]! : logits.kind === 'affine' ? logits.inputs[0] : logits;
+  const end = slopes !== null ? layers[0]! : logits.kind === 'affine' ? logits.inputs[0] : logits;
+  return lowerBound(layers, values, level, difference, slopes, end);
+}
+
+/** A lower bound of coefficients times the output of the last of some layers, gone through down to `end`, whose intervals are then used. */
+function lowerBound(
+  layers: readonly Layer[],
+  values: BoundsByLayer,
+  level: Level,
+  coefficients: Float64Array,
+  slopes: Slopes | null,
+  end: Layer,
+): number {
+  const margin = new Margin(values);
+  margin.put(layers.at(-1)!, coefficients);
   for (const layer of layers.toReversed()) {
     const outer = margin.coefficients.get(layer);
     if (outer === undefined) continue;
-    if (layer === first || layer.kind === 'input') settle(margin, values.get(layer)!, outer);
+    if (layer === end || layer.kind === 'input') settle(margin, values.get(layer)!, outer);
     else if (layer.kind === 'affine') throughAffine(margin, layer, outer, level);
     else if (layer.kind === 'relu') throughRelu(margin, layer.inputs[0]!, outer, slopes?.get(layer.name));
     else {
@@ -147,6 +168,28 @@ export function marginBound(
   }
   return margin.constant;
 }
+
+const NO_SLOPES: Slopes = new Map();
+
+/** Tighter bounds of what a ReLU reads: for each neuron whose sign is open, by going backward from it. */
+export const tightenBackward =
+  (layers: readonly Layer[], level: Level): Tighten =>
+  (layer, bounds, values) => {
+    const before = layers.slice(0, layers.indexOf(layer) + 1);
+    // Behind affine layers alone intervals are exact up to rounding.
+    if (!before.some(({ kind }) => kind === 'relu')) return bounds;
+    if (!layers.some(({ kind, inputs }) => kind === 'relu' && inputs[0] === layer)) return bounds;
+    const least = (i: number, sign: number): number => {
+      const unit = new Float64Array(layer.size);
+      unit[i] = sign;
+      return lowerBound(before, values, level, unit, NO_SLOPES, layers[0]!);
+    };
+    const open = (i: number) => bounds.lower[i]! < 0 && bounds.upper[i]! > 0;
+    return {
+      lower: bounds.lower.map((l, i) => (open(i) ? Math.max(l, least(i, 1)) : l)),
+      upper: bounds.upper.map((u, i) => (open(i) ? Math.min(u, -least(i, -1)) : u)),
+    };
+  };
 
 /** Replaces values by their bounds. */
 function settle(margin: Margin, { lower, upper }: Bounds, coefficients: Float64Array): void {

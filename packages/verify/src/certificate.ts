@@ -32,7 +32,8 @@ export interface CertifiedInput {
 
 /**
  * What lets a checker prove the property again. `ibp`: interval bound propagation. `linear`: one backward pass of linear relaxation with
- * intermediate bounds by interval bound propagation; an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
+ * intermediate bounds by interval bound propagation (`ibp`), or by the tighter ones of these and of a backward pass for each unstable neuron
+ * (`crown`); an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
  * of its lower bound, else 0.
  */
 export type CertificateEvidence =
@@ -41,7 +42,7 @@ export type CertificateEvidence =
       readonly kind: 'linear';
       /** Lower slopes of the neurons of a node, float32 in base64, where they are others. */
       readonly slopes: { readonly [node: string]: string };
-      readonly intermediate: 'ibp';
+      readonly intermediate: 'ibp' | 'crown';
     };
 
 /** A claim about one input of one network, with the evidence for it. Plain data: the content of a `.cert.json` file. */

@@ -53,7 +53,13 @@ export type { AttackResult, ImageResult } from './images/result.js';
 export { type CrownVerifierOptions, crownVerifier } from './methods/crown.js';
 export { alphaCrownVerifier, babVerifier, type SearchVerifierOptions } from './methods/search.js';
 export { createReluCounter, type ReluCounter, type ReluShares, type ReluStates } from './relu-states.js';
-export { type SoundSteps, soundCrownIbpSteps, soundIbpSteps, soundVerifier } from './sound-verifier.js';
+export {
+  type SoundSteps,
+  soundCrownIbpSteps,
+  soundCrownSteps,
+  soundIbpSteps,
+  soundVerifier,
+} from './sound-verifier.js';
 export { isVerified, type MarginEvidence } from './verdict.js';
 export {
   boundVerifier,

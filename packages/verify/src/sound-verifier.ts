@@ -1,10 +1,11 @@
 import { type SoundLevel, soundBall, soundIbp } from '@cert/bounds';
-import { type BoundMethod, CertError, type HostParams, sizeOf, tf } from '@cert/core';
+import { type BoundMethod, CertError, type HostParams, type Model, sizeOf, tf } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
 import type { CertificateEvidence } from './certificate.js';
 import { boxAround } from './float64/intervals.js';
-import { crownIbpMargins, ibpMargins, type MarginProblem } from './float64/margins.js';
+import { crownIbpMargins, ibpMargins, type MarginProblem, otherClasses } from './float64/margins.js';
 import type { Network64 } from './float64/network.js';
+import { encloseTightly, treeMargins } from './float64/tree.js';
 import { smallestBound } from './margins.js';
 import { isPositive } from './verdict.js';
 import {
@@ -24,23 +25,47 @@ export interface SoundSteps {
   /** Bounds in float64 on the host, for images that the screen does not verify and the verifier itself does. */
   readonly margins: (problem: MarginProblem) => readonly number[];
   /** What a checker needs to prove the same; default nothing, and then there are no certificates. */
-  readonly evidence?: CertificateEvidence;
+  readonly evidence?: (model: Model) => CertificateEvidence;
 }
 
 /** The steps of interval bounds: float32 with rounding, then float64. */
 export const soundIbpSteps: SoundSteps = {
   screen: (level) => soundIbp({ level }),
   margins: ibpMargins,
-  evidence: { kind: 'ibp' },
+  evidence: () => ({ kind: 'ibp' }),
 };
 
-/**
- * The step of CROWN-IBP: float64 alone, with interval bounds at the nodes in between and the adaptive lower slopes. Also for CROWN, whose
- * bounds in between are tighter than those of this step.
- */
+/** The step of CROWN-IBP: float64 alone, with interval bounds at the nodes in between and the adaptive lower slopes. */
 export const soundCrownIbpSteps: SoundSteps = {
   margins: (problem) => crownIbpMargins(problem),
-  evidence: { kind: 'linear', slopes: {}, intermediate: 'ibp' },
+  evidence: () => ({ kind: 'linear', slopes: {}, intermediate: 'ibp' }),
+};
+
+/** Products that bounds of hidden neurons in plain JavaScript may take: some 10 seconds an image. */
+const MOST_PRODUCTS = 1e10;
+
+/** Whether a backward pass for each hidden neuron is too much for plain JavaScript. */
+function isTooLarge({ nodes }: Model): boolean {
+  const shapes = new Map(nodes.map(({ name, shape }) => [name, sizeOf(shape)]));
+  const neurons = nodes.reduce((sum, { op, inputs }) => sum + (op === 'relu' ? (shapes.get(inputs[0]!) ?? 0) : 0), 0);
+  const products = nodes.reduce((sum, node) => {
+    if (node.op !== 'conv2d' && node.op !== 'dense') return sum;
+    return sum + (sizeOf(node.params.kernel) * sizeOf(node.shape)) / node.shape.at(-1)!;
+  }, 0);
+  return 2 * neurons * products > MOST_PRODUCTS;
+}
+
+/**
+ * The step of CROWN: float64 alone, with bounds of hidden neurons by a backward pass of each. Networks for which that takes too long in plain
+ * JavaScript have interval bounds there, as in {@link soundCrownIbpSteps}.
+ */
+export const soundCrownSteps: SoundSteps = {
+  margins(problem) {
+    if (isTooLarge(problem.network.model)) return crownIbpMargins(problem);
+    const leaves = otherClasses(problem).map((other) => ({ other, splits: [], slopes: {} }));
+    return treeMargins(problem, encloseTightly(problem), leaves);
+  },
+  evidence: (model) => ({ kind: 'linear', slopes: {}, intermediate: isTooLarge(model) ? 'ibp' : 'crown' }),
 };
 
 /**

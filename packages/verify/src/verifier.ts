@@ -33,7 +33,7 @@ export interface Verifier {
   /** The same for a level that accounts for rounding; without it nothing is proved there. See `soundVerifier`. */
   soundOn?(setting: SoundSetting): SoundProver;
   /** What a certificate of what it proves there holds, for a checker to prove it again; without it there are no certificates. */
-  readonly evidence?: CertificateEvidence;
+  readonly evidence?: (model: Model) => CertificateEvidence;
   /**
    * For a verifier that decides images one by one, and may find that one is misclassified at a point of its ball: used by `certify` instead of
    * `on` and `soundOn`.

@@ -11,8 +11,10 @@ import {
   certificateText,
   certifiedNetwork,
   createCertificate,
+  crownVerifier,
   isVerified,
   soundCrownIbpSteps,
+  soundCrownSteps,
   soundIbpSteps,
   soundVerifier,
 } from '@cert/verify';
@@ -26,6 +28,7 @@ const LEVELS: readonly SoundLevel[] = ['real', 'deployed'];
 const VERIFIERS = [
   soundVerifier(boundVerifier(ibp), soundIbpSteps),
   soundVerifier(boundVerifier(crownIbp), soundCrownIbpSteps),
+  soundVerifier(crownVerifier(), soundCrownSteps),
 ];
 
 /** Not claimed: each node of the graph rounds by itself. */
@@ -65,7 +68,7 @@ async function proves(
 }
 
 /** What the checker says of a certificate that claims the property, whatever a verifier thinks of it. */
-async function checks(net: AdversarialNetwork, level: SoundLevel, kind: 'ibp' | 'linear'): Promise<boolean> {
+async function checks(net: AdversarialNetwork, level: SoundLevel, kind: 'ibp' | 'linear' | 'crown'): Promise<boolean> {
   const { model, params, stats, image, label, epsilon, range } = net;
   const bytes = encodeCheckpoint({ model, params, stats });
   const certificate = createCertificate({
@@ -79,7 +82,8 @@ async function checks(net: AdversarialNetwork, level: SoundLevel, kind: 'ibp' | 
       epsilon,
       range,
     },
-    evidence: kind === 'ibp' ? { kind } : { kind, slopes: {}, intermediate: 'ibp' },
+    evidence:
+      kind === 'ibp' ? { kind } : { kind: 'linear', slopes: {}, intermediate: kind === 'linear' ? 'ibp' : 'crown' },
     ...{ shape: model.inputShape, classes: model.classes },
   });
   const { holds, reason } = await checkCertificate(certificateText(certificate), async () => bytes);
@@ -127,7 +131,7 @@ describe.each(LEVELS)('at the level %s', (level) => {
     300_000,
   );
 
-  it.each(['ibp', 'linear'] as const)('no certificate of them holds, evidence %s', async (kind) => {
+  it.each(['ibp', 'linear', 'crown'] as const)('no certificate of them holds, evidence %s', async (kind) => {
     const held = [];
     for (const net of refuted(level)) if (await checks(net, level, kind)) held.push(net.name);
     expect(held).toEqual([]);

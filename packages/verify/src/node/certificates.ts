@@ -59,7 +59,7 @@ export async function certificateWriter(
     const verifier = verifiers.find(({ name }) => name === verifiedBy);
     if (verifier?.evidence === undefined) return false;
     const certificate = createCertificate({
-      ...{ network, level, label, range, method: verifier.name, evidence: verifier.evidence },
+      ...{ network, level, label, range, method: verifier.name, evidence: verifier.evidence(model) },
       margin: result.lower[verifier.name] ?? Number.NaN,
       ...{ pixels: imagesOf(split, [index]).images, shape: model.inputShape, classes: model.classes },
       ...{ epsilon: settings.epsilon, source: { index, dataset: settings.dataset } },

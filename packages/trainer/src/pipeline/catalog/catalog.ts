@@ -10,6 +10,7 @@ import {
   crownVerifier,
   type SearchVerifierOptions,
   soundCrownIbpSteps,
+  soundCrownSteps,
   soundIbpSteps,
   soundVerifier,
   type Verifier,
@@ -55,7 +56,7 @@ export const verifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Tab
   ),
   ibp: soundVerifier(boundVerifier(rules.ibp, { rows: () => 0, afterAttack: false }), soundIbpSteps),
   'crown-ibp': soundVerifier(boundVerifier(boundMethodsOf(rules)['crown-ibp']!), soundCrownIbpSteps),
-  crown: soundVerifier(crownVerifier({ forward: rules.ibp, backward: rules.linearRelaxation }), soundCrownIbpSteps),
+  crown: soundVerifier(crownVerifier({ forward: rules.ibp, backward: rules.linearRelaxation }), soundCrownSteps),
   ...searchVerifiers({ rules }),
 });
 
