@@ -28,7 +28,7 @@ export interface ReluSplitOptions {
   readonly rootIterations?: number;
   /** Steps in which slopes of the region's rows are optimized; default 50. */
   readonly caseIterations?: number;
-  /** Steps in which slopes and multipliers of a domain are optimized; default 20. */
+  /** Steps in which slopes and multipliers of a domain are optimized; default 10. */
   readonly iterations?: number;
   /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
   readonly splits?: boolean;
@@ -111,7 +111,7 @@ interface SearchParts {
 async function search(parts: SearchParts): Promise<SearchResult> {
   const { setting, region, control, options, structure, functions, root, box } = parts;
   const { device, model, weights } = setting;
-  const { caseIterations = 50, iterations = 20, candidates = 3 } = options;
+  const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
   const layout = layoutOf(structure, functions, root, region);
   const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
