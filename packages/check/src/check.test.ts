@@ -279,7 +279,10 @@ describe('networks that are refused', () => {
     [/unknown field "padding"/, onImages('avgPool', { padding: 0 })],
     [/unknown field "countPadding"/, onImages('avgPool', { countPadding: false })],
     [/avgPool/, onImages('avgPool', { size: [2, 2] })],
-    [/not one number for each of 2 channels/, onImages('affine', { scale: Array(32).fill(1), shift: Array(32).fill(0) })],
+    [
+      /not one number for each of 2 channels/,
+      onImages('affine', { scale: Array(32).fill(1), shift: Array(32).fill(0) }),
+    ],
   ])('%s', async (reason, net) => {
     const data = certificate({ ...claim, net, input: new Float32Array(32).fill(0.5) });
     const verdict = await check(text(data), networkFile(net));
