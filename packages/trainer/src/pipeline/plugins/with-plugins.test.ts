@@ -37,7 +37,7 @@ describe('withPlugins', () => {
   it('adds to the names and leaves what is built in alone', () => {
     const catalog = withPlugins([a, b]);
     expect(Object.keys(catalog.boundMethods)).toEqual(['ibp', 'crown-ibp', 'wide']);
-    expect(Object.keys(catalog.verifiers)).toEqual(['ibp', 'crown-ibp', 'wide', 'crown']);
+    expect(Object.keys(catalog.verifiers)).toEqual(['ibp', 'crown-ibp', 'wide', 'crown', 'alpha-crown', 'bab']);
     expect(catalog.models.tiny).toBe(b.models!.tiny);
     expect(catalog.methods.calm).toEqual({ objective: 'natural', epsilon: 0.5 });
     expect(catalog.plugins.map(({ name }) => name)).toEqual(['a', 'b']);
