@@ -59,8 +59,7 @@ async function* compareFile(folder: string, name: string, devices: readonly Devi
   let kind: string;
   try {
     file = await readJson(folder, name);
-    // Files of complete verification name no kind.
-    kind = file.has('kind') ? file.get('kind').text() : name.replace(/\.json$/, '');
+    kind = kindOf(file, name);
   } catch (error) {
     host.fail('(file)', reasonOf(error));
     return yield* host.rows();
@@ -76,6 +75,12 @@ async function* compareFile(folder: string, name: string, devices: readonly Devi
     const comparison = new Comparison(name, device.name);
     yield* await attempt(comparison, () => how.compare(source, device, comparison));
   }
+}
+
+/** The kind of a file. Files of single cases name none: those of complete verification list images, others go by the name of the file. */
+function kindOf(file: Field, name: string): string {
+  if (file.has('kind') || !file.has('cases')) return file.get('kind').text();
+  return file.get('cases').list()[0]?.has('images') ? 'verify_small' : name.replace(/\.json$/, '');
 }
 
 /** What was compared up to an error is reported, and the error as a row of its own. */
