@@ -42,6 +42,7 @@ export type CertificateEvidence =
       readonly kind: 'linear';
       /** Lower slopes of the neurons of a node, float32 in base64, where they are others. */
       readonly slopes: { readonly [node: string]: string };
+      /** How values in between are bounded. */
       readonly intermediate: 'ibp' | 'crown';
     };
 

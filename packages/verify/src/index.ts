@@ -63,8 +63,10 @@ export {
 export { isVerified, type MarginEvidence } from './verdict.js';
 export {
   boundVerifier,
+  type ImageSearch,
   type LevelMargins,
   type Prover,
+  type SearchedImage,
   type SoundProver,
   type SoundSetting,
   type Verifier,

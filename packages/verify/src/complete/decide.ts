@@ -101,9 +101,14 @@ export type Decision = {
       /** The smallest lower bound by which an inequality of each case is missed: > 0; infinity where there is no case. */
       readonly lower: number;
     }
-  | { readonly verdict: 'falsified'; readonly witness: Witness }
+  | {
+      readonly verdict: 'falsified';
+      /** An input that violates the property. */
+      readonly witness: Witness;
+    }
   | {
       readonly verdict: 'unknown';
+      /** Why nothing was decided. */
       readonly reason: UnknownReason;
       /** The smallest lower bound over all parts that are open; NaN where none is known. */
       readonly lower: number;

@@ -7,7 +7,7 @@ import { type Region, violates } from './region.js';
 import type { SearchControl } from './search.js';
 import { networkOf, readFloats, type SearchSetting, type Sides } from './weights.js';
 
-/** Options of {@link createPropertyAttack}. */
+/** Options of the attack on a property. */
 export interface PropertyAttackOptions {
   /** Steps from each start; default 100. */
   readonly steps?: number;

@@ -22,7 +22,7 @@ import type { Search, SearchControl, SearchResult } from './search.js';
 import { type Structure, structureOf } from './structure.js';
 import { readFloats, type SearchSetting } from './weights.js';
 
-/** Options of {@link createReluSplit}, with the defaults of alpha-beta-CROWN where they were measured to be good. */
+/** Options of the search over ReLUs, with the defaults of alpha-beta-CROWN where they were measured to be good. */
 export interface ReluSplitOptions {
   /** Steps in which slopes for the bounds of hidden neurons are optimized; default 20. */
   readonly rootIterations?: number;
