@@ -226,12 +226,12 @@ function passLines(lines: Lines, rows: Rows, mixture: Tensor | undefined): Backw
   const below = lowerLine(lines, perRow, chosen);
   const { upperSlope, upperIntercept } = lines;
   const positive = tf.relu(own);
-  const negative = sub(own, positive);
-  const back = add(mul(positive, below.slope), mul(negative, perRow(upperSlope)));
+  // Those of the upper line, and what the lower line has in addition where it counts.
+  const back = add(mul(own, perRow(upperSlope)), mul(positive, sub(below.slope, perRow(upperSlope))));
   const inputs = [single ? { coefficients: back, count: 1 } : toRows(back)];
   const parts = [
     ...(below.intercept === undefined ? [] : [constantOf(positive, below.intercept, single)]),
-    ...(upperIntercept === undefined ? [] : [constantOf(negative, perRow(upperIntercept), single)]),
+    ...(upperIntercept === undefined ? [] : [constantOf(sub(own, positive), perRow(upperIntercept), single)]),
   ];
   return parts.length === 0 ? { inputs } : { inputs, bias: parts.reduce((a, b) => add(a, b)) };
 }

@@ -4,19 +4,28 @@ import {
   INPUT,
   type IntervalTensor,
   type Problem,
-  sizeOf,
   stopGradient,
   type Tensor,
   type Tensor1D,
+  type Tensor2D,
   tf,
 } from '@cert/core';
-import { type BackwardSetting, type BackwardTable, lowerBound, type Rows, unitRows } from './backward.js';
-import { chunkSize, pieces } from './chunks.js';
+import type { BackwardSetting, BackwardTable } from './backward.js';
+import { pieces, rowsWithin } from './chunks.js';
 import { boundOutput, type LinearRelaxationOptions } from './crown-margins.js';
 import { ibp } from './ibp.js';
 import { linearRelaxation } from './linear-relaxation.js';
 import { linesOf } from './lines.js';
+import { boundNeurons, type Neurons, neuronsOf } from './neurons.js';
 import { nonlinearInputs } from './nonlinear-inputs.js';
+
+/** Options of {@link crown}. */
+export interface CrownOptions extends LinearRelaxationOptions {
+  /**
+   * Whether a bound is the tighter one of CROWN's and the forward method's; default false, CROWN's alone. CROWN can be looser on single neurons.
+   */
+  readonly intersect?: boolean;
+}
 
 /**
  * CROWN (Zhang et al. 2018): every node that a ReLU or an op of a plug-in reads is bounded by a backward pass of its own, the
@@ -25,21 +34,13 @@ import { nonlinearInputs } from './nonlinear-inputs.js';
  *
  * @returns a method named `crown`; its `bound` throws CertError `missing-rule` for an op that either table lacks
  */
-export const crown = (options: LinearRelaxationOptions = {}): BoundMethod => ({
+export const crown = (options: CrownOptions = {}): BoundMethod => ({
   name: 'crown',
   bound(problem) {
     const at = crownBounds(problem, options);
     return { output: boundOutput(problem, at, options), at };
   },
 });
-
-/** Options of {@link crownBounds}. */
-export interface CrownBoundsOptions extends LinearRelaxationOptions {
-  /**
-   * Whether a bound is the tighter one of CROWN's and the forward method's; default false, CROWN's alone. CROWN can be looser on single neurons.
-   */
-  readonly intersect?: boolean;
-}
 
 /**
  * The bounds of {@link crown} at the nodes, without those of the specification.
@@ -48,56 +49,69 @@ export interface CrownBoundsOptions extends LinearRelaxationOptions {
  */
 export function crownBounds(
   { network, box }: Pick<Problem, 'network' | 'box'>,
-  { forward = ibp, backward = linearRelaxation, chunk, intersect = false }: CrownBoundsOptions = {},
+  { forward = ibp, backward = linearRelaxation, chunk, intersect = false }: CrownOptions = {},
 ): Bounds['at'] {
   const { model } = network;
-  const batch = box.lower.shape[0]!;
   const at: { [node: string]: IntervalTensor } = { ...forward.bound({ network, box }).at };
-  const rowsAtOnce = chunkSize(model, batch, chunk);
-  const shift = notConstant(box);
   for (const name of nonlinearInputs(model)) {
     if (name === INPUT) continue;
-    const { shape } = model.nodes.find((node) => node.name === name)!;
-    const size = sizeOf(shape);
     const setting = { network, box, at, lines: linesOf(backward, network, at) };
-    const sides = pieces(size, rowsAtOnce).map(({ from, to }) => {
-      const indices = tf.add(tf.range(from, to, 1, 'int32'), shift) as Tensor1D;
-      return boundRows(backward, setting, name, { coefficients: unitRows(indices, shape), count: to - from });
-    });
-    const whole = (side: 'lower' | 'upper') =>
-      tf.reshape(
-        tf.concat(
-          sides.map((part) => part[side]),
-          1,
-        ),
-        [batch, ...shape],
-      );
-    const tight = { lower: whole('lower'), upper: whole('upper') };
+    const tight = boundAll(backward, setting, neuronsOf(backward, model, name), chunk);
     at[name] = intersect ? intersection(at[name]!, tight) : tight;
   }
   return at;
 }
+
+/** Bounds of all neurons of a node, some at a time. @returns both [batch, ...shape] */
+function boundAll(
+  table: BackwardTable,
+  setting: BackwardSetting,
+  neurons: Neurons,
+  chunk: number | undefined,
+): IntervalTensor {
+  const { box, network } = setting;
+  const batch = box.lower.shape[0]!;
+  const { places, perPlace } = neurons;
+  const { shape } = network.model.nodes.find(({ name }) => name === neurons.node)!;
+  if (batch === 0) return { lower: tf.zeros([0, ...shape]), upper: tf.zeros([0, ...shape]) };
+  const rows = chunk ?? rowsWithin(Math.max(...neurons.sizes.values()));
+  // Where there is one place, all examples share the rows.
+  const shared = places === 1;
+  const together = shared ? batch : Math.max(1, Math.min(batch * places, Math.floor(rows / perPlace)));
+  const parts = pieces(batch * places, together).map(({ from, to }) => {
+    const here = shared ? setting : neurons.at(setting, placesFrom(from, to, places, shape[1] ?? 1));
+    const few = pieces(perPlace, Math.max(1, Math.floor(rows / (to - from)))).map((piece) => {
+      const count = piece.to - piece.from;
+      const chosen = tf.add(tf.range(piece.from, piece.to, 1, 'int32'), notConstant(box)) as Tensor1D;
+      return tf.split(boundNeurons(table, here, neurons, chosen, count), 2, 1);
+    });
+    return [0, 1].map((side) =>
+      tf.concat(
+        few.map((part) => part[side]!),
+        1,
+      ),
+    );
+  });
+  const whole = (side: 0 | 1) => tf.reshape(tf.concat(parts.map((part) => part[side]!)), [batch, ...shape]);
+  return { lower: whole(0), upper: tf.neg(whole(1)) };
+}
+
+/** Places `from` to `to` of a batch, [example, row, column] each. */
+const placesFrom = (from: number, to: number, places: number, width: number): Tensor2D =>
+  tf.tensor2d(
+    Array.from({ length: to - from }, (_, i) => {
+      const place = (from + i) % places;
+      return [Math.floor((from + i) / places), Math.floor(place / width), place % width];
+    }),
+    [to - from, 3],
+    'int32',
+  );
 
 /** What two boxes have in common: both hold. */
 const intersection = (a: IntervalTensor, b: IntervalTensor): IntervalTensor => ({
   lower: tf.maximum(a.lower, b.lower),
   upper: tf.minimum(a.upper, b.upper),
 });
-
-/**
- * Lower and upper bounds of linear functions of one node: see {@link lowerBound}.
- *
- * @returns both [batch, rows.count]
- */
-export function boundRows(
-  table: BackwardTable,
-  setting: BackwardSetting,
-  node: string,
-  { coefficients, count }: Rows,
-): { readonly lower: Tensor; readonly upper: Tensor } {
-  const least = (rows: Tensor) => lowerBound(table, setting, node, { coefficients: rows, count });
-  return { lower: least(coefficients), upper: tf.neg(least(tf.neg(coefficients))) };
-}
 
 /**
  * The integer 0, computed from the box: rows made with it are no constants of a compiled function, which would hold every unit

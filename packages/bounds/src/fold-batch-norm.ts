@@ -16,22 +16,28 @@ const { add, mul } = tf;
  */
 export function foldBatchNorm(network: Network, batch: number): Network {
   const { model, params, norm = {} } = network;
+  const folded = foldedModel(model, batch);
   const changed: { [node: string]: Params[string] } = {};
+  for (const { name, op } of folded.nodes) {
+    const node = model.nodes.find((one) => one.name === name)!;
+    if (node.op !== 'batchNorm' || op === 'batchNorm') continue;
+    const { kernel, bias } = params[node.inputs[0]!]!;
+    const { gamma, beta } = params[name]!;
+    const { scale, shift } = normAffine({ gamma: gamma!, beta: beta! }, norm[name]!, node.attrs.epsilon);
+    changed[name] = { kernel: mul(kernel!, scale), bias: add(mul(bias!, scale), shift) };
+  }
+  return { ...network, model: folded, params: { ...params, ...changed } };
+}
+
+/** The model of {@link foldBatchNorm}. */
+export function foldedModel(model: Model, batch: number): Model {
   const nodes: Node[] = [];
   for (const node of model.nodes) {
     const linear = node.op === 'batchNorm' ? foldable(model, node, batch) : undefined;
-    if (node.op !== 'batchNorm' || linear === undefined) {
-      nodes.push(node);
-      continue;
-    }
-    const { kernel, bias } = params[linear.name]!;
-    const { gamma, beta } = params[node.name]!;
-    const { scale, shift } = normAffine({ gamma: gamma!, beta: beta! }, norm[node.name]!, node.attrs.epsilon);
-    changed[node.name] = { kernel: mul(kernel!, scale), bias: add(mul(bias!, scale), shift) };
-    nodes.splice(nodes.indexOf(linear), 1);
-    nodes.push({ ...linear, name: node.name });
+    if (linear !== undefined) nodes.splice(nodes.indexOf(linear), 1);
+    nodes.push(linear === undefined ? node : { ...linear, name: node.name });
   }
-  return { ...network, model: { ...model, nodes }, params: { ...params, ...changed } };
+  return { ...model, nodes };
 }
 
 /** The convolution or dense layer in front of a batch normalization, when nothing else reads it and folding pays. */

@@ -16,10 +16,10 @@ export {
   toRows,
   unitRows,
 } from './backward.js';
-export { boundRows, type CrownBoundsOptions, crown, crownBounds } from './crown.js';
+export { type CrownOptions, crown, crownBounds } from './crown.js';
 export { crownIbp, crownIbpOf } from './crown-ibp.js';
 export { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } from './crown-margins.js';
-export { foldBatchNorm } from './fold-batch-norm.js';
+export { foldBatchNorm, foldedModel } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
 export { linearRelaxation } from './linear-relaxation.js';
 export { type Line, type LineRule, type LineRules, type Lines, type LineTable, linesOf } from './lines.js';
@@ -39,6 +39,7 @@ export {
   type Walk,
 } from './method.js';
 export { batchMoments, type NaturalPass, natural, naturalPass } from './natural.js';
+export { boundNeurons, type Neurons, neuronsOf } from './neurons.js';
 export { nonlinearInputs } from './nonlinear-inputs.js';
 export { runningNorm, updateRunning } from './norm.js';
 export { extendRules, increasing, type OpRules, type Rules, type RulesByOp, standardRules } from './rules.js';

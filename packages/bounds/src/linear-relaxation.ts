@@ -8,6 +8,7 @@ import {
   type Tensor2D,
   type Tensor4D,
   tf,
+  type Window,
   windowOf,
 } from '@cert/core';
 import type { BackwardRules, BackwardTable, Rows } from './backward.js';
@@ -44,6 +45,9 @@ const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
   bias: constant(rows, shift),
 });
 
+/** Up to so many channels of the input of a convolution are few. */
+const FEW_CHANNELS = 4;
+
 /** The transpose of a convolution: coefficients [n, h', w', filters] on its output to [n, h, w, channels] on its input. */
 function convolveBack(node: NodeOf<'conv2d'>, rows: Tensor, kernel: Tensor, input: Shape): Tensor {
   const { groups } = node.attrs;
@@ -51,6 +55,8 @@ function convolveBack(node: NodeOf<'conv2d'>, rows: Tensor, kernel: Tensor, inpu
   const { strides, pad } = geometryOf(window);
   const weights = denseKernel(window, kernel);
   const [h, w, channels] = input as [number, number, number];
+  // Convolutions to few channels are slow everywhere; a product with sums at the windows is not.
+  if (groups === 1 && channels <= FEW_CHANNELS) return convolveToFew(window, rows, kernel, input);
   const one = (dy: Tensor, filter: Tensor): Tensor =>
     tf.conv2dTranspose(dy as Tensor4D, filter as Tensor4D, [dy.shape[0]!, h, w, channels / groups], strides, pad);
   if (groups === 1) return one(rows, weights);
@@ -60,6 +66,19 @@ function convolveBack(node: NodeOf<'conv2d'>, rows: Tensor, kernel: Tensor, inpu
     parts.map((part, g) => one(part, filters[g]!)),
     3,
   );
+}
+
+/** The transpose of a convolution for few channels: for each of them and each element of a window one image, whose sum is taken. */
+function convolveToFew(window: Window, rows: Tensor, kernel: Tensor, [h, w, channels]: Shape): Tensor {
+  const [n, high, wide, filters] = rows.shape as [number, number, number, number];
+  const size = sizeOf(window.size);
+  const weights = reshape(kernel, [size * channels!, filters]) as Tensor2D;
+  const products = tf.matMul(weights, reshape(rows, [n * high * wide, filters]) as Tensor2D, false, true);
+  const parts = Array.from({ length: size }, (_, k) =>
+    reshape(tf.slice(products, [k * channels!, 0], [channels!, n * high * wide]), [channels! * n, high, wide, 1]),
+  );
+  const sum = reshape(addAtWindows(window, parts, [h!, w!, 1]), [channels!, n, h!, w!]);
+  return channels === 1 ? reshape(sum, [n, h!, w!, 1]) : tf.transpose(sum, [1, 2, 3, 0]);
 }
 
 /** Every number `times` times in a row along an axis. */
@@ -182,9 +201,20 @@ const rules: BackwardRules = {
     const lengths = node.inputs.map((name) => shapeOf(name)[axis]!);
     return { inputs: tf.split(coefficients, lengths, axis + 1).map((part) => ({ coefficients: part, count })) };
   },
+  crop: (node, _params, { shapeOf }, { coefficients, count }) => ({
+    inputs: [{ coefficients: padBack(node, coefficients, shapeOf(node.inputs[0]!)), count }],
+  }),
   affine: (node, _params, _, rows) =>
     affineStep(rows, perElement(node.attrs.scale, node.shape), perElement(node.attrs.shift, node.shape)),
 };
+
+/** Zeros around rows on a part of an image. */
+function padBack(node: NodeOf<'crop'>, coefficients: Tensor, input: Shape): Tensor {
+  const { top, left } = node.attrs;
+  const [height, width] = coefficients.shape.slice(1) as [number, number];
+  const around: [number, number][] = [[0, 0], [top, input[0]! - top - height], [left, input[1]! - left - width], [0, 0]]; // biome-ignore format: one line a shape
+  return tf.pad(coefficients, around);
+}
 
 /**
  * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, lines for ReLU, leaky ReLU, sigmoid

@@ -59,8 +59,8 @@ const ROOT_SHARE = 0.3;
 export function createReluSplit(setting: SearchSetting, options: ReluSplitOptions = {}): Search {
   const structure = structureOf(setting.model, setting.rules.linearRelaxation);
   const functions = createDomainBounds(setting, structure);
-  const roots = createRootBounds(setting, structure);
-  const { device, model } = setting;
+  const { device, model, weights, rules } = setting;
+  const roots = createRootBounds({ device, model, forward: rules.ibp, backward: rules.linearRelaxation });
   return {
     async search(region, control) {
       const shape = [1, ...model.inputShape];
@@ -73,14 +73,14 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
           : { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
       let root: RootBounds | undefined;
       try {
-        root = await roots.bound(box);
+        root = await roots.bound(weights, box);
         // Slopes for hidden neurons cost much more than these bounds, which often are enough.
         const first = await searchFrom(root, { ...options, splits: false });
         if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
         const witness = await control.attack(region);
         if (witness !== undefined) return { verdict: 'falsified', witness, visited: first.visited };
         if (iterations > 0) {
-          const tighter = await roots.bound(box, { iterations, deadline, known: root.host });
+          const tighter = await roots.bound(weights, box, { iterations, deadline, known: root.host });
           disposeTree(root.device);
           root = tighter;
         }

@@ -1,20 +1,49 @@
-import { type Lines, linesOf, lowerBound, unitRows } from '@cert/bounds';
-import { type Bounds, INPUT, type IntervalTensor, type Params, type Tensor, type Tensor1D, tf } from '@cert/core';
-import { type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
+import {
+  type BackwardTable,
+  boundNeurons,
+  foldBatchNorm,
+  foldedModel,
+  type Lines,
+  linesOf,
+  neuronsOf,
+} from '@cert/bounds';
+import {
+  type BoundMethod,
+  type Bounds,
+  INPUT,
+  type Model,
+  type Params,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  tf,
+} from '@cert/core';
+import { type Device, type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { type AscentRates, type AscentState, ascend, noMoments, ratesOf } from './ascent.js';
+import { type Call, callsFor } from './neuron-calls.js';
 import { TOO_LARGE } from './region.js';
-import type { BoundedNode, Structure } from './structure.js';
-import { type HostSides, networkOf, readFloats, readSides, type SearchSetting, type Sides } from './weights.js';
+import { type BoundedNode, structureOf } from './structure.js';
+import { type HostSides, networkOf, readFloats, readSides, type Sides } from './weights.js';
 
-/** Bounds at every node that a relaxation reads, of one box. */
+/** Bounds at every node that a relaxation reads, of a batch of boxes. */
 export interface RootBounds {
-  /** On the host, by node. */
+  /** On the host, by node, [batch, ...shape]. */
   readonly host: { readonly [node: string]: HostSides };
-  /** On the device, [1, ...shape]; the caller's to dispose. */
+  /** On the device, [batch, ...shape]; the caller's to dispose. */
   readonly device: { readonly [node: string]: OnDevice<Sides> };
   /** Whether all of them are finite, and not so large that what is computed of them may overflow. */
   readonly finite: boolean;
+}
+
+/** Where bounds are computed, and with which rules. */
+export interface RootSetting {
+  readonly device: Device;
+  readonly model: Model;
+  /** Bounds to start with. */
+  readonly forward: BoundMethod;
+  /** The rules of the backward passes. */
+  readonly backward: BackwardTable;
 }
 
 /** Options of {@link createRootBounds}. */
@@ -23,156 +52,163 @@ export interface RootBoundsOptions {
   readonly iterations?: number;
   /** Milliseconds since the epoch after which no more slopes are optimized; default never. */
   readonly deadline?: number;
-  /** Bounds of the same box that are known; they are changed in place. Default: intervals. */
+  /** Bounds of the same boxes that are known; they are changed in place. Default: those of the forward method. */
   readonly known?: { readonly [node: string]: HostSides };
 }
 
-/** Numbers of float32 that the mixtures of one call may take. */
-const BUDGET = 2 ** 22;
 /** Neurons of a node times mixtures of each: beyond this, slopes are not optimized, which would take longer than splitting. */
 const MOST_MIXTURES = 2 ** 23;
-/** Rows of a call: few shapes, so that few functions are compiled. */
-const SIZES = [8, 64, 512];
 
 /**
- * Computes the bounds from the first layer to the last: intervals, then for each neuron that these leave unstable CROWN, then
+ * Computes the bounds from the first layer to the last: those of the forward method, then for each neuron that these leave unstable CROWN, then
  * alpha-CROWN with slopes of its own (Xu et al. 2021). Each bound is the tightest one found.
  */
-export function createRootBounds(setting: SearchSetting, { bounded, curved }: Structure) {
-  const { device, model, weights, rules } = setting;
+export function createRootBounds(setting: RootSetting) {
+  const { device, forward, backward } = setting;
+  // Rows are many: what is done for each of them is done once for the kernels.
+  const model = foldedModel(setting.model, Number.POSITIVE_INFINITY);
+  const fold = device.jit((own: Weights): Weights => {
+    const { params } = foldBatchNorm(networkOf(setting.model, own), Number.POSITIVE_INFINITY);
+    return { params, stats: own.stats };
+  });
+  const { bounded, curved } = structureOf(model, backward);
   const start = device.jit((own: Weights, box: Sides) => {
-    const { at } = rules.ibp.bound({ network: networkOf(model, own), box });
+    const { at } = forward.bound({ network: networkOf(setting.model, own), box });
     return Object.fromEntries(bounded.map(({ name }) => [name, { lower: at[name]!.lower, upper: at[name]!.upper }]));
   });
   const families = new Set(curved.map(({ name }) => name));
-  const layers = new Map(bounded.map((node) => [node.name, layerFunctions(setting, node, families)] as const));
+  const layers = bounded.map((node) => layerFunctions({ ...setting, model }, node, families));
+  const linesFrom = device.jit((own: Weights, at: Bounds['at']): { readonly [node: string]: Lines } =>
+    linesOf(backward, networkOf(model, own), at),
+  );
 
   return {
+    /** @param box [batch, ...inputShape] */
     async bound(
+      weights: OnDevice<Weights>,
       box: OnDevice<Sides>,
       { iterations = 0, deadline = Number.POSITIVE_INFINITY, known }: RootBoundsOptions = {},
     ): Promise<RootBounds> {
+      const batch = box.lower.shape[0]!;
       const loose = known === undefined ? await start(weights, box) : undefined;
       const host: { [node: string]: HostSides } = {};
       const at: { [node: string]: OnDevice<Sides> } = {};
-      for (const node of bounded) {
-        const sides = known?.[node.name] ?? (await readSides(loose![node.name]!));
-        if (node.behind.length > 0) {
-          const { tighten } = layers.get(node.name)!;
-          const neurons = unstable(sides, node.reluOnly);
-          const most = Math.max(SIZES[0]!, Math.floor(BUDGET / (2 * sizeBehind(node))));
-          for (let from = 0; from < neurons.length; ) {
-            const left = neurons.length - from;
-            const fitting = SIZES.filter((size) => size <= most);
-            const size = fitting.find((one) => one >= left) ?? fitting.at(-1)!;
-            const chosen = neurons.slice(from, from + size);
-            from += size;
-            const few = neurons.length * sizeBehind(node) <= MOST_MIXTURES;
-            const rounds = few && Date.now() < deadline ? iterations : 0;
-            await tighten(box, at, sides, chosen, size, rounds);
-            await turn();
+      const folded = await fold(weights);
+      let lines: { readonly [node: string]: OnDevice<Lines> } = await linesFrom(folded, { [INPUT]: box });
+      try {
+        for (const layer of layers) {
+          const { node, neurons } = layer;
+          const sides = known?.[node.name] ?? (await readSides(loose![node.name]!));
+          if (node.behind.length > 0) {
+            const mixtures = node.behind.reduce((sum, name) => sum + (neurons.sizes.get(name) ?? 0), 0);
+            const open = unstable(sides, node.reluOnly);
+            const few = open.length * mixtures <= MOST_MIXTURES;
+            for (const call of callsFor(open, neurons, node, iterations > 0 ? mixtures : 0)) {
+              const rounds = few && Date.now() < deadline ? iterations : 0;
+              await layer.tighten(folded, { box, at, lines }, sides, call, rounds);
+              await turn();
+            }
           }
+          host[node.name] = sides;
+          const shape = [batch, ...node.shape];
+          at[node.name] = { lower: device.put(sides.lower, shape), upper: device.put(sides.upper, shape) };
+          lines = { ...lines, ...(await linesFrom(folded, { [node.name]: at[node.name]! })) };
         }
-        host[node.name] = sides;
-        const shape = [1, ...node.shape];
-        at[node.name] = { lower: device.put(sides.lower, shape), upper: device.put(sides.upper, shape) };
+      } finally {
+        disposeTree([loose, folded, lines]);
       }
-      disposeTree(loose);
       const inRange = (x: number) => Math.abs(x) < TOO_LARGE;
       const finite = Object.values(host).every(({ lower, upper }) => lower.every(inRange) && upper.every(inRange));
       return { host, device: at, finite };
     },
     async dispose() {
-      await start.dispose();
-      for (const { dispose } of layers.values()) await dispose();
+      for (const { dispose } of [start, fold, linesFrom, ...layers]) await dispose();
     },
   };
-
-  function sizeBehind({ behind }: BoundedNode): number {
-    const sizes = new Map(curved.map((node) => [node.name, node.shape.reduce((a, b) => a * b, 1)]));
-    return behind.reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
-  }
 }
 
+/** What the bounds of a node are computed from. */
+type Before = {
+  readonly box: Sides;
+  readonly at: { readonly [node: string]: Sides };
+  readonly lines: { readonly [node: string]: Lines };
+};
+
+/** Chosen neurons on the device. */
+type Chosen = { readonly places: Tensor; readonly neurons: Tensor };
+
 /** The functions that bound neurons of one node. */
-function layerFunctions(
-  { device, model, weights, rules }: SearchSetting,
-  node: BoundedNode,
-  families: ReadonlySet<string>,
-) {
+function layerFunctions({ device, model, backward }: RootSetting, node: BoundedNode, families: ReadonlySet<string>) {
+  const neurons = neuronsOf(backward, model, node.name);
   const own = node.behind.filter((name) => families.has(name));
-  /** Rows for the lower bounds of the neurons, then for those of the negated ones. */
-  const rowsFor = (neurons: Tensor) => {
-    const unit = unitRows(neurons as Tensor1D, node.shape);
-    return { coefficients: tf.concat([unit, tf.neg(unit)], 0), count: 2 * neurons.shape[0]! };
+  const localSetting = (weights: Weights, { box, at, lines }: Before, { places }: Chosen) =>
+    neurons.at({ network: networkOf(model, weights), box, at: { ...at, [INPUT]: box }, lines }, places as Tensor2D);
+  const bounds = (
+    setting: ReturnType<typeof localSetting>,
+    chosen: Chosen,
+    mixtures: { readonly [node: string]: Tensor } = {},
+  ) => {
+    const count = chosen.neurons.shape[0]! / chosen.places.shape[0]!;
+    return boundNeurons(backward, { ...setting, mixtures }, neurons, chosen.neurons as Tensor1D, count);
   };
-  const settingOf = (own: Weights, box: IntervalTensor, at: Bounds['at']) => {
-    const network = networkOf(model, own);
-    const all = { ...at, [INPUT]: box };
-    return { network, box, at: all, lines: linesOf(rules.linearRelaxation, network, all) };
-  };
-  const plain = device.jit((all: Weights, box: Sides, at: Bounds['at'], neurons: Tensor) => {
-    const { coefficients, count } = rowsFor(neurons);
-    return lowerBound(rules.linearRelaxation, settingOf(all, box, at), node.name, { coefficients, count });
-  });
-  const begin = device.jit((all: Weights, box: Sides, at: Bounds['at'], neurons: Tensor): AscentState => {
-    const { lines } = settingOf(all, box, at);
-    const variables = usualMixtures(lines, own, 2 * neurons.shape[0]!);
+  const plain = device.jit((weights: Weights, before: Before, chosen: Chosen) =>
+    bounds(localSetting(weights, before, chosen), chosen),
+  );
+  const begin = device.jit((weights: Weights, before: Before, chosen: Chosen): AscentState => {
+    const { lines = {} } = localSetting(weights, before, chosen);
+    const variables = usualMixtures(lines, own, (2 * chosen.neurons.shape[0]!) / chosen.places.shape[0]!);
     return { variables, ...noMoments(variables) };
   });
   const step = device.jit(
-    (
-      all: Weights,
-      box: Sides,
-      at: Bounds['at'],
-      neurons: Tensor,
-      state: AscentState,
-      best: Tensor,
-      rates: AscentRates,
-    ) => {
-      const setting = settingOf(all, box, at);
-      const rows = rowsFor(neurons);
+    (weights: Weights, before: Before, chosen: Chosen, state: AscentState, best: Tensor, rates: AscentRates) => {
+      const setting = localSetting(weights, before, chosen);
       const mixturesOf = (variables: Params) =>
         Object.fromEntries(Object.entries(variables).map(([name, { mixture }]) => [name, mixture!]));
-      const bound = (variables: Params) =>
-        lowerBound(rules.linearRelaxation, { ...setting, mixtures: mixturesOf(variables) }, node.name, rows);
-      const { lower, state: next } = ascend(state, bound, rates);
+      const { lower, state: next } = ascend(
+        state,
+        (variables) => bounds(setting, chosen, mixturesOf(variables)),
+        rates,
+      );
       return { best: tf.maximum(best, lower), state: next };
     },
   );
 
   return {
-    /** Improves both sides of the chosen neurons in place. `size`: how many rows are computed; the last neuron is repeated. */
+    node,
+    neurons,
+    /** Improves both sides of the chosen neurons in place. */
     async tighten(
-      box: OnDevice<Sides>,
-      at: { readonly [node: string]: OnDevice<Sides> },
+      weights: OnDevice<Weights>,
+      before: OnDevice<Before>,
       sides: HostSides,
-      chosen: readonly number[],
-      size: number,
+      { slots, places, count, chosen }: Call,
       iterations: number,
     ): Promise<void> {
-      const neurons = device.put(
-        Int32Array.from({ length: size }, (_, k) => chosen[Math.min(k, chosen.length - 1)]!),
-        [size],
-      );
-      let best: DeviceArray = await plain(weights, box, at, neurons);
+      const here = {
+        places: device.put(places, [places.length / 3, 3]),
+        neurons: device.put(chosen, [chosen.length]),
+      };
+      let best: DeviceArray = await plain(weights, before, here);
       if (iterations > 0 && own.length > 0) {
-        let state = await begin(weights, box, at, neurons);
+        let state = await begin(weights, before, here);
         for (let t = 0; t < iterations; t++) {
           const rates = putScalars(device, ratesOf(t, { mixture: 0.1 }));
-          const next = await step(weights, box, at, neurons, state, best, rates);
+          const next = await step(weights, before, here, state, best, rates);
           disposeTree([state, best, rates]);
           ({ best, state } = next);
         }
         disposeTree(state);
       }
       const values = await readFloats(best);
-      disposeTree([neurons, best]);
-      chosen.forEach((neuron, k) => {
-        // Both are NaN where one of the two is.
-        sides.lower[neuron] = Math.max(sides.lower[neuron]!, values[k]!);
-        sides.upper[neuron] = Math.min(sides.upper[neuron]!, -values[size + k]!);
-      });
+      disposeTree([here, best]);
+      for (const [s, slot] of slots.entries()) {
+        for (const [k, neuron] of slot.entries()) {
+          // Both are NaN where one of the two is.
+          const place = 2 * s * count + k;
+          sides.lower[neuron] = Math.max(sides.lower[neuron]!, values[place]!);
+          sides.upper[neuron] = Math.min(sides.upper[neuron]!, -values[place + count]!);
+        }
+      }
     },
     async dispose() {
       for (const compiled of [plain, begin, step]) await compiled.dispose();
