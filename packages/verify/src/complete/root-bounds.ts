@@ -60,6 +60,14 @@ export interface RootBoundsOptions {
 const MOST_MIXTURES = 2 ** 23;
 
 /**
+ * The learning rate of slopes, and by how much it shrinks in a step: most of the best slopes are at an end of [0, 1], which a few large steps
+ * reach and small ones do not.
+ */
+const [RATE, DECAY] = [0.3, 0.9];
+/** By how much the bounds of a call have to grow in a step, as a share of their sum, for another step to follow. */
+const LEAST_GAIN = 1e-3;
+
+/**
  * Computes the bounds from the first layer to the last: those of the forward method, then for each neuron that these leave unstable CROWN, then
  * alpha-CROWN with slopes of its own (Xu et al. 2021). Each bound is the tightest one found.
  */
@@ -169,7 +177,8 @@ function layerFunctions({ device, model, backward }: RootSetting, node: BoundedN
         (variables) => bounds(setting, chosen, mixturesOf(variables)),
         rates,
       );
-      return { best: tf.maximum(best, lower), state: next };
+      const highest = tf.maximum(best, lower);
+      return { best: highest, sum: tf.sum(highest), state: next };
     },
   );
 
@@ -191,11 +200,15 @@ function layerFunctions({ device, model, backward }: RootSetting, node: BoundedN
       let best: DeviceArray = await plain(weights, before, here);
       if (iterations > 0 && own.length > 0) {
         let state = await begin(weights, before, here);
+        let last = Number.NEGATIVE_INFINITY;
         for (let t = 0; t < iterations; t++) {
-          const rates = putScalars(device, ratesOf(t, { mixture: 0.1 }));
-          const next = await step(weights, before, here, state, best, rates);
-          disposeTree([state, best, rates]);
+          const rates = putScalars(device, ratesOf(t, { mixture: RATE }, DECAY));
+          const { sum, ...next } = await step(weights, before, here, state, best, rates);
+          const [now] = await sum.data();
+          disposeTree([state, best, rates, sum]);
           ({ best, state } = next);
+          if (now! - last < LEAST_GAIN * Math.abs(now!)) break;
+          last = now!;
         }
         disposeTree(state);
       }

@@ -21,6 +21,7 @@ import { crownVerifier } from './crown.js';
 
 const models = {
   'a small net': smallConv({ inputShape: [8, 8, 1], classes: 4, filters: [3, 4], dense: 10 }),
+  'a net of windows': smallConv({ inputShape: [14, 13, 2], classes: 3, filters: [3, 4], dense: 6 }),
   'a net whose first op is not linear': sequential(
     [8, 8, 1],
     [maxPool(2), conv2d(3), leakyRelu(0.1), flatten(), dense(4)],
