@@ -16,6 +16,9 @@ import {
 } from './domain.js';
 import { createDomainBounds, type DomainBatch, type DomainBounds } from './domain-bounds.js';
 import { createHeap } from './heap.js';
+import type { HostNetwork } from './host-network.js';
+import { type LeafSolution, solveLeaf } from './leaf.js';
+import { hasFloat64 } from './recheck.js';
 import { type Region, violates } from './region.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
 import type { Search, SearchControl, SearchResult } from './search.js';
@@ -42,7 +45,7 @@ const BUDGET = 2 ** 21;
 const SIZES = [2, 16, 128];
 /** Learning rates of a domain. */
 const RATES = { mixture: 0.01, multiplier: 0.05 };
-/** Rates and steps of a domain in which every neuron is linear, one after the other. */
+/** Rates and steps of a domain in which every neuron is linear, one after the other, where its linear program was no use. */
 const EFFORTS = [
   { rate: 0.2, rounds: 100 },
   { rate: 1, rounds: 200 },
@@ -54,9 +57,11 @@ const ROOT_SHARE = 0.3;
 /**
  * Branch and bound on the signs of ReLUs (beta-CROWN; Wang et al. 2021): domains with the smallest lower bound are split first, the bounds of
  * hidden neurons are those of the region with what splits say. Complete for networks of ReLUs and linear ops, up to the precision of
- * float32 and of the optimization.
+ * float32: where nothing is left to split on, a linear program decides.
+ *
+ * @param network that of `setting` on the host
  */
-export function createReluSplit(setting: SearchSetting, options: ReluSplitOptions = {}): Search {
+export function createReluSplit(setting: SearchSetting, network: HostNetwork, options: ReluSplitOptions = {}): Search {
   const structure = structureOf(setting.model, setting.rules.linearRelaxation);
   const functions = createDomainBounds(setting, structure);
   const roots = createRootBounds(setting, structure);
@@ -69,7 +74,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
       const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
       const searchFrom = (root: RootBounds, own: ReluSplitOptions): Promise<SearchResult> | SearchResult =>
         root.finite
-          ? search({ setting, region, control, options: own, structure, functions, root, box })
+          ? search({ setting, network, region, control, options: own, structure, functions, root, box })
           : { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
       let root: RootBounds | undefined;
       try {
@@ -99,6 +104,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
 
 interface SearchParts {
   readonly setting: SearchSetting;
+  readonly network: HostNetwork;
   readonly region: Region;
   readonly control: SearchControl;
   readonly options: ReluSplitOptions;
@@ -109,7 +115,7 @@ interface SearchParts {
 }
 
 async function search(parts: SearchParts): Promise<SearchResult> {
-  const { setting, region, control, options, structure, functions, root, box } = parts;
+  const { setting, network, region, control, options, structure, functions, root, box } = parts;
   const { device, model, weights } = setting;
   const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
   const layout = layoutOf(structure, functions, root, region);
@@ -144,15 +150,9 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     }
     const done = children.length > 0 ? await improve(children, iterations, RATES) : undefined;
     if (done !== undefined) return done;
-    // Where nothing is left to split on the bound is a linear program, whose dual variables the multipliers are: they need larger steps.
     for (const domain of linear) {
-      const witness = domain.efforts > 0 ? undefined : await control.searchAround(domain.point, domain.of, region);
-      if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-      if (domain.efforts === EFFORTS.length) return unknown('incomplete relaxation', domain.bound);
-      const { rate, rounds } = EFFORTS[domain.efforts]!;
-      const more = [{ ...domain, efforts: domain.efforts + 1 }];
-      const found = await improve(more, rounds, { mixture: rate, multiplier: rate });
-      if (found !== undefined) return found;
+      const done = await decideLinear(domain);
+      if (done !== undefined) return done;
     }
     control.onProgress?.({ visited, open: open.size, lower: open.least });
     await turn();
@@ -161,6 +161,33 @@ async function search(parts: SearchParts): Promise<SearchResult> {
 
   function unknown(reason: Extract<SearchResult, { verdict: 'unknown' }>['reason'], lower = open.least): SearchResult {
     return { verdict: 'unknown', reason, visited, lower: Math.min(lower, open.least) };
+  }
+
+  /**
+   * Decides a domain in which nothing is left to split on. Its bound is a linear program, whose dual variables the multipliers are; where solving it is not
+   * enough, they are optimized with large steps.
+   */
+  async function decideLinear(domain: Domain): Promise<SearchResult | undefined> {
+    const tried = { ...domain, efforts: domain.efforts + 1 };
+    if (domain.efforts === 0) {
+      const solution = await leafOf(domain);
+      for (const point of solution?.points ?? []) {
+        const witness = await control.confirm(point, region);
+        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+      }
+      const { multipliers } = solution ?? domain;
+      return improve([{ ...tried, multipliers }], 0, RATES);
+    }
+    const witness = domain.efforts > 1 ? undefined : await control.searchAround(domain.point, domain.of, region);
+    if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+    const effort = EFFORTS[domain.efforts - 1];
+    if (effort === undefined) return unknown('incomplete relaxation', domain.bound);
+    return improve([tried], effort.rounds, { mixture: effort.rate, multiplier: effort.rate });
+  }
+
+  async function leafOf(domain: Domain): Promise<LeafSolution | undefined> {
+    if (!hasFloat64(network)) return undefined;
+    return solveLeaf(network, { region, layout, root: root.host, domain, least }, () => Date.now() > control.deadline);
   }
 
   /** The smallest batch that holds so many domains, or the largest there is. */
