@@ -12,11 +12,11 @@ import {
   provedPart,
   rowsOfCase,
   unpackDomain,
-  unstableOf,
 } from './domain.js';
 import { createDomainBounds, type DomainBatch, type DomainBounds } from './domain-bounds.js';
 import { createHeap } from './heap.js';
 import type { HostNetwork } from './host-network.js';
+import { layoutOf } from './layout.js';
 import { type LeafSolution, solveLeaf } from './leaf.js';
 import { hasFloat64 } from './recheck.js';
 import { type Region, violates } from './region.js';
@@ -118,7 +118,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   const { setting, network, region, control, options, structure, functions, root, box } = parts;
   const { device, model, weights } = setting;
   const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
-  const layout = layoutOf(structure, functions, root, region);
+  const { layout, mixtures } = await layoutOf({ setting, structure, functions, root, region, box });
   const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
   const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
@@ -128,7 +128,12 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
 
-  const first = await usualDomains();
+  const first = region.cases.map(
+    (_, of): Domain => ({
+      ...{ of, splits: [], mixtures, multipliers: new Float32Array(0), choices: [], efforts: 0 },
+      ...{ point: region.lower, bound: Number.NEGATIVE_INFINITY },
+    }),
+  );
   const begun = await improve(first, caseIterations, { mixture: 0.1, multiplier: 0.05 });
   if (begun !== undefined) return begun;
 
@@ -230,31 +235,6 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   function excessOf(lower: Float32Array, k: number, domain: Domain): number {
     const rows = rowsOfCase(region, domain.of, layout.rows);
     return Math.max(...rows.map((row, r) => lower[k * layout.rows + r]! - region.bounds[row]!));
-  }
-
-  /** A domain for each case, with the usual slopes. */
-  async function usualDomains(): Promise<Domain[]> {
-    const blank = region.cases.map(
-      (_, of): Domain => ({
-        ...{
-          of,
-          splits: [],
-          multipliers: new Float32Array(0),
-          choices: [],
-          efforts: 0,
-          point: region.lower,
-          bound: Number.NEGATIVE_INFINITY,
-        },
-        mixtures: new Float32Array(layout.rows * layout.curved.reduce((sum, { unstable }) => sum + unstable.length, 0)),
-      }),
-    );
-    const { batch, free } = put([blank[0]!], SIZES[0]!);
-    const usual = await functions.usual(weights, batch);
-    const arrays = await readVariables(usual);
-    disposeTree(usual);
-    free();
-    // The usual slopes depend on the bounds of the neurons alone.
-    return blank.map((domain) => ({ ...domain, ...unpackDomain(layout, arrays, 0, []) }));
   }
 
   async function readVariables(variables: OnDevice<Params>) {
@@ -370,21 +350,4 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     }
     return best.map(({ choice }) => choice);
   }
-}
-
-function layoutOf(structure: Structure, functions: DomainBounds, root: RootBounds, { cases }: Region): Layout {
-  const unstable = new Map(structure.bounded.map(({ name }) => [name, unstableOf(root.host[name]!)]));
-  const everything = (size: number) => Int32Array.from({ length: size }, (_, i) => i);
-  return {
-    rows: Math.max(...cases.map(({ length }) => length)),
-    curved: structure.curved
-      .filter(({ op }) => op === 'relu')
-      .map(({ name, shape, inputs }) => {
-        const size = shape.reduce((a, b) => a * b, 1);
-        return { name, shape, size, unstable: unstable.get(inputs[0]!) ?? everything(size) };
-      }),
-    splittable: structure.bounded
-      .filter(({ name }) => functions.splittable.includes(name))
-      .map(({ name, shape, size }) => ({ name, shape, size, unstable: unstable.get(name)! })),
-  };
 }
