@@ -1,21 +1,21 @@
 import { turn } from '@cert/jit';
 import { linearOnInput, noRelaxations, type Relaxations, type Start } from '../float64/backward.js';
-import { type Enclosures, enclose } from '../float64/intervals.js';
+import { type Box64, type Enclosures, enclose } from '../float64/intervals.js';
 import type { Network64 } from '../float64/network.js';
 import { type Domain, type Layout, rowsOfCase } from './domain.js';
+import { hasFloat64 } from './recheck.js';
 import type { Region } from './region.js';
 import type { RootBounds } from './root-bounds.js';
 import { type BoxProgram, type ProgramResult, solveProgram } from './simplex.js';
 
-/** A domain in which the sign of every ReLU's input is known. */
-export interface LeafProblem {
+/** What the domains of a search have in common. */
+export interface LeafParts {
+  /** The network that is bounded. */
+  readonly network: Network64;
   readonly region: Region;
   readonly layout: Layout;
   /** Bounds over the region: what is known of neurons without a split. */
   readonly root: RootBounds['host'];
-  readonly domain: Domain;
-  /** By how much a bound is to exceed that of its row. */
-  readonly least: number;
 }
 
 /** What the linear programs of a domain say. None of it is a proof: multipliers are to be bounded with, points to be run. */
@@ -32,21 +32,41 @@ const LOOSENESS = 1e-7;
 const SPARE = 1e-3;
 
 /**
- * Solves a domain in which the network is linear: for each row a linear program over the box, with a constraint for each split. Its dual variables are
- * the best multipliers.
+ * Solves domains in which the sign of every ReLU's input is known, so that the network is linear: for each row a linear program over the box, with a
+ * constraint for each split. Its dual variables are the best multipliers.
  *
- * @param expired asked now and then
- * @returns undefined where rounding defeats it, or time is up
+ * @returns undefined where splits do not make the network linear, or float64 does not know an op. The function that is returned takes a domain, by how much a bound is to exceed that of its row, and
+ * what says whether time is up; it returns undefined where rounding defeats it, or time is up.
  */
-export async function solveLeaf(
-  network: Network64,
-  { region, layout, root, domain, least }: LeafProblem,
-  expired: () => boolean,
-): Promise<LeafSolution | undefined> {
-  const box = { lower: Float64Array.from(region.lower), upper: Float64Array.from(region.upper) };
-  const bounds = enclose(network, box, 'real');
-  if (!bounds.usable) return undefined;
-  const relaxations = linesOfStates(network, bounds, { root, domain, layout });
+export function createLeafSolver(
+  parts: LeafParts,
+): ((domain: Domain, least: number, expired: () => boolean) => Promise<LeafSolution | undefined>) | undefined {
+  if (!canBeLinear(parts)) return undefined;
+  const box = { lower: Float64Array.from(parts.region.lower), upper: Float64Array.from(parts.region.upper) };
+  let bounds: Enclosures | undefined;
+  return async (domain, least, expired) => {
+    bounds ??= enclose(parts.network, box, 'real');
+    return bounds.usable ? solveLeaf({ ...parts, box, bounds, domain, least }, expired) : undefined;
+  };
+}
+
+/** Whether splits of ReLUs make a network linear, and float64 knows its ops. */
+const canBeLinear = ({ network, root }: LeafParts): boolean =>
+  hasFloat64(network) &&
+  network.model.nodes.every(({ op, inputs }) =>
+    op === 'relu' ? inputs[0]! in root : op !== 'maxPool' && op !== 'leakyRelu',
+  );
+
+interface LeafProblem extends LeafParts {
+  readonly box: Box64;
+  readonly bounds: Enclosures;
+  readonly domain: Domain;
+  readonly least: number;
+}
+
+async function solveLeaf(problem: LeafProblem, expired: () => boolean): Promise<LeafSolution | undefined> {
+  const { network, region, layout, box, bounds, domain, least } = problem;
+  const relaxations = linesOfStates(problem);
   const functionOf = (start: Start) => linearOnInput(network, bounds, relaxations, start);
   const constraints: { readonly row: Float64Array; readonly least: number }[] = [];
   for (const [i, { node, neuron, sign }] of domain.splits.entries()) {
@@ -99,11 +119,7 @@ export async function solveLeaf(
 }
 
 /** Every ReLU as the line that its sign makes it. */
-function linesOfStates(
-  { model }: Network64,
-  { shapes }: Enclosures,
-  { root, domain, layout }: Pick<LeafProblem, 'root' | 'domain' | 'layout'>,
-): Relaxations {
+function linesOfStates({ network: { model }, bounds: { shapes }, root, domain, layout }: LeafProblem): Relaxations {
   const relaxations = noRelaxations();
   for (const { name, op, inputs } of model.nodes) {
     if (op !== 'relu') continue;
@@ -118,5 +134,5 @@ function linesOfStates(
   return relaxations;
 }
 
-const reachOf = (row: Float64Array, { lower, upper }: { readonly lower: Float64Array; readonly upper: Float64Array }) =>
+const reachOf = (row: Float64Array, { lower, upper }: Box64) =>
   row.reduce((sum, x, i) => sum + Math.abs(x) * Math.max(Math.abs(lower[i]!), Math.abs(upper[i]!)), 0);

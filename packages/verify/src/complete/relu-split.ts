@@ -17,8 +17,7 @@ import { createDomainBounds, type DomainBatch, type DomainBounds } from './domai
 import { createHeap } from './heap.js';
 import type { HostNetwork } from './host-network.js';
 import { layoutOf } from './layout.js';
-import { type LeafSolution, solveLeaf } from './leaf.js';
-import { hasFloat64 } from './recheck.js';
+import { createLeafSolver } from './leaf.js';
 import { type Region, violates } from './region.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
 import type { Search, SearchControl, SearchResult } from './search.js';
@@ -122,6 +121,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
   const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
+  const solveLeaf = createLeafSolver({ network, region, layout, root: root.host });
   const open = createHeap<Domain>();
   const { least = 0, onProved } = control;
   const strict = control.least !== undefined;
@@ -175,7 +175,7 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   async function decideLinear(domain: Domain): Promise<SearchResult | undefined> {
     const tried = { ...domain, efforts: domain.efforts + 1 };
     if (domain.efforts === 0) {
-      const solution = await leafOf(domain);
+      const solution = await solveLeaf?.(domain, least, () => Date.now() > control.deadline);
       for (const point of solution?.points ?? []) {
         const witness = await control.confirm(point, region);
         if (witness !== undefined) return { verdict: 'falsified', witness, visited };
@@ -188,11 +188,6 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     const effort = EFFORTS[domain.efforts - 1];
     if (effort === undefined) return unknown('incomplete relaxation', domain.bound);
     return improve([tried], effort.rounds, { mixture: effort.rate, multiplier: effort.rate });
-  }
-
-  async function leafOf(domain: Domain): Promise<LeafSolution | undefined> {
-    if (!hasFloat64(network)) return undefined;
-    return solveLeaf(network, { region, layout, root: root.host, domain, least }, () => Date.now() > control.deadline);
   }
 
   /** The smallest batch that holds so many domains, or the largest there is. */
