@@ -3,7 +3,7 @@ import { gatherIndices } from '../execute/windows.js';
 import type { HostNetwork } from '../network.js';
 
 /** The value of a neuron as a linear function of other neurons: constant + sum of weight times value. */
-export interface LinearNeuron {
+interface LinearNeuron {
   readonly constant: number;
   readonly terms: readonly { readonly node: string; readonly index: number; readonly weight: number }[];
 }

@@ -2,7 +2,7 @@ import loadHighs from 'highs';
 import type { Program } from './margin-program.js';
 
 /** An optimum. */
-export interface Optimum {
+interface Optimum {
   /** The smallest value of the objective. */
   readonly value: number;
   /** The inputs where it is attained. */
