@@ -46,7 +46,6 @@ it.each([
 
 it.each([
   ['nearest', '0.05'],
-  ['real', '0.3'],
   ['deployed', '2'],
 ])('cert eval --arithmetic %s --timeout %s', async (arithmetic, timeout) => {
   const methods = Object.keys(VERIFIERS);

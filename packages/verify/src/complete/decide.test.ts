@@ -261,7 +261,7 @@ describe('a decision', () => {
     const outputs = outputsAt(net, points);
     const margins = outputs.filter((_, k) => k % 2 === 0).map((a, k) => a - outputs[2 * k + 1]!);
     const minimum = Math.min(...margins);
-    const tight = await decided(net, wide(minimum - 1e-4), { split: 'relus', timeout: 2 });
+    const tight = await decided(net, wide(minimum - 1e-4), { split: 'relus', timeout: 1 });
     expect(tight.verdict).not.toBe('falsified');
     expect((await decided(net, wide(minimum - 20), { split: 'relus' })).verdict).toBe('verified');
   });
