@@ -1,5 +1,5 @@
 import type { CenterRadius, OpRules } from '@cert/bounds';
-import { type Layer, mask, tf } from '@cert/core';
+import { type Layer, mask, type Tensor, tf } from '@cert/core';
 
 declare module '@cert/core' {
   interface OpMap {
@@ -26,18 +26,18 @@ export const elbowRules: OpRules<'elbow'> = {
     // The share of [l, u] above 0, 1 or 0 where the sign is known; a point has none, and takes the side that it lies on.
     const width = tf.add(above, below);
     const share = tf.div(tf.add(above, tf.relu(tf.sub(NARROWEST, width))), tf.maximum(width, NARROWEST));
-    const chord = tf.add(slope, tf.mul(share, 1 - slope));
+    const between = (part: Tensor) => tf.add(slope, tf.mul(part, 1 - slope));
+    const chord = between(share);
     return {
-      lowerSlope: tf.add(
-        slope,
-        tf.mul(
-          mask(() => tf.greater(share, 0.5)),
-          1 - slope,
-        ),
-      ),
+      lowerSlope: between(mask(() => tf.greater(share, 0.5))),
       upperSlope: chord,
-      // At l < 0 the chord has the value slope * l.
-      upperIntercept: tf.mul(tf.sub(chord, slope), below),
+      // At l < 0 the chord has the value slope * l. The difference chord - slope would lose small shares to rounding.
+      upperIntercept: tf.mul(tf.mul(share, 1 - slope), below),
+      // Every slope from the first to the second is valid: alpha-CROWN chooses.
+      family: [
+        { slope: between(mask(() => tf.greaterEqual(lower, 0))) },
+        { slope: between(mask(() => tf.logicalOr(tf.greater(upper, 0), tf.greaterEqual(lower, 0)))) },
+      ],
     };
   },
 };

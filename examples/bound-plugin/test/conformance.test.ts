@@ -1,5 +1,6 @@
-import { crownIbpOf, extendRules, naturalPass, standardRules } from '@cert/bounds';
-import { boundMethodSuite, type Forward } from '@cert/testing';
+import { crownIbpOf, extendRules, linesOf, naturalPass, standardRules } from '@cert/bounds';
+import { sequential } from '@cert/core';
+import { boundMethodSuite, type Forward, linesSuite } from '@cert/testing';
 import { describe, it } from 'vitest';
 import { elbow, elbowRules, zonotope } from '../src/index.js';
 
@@ -12,6 +13,14 @@ describe('the op in the tables of the packages', () => {
   for (const suite of [
     boundMethodSuite({ method: rules.ibp, forward, layers, ops: ['dense', 'conv2d', 'flatten'] }),
     boundMethodSuite({ method: crownIbp, forward, layers, ops: ['dense', 'conv2d', 'flatten'], exactOn: 'output' }),
+    linesSuite({
+      name: 'elbow',
+      f: (x) => Math.max(x, 0.1 * x),
+      lines(box) {
+        const model = sequential(box.lower.shape.slice(1), layers);
+        return linesOf(rules.linearRelaxation, { model, params: {} }, { input: box }).elbow1!;
+      },
+    }),
   ]) {
     for (const { name, run } of suite) it(name, run);
   }

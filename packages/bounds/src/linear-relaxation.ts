@@ -137,12 +137,14 @@ function reluLines({ lower, upper }: IntervalTensor): Required<Omit<Lines, 'lowe
 
 /** The lines of a leaky ReLU: slope x + (1 - slope) relu(x). */
 function leakyLines({ attrs: { slope } }: NodeOf<'leakyRelu'>, box: IntervalTensor): Lines {
-  const { lowerSlope, upperSlope, upperIntercept } = reluLines(box);
+  const { lowerSlope, upperSlope, upperIntercept, family } = reluLines(box);
   const leaky = (part: Tensor) => add(mul(part, 1 - slope), slope);
+  const [first, second] = family;
   return {
     lowerSlope: leaky(lowerSlope),
     upperSlope: leaky(upperSlope),
     upperIntercept: mul(upperIntercept, 1 - slope),
+    family: [{ slope: leaky(first.slope) }, { slope: leaky(second.slope) }],
   };
 }
 

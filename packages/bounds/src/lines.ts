@@ -33,7 +33,7 @@ export type Lines = {
   readonly upperIntercept?: Tensor;
   /**
    * Two lines below f, the same where f is linear on the interval: every mixture (1 - m) first + m second with m in [0, 1] is below f too.
-   * With them alpha-CROWN optimizes m; without, the op keeps its line.
+   * With them alpha-CROWN optimizes m, beginning with the slope of the usual line below; without, the op keeps its line.
    */
   readonly family?: readonly [first: Line, second: Line];
 };

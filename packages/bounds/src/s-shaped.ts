@@ -1,7 +1,7 @@
 /** Lines around sigmoid and tanh: convex left of 0, concave right of it, with f(-x) = 2 f(0) - f(x). */
 import { type IntervalTensor, mask, stopGradient, type Tensor, tf } from '@cert/core';
 import { atLeast } from './linear.js';
-import type { Lines } from './lines.js';
+import type { Line, Lines } from './lines.js';
 
 const { add, maximum, minimum, mul, neg, sub } = tf;
 
@@ -77,17 +77,19 @@ function tangentPoint({ f, slopeOf, flat }: SShaped, lower: Tensor, upper: Tenso
   return right;
 }
 
-/**
- * A line above the function on [l, u]. Its slope is that of the tangent in the middle where that lies above the function, else of
- * the tangent through the left end, or the chord. Whatever the slope s, the line is valid: f(x) - s x is largest at an end or right of 0 where f
- * has this slope, and the intercept is the largest of the three.
- */
-function lineAbove(
-  shape: SShaped,
-  lower: Tensor,
-  upper: Tensor,
-): { readonly slope: Tensor; readonly intercept: Tensor } {
-  const { f, slopeOf, placeOf } = shape;
+/** Slopes of lines above the function on [l, u], >= 0. */
+interface Slopes {
+  /** That of the tangent in the middle where it lies above the function, else of the tangent through the left end, or of the chord. */
+  readonly usual: Tensor;
+  /**
+   * Of the steepest and the flattest tangent that lies above the function the one that differs more from the usual slope; the usual slope where no
+   * tangent does.
+   */
+  readonly other: Tensor;
+}
+
+function slopesAbove(shape: SShaped, lower: Tensor, upper: Tensor): Slopes {
+  const { f, slopeOf } = shape;
   const touch = stopGradient(() => tangentPoint(shape, lower, upper));
   const atEnd = mask(() => tf.greaterEqual(touch, upper));
   const center = mul(add(lower, upper), 0.5);
@@ -98,7 +100,18 @@ function lineAbove(
   const chord = tf.div(sub(f(end), f(lower)), atLeast(width, NARROW));
   const tangentAt = choose(curved, center, mul(add(lower, end), 0.5));
   const isTangent = mask(() => maximum(curved, narrow));
-  const slope = tf.relu(choose(isTangent, slopeOf(f(tangentAt)), chord));
+  const usual = tf.relu(choose(isTangent, slopeOf(f(tangentAt)), chord));
+  const [steep, flat] = [slopeOf(f(maximum(touch, lower))), slopeOf(f(upper))];
+  const toSteep = mask(() => tf.greater(sub(steep, usual), sub(usual, flat)));
+  return { usual, other: tf.relu(choose(atEnd, usual, choose(toSteep, steep, flat))) };
+}
+
+/**
+ * The line of a slope >= 0 above the function on [l, u]. Whatever the slope s, the line is valid: f(x) - s x is largest at an end or right of 0 where
+ * f has this slope, and the intercept is the largest of the three.
+ */
+function lineAbove(shape: SShaped, slope: Tensor, lower: Tensor, upper: Tensor): Required<Line> {
+  const { f, placeOf } = shape;
   // At the place where the slopes agree the intercept is stationary, so that the place carries no gradient.
   const place = stopGradient(() => minimum(maximum(placeOf(slope), lower), upper));
   const above = (x: Tensor) => sub(f(x), mul(slope, x));
@@ -108,16 +121,23 @@ function lineAbove(
 }
 
 /**
- * The lines of an S-shaped function on [l, u]: tangents and chords, moved apart by more than float32 may err. The line below is the one above
- * of the function turned around 0.
+ * The lines of an S-shaped function on [l, u]: tangents and chords, moved apart by more than float32 may err. A line below is one above of the
+ * function turned around 0.
  */
 export function sShapedLines(shape: SShaped, { lower, upper }: IntervalTensor): Lines {
-  const above = lineAbove(shape, lower, upper);
-  const turned = lineAbove(shape, neg(upper), neg(lower));
+  const above = lineAbove(shape, slopesAbove(shape, lower, upper).usual, lower, upper);
+  const ends = [neg(upper), neg(lower)] as const;
+  const slopes = slopesAbove(shape, ...ends);
+  const below = (of: Tensor): Required<Line> => {
+    const { slope, intercept } = lineAbove(shape, of, ...ends);
+    return { slope, intercept: sub(2 * shape.middle, intercept) };
+  };
+  const usual = below(slopes.usual);
   return {
-    lowerSlope: turned.slope,
-    lowerIntercept: sub(2 * shape.middle, turned.intercept),
+    lowerSlope: usual.slope,
+    lowerIntercept: usual.intercept,
     upperSlope: above.slope,
     upperIntercept: above.intercept,
+    family: [usual, below(slopes.other)],
   };
 }

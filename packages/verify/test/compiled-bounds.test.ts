@@ -1,7 +1,8 @@
 /** Bounds of the ops that networks from other programs bring, as the CPU device compiles them. */
-import { crownIbp, ibp, naturalPass } from '@cert/bounds';
+import { crownIbp, ibp, type Lines, linearRelaxation, linesOf, naturalPass } from '@cert/bounds';
+import { leakyRelu, relu, sequential, sigmoid, type Tensor, tanh } from '@cert/core';
 import { cpuDevice } from '@cert/jit/node';
-import { boundedOps, boundMethodSuite } from '@cert/testing';
+import { boundedOps, boundMethodSuite, linesSuite } from '@cert/testing';
 import { afterAll, describe, it } from 'vitest';
 
 const device = await cpuDevice();
@@ -19,4 +20,21 @@ describe.each([
 ] as const)('%s, compiled', (_, method, exactOn) => {
   const suite = boundMethodSuite({ method, forward: naturalPass, ops: boundedOps, exactOn, device });
   for (const { name, run } of suite.filter((check) => CHECKS.test(check.name) && NETS.test(check.name))) it(name, run);
+});
+
+describe.each([
+  ['relu', relu(), (x: number) => Math.max(0, x)],
+  ['leakyRelu', leakyRelu(0.1), (x: number) => (x >= 0 ? x : 0.1 * x)],
+  ['sigmoid', sigmoid(), (x: number) => 1 / (1 + Math.exp(-x))],
+  ['tanh', tanh(), Math.tanh],
+] as const)('lines of %s, compiled', (name, layer, f) => {
+  const lines: (box: { lower: Tensor; upper: Tensor }) => Lines = (box) =>
+    Object.values(
+      linesOf(linearRelaxation, { model: sequential(box.lower.shape.slice(1), [layer]), params: {} }, { input: box }),
+    )[0]!;
+  for (const { name: check, run } of linesSuite({ name, f, lines, device }).filter((one) =>
+    one.name.endsWith(', compiled for cpu'),
+  )) {
+    it(check, run);
+  }
 });

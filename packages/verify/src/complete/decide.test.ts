@@ -235,6 +235,37 @@ describe('a decision', () => {
     expect((await decided(soft, below(model, minimum - 0.02), { split: 'inputs' })).verdict).toBe('verified');
   });
 
+  it.each<[string, Model]>([
+    ['a ReLU of the inputs', sequential([2], [relu(), dense(6), relu(), dense(2)])],
+    [
+      'a maximum over padded windows',
+      sequential([2, 1, 1], [
+        conv2d(3, { kernel: [1, 1], padding: 0 }),
+        maxPool([3, 1], { stride: 1, padding: [1, 1, 0, 0] }),
+        relu(),
+        flatten(),
+        dense(2),
+      ] as Layer[]),
+    ],
+  ])('stays open where splits of ReLUs leave something nonlinear: %s', async (_name, model) => {
+    const net = drawn(model, 2);
+    const property = below(model, 0);
+    const [one] = property.cases;
+    const wide = (bound: number): Property => ({
+      ...property,
+      cases: [{ ...one!, lower: new Float64Array([-1, -1]), outputs: [{ ...one!.outputs[0]!, bound }] }],
+    });
+    const points = Float32Array.from({ length: 2 * 101 ** 2 }, (_, k) =>
+      k % 2 === 0 ? (Math.floor(k / 2) % 101) / 50 - 1 : Math.floor(k / 202) / 50 - 1,
+    );
+    const outputs = outputsAt(net, points);
+    const margins = outputs.filter((_, k) => k % 2 === 0).map((a, k) => a - outputs[2 * k + 1]!);
+    const minimum = Math.min(...margins);
+    const tight = await decided(net, wide(minimum - 1e-4), { split: 'relus', timeout: 1 });
+    expect(tight.verdict).not.toBe('falsified');
+    expect((await decided(net, wide(minimum - 20), { split: 'relus' })).verdict).toBe('verified');
+  });
+
   it('about the order of the outputs of a softmax is that about its inputs; about their values it is refused', async () => {
     const model = sequential([2], [dense(8), relu(), dense(3), softmax()]);
     const net = drawn(model, 4);

@@ -143,7 +143,7 @@ export function createDecider(options: DeciderOptions): Decider {
     output: naturalPass(networkOf(model, own), x, rules.natural).output,
   }));
   const pgd = createPropertyAttack(setting, attack ?? {});
-  const searches = { inputs: createInputSplit(searched), relus: createReluSplit(searched, relus) };
+  const searches = { inputs: createInputSplit(searched), relus: createReluSplit(searched, bounded, relus) };
   const finite = allFinite(network.params) && allFinite(network.stats);
 
   /** Runs a point as the property asks for it. */

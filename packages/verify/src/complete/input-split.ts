@@ -13,6 +13,8 @@ interface Part {
   readonly upper: Float32Array;
   /** The cases that are not excluded yet. */
   readonly cases: readonly number[];
+  /** The lower bound of what it was split from. */
+  readonly bound: number;
 }
 
 /** Coefficients of a batch at the largest node: few enough to stay in a processor's cache. */
@@ -99,6 +101,7 @@ async function splitInputs(
   open.push(Number.NEGATIVE_INFINITY, {
     ...{ lower: region.lower, upper: region.upper },
     cases: region.cases.map((_, k) => k),
+    bound: Number.NEGATIVE_INFINITY,
   });
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
@@ -120,7 +123,8 @@ async function splitInputs(
           return { verdict: 'unknown', reason: 'not finite', visited, lower: Number.NaN };
         }
         const excess = (row: number) => lower[at(row)]! - region.bounds[row]!;
-        const bounds = part.cases.map((one) => Math.max(...region.cases[one]!.map(excess)));
+        const excessOf = (one: number) => Math.max(...region.cases[one]!.map(excess));
+        const bounds = part.cases.map(excessOf);
         const left = part.cases.filter((_, i) => !(bounds[i]! > least));
         proved = Math.min(proved, ...bounds.filter((value) => value > least));
         if (left.length === 0) continue;
@@ -141,7 +145,10 @@ async function splitInputs(
                 clip(
                   box,
                   slopes.subarray(at(row) * inputs, at(row + 1) * inputs),
-                  constants[at(row)]! - region.bounds[row]!,
+                  constants[at(row)]! - region.bounds[row]! - least,
+                  (excess) => {
+                    proved = Math.min(proved, excess + least);
+                  },
                 ),
               part,
             ),
@@ -156,9 +163,13 @@ async function splitInputs(
           }
           return influence;
         });
-        if (halves === undefined) return { verdict: 'unknown', reason: 'rounding', visited, lower: open.least };
-        const worst = Math.min(...cut.cases.map((one) => Math.max(...region.cases[one]!.map(excess))));
-        for (const half of halves) open.push(worst, half);
+        const worst = Math.min(...cut.cases.map(excessOf));
+        if (halves === undefined) {
+          // Parts of the batch that were not looked at yet are not better than what they were split from.
+          const lower = Math.min(open.least, part.bound, worst);
+          return { verdict: 'unknown', reason: 'rounding', visited, lower };
+        }
+        for (const half of halves) open.push(worst, { ...half, bound: worst });
       }
       if (open.size > 0 && !attacked) {
         attacked = true;
@@ -205,9 +216,11 @@ const SLACK = 2 ** -18;
 /**
  * The box cut down to where a linear function can be <= 0: coordinate by coordinate, the others where they make it least ("relaxed clipping").
  *
+ * @param onCut told what the function exceeds where the box was cut off
  * @returns undefined where it is > 0 everywhere
  */
-function clip({ lower, upper, cases }: Part, slopes: Float32Array, constant: number): Part | undefined {
+function clip(part: Part, slopes: Float32Array, constant: number, onCut: (excess: number) => void): Part | undefined {
+  const { lower, upper } = part;
   let [least, size] = [constant, Math.abs(constant)];
   for (let i = 0; i < slopes.length; i++) {
     const [a, b] = [slopes[i]! * lower[i]!, slopes[i]! * upper[i]!];
@@ -215,20 +228,24 @@ function clip({ lower, upper, cases }: Part, slopes: Float32Array, constant: num
     size += Math.max(Math.abs(a), Math.abs(b));
   }
   const room = size * SLACK - least;
-  if (room < 0) return undefined;
+  if (room < 0) {
+    onCut(least);
+    return undefined;
+  }
   const [low, high] = [lower.slice(), upper.slice()];
   for (let i = 0; i < slopes.length; i++) {
     const slope = slopes[i]!;
     const reach = room / Math.abs(slope);
     if (!(reach < upper[i]! - lower[i]!)) continue;
+    onCut(size * SLACK);
     if (slope > 0) high[i] = Math.min(upper[i]!, ceil32(lower[i]! + reach));
     else low[i] = Math.max(lower[i]!, floor32(upper[i]! - reach));
   }
-  return { lower: low, upper: high, cases };
+  return { ...part, lower: low, upper: high };
 }
 
 /** The smallest box around those that are left, with their cases. */
-function hullOf(boxes: readonly (Part | undefined)[], cases: readonly number[]): Part | undefined {
+function hullOf(boxes: readonly (Part | undefined)[], cases: readonly number[]): Omit<Part, 'bound'> | undefined {
   const left = boxes.flatMap((box, i) => (box === undefined ? [] : [{ box, one: cases[i]! }]));
   const first = left[0]?.box;
   if (first === undefined) return undefined;
@@ -243,7 +260,10 @@ function hullOf(boxes: readonly (Part | undefined)[], cases: readonly number[]):
 const UNSEEN = 1e-2;
 
 /** Both halves of a box along the coordinate of the largest width times influence; undefined where float32 has no number in between. */
-function split({ lower, upper, cases }: Part, influence: (i: number) => number): readonly [Part, Part] | undefined {
+function split(
+  { lower, upper, cases }: Omit<Part, 'bound'>,
+  influence: (i: number) => number,
+): readonly [Omit<Part, 'bound'>, Omit<Part, 'bound'>] | undefined {
   let [best, chosen] = [-1, -1];
   const influences = Float64Array.from(lower, (_, i) => influence(i));
   // A coordinate that a linear bound does not see may matter all the same.

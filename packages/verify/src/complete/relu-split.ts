@@ -12,10 +12,12 @@ import {
   provedPart,
   rowsOfCase,
   unpackDomain,
-  unstableOf,
 } from './domain.js';
 import { createDomainBounds, type DomainBatch, type DomainBounds } from './domain-bounds.js';
 import { createHeap } from './heap.js';
+import type { HostNetwork } from './host-network.js';
+import { layoutOf } from './layout.js';
+import { createLeafSolver } from './leaf.js';
 import { type Region, violates } from './region.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
 import type { Search, SearchControl, SearchResult } from './search.js';
@@ -42,7 +44,7 @@ const BUDGET = 2 ** 21;
 const SIZES = [2, 16, 128];
 /** Learning rates of a domain. */
 const RATES = { mixture: 0.01, multiplier: 0.05 };
-/** Rates and steps of a domain in which every neuron is linear, one after the other. */
+/** Rates and steps of a domain in which every neuron is linear, one after the other, where its linear program was no use. */
 const EFFORTS = [
   { rate: 0.2, rounds: 100 },
   { rate: 1, rounds: 200 },
@@ -54,9 +56,11 @@ const ROOT_SHARE = 0.3;
 /**
  * Branch and bound on the signs of ReLUs (beta-CROWN; Wang et al. 2021): domains with the smallest lower bound are split first, the bounds of
  * hidden neurons are those of the region with what splits say. Complete for networks of ReLUs and linear ops, up to the precision of
- * float32 and of the optimization.
+ * float32: where nothing is left to split on, a linear program decides.
+ *
+ * @param network that of `setting` on the host
  */
-export function createReluSplit(setting: SearchSetting, options: ReluSplitOptions = {}): Search {
+export function createReluSplit(setting: SearchSetting, network: HostNetwork, options: ReluSplitOptions = {}): Search {
   const structure = structureOf(setting.model, setting.rules.linearRelaxation);
   const functions = createDomainBounds(setting, structure);
   const { device, model, weights, rules } = setting;
@@ -69,7 +73,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
       const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
       const searchFrom = (root: RootBounds, own: ReluSplitOptions): Promise<SearchResult> | SearchResult =>
         root.finite
-          ? search({ setting, region, control, options: own, structure, functions, root, box })
+          ? search({ setting, network, region, control, options: own, structure, functions, root, box })
           : { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
       let root: RootBounds | undefined;
       try {
@@ -99,6 +103,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
 
 interface SearchParts {
   readonly setting: SearchSetting;
+  readonly network: HostNetwork;
   readonly region: Region;
   readonly control: SearchControl;
   readonly options: ReluSplitOptions;
@@ -109,20 +114,26 @@ interface SearchParts {
 }
 
 async function search(parts: SearchParts): Promise<SearchResult> {
-  const { setting, region, control, options, structure, functions, root, box } = parts;
+  const { setting, network, region, control, options, structure, functions, root, box } = parts;
   const { device, model, weights } = setting;
   const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
-  const layout = layoutOf(structure, functions, root, region);
+  const { layout, mixtures } = await layoutOf({ setting, structure, functions, root, region, box });
   const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
   const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
+  const solveLeaf = createLeafSolver({ network, region, layout, root: root.host });
   const open = createHeap<Domain>();
   const { least = 0, onProved } = control;
   const strict = control.least !== undefined;
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
 
-  const first = await usualDomains();
+  const first = region.cases.map(
+    (_, of): Domain => ({
+      ...{ of, splits: [], mixtures, multipliers: new Float32Array(0), choices: [], efforts: 0 },
+      ...{ point: region.lower, bound: Number.NEGATIVE_INFINITY },
+    }),
+  );
   const begun = await improve(first, caseIterations, { mixture: 0.1, multiplier: 0.05 });
   if (begun !== undefined) return begun;
 
@@ -144,15 +155,9 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     }
     const done = children.length > 0 ? await improve(children, iterations, RATES) : undefined;
     if (done !== undefined) return done;
-    // Where nothing is left to split on the bound is a linear program, whose dual variables the multipliers are: they need larger steps.
     for (const domain of linear) {
-      const witness = domain.efforts > 0 ? undefined : await control.searchAround(domain.point, domain.of, region);
-      if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-      if (domain.efforts === EFFORTS.length) return unknown('incomplete relaxation', domain.bound);
-      const { rate, rounds } = EFFORTS[domain.efforts]!;
-      const more = [{ ...domain, efforts: domain.efforts + 1 }];
-      const found = await improve(more, rounds, { mixture: rate, multiplier: rate });
-      if (found !== undefined) return found;
+      const done = await decideLinear(domain);
+      if (done !== undefined) return done;
     }
     control.onProgress?.({ visited, open: open.size, lower: open.least });
     await turn();
@@ -161,6 +166,28 @@ async function search(parts: SearchParts): Promise<SearchResult> {
 
   function unknown(reason: Extract<SearchResult, { verdict: 'unknown' }>['reason'], lower = open.least): SearchResult {
     return { verdict: 'unknown', reason, visited, lower: Math.min(lower, open.least) };
+  }
+
+  /**
+   * Decides a domain in which nothing is left to split on. Its bound is a linear program, whose dual variables the multipliers are; where solving it is not
+   * enough, they are optimized with large steps.
+   */
+  async function decideLinear(domain: Domain): Promise<SearchResult | undefined> {
+    const tried = { ...domain, efforts: domain.efforts + 1 };
+    if (domain.efforts === 0) {
+      const solution = await solveLeaf?.(domain, least, () => Date.now() > control.deadline);
+      for (const point of solution?.points ?? []) {
+        const witness = await control.confirm(point, region);
+        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+      }
+      const { multipliers } = solution ?? domain;
+      return improve([{ ...tried, multipliers }], 0, RATES);
+    }
+    const witness = domain.efforts > 1 ? undefined : await control.searchAround(domain.point, domain.of, region);
+    if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+    const effort = EFFORTS[domain.efforts - 1];
+    if (effort === undefined) return unknown('incomplete relaxation', domain.bound);
+    return improve([tried], effort.rounds, { mixture: effort.rate, multiplier: effort.rate });
   }
 
   /** The smallest batch that holds so many domains, or the largest there is. */
@@ -203,31 +230,6 @@ async function search(parts: SearchParts): Promise<SearchResult> {
   function excessOf(lower: Float32Array, k: number, domain: Domain): number {
     const rows = rowsOfCase(region, domain.of, layout.rows);
     return Math.max(...rows.map((row, r) => lower[k * layout.rows + r]! - region.bounds[row]!));
-  }
-
-  /** A domain for each case, with the usual slopes. */
-  async function usualDomains(): Promise<Domain[]> {
-    const blank = region.cases.map(
-      (_, of): Domain => ({
-        ...{
-          of,
-          splits: [],
-          multipliers: new Float32Array(0),
-          choices: [],
-          efforts: 0,
-          point: region.lower,
-          bound: Number.NEGATIVE_INFINITY,
-        },
-        mixtures: new Float32Array(layout.rows * layout.curved.reduce((sum, { unstable }) => sum + unstable.length, 0)),
-      }),
-    );
-    const { batch, free } = put([blank[0]!], SIZES[0]!);
-    const usual = await functions.usual(weights, batch);
-    const arrays = await readVariables(usual);
-    disposeTree(usual);
-    free();
-    // The usual slopes depend on the bounds of the neurons alone.
-    return blank.map((domain) => ({ ...domain, ...unpackDomain(layout, arrays, 0, []) }));
   }
 
   async function readVariables(variables: OnDevice<Params>) {
@@ -343,21 +345,4 @@ async function search(parts: SearchParts): Promise<SearchResult> {
     }
     return best.map(({ choice }) => choice);
   }
-}
-
-function layoutOf(structure: Structure, functions: DomainBounds, root: RootBounds, { cases }: Region): Layout {
-  const unstable = new Map(structure.bounded.map(({ name }) => [name, unstableOf(root.host[name]!)]));
-  const everything = (size: number) => Int32Array.from({ length: size }, (_, i) => i);
-  return {
-    rows: Math.max(...cases.map(({ length }) => length)),
-    curved: structure.curved
-      .filter(({ op }) => op === 'relu')
-      .map(({ name, shape, inputs }) => {
-        const size = shape.reduce((a, b) => a * b, 1);
-        return { name, shape, size, unstable: unstable.get(inputs[0]!) ?? everything(size) };
-      }),
-    splittable: structure.bounded
-      .filter(({ name }) => functions.splittable.includes(name))
-      .map(({ name, shape, size }) => ({ name, shape, size, unstable: unstable.get(name)! })),
-  };
 }

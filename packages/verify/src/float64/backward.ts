@@ -143,11 +143,44 @@ export interface Start {
  */
 export function lowerValue(
   network: Network64,
-  { at, shapes }: Pick<Enclosures, 'at' | 'shapes'>,
+  bounds: Pick<Enclosures, 'at' | 'shapes'>,
   relaxations: Relaxations,
   start: Start,
   multipliers: ReadonlyMap<string, Float64Array> = new Map(),
 ): number {
+  const { least, total } = walkBack(network, bounds, relaxations, start, multipliers);
+  const { center, radius } = bounds.at.get('input')!;
+  for (let i = 0; i < least.length; i++) {
+    total.sum += least[i]! * center[i]! - Math.abs(least[i]!) * radius[i]!;
+    total.size += Math.abs(least[i]!) * (Math.abs(center[i]!) + radius[i]!);
+  }
+  total.count += 2 * least.length;
+  const slack = ownError(total.count + 16);
+  return towardsMinus(total.sum - (total.error + slack * total.size) * (1 + 2 * slack), total.size + total.error);
+}
+
+/**
+ * The linear function of the input that lies below a linear function of a node, over the real numbers and up to the rounding of float64. Where every
+ * ReLU is replaced by one line it is the function itself.
+ */
+export function linearOnInput(
+  network: Network64,
+  bounds: Pick<Enclosures, 'at' | 'shapes'>,
+  relaxations: Relaxations,
+  start: Start,
+): { readonly coefficients: Float64Array; readonly constant: number } {
+  const { least, total } = walkBack(network, bounds, relaxations, start, new Map());
+  return { coefficients: least, constant: total.sum };
+}
+
+/** The walk of {@link lowerValue} up to the input. */
+function walkBack(
+  network: Network64,
+  { at, shapes }: Pick<Enclosures, 'at' | 'shapes'>,
+  relaxations: Relaxations,
+  start: Start,
+  multipliers: ReadonlyMap<string, Float64Array>,
+): { readonly least: Float64Array; readonly total: Total } {
   const { model } = network;
   const total: Total = { sum: 0, size: 0, count: 0, error: 0 };
   const pending = new Map<string, Float64Array>([[start.node, start.coefficients]]);
@@ -177,15 +210,7 @@ export function lowerValue(
       pass(name, coefficients);
     }
   }
-  const least = pending.get('input')!;
-  const { center, radius } = at.get('input')!;
-  for (let i = 0; i < least.length; i++) {
-    total.sum += least[i]! * center[i]! - Math.abs(least[i]!) * radius[i]!;
-    total.size += Math.abs(least[i]!) * (Math.abs(center[i]!) + radius[i]!);
-  }
-  total.count += 2 * least.length;
-  const slack = ownError(total.count + 16);
-  return towardsMinus(total.sum - (total.error + slack * total.size) * (1 + 2 * slack), total.size + total.error);
+  return { least: pending.get('input')!, total };
 }
 
 /** Subtracts |coefficients| . weights. */

@@ -32,6 +32,13 @@ export const absoluteRules: OpRules<'absolute'> = {
   lines(_node, _params, { lower, upper }) {
     const width = tf.maximum(tf.sub(upper, lower), 1e-8);
     const slope = tf.maximum(tf.minimum(tf.div(tf.add(lower, upper), width), 1), -1);
-    return { lowerSlope: slope, upperSlope: slope, upperIntercept: tf.mul(tf.relu(upper), tf.sub(1, slope)) };
+    // Where the sign changes, every slope from -1 to 1 is valid below: alpha-CROWN chooses. Else both ends are the slope of |x|.
+    const [least, most] = [tf.sub(tf.mul(tf.step(lower), 2), 1), tf.sub(1, tf.mul(tf.step(tf.neg(upper)), 2))];
+    // Of the chord at 0. The difference upper - slope * upper would lose digits where one end is much larger than the other.
+    const intercept = tf.mul(tf.mul(tf.relu(tf.neg(lower)), tf.div(tf.relu(upper), width)), 2);
+    return {
+      ...{ lowerSlope: slope, upperSlope: slope, upperIntercept: intercept },
+      family: [{ slope: least }, { slope: most }],
+    };
   },
 };

@@ -1,6 +1,7 @@
-import { crownIbpOf, naturalPass } from '@cert/bounds';
+import { crownIbpOf, linesOf, naturalPass } from '@cert/bounds';
+import { sequential } from '@cert/core';
 import { cpuDevice } from '@cert/jit/node';
-import { boundMethodSuite, type Forward } from '@cert/testing';
+import { boundMethodSuite, type Forward, linesSuite } from '@cert/testing';
 import { resolveConfig, withPlugins } from '@cert/trainer/pipeline';
 import { afterAll, describe, expect, it } from 'vitest';
 import plugin, { absolute, method } from '../src/index.js';
@@ -24,6 +25,13 @@ const suites = [
     ...{ forward, layers, ops: ['dense', 'conv2d', 'flatten'], exactOn: 'output', ...on },
   }),
   boundMethodSuite({ method, forward, layers, exactOn: 'output', ...on }),
+  linesSuite({
+    ...{ name: 'absolute', f: Math.abs, ...on },
+    lines(box) {
+      const model = sequential(box.lower.shape.slice(1), layers);
+      return linesOf(rules.linearRelaxation, { model, params: {} }, { input: box }).absolute1!;
+    },
+  }),
 ];
 
 describe('conformance', () => {
