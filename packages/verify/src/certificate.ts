@@ -1,5 +1,6 @@
 import { CertError, describeValue } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
+import { toBase64 } from './base64.js';
 
 /** For which executions of the network a certificate claims its property; see `docs/certificates.md`. */
 export type CertificateLevel = 'real' | 'deployed';
@@ -30,11 +31,40 @@ export interface CertifiedInput {
   readonly dataset?: string;
 }
 
+/** A split of a {@link TreeEvidence}: the tree of z >= 0 follows, then that of z <= 0, for the value z that the neuron's ReLU reads. */
+export interface CertificateSplit {
+  /** The name of the ReLU. */
+  readonly relu: string;
+  /** The place in its flattened shape, from 0. */
+  readonly neuron: number;
+}
+
+/** A leaf of a {@link TreeEvidence}: what shows, where its splits hold, that an inequality of the case does not. */
+export interface CertificateLeaf {
+  /** Which inequality of the case, from 0. */
+  readonly row: number;
+  /** 255 times the lower slope of each neuron of the evidence, a byte each, in base64. */
+  readonly slopes: string;
+  /** The multiplier of each split above the leaf, from the first one on: >= 0. */
+  readonly multipliers: readonly number[];
+}
+
+/** Evidence of branch and bound over ReLUs. */
+export interface TreeEvidence {
+  readonly kind: 'tree';
+  /** How values in between are bounded, before anything is split: see {@link CertificateEvidence}. */
+  readonly intermediate: 'ibp' | 'crown';
+  /** The neurons that leaves have slopes for, in the order of these. All others have the usual ones. */
+  readonly neurons: readonly { readonly relu: string; readonly neurons: readonly number[] }[];
+  /** The tree of each case: of a label, of each other class in order. */
+  readonly cases: readonly (readonly (CertificateSplit | CertificateLeaf)[])[];
+}
+
 /**
  * What lets a checker prove the property again. `ibp`: interval bound propagation. `linear`: one backward pass of linear relaxation with
  * intermediate bounds by interval bound propagation (`ibp`), or by the tighter ones of these and of a backward pass for each unstable neuron
  * (`crown`); an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
- * of its lower bound, else 0.
+ * of its lower bound, else 0. `tree`: branch and bound over ReLUs.
  */
 export type CertificateEvidence =
   | { readonly kind: 'ibp' }
@@ -44,7 +74,8 @@ export type CertificateEvidence =
       readonly slopes: { readonly [node: string]: string };
       /** How values in between are bounded. */
       readonly intermediate: 'ibp' | 'crown';
-    };
+    }
+  | TreeEvidence;
 
 /** A claim about one input of one network, with the evidence for it. Plain data: the content of a `.cert.json` file. */
 export interface Certificate {
@@ -148,11 +179,14 @@ export function createCertificate(options: CertificateOptions): Certificate {
 }
 
 /**
- * The text of a certificate's file. Its last field is the SHA-256 of all that stands before its digits, so that a change of any byte shows.
+ * The text of a certificate's file; the evidence is one line. Its last field is the SHA-256 of all that stands before its digits, so that a change of any byte shows.
  */
 export function certificateText(certificate: Certificate): string {
-  const open = JSON.stringify({ ...certificate, sha256: '' }, null, 2);
-  const before = open.slice(0, open.lastIndexOf('"'));
+  const fields = Object.entries(certificate).map(([key, value]) => {
+    const text = key === 'evidence' ? JSON.stringify(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
+    return `  ${JSON.stringify(key)}: ${text},\n`;
+  });
+  const before = `{\n${fields.join('')}  "sha256": "`;
   return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
 }
 
@@ -176,13 +210,4 @@ function littleEndian(values: Float32Array): Uint8Array {
     view.setFloat32(4 * i, value, true);
   });
   return bytes;
-}
-
-/** Characters at a time: a call takes some ten thousand arguments. */
-const CHUNK = 2 ** 13;
-
-function toBase64(bytes: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
-  return btoa(text);
 }

@@ -1,0 +1,133 @@
+import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
+import type { Property } from '@cert/core';
+import type { Device } from '@cert/jit';
+import type { TreeEvidence } from '../certificate.js';
+import type { Box64 } from '../float64/intervals.js';
+import { encloseTightly } from '../float64/tree.js';
+import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
+import type { HostNetwork } from './host-network.js';
+import { type Region, regionsOf } from './region.js';
+import type { ReluSplitOptions } from './relu-split.js';
+import type { ProvedPart } from './search.js';
+import { proveTrees } from './tree-evidence.js';
+
+/** What {@link createProofSearch} takes. */
+export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'network' | 'attack' | 'replay'> {
+  /** Where to compute. */
+  readonly device: Device;
+  /** The network. */
+  readonly network: HostNetwork;
+  /** The rules of the network's ops; default those of the built-in ones. */
+  readonly rules?: Rules;
+  /** Settings of the search over ReLUs. */
+  readonly relus?: ReluSplitOptions;
+}
+
+/** What is searched for, and for how long. */
+export interface ProofOptions extends Pick<DecideOptions, 'timeout' | 'onProgress' | 'signal'> {
+  /** What a proof has to hold for. */
+  readonly level: SoundLevel;
+}
+
+/** A decision, and what proves it where rounding is accounted for. */
+export interface ProofResult {
+  /** What the search in float32 has decided. */
+  readonly decision: Decision;
+  /** The smallest lower bound at each level at which one was computed, relative to what has to be exceeded; null where there is none. */
+  readonly lower: { readonly [level in SoundLevel]?: number | null };
+  /** What a certificate holds, by the levels at which it proves the property. */
+  readonly evidence: { readonly [level in SoundLevel]?: TreeEvidence };
+}
+
+/** Searches for proofs that a certificate can hold. */
+export interface ProofSearch {
+  /**
+   * Decides a property, and proves it again in float64 with rounding accounted for, from the slopes and multipliers of the search. Where these are not
+   * enough, it searches again with more to spare.
+   *
+   * @throws CertError as {@link Decider.decide}
+   */
+  prove(property: Property, options: ProofOptions): Promise<ProofResult>;
+  /** Frees the network and the compiled functions. */
+  dispose(): Promise<void>;
+}
+
+/** How often a search is made for a proof with rounding accounted for, each time with more to spare. */
+const TRIES = 4;
+/** What a proof in float32 has to spare at first, as a multiple of the largest error of an output. */
+const SPARE = 8;
+/** What it has to spare next, as a multiple of what float64 found missing. */
+const MORE = 1.25;
+/** The share of the time that bounds of hidden neurons in float64 may take. */
+const BOUNDS_SHARE = 0.5;
+
+/** Whether proofs by splits of ReLUs hold for a network as it is: a search splits on ReLUs in place of leaky ones and of maxima. */
+export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
+  const { rules } = soundIbp({ level: 'deployed' });
+  return model.nodes.every(({ op }) => op in rules && op !== 'leakyRelu' && op !== 'maxPool');
+}
+
+/**
+ * Prepares a network for proofs by splits of ReLUs, with bounds of hidden neurons that a checker finds again: those of the usual slopes. A network
+ * for which {@link canProve} is false, and a property with several boxes, are decided without evidence.
+ */
+export function createProofSearch(options: ProofSearchOptions): ProofSearch {
+  const { network, relus } = options;
+  const decider: Decider = createDecider({ ...options, split: 'relus', relus: { ...relus, rootIterations: 0 } });
+  const none = (decision: Decision): ProofResult => ({ decision, lower: {}, evidence: {} });
+
+  return {
+    async prove(property, { level, timeout = 360, onProgress, signal }) {
+      const began = Date.now();
+      const deadline = began + timeout * 1000;
+      const expired = () => Date.now() > deadline;
+      const plain = { ...(onProgress && { onProgress }), ...(signal && { signal }), arithmetic: 'nearest' as const };
+      const [region, ...others] = regionsOf(property);
+      if (!canProve(network) || region === undefined || others.length > 0) {
+        return none(await decider.decide(property, { ...plain, timeout }));
+      }
+      const boundsDue = began + BOUNDS_SHARE * timeout * 1000;
+      const box = boxOf(region);
+      const boundsAt = (at: SoundLevel, late: () => boolean) => encloseTightly({ network, box, level: at }, late);
+      const bounds = boundsAt(level, () => Date.now() > boundsDue);
+      const error = bounds.at.get(network.model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
+      let best: ProofResult | undefined;
+      let least = SPARE * error;
+      for (let t = 0; t < TRIES && (best === undefined || !expired()); t++) {
+        const parts: ProvedPart[] = [];
+        const timeLeft = Math.max(0, (deadline - Date.now()) / 1000);
+        const decision = await decider.decide(property, {
+          ...{ ...plain, timeout: timeLeft, least },
+          onProved: (part) => void parts.push(part),
+        });
+        if (decision.verdict !== 'verified') return best ?? none(decision);
+        const problem = { network, region, parts, expired };
+        const proof = await proveTrees({ ...problem, bounds });
+        const lower = usable(proof?.lower);
+        best = { decision, lower: { [level]: lower }, evidence: {} };
+        if (proof !== undefined && lower !== null && lower > 0) {
+          return { ...best, evidence: { [level]: proof.evidence } };
+        }
+        least = MORE * (decision.lower - (lower ?? 0));
+        if (level === 'deployed') {
+          const real = await proveTrees({ ...problem, bounds: boundsAt('real', expired) });
+          const above = usable(real?.lower);
+          const holds = real !== undefined && above !== null && above > 0;
+          best = { ...best, lower: { ...best.lower, real: above }, evidence: holds ? { real: real.evidence } : {} };
+        }
+      }
+      return best!;
+    },
+    dispose: () => decider.dispose(),
+  };
+}
+
+/** The box of a region, each end moved by more than a decimal loses as a float64 number. */
+function boxOf({ exact: { lower, upper } }: Region): Box64 {
+  const slack = (x: number) => Math.abs(x) * 2 ** -52 + Number.MIN_VALUE;
+  return { lower: lower.map((x) => x - slack(x)), upper: upper.map((x) => x + slack(x)) };
+}
+
+/** Bounds of at least 2^126 are as good as none. */
+const usable = (bound: number | undefined): number | null =>
+  bound !== undefined && Math.abs(bound) < 2 ** 126 ? bound : null;
