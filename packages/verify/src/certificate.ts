@@ -1,4 +1,4 @@
-import { CertError, describeValue } from '@cert/core';
+import { CertError, describeValue, type Property } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
 import { toBase64 } from './base64.js';
 
@@ -9,11 +9,11 @@ export type CertificateLevel = 'real' | 'deployed';
 export interface CertifiedNetwork {
   /** Where the file is, relative to the certificate. */
   readonly path: string;
-  /** A checkpoint of `@cert/models`. */
-  readonly format: 'cert-safetensors';
+  /** A checkpoint of `@cert/models`, or an ONNX file. */
+  readonly format: 'cert-safetensors' | 'onnx';
   /** SHA-256 of the whole file, hexadecimal. */
   readonly sha256: string;
-  /** SHA-256 of the bytes of each parameter and running statistic, by its name in the file. */
+  /** SHA-256 of the bytes of each parameter and running statistic, or of each initializer, by its name in the file. */
   readonly tensors: { readonly [name: string]: string };
 }
 
@@ -83,16 +83,23 @@ export interface Certificate {
   readonly format: 'cert-certificate-1';
   /** The network. */
   readonly network: CertifiedNetwork;
-  /** The input. */
-  readonly input: CertifiedInput;
-  /** The ball around the input, clipped to the range; numbers as exact decimals or fractions. */
-  readonly perturbation: {
-    readonly kind: 'linf';
-    readonly epsilon: string;
-    readonly range: readonly [min: string, max: string] | null;
-  };
-  /** The logit of the label is larger than that of every other class. */
-  readonly property: { readonly kind: 'label'; readonly label: number; readonly classes: number };
+  /** The input; of a box its shape alone. */
+  readonly input: CertifiedInput | Pick<CertifiedInput, 'shape'>;
+  /** Which inputs; numbers as exact decimals or fractions. `linf`: the ball around the input, clipped to the range. `box`: between two ends. */
+  readonly perturbation:
+    | { readonly kind: 'linf'; readonly epsilon: string; readonly range: readonly [min: string, max: string] | null }
+    | { readonly kind: 'box'; readonly lower: readonly string[]; readonly upper: readonly string[] };
+  /**
+   * `label`: the logit of the label is larger than that of every other class. `linear`: at none of the inputs all inequalities of a case hold, which
+   * say that coefficients times the logits is at most the bound.
+   */
+  readonly property:
+    | { readonly kind: 'label'; readonly label: number; readonly classes: number }
+    | {
+        readonly kind: 'linear';
+        readonly classes: number;
+        readonly cases: readonly (readonly { readonly coefficients: readonly number[]; readonly bound: string }[])[];
+      };
   /** For which executions. */
   readonly level: CertificateLevel;
   /** What is assumed of these. */
@@ -101,6 +108,13 @@ export interface Certificate {
   readonly method: string;
   /** What lets a checker prove it again. */
   readonly evidence: CertificateEvidence;
+}
+
+/** A certificate of the label of one input. */
+export interface ImageCertificate extends Certificate {
+  readonly input: CertifiedInput;
+  readonly perturbation: Extract<Certificate['perturbation'], { readonly kind: 'linf' }>;
+  readonly property: Extract<Certificate['property'], { readonly kind: 'label' }>;
 }
 
 /** What a certificate at each level assumes of the arithmetic. */
@@ -154,15 +168,9 @@ export interface CertificateOptions extends Pick<Certificate, 'network' | 'level
  *
  * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
  */
-export function createCertificate(options: CertificateOptions): Certificate {
+export function createCertificate(options: CertificateOptions): ImageCertificate {
   const { network, level, method, evidence, margin, pixels, shape, label, classes, epsilon, range, source } = options;
-  if (!(margin > 0 && Number.isFinite(margin))) {
-    throw new CertError(
-      'bad-argument',
-      `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
-      'Certify images whose lower margins are finite and > 0.',
-    );
-  }
+  checkMargin(margin);
   const bytes = littleEndian(pixels);
   return {
     format: 'cert-certificate-1',
@@ -176,6 +184,42 @@ export function createCertificate(options: CertificateOptions): Certificate {
     property: { kind: 'label', label, classes },
     ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
   };
+}
+
+/** What {@link createPropertyCertificate} takes. */
+export interface PropertyCertificateOptions
+  extends Pick<CertificateOptions, 'network' | 'level' | 'method' | 'evidence' | 'margin' | 'shape'> {
+  /** What is claimed, with inputs in the order of the network's file: cases over one box. */
+  readonly property: Property;
+}
+
+/**
+ * A certificate of a property of linear inequalities. Numbers become the shortest decimals that stand for them.
+ *
+ * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
+ */
+export function createPropertyCertificate(options: PropertyCertificateOptions): Certificate {
+  const { network, level, method, evidence, margin, shape, property } = options;
+  checkMargin(margin);
+  const { lower, upper } = property.cases[0]!;
+  const cases = property.cases.map(({ outputs }) =>
+    outputs.map(({ coefficients, bound }) => ({ coefficients: Array.from(coefficients), bound: decimal(bound) })),
+  );
+  return {
+    ...{ format: 'cert-certificate-1', network, input: { shape } },
+    perturbation: { kind: 'box', lower: Array.from(lower, decimal), upper: Array.from(upper, decimal) },
+    property: { kind: 'linear', classes: property.outputs, cases },
+    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
+  };
+}
+
+function checkMargin(margin: number): void {
+  if (margin > 0 && Number.isFinite(margin)) return;
+  throw new CertError(
+    'bad-argument',
+    `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
+    'Certify images whose lower margins are finite and > 0.',
+  );
 }
 
 /**

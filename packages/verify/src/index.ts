@@ -17,6 +17,9 @@ export {
   certificateText,
   certifiedNetwork,
   createCertificate,
+  createPropertyCertificate,
+  type ImageCertificate,
+  type PropertyCertificateOptions,
   type TreeEvidence,
 } from './certificate.js';
 export {

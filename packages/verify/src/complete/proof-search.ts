@@ -31,7 +31,7 @@ export interface ProofOptions extends Pick<DecideOptions, 'timeout' | 'onProgres
 
 /** A decision, and what proves it where rounding is accounted for. */
 export interface ProofResult {
-  /** What the search in float32 has decided. */
+  /** What the search in float32 has decided; its arithmetic is the strongest level with evidence. */
   readonly decision: Decision;
   /** The smallest lower bound at each level at which one was computed, relative to what has to be exceeded; null where there is none. */
   readonly lower: { readonly [level in SoundLevel]?: number | null };
@@ -106,14 +106,20 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
         const lower = usable(proof?.lower);
         best = { decision, lower: { [level]: lower }, evidence: {} };
         if (proof !== undefined && lower !== null && lower > 0) {
-          return { ...best, evidence: { [level]: proof.evidence } };
+          return {
+            decision: { ...decision, arithmetic: level },
+            lower: best.lower,
+            evidence: { [level]: proof.evidence },
+          };
         }
         least = MORE * (decision.lower - (lower ?? 0));
         if (level === 'deployed') {
           const real = await proveTrees({ ...problem, bounds: boundsAt('real', expired) });
           const above = usable(real?.lower);
           const holds = real !== undefined && above !== null && above > 0;
-          best = { ...best, lower: { ...best.lower, real: above }, evidence: holds ? { real: real.evidence } : {} };
+          best = { ...best, lower: { ...best.lower, real: above } };
+          if (holds)
+            best = { ...best, decision: { ...decision, arithmetic: 'real' }, evidence: { real: real.evidence } };
         }
       }
       return best!;
