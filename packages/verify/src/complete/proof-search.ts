@@ -4,6 +4,7 @@ import type { Device } from '@cert/jit';
 import type { TreeEvidence } from '../certificate.js';
 import type { Box64 } from '../float64/intervals.js';
 import { encloseTightly } from '../float64/tree.js';
+import { usable } from '../sound-verifier.js';
 import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
 import type { HostNetwork } from './host-network.js';
 import { type Region, regionsOf } from './region.js';
@@ -103,7 +104,7 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
         if (decision.verdict !== 'verified') return best ?? none(decision);
         const problem = { network, region, parts, expired };
         const proof = await proveTrees({ ...problem, bounds });
-        const lower = usable(proof?.lower);
+        const lower = usable(proof?.lower ?? Number.NaN);
         best = { decision, lower: { [level]: lower }, evidence: {} };
         if (proof !== undefined && lower !== null && lower > 0) {
           return {
@@ -115,7 +116,7 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
         least = MORE * (decision.lower - (lower ?? 0));
         if (level === 'deployed') {
           const real = await proveTrees({ ...problem, bounds: boundsAt('real', expired) });
-          const above = usable(real?.lower);
+          const above = usable(real?.lower ?? Number.NaN);
           const holds = real !== undefined && above !== null && above > 0;
           best = { ...best, lower: { ...best.lower, real: above } };
           if (holds)
@@ -133,7 +134,3 @@ function boxOf({ exact: { lower, upper } }: Region): Box64 {
   const slack = (x: number) => Math.abs(x) * 2 ** -52 + Number.MIN_VALUE;
   return { lower: lower.map((x) => x - slack(x)), upper: upper.map((x) => x + slack(x)) };
 }
-
-/** Bounds of at least 2^126 are as good as none. */
-const usable = (bound: number | undefined): number | null =>
-  bound !== undefined && Math.abs(bound) < 2 ** 126 ? bound : null;
