@@ -34,6 +34,7 @@ export {
 export type { HostNetwork } from './complete/host-network.js';
 export {
   createProofSearch,
+  type MissingEvidence,
   type ProofOptions,
   type ProofResult,
   type ProofSearch,

@@ -12,6 +12,7 @@ import {
   certifiedNetwork,
   createCertificate,
   createPropertyCertificate,
+  type MissingEvidence,
   type ProofResult,
   type TreeEvidence,
 } from '@cert/verify';
@@ -57,7 +58,7 @@ const notWritten = (why: string): WrittenCertificate => ({
 export async function writeCertificate(options: CertificateOptions): Promise<WrittenCertificate> {
   const { file, loaded, result } = options;
   const level = (['deployed', 'real'] as const).find((each) => result.evidence[each] !== undefined);
-  if (level === undefined) return notWritten(reasonOf(options));
+  if (level === undefined) return notWritten(result.missing ? REASONS[result.missing] : 'the property was not proved');
   const evidence = evidenceInFile(result.evidence[level]!, loaded);
   if (evidence === undefined) {
     return notWritten('the proof names ReLUs that are no Relu nodes of the network file');
@@ -71,14 +72,13 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
 }
 
 /** Why a result has no evidence. */
-function reasonOf({ result: { decision, lower }, property }: CertificateOptions): string {
-  if (decision.verdict !== 'verified') return 'the property was not proved';
-  const boxes = new Set(property.cases.map(({ lower, upper }) => `${lower.join()}|${upper.join()}`));
-  if (boxes.size !== 1) return `the property is about ${boxes.size} boxes of inputs, and a certificate about one`;
-  if (lower.real === undefined && lower.deployed === undefined)
-    return 'an op of the network has no sound bounds by splits';
-  return 'the proof in float32 did not withstand rounding, or time was up';
-}
+const REASONS: { readonly [missing in MissingEvidence]: string } = {
+  op: 'the network has an op for which proofs by splits of ReLUs do not account for rounding',
+  boxes: 'the property is not about one box of inputs, as a certificate is',
+  bounds: 'bounds of hidden neurons in float64 take too long or are too large',
+  parts: 'the proof has too many parts',
+  rounding: 'the proof in float32 did not withstand rounding, or time was up',
+};
 
 /** The certificate with inputs in the order of the network's file. */
 function claimOf(

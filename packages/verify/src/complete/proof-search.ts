@@ -2,7 +2,7 @@ import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
 import type { TreeEvidence } from '../certificate.js';
-import type { Box64 } from '../float64/intervals.js';
+import type { Box64, Enclosures } from '../float64/intervals.js';
 import { encloseTightly } from '../float64/tree.js';
 import { usable } from '../sound-verifier.js';
 import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
@@ -38,7 +38,15 @@ export interface ProofResult {
   readonly lower: { readonly [level in SoundLevel]?: number | null };
   /** What a certificate holds, by the levels at which it proves the property. */
   readonly evidence: { readonly [level in SoundLevel]?: TreeEvidence };
+  /** Why a property that is verified has no evidence. */
+  readonly missing?: MissingEvidence;
 }
+
+/**
+ * Why there is no evidence: an `op` that cannot be split on or has no bounds with rounding, several `boxes` of inputs, no time for `bounds` of hidden
+ * neurons, too many `parts`, or a proof that `rounding` is more than, or that time was not left for.
+ */
+export type MissingEvidence = 'op' | 'boxes' | 'bounds' | 'parts' | 'rounding';
 
 /** Searches for proofs that a certificate can hold. */
 export interface ProofSearch {
@@ -59,6 +67,8 @@ const TRIES = 4;
 const SPARE = 8;
 /** What it has to spare next, as a multiple of what float64 found missing. */
 const MORE = 1.25;
+/** The most parts of a proof. */
+const MOST_PARTS = 20_000;
 /** The share of the time that bounds of hidden neurons in float64 may take. */
 const BOUNDS_SHARE = 0.5;
 
@@ -75,55 +85,62 @@ export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
 export function createProofSearch(options: ProofSearchOptions): ProofSearch {
   const { network, relus } = options;
   const decider: Decider = createDecider({ ...options, split: 'relus', relus: { ...relus, rootIterations: 0 } });
-  const none = (decision: Decision): ProofResult => ({ decision, lower: {}, evidence: {} });
+  const none = (decision: Decision, missing?: MissingEvidence): ProofResult => ({
+    ...{ decision, lower: {}, evidence: {} },
+    ...(missing && decision.verdict === 'verified' && { missing }),
+  });
 
   return {
     async prove(property, { level, timeout = 360, onProgress, signal }) {
       const began = Date.now();
       const deadline = began + timeout * 1000;
       const expired = () => Date.now() > deadline;
+      const left = () => Math.max(0, (deadline - Date.now()) / 1000);
       const plain = { ...(onProgress && { onProgress }), ...(signal && { signal }), arithmetic: 'nearest' as const };
       const [region, ...others] = regionsOf(property);
-      if (!canProve(network) || region === undefined || others.length > 0) {
-        return none(await decider.decide(property, { ...plain, timeout }));
-      }
+      const alone = async (missing: MissingEvidence) =>
+        none(await decider.decide(property, { ...plain, timeout: left() }), missing);
+      if (!canProve(network)) return alone('op');
+      if (region === undefined || others.length > 0) return alone('boxes');
       const boundsDue = began + BOUNDS_SHARE * timeout * 1000;
       const box = boxOf(region);
       const boundsAt = (at: SoundLevel, late: () => boolean) => encloseTightly({ network, box, level: at }, late);
       const bounds = boundsAt(level, () => Date.now() > boundsDue);
+      if (!bounds.usable) return alone('bounds');
       const error = bounds.at.get(network.model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
-      let best: ProofResult | undefined;
+      let atReal: Enclosures | undefined;
+      let [lower, evidence]: [ProofResult['lower'], ProofResult['evidence']] = [{}, {}];
+      let best: Extract<Decision, { verdict: 'verified' }> | undefined;
       let least = SPARE * error;
       for (let t = 0; t < TRIES && (best === undefined || !expired()); t++) {
         const parts: ProvedPart[] = [];
-        const timeLeft = Math.max(0, (deadline - Date.now()) / 1000);
         const decision = await decider.decide(property, {
-          ...{ ...plain, timeout: timeLeft, least },
-          onProved: (part) => void parts.push(part),
+          ...{ ...plain, timeout: left(), least },
+          onProved: (part) => {
+            if (parts.length < MOST_PARTS) parts.push(part);
+          },
         });
-        if (decision.verdict !== 'verified') return best ?? none(decision);
+        const tooMany = parts.length === MOST_PARTS;
+        if (best === undefined && (decision.verdict !== 'verified' || tooMany)) return none(decision, 'parts');
+        if (decision.verdict !== 'verified' || tooMany) break;
+        best = decision;
         const problem = { network, region, parts, expired };
         const proof = await proveTrees({ ...problem, bounds });
-        const lower = usable(proof?.lower ?? Number.NaN);
-        best = { decision, lower: { [level]: lower }, evidence: {} };
-        if (proof !== undefined && lower !== null && lower > 0) {
-          return {
-            decision: { ...decision, arithmetic: level },
-            lower: best.lower,
-            evidence: { [level]: proof.evidence },
-          };
+        const found = usable(proof?.lower ?? Number.NaN);
+        lower = { ...lower, [level]: found };
+        if (proof !== undefined && found !== null && found > 0) {
+          return { decision: { ...decision, arithmetic: level }, lower, evidence: { [level]: proof.evidence } };
         }
-        least = MORE * (decision.lower - (lower ?? 0));
-        if (level === 'deployed') {
-          const real = await proveTrees({ ...problem, bounds: boundsAt('real', expired) });
-          const above = usable(real?.lower ?? Number.NaN);
-          const holds = real !== undefined && above !== null && above > 0;
-          best = { ...best, lower: { ...best.lower, real: above } };
-          if (holds)
-            best = { ...best, decision: { ...decision, arithmetic: 'real' }, evidence: { real: real.evidence } };
-        }
+        least = MORE * (decision.lower - (found ?? 0));
+        if (level === 'real' || evidence.real !== undefined) continue;
+        atReal ??= boundsAt('real', expired);
+        const real = await proveTrees({ ...problem, bounds: atReal });
+        const above = usable(real?.lower ?? Number.NaN);
+        lower = { ...lower, real: above };
+        if (real !== undefined && above !== null && above > 0) evidence = { real: real.evidence };
       }
-      return best!;
+      if (evidence.real === undefined) return { decision: best!, lower, evidence, missing: 'rounding' };
+      return { decision: { ...best!, arithmetic: 'real' }, lower, evidence };
     },
     dispose: () => decider.dispose(),
   };
