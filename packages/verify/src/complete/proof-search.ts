@@ -80,7 +80,7 @@ export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
 
 /**
  * Prepares a network for proofs by splits of ReLUs, with bounds of hidden neurons that a checker finds again: those of the usual slopes. A network
- * for which {@link canProve} is false, and a property with several boxes, are decided without evidence.
+ * of other ops than ReLUs and linear ones, and a property with several boxes, are decided without evidence.
  */
 export function createProofSearch(options: ProofSearchOptions): ProofSearch {
   const { network, relus } = options;
