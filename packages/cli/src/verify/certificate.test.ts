@@ -139,6 +139,37 @@ it('of an image holds for the ball around it', async () => {
   expect('an image that is verified').toBe('found');
 }, 120_000);
 
+it('of an image and an ONNX file holds for the ball around it', async () => {
+  const rng = createRng(4, 'digits');
+  const drawn = (...shape: number[]) => {
+    const data = Array.from({ length: shape.reduce((a, b) => a * b) }, () => Math.fround(rng.normal() / 4));
+    return { shape, data };
+  };
+  const network = makeOnnx({
+    input: [1, 1, 28, 28],
+    nodes: [
+      { op: 'Conv', inputs: ['x', 'w1', 'b1'], name: 'z', attributes: { kernel_shape: [4, 4], strides: [4, 4] } },
+      { op: 'Relu', inputs: ['z'], name: 'h' },
+      { op: 'Flatten', inputs: ['h'], name: 'f' },
+      { op: 'MatMul', inputs: ['f', 'w2'], name: 'y' },
+    ],
+    constants: { w1: drawn(3, 1, 4, 4), b1: drawn(3), w2: drawn(147, 10) },
+  });
+  await writeFile(at('digits.onnx'), network);
+  const file = at('onnx-image.cert.json');
+  const levels: (string | undefined)[] = [];
+  for (let label = 0; label < 10; label++) {
+    const image = ['--index', '3', '--dataset', 'digits', '--label', String(label), '--epsilon', '1/1000'];
+    const { out } = await cert('verify', at('digits.onnx'), ...image, '--certificate', file);
+    if (!out.startsWith('unsat')) continue;
+    const { certificate, verdict } = await read(file);
+    expect(certificate).toMatchObject({ network: { format: 'onnx' }, input: { shape: [1, 28, 28], index: 3 } });
+    expect([verdict.holds, verdict.reason]).toEqual([true, undefined]);
+    levels.push(verdict.level);
+  }
+  expect(levels).toEqual(['deployed']);
+}, 60_000);
+
 describe('no certificate', () => {
   const without = async (network: Uint8Array, property: string, ...options: string[]) => {
     await writeFile(at('other.onnx'), network);
