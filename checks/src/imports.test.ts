@@ -19,7 +19,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   init: ['core', 'bounds'],
   verify: ['core', 'bounds', 'jit', 'models', 'datasets'],
   trainer: ['core', 'bounds', 'jit', 'models', 'datasets', 'init', 'regularizers', 'verify'],
-  cli: ['interchange', 'core', 'bounds', 'jit', 'models', 'datasets', 'init', 'verify', 'trainer'],
+  cli: ['check', 'interchange', 'core', 'bounds', 'jit', 'models', 'datasets', 'init', 'verify', 'trainer'],
 };
 
 const folders = readdirSync(join(root, 'packages'));

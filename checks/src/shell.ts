@@ -44,9 +44,17 @@ export interface ShellOutcome {
 /** Notes its name and arguments, words apart by a unit separator, on file descriptor 3. */
 const note = (name: string) => `${name}() { printf '${name}' >&3; printf '\\037%s' "$@" >&3; printf '\\n' >&3; }`;
 
-/** npm is noted, never run; `npx cert` runs. */
+const program = (folder: string) => join(root, 'packages', folder, 'dist', 'cli.js');
+
+/** npm is noted, never run; `npx cert` and `npx @cert/check` run. */
 const RUNS = `${note('npm')}
-npx() { test "$1" = cert || { echo "npx $1 is not known here"; return 1; }; shift; node ${join(root, 'packages', 'cli', 'dist', 'cli.js')} "$@"; }`;
+npx() {
+  case "$1" in
+    cert) shift; node ${program('cli')} "$@" ;;
+    @cert/check) shift; node ${program('check')} "$@" ;;
+    *) echo "npx $1 is not known here"; return 1 ;;
+  esac
+}`;
 
 /** All is noted, and nothing run. */
 const NOTES = ['npm', 'npx', 'cd'].map(note).join('\n');

@@ -1,11 +1,12 @@
 /** The certificate as a file: every field is known, well-formed and used, or named as a hint for people. */
 import { floatsOf, fromBase64, sha256 } from './bytes.js';
 import { enclose } from './exact.js';
-import type { Level } from './ibp.js';
-import { countOf, fieldsOf, type Json, listOf, objectOf, parseJson, shapeOf, textOf } from './json.js';
+import type { Bounds, Level } from './ibp.js';
+import { countOf, fieldsOf, type Json, listOf, numberOf, objectOf, parseJson, shapeOf, textOf } from './json.js';
 import { sizeOf } from './layers.js';
-import type { Slopes } from './linear.js';
+import type { Inequality } from './linear.js';
 import { demand } from './refused.js';
+import { down, up } from './rounding.js';
 
 const LEVELS: readonly Level[] = ['real', 'deployed'];
 const FORMATS = ['cert-safetensors', 'onnx'];
@@ -37,21 +38,48 @@ export async function readCertificate(text: string) {
   const missing = ASSUMPTIONS.find((each) => !assumptions.includes(each));
   demand(level === 'real' || missing === undefined, `level "deployed" assumes "${missing}", which is not stated`);
 
-  const property = fieldsOf(fields.get('property'), 'property', ['kind', 'label', 'classes']);
-  demand(property.get('kind') === 'label', 'the kind of the property is not "label"');
+  const property = readProperty(fields.get('property'));
+  const input = await readBox(fields.get('input'), fields.get('perturbation'));
+  return {
+    ...{ level, ...property, ...input, about: `${property.about} ${input.about}` },
+    network: readNetworkFields(fields.get('network')),
+    evidence: fields.get('evidence'),
+  };
+}
+
+/** How many logits, and the cases that must not occur: at no input of the box all inequalities of a case may hold. */
+function readProperty(json: Json | undefined) {
+  const kind = objectOf(json, 'property').get('kind');
+  demand(kind === 'label' || kind === 'linear', 'the kind of the property is neither "label" nor "linear"');
+  const property = fieldsOf(json, 'property', ['kind', 'classes', kind === 'label' ? 'label' : 'cases']);
   const classes = countOf(property.get('classes'), 'classes', 2);
+  if (kind === 'linear') {
+    const cases = listOf(property.get('cases'), 'cases').map((rows) =>
+      listOf(rows, 'a case').map((row) => readInequality(row, classes)),
+    );
+    demand(
+      cases.length > 0 && cases.every((rows) => rows.length > 0),
+      'a property has no case, or a case no inequality',
+    );
+    return { classes, cases, about: `a property of ${cases.length} cases` };
+  }
   const label = countOf(property.get('label'), 'label', 0);
   demand(label < classes, `the label is ${label} with ${classes} classes`);
+  const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
+  const cases = others.map((other): readonly Inequality[] => {
+    const coefficients = new Float64Array(classes);
+    [coefficients[label], coefficients[other]] = [1, -1];
+    return [{ coefficients, bound: 0 }];
+  });
+  return { classes, cases, about: `label ${label}` };
+}
 
-  return {
-    level,
-    label,
-    classes,
-    network: readNetworkFields(fields.get('network')),
-    input: await readInput(fields.get('input')),
-    ...readPerturbation(fields.get('perturbation')),
-    ...readEvidence(fields.get('evidence')),
-  };
+function readInequality(json: Json, classes: number): Inequality {
+  const row = fieldsOf(json, 'an inequality', ['coefficients', 'bound']);
+  const coefficients = listOf(row.get('coefficients'), 'coefficients').map((each) => numberOf(each, 'a coefficient'));
+  demand(coefficients.length === classes, `there are ${coefficients.length} coefficients for ${classes} classes`);
+  const bound = enclose(textOf(row.get('bound'), 'bound'), 'bound').upper;
+  return { coefficients: Float64Array.from(coefficients), bound };
 }
 
 /**
@@ -100,37 +128,33 @@ async function readInput(json: Json | undefined) {
   return { shape, data };
 }
 
-/** Epsilon as text and as a number, and the ends of valid values, infinite where values are not clipped. */
-function readPerturbation(json: Json | undefined) {
-  const perturbation = fieldsOf(json, 'perturbation', ['kind', 'epsilon', 'range']);
-  demand(perturbation.get('kind') === 'linf', 'the kind of the perturbation is not "linf"');
+/** The inputs that a certificate speaks of: a box, each end rounded outwards. */
+async function readBox(json: Json | undefined, perturbed: Json | undefined) {
+  const kind = objectOf(perturbed, 'perturbation').get('kind');
+  demand(kind === 'linf' || kind === 'box', 'the kind of the perturbation is neither "linf" nor "box"');
+  if (kind === 'box') {
+    const shape = shapeOf(fieldsOf(json, 'input', ['shape']).get('shape'), 'input: shape');
+    const fields = fieldsOf(perturbed, 'perturbation', ['kind', 'lower', 'upper']);
+    const ends = (key: 'lower' | 'upper') =>
+      Float64Array.from(listOf(fields.get(key), key), (end) => enclose(textOf(end, key), key)[key]);
+    const box: Bounds = { lower: ends('lower'), upper: ends('upper') };
+    const fits = box.lower.length === sizeOf(shape) && box.upper.length === sizeOf(shape);
+    demand(fits, `the box does not have the shape [${shape}]`);
+    return { shape, box, about: 'within a box' };
+  }
+  const { shape, data } = await readInput(json);
+  const perturbation = fieldsOf(perturbed, 'perturbation', ['kind', 'epsilon', 'range']);
   const text = textOf(perturbation.get('epsilon'), 'epsilon');
-  const epsilon = { text, ...enclose(text, 'epsilon') };
+  const epsilon = enclose(text, 'epsilon');
   demand(epsilon.lower >= 0, 'epsilon is below 0');
   const range = perturbation.get('range');
-  if (range === null) return { epsilon, range: { lower: Number.NEGATIVE_INFINITY, upper: Number.POSITIVE_INFINITY } };
-  const [least, most, ...more] = listOf(range, 'range').map((end) => enclose(textOf(end, 'range'), 'range'));
-  demand(least !== undefined && most !== undefined && more.length === 0, 'the range does not have two ends');
-  demand(least.lower <= most.upper, 'the range is empty');
-  return { epsilon, range: { lower: least.lower, upper: most.upper } };
-}
-
-/** Slopes null: interval bound propagation. */
-function readEvidence(json: Json | undefined): {
-  readonly slopes: Slopes | null;
-  readonly intermediate: 'ibp' | 'crown';
-} {
-  const kind = textOf(objectOf(json, 'evidence').get('kind'), 'evidence: kind');
-  demand(kind === 'ibp' || kind === 'linear', `evidence of the kind "${kind}" is not known`);
-  const fields = fieldsOf(json, 'evidence', kind === 'ibp' ? ['kind'] : ['kind', 'slopes', 'intermediate']);
-  if (kind === 'ibp') return { slopes: null, intermediate: 'ibp' };
-  const intermediate = fields.get('intermediate');
-  demand(intermediate === 'ibp' || intermediate === 'crown', 'evidence: intermediate is neither "ibp" nor "crown"');
-  const slopes = new Map(
-    [...objectOf(fields.get('slopes'), 'evidence: slopes')].map(([name, values]) => {
-      const where = `evidence: slopes of "${name}"`;
-      return [name, floatsOf(fromBase64(textOf(values, where), where), where)] as const;
-    }),
-  );
-  return { slopes, intermediate };
+  const ends = range === null ? [] : listOf(range, 'range').map((end) => enclose(textOf(end, 'range'), 'range'));
+  demand(ends.length === (range === null ? 0 : 2), 'the range does not have two ends');
+  const [least, most] = [ends[0]?.lower ?? Number.NEGATIVE_INFINITY, ends[1]?.upper ?? Number.POSITIVE_INFINITY];
+  demand(least <= most, 'the range is empty');
+  const box: Bounds = {
+    lower: Float64Array.from(data, (x) => Math.max(least, down(x - epsilon.upper))),
+    upper: Float64Array.from(data, (x) => Math.min(most, up(x + epsilon.upper))),
+  };
+  return { shape, box, about: `within ${text}` };
 }

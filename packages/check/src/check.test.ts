@@ -344,6 +344,19 @@ describe('networks built to fool floating-point verifiers', () => {
     const [real, deployed] = [await each('real'), await each('deployed')];
     expect(await each('real', {})).toBe(real);
     expect(await each('deployed', {})).toBe(deployed);
+    // Splits, whatever their multipliers are, make nothing hold that does not.
+    const relu = net.nodes.find(({ op }) => op === 'relu');
+    for (const multiplier of relu === undefined ? [] : [0, 2 ** -20, 1, 1e6]) {
+      const leaf = { row: 0, slopes: '', multipliers: [multiplier] };
+      const cases = new Array(net.classes - 1).fill([{ relu: relu!.name, neuron: 0 }, leaf, leaf]);
+      const evidence = { kind: 'tree', intermediate: 'ibp', neurons: [], cases };
+      for (const level of ['real', 'deployed'] as const) {
+        const data = { ...certificate({ net, input: x, epsilon: '0', label, level }), evidence };
+        const { holds } = await check(text(data), bytes);
+        expect(holds && !(level === 'real' ? real : deployed)).toBe(false);
+        if (multiplier === 0) expect(holds).toBe(level === 'real' ? real : deployed);
+      }
+    }
     return { real, deployed };
   };
   /** Whether some execution gives the label up. */

@@ -2,12 +2,12 @@
 import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCheckpoint } from './checkpoint.js';
-import { type Bounds, type Level, propagate } from './ibp.js';
-import { checkSlopes, marginBound, tightenBackward } from './linear.js';
+import { readEvidence } from './evidence.js';
+import { type Level, propagate } from './ibp.js';
+import { marginBound, tightenBackward } from './linear.js';
 import { type Network, same } from './network.js';
 import { readOnnx } from './onnx.js';
 import { demand, reasonOf } from './refused.js';
-import { down, up } from './rounding.js';
 
 /** What the checker has found about one certificate. */
 export interface Verdict {
@@ -19,7 +19,10 @@ export interface Verdict {
   readonly property: string | undefined;
   /** Why the certificate is refused; undefined where it holds. */
   readonly reason?: string;
-  /** Lower bounds of logit_label - logit_j that were derived here, for every other class j in order; empty where no bounds could be derived. */
+  /**
+   * Lower bounds that were derived here: of logit_label - logit_j for every other class j in order, or of what each case of a linear property is
+   * missed by; empty where no bounds could be derived.
+   */
   readonly margins: readonly number[];
 }
 
@@ -39,25 +42,16 @@ async function loadNetwork(
 }
 
 /** The tensors and shapes of the network must be those that the certificate names. */
-function checkNetwork({ network: named, input, classes }: Certificate, network: Network): void {
+function checkNetwork({ network: named, shape, classes }: Certificate, network: Network): void {
   for (const [name, hash] of network.tensors) {
     demand(named.tensors.get(name) === hash, `the SHA-256 of tensor "${name}" differs or is not listed`);
   }
   const extra = [...named.tensors.keys()].find((name) => !network.tensors.has(name));
   demand(extra === undefined, `the certificate lists the tensor "${extra}", which the network does not use`);
   const { inputShape } = network;
-  demand(
-    same(input.shape, inputShape),
-    `the input has the shape [${input.shape}] and the network takes [${inputShape}]`,
-  );
+  demand(same(shape, inputShape), `the input has the shape [${shape}] and the network takes [${inputShape}]`);
   demand(classes === network.classes, `the network has ${network.classes} classes`);
 }
-
-/** [x - epsilon, x + epsilon], clipped to the range, each end rounded outwards. */
-const boxOf = ({ input, epsilon, range }: Certificate): Bounds => ({
-  lower: Float64Array.from(input.data, (x) => Math.max(range.lower, down(x - epsilon.upper))),
-  upper: Float64Array.from(input.data, (x) => Math.min(range.upper, up(x + epsilon.upper))),
-});
 
 /**
  * Makes a function that checks certificates and reads and hashes each network file once.
@@ -73,22 +67,31 @@ export function createChecker(readFile: ReadFile): (certificateText: string) => 
     const margins: number[] = [];
     try {
       const certificate = await readCertificate(certificateText);
-      const { label, classes, slopes } = certificate;
-      level = certificate.level;
-      property = `label ${label} within ${certificate.epsilon.text}`;
+      const { box, cases } = certificate;
+      [level, property] = [certificate.level, certificate.about];
       const { path, format, sha256: hash } = certificate.network;
       const key = JSON.stringify([path, format, hash]);
       if (!networks.has(key)) networks.set(key, loadNetwork(certificate.network, readFile));
       const network = await networks.get(key)!;
       checkNetwork(certificate, network);
-      if (slopes !== null) checkSlopes(network.layers, slopes);
-      const tighten = certificate.intermediate === 'crown' ? tightenBackward(network.layers, level) : undefined;
-      const values = propagate(network.layers, boxOf(certificate), level, tighten);
-      for (let other = 0; other < classes; other++) {
-        if (other !== label) margins.push(marginBound(network.layers, values, level, label, other, slopes));
+      const { layers } = network;
+      const { leaves, intermediate } = readEvidence(
+        certificate.evidence,
+        layers,
+        cases.map((rows) => rows.length),
+      );
+      const tighten = intermediate === 'crown' ? tightenBackward(layers, level) : undefined;
+      const values = propagate(layers, box, level, tighten);
+      for (const [k, rows] of cases.entries()) {
+        let least = Number.POSITIVE_INFINITY;
+        for (const leaf of leaves?.[k] ?? [null]) {
+          least = Math.min(least, marginBound(layers, values, certificate.level, rows[leaf?.row ?? 0]!, leaf));
+        }
+        margins.push(least);
       }
       // NaN is not above 0.
-      const proved = margins.length === classes - 1 && margins.every((margin) => margin > 0 && Number.isFinite(margin));
+      const proved =
+        margins.length === cases.length && margins.every((margin) => margin > 0 && Number.isFinite(margin));
       demand(proved, `the margin is not proved: its lower bound is ${Math.min(...margins).toPrecision(3)}`);
       return { holds: true, level, property, margins };
     } catch (error) {

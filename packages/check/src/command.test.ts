@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'tsup';
 import { afterAll, expect, it } from 'vitest';
 import { prepare } from '../test/execute.ts';
@@ -77,6 +78,14 @@ it('takes the network from elsewhere, if it is the same', async () => {
   expect((await command(moved)).lines[0]).toMatch(/^refused {2}ENOENT/);
   expect((await command(moved, '--network', join(folder, 'network.safetensors'))).status).toBe(0);
   expect((await command(moved, '--network', write('other', 'no network'))).lines[0]).toMatch(/^refused/);
+});
+
+it('reads certificates that are compressed', async () => {
+  const compressed = join(folder, 'good.cert.json.gz');
+  writeFileSync(compressed, gzipSync(sealed(data)));
+  expect((await command(compressed)).status).toBe(0);
+  writeFileSync(compressed, sealed(data));
+  expect((await command(compressed)).lines).toEqual(['refused  incorrect header check']);
 });
 
 it('keeps a verdict on one line, whatever is in a file', async () => {

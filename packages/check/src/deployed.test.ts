@@ -1,6 +1,7 @@
 /** Level `deployed`: float32 executions in many orders stay inside the bounds. FUZZ=1000000 for that many executions. */
 import { expect, it } from 'vitest';
 import { fma, prepare } from '../test/execute.ts';
+import { ahead, anySlopes, anyTree, usual } from '../test/leaves.ts';
 import { NetBuilder, type NetSpec, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
 import { readCheckpoint } from './checkpoint.js';
@@ -69,15 +70,13 @@ it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }
     };
     const values = propagate(layers, box, 'deployed');
     const { lower, upper } = values.get(layers.at(-1)!)!;
-    const slopes = new Map(
-      layers.flatMap((layer) =>
-        layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: layer.size }, random)] as const] : [],
-      ),
-    );
+    const single = [null, usual, { ...usual, slopeOf: anySlopes(layers, random) }];
+    const trees = [...single.map((leaf) => [leaf]), anyTree(layers, 1, random), anyTree(layers, 3, random)];
     const margins = [1, 2].map((other) =>
-      [null, new Map<string, Float32Array>(), slopes].map((each) =>
-        marginBound(layers, values, 'deployed', 0, other, each),
-      ),
+      trees.map((leaves) => {
+        const row = ahead(net.classes, 0, other);
+        return Math.min(...leaves.map((leaf) => marginBound(layers, values, 'deployed', row, leaf)));
+      }),
     );
     for (let i = 0; i < PER_NET; i++) {
       const x = center.map((v, at) => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { gunzipSync } from 'node:zlib';
 import { decodeUtf8 } from './bytes.js';
 import { createChecker, type Verdict } from './check.js';
 
@@ -15,6 +16,9 @@ interface Work {
 
 /** Checks files, in any order, and hands each verdict on with the place of its file in the list. */
 export type CheckFiles = (work: Work, found: (place: number, verdict: Verdict) => void) => Promise<void>;
+
+/** The most bytes of a certificate. */
+const LARGEST = 2 ** 28;
 
 /** Fewer files than this are not worth another thread. */
 const FILES_PER_THREAD = 16;
@@ -29,6 +33,7 @@ async function checkEvery({ files, network }: Work, first: number, step: number,
     const check = checkers.get(folder) ?? createChecker(read);
     checkers.set(folder, check);
     const verdict = readFile(files[place]!)
+      .then((bytes) => (files[place]!.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: LARGEST }) : bytes))
       .then((bytes) => check(decodeUtf8(bytes, 'the certificate')))
       .catch(
         ({ message }: Error): Verdict => ({

@@ -5,6 +5,7 @@
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
+import type { Leaf, Split } from './evidence.js';
 import {
   addError,
   type Bounds,
@@ -16,11 +17,13 @@ import {
   widestOf,
 } from './ibp.js';
 import { type AffineLayer, type Layer, stepsOf } from './layers.js';
-import { demand } from './refused.js';
 import { down, growth64, up } from './rounding.js';
 
-/** Lower slopes of ReLU neurons, by the name of the layer; the rule of {@link lowerSlope} where a layer has none. */
-export type Slopes = ReadonlyMap<string, Float32Array>;
+/** Violated where coefficients times the logits is at most the bound, which is rounded up. */
+export interface Inequality {
+  readonly coefficients: Float64Array;
+  readonly bound: number;
+}
 
 /** The margin is at least the constant plus coefficients times the outputs of layers. */
 class Margin {
@@ -104,13 +107,14 @@ const lowerSlope = (l: number, u: number): number => (u > -l ? 1 : 0);
  * h = max(z, 0) with z in [l, u], l < 0 < u. Below it is slope * z for every slope in [0, 1]; above it is s z + t with t >= -s l and
  * s >= u / (u - l), since then s l + t >= 0 and s u + t >= s (u - l) >= u. Both are rounded up.
  */
-function throughRelu(margin: Margin, input: Layer, outer: Float64Array, slopes: Float32Array | undefined): void {
+function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: Leaf['slopeOf']): void {
+  const input = relu.inputs[0]!;
   const bounds = margin.values.get(input)!;
   const inner = outer.map((coefficient, i) => {
     const [l, u] = [bounds.lower[i]!, bounds.upper[i]!];
     if (l >= 0) return coefficient;
     if (u <= 0 || coefficient === 0) return 0;
-    let slope = slopes?.[i] ?? lowerSlope(l, u);
+    let slope = slopeOf(relu, i) ?? lowerSlope(l, u);
     if (coefficient < 0) {
       slope = up(u / down(u - l));
       margin.lose(-coefficient * up(-slope * l));
@@ -121,44 +125,73 @@ function throughRelu(margin: Margin, input: Layer, outer: Float64Array, slopes: 
   margin.put(input, inner);
 }
 
+const usual: Leaf['slopeOf'] = () => undefined;
+
 /**
- * A lower bound of logit_label - logit_other.
+ * A lower bound of what an inequality is missed by where the splits of a leaf hold; infinite where they cannot, and else NaN where there is none.
  *
  * @param layers in order, each after its inputs, the input first and the logits last
- * @param slopes null: only the last layer is gone through, and then the intervals of its input are used (interval bound propagation)
+ * @param leaf null: only the last layer is gone through, and then the intervals of its input are used (interval bound propagation)
  */
 export function marginBound(
   layers: readonly Layer[],
   values: BoundsByLayer,
   level: Level,
-  label: number,
-  other: number,
-  slopes: Slopes | null,
+  { coefficients, bound }: Inequality,
+  leaf: Leaf | null,
 ): number {
   const logits = layers.at(-1)!;
-  const difference = new Float64Array(logits.size);
-  [difference[label], difference[other]] = [1, -1];
-  const end = slopes !== null ? layers[0]! : logits.kind === 'affine' ? logits.inputs[0] : logits;
-  return lowerBound(layers, values, level, difference, slopes, end);
+  const { splits, slopeOf } = leaf ?? { splits: [], slopeOf: usual };
+  const own = whereSplit(values, splits);
+  if (own === undefined) return Number.POSITIVE_INFINITY;
+  const end = leaf !== null ? layers[0]! : logits.kind === 'affine' ? logits.inputs[0] : logits;
+  const lower = lowerBound(layers, own, level, coefficients, slopeOf, end, splits);
+  const margin = down(lower - bound);
+  return Number.isFinite(margin) ? margin : Number.NaN;
 }
 
-/** A lower bound of coefficients times the output of the last of some layers, gone through down to `end`, whose intervals are then used. */
+/** Bounds where splits hold; undefined where they cannot. */
+function whereSplit(values: BoundsByLayer, splits: readonly Split[]): BoundsByLayer | undefined {
+  const own = new Map(values);
+  for (const { layer, neuron, sign } of splits) {
+    const { lower, upper } = own.get(layer)!;
+    const half = { lower: lower.slice(), upper: upper.slice() };
+    if (sign > 0) half.lower[neuron] = Math.max(0, lower[neuron]!);
+    else half.upper[neuron] = Math.min(0, upper[neuron]!);
+    if (half.lower[neuron]! > half.upper[neuron]!) return undefined;
+    own.set(layer, half);
+  }
+  return own;
+}
+
+/**
+ * A lower bound of coefficients times the output of the last of some layers, gone through down to `end`, whose intervals are then used.
+ *
+ * What a split says of z, sign z >= 0, holds times any multiplier >= 0, so that subtracting multiplier sign z makes no bound too large (Wang et
+ * al., Beta-CROWN, 2021).
+ */
 function lowerBound(
   layers: readonly Layer[],
   values: BoundsByLayer,
   level: Level,
   coefficients: Float64Array,
-  slopes: Slopes | null,
+  slopeOf: Leaf['slopeOf'],
   end: Layer,
+  splits: readonly Split[] = [],
 ): number {
   const margin = new Margin(values);
   margin.put(layers.at(-1)!, coefficients);
+  for (const { layer, neuron, sign, multiplier } of splits) {
+    const subtracted = new Float64Array(layer.size);
+    subtracted[neuron] = -sign * multiplier;
+    margin.put(layer, subtracted);
+  }
   for (const layer of layers.toReversed()) {
     const outer = margin.coefficients.get(layer);
     if (outer === undefined) continue;
     if (layer === end || layer.kind === 'input') settle(margin, values.get(layer)!, outer);
     else if (layer.kind === 'affine') throughAffine(margin, layer, outer, level);
-    else if (layer.kind === 'relu') throughRelu(margin, layer.inputs[0]!, outer, slopes?.get(layer.name));
+    else if (layer.kind === 'relu') throughRelu(margin, layer, outer, slopeOf);
     else {
       const [a, b] = layer.inputs.map((input) => values.get(input)!) as [Bounds, Bounds];
       for (let i = 0; i < layer.size; i++)
@@ -168,8 +201,6 @@ function lowerBound(
   }
   return margin.constant;
 }
-
-const NO_SLOPES: Slopes = new Map();
 
 /** Tighter bounds of what a ReLU reads: for each neuron whose sign is open, by going backward from it. */
 export const tightenBackward =
@@ -182,7 +213,7 @@ export const tightenBackward =
     const least = (i: number, sign: number): number => {
       const unit = new Float64Array(layer.size);
       unit[i] = sign;
-      return lowerBound(before, values, level, unit, NO_SLOPES, layers[0]!);
+      return lowerBound(before, values, level, unit, usual, layers[0]!);
     };
     const open = (i: number) => bounds.lower[i]! < 0 && bounds.upper[i]! > 0;
     return {
@@ -195,18 +226,5 @@ export const tightenBackward =
 function settle(margin: Margin, { lower, upper }: Bounds, coefficients: Float64Array): void {
   for (const [i, coefficient] of coefficients.entries()) {
     margin.gain(down(coefficient * (coefficient > 0 ? lower : upper)[i]!));
-  }
-}
-
-/** Checks slopes against the network: each in [0, 1], one for each neuron of a ReLU that the network has. */
-export function checkSlopes(layers: readonly Layer[], slopes: Slopes): void {
-  for (const [name, values] of slopes) {
-    const layer = layers.find((each) => each.kind === 'relu' && each.name === name);
-    demand(layer !== undefined, `the evidence has slopes for "${name}", which is no ReLU of the network`);
-    demand(values.length === layer.size, `the slopes of "${name}" have another number of neurons`);
-    demand(
-      values.every((slope) => slope >= 0 && slope <= 1),
-      `a slope of "${name}" is not in [0, 1]`,
-    );
   }
 }

@@ -273,7 +273,7 @@ describe('certificates of ONNX files', () => {
     expect((await check(onnxCertificate(small, { ...claim, slopes }), file)).holds).toBe(true);
     expect(await check(onnxCertificate(small, { ...claim, slopes: { z: slopes.h } }), file)).toMatchObject({
       holds: false,
-      reason: 'the evidence has slopes for "z", which is no ReLU of the network',
+      reason: 'the evidence names "z", which is no ReLU of the network',
     });
   });
 

@@ -1,6 +1,7 @@
 /** Level `real` against exact rational arithmetic. */
 import { expect, it } from 'vitest';
 import { type ExactBounds, exactIbp, less, minus, of, toNumber } from '../test/fractions.ts';
+import { ahead, anySlopes, anyTree, usual } from '../test/leaves.ts';
 import { NetBuilder, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
 import { readCheckpoint } from './checkpoint.js';
@@ -30,25 +31,23 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
       expect(toNumber(minus(of(last.upper[i]!), oracle.upper[i]!))).toBeLessThan(1e-9 * size);
     }
     for (const [i, other] of [0, 2].entries()) {
-      const margin = marginBound(layers, values, 'real', 1, other, null);
+      const margin = marginBound(layers, values, 'real', ahead(3, 1, other), null);
       expect(less(exact.margins[i]!, of(margin))).toBe(false);
       expect(toNumber(minus(exact.margins[i]!, of(margin)))).toBeLessThan(1e-9 * Math.abs(margin) + 1e-9);
       // A linear bound is below the margin at every point: here at corners and at the middle.
-      const slopes = new Map(
-        layers.flatMap((layer) =>
-          layer.kind === 'relu' ? [[layer.name, Float32Array.from({ length: layer.size }, random)] as const] : [],
-        ),
-      );
+      const row = ahead(3, 1, other);
       const linear = [
-        marginBound(layers, values, 'real', 1, other, slopes),
-        marginBound(layers, values, 'real', 1, other, new Map<string, Float32Array>()),
+        marginBound(layers, values, 'real', row, { ...usual, slopeOf: anySlopes(layers, random) }),
+        marginBound(layers, values, 'real', row, usual),
       ];
+      const leaves = [1, 3].map((depth) => anyTree(layers, depth, random));
+      const trees = leaves.map((own) => Math.min(...own.map((leaf) => marginBound(layers, values, 'real', row, leaf))));
       expect(linear.every(Number.isFinite)).toBe(true);
       for (let sample = 0; sample < 6; sample++) {
         const point = [...x].map((_, at) => of(sample === 0 ? x[at]! : (random() < 0.5 ? box.lower : box.upper)[at]!));
         const logits = exactIbp(net, { lower: point, upper: point }, 1).values.get(net.nodes.at(-1)!.name)!.lower;
         const difference = minus(logits[1]!, logits[other]!);
-        for (const bound of linear) expect(less(difference, of(bound))).toBe(false);
+        for (const bound of [...linear, ...trees]) expect(less(difference, of(bound))).toBe(false);
         if (epsilon === 0) {
           for (const bound of linear)
             expect(toNumber(minus(difference, of(bound)))).toBeLessThan(1e-9 * (Math.abs(bound) + 1));
@@ -72,8 +71,8 @@ it('contains the exact bounds where float64 itself cancels', async () => {
       expect(less(value, of(values.get(layers[1]!)!.lower[i]!))).toBe(false);
       expect(less(of(values.get(layers[1]!)!.upper[i]!), value)).toBe(false);
     }
-    for (const slopes of [null, new Map<string, Float32Array>()]) {
-      expect(less(exact.margins[0]!, of(marginBound(layers, values, 'real', 0, 1, slopes)))).toBe(false);
+    for (const leaf of [null, usual]) {
+      expect(less(exact.margins[0]!, of(marginBound(layers, values, 'real', ahead(6, 0, 1), leaf)))).toBe(false);
     }
   }
 });

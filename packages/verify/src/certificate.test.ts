@@ -8,6 +8,7 @@ import {
   certificateText,
   certifiedNetwork,
   createCertificate,
+  createPropertyCertificate,
   decimal,
 } from './certificate.js';
 
@@ -74,4 +75,33 @@ it.each([
 ])('the decimal of %f is %s', (value, text) => {
   expect(decimal(value)).toBe(text);
   expect(Number(text)).toBe(value);
+});
+
+describe('a certificate of a property', () => {
+  const box = { lower: Float64Array.of(0, -0.5, 1e-7), upper: Float64Array.of(1, 0.5, 1) };
+  const outputs = [{ coefficients: Float64Array.of(1, -1), bound: 2.5e-8 }];
+  const property = { inputs: 3, outputs: 2, cases: [{ ...box, outputs }] };
+  const { network, level, method } = options;
+  const evidence = {
+    kind: 'tree',
+    intermediate: 'crown',
+    neurons: [],
+    cases: [[{ row: 0, slopes: '', multipliers: [] }]],
+  } as const;
+  const given = { network, level, method, evidence, property, margin: 0.25, shape: [3] };
+
+  it('has the box and the inequalities as decimals, and the evidence on one line', () => {
+    const certificate = createPropertyCertificate(given);
+    expect(certificate).toMatchObject({
+      input: { shape: [3] },
+      perturbation: { kind: 'box', lower: ['0', '-0.5', '0.0000001'], upper: ['1', '0.5', '1'] },
+      property: { kind: 'linear', classes: 2, cases: [[{ coefficients: [1, -1], bound: '0.000000025' }]] },
+    });
+    const lines = certificateText(certificate).split('\n');
+    expect(lines).toContain(`  "evidence": ${JSON.stringify(evidence)},`);
+  });
+
+  it.each([0, Number.NaN])('is refused for the margin %f', (margin) => {
+    expect(() => createPropertyCertificate({ ...given, margin })).toThrow('There is nothing to certify');
+  });
 });

@@ -1,5 +1,6 @@
-import { CertError, describeValue } from '@cert/core';
+import { CertError, describeValue, type Property } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
+import { toBase64 } from './base64.js';
 
 /** For which executions of the network a certificate claims its property; see `docs/certificates.md`. */
 export type CertificateLevel = 'real' | 'deployed';
@@ -8,11 +9,11 @@ export type CertificateLevel = 'real' | 'deployed';
 export interface CertifiedNetwork {
   /** Where the file is, relative to the certificate. */
   readonly path: string;
-  /** A checkpoint of `@cert/models`. */
-  readonly format: 'cert-safetensors';
+  /** A checkpoint of `@cert/models`, or an ONNX file. */
+  readonly format: 'cert-safetensors' | 'onnx';
   /** SHA-256 of the whole file, hexadecimal. */
   readonly sha256: string;
-  /** SHA-256 of the bytes of each parameter and running statistic, by its name in the file. */
+  /** SHA-256 of the bytes of each parameter and running statistic, or of each initializer, by its name in the file. */
   readonly tensors: { readonly [name: string]: string };
 }
 
@@ -30,11 +31,40 @@ export interface CertifiedInput {
   readonly dataset?: string;
 }
 
+/** A split of a {@link TreeEvidence}: the tree of z >= 0 follows, then that of z <= 0, for the value z that the neuron's ReLU reads. */
+export interface CertificateSplit {
+  /** The name of the ReLU. */
+  readonly relu: string;
+  /** The place in its flattened shape, from 0. */
+  readonly neuron: number;
+}
+
+/** A leaf of a {@link TreeEvidence}: what shows, where its splits hold, that an inequality of the case does not. */
+export interface CertificateLeaf {
+  /** Which inequality of the case, from 0. */
+  readonly row: number;
+  /** 255 times the lower slope of each neuron of the evidence, a byte each, in base64. */
+  readonly slopes: string;
+  /** The multiplier of each split above the leaf, from the first one on: >= 0. */
+  readonly multipliers: readonly number[];
+}
+
+/** Evidence of branch and bound over ReLUs. */
+export interface TreeEvidence {
+  readonly kind: 'tree';
+  /** How values in between are bounded, before anything is split: see {@link CertificateEvidence}. */
+  readonly intermediate: 'ibp' | 'crown';
+  /** The neurons that leaves have slopes for, in the order of these. All others have the usual ones. */
+  readonly neurons: readonly { readonly relu: string; readonly neurons: readonly number[] }[];
+  /** The tree of each case: of a label, of each other class in order. */
+  readonly cases: readonly (readonly (CertificateSplit | CertificateLeaf)[])[];
+}
+
 /**
  * What lets a checker prove the property again. `ibp`: interval bound propagation. `linear`: one backward pass of linear relaxation with
  * intermediate bounds by interval bound propagation (`ibp`), or by the tighter ones of these and of a backward pass for each unstable neuron
  * (`crown`); an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
- * of its lower bound, else 0.
+ * of its lower bound, else 0. `tree`: branch and bound over ReLUs.
  */
 export type CertificateEvidence =
   | { readonly kind: 'ibp' }
@@ -44,7 +74,8 @@ export type CertificateEvidence =
       readonly slopes: { readonly [node: string]: string };
       /** How values in between are bounded. */
       readonly intermediate: 'ibp' | 'crown';
-    };
+    }
+  | TreeEvidence;
 
 /** A claim about one input of one network, with the evidence for it. Plain data: the content of a `.cert.json` file. */
 export interface Certificate {
@@ -52,16 +83,23 @@ export interface Certificate {
   readonly format: 'cert-certificate-1';
   /** The network. */
   readonly network: CertifiedNetwork;
-  /** The input. */
-  readonly input: CertifiedInput;
-  /** The ball around the input, clipped to the range; numbers as exact decimals or fractions. */
-  readonly perturbation: {
-    readonly kind: 'linf';
-    readonly epsilon: string;
-    readonly range: readonly [min: string, max: string] | null;
-  };
-  /** The logit of the label is larger than that of every other class. */
-  readonly property: { readonly kind: 'label'; readonly label: number; readonly classes: number };
+  /** The input; of a box its shape alone. */
+  readonly input: CertifiedInput | Pick<CertifiedInput, 'shape'>;
+  /** Which inputs; numbers as exact decimals or fractions. `linf`: the ball around the input, clipped to the range. `box`: between two ends. */
+  readonly perturbation:
+    | { readonly kind: 'linf'; readonly epsilon: string; readonly range: readonly [min: string, max: string] | null }
+    | { readonly kind: 'box'; readonly lower: readonly string[]; readonly upper: readonly string[] };
+  /**
+   * `label`: the logit of the label is larger than that of every other class. `linear`: at none of the inputs all inequalities of a case hold, which
+   * say that coefficients times the logits is at most the bound.
+   */
+  readonly property:
+    | { readonly kind: 'label'; readonly label: number; readonly classes: number }
+    | {
+        readonly kind: 'linear';
+        readonly classes: number;
+        readonly cases: readonly (readonly { readonly coefficients: readonly number[]; readonly bound: string }[])[];
+      };
   /** For which executions. */
   readonly level: CertificateLevel;
   /** What is assumed of these. */
@@ -70,6 +108,13 @@ export interface Certificate {
   readonly method: string;
   /** What lets a checker prove it again. */
   readonly evidence: CertificateEvidence;
+}
+
+/** A certificate of the label of one input. */
+export interface ImageCertificate extends Certificate {
+  readonly input: CertifiedInput;
+  readonly perturbation: Extract<Certificate['perturbation'], { readonly kind: 'linf' }>;
+  readonly property: Extract<Certificate['property'], { readonly kind: 'label' }>;
 }
 
 /** What a certificate at each level assumes of the arithmetic. */
@@ -123,15 +168,9 @@ export interface CertificateOptions extends Pick<Certificate, 'network' | 'level
  *
  * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
  */
-export function createCertificate(options: CertificateOptions): Certificate {
+export function createCertificate(options: CertificateOptions): ImageCertificate {
   const { network, level, method, evidence, margin, pixels, shape, label, classes, epsilon, range, source } = options;
-  if (!(margin > 0 && Number.isFinite(margin))) {
-    throw new CertError(
-      'bad-argument',
-      `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
-      'Certify images whose lower margins are finite and > 0.',
-    );
-  }
+  checkMargin(margin);
   const bytes = littleEndian(pixels);
   return {
     format: 'cert-certificate-1',
@@ -147,12 +186,51 @@ export function createCertificate(options: CertificateOptions): Certificate {
   };
 }
 
+/** What {@link createPropertyCertificate} takes. */
+export interface PropertyCertificateOptions
+  extends Pick<CertificateOptions, 'network' | 'level' | 'method' | 'evidence' | 'margin' | 'shape'> {
+  /** What is claimed, with inputs in the order of the network's file: cases over one box. */
+  readonly property: Property;
+}
+
 /**
- * The text of a certificate's file. Its last field is the SHA-256 of all that stands before its digits, so that a change of any byte shows.
+ * A certificate of a property of linear inequalities. Numbers become the shortest decimals that stand for them.
+ *
+ * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
+ */
+export function createPropertyCertificate(options: PropertyCertificateOptions): Certificate {
+  const { network, level, method, evidence, margin, shape, property } = options;
+  checkMargin(margin);
+  const { lower, upper } = property.cases[0]!;
+  const cases = property.cases.map(({ outputs }) =>
+    outputs.map(({ coefficients, bound }) => ({ coefficients: Array.from(coefficients), bound: decimal(bound) })),
+  );
+  return {
+    ...{ format: 'cert-certificate-1', network, input: { shape } },
+    perturbation: { kind: 'box', lower: Array.from(lower, decimal), upper: Array.from(upper, decimal) },
+    property: { kind: 'linear', classes: property.outputs, cases },
+    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
+  };
+}
+
+function checkMargin(margin: number): void {
+  if (margin > 0 && Number.isFinite(margin)) return;
+  throw new CertError(
+    'bad-argument',
+    `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
+    'Certify images whose lower margins are finite and > 0.',
+  );
+}
+
+/**
+ * The text of a certificate's file; the evidence is one line. Its last field is the SHA-256 of all that stands before its digits, so that a change of any byte shows.
  */
 export function certificateText(certificate: Certificate): string {
-  const open = JSON.stringify({ ...certificate, sha256: '' }, null, 2);
-  const before = open.slice(0, open.lastIndexOf('"'));
+  const fields = Object.entries(certificate).map(([key, value]) => {
+    const text = key === 'evidence' ? JSON.stringify(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
+    return `  ${JSON.stringify(key)}: ${text},\n`;
+  });
+  const before = `{\n${fields.join('')}  "sha256": "`;
   return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
 }
 
@@ -176,13 +254,4 @@ function littleEndian(values: Float32Array): Uint8Array {
     view.setFloat32(4 * i, value, true);
   });
   return bytes;
-}
-
-/** Characters at a time: a call takes some ten thousand arguments. */
-const CHUNK = 2 ** 13;
-
-function toBase64(bytes: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += CHUNK) text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
-  return btoa(text);
 }

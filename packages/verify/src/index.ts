@@ -8,13 +8,19 @@ export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, 
 export {
   type Certificate,
   type CertificateEvidence,
+  type CertificateLeaf,
   type CertificateLevel,
   type CertificateOptions,
+  type CertificateSplit,
   type CertifiedInput,
   type CertifiedNetwork,
   certificateText,
   certifiedNetwork,
   createCertificate,
+  createPropertyCertificate,
+  type ImageCertificate,
+  type PropertyCertificateOptions,
+  type TreeEvidence,
 } from './certificate.js';
 export {
   createDecider,
@@ -26,6 +32,14 @@ export {
   type Witness,
 } from './complete/decide.js';
 export type { HostNetwork } from './complete/host-network.js';
+export {
+  createProofSearch,
+  type MissingEvidence,
+  type ProofOptions,
+  type ProofResult,
+  type ProofSearch,
+  type ProofSearchOptions,
+} from './complete/proof-search.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
 export type { ReluSplitOptions } from './complete/relu-split.js';
 export type { ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';

@@ -66,6 +66,8 @@ export interface SearchedImage {
   readonly margins: LevelMargins;
   /** The margin at a point of the ball that the natural pass misclassifies; null where a logit is not finite. */
   readonly found?: { readonly margin: number | null };
+  /** What a certificate of the image holds, where it is proved at the level asked for. */
+  readonly evidence?: CertificateEvidence;
 }
 
 /** What a verifier costs for one image. */

@@ -2,10 +2,11 @@ import type { Arithmetic } from '@cert/bounds';
 import { CertError, describeValue, type Property } from '@cert/core';
 import { writeVnncompResult } from '@cert/interchange';
 import type { Device } from '@cert/jit';
-import { createDecider } from '@cert/verify';
+import { createDecider, createProofSearch, type DecideProgress, type ProofResult } from '@cert/verify';
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';
-import { imageProperty } from '../verify/image.js';
+import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
+import { type BallOfImage, imageProperty } from '../verify/image.js';
 import { jsonOf, readProperty, replayOf, resultText, sentenceOf } from '../verify/instance.js';
 import { runInstances } from '../verify/instances.js';
 import { loadNetwork, readBytes, type VerifiedNetwork } from '../verify/network.js';
@@ -33,6 +34,10 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
     .option('--out <file>', 'with --instances: results, .jsonl, and a table beside it, .csv (default: results.jsonl)')
     .option('--anew', 'with --instances: discard earlier results (default: continue)')
     .option('--results <file>', "write the verdict, and the witness, in the competition's format (default: none)")
+    .option(
+      '--certificate <file>',
+      'write a certificate of what is proved, .cert.json or .cert.json.gz; check it with npx @cert/check (default: none)',
+    )
     .option('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)')
     .option(
       '--arithmetic <level>',
@@ -82,30 +87,59 @@ interface OneProperty {
 }
 
 async function verifyOne(options: OneProperty): Promise<void> {
-  const { terminal, device, signal, raw, timeout = TIMEOUT, split, arithmetic } = options;
+  const { terminal, raw } = options;
   // A verdict of an earlier run must not stand there when this one fails or is killed.
   if (raw.results !== undefined) await writeOutput(raw.results, writeVnncompResult('error'));
-  const { loaded, property, about } = await problemOf(options);
+  const { loaded, property, ball, about } = await problemOf(options);
   for (const note of loaded.notes) terminal.err(`note: ${note}`);
-  const decider = createDecider({
-    ...{ device, network: loaded.network, ...replayOf(loaded) },
-    ...(split !== undefined && { split }),
-  });
+  const { certificate: file } = raw;
   const show = progressLine(terminal, { json: raw.json === true, about: '' });
   try {
-    const decision = await decider.decide(property, { timeout, arithmetic, signal, onProgress: show.tell });
+    if (file !== undefined) await prepareCertificate(file, loaded);
+    const result = await decided(options, loaded, property, show.tell);
     show.close();
+    const { decision } = result;
     const text = resultText(decision, loaded);
     if (raw.results !== undefined) await writeOutput(raw.results, text);
-    if (raw.json) terminal.out(JSON.stringify(jsonOf(decision, text)));
-    else {
+    const certificate =
+      file === undefined ? undefined : await writeCertificate({ file, loaded, property, ball, result });
+    if (raw.json) {
+      const written = certificate && { certificate: certificate.written ? file : null };
+      terminal.out(JSON.stringify({ ...jsonOf(decision, text), ...written }));
+      if (certificate?.written === false) terminal.err(certificate.sentence);
+    } else {
       terminal.out(text.trimEnd());
       terminal.out(`${about}${sentenceOf(decision)}`);
+      if (certificate !== undefined) terminal.out(certificate.sentence);
     }
   } finally {
     show.close();
-    await decider.dispose();
     await loaded.independent?.dispose();
+  }
+}
+
+/** Decides a property; for a certificate by a search whose proofs it can hold. */
+async function decided(
+  { device, signal, raw, timeout = TIMEOUT, split, arithmetic }: OneProperty,
+  loaded: VerifiedNetwork,
+  property: Property,
+  onProgress: (progress: DecideProgress) => void,
+): Promise<ProofResult> {
+  const setting = { device, network: loaded.network, ...replayOf(loaded) };
+  const options = { timeout, signal, onProgress };
+  if (raw.certificate === undefined) {
+    const decider = createDecider({ ...setting, ...(split !== undefined && { split }) });
+    try {
+      return { decision: await decider.decide(property, { ...options, arithmetic }), lower: {}, evidence: {} };
+    } finally {
+      await decider.dispose();
+    }
+  }
+  const search = createProofSearch(setting);
+  try {
+    return await search.prove(property, { ...options, level: arithmetic === 'real' ? 'real' : 'deployed' });
+  } finally {
+    await search.dispose();
   }
 }
 
@@ -113,6 +147,7 @@ async function verifyOne(options: OneProperty): Promise<void> {
 async function problemOf({ network: path, property: file, raw, device, terminal }: OneProperty): Promise<{
   readonly loaded: VerifiedNetwork;
   readonly property: Property;
+  readonly ball?: BallOfImage;
   readonly about: string;
 }> {
   if (file === undefined) {
@@ -134,10 +169,11 @@ function readSplit(text: string | undefined): 'inputs' | 'relus' | undefined {
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, results, instances, out, anew } = raw;
+  const { index, dataset, label, epsilon, results, instances, out, anew, certificate, split, arithmetic } = raw;
   const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
   if (instances !== undefined) {
-    refuseWith('--instances', { 'a network': network, 'a property file': property, ...image, '--results': results });
+    const one = { ...image, '--results': results, '--certificate': certificate };
+    refuseWith('--instances', { 'a network': network, 'a property file': property, ...one });
     return;
   }
   for (const [name, value] of Object.entries({ '--out': out, '--anew': anew })) {
@@ -146,6 +182,13 @@ function checkTogether(network: string | undefined, property: string | undefined
       'bad-argument',
       `${name} is an option for --instances.`,
       'Leave it out, or give --instances FILE.csv.',
+    );
+  }
+  if (certificate !== undefined && (split === 'inputs' || arithmetic === 'nearest')) {
+    throw new CertError(
+      'bad-argument',
+      `--certificate was given with ${split === 'inputs' ? '--split inputs' : '--arithmetic nearest'}.`,
+      'A certificate holds splits of ReLUs, and claims the arithmetic deployed or real: leave the option out.',
     );
   }
   if (network === undefined) throw noNetwork();

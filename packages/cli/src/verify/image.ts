@@ -16,10 +16,21 @@ export interface ImageOptions {
   readonly index: number;
 }
 
+/** An image, and how far from it its label must win. */
+export interface BallOfImage {
+  readonly pixels: Float32Array;
+  readonly label: number;
+  readonly epsilon: number;
+  readonly range: { readonly min: number; readonly max: number } | null;
+  /** Where it is from. */
+  readonly source: { readonly index: number; readonly dataset: string };
+}
+
 /** The robustness of a network at one image of a dataset: its label wins everywhere in the ball. */
 export async function imageProperty({ path, raw, device, index }: ImageOptions): Promise<{
   readonly loaded: VerifiedNetwork;
   readonly property: Property;
+  readonly ball: BallOfImage;
   readonly about: string;
 }> {
   const loaded = await loadNetwork(path, device);
@@ -44,7 +55,8 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   const epsilon = raw.epsilon === undefined ? config.epsilon : readNumber('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
   const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? epsilon}. `;
-  return { loaded, property: robustness(pixels, { epsilon, range, label, classes: model.classes }), about };
+  const ball = { pixels, label, epsilon, range, source: { index, dataset: config.dataset } };
+  return { loaded, property: robustness(ball, model.classes), ball, about };
 }
 
 /** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
@@ -66,16 +78,7 @@ async function configOf(path: string, { dataset }: RawOptions): Promise<RunConfi
 }
 
 /** That the label's logit is larger than every other one in a ball, clipped to a range. */
-function robustness(
-  pixels: Float32Array,
-  options: {
-    readonly epsilon: number;
-    readonly range: { readonly min: number; readonly max: number } | null;
-    readonly label: number;
-    readonly classes: number;
-  },
-): Property {
-  const { epsilon, range, label, classes } = options;
+function robustness({ pixels, epsilon, range, label }: BallOfImage, classes: number): Property {
   const { min, max } = range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
   const lower = Float64Array.from(pixels, (x) => Math.max(x - epsilon, min));
   const upper = Float64Array.from(pixels, (x) => Math.min(x + epsilon, max));

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { naturalPass, runningNorm } from '@cert/bounds';
 import { CertError, createRng, type Tensor } from '@cert/core';
-import { readOnnx } from '@cert/interchange';
+import { type ImportedNetwork, readOnnx } from '@cert/interchange';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { type OnnxModel, openOnnxModel } from '@cert/jit/node';
 import { decodeCheckpoint } from '@cert/models';
@@ -18,6 +18,8 @@ export interface VerifiedNetwork {
   readonly independent: OnnxModel | undefined;
   /** What the reader changed, for people. */
   readonly notes: readonly string[];
+  /** The file that it was read from, decompressed, and what an ONNX file says of it. */
+  readonly source: { readonly path: string; readonly bytes: Uint8Array; readonly onnx?: ImportedNetwork };
 }
 
 /** The bytes of a file, decompressed where its name ends in .gz. */
@@ -63,17 +65,20 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     return {
       network: { model, params, stats },
       ...{ inputOrder: Int32Array.from({ length: size }, (_, i) => i), independent: undefined, notes: [] },
+      source: { path, bytes },
     };
   }
-  const { model, params, stats, inputShape, inputOrder, notes } = readOnnx(bytes);
+  const onnx = readOnnx(bytes);
+  const { model, params, stats, inputShape, inputOrder, notes } = onnx;
   const network = { model, params, stats };
+  const source = { path, bytes, onnx };
   const independent = await openOnnxModel(bytes, inputShape).catch((error: unknown) => {
     if (error instanceof CertError && error.code === 'missing-package') return undefined;
     throw error;
   });
   if (independent === undefined) {
     const unchecked = 'onnxruntime-node is not installed: the import was not compared with the file.';
-    return { network, inputOrder, independent, notes: [...notes, unchecked] };
+    return { network, inputOrder, independent, notes: [...notes, unchecked], source };
   }
   try {
     await compare(path, network, inputOrder, independent, device);
@@ -81,7 +86,7 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     await independent.dispose();
     throw error;
   }
-  return { network, inputOrder, independent, notes };
+  return { network, inputOrder, independent, notes, source };
 }
 
 /** A checkpoint; what is none may be an ONNX file of another name. */

@@ -8,7 +8,7 @@ import { makeFolder } from '@cert/models/node';
  *
  * @throws CertError `bad-file` when it cannot be written
  */
-export async function writeOutput(path: string, text: string): Promise<void> {
+export async function writeOutput(path: string, text: string | Uint8Array): Promise<void> {
   await makeFolder(dirname(path));
   await writeFile(path, text).catch((cause: unknown) => {
     throw notWritten(path, cause);

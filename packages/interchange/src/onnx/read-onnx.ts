@@ -19,12 +19,24 @@ export interface ImportedNetwork {
   readonly inputShape: readonly number[];
   /** For each element of the ONNX input, in C order, its position in the model's input, row-major. */
   readonly inputOrder: Int32Array;
+  /** The Relu nodes of the file that are one node of the model. */
+  readonly relus: readonly ImportedRelu[];
   /** Version of ONNX's operators that the file was written for. */
   readonly opset: number;
   /** The program that wrote the file, with its version; empty where the file does not say. */
   readonly producer: string;
   /** Sentences on what the import changed, such as weights that were rounded; usually none. */
   readonly notes: readonly string[];
+}
+
+/** A Relu node of the file. */
+export interface ImportedRelu {
+  /** The name of its output in the file. */
+  readonly output: string;
+  /** The node of the model. */
+  readonly node: string;
+  /** For each element of the output, in C order, its position in the node, row-major. */
+  readonly order: Int32Array;
 }
 
 /** Versions of the operators for which the rules were written. */
@@ -107,10 +119,18 @@ export function readOnnx(bytes: Uint8Array): ImportedNetwork {
     stats: progress.stats,
     inputShape: shape,
     inputOrder: order ?? Int32Array.from({ length: countOf(shape) }, (_, i) => i),
+    relus: nodes.filter(({ op }) => op === 'Relu').flatMap(({ outputs: [output] }) => reluOf(output!, values)),
     opset: file.opset,
     producer: file.producer,
     notes: [...progress.notes],
   };
+}
+
+function reluOf(output: string, values: ReadonlyMap<string, Value>): readonly ImportedRelu[] {
+  const value = values.get(output);
+  if (value?.kind !== 'computed') return [];
+  const { node, shape, order } = value;
+  return [{ output, node, order: order ?? Int32Array.from({ length: countOf(shape) }, (_, i) => i) }];
 }
 
 /** Makes the output the last node, as a vector in ONNX's order. */

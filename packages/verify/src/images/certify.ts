@@ -15,6 +15,7 @@ import type { Attack } from '../attack/attack.js';
 import { pgd } from '../attack/pgd.js';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
+import type { CertificateEvidence } from '../certificate.js';
 import { checkSound, readMargins, smallestBound } from '../margins.js';
 import {
   batchSizeOf,
@@ -68,6 +69,8 @@ export interface CertifyOptions {
   readonly batchSize: number;
   /** Run every method on every image, and attacks on every image that is classified rightly until one breaks it; default false. */
   readonly complete?: boolean;
+  /** Told what a certificate of an image holds, before the image is settled, where a method that searches has proved it at the arithmetic. */
+  readonly onEvidence?: ((index: number, method: string, evidence: CertificateEvidence) => void) | undefined;
   /** When it is aborted, the computation under way is finished and the iteration rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -118,9 +121,11 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
       return inBatches({
         ...{ batchSize: 1, signal },
         picks: (item) => (complete ? !isBroken(item) : isOpen(item)),
-        look: async ([item]) => [
-          searchedItem(item!, verifier.name, arithmetic, await prover.search(weights, item!, epsilon)),
-        ],
+        async look([item]) {
+          const found = await prover.search(weights, item!, epsilon);
+          if (found.evidence !== undefined) options.onEvidence?.(item!.index, verifier.name, found.evidence);
+          return [searchedItem(item!, verifier.name, arithmetic, found)];
+        },
       });
     }
     const most = batchSizeOf(verifier, model, batchSize);

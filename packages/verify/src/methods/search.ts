@@ -1,15 +1,12 @@
-import { type Arithmetic, type Rules, soundIbp } from '@cert/bounds';
+import type { Arithmetic, Rules } from '@cert/bounds';
 import { type Model, type Property, sizeOf } from '@cert/core';
-import { turn } from '@cert/jit';
-import { createDecider, type Decider, type Decision } from '../complete/decide.js';
+import { createDecider, type Decision } from '../complete/decide.js';
 import type { HostNetwork } from '../complete/host-network.js';
+import { canProve, createProofSearch, type ProofResult } from '../complete/proof-search.js';
 import type { ReluSplitOptions } from '../complete/relu-split.js';
-import type { ProvedPart } from '../complete/search.js';
 import { type Box64, boxAround } from '../float64/intervals.js';
-import { encloseTightly, type Leaf, treeMargins } from '../float64/tree.js';
-import { readMargins, smallestBound } from '../margins.js';
-import { endsOf, hostWeights, usable } from '../sound-verifier.js';
-import { isPositive } from '../verdict.js';
+import { readMargins } from '../margins.js';
+import { endsOf, hostWeights } from '../sound-verifier.js';
 import type { ImageSearch, SearchedImage, Verifier, VerifierSetting } from '../verifier.js';
 
 /** Options of {@link babVerifier} and {@link alphaCrownVerifier}. */
@@ -66,13 +63,6 @@ const searchVerifier = (
   },
 });
 
-/** How often a search is made for a proof with rounding accounted for, each time with more to spare. */
-const TRIES = 4;
-/** What a proof in float32 has to spare at first, as a multiple of the largest error of a logit. */
-const SPARE = 8;
-/** What it has to spare next, as a multiple of what float64 found missing. */
-const MORE = 1.25;
-
 function imageSearch(
   { device, model, range }: VerifierSetting,
   arithmetic: Arithmetic,
@@ -83,69 +73,50 @@ function imageSearch(
   }: { readonly relus: ReluSplitOptions; readonly timeout: number; readonly rules: Rules | undefined },
 ): ImageSearch {
   const onHost = hostWeights();
-  const rows = model.classes - 1;
-  // A search splits on ReLUs in place of leaky ones and of maxima; float64 knows these as they are.
-  const { rules: known64 } = soundIbp({ level: 'deployed' });
-  const sound = model.nodes.every(({ op }) => op in known64 && op !== 'leakyRelu' && op !== 'maxPool');
-  let known: { readonly of: unknown; readonly decider: Decider } | undefined;
+  const level = arithmetic !== 'nearest' && canProve({ model }) ? arithmetic : undefined;
+  let known: { readonly of: unknown; readonly decide: Decide; readonly dispose: () => Promise<void> } | undefined;
 
-  async function deciderOf(weights: unknown, network: HostNetwork): Promise<Decider> {
-    if (known !== undefined && known.of === weights) return known.decider;
-    await known?.decider.dispose();
-    // Bounds of hidden neurons that float64 is to find again have the usual slopes.
-    const root = arithmetic === 'nearest' || !sound ? {} : { rootIterations: 0 };
-    const decider = createDecider({
-      ...{ device, network, attack: null, split: 'relus', relus: { ...relus, ...root } },
-      ...(rules && { rules }),
-    });
-    known = { of: weights, decider };
-    return decider;
+  async function deciderOf(weights: unknown, network: HostNetwork): Promise<Decide> {
+    if (known !== undefined && known.of === weights) return known.decide;
+    await known?.dispose();
+    const setting = { ...{ device, network, relus, attack: null }, ...(rules && { rules }) };
+    if (level === undefined) {
+      const decider = createDecider({ ...setting, split: 'relus' });
+      const decide: Decide = async (property) => {
+        const decision = await decider.decide(property, { timeout, arithmetic: 'nearest' });
+        return { decision, lower: {}, evidence: {} };
+      };
+      known = { of: weights, decide, dispose: () => decider.dispose() };
+    } else {
+      const search = createProofSearch(setting);
+      const decide: Decide = (property) => search.prove(property, { level, timeout });
+      known = { of: weights, decide, dispose: () => search.dispose() };
+    }
+    return known.decide;
   }
 
   return {
     async search(weights, { pixels, label }, epsilon): Promise<SearchedImage> {
-      const deadline = Date.now() + timeout * 1000;
-      const expired = () => Date.now() > deadline;
       const network = { model, ...(await onHost(weights)) };
-      const decider = await deciderOf(weights, network);
+      const decide = await deciderOf(weights, network);
       const box = boxAround(pixels, epsilon, await endsOf(range, model.inputShape.at(-1)!));
-      const property = robustness(box, label, model.classes);
-      const left = () => Math.max(0, (deadline - Date.now()) / 1000);
-      if (arithmetic === 'nearest' || !sound)
-        return searched(await decider.decide(property, { timeout, arithmetic: 'nearest' }), label, model);
-
-      const problem = { network, box, label, level: arithmetic };
-      const bounds = encloseTightly(problem, expired);
-      const error = bounds.at.get(model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
-      let best: SearchedImage = { margins: { nearest: null } };
-      let least = SPARE * error;
-      for (let t = 0; t < TRIES && !expired(); t++) {
-        const parts: ProvedPart[] = [];
-        const decision = await decider.decide(property, {
-          ...{ timeout: left(), least, arithmetic: 'nearest' },
-          onProved: (part) => parts.push(part),
-        });
-        const result = searched(decision, label, model);
-        if (decision.verdict !== 'verified') return t === 0 ? result : best;
-        const leaves = parts.map((part) => leafOf(part, label));
-        await turn();
-        const proved = usable(smallestBound(treeMargins(problem, bounds, leaves, expired), 0, rows));
-        best = { margins: { nearest: decision.lower, [arithmetic]: proved, step: 'float64' } };
-        if (isPositive(proved)) return best;
-        least = MORE * (decision.lower - (proved ?? 0));
-        if (arithmetic === 'deployed') {
-          const real = { ...problem, level: 'real' as const };
-          const margins = treeMargins(real, encloseTightly(real, expired), leaves, expired);
-          best = { margins: { ...best.margins, real: usable(smallestBound(margins, 0, rows)) } };
-        }
-      }
-      return best;
+      const { decision, lower, evidence } = await decide(robustness(box, label, model.classes));
+      const { margins, found } = searched(decision, label, model);
+      const own = level && evidence[level];
+      return {
+        margins: { ...margins, ...lower, ...(level !== undefined && level in lower && { step: 'float64' as const }) },
+        ...(found && { found }),
+        ...(own && { evidence: own }),
+      };
     },
     async dispose() {
-      await known?.decider.dispose();
+      await known?.dispose();
     },
   };
 }
+
+/** Decides a property, and proves it again where that is asked for. */
+type Decide = (property: Property) => Promise<ProofResult>;
 
 /** What a decision says of an image. */
 function searched(decision: Decision, label: number, { classes }: Model): SearchedImage {
@@ -168,10 +139,3 @@ function robustness({ lower, upper }: Box64, label: number, classes: number): Pr
   });
   return { inputs: lower.length, outputs: classes, cases };
 }
-
-/** A part of a search as a leaf in float64. */
-const leafOf = ({ of, splits, mixtures }: ProvedPart, label: number): Leaf => ({
-  other: of < label ? of : of + 1,
-  splits: splits.map(({ node, neuron, sign, multipliers }) => ({ node, neuron, sign, multiplier: multipliers[0]! })),
-  slopes: mixtures[0]!,
-});

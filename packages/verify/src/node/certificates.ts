@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CertError, type Model } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import { certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
+import { type CertificateEvidence, certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
 import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import type { EvaluationSettings } from './file.js';
@@ -32,16 +32,30 @@ const NETWORK = 'network.safetensors';
 /** The file of an image's certificate: `00017.cert.json`. */
 const nameOf = (index: number) => `${String(index).padStart(5, '0')}.cert.json`;
 
+/** Writes certificates of the results of an evaluation into a folder, beside a copy of the network. */
+export interface CertificateWriter {
+  /**
+   * Writes the certificate of a result that is verified.
+   *
+   * @param found what a search has found for it
+   * @returns whether there is one
+   */
+  write(result: ImageResult, found?: CertificateEvidence): Promise<boolean>;
+  /**
+   * The same for a result that an evaluation already had. What a search has found does not stand in it, only in its certificate.
+   *
+   * @returns whether there is one, or the verifier that must search again since its certificate is not in the folder
+   */
+  resume(result: ImageResult): Promise<boolean | Verifier>;
+}
+
 /**
- * Writes a certificate for every result that it is given and that is verified: one file an image, beside a copy of the network.
+ * Prepares a folder for certificates of verified images, a file for each.
  *
- * @returns writes the certificate of a result, and says whether there is one
  * @throws CertError `bad-argument` for the arithmetic `nearest`, which proves nothing that a certificate could claim; `run-exists` when the
  * folder has certificates of another network
  */
-export async function certificateWriter(
-  options: CertificateWriterOptions,
-): Promise<(result: ImageResult) => Promise<boolean>> {
+export async function certificateWriter(options: CertificateWriterOptions): Promise<CertificateWriter> {
   const { folder, checkpoint, model, split, range, settings, verifiers } = options;
   const { arithmetic: level = 'nearest' } = settings;
   if (level === 'nearest') {
@@ -54,19 +68,45 @@ export async function certificateWriter(
   const network = certifiedNetwork(checkpoint, NETWORK);
   await makeFolder(folder);
   await putNetwork(join(folder, NETWORK), checkpoint);
-  return async (result) => {
-    const { index, label, verifiedBy } = result;
-    const verifier = verifiers.find(({ name }) => name === verifiedBy);
-    if (verifier?.evidence === undefined) return false;
-    const certificate = createCertificate({
-      ...{ network, level, label, range, method: verifier.name, evidence: verifier.evidence(model) },
-      margin: result.lower[verifier.name] ?? Number.NaN,
-      ...{ pixels: imagesOf(split, [index]).images, shape: model.inputShape, classes: model.classes },
-      ...{ epsilon: settings.epsilon, source: { index, dataset: settings.dataset } },
-    });
-    await writeFileAtomic(join(folder, nameOf(index)), certificateText(certificate));
+  const verifierOf = ({ verifiedBy }: ImageResult) => verifiers.find(({ name }) => name === verifiedBy);
+  const fileOf = ({ index }: ImageResult) => join(folder, nameOf(index));
+  const textOf = ({ index, label, lower }: ImageResult, method: string, evidence: CertificateEvidence): string =>
+    certificateText(
+      createCertificate({
+        ...{ network, level, label, range, method, evidence },
+        margin: lower[method] ?? Number.NaN,
+        ...{ pixels: imagesOf(split, [index]).images, shape: model.inputShape, classes: model.classes },
+        ...{ epsilon: settings.epsilon, source: { index, dataset: settings.dataset } },
+      }),
+    );
+  async function write(result: ImageResult, found?: CertificateEvidence): Promise<boolean> {
+    const verifier = verifierOf(result);
+    const evidence = found ?? verifier?.evidence?.(model);
+    if (verifier === undefined || evidence === undefined) return false;
+    await writeFileAtomic(fileOf(result), textOf(result, verifier.name, evidence));
     return true;
+  }
+  return {
+    write,
+    async resume(result) {
+      const verifier = verifierOf(result);
+      if (verifier?.searchOn === undefined) return write(result);
+      const text = await readFile(fileOf(result), 'utf8').catch(() => '');
+      const evidence = evidenceIn(text);
+      const isThere = evidence !== undefined && text === textOf(result, verifier.name, evidence);
+      return isThere || verifier;
+    },
   };
+}
+
+/** The evidence of a certificate's text; undefined where there is none of a search. */
+function evidenceIn(text: string): CertificateEvidence | undefined {
+  try {
+    const { evidence }: { evidence?: CertificateEvidence } = JSON.parse(text);
+    return evidence?.kind === 'tree' ? evidence : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws CertError `run-exists` when the file holds another network */

@@ -6,10 +6,12 @@ import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
 import type { Attack } from '../attack/attack.js';
-import { certify, type IndexedImage } from '../images/certify.js';
+import type { CertificateEvidence } from '../certificate.js';
+import { type CertifyOptions, certify, type IndexedImage } from '../images/certify.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
+import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
-import { certificateWriter } from './certificates.js';
+import { type CertificateWriter, certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
 /** What {@link evaluateImages} takes. */
@@ -100,30 +102,33 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const started = performance.now();
   const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) });
   const results = [...opened.results];
-  const write = await writerOf(options);
+  const writer = await writerOf(options);
   let certificates = 0;
-  for (const result of results) if (await write?.(result)) certificates++;
   const summaryFile = summaryFileOf(file);
   await rm(summaryFile, { force: true });
   const [before, of] = [results.length, split.count];
   onProgress?.({ images: before, of, before, damaged: opened.damaged });
   const weights = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
   const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
+  const found = new Map<number, CertificateEvidence>();
+  const setting = {
+    ...{ device, model, weights, signal, epsilon: settings.epsilon, arithmetic: settings.arithmetic },
+    ...(options.range !== undefined && { range: options.range }),
+    natural: options.natural,
+    onEvidence: (index: number, _: string, evidence: CertificateEvidence) => void found.set(index, evidence),
+  };
   try {
+    if (writer !== undefined) certificates += await certifyAgain(writer, results, { ...setting, split, found });
     const stream = certify({
-      ...{ device, model, weights, batchSize, signal, epsilon: settings.epsilon, attacks: options.attacks },
+      ...{ ...setting, verifiers, batchSize, attacks: options.attacks, complete: settings.complete },
       attack: settings.attack === null || 'attacks' in settings.attack ? null : settings.attack,
-      arithmetic: settings.arithmetic,
-      ...(options.range !== undefined && { range: options.range }),
-      natural: options.natural,
       images: remaining(split, new Set(results.map(({ index }) => index))),
-      verifiers,
-      complete: settings.complete,
     });
     for await (const result of stream) {
       await appendResult(file, result);
       results.push(result);
-      if (await write?.(result)) certificates++;
+      if (await writer?.write(result, found.get(result.index))) certificates++;
+      found.delete(result.index);
       onProgress?.({ images: results.length, of, before });
     }
   } finally {
@@ -134,10 +139,52 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
     ...countResults(results, settings),
     ...{ device: device.name, deviceDescription: device.description },
     ...{ before, seconds: (performance.now() - started) / 1000 },
-    ...(write && { certificates }),
+    ...(writer && { certificates }),
   };
   await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
+}
+
+/** What {@link certifyAgain} searches with. */
+interface SearchAgain
+  extends Pick<
+    CertifyOptions,
+    'device' | 'model' | 'weights' | 'epsilon' | 'range' | 'natural' | 'arithmetic' | 'signal'
+  > {
+  readonly onEvidence: NonNullable<CertifyOptions['onEvidence']>;
+  readonly split: Split;
+  /** Where `onEvidence` puts what is found. */
+  readonly found: Map<number, CertificateEvidence>;
+}
+
+/**
+ * Writes the certificates of results that a file already had. What a search has found does not stand there: where its certificate is not in the
+ * folder, it searches again.
+ *
+ * @returns how many there are
+ */
+async function certifyAgain(
+  writer: CertificateWriter,
+  results: readonly ImageResult[],
+  { split, found, ...setting }: SearchAgain,
+): Promise<number> {
+  let count = 0;
+  const lost = new Map<Verifier, ImageResult[]>();
+  for (const result of results) {
+    const there = await writer.resume(result);
+    if (there === true) count++;
+    else if (there !== false) lost.set(there, [...(lost.get(there) ?? []), result]);
+  }
+  for (const [verifier, own] of lost) {
+    const images = own.map(({ index }) => imageAt(split, index));
+    for await (const { index } of certify({ ...setting, images, verifiers: [verifier], attack: null, batchSize: 1 })) {
+      const evidence = found.get(index);
+      found.delete(index);
+      const result = own.find((one) => one.index === index)!;
+      if (evidence !== undefined && (await writer.write(result, evidence))) count++;
+    }
+  }
+  return count;
 }
 
 /** @throws CertError `bad-argument` when other attacks would be run than the file says */
@@ -162,9 +209,10 @@ async function writerOf({ certificates, model, split, settings, verifiers, range
 export const summaryFileOf = (file: string): string => file.replace(/\.jsonl$/, '.json');
 
 function* remaining(split: Split, done: ReadonlySet<number>): Iterable<IndexedImage> {
-  for (let index = 0; index < split.count; index++) {
-    if (done.has(index)) continue;
-    const { images, labels } = imagesOf(split, [index]);
-    yield { index, label: labels[0]!, pixels: images };
-  }
+  for (let index = 0; index < split.count; index++) if (!done.has(index)) yield imageAt(split, index);
+}
+
+function imageAt(split: Split, index: number): IndexedImage {
+  const { images, labels } = imagesOf(split, [index]);
+  return { index, label: labels[0]!, pixels: images };
 }

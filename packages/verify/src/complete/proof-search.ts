@@ -1,0 +1,153 @@
+import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
+import type { Property } from '@cert/core';
+import type { Device } from '@cert/jit';
+import type { TreeEvidence } from '../certificate.js';
+import type { Box64, Enclosures } from '../float64/intervals.js';
+import { encloseTightly } from '../float64/tree.js';
+import { usable } from '../sound-verifier.js';
+import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
+import type { HostNetwork } from './host-network.js';
+import { type Region, regionsOf } from './region.js';
+import type { ReluSplitOptions } from './relu-split.js';
+import type { ProvedPart } from './search.js';
+import { proveTrees } from './tree-evidence.js';
+
+/** What {@link createProofSearch} takes. */
+export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'network' | 'attack' | 'replay'> {
+  /** Where to compute. */
+  readonly device: Device;
+  /** The network. */
+  readonly network: HostNetwork;
+  /** The rules of the network's ops; default those of the built-in ones. */
+  readonly rules?: Rules;
+  /** Settings of the search over ReLUs. */
+  readonly relus?: ReluSplitOptions;
+}
+
+/** What is searched for, and for how long. */
+export interface ProofOptions extends Pick<DecideOptions, 'timeout' | 'onProgress' | 'signal'> {
+  /** What a proof has to hold for. */
+  readonly level: SoundLevel;
+}
+
+/** A decision, and what proves it where rounding is accounted for. */
+export interface ProofResult {
+  /** What the search in float32 has decided; its arithmetic is the strongest level with evidence. */
+  readonly decision: Decision;
+  /** The smallest lower bound at each level at which one was computed, relative to what has to be exceeded; null where there is none. */
+  readonly lower: { readonly [level in SoundLevel]?: number | null };
+  /** What a certificate holds, by the levels at which it proves the property. */
+  readonly evidence: { readonly [level in SoundLevel]?: TreeEvidence };
+  /** Why a property that is verified has no evidence. */
+  readonly missing?: MissingEvidence;
+}
+
+/**
+ * Why there is no evidence: an `op` that cannot be split on or has no bounds with rounding, several `boxes` of inputs, no time for `bounds` of hidden
+ * neurons, too many `parts`, or a proof that `rounding` is more than, or that time was not left for.
+ */
+export type MissingEvidence = 'op' | 'boxes' | 'bounds' | 'parts' | 'rounding';
+
+/** Searches for proofs that a certificate can hold. */
+export interface ProofSearch {
+  /**
+   * Decides a property, and proves it again in float64 with rounding accounted for, from the slopes and multipliers of the search. Where these are not
+   * enough, it searches again with more to spare.
+   *
+   * @throws CertError as {@link Decider.decide}
+   */
+  prove(property: Property, options: ProofOptions): Promise<ProofResult>;
+  /** Frees the network and the compiled functions. */
+  dispose(): Promise<void>;
+}
+
+/** How often a search is made for a proof with rounding accounted for, each time with more to spare. */
+const TRIES = 4;
+/** What a proof in float32 has to spare at first, as a multiple of the largest error of an output. */
+const SPARE = 8;
+/** What it has to spare next, as a multiple of what float64 found missing. */
+const MORE = 1.25;
+/** The most parts of a proof. */
+const MOST_PARTS = 20_000;
+/** The share of the time that bounds of hidden neurons in float64 may take. */
+const BOUNDS_SHARE = 0.5;
+
+/** Whether proofs by splits of ReLUs hold for a network as it is: a search splits on ReLUs in place of leaky ones and of maxima. */
+export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
+  const { rules } = soundIbp({ level: 'deployed' });
+  return model.nodes.every(({ op }) => op in rules && op !== 'leakyRelu' && op !== 'maxPool');
+}
+
+/**
+ * Prepares a network for proofs by splits of ReLUs, with bounds of hidden neurons that a checker finds again: those of the usual slopes. A network
+ * of other ops than ReLUs and linear ones, and a property with several boxes, are decided without evidence.
+ */
+export function createProofSearch(options: ProofSearchOptions): ProofSearch {
+  const { network, relus } = options;
+  const decider: Decider = createDecider({ ...options, split: 'relus', relus: { ...relus, rootIterations: 0 } });
+  const none = (decision: Decision, missing?: MissingEvidence): ProofResult => ({
+    ...{ decision, lower: {}, evidence: {} },
+    ...(missing && decision.verdict === 'verified' && { missing }),
+  });
+
+  return {
+    async prove(property, { level, timeout = 360, onProgress, signal }) {
+      const began = Date.now();
+      const deadline = began + timeout * 1000;
+      const expired = () => Date.now() > deadline;
+      const left = () => Math.max(0, (deadline - Date.now()) / 1000);
+      const plain = { ...(onProgress && { onProgress }), ...(signal && { signal }), arithmetic: 'nearest' as const };
+      const [region, ...others] = regionsOf(property);
+      const alone = async (missing: MissingEvidence) =>
+        none(await decider.decide(property, { ...plain, timeout: left() }), missing);
+      if (!canProve(network)) return alone('op');
+      if (region === undefined || others.length > 0) return alone('boxes');
+      const boundsDue = began + BOUNDS_SHARE * timeout * 1000;
+      const box = boxOf(region);
+      const boundsAt = (at: SoundLevel, late: () => boolean) => encloseTightly({ network, box, level: at }, late);
+      const bounds = boundsAt(level, () => Date.now() > boundsDue);
+      if (!bounds.usable) return alone('bounds');
+      const error = bounds.at.get(network.model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
+      let atReal: Enclosures | undefined;
+      let [lower, evidence]: [ProofResult['lower'], ProofResult['evidence']] = [{}, {}];
+      let best: Extract<Decision, { verdict: 'verified' }> | undefined;
+      let least = SPARE * error;
+      for (let t = 0; t < TRIES && (best === undefined || !expired()); t++) {
+        const parts: ProvedPart[] = [];
+        const decision = await decider.decide(property, {
+          ...{ ...plain, timeout: left(), least },
+          onProved: (part) => {
+            if (parts.length < MOST_PARTS) parts.push(part);
+          },
+        });
+        const tooMany = parts.length === MOST_PARTS;
+        if (best === undefined && (decision.verdict !== 'verified' || tooMany)) return none(decision, 'parts');
+        if (decision.verdict !== 'verified' || tooMany) break;
+        best = decision;
+        const problem = { network, region, parts, expired };
+        const proof = await proveTrees({ ...problem, bounds });
+        const found = usable(proof?.lower ?? Number.NaN);
+        lower = { ...lower, [level]: found };
+        if (proof !== undefined && found !== null && found > 0) {
+          return { decision: { ...decision, arithmetic: level }, lower, evidence: { [level]: proof.evidence } };
+        }
+        least = MORE * (decision.lower - (found ?? 0));
+        if (level === 'real' || evidence.real !== undefined) continue;
+        atReal ??= boundsAt('real', expired);
+        const real = await proveTrees({ ...problem, bounds: atReal });
+        const above = usable(real?.lower ?? Number.NaN);
+        lower = { ...lower, real: above };
+        if (real !== undefined && above !== null && above > 0) evidence = { real: real.evidence };
+      }
+      if (evidence.real === undefined) return { decision: best!, lower, evidence, missing: 'rounding' };
+      return { decision: { ...best!, arithmetic: 'real' }, lower, evidence };
+    },
+    dispose: () => decider.dispose(),
+  };
+}
+
+/** The box of a region, each end moved by more than a decimal loses as a float64 number. */
+function boxOf({ exact: { lower, upper } }: Region): Box64 {
+  const slack = (x: number) => Math.abs(x) * 2 ** -52 + Number.MIN_VALUE;
+  return { lower: lower.map((x) => x - slack(x)), upper: upper.map((x) => x + slack(x)) };
+}
