@@ -5,7 +5,6 @@ import { crown, crownIbp, naturalPass } from './index.js';
 const methods = [
   { name: 'crownIbp', method: crownIbp, differentiable: true },
   { name: 'crown', method: crown(), differentiable: false },
-  { name: 'crown in chunks', method: crown({ chunk: 7 }), differentiable: false },
 ];
 
 for (const { name, method, differentiable } of methods) {
