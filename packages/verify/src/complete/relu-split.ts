@@ -77,7 +77,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
         // Slopes for hidden neurons cost much more than these bounds, which often are enough.
         const first = await searchFrom(root, { ...options, splits: false });
         if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
-        const witness = await control.attack(region);
+        const witness = await control.attack();
         if (witness !== undefined) return { verdict: 'falsified', witness, visited: first.visited };
         if (iterations > 0) {
           const tighter = await roots.bound(box, { iterations, deadline, known: root.host });
@@ -154,6 +154,8 @@ async function search(parts: SearchParts): Promise<SearchResult> {
       const found = await improve(more, rounds, { mixture: rate, multiplier: rate });
       if (found !== undefined) return found;
     }
+    const witness = open.size > 0 ? await control.attack() : undefined;
+    if (witness !== undefined) return { verdict: 'falsified', witness, visited };
     control.onProgress?.({ visited, open: open.size, lower: open.least });
     await turn();
   }
