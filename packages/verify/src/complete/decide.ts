@@ -3,12 +3,13 @@ import { CertError, type HostParams, type Property, sizeOf, type Tensor } from '
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { asRelus } from './as-relus.js';
+import type { ReluSplitOptions } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
 import { createInputSplit } from './input-split.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
 import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
-import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
+import { createReluSplit } from './relu-split.js';
 import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
