@@ -3,12 +3,14 @@ import { createDomainBounds } from './domain-bounds.js';
 import { type PartResult, type ReluSplitOptions, type Start, searchDomains } from './domain-search.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
 import type { Search } from './search.js';
-import { bottleneck, withSign } from './stem.js';
+import { bottleneck, tightened, withSign } from './stem.js';
 import { structureOf } from './structure.js';
 import type { SearchSetting } from './weights.js';
 
 /** The share of the time that the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;
+/** Steps in which the slopes of a part are optimized before it is split at a bottleneck. */
+const STEM_ITERATIONS = 15;
 
 /**
  * Branch and bound on the signs of ReLUs. Complete for networks of ReLUs and linear ops, up to the precision of float32 and of the optimization.
@@ -28,10 +30,14 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
       const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
       const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
       /** Parts that are open, with their bounds, the last one first. */
-      const open: { readonly root: RootBounds; readonly from: Start }[] = [];
+      const open: { readonly root: RootBounds; readonly from: Start; readonly narrow: boolean }[] = [];
       let [visited, proved] = [0, Number.POSITIVE_INFINITY];
       const searchPart = async ({ root, from }: (typeof open)[number], more: boolean): Promise<PartResult> => {
-        const own = { ...options, splits: more };
+        const own = {
+          ...options,
+          ...(from.splits.length > 0 && !more && { caseIterations: STEM_ITERATIONS }),
+          splits: more,
+        };
         const result = await searchDomains({
           ...{ setting, region, control, options: own, structure, functions, root, box, from },
         });
@@ -41,7 +47,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
       };
       try {
         const whole: Start = { splits: [], cases: region.cases.map((_, of) => of) };
-        open.push({ root: await roots.bound(box), from: whole });
+        open.push({ root: await roots.bound(box), from: whole, narrow: true });
         // Slopes for hidden neurons cost much more than these bounds, which often are enough.
         const first = await searchPart(open[0]!, false);
         if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
@@ -52,10 +58,12 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
         open.push({
           root: await roots.bound(box, { iterations, deadline, known: root.host }),
           from: { ...whole, cases: first.cases },
+          narrow: true,
         });
         while (open.length > 0) {
           const part = open.at(-1)!;
-          const choice = splits ? bottleneck(structure, functions.splittable, part.root.host) : undefined;
+          const choice =
+            splits && part.narrow ? bottleneck(structure, functions.splittable, part.root.host) : undefined;
           const result = await searchPart(part, splits && choice === undefined);
           open.pop();
           disposeTree(part.root.device);
@@ -65,8 +73,10 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
           const name = functions.splittable[choice.node]!;
           for (const sign of [1, -1] as const) {
             const known = withSign(part.root.host, name, choice.neuron, sign);
+            const half = await roots.bound(box, { known });
             open.push({
-              root: await roots.bound(box, { iterations, deadline, known }),
+              root: half,
+              narrow: tightened(structure, name, part.root.host, half.host),
               from: { splits: [...part.from.splits, { ...choice, sign }], cases: result.cases },
             });
           }
