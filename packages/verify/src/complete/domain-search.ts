@@ -33,6 +33,8 @@ export interface ReluSplitOptions {
   readonly iterations?: number;
   /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
   readonly splits?: boolean;
+  /** Whether layers with few unstable neurons are split first, with bounds of hidden neurons for each part; default true. */
+  readonly bottlenecks?: boolean;
   /** Splits that are tried out for each domain, by each of two scores (kFSB); default 3. */
   readonly candidates?: number;
 }

@@ -23,7 +23,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
   const functions = createDomainBounds(setting, structure);
   const roots = createRootBounds(setting, structure);
   const { device, model } = setting;
-  const { rootIterations: iterations = 20, splits = true } = options;
+  const { rootIterations: iterations = 20, splits = true, bottlenecks = true } = options;
   return {
     async search(region, control) {
       const shape = [1, ...model.inputShape];
@@ -63,7 +63,9 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
         while (open.length > 0) {
           const part = open.at(-1)!;
           const choice =
-            splits && part.narrow ? bottleneck(structure, functions.splittable, part.root.host) : undefined;
+            splits && bottlenecks && part.narrow
+              ? bottleneck(structure, functions.splittable, part.root.host)
+              : undefined;
           const result = await searchPart(part, splits && choice === undefined);
           open.pop();
           disposeTree(part.root.device);

@@ -92,8 +92,8 @@ function imageSearch(
   async function deciderOf(weights: unknown, network: HostNetwork): Promise<Decider> {
     if (known !== undefined && known.of === weights) return known.decider;
     await known?.decider.dispose();
-    // Bounds of hidden neurons that float64 is to find again have the usual slopes.
-    const root = arithmetic === 'nearest' || !sound ? {} : { rootIterations: 0 };
+    // Bounds of hidden neurons that float64 is to find again have the usual slopes, and are those of the whole box.
+    const root = arithmetic === 'nearest' || !sound ? {} : { rootIterations: 0, bottlenecks: false };
     const decider = createDecider({
       ...{ device, network, attack: null, split: 'relus', relus: { ...relus, ...root } },
       ...(rules && { rules }),
