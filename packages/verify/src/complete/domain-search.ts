@@ -29,7 +29,7 @@ export interface ReluSplitOptions {
   readonly rootIterations?: number;
   /** Steps in which slopes of the region's rows are optimized; default 50. */
   readonly caseIterations?: number;
-  /** Steps in which slopes and multipliers of a domain are optimized; default 10. */
+  /** Steps in which slopes and multipliers of a domain are optimized; default 20. */
   readonly iterations?: number;
   /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
   readonly splits?: boolean;
@@ -80,7 +80,7 @@ export interface SearchParts {
 export async function searchDomains(parts: SearchParts): Promise<PartResult> {
   const { setting, region, control, options, structure, functions, root, box, from } = parts;
   const { device, model, weights } = setting;
-  const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
+  const { caseIterations = 50, iterations = 20, candidates = 3 } = options;
   const layout = layoutOf(structure, functions, root, region);
   const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));

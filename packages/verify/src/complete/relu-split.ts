@@ -1,16 +1,27 @@
-import { disposeTree } from '@cert/jit';
+import { disposeTree, type OnDevice } from '@cert/jit';
+import type { Choice } from './domain.js';
 import { createDomainBounds } from './domain-bounds.js';
 import { type PartResult, type ReluSplitOptions, type Start, searchDomains } from './domain-search.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
 import type { Search } from './search.js';
-import { bottleneck, tightened, withSign } from './stem.js';
+import { bottleneck, loosenessBehind, withSign } from './stem.js';
 import { structureOf } from './structure.js';
-import type { SearchSetting } from './weights.js';
+import type { SearchSetting, Sides } from './weights.js';
 
 /** The share of the time that the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;
 /** Steps in which the slopes of a part are optimized before it is split at a bottleneck. */
 const STEM_ITERATIONS = 15;
+
+/** A split is made at a bottleneck where it leaves at most this share of the looseness behind it, on average over both halves. */
+const WORTH = 0.95;
+
+/** A part that is open: bounds, what they are about, and neurons of a bottleneck in the order in which they are split on, if that is known. */
+interface Part {
+  readonly root: RootBounds;
+  readonly from: Start;
+  readonly order?: readonly Choice[];
+}
 
 /**
  * Branch and bound on the signs of ReLUs. Complete for networks of ReLUs and linear ops, up to the precision of float32 and of the optimization.
@@ -23,6 +34,48 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
   const functions = createDomainBounds(setting, structure);
   const roots = createRootBounds(setting, structure);
   const { device, model } = setting;
+  /** The neurons of a bottleneck that a part may be split on. */
+  const candidatesOf = ({ root, order }: Part): readonly Choice[] => {
+    const all = bottleneck(structure, functions.splittable, root.host);
+    if (order === undefined) return all;
+    const left = order.filter(({ node, neuron }) => all.some((one) => one.node === node && one.neuron === neuron));
+    return left.length > 0 ? left : all;
+  };
+
+  /** Both halves of a part at the best of some neurons, which is measured where it is not known; undefined where no split is worth it. */
+  async function halve(
+    box: OnDevice<Sides>,
+    { root, from, order }: Part,
+    candidates: readonly Choice[],
+  ): Promise<Part[] | undefined> {
+    const halvesAt = async (choice: Choice) => {
+      const name = functions.splittable[choice.node]!;
+      const bound = (sign: 1 | -1) => roots.bound(box, { known: withSign(root.host, name, choice.neuron, sign) });
+      const both = [await bound(1), await bound(-1)] as const;
+      const [a, b] = both.map(({ host }) => loosenessBehind(structure, name, host));
+      return { choice, both, left: (a! + b!) / 2 / loosenessBehind(structure, name, root.host) };
+    };
+    let best = await halvesAt(candidates[0]!);
+    const measured = [best];
+    for (const choice of order === undefined ? candidates.slice(1) : []) {
+      const next = await halvesAt(choice);
+      const better = next.left < best.left;
+      disposeTree((better ? best : next).both.map(({ device: bounds }) => bounds));
+      if (better) best = next;
+      measured.push(next);
+    }
+    if (best.left > WORTH) {
+      disposeTree(best.both.map(({ device: bounds }) => bounds));
+      return undefined;
+    }
+    const next = measured.length > 1 ? measured.sort((a, b) => a.left - b.left).map(({ choice }) => choice) : order;
+    return best.both.map((own, i) => ({
+      root: own,
+      from: { ...from, splits: [...from.splits, { ...best.choice, sign: i === 0 ? 1 : -1 }] },
+      ...(next && { order: next }),
+    }));
+  }
+
   const { rootIterations: iterations = 20, splits = true, bottlenecks = true } = options;
   return {
     async search(region, control) {
@@ -30,9 +83,9 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
       const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
       const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
       /** Parts that are open, with their bounds, the last one first. */
-      const open: { readonly root: RootBounds; readonly from: Start; readonly narrow: boolean }[] = [];
+      const open: Part[] = [];
       let [visited, proved] = [0, Number.POSITIVE_INFINITY];
-      const searchPart = async ({ root, from }: (typeof open)[number], more: boolean): Promise<PartResult> => {
+      const searchPart = async ({ root, from }: Part, more: boolean): Promise<PartResult> => {
         const own = {
           ...options,
           ...(from.splits.length > 0 && !more && { caseIterations: STEM_ITERATIONS }),
@@ -47,7 +100,7 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
       };
       try {
         const whole: Start = { splits: [], cases: region.cases.map((_, of) => of) };
-        open.push({ root: await roots.bound(box), from: whole, narrow: true });
+        open.push({ root: await roots.bound(box), from: whole });
         // Slopes for hidden neurons cost much more than these bounds, which often are enough.
         const first = await searchPart(open[0]!, false);
         if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
@@ -58,30 +111,27 @@ export function createReluSplit(setting: SearchSetting, options: ReluSplitOption
         open.push({
           root: await roots.bound(box, { iterations, deadline, known: root.host }),
           from: { ...whole, cases: first.cases },
-          narrow: true,
         });
         while (open.length > 0) {
-          const part = open.at(-1)!;
-          const choice =
-            splits && bottlenecks && part.narrow
-              ? bottleneck(structure, functions.splittable, part.root.host)
-              : undefined;
-          const result = await searchPart(part, splits && choice === undefined);
+          let part = open.at(-1)!;
+          const candidates = splits && bottlenecks ? candidatesOf(part) : [];
+          if (candidates.length > 0) {
+            const quick = await searchPart(part, false);
+            if (quick.verdict === 'falsified' || (quick.verdict === 'unknown' && quick.reason !== 'no splits'))
+              return { ...quick, visited };
+            part = { ...part, from: { ...part.from, cases: quick.cases } };
+            const halves = part.from.cases.length > 0 ? await halve(box, part, candidates) : [];
+            if (halves !== undefined) {
+              open.pop();
+              disposeTree(part.root.device);
+              open.push(...halves);
+              continue;
+            }
+          }
+          const result = await searchPart(part, splits);
+          if (result.verdict !== 'verified') return { ...result, visited };
           open.pop();
           disposeTree(part.root.device);
-          if (result.verdict === 'verified') continue;
-          if (choice === undefined || result.verdict === 'falsified' || result.reason !== 'no splits')
-            return { ...result, visited };
-          const name = functions.splittable[choice.node]!;
-          for (const sign of [1, -1] as const) {
-            const known = withSign(part.root.host, name, choice.neuron, sign);
-            const half = await roots.bound(box, { known });
-            open.push({
-              root: half,
-              narrow: tightened(structure, name, part.root.host, half.host),
-              from: { splits: [...part.from.splits, { ...choice, sign }], cases: result.cases },
-            });
-          }
         }
         return { verdict: 'verified', visited, lower: proved };
       } finally {

@@ -1,7 +1,7 @@
 import { linearRelaxation } from '@cert/bounds';
 import { dense, relu, sequential } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { bottleneck, tightened, withSign } from './stem.js';
+import { bottleneck, loosenessBehind, withSign } from './stem.js';
 import { structureOf } from './structure.js';
 
 const model = sequential([2], [dense(16), relu(), dense(3), relu(), dense(16), relu(), dense(2)]);
@@ -22,14 +22,17 @@ const bounds = {
 };
 
 describe('a bottleneck', () => {
-  it('is split at the neuron whose lines are farthest apart', () => {
-    expect(bottleneck(structure, splittable, bounds)).toEqual({ node: 1, neuron: 1 });
+  it('is the layer with the fewest unstable neurons', () => {
+    expect(bottleneck(structure, splittable, bounds)).toEqual([
+      { node: 1, neuron: 0 },
+      { node: 1, neuron: 1 },
+    ]);
   });
 
   it('is no layer whose bounds need no relaxation, and none with everything stable behind it', () => {
-    expect(bottleneck(structure, splittable, { ...bounds, dense2: same(3, 1, 2) })).toBeUndefined();
-    expect(bottleneck(structure, splittable, { ...bounds, dense3: same(16, 0, 1) })).toBeUndefined();
-    expect(bottleneck(structure, ['dense1', 'dense3'], bounds)).toBeUndefined();
+    expect(bottleneck(structure, splittable, { ...bounds, dense2: same(3, 1, 2) })).toEqual([]);
+    expect(bottleneck(structure, splittable, { ...bounds, dense3: same(16, 0, 1) })).toEqual([]);
+    expect(bottleneck(structure, ['dense1', 'dense3'], bounds)).toEqual([]);
   });
 });
 
@@ -41,9 +44,9 @@ describe('a split', () => {
     expect(bounds.dense2.lower[1]).toBe(-2);
   });
 
-  it('pays where bounds behind it are tighter, whatever happens in front of it', () => {
-    expect(tightened(structure, 'dense2', bounds, { ...bounds, dense3: same(16, -0.5, 1) })).toBe(true);
-    expect(tightened(structure, 'dense2', bounds, { ...bounds, dense3: same(16, -0.99, 1) })).toBe(false);
-    expect(tightened(structure, 'dense2', bounds, { ...bounds, dense1: same(16, 0, 1) })).toBe(false);
+  it('is measured by the lines behind it', () => {
+    expect(loosenessBehind(structure, 'dense2', bounds)).toBeCloseTo(16 / 2);
+    expect(loosenessBehind(structure, 'dense2', { ...bounds, dense3: same(16, 0, 1) })).toBe(0);
+    expect(loosenessBehind(structure, 'dense1', bounds)).toBeCloseTo(2 / 3 + 1 + 16 / 2);
   });
 });
