@@ -31,6 +31,7 @@ export {
   type Decision,
   type Witness,
 } from './complete/decide.js';
+export type { ReluSplitOptions } from './complete/domain-search.js';
 export type { HostNetwork } from './complete/host-network.js';
 export {
   createProofSearch,
@@ -41,7 +42,6 @@ export {
   type ProofSearchOptions,
 } from './complete/proof-search.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
-export type { ReluSplitOptions } from './complete/relu-split.js';
 export type { ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
 export {
   createEvaluator,

@@ -114,6 +114,7 @@ const MODELS: { readonly [name: string]: Model } = {
   mlp: MLP,
   'with batch normalization': sequential([2], [dense(8), batchNorm(), relu(), dense(2)]),
   'a residual sum': residual(),
+  'a bottleneck': sequential([2], [dense(8), relu(), dense(3), relu(), dense(8), relu(), dense(2)]),
   'leaky ReLU': sequential([2], [dense(8), leakyRelu(0.2), dense(6), leakyRelu(0.01), dense(2)]),
   'a maximum': sequential([2, 1, 1], [
     conv2d(4, { kernel: [1, 1], padding: 0 }),

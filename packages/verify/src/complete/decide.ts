@@ -3,12 +3,13 @@ import { CertError, type HostParams, type Property, sizeOf, type Tensor } from '
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { asRelus } from './as-relus.js';
+import type { ReluSplitOptions } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
 import { createInputSplit } from './input-split.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
 import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
-import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
+import { createReluSplit } from './relu-split.js';
 import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
@@ -119,6 +120,8 @@ export type Decision = {
 const MOST_PARTS = 5000;
 /** The attack before anything is bounded. */
 const QUICK: PropertyAttackOptions = { steps: 20, restarts: 1 };
+/** The share of the time of a search that attacks take, after the first one. */
+const ATTACK_SHARE = 0.1;
 /** Up to so many inputs of positive width are split on inputs. */
 const FEW_INPUTS = 12;
 
@@ -176,6 +179,19 @@ export function createDecider(options: DeciderOptions): Decider {
     return 'nearest';
   }
 
+  /** An attack that is repeated with other seeds, as long as it takes a small part of the time. */
+  function paced(search: (seed: number) => Promise<Float32Array | undefined>): SearchControl['attack'] {
+    const began = Date.now();
+    let [spent, seed] = [0, attack?.seed ?? 0];
+    return async () => {
+      const now = Date.now();
+      if (attack === null || spent > ATTACK_SHARE * (now - began)) return undefined;
+      const witness = await search(seed++);
+      spent += Date.now() - now;
+      return witness;
+    };
+  }
+
   return {
     async decide(
       property,
@@ -220,7 +236,7 @@ export function createDecider(options: DeciderOptions): Decider {
             onProved?.(part);
             if (parts.length < MOST_PARTS) parts.push(part);
           },
-          attack: async (where) => (attack === null ? undefined : pgd.search(where, { confirm, deadline, signal })),
+          attack: paced((seed) => pgd.search(region, { confirm, deadline, signal }, { ...attack, seed })),
           searchAround: (point, of, where) => pgd.searchAround(point, of, where, { confirm, deadline, signal }),
           // What is left of the time is shared by the regions that are left.
           deadline: Date.now() + (deadline - Date.now()) / (regions.length - k),

@@ -105,7 +105,6 @@ async function splitInputs(
   });
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
-  let attacked = false;
   try {
     while (open.size > 0) {
       signal?.throwIfAborted();
@@ -171,11 +170,8 @@ async function splitInputs(
         }
         for (const half of halves) open.push(worst, { ...half, bound: worst });
       }
-      if (open.size > 0 && !attacked) {
-        attacked = true;
-        const witness = await attack(region);
-        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-      }
+      const witness = open.size > 0 ? await attack() : undefined;
+      if (witness !== undefined) return { verdict: 'falsified', witness, visited };
       onProgress?.({ visited, open: open.size, lower: open.least });
       await turn();
     }

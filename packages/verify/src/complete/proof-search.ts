@@ -6,9 +6,9 @@ import type { Box64, Enclosures } from '../float64/intervals.js';
 import { encloseTightly } from '../float64/tree.js';
 import { usable } from '../sound-verifier.js';
 import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
+import type { ReluSplitOptions } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
 import { type Region, regionsOf } from './region.js';
-import type { ReluSplitOptions } from './relu-split.js';
 import type { ProvedPart } from './search.js';
 import { proveTrees } from './tree-evidence.js';
 
@@ -84,7 +84,11 @@ export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
  */
 export function createProofSearch(options: ProofSearchOptions): ProofSearch {
   const { network, relus } = options;
-  const decider: Decider = createDecider({ ...options, split: 'relus', relus: { ...relus, rootIterations: 0 } });
+  const decider: Decider = createDecider({
+    ...options,
+    split: 'relus',
+    relus: { ...relus, rootIterations: 0, bottlenecks: false },
+  });
   const none = (decision: Decision, missing?: MissingEvidence): ProofResult => ({
     ...{ decision, lower: {}, evidence: {} },
     ...(missing && decision.verdict === 'verified' && { missing }),

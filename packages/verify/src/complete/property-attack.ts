@@ -1,17 +1,18 @@
 import { naturalPass } from '@cert/bounds';
 import { createRng, type Params, type Scalar, type Tensor, type Tensor3D, tf, valueAndGrad } from '@cert/core';
-import { disposeTree, putScalars, turn } from '@cert/jit';
+import { disposeTree, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { rowsOfCase } from './domain.js';
 import { type Region, violates } from './region.js';
 import type { SearchControl } from './search.js';
+import { drawSmoothing, type Smoothing, type SmoothingRates, smoothingAt, smoothRules } from './smooth-relu.js';
 import { networkOf, readFloats, type SearchSetting, type Sides } from './weights.js';
 
 /** Options of the attack on a property. */
 export interface PropertyAttackOptions {
   /** Steps from each start; default 100. */
   readonly steps?: number;
-  /** Starts for each case; default 30. */
+  /** Starts for each case, at least: batches are filled; default 30. */
   readonly restarts?: number;
   /** Seed of the starts; default 0. */
   readonly seed?: number;
@@ -36,21 +37,26 @@ const stepOf = ({ device, model, rules }: SearchSetting) =>
       box: Sides,
       { points, direction }: { readonly points: Tensor; readonly direction: Tensor },
       { matrix, bounds }: { readonly matrix: Tensor3D; readonly bounds: Tensor },
-      { rate }: { readonly rate: Scalar },
+      smoothing: Smoothing,
+      { rate, ...rates }: SmoothingRates & { readonly rate: Scalar },
     ) => {
       const network = networkOf(model, own);
-      const at: Params = { points: { points } };
-      const { aux, grads } = valueAndGrad((now) => {
-        const { output } = naturalPass(network, now.points!.points!, rules.natural);
-        const products = tf.squeeze(tf.matMul(matrix, tf.expandDims(output, 2) as Tensor3D), [2]);
-        return { value: tf.sum(tf.max(tf.sub(products, bounds), 1)) as Scalar, aux: { output } };
-      }, at);
+      const here = naturalPass(network, points, rules.natural);
+      const smooth = smoothRules(rules.natural, here.at, smoothing, rates);
+      const { grads } = valueAndGrad(
+        (now: Params) => {
+          const { output } = naturalPass(network, now.points!.points!, smooth);
+          const products = tf.squeeze(tf.matMul(matrix, tf.expandDims(output, 2) as Tensor3D), [2]);
+          return { value: tf.sum(tf.max(tf.sub(products, bounds), 1)) as Scalar, aux: {} };
+        },
+        { points: { points } },
+      );
       const towards = tf.neg(tf.sign(grads.points!.points!));
       const moved = tf.add(tf.mul(direction, MOMENTUM), tf.mul(towards, 1 - MOMENTUM));
       const width = tf.sub(box.upper, box.lower);
       const next = tf.add(points, tf.mul(tf.mul(tf.sign(moved), width), rate));
       return {
-        output: aux.output,
+        output: here.output,
         state: { points: tf.minimum(tf.maximum(next, box.lower), box.upper), direction: moved },
       };
     },
@@ -81,7 +87,7 @@ export interface PropertyAttack {
 
 /**
  * Projected gradient descent on every case of a region: from random points, towards outputs that satisfy the inequality that is farthest
- * from it (Madry et al. 2018, with momentum and a step that shrinks geometrically).
+ * from it (Madry et al. 2018, with momentum and a step that shrinks geometrically). From every other point the ReLUs are smoothed at first.
  */
 export function createPropertyAttack(setting: SearchSetting, options: PropertyAttackOptions = {}): PropertyAttack {
   const step = stepOf(setting);
@@ -113,8 +119,11 @@ async function attackRegion(
   const size = SIZES.find((one) => one >= targets.length) ?? SIZES.at(-1)!;
   try {
     for (let from = 0; from < targets.length; from += size) {
-      const own = Array.from({ length: size }, (_, k) => targets[Math.min(from + k, targets.length - 1)]!);
-      const found = await attackBatch(own);
+      const places = Array.from({ length: size }, (_, k) => from + k);
+      const found = await attackBatch(
+        places.map((place) => targets[place % targets.length]!),
+        places.map((place) => around === undefined && Math.floor(place / region.cases.length) % 2 === 0),
+      );
       if (found !== undefined || Date.now() > deadline) return found;
     }
     return undefined;
@@ -122,7 +131,7 @@ async function attackRegion(
     disposeTree(box);
   }
 
-  async function attackBatch(cases: readonly number[]): Promise<Float32Array | undefined> {
+  async function attackBatch(cases: readonly number[], smooth: readonly boolean[]): Promise<Float32Array | undefined> {
     const matrix = new Float32Array(size * rows * classes);
     const bounds = new Float32Array(size * rows);
     cases.forEach((of, k) => {
@@ -140,28 +149,34 @@ async function attackRegion(
       const start = near === undefined ? l + (u - l) * rng.uniform() : near + (u - l) * (2 * rng.uniform() - 1) * place;
       return Math.min(u, Math.max(l, start));
     });
+    const smoothing = drawSmoothing(device, model, rng, smooth);
     const points = [size, ...model.inputShape];
     const first = around === undefined ? FIRST : NEARBY;
     let state = { points: device.put(start, points), direction: device.put(new Float32Array(start.length), points) };
     try {
       for (let t = 0; t <= steps; t++) {
         signal?.throwIfAborted();
-        const rate = putScalars(device, { rate: first * (LAST / first) ** (t / steps) });
-        const next = await step(weights, box, state, goal, rate as { readonly rate: (typeof rate)[string] });
+        const scalar = (value: number) => device.put(Float32Array.of(value), []);
+        const { sharpness, fade } = smoothingAt(t / steps);
+        const rates = {
+          rate: scalar(first * (LAST / first) ** (t / steps)),
+          ...{ sharpness: scalar(sharpness), fade: scalar(fade) },
+        };
+        const next = await step(weights, box, state, goal, smoothing, rates);
         const output = await readFloats(next.output);
         const hit = cases.findIndex((of, k) => violates(region, of, output.subarray(k * classes, (k + 1) * classes)));
         const found =
           hit < 0
             ? undefined
             : await confirm((await readFloats(state.points)).slice(hit * inputs, (hit + 1) * inputs), region);
-        disposeTree([rate, next.output, state]);
+        disposeTree([rates, next.output, state]);
         state = next.state;
         if (found !== undefined || Date.now() > deadline) return found;
         if (t % 10 === 9) await turn();
       }
       return undefined;
     } finally {
-      disposeTree([state, goal]);
+      disposeTree([state, goal, smoothing]);
     }
   }
 }

@@ -1,62 +1,34 @@
-import type { Params } from '@cert/core';
-import { type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
-import { ratesOf } from './ascent.js';
-import {
-  anyChoice,
-  type Choice,
-  childOf,
-  choicesOf,
-  type Domain,
-  type Layout,
-  packDomains,
-  provedPart,
-  rowsOfCase,
-  unpackDomain,
-} from './domain.js';
-import { createDomainBounds, type DomainBatch, type DomainBounds } from './domain-bounds.js';
-import { createHeap } from './heap.js';
+import { disposeTree, type OnDevice } from '@cert/jit';
+import type { Choice } from './domain.js';
+import { createDomainBounds } from './domain-bounds.js';
+import { type PartResult, type ReluSplitOptions, type Start, searchDomains } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
-import { layoutOf } from './layout.js';
-import { createLeafSolver } from './leaf.js';
-import { type Region, violates } from './region.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
-import type { Search, SearchControl, SearchResult } from './search.js';
-import { type Structure, structureOf } from './structure.js';
-import { readFloats, type SearchSetting } from './weights.js';
+import type { Search } from './search.js';
+import { bottleneck, loosenessBehind, withSign } from './stem.js';
+import { structureOf } from './structure.js';
+import type { SearchSetting, Sides } from './weights.js';
 
-/** Options of the search over ReLUs, with the defaults of alpha-beta-CROWN where they were measured to be good. */
-export interface ReluSplitOptions {
-  /** Steps in which slopes for the bounds of hidden neurons are optimized; default 20. */
-  readonly rootIterations?: number;
-  /** Steps in which slopes of the region's rows are optimized; default 50. */
-  readonly caseIterations?: number;
-  /** Steps in which slopes and multipliers of a domain are optimized; default 10. */
-  readonly iterations?: number;
-  /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
-  readonly splits?: boolean;
-  /** Splits that are tried out for each domain, by each of two scores (kFSB); default 3. */
-  readonly candidates?: number;
-}
-
-/** Numbers that a batch of domains may have in one kind of variable. */
-const BUDGET = 2 ** 21;
-/** Domains of a batch: few shapes, so that few functions are compiled. */
-const SIZES = [2, 16, 128];
-/** Learning rates of a domain. */
-const RATES = { mixture: 0.01, multiplier: 0.05 };
-/** Rates and steps of a domain in which every neuron is linear, one after the other, where its linear program was no use. */
-const EFFORTS = [
-  { rate: 0.2, rounds: 100 },
-  { rate: 1, rounds: 200 },
-  { rate: 0.1, rounds: 400 },
-];
 /** The share of the time that the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;
+/** Steps in which the slopes of a part are optimized before it is split at a bottleneck. */
+const STEM_ITERATIONS = 15;
+
+/** A split is made at a bottleneck where it leaves at most this share of the looseness behind it, on average over both halves. */
+const WORTH = 0.95;
+
+/** A part that is open: bounds, what they are about, and neurons of a bottleneck in the order in which they are split on, if that is known. */
+interface Part {
+  readonly root: RootBounds;
+  readonly from: Start;
+  readonly order?: readonly Choice[];
+}
 
 /**
- * Branch and bound on the signs of ReLUs (beta-CROWN; Wang et al. 2021): domains with the smallest lower bound are split first, the bounds of
- * hidden neurons are those of the region with what splits say. Complete for networks of ReLUs and linear ops, up to the precision of
- * float32: where nothing is left to split on, a linear program decides.
+ * Branch and bound on the signs of ReLUs. Complete for networks of ReLUs and linear ops, up to the precision of float32.
+ *
+ * First the neurons of bottlenecks are split on, with bounds of the layers behind that are computed anew for each part; then all others, with
+ * bounds that stay: {@link searchDomains}.
  *
  * @param network that of `setting` on the host
  */
@@ -65,33 +37,109 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
   const functions = createDomainBounds(setting, structure);
   const { device, model, weights, rules } = setting;
   const roots = createRootBounds({ device, model, forward: rules.ibp, backward: rules.linearRelaxation });
+  /** The neurons of a bottleneck that a part may be split on. */
+  const candidatesOf = ({ root, order }: Part): readonly Choice[] => {
+    const all = bottleneck(structure, functions.splittable, root.host);
+    if (order === undefined) return all;
+    const left = order.filter(({ node, neuron }) => all.some((one) => one.node === node && one.neuron === neuron));
+    return left.length > 0 ? left : all;
+  };
+
+  /** Both halves of a part at the best of some neurons, which is measured where it is not known; undefined where no split is worth it. */
+  async function halve(
+    box: OnDevice<Sides>,
+    { root, from, order }: Part,
+    candidates: readonly Choice[],
+  ): Promise<Part[] | undefined> {
+    const halvesAt = async (choice: Choice) => {
+      const name = functions.splittable[choice.node]!;
+      const bound = (sign: 1 | -1) =>
+        roots.bound(weights, box, { known: withSign(root.host, name, choice.neuron, sign) });
+      const both = [await bound(1), await bound(-1)] as const;
+      const [a, b] = both.map(({ host }) => loosenessBehind(structure, name, host));
+      return { choice, both, left: (a! + b!) / 2 / loosenessBehind(structure, name, root.host) };
+    };
+    let best = await halvesAt(candidates[0]!);
+    const measured = [best];
+    for (const choice of order === undefined ? candidates.slice(1) : []) {
+      const next = await halvesAt(choice);
+      const better = next.left < best.left;
+      disposeTree((better ? best : next).both.map(({ device: bounds }) => bounds));
+      if (better) best = next;
+      measured.push(next);
+    }
+    if (best.left > WORTH) {
+      disposeTree(best.both.map(({ device: bounds }) => bounds));
+      return undefined;
+    }
+    const next = measured.length > 1 ? measured.sort((a, b) => a.left - b.left).map(({ choice }) => choice) : order;
+    return best.both.map((own, i) => ({
+      root: own,
+      from: { ...from, splits: [...from.splits, { ...best.choice, sign: i === 0 ? 1 : -1 }] },
+      ...(next && { order: next }),
+    }));
+  }
+
+  const { rootIterations: iterations = 20, splits = true, bottlenecks = true } = options;
   return {
     async search(region, control) {
       const shape = [1, ...model.inputShape];
       const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
-      const { rootIterations: iterations = 20 } = options;
       const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
-      const searchFrom = (root: RootBounds, own: ReluSplitOptions): Promise<SearchResult> | SearchResult =>
-        root.finite
-          ? search({ setting, network, region, control, options: own, structure, functions, root, box })
-          : { verdict: 'unknown', reason: 'not finite', visited: 0, lower: Number.NaN };
-      let root: RootBounds | undefined;
+      /** Parts that are open, with their bounds, the last one first. */
+      const open: Part[] = [];
+      let [visited, proved] = [0, Number.POSITIVE_INFINITY];
+      const searchPart = async ({ root, from }: Part, more: boolean): Promise<PartResult> => {
+        const own = {
+          ...options,
+          ...(from.splits.length > 0 && !more && { caseIterations: STEM_ITERATIONS }),
+          splits: more,
+        };
+        const result = await searchDomains({
+          ...{ setting, network, region, control, options: own, structure, functions, root, box, from },
+        });
+        visited += result.visited;
+        proved = Math.min(proved, result.proved);
+        return result;
+      };
       try {
-        root = await roots.bound(weights, box);
+        const whole: Start = { splits: [], cases: region.cases.map((_, of) => of) };
+        open.push({ root: await roots.bound(weights, box), from: whole });
         // Slopes for hidden neurons cost much more than these bounds, which often are enough.
-        const first = await searchFrom(root, { ...options, splits: false });
+        const first = await searchPart(open[0]!, false);
         if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
-        const witness = await control.attack(region);
-        if (witness !== undefined) return { verdict: 'falsified', witness, visited: first.visited };
-        if (iterations > 0) {
-          const tighter = await roots.bound(weights, box, { iterations, deadline, known: root.host });
-          disposeTree(root.device);
-          root = tighter;
+        const witness = await control.attack();
+        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
+        const { root } = open.pop()!;
+        disposeTree(root.device);
+        open.push({
+          root: await roots.bound(weights, box, { iterations, deadline, known: root.host }),
+          from: { ...whole, cases: first.cases },
+        });
+        while (open.length > 0) {
+          let part = open.at(-1)!;
+          const candidates = splits && bottlenecks ? candidatesOf(part) : [];
+          if (candidates.length > 0) {
+            const quick = await searchPart(part, false);
+            if (quick.verdict === 'falsified' || (quick.verdict === 'unknown' && quick.reason !== 'no splits'))
+              return { ...quick, visited };
+            part = { ...part, from: { ...part.from, cases: quick.cases } };
+            const halves = part.from.cases.length > 0 ? await halve(box, part, candidates) : [];
+            if (halves !== undefined) {
+              open.pop();
+              disposeTree(part.root.device);
+              open.push(...halves);
+              continue;
+            }
+          }
+          const result = await searchPart(part, splits);
+          if (result.verdict !== 'verified') return { ...result, visited };
+          open.pop();
+          disposeTree(part.root.device);
         }
-        const result = await searchFrom(root, options);
-        return { ...result, visited: result.visited + first.visited };
+        return { verdict: 'verified', visited, lower: proved };
       } finally {
-        disposeTree([box, root?.device]);
+        disposeTree([box, open.map(({ root }) => root.device)]);
       }
     },
     async dispose() {
@@ -99,250 +147,4 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
       await functions.dispose();
     },
   };
-}
-
-interface SearchParts {
-  readonly setting: SearchSetting;
-  readonly network: HostNetwork;
-  readonly region: Region;
-  readonly control: SearchControl;
-  readonly options: ReluSplitOptions;
-  readonly structure: Structure;
-  readonly functions: DomainBounds;
-  readonly root: RootBounds;
-  readonly box: OnDevice<DomainBatch['box']>;
-}
-
-async function search(parts: SearchParts): Promise<SearchResult> {
-  const { setting, network, region, control, options, structure, functions, root, box } = parts;
-  const { device, model, weights } = setting;
-  const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
-  const { layout, mixtures } = await layoutOf({ setting, structure, functions, root, region, box });
-  const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
-  const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
-  const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
-  const solveLeaf = createLeafSolver({ network, region, layout, root: root.host });
-  const open = createHeap<Domain>();
-  const { least = 0, onProved } = control;
-  const strict = control.least !== undefined;
-  let visited = 0;
-  let proved = Number.POSITIVE_INFINITY;
-
-  const first = region.cases.map(
-    (_, of): Domain => ({
-      ...{ of, splits: [], mixtures, multipliers: new Float32Array(0), choices: [], efforts: 0 },
-      ...{ point: region.lower, bound: Number.NEGATIVE_INFINITY },
-    }),
-  );
-  const begun = await improve(first, caseIterations, { mixture: 0.1, multiplier: 0.05 });
-  if (begun !== undefined) return begun;
-
-  while (open.size > 0) {
-    if (options.splits === false) return unknown('no splits');
-    control.signal?.throwIfAborted();
-    if (Date.now() > control.deadline) return unknown('timeout');
-    if (open.size > control.mostOpen) return unknown('memory');
-    const pairs = sizeFor(2 * open.size) / 2;
-    const parents: Domain[] = [];
-    while (parents.length < pairs && open.size > 0) parents.push(open.pop()!);
-    const choices = await choose(parents);
-    const children: Domain[] = [];
-    const linear: Domain[] = [];
-    for (const [k, parent] of parents.entries()) {
-      const choice = choices[k];
-      if (choice === undefined) linear.push(parent);
-      else for (const sign of [1, -1] as const) children.push(childOf(parent, choice, sign, layout.rows));
-    }
-    const done = children.length > 0 ? await improve(children, iterations, RATES) : undefined;
-    if (done !== undefined) return done;
-    for (const domain of linear) {
-      const done = await decideLinear(domain);
-      if (done !== undefined) return done;
-    }
-    control.onProgress?.({ visited, open: open.size, lower: open.least });
-    await turn();
-  }
-  return { verdict: 'verified', visited, lower: proved };
-
-  function unknown(reason: Extract<SearchResult, { verdict: 'unknown' }>['reason'], lower = open.least): SearchResult {
-    return { verdict: 'unknown', reason, visited, lower: Math.min(lower, open.least) };
-  }
-
-  /**
-   * Decides a domain in which nothing is left to split on. Its bound is a linear program, whose dual variables the multipliers are; where solving it is not
-   * enough, they are optimized with large steps.
-   */
-  async function decideLinear(domain: Domain): Promise<SearchResult | undefined> {
-    const tried = { ...domain, efforts: domain.efforts + 1 };
-    if (domain.efforts === 0) {
-      const solution = await solveLeaf?.(domain, least, () => Date.now() > control.deadline);
-      for (const point of solution?.points ?? []) {
-        const witness = await control.confirm(point, region);
-        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-      }
-      const { multipliers } = solution ?? domain;
-      return improve([{ ...tried, multipliers }], 0, RATES);
-    }
-    const witness = domain.efforts > 1 ? undefined : await control.searchAround(domain.point, domain.of, region);
-    if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-    const effort = EFFORTS[domain.efforts - 1];
-    if (effort === undefined) return unknown('incomplete relaxation', domain.bound);
-    return improve([tried], effort.rounds, { mixture: effort.rate, multiplier: effort.rate });
-  }
-
-  /** The smallest batch that holds so many domains, or the largest there is. */
-  function sizeFor(count: number): number {
-    return sizes.find((size) => size >= count) ?? sizes.at(-1)!;
-  }
-
-  /** Puts a batch on the device. */
-  function put(domains: readonly Domain[], size: number) {
-    const arrays = packDomains(layout, domains, size);
-    const { rows } = layout;
-    const placed = (
-      places: Layout['curved'],
-      table: { readonly [node: string]: Float32Array },
-      axes: readonly number[],
-    ) => Object.fromEntries(places.map(({ name, shape }) => [name, device.put(table[name]!, [...axes, ...shape])]));
-    const matrix = new Float32Array(size * rows * model.classes);
-    for (let k = 0; k < size; k++) {
-      const { of } = domains[Math.min(k, domains.length - 1)]!;
-      rowsOfCase(region, of, rows).forEach((row, r) => {
-        matrix.set(
-          region.matrix.subarray(row * model.classes, (row + 1) * model.classes),
-          (k * rows + r) * model.classes,
-        );
-      });
-    }
-    const mixtures = placed(layout.curved, arrays.mixtures, [size, rows]);
-    const multipliers = placed(layout.splittable, arrays.multipliers, [size, rows]);
-    const signs = placed(layout.splittable, arrays.signs, [size]);
-    const variables: OnDevice<Params> = {
-      ...Object.fromEntries(Object.entries(mixtures).map(([name, mixture]) => [name, { mixture }])),
-      ...Object.fromEntries(Object.entries(multipliers).map(([name, multiplier]) => [name, { multiplier }])),
-    };
-    const rowsArray = device.put(matrix, [size, rows, model.classes]);
-    const batch = { box, at: root.device, signs, matrix: rowsArray };
-    return { batch, variables, free: () => disposeTree([signs, rowsArray, variables]) };
-  }
-
-  /** By how much the best row of a domain exceeds its bound. */
-  function excessOf(lower: Float32Array, k: number, domain: Domain): number {
-    const rows = rowsOfCase(region, domain.of, layout.rows);
-    return Math.max(...rows.map((row, r) => lower[k * layout.rows + r]! - region.bounds[row]!));
-  }
-
-  async function readVariables(variables: OnDevice<Params>) {
-    const [mixtures, multipliers]: { [node: string]: Float32Array }[] = [{}, {}];
-    for (const [node, own] of Object.entries(variables)) {
-      if (own.mixture) mixtures![node] = await readFloats(own.mixture);
-      if (own.multiplier) multipliers![node] = await readFloats(own.multiplier);
-    }
-    return { mixtures: mixtures!, multipliers: multipliers! };
-  }
-
-  /** Optimizes domains, closes those whose case is excluded and puts the others into the queue. */
-  async function improve(
-    domains: readonly Domain[],
-    rounds: number,
-    rates: { readonly mixture: number; readonly multiplier: number },
-  ): Promise<SearchResult | undefined> {
-    const size = sizeFor(domains.length);
-    for (let from = 0; from < domains.length; from += size) {
-      const found = await improveBatch(domains.slice(from, from + size), size, rounds, rates);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  async function improveBatch(
-    domains: readonly Domain[],
-    size: number,
-    rounds: number,
-    rates: { readonly mixture: number; readonly multiplier: number },
-  ): Promise<SearchResult | undefined> {
-    const { batch, variables, free } = put(domains, size);
-    visited += domains.length;
-    const start = await functions.evaluate(weights, batch, variables);
-    let best: DeviceArray = start.lower;
-    let state = { variables, ...(await functions.fresh(variables)) };
-    let values = await readFloats(best);
-    const closed = () => domains.every((domain, k) => excessOf(values, k, domain) > least);
-    for (let t = 0; t < rounds && !closed() && Date.now() < control.deadline; t++) {
-      const scalars = putScalars(device, ratesOf(t, rates));
-      const next = await functions.step(weights, batch, state, best, scalars);
-      disposeTree([best, scalars, t > 0 ? state : { first: state.first, second: state.second }]);
-      ({ best, state } = next);
-      if (t % 5 === 4) values = await readFloats(best);
-    }
-    const out = await functions.finish(weights, batch, state.variables);
-    const lower = await readFloats(out.lower);
-    // What is told as a proof must be one with the variables that are told.
-    values = strict ? lower : (await readFloats(best)).map((value, i) => Math.max(value, lower[i]!));
-    const [points, outputs] = [await readFloats(out.points), await readFloats(out.outputs)];
-    const tables = [await readTable(out.scores), await readTable(out.intercepts)];
-    const arrays = await readVariables(state.variables);
-    disposeTree([out, best, state.variables === variables ? { first: state.first, second: state.second } : state]);
-    free();
-    const [inputs, classes] = [region.lower.length, model.classes];
-    for (const [k, domain] of domains.entries()) {
-      const bound = Math.max(domain.bound, excessOf(values, k, domain));
-      if (!Number.isFinite(excessOf(values, k, domain))) return unknown('not finite', Number.NaN);
-      if (bound > least) {
-        proved = Math.min(proved, bound);
-        onProved?.(provedPart(layout, domain, unpackDomain(layout, arrays, k, domain.splits)));
-        continue;
-      }
-      for (let row = 0; row < layout.rows; row++) {
-        const place = k * layout.rows + row;
-        if (!violates(region, domain.of, outputs.subarray(place * classes, (place + 1) * classes))) continue;
-        const witness = await control.confirm(points.slice(place * inputs, (place + 1) * inputs), region);
-        if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-      }
-      open.push(bound, {
-        ...{ ...domain, bound },
-        ...unpackDomain(layout, arrays, k, domain.splits),
-        point: points.slice(k * layout.rows * inputs, (k * layout.rows + 1) * inputs),
-        choices: choicesOf(layout, tables, k, domain.splits, candidates),
-      });
-    }
-    return undefined;
-  }
-
-  async function readTable(table: { readonly [node: string]: DeviceArray }) {
-    const read: { [node: string]: Float32Array } = {};
-    for (const [node, array] of Object.entries(table)) read[node] = await readFloats(array);
-    return read;
-  }
-
-  /** The split of each domain: of its candidates the one whose worse child has the largest bound, without optimization (kFSB). */
-  async function choose(parents: readonly Domain[]): Promise<(Choice | undefined)[]> {
-    const most = Math.max(...parents.map(({ choices }) => choices.length));
-    const best = parents.map(({ choices, splits }) => ({
-      choice: choices[0] ?? anyChoice(layout, splits),
-      score: Number.NEGATIVE_INFINITY,
-    }));
-    if (most < 2) return best.map(({ choice }) => choice);
-    for (let c = 0; c < most; c++) {
-      const children = parents.flatMap((parent) => {
-        const choice = parent.choices[Math.min(c, parent.choices.length - 1)] ?? anyChoice(layout, parent.splits);
-        if (choice === undefined) return [parent, parent];
-        return [childOf(parent, choice, 1, layout.rows), childOf(parent, choice, -1, layout.rows)];
-      });
-      const { batch, variables, free } = put(children, sizeFor(children.length));
-      const out = await functions.evaluate(weights, batch, variables);
-      const lower = await readFloats(out.lower);
-      disposeTree(out);
-      free();
-      parents.forEach((parent, k) => {
-        const choice = parent.choices[c];
-        const own = best[k]!;
-        if (choice === undefined) return;
-        const [a, b] = [0, 1].map((side) => excessOf(lower, 2 * k + side, children[2 * k + side]!));
-        const score = Math.min(a!, b!) + 1e-3 * Math.max(Math.min(a!, 0), Math.min(b!, 0));
-        if (score > own.score) best[k] = { choice, score };
-      });
-    }
-    return best.map(({ choice }) => choice);
-  }
 }

@@ -54,8 +54,11 @@ export interface SearchControl {
    * @returns the point as it was run, or undefined
    */
   readonly confirm: (point: Float32Array, region: Region) => Promise<Float32Array | undefined>;
-  /** Looks for a violation by a longer attack, and confirms it: called once, when the first bounds are not enough. */
-  readonly attack: (region: Region) => Promise<Float32Array | undefined>;
+  /**
+   * Looks for a violation by a longer attack, and confirms it: called when the first bounds are not enough, and again after each round of the search.
+   * It returns at once where attacks have had their share of the time.
+   */
+  readonly attack: () => Promise<Float32Array | undefined>;
   /** Looks for a violation of one case around a point, and confirms it. */
   readonly searchAround: (point: Float32Array, of: number, region: Region) => Promise<Float32Array | undefined>;
   /** Milliseconds since the epoch after which the search gives up. */
