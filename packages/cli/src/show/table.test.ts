@@ -11,6 +11,7 @@ const summary: EvaluationSummary = {
     attack: { steps: 200, restarts: 10, seed: 0 },
   },
   ...{ images: 2000, undecided: 20, undecidedNotFinite: 3, logitsNotFinite: 0, before: 0, seconds: 12 },
+  stageSeconds: { natural: 0.21, ibp: 1, pgd: 8.5, crown: 2.04 },
   arithmetic: null,
   ...{ standardError: proportion(0.05), pgdError: proportion(0.0912), device: 'cpu', deviceDescription: 'ONNX' },
   methods: {
@@ -28,15 +29,23 @@ describe('evaluationTable', () => {
       'verified error (IBP)                        30.00 %               [29.00 %, 31.00 %]',
       'verified error (IBP or CROWN)               20.00 %               [19.00 %, 21.00 %]',
       '',
-      'epsilon                                                                           0.1',
-      'test images                                                                      2000',
-      'arithmetic                                                                    nearest',
-      'undecided                                                                          20',
-      'of these, a bound was NaN or infinite                                               3',
-      'logits were NaN or infinite                                                         0',
-      'verified / attempted                   IBP 700 of 1900; CROWN 80 of 100, 3 not finite',
-      'device                                                                           ONNX',
+      'epsilon                                                             0.1',
+      'test images                                                        2000',
+      'arithmetic                                                      nearest',
+      'undecided                                                            20',
+      'of these, a bound was NaN or infinite                                 3',
+      'logits were NaN or infinite                                           0',
+      'verified / attempted, IBP                          700 of 1900 in 1.0 s',
+      'verified / attempted, CROWN            80 of 100, 3 not finite in 2.0 s',
+      'natural pass                                                      0.2 s',
+      'attack pgd                                                        8.5 s',
+      'all images                                                       12.0 s',
+      'device                                                             ONNX',
     ]);
+  });
+
+  it('says that the time is not that of images of an earlier call', () => {
+    expect(evaluationTable({ ...summary, before: 400 })).toMatch(/^all images but 400 of an earlier call +12\.0 s$/m);
   });
 
   it('names the attacks of a sequence', () => {

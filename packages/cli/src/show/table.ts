@@ -36,10 +36,12 @@ export function evaluationTable(summary: EvaluationSummary): string {
     row(`verified error (${anyOf(names.slice(0, i + 1))})`, verifiedError),
     ...(i > 0 && aloneError ? [row(`verified error (${names[i]} alone)`, aloneError)] : []),
   ]);
-  const tried = Object.values(methods).map(
-    (method, i) =>
-      `${names[i]} ${method.verified} of ${method.tried}${method.notFinite ? `, ${method.notFinite} not finite` : ''}`,
-  );
+  const time = (stage: string) => `${(summary.stageSeconds[stage] ?? 0).toFixed(1)} s`;
+  const tried = Object.entries(methods).map(([name, method], i) => [
+    `verified / attempted, ${names[i]}`,
+    `${method.verified} of ${method.tried}${method.notFinite ? `, ${method.notFinite} not finite` : ''} in ${time(name)}`,
+  ]);
+  const others = Object.keys(summary.stageSeconds).filter((stage) => !(stage in methods));
   return [
     formatTable([
       ['', 'error', '95 % interval (Clopper-Pearson)'],
@@ -65,7 +67,12 @@ export function evaluationTable(summary: EvaluationSummary): string {
       ['undecided', String(summary.undecided)],
       ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
       ['logits were NaN or infinite', String(summary.logitsNotFinite)],
-      ...(tried.length > 0 ? [['verified / attempted', tried.join('; ')]] : []),
+      ...tried,
+      ...others.map((stage) => [stage === 'natural' ? 'natural pass' : `attack ${stage}`, time(stage)]),
+      [
+        `all images${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`,
+        `${summary.seconds.toFixed(1)} s`,
+      ],
       ['device', summary.deviceDescription],
     ]),
   ].join('\n\n');

@@ -26,7 +26,7 @@ import {
   type Weights,
 } from '../verifier.js';
 import { firstVerifier, type ImageResult, isBroken } from './result.js';
-import { fullBatch, type Item, inBatches } from './stage.js';
+import { fullBatch, type Item, inBatches, type Stage, timed } from './stage.js';
 
 /** One image and where it stands. */
 export interface IndexedImage {
@@ -71,6 +71,8 @@ export interface CertifyOptions {
   readonly complete?: boolean;
   /** Told what a certificate of an image holds, before the image is settled, where a method that searches has proved it at the arithmetic. */
   readonly onEvidence?: ((index: number, method: string, evidence: CertificateEvidence) => void) | undefined;
+  /** Told how many more seconds a stage has taken: `natural`, or the name of a verifier or an attack. */
+  readonly onTime?: ((stage: string, seconds: number) => void) | undefined;
   /** When it is aborted, the computation under way is finished and the iteration rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -92,6 +94,7 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   const limits = await readRange(range);
   const size = sizeOf(model.inputShape);
   const order = verifiers.map(({ name }) => name);
+  const named = (name: string, stage: Stage) => timed(stage, (seconds) => options.onTime?.(name, seconds));
   const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
 
   const pass = device.jit(({ params, stats }: Weights, { images }: Batch) => ({
@@ -146,19 +149,20 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
     });
   });
 
-  const stages = [naturalStage, ...methodStages.filter((_, m) => !verifiers[m]!.cost.afterAttack)];
+  const inTurn = (afterAttack: boolean) =>
+    verifiers.flatMap(({ name, cost }, m) => (cost.afterAttack === afterAttack ? [named(name, methodStages[m]!)] : []));
+  const stages = [named('natural', naturalStage), ...inTurn(false)];
   const attacks = [...(attack === null ? [] : [pgd(attack)]), ...(options.attacks ?? [])];
   for (const each of attacks) {
-    stages.push(
-      attackStage({
-        ...{ device, model, weights, range, epsilon, batchSize, signal, natural: options.natural },
-        attack: each,
-        picks: complete ? (item) => !isBroken(item) : isOpen,
-        settle: (item, result) => checked({ ...item, attack: result }),
-      }),
-    );
+    const stage = attackStage({
+      ...{ device, model, weights, range, epsilon, batchSize, signal, natural: options.natural },
+      attack: each,
+      picks: complete ? (item) => !isBroken(item) : isOpen,
+      settle: (item, result) => checked({ ...item, attack: result }),
+    });
+    stages.push(named(each.name, stage));
   }
-  stages.push(...methodStages.filter((_, m) => verifiers[m]!.cost.afterAttack));
+  stages.push(...inTurn(true));
   try {
     const items = stages.reduce(
       (before, stage) => stage(before),

@@ -43,6 +43,35 @@ export const inBatches = ({ batchSize, picks, look, signal }: BatchStage): Stage
     if (waiting.length > 0) yield* await look(waiting);
   };
 
+/** A stage that tells how many seconds it takes itself, without those that it waits for images. */
+export const timed = (stage: Stage, tell: (seconds: number) => void): Stage =>
+  async function* (items) {
+    let waited = 0;
+    const source = items[Symbol.asyncIterator]();
+    const from = async () => {
+      const began = performance.now();
+      try {
+        return await source.next();
+      } finally {
+        waited += performance.now() - began;
+      }
+    };
+    const leave = async () => (await source.return?.()) ?? { done: true as const, value: undefined };
+    const given = stage({ [Symbol.asyncIterator]: () => ({ next: from, return: leave }) })[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        waited = 0;
+        const began = performance.now();
+        const { done, value } = await given.next();
+        tell((performance.now() - began - waited) / 1000);
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      await given.return?.();
+    }
+  };
+
 /** A batch of exactly so many images, for which everything is compiled: the last image is repeated. */
 export function fullBatch(items: readonly Item[], batchSize: number): HostBatch {
   const size = items[0]!.pixels.length;

@@ -74,6 +74,8 @@ export interface EvaluationSummary extends EvaluationCounts {
   readonly before: number;
   /** Seconds for the others. */
   readonly seconds: number;
+  /** Of these, in each stage: `natural`, the methods and the attacks. */
+  readonly stageSeconds: { readonly [stage: string]: number };
   /** Certificates in their folder; only where they were asked for. */
   readonly certificates?: number;
 }
@@ -111,6 +113,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const weights = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
   const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
   const found = new Map<number, CertificateEvidence>();
+  const stageSeconds: { [stage: string]: number } = {};
   const setting = {
     ...{ device, model, weights, signal, epsilon: settings.epsilon, arithmetic: settings.arithmetic },
     ...(options.range !== undefined && { range: options.range }),
@@ -123,6 +126,9 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
       ...{ ...setting, verifiers, batchSize, attacks: options.attacks, complete: settings.complete },
       attack: settings.attack === null || 'attacks' in settings.attack ? null : settings.attack,
       images: remaining(split, new Set(results.map(({ index }) => index))),
+      onTime(stage, seconds) {
+        stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
+      },
     });
     for await (const result of stream) {
       await appendResult(file, result);
@@ -138,7 +144,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
     settings,
     ...countResults(results, settings),
     ...{ device: device.name, deviceDescription: device.description },
-    ...{ before, seconds: (performance.now() - started) / 1000 },
+    ...{ before, seconds: (performance.now() - started) / 1000, stageSeconds },
     ...(writer && { certificates }),
   };
   await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
