@@ -69,9 +69,13 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
   const error = deployed + Math.max(own, growth64(layer.places * filtersIn + layer.rounded + 8));
 
   const scaled = new Float64Array(layer.size);
+  // Pixels with a coefficient: a neuron depends on few of them.
+  const used = new Uint8Array(layer.size / filters);
   for (let i = 0; i < layer.size; i++) {
     const [pixel, filter] = [Math.floor(i / filters), i % filters];
     const coefficient = outer[pixel * outStep.pixel + filter * outStep.channel]!;
+    if (coefficient === 0) continue;
+    used[pixel] = 1;
     scaled[i] = coefficient * scale[filter]!;
     margin.gain(coefficient * shift[filter]!);
     margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * layer.terms * widest));
@@ -80,6 +84,7 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
   const sizes = new Float64Array(inner.length);
   for (let tap = 0; tap < taps.length; tap += 3) {
     const [pixel, source, place] = [taps[tap]!, taps[tap + 1]!, taps[tap + 2]!];
+    if (used[pixel] === 0) continue;
     for (let channel = 0; channel < channels; channel++) {
       const first = Math.floor(channel / channelsIn) * filtersIn;
       const weights = (place * channelsIn + (channel % channelsIn)) * filters + first;
@@ -96,7 +101,9 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
     }
   }
   // The sizes are sums themselves and may be too small by as much as the coefficients.
-  for (let i = 0; i < sizes.length; i++) margin.lose(error * (1 + error) * sizes[i]! * magnitudeOf(bounds, i));
+  for (let i = 0; i < sizes.length; i++) {
+    if (sizes[i] !== 0) margin.lose(error * (1 + error) * sizes[i]! * magnitudeOf(bounds, i));
+  }
   margin.put(layer.inputs[0], inner);
 }
 

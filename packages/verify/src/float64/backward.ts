@@ -1,5 +1,5 @@
 import type { Node, NodeOf, Shape } from '@cert/core';
-import { type Enclosures, magnitudeOf, noBounds, ownError } from './intervals.js';
+import { type Enclosure, type Enclosures, magnitudeAt, magnitudeOf, noBounds, ownError } from './intervals.js';
 import { backward, divisors, isLayer, type Network64, sources, valuesOf, windows } from './network.js';
 
 /** A lower bound, moved down by more than the roundings of a few sums of numbers of this size, and than any underflow in float64. */
@@ -232,6 +232,29 @@ function addConstants(total: Total, coefficients: Float64Array, constants: Array
   total.count += coefficients.length;
 }
 
+/** Coefficients on the output of a ReLU to coefficients on its input. Most are 0, of a neuron that depends on a small part of the layers in front. */
+function throughLines(own: Float64Array, lines: Relaxation, input: Enclosure, total: Total): Float64Array {
+  const { lowerSlope, upperSlope, upperIntercept } = lines;
+  const coefficients = new Float64Array(own.length);
+  let [sum, size, error] = [0, 0, 0];
+  for (let i = 0; i < own.length; i++) {
+    const value = own[i]!;
+    if (value === 0) continue;
+    const coefficient = value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!);
+    coefficients[i] = coefficient;
+    error += Math.abs(coefficient) * magnitudeAt(input, i);
+    if (value > 0) continue;
+    const term = value * upperIntercept[i]!;
+    sum += term;
+    size += Math.abs(term);
+  }
+  total.sum += sum;
+  total.size += size;
+  total.error += error * ownError(1);
+  total.count += 2 * own.length;
+  return coefficients;
+}
+
 /** Coefficients on a node's output to coefficients on its inputs, by name. */
 function back(
   network: Network64,
@@ -286,15 +309,7 @@ function back(
       return [[name, own]];
     case 'relu':
     case 'leakyRelu': {
-      const { lowerSlope, upperSlope, upperIntercept } = lines.get(node.name)!;
-      const coefficients = own.map((value, i) => value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!));
-      addConstants(
-        total,
-        own,
-        upperIntercept.map((t, i) => (own[i]! < 0 ? t : 0)),
-      );
-      charge(total, coefficients, magnitudeOf(at.get(name)!), ownError(1));
-      return [[name, coefficients]];
+      return [[name, throughLines(own, lines.get(node.name)!, at.get(name)!, total)]];
     }
     default:
       throw noBounds(node);

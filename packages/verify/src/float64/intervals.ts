@@ -55,9 +55,12 @@ export interface Box64 {
   readonly upper: Float64Array;
 }
 
-/** |c| + r, and a little more. */
-export const magnitudeOf = ({ center, radius }: Enclosure): Float64Array =>
-  center.map((c, i) => (Math.abs(c) + radius[i]!) * (1 + 4 * UNIT) + FLUSHED);
+/** |c| + r of an element, and a little more. */
+export const magnitudeAt = ({ center, radius }: Enclosure, i: number): number =>
+  (Math.abs(center[i]!) + radius[i]!) * (1 + 4 * UNIT) + FLUSHED;
+
+/** The same of all elements. */
+export const magnitudeOf = (x: Enclosure): Float64Array => x.center.map((_, i) => magnitudeAt(x, i));
 
 /** The interval of two ends, its radius rounded up. */
 export function fromEnds(lower: Float64Array, upper: Float64Array): Enclosure {

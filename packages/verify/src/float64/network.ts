@@ -34,8 +34,15 @@ type Visit = (output: number, input: number, weights: number, count: number) => 
 /**
  * Calls `visit` for every product row of a layer: `count` weights from position `weights` on belong to the input number at `input` and to the
  * outputs from `output` on.
+ *
+ * @param wanted whether the output pixel that begins at a place is to be visited; default all
  */
-function walk(node: Layer64, shape: readonly number[], visit: Visit): void {
+function walk(
+  node: Layer64,
+  shape: readonly number[],
+  visit: Visit,
+  wanted = (_output: number): boolean => true,
+): void {
   const outputs = node.shape.at(-1)!;
   if (node.op === 'dense') {
     const [size] = shape as [number];
@@ -51,6 +58,7 @@ function walk(node: Layer64, shape: readonly number[], visit: Visit): void {
   for (let y = 0; y < high; y++) {
     for (let x = 0; x < wide; x++) {
       const output = (y * wide + x) * outputs;
+      if (!wanted(output)) continue;
       for (let ky = 0; ky < size[0]; ky++) {
         const sy = y * stride[0] + ky * dilation[0] - padding[0];
         if (sy < 0 || sy >= h) continue;
@@ -117,11 +125,21 @@ export function backward(
 ): Float64Array {
   const kernel = valuesOf(network, node.name, 'kernel');
   const back = new Float64Array(shape.reduce((a, b) => a * b));
-  walk(node, shape, (output, i, weights, count) => {
-    let sum = 0;
-    for (let o = 0; o < count; o++) sum += kernel[weights + o]! * coefficients[output + o]!;
-    back[i]! += sum;
-  });
+  const outputs = node.shape.at(-1)!;
+  walk(
+    node,
+    shape,
+    (output, i, weights, count) => {
+      let sum = 0;
+      for (let o = 0; o < count; o++) sum += kernel[weights + o]! * coefficients[output + o]!;
+      back[i]! += sum;
+    },
+    // A neuron depends on a small part of the layers in front of it: most pixels have no coefficients.
+    (output) => {
+      for (let o = output; o < output + outputs; o++) if (coefficients[o] !== 0) return true;
+      return false;
+    },
+  );
   return back;
 }
 

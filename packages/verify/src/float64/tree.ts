@@ -34,7 +34,7 @@ interface LeafSplit {
  * Bounds at all nodes: intervals from node to node, and at the inputs of ReLUs the tighter ones of these and of CROWN with the adaptive slopes,
  * in float64 with all roundings accounted for.
  *
- * @param expired asked now and then; when it says so, the bounds are not `usable`
+ * @param expired asked before each neuron; when it says so, the bounds are not `usable`
  * @throws CertError `missing-rule` for an op without bounds in float64
  */
 export function encloseTightly(
@@ -50,8 +50,11 @@ export function encloseTightly(
     const name = node.inputs[0]!;
     addRelaxation(relaxations, node, sofar.shapes.get(name)!, endsOf(sofar.at.get(name)!), adaptive);
     if (!read.has(node.name) || relaxations.lines.size + relaxations.maxima.size === 0) return loose;
-    late ||= expired();
-    return late ? loose : tightened(node, loose, { ...sofar, network, relaxations });
+    const isLate = () => {
+      late ||= expired();
+      return late;
+    };
+    return tightened(node, loose, { ...sofar, network, relaxations, isLate });
   });
   return { ...bounds, usable: bounds.usable && !late };
 }
@@ -64,15 +67,17 @@ function tightened(
     at,
     shapes,
     relaxations,
+    isLate,
   }: Pick<Enclosures, 'at' | 'shapes'> & {
     readonly network: MarginProblem['network'];
     readonly relaxations: Relaxations;
+    readonly isLate: () => boolean;
   },
 ): Enclosure {
   const { lower, upper } = endsOf(loose);
   const all = { at: new Map(at).set(node.name, loose), shapes };
   lower.forEach((l, i) => {
-    if (l >= 0 || upper[i]! <= 0) return;
+    if (l >= 0 || upper[i]! <= 0 || isLate()) return;
     const unit = (sign: number) => {
       const coefficients = new Float64Array(lower.length);
       coefficients[i] = sign;
