@@ -97,7 +97,8 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
       }
       const at = source * step.pixel + channel * step.channel;
       inner[at]! += total;
-      sizes[at]! += size;
+      // More than 0, so that a product that underflows is not taken for one that does not exist.
+      sizes[at]! += size + Number.MIN_VALUE;
     }
   }
   // The sizes are sums themselves and may be too small by as much as the coefficients.
