@@ -25,13 +25,13 @@ import type { SearchControl, SearchResult } from './search.js';
 import type { Structure } from './structure.js';
 import { readFloats, type SearchSetting } from './weights.js';
 
-/** Options of the search over ReLUs, with the defaults of alpha-beta-CROWN where they were measured to be good. */
+/** Options of the search over ReLUs, with defaults that were measured to be good. */
 export interface ReluSplitOptions {
-  /** Steps in which slopes for the bounds of hidden neurons are optimized; default 20. */
+  /** Steps in which slopes for the bounds of hidden neurons are optimized, at most; default 20. */
   readonly rootIterations?: number;
   /** Steps in which slopes of the region's rows are optimized; default 50. */
   readonly caseIterations?: number;
-  /** Steps in which slopes and multipliers of a domain are optimized; default 20. */
+  /** Steps in which slopes and multipliers of a domain are optimized; default 10. */
   readonly iterations?: number;
   /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
   readonly splits?: boolean;
@@ -45,8 +45,8 @@ export interface ReluSplitOptions {
 const BUDGET = 2 ** 21;
 /** Domains of a batch: few shapes, so that few functions are compiled. */
 const SIZES = [2, 16, 128];
-/** Learning rates of a domain. */
-const RATES = { mixture: 0.01, multiplier: 0.05 };
+/** Learning rates of a domain: large ones, since most of the best slopes are at an end of [0, 1]. */
+const RATES = { mixture: 0.3, multiplier: 0.2 };
 /** Rates and steps of a domain in which every neuron is linear, one after the other, where its linear program was no use. */
 const EFFORTS = [
   { rate: 0.2, rounds: 100 },
@@ -85,7 +85,7 @@ export interface SearchParts {
 export async function searchDomains(parts: SearchParts): Promise<PartResult> {
   const { setting, network, region, control, options, structure, functions, root, box, from } = parts;
   const { device, model, weights } = setting;
-  const { caseIterations = 50, iterations = 20, candidates = 3 } = options;
+  const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
   const { layout, mixtures } = await layoutOf({ setting, structure, functions, root, region, box });
   const widest = Math.max(1, ...[...layout.curved, ...layout.splittable].map(({ size }) => size));
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
