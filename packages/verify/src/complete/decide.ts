@@ -9,7 +9,7 @@ import { createPropertyAttack, type PropertyAttackOptions } from './property-att
 import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
 import { createReluSplit, type ReluSplitOptions } from './relu-split.js';
-import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
+import type { BoxTree, ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
 /** What {@link createDecider} takes. */
@@ -43,13 +43,17 @@ export interface DecideOptions {
   readonly mostOpen?: number;
   /**
    * The strongest arithmetic that a proof is tried in, as long as that takes less than a third of the search (or two seconds); default `deployed`.
-   * It is possible where ReLUs were split on, for networks of ReLUs and linear ops.
+   * It is possible for networks of ReLUs and linear ops; where inputs are split on, also with leaky ReLUs and maxima.
    */
   readonly arithmetic?: Arithmetic;
   /** A part is proved when its lower bound, with the variables that `onProved` is told, is above this; default 0, with the best variables. */
   readonly least?: number;
   /** Told of every part that is proved by splits of ReLUs: what a check in another arithmetic needs. */
   readonly onProved?: (part: ProvedPart) => void;
+  /** Told how the box of a region was split on inputs, once all of it is proved. A search over more than {@link mostBoxes} is not told of. */
+  readonly onBoxes?: (tree: BoxTree) => void;
+  /** The most boxes of which a search over inputs records how it splits; default 5000, and 0 where nothing asks for it. */
+  readonly mostBoxes?: number;
   /** Told now and then how far the search has come. */
   readonly onProgress?: (progress: DecideProgress) => void;
   /** Aborts: the promise rejects with the signal's reason. */
@@ -115,7 +119,7 @@ export type Decision = {
     }
 );
 
-/** The most parts that are kept to be proved again. */
+/** The most parts, or boxes, that are kept to be proved again. */
 const MOST_PARTS = 5000;
 /** The attack before anything is bounded. */
 const QUICK: PropertyAttackOptions = { steps: 20, restarts: 1 };
@@ -166,7 +170,8 @@ export function createDecider(options: DeciderOptions): Decider {
     budget: number,
     regions: number,
   ): Promise<Arithmetic> {
-    if (proofs.length < regions || bounded !== network || !hasFloat64(network)) return 'nearest';
+    if (proofs.length < regions || !hasFloat64(network)) return 'nearest';
+    if (bounded !== network && proofs.some((proof) => 'parts' in proof)) return 'nearest';
     const end = Date.now() + budget;
     for (const level of (['deployed', 'real'] as const).slice(asked === 'deployed' ? 0 : asked === 'real' ? 1 : 2)) {
       let holds = true;
@@ -179,7 +184,17 @@ export function createDecider(options: DeciderOptions): Decider {
   return {
     async decide(
       property,
-      { timeout = 360, mostOpen = 500_000, onProgress, signal, least, onProved, arithmetic = 'deployed' } = {},
+      {
+        timeout = 360,
+        mostOpen = 500_000,
+        onProgress,
+        signal,
+        least,
+        onProved,
+        onBoxes,
+        mostBoxes,
+        arithmetic = 'deployed',
+      } = {},
     ) {
       const began = Date.now();
       checkProblem(network, property, timeout);
@@ -208,6 +223,7 @@ export function createDecider(options: DeciderOptions): Decider {
         await pgd.search(region, { confirm, deadline, signal }, QUICK);
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
       }
+      const recorded = onBoxes !== undefined || (arithmetic !== 'nearest' && hasFloat64(network));
       const proofs: Proof[] = [];
       const open: Extract<SearchResult, { verdict: 'unknown' }>[] = [];
       for (const [k, region] of regions.entries()) {
@@ -215,7 +231,7 @@ export function createDecider(options: DeciderOptions): Decider {
         const { search } = searches[how];
         const parts: ProvedPart[] = [];
         const result = await search(region, {
-          ...{ confirm, mostOpen, signal, least },
+          ...{ confirm, mostOpen, signal, least, mostBoxes: recorded ? (mostBoxes ?? MOST_PARTS) : 0 },
           onProved: (part) => {
             onProved?.(part);
             if (parts.length < MOST_PARTS) parts.push(part);
@@ -229,8 +245,13 @@ export function createDecider(options: DeciderOptions): Decider {
         visited += result.visited;
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
         if (result.verdict === 'unknown') open.push(result);
-        if (result.verdict === 'verified') proved = Math.min(proved, result.lower);
-        if (how === 'relus' && parts.length < MOST_PARTS) proofs.push({ region, parts });
+        if (result.verdict !== 'verified') continue;
+        proved = Math.min(proved, result.lower);
+        const { tree } = result;
+        if (tree !== undefined) {
+          onBoxes?.(tree);
+          proofs.push({ region, tree });
+        } else if (how === 'relus' && parts.length < MOST_PARTS) proofs.push({ region, parts });
       }
       const [first] = open;
       // What comes too late is no answer: whoever set the time has gone.
@@ -250,7 +271,8 @@ export function createDecider(options: DeciderOptions): Decider {
   };
 }
 
-const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
+/** What a region is split on where nothing else is said. */
+export const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
   lower.filter((l, i) => l < upper[i]!).length <= FEW_INPUTS ? 'inputs' : 'relus';
 
 /**

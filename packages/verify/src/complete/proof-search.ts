@@ -2,12 +2,12 @@ import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
 import type { TreeEvidence } from '../certificate.js';
-import type { Box64, Enclosures } from '../float64/intervals.js';
+import type { Enclosures } from '../float64/intervals.js';
 import { encloseTightly } from '../float64/tree.js';
 import { usable } from '../sound-verifier.js';
 import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
 import type { HostNetwork } from './host-network.js';
-import { type Region, regionsOf } from './region.js';
+import { boxOf, regionsOf } from './region.js';
 import type { ReluSplitOptions } from './relu-split.js';
 import type { ProvedPart } from './search.js';
 import { proveTrees } from './tree-evidence.js';
@@ -144,10 +144,4 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
     },
     dispose: () => decider.dispose(),
   };
-}
-
-/** The box of a region, each end moved by more than a decimal loses as a float64 number. */
-function boxOf({ exact: { lower, upper } }: Region): Box64 {
-  const slack = (x: number) => Math.abs(x) * 2 ** -52 + Number.MIN_VALUE;
-  return { lower: lower.map((x) => x - slack(x)), upper: upper.map((x) => x + slack(x)) };
 }

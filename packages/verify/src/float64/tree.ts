@@ -1,5 +1,13 @@
 import type { Node } from '@cert/core';
-import { adaptive, addRelaxation, type LowerSlopes, lowerValue, noRelaxations, type Relaxations } from './backward.js';
+import {
+  adaptive,
+  addRelaxation,
+  type LowerSlopes,
+  linearOnInput,
+  lowerValue,
+  noRelaxations,
+  type Relaxations,
+} from './backward.js';
 import { type Enclosure, type Enclosures, enclose, endsOf, fromEnds } from './intervals.js';
 import { difference, type MarginProblem, nothing, otherClasses } from './margins.js';
 import type { Network64 } from './network.js';
@@ -146,6 +154,17 @@ export function lowerWith(
   }
   const last = network.model.nodes.at(-1)!.name;
   return lowerValue(network, { at, shapes }, relaxations, { node: last, coefficients }, multipliers);
+}
+
+/** The coefficients on the inputs of a linear function that lies below one of the outputs, up to rounding: by the usual slopes. */
+export function influencesOf(network: Network64, bounds: Enclosures, coefficients: Float64Array): Float64Array {
+  const relaxations = noRelaxations();
+  for (const node of network.model.nodes) {
+    const name = node.inputs[0]!;
+    addRelaxation(relaxations, node, bounds.shapes.get(name)!, endsOf(bounds.at.get(name)!), adaptive);
+  }
+  const last = network.model.nodes.at(-1)!.name;
+  return linearOnInput(network, bounds, relaxations, { node: last, coefficients }).coefficients;
 }
 
 /**
