@@ -211,7 +211,6 @@ describe('no certificate', () => {
   });
 
   it.each([
-    [['--split', 'inputs'], '--certificate was given with --split inputs.'],
     [['--arithmetic', 'nearest'], '--certificate was given with --arithmetic nearest.'],
   ])('goes with %j', async (options, message) => {
     const { status, out, err, there } = await without(distanceNetwork(), vnnlib('(>= Y_0 1.1)'), ...options);

@@ -5,6 +5,7 @@ import type { Weights } from '../verifier.js';
 import { asRelus } from './as-relus.js';
 import type { HostNetwork } from './host-network.js';
 import { createInputSplit } from './input-split.js';
+import { comparesOutputs, valuesOfSoftmax, withoutSoftmax } from './last-softmax.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
 import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
@@ -42,7 +43,8 @@ export interface DecideOptions {
   /** The most parts of the search that are held at a time; default 500,000. Beyond it the answer is `unknown`. */
   readonly mostOpen?: number;
   /**
-   * The strongest arithmetic that a proof is tried in, as long as that takes less than a third of the search (or two seconds); default `deployed`.
+   * The strongest arithmetic that a proof is tried in, as long as time is left and that takes less than a third of the search (or two seconds);
+   * default `deployed`.
    * It is possible for networks of ReLUs and linear ops; where inputs are split on, also with leaky ReLUs and maxima.
    */
   readonly arithmetic?: Arithmetic;
@@ -163,19 +165,18 @@ export function createDecider(options: DeciderOptions): Decider {
     return { input, output };
   }
 
-  /** The strongest arithmetic, up to the one asked for, in which all regions are proved within some milliseconds. */
+  /** The strongest arithmetic, up to the one asked for, in which all regions are proved before time is up. */
   async function strongest(
     proofs: readonly Proof[],
     asked: Arithmetic,
-    budget: number,
     regions: number,
+    expired: () => boolean,
   ): Promise<Arithmetic> {
     if (proofs.length < regions || !hasFloat64(network)) return 'nearest';
     if (bounded !== network && proofs.some((proof) => 'parts' in proof)) return 'nearest';
-    const end = Date.now() + budget;
     for (const level of (['deployed', 'real'] as const).slice(asked === 'deployed' ? 0 : asked === 'real' ? 1 : 2)) {
       let holds = true;
-      for (const proof of proofs) holds &&= await proveAgain(network, proof, level, () => Date.now() > end);
+      for (const proof of proofs) holds &&= await proveAgain(network, proof, level, expired);
       if (holds) return level;
     }
     return 'nearest';
@@ -257,7 +258,11 @@ export function createDecider(options: DeciderOptions): Decider {
       // What comes too late is no answer: whoever set the time has gone.
       if (first === undefined && Date.now() > deadline) return unknown('timeout', proved);
       if (first === undefined) {
-        const held = await strongest(proofs, arithmetic, Math.max(2000, (Date.now() - began) / 3), regions.length);
+        const end = Math.min(deadline, Date.now() + Math.max(2000, (Date.now() - began) / 3));
+        const held = await strongest(proofs, arithmetic, regions.length, () => {
+          signal?.throwIfAborted();
+          return Date.now() > end;
+        });
         return { verdict: 'verified', arithmetic: held, lower: proved, ...spent() };
       }
       return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
@@ -275,25 +280,6 @@ export function createDecider(options: DeciderOptions): Decider {
 export const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
   lower.filter((l, i) => l < upper[i]!).length <= FEW_INPUTS ? 'inputs' : 'relus';
 
-/**
- * A network without a softmax at its end, which keeps the order of the outputs. What is proved of the rest is a statement about the network only
- * where a property compares outputs: see {@link comparesOutputs}.
- */
-function withoutSoftmax(network: HostNetwork): HostNetwork {
-  const { nodes } = network.model;
-  if (nodes.at(-1)!.op !== 'softmax' || nodes.length === 1) return network;
-  return { ...network, model: { ...network.model, nodes: nodes.slice(0, -1) } };
-}
-
-/** Whether every inequality says that one output is at most another. */
-const comparesOutputs = ({ cases }: Property): boolean =>
-  cases.every(({ outputs }) =>
-    outputs.every(({ coefficients, bound }) => {
-      const others = coefficients.filter((c) => c !== 0);
-      return bound === 0 && (others.length === 0 || (others.length === 2 && others[0] === -others[1]!));
-    }),
-  );
-
 const allFinite = (tree: HostParams): boolean =>
   Object.values(tree).every((own) => Object.values(own).every(({ data }) => data.every(Number.isFinite)));
 
@@ -303,13 +289,6 @@ const clampExactly = (point: Float32Array, { exact: { lower, upper } }: Region):
     const [least, most] = [ceil32(lower[i]!), floor32(upper[i]!)];
     return least <= most ? Math.min(most, Math.max(least, x)) : Math.fround((lower[i]! + upper[i]!) / 2);
   });
-
-const valuesOfSoftmax = () =>
-  new CertError(
-    'missing-rule',
-    'The network ends in a softmax, and the property is about values of its outputs.',
-    'State the property about the order of two outputs, or about the inputs of the softmax.',
-  );
 
 function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Property, timeout: number): void {
   const size = sizeOf(model.inputShape);

@@ -3,7 +3,7 @@ import type { Device } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostNetwork } from './host-network.js';
-import { createProofSearch, type ProofOptions } from './proof-search.js';
+import { createProofSearch, type ProofOptions, type ProofSearchOptions } from './proof-search.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -34,8 +34,12 @@ const above = (bound: number, ...boxes: readonly (readonly [number, number])[]):
   })),
 });
 
-async function proved(network: HostNetwork, property: Property, options: Partial<ProofOptions> = {}) {
-  const search = createProofSearch({ device, network });
+async function proved(
+  network: HostNetwork,
+  property: Property,
+  { split = 'relus', ...options }: Partial<ProofOptions> & Pick<ProofSearchOptions, 'split'> = {},
+) {
+  const search = createProofSearch({ device, network, split });
   try {
     return await search.prove(property, { level: 'deployed', timeout: 20, ...options });
   } finally {
@@ -55,7 +59,8 @@ describe('a proof search', () => {
     expect(tree!.length).toBeGreaterThan(3);
     for (const entry of tree!) {
       if ('relu' in entry) expect(entry).toEqual({ relu: 'relu1', neuron: expect.any(Number) });
-      else expect(entry.multipliers.every((m) => m >= 0 && Number(m.toPrecision(4)) === m)).toBe(true);
+      else
+        expect('row' in entry && entry.multipliers.every((m) => m >= 0 && Number(m.toPrecision(4)) === m)).toBe(true);
     }
   });
 

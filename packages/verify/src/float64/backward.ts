@@ -16,6 +16,8 @@ interface Relaxation {
   readonly lowerSlope: Float64Array;
   readonly upperSlope: Float64Array;
   readonly upperIntercept: Float64Array;
+  /** 1 for neurons whose output is 0: coefficients on it do not matter. */
+  readonly isZero?: Uint8Array;
 }
 
 /** What nonlinear nodes are replaced by, by their names. */
@@ -62,7 +64,7 @@ function relax(lower: Float64Array, upper: Float64Array, slopes: ArrayLike<numbe
     upperSlope[i] = slope;
     upperIntercept[i] = slope * -l * (1 + ownError(2)) + Number.MIN_VALUE;
   }
-  return { lowerSlope, upperSlope, upperIntercept };
+  return { lowerSlope, upperSlope, upperIntercept, isZero: Uint8Array.from(upper, (u) => (u <= 0 ? 1 : 0)) };
 }
 
 /** The same for x where x >= 0, slope x elsewhere. The line below has a slope between this and 1. */
@@ -223,12 +225,15 @@ function charge(total: Total, coefficients: Float64Array, weights: Float64Array,
 
 /** Adds coefficients . constants, one constant a channel. */
 function addConstants(total: Total, coefficients: Float64Array, constants: ArrayLike<number>): void {
-  const channels = constants.length;
+  let [sum, size, channel] = [0, 0, 0];
   for (let i = 0; i < coefficients.length; i++) {
-    const term = coefficients[i]! * constants[i % channels]!;
-    total.sum += term;
-    total.size += Math.abs(term);
+    const term = coefficients[i]! * constants[channel]!;
+    sum += term;
+    size += Math.abs(term);
+    if (++channel === constants.length) channel = 0;
   }
+  total.sum += sum;
+  total.size += size;
   total.count += coefficients.length;
 }
 
@@ -244,7 +249,7 @@ function back(
   const name = node.inputs[0]!;
   if (isLayer(node)) {
     addConstants(total, own, valuesOf(network, node.name, 'bias'));
-    return [[name, backward(network, node, shapes.get(name)!, own)]];
+    return [[name, backward(network, node, shapes.get(name)!, own, lines.get(name)?.isZero)]];
   }
   switch (node.op) {
     case 'add':
@@ -287,13 +292,23 @@ function back(
     case 'relu':
     case 'leakyRelu': {
       const { lowerSlope, upperSlope, upperIntercept } = lines.get(node.name)!;
-      const coefficients = own.map((value, i) => value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!));
-      addConstants(
-        total,
-        own,
-        upperIntercept.map((t, i) => (own[i]! < 0 ? t : 0)),
-      );
-      charge(total, coefficients, magnitudeOf(at.get(name)!), ownError(1));
+      const magnitude = magnitudeOf(at.get(name)!);
+      const coefficients = new Float64Array(own.length);
+      let [sum, size, error] = [0, 0, 0];
+      for (let i = 0; i < own.length; i++) {
+        const value = own[i]!;
+        if (value === 0) continue;
+        coefficients[i] = value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!);
+        error += Math.abs(coefficients[i]!) * magnitude[i]!;
+        if (value > 0) continue;
+        const term = value * upperIntercept[i]!;
+        sum += term;
+        size += Math.abs(term);
+      }
+      total.sum += sum;
+      total.size += size;
+      total.error += error * ownError(1);
+      total.count += 2 * own.length;
       return [[name, coefficients]];
     }
     default:

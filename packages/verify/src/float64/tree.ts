@@ -86,8 +86,20 @@ function tightened(
       coefficients[i] = sign;
       return { node: node.name, coefficients };
     };
-    lower[i] = Math.max(l, lowerValue(network, all, relaxations, unit(1)));
-    upper[i] = Math.min(upper[i]!, -lowerValue(network, all, relaxations, unit(-1)));
+    const raise = () => {
+      lower[i] = Math.max(l, lowerValue(network, all, relaxations, unit(1)));
+    };
+    const drop = () => {
+      upper[i] = Math.min(upper[i]!, -lowerValue(network, all, relaxations, unit(-1)));
+    };
+    // Most neurons have one sign after all: where the likely end shows it, the other one tells a ReLU nothing.
+    if (upper[i]! > -l) {
+      raise();
+      if (!(lower[i]! >= 0)) drop();
+    } else {
+      drop();
+      if (!(upper[i]! <= 0)) raise();
+    }
   });
   return { ...loose, ...fromEnds(lower, upper) };
 }
