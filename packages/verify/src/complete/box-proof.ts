@@ -11,7 +11,7 @@ import type { BoxTree } from './search.js';
 export interface BoxProblem {
   readonly network: HostNetwork;
   readonly region: Region;
-  /** How a search has split the region's box. */
+  /** How a search has split the region's box: nothing that it says is taken as proved. */
   readonly tree: BoxTree;
   /** What the proof holds for. */
   readonly level: SoundLevel;
@@ -31,6 +31,12 @@ export interface ProvedBox {
 
 /** How often a box that a search did not split is split where its proof does not withstand rounding. */
 const MORE_SPLITS = 6;
+
+/** What a search says of a box that it did not split. */
+const NOTHING: BoxTree = { excluded: [] };
+
+/** Whether both sides of a split are boxes. */
+const isInside = ({ input, at }: Place, { lower, upper }: Box64): boolean => lower[input]! < at && at < upper[input]!;
 
 /**
  * Proves a region in float64, with all roundings accounted for: each box by bounds on this box, with the usual slopes. A box on which this fails is
@@ -57,18 +63,24 @@ export async function proveBoxes(
     return candidates.reduce((best, each) => (each.lower > best.lower ? each : best));
   }
 
+  /**
+   * @param open the cases that are not proved on a box around this one
+   * @param due those of them that a search has excluded there
+   * @param more how often a box may be split that the search did not split
+   */
   async function prove(
     tree: BoxTree,
     box: Box64,
-    carried: readonly number[],
-    more: number,
+    { open, due, more }: { readonly open: readonly number[]; readonly due: readonly number[]; readonly more: number },
   ): Promise<ProvedBox | undefined> {
     if (boxes++ % 8 === 0) await turn();
     if (expired()) return undefined;
-    const tried = [...carried, ...tree.excluded];
+    const { split } = tree;
+    const isDue = (one: number) => due.includes(one) || tree.excluded.includes(one);
+    // Whatever the search says, a box without splits is the last place to prove a case.
+    const tried = split === undefined ? open : open.filter(isDue);
     const rows = new Map<number, number>();
-    const left: number[] = [];
-    let place: Place | undefined = tree.split;
+    let place: Place | undefined = split;
     if (tried.length > 0) {
       const bounds = encloseTightly({ network, box, level }, expired);
       if (!bounds.usable) return undefined;
@@ -78,27 +90,30 @@ export async function proveBoxes(
         if (found.lower > 0) {
           rows.set(one, found.row);
           lower = Math.min(lower, found.lower);
-          continue;
+        } else if (more > 0) {
+          place ??= placeOf(box, influenceOf(bounds, rowAt(region, region.cases[one]![found.row]!).coefficients));
         }
-        left.push(one);
-        place ??= placeOf(box, influenceOf(bounds, rowAt(region, region.cases[one]![found.row]!).coefficients));
       }
     }
-    if (left.length === 0 && tree.split === undefined) return { rows };
-    if (place === undefined || (tree.split === undefined && more === 0)) return undefined;
+    const left = open.filter((one) => !rows.has(one));
+    if (left.length === 0) return { rows };
+    if (place === undefined || !isInside(place, box)) return undefined;
     const sides = sidesOf(box, place);
-    const under = (side: 'low' | 'high') =>
-      prove(tree.split?.[side] ?? { excluded: [] }, sides[side], left, tree.split === undefined ? more - 1 : more);
-    const low = await under('low');
-    const high = low && (await under('high'));
-    return low && high && { rows, split: { ...place, low, high } };
+    const below = { open: left, due: left.filter(isDue), more: split === undefined ? more - 1 : more };
+    const low = await prove(split?.low ?? NOTHING, sides.low, below);
+    const high = low && (await prove(split?.high ?? NOTHING, sides.high, below));
+    return low && high && { rows, split: { input: place.input, at: place.at, low, high } };
   }
 
   function influenceOf(bounds: Enclosures, coefficients: Float64Array): (input: number) => number {
     const influences = influencesOf(network, bounds, coefficients);
-    return (input) => influences[input]!;
+    return (input) => Math.abs(influences[input]!);
   }
 
-  const proved = await prove(problem.tree, boxOf(region), [], MORE_SPLITS);
+  const proved = await prove(problem.tree, boxOf(region), {
+    open: region.cases.map((_, one) => one),
+    due: [],
+    more: MORE_SPLITS,
+  });
   return proved && { tree: proved, lower };
 }
