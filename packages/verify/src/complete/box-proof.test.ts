@@ -112,6 +112,18 @@ describe('a proof by boxes', () => {
     await expect(aborted).rejects.toThrow('aborted');
   });
 
+  it('may use bounds of boxes around a box', async () => {
+    for (const level of ['real', 'deployed'] as const) {
+      const plain = await prove(grid(8, [0]), [-0.5], { level });
+      const inherited = await prove(grid(8, [0]), [-0.5], { level, inherit: true });
+      expect(inherited!.lower).toBeGreaterThanOrEqual(plain!.lower - 1e-9);
+      expect(inherited!.lower).toBeLessThanOrEqual(0.5);
+      for (const bound of [1, 0, -1e-12]) {
+        expect(await prove(grid(6, [0]), [bound], { level, inherit: true })).toBeUndefined();
+      }
+    }
+  });
+
   it('has something to spare where that is asked for', async () => {
     const plain = await prove(grid(6, [0]), [-0.5]);
     const spared = await prove(grid(6, [0]), [-0.5], { spare: 1000 });

@@ -17,6 +17,11 @@ export interface BoxProblem {
   readonly level: SoundLevel;
   /** Asked before each box. */
   readonly expired: () => boolean;
+  /**
+   * Whether bounds on a box may use those on boxes around it, which is faster; default false: then they are those that a checker finds, who knows
+   * nothing of other boxes.
+   */
+  readonly inherit?: boolean;
   /** What a bound has to exceed besides 0, as a multiple of the largest error of an output; default 0. */
   readonly spare?: number;
 }
@@ -31,6 +36,17 @@ export interface ProvedBox {
 
 /** How often a box that a search did not split is split where its proof does not withstand rounding. */
 const MORE_SPLITS = 6;
+
+/** After so many splits bounds on a box are computed for those in it. */
+const RENEWED = 4;
+
+/** What is known of a box from those around it. */
+interface Above {
+  readonly open: readonly number[];
+  readonly due: readonly number[];
+  readonly more: number;
+  readonly around: { readonly bounds: Enclosures; readonly splits: number } | undefined;
+}
 
 /** What a search says of a box that it did not split. */
 const NOTHING: BoxTree = { excluded: [] };
@@ -47,7 +63,7 @@ const isInside = ({ input, at }: Place, { lower, upper }: Box64): boolean => low
 export async function proveBoxes(
   problem: BoxProblem,
 ): Promise<{ readonly tree: ProvedBox; readonly lower: number } | undefined> {
-  const { network, region, level, expired, spare = 0 } = problem;
+  const { network, region, level, expired, inherit = false, spare = 0 } = problem;
   const last = network.model.nodes.at(-1)!.name;
   let lower = Number.POSITIVE_INFINITY;
   let boxes = 0;
@@ -67,12 +83,9 @@ export async function proveBoxes(
    * @param open the cases that are not proved on a box around this one
    * @param due those of them that a search has excluded there
    * @param more how often a box may be split that the search did not split
+   * @param around bounds on a box around this one, so many splits above
    */
-  async function prove(
-    tree: BoxTree,
-    box: Box64,
-    { open, due, more }: { readonly open: readonly number[]; readonly due: readonly number[]; readonly more: number },
-  ): Promise<ProvedBox | undefined> {
+  async function prove(tree: BoxTree, box: Box64, { open, due, more, around }: Above): Promise<ProvedBox | undefined> {
     if (boxes++ % 8 === 0) await turn();
     if (expired()) return undefined;
     const { split } = tree;
@@ -81,9 +94,11 @@ export async function proveBoxes(
     const tried = split === undefined ? open : open.filter(isDue);
     const rows = new Map<number, number>();
     let place: Place | undefined = split;
-    if (tried.length > 0) {
-      const bounds = encloseTightly({ network, box, level }, expired);
+    let own = around && { ...around, splits: around.splits + 1 };
+    if (tried.length > 0 || (inherit && (own === undefined || own.splits >= RENEWED))) {
+      const bounds = encloseTightly({ network, box, level }, expired, around?.bounds);
       if (!bounds.usable) return undefined;
+      if (inherit) own = { bounds, splits: 0 };
       for (const one of tried) {
         const found = missed(bounds, one);
         // NaN is not above 0.
@@ -99,7 +114,7 @@ export async function proveBoxes(
     if (left.length === 0) return { rows };
     if (place === undefined || !isInside(place, box)) return undefined;
     const sides = sidesOf(box, place);
-    const below = { open: left, due: left.filter(isDue), more: split === undefined ? more - 1 : more };
+    const below = { open: left, due: left.filter(isDue), more: split === undefined ? more - 1 : more, around: own };
     const low = await prove(split?.low ?? NOTHING, sides.low, below);
     const high = low && (await prove(split?.high ?? NOTHING, sides.high, below));
     return low && high && { rows, split: { input: place.input, at: place.at, low, high } };
@@ -114,6 +129,7 @@ export async function proveBoxes(
     open: region.cases.map((_, one) => one),
     due: [],
     more: MORE_SPLITS,
+    around: undefined,
   });
   return proved && { tree: proved, lower };
 }

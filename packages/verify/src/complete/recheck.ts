@@ -32,7 +32,7 @@ export async function proveAgain(
   level: SoundLevel,
   expired: () => boolean,
 ): Promise<boolean> {
-  if ('tree' in proof) return (await proveBoxes({ network, level, expired, ...proof })) !== undefined;
+  if ('tree' in proof) return (await proveBoxes({ network, level, expired, inherit: true, ...proof })) !== undefined;
   const { region, parts } = proof;
   const bounds = encloseTightly({ network, box: boxOf(region), level }, expired);
   if (!bounds.usable) return false;

@@ -43,11 +43,14 @@ interface LeafSplit {
  * in float64 with all roundings accounted for.
  *
  * @param expired asked now and then; when it says so, the bounds are not `usable`
+ * @param around bounds on a box that contains this one, of the same network and level: where a neuron has one sign there, its bounds are taken as
+ * they are
  * @throws CertError `missing-rule` for an op without bounds in float64
  */
 export function encloseTightly(
   { network, box, level }: Pick<MarginProblem, 'network' | 'box' | 'level'>,
   expired: () => boolean = () => false,
+  around?: Enclosures,
 ): Enclosures {
   const { nodes } = network.model;
   const read = new Set(nodes.filter(({ op }) => op === 'relu').map(({ inputs }) => inputs[0]!));
@@ -59,9 +62,18 @@ export function encloseTightly(
     addRelaxation(relaxations, node, sofar.shapes.get(name)!, endsOf(sofar.at.get(name)!), adaptive);
     if (!read.has(node.name) || relaxations.lines.size + relaxations.maxima.size === 0) return loose;
     late ||= expired();
-    return late ? loose : tightened(node, loose, { ...sofar, network, relaxations });
+    const known = around === undefined ? loose : within(loose, around.at.get(node.name)!);
+    return late ? loose : tightened(node, known, { ...sofar, network, relaxations });
   });
   return { ...bounds, usable: bounds.usable && !late };
+}
+
+/** What two enclosures of the same values have in common. */
+function within(loose: Enclosure, other: Enclosure): Enclosure {
+  const [own, around] = [endsOf(loose), endsOf(other)];
+  const lower = own.lower.map((l, i) => Math.max(l, around.lower[i]!));
+  const upper = own.upper.map((u, i) => Math.min(u, around.upper[i]!));
+  return { ...loose, ...fromEnds(lower, upper) };
 }
 
 function tightened(
