@@ -41,7 +41,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
     .option('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)')
     .option(
       '--arithmetic <level>',
-      'strongest claim that a proof is tried for, where ReLUs were split on: nearest, real, deployed (default: deployed)',
+      'strongest claim that a proof is tried for: nearest, real, deployed (default: deployed)',
     )
     .option('--device <name>', 'device that computes (default: auto)')
     .option('--json', 'print one line of JSON for each property')
