@@ -1,5 +1,7 @@
+import { soundIbp } from '@cert/bounds';
 import { dense, relu, sequential } from '@cert/core';
 import { describe, expect, it } from 'vitest';
+import { adversarialNetworks, float32Ends } from '../../../../soundness/src/index.js';
 import { evidenceOfBoxes } from './box-evidence.js';
 import { type ProvedBox, proveBoxes } from './box-proof.js';
 import type { HostNetwork } from './host-network.js';
@@ -39,6 +41,46 @@ const prove = (tree: BoxTree, bounds: readonly number[], more: Partial<Parameter
 
 const leavesOf = ({ split }: ProvedBox): number =>
   split === undefined ? 1 : leavesOf(split.low) + leavesOf(split.high);
+
+/** Splits of an input in the middle, where there is one, until so many are above each other. */
+function halved(cases: readonly number[], lower: readonly number[], upper: readonly number[], depth: number): BoxTree {
+  const [input, width] = lower.reduce(
+    ([best, most], l, i) => (upper[i]! - l > most ? [i, upper[i]! - l] : [best, most]),
+    [0, 0],
+  );
+  const at = Math.fround((lower[input]! + upper[input]!) / 2);
+  if (depth === 0 || !(width > 0 && lower[input]! < at && at < upper[input]!)) return { excluded: cases };
+  const low = halved(cases, lower, upper.with(input, at), depth - 1);
+  return { excluded: [], split: { input, at, low, high: halved(cases, lower.with(input, at), upper, depth - 1) } };
+}
+
+describe.each([1, 2])('networks built to fool verifiers, seed %i', (seed) => {
+  // That a runtime begins a sum with the residual is nothing that the levels allow: see the README of soundness.
+  const networks = adversarialNetworks({ seed }).filter(({ name }) => name !== 'residual-fused');
+  it.each(networks.map((net) => [net.name, net] as const))('%s', async (_, net) => {
+    const { model, image, label, refutesReal } = net;
+    const known = soundIbp({ level: 'deployed' }).rules;
+    if (!model.nodes.every(({ op }) => op in known)) return;
+    const ends = float32Ends(net);
+    const [lower, upper] = [Float64Array.from(ends.lower), Float64Array.from(ends.upper)];
+    const others = Array.from({ length: model.classes }, (__, j) => j).filter((j) => j !== label);
+    const cases = others.map((other) => {
+      const coefficients = new Float64Array(model.classes);
+      [coefficients[label], coefficients[other]] = [1, -1];
+      return { lower, upper, outputs: [{ coefficients, bound: 0 }] };
+    });
+    const region = regionsOf({ inputs: image.length, outputs: model.classes, cases })[0]!;
+    for (const level of refutesReal ? (['real', 'deployed'] as const) : (['deployed'] as const)) {
+      for (const inherit of [false, true]) {
+        for (const depth of [0, 1, 4]) {
+          const tree = halved([...cases.keys()], [...lower], [...upper], depth);
+          const proof = await proveBoxes({ network: net, region, tree, level, inherit, expired: () => false });
+          expect(proof).toBeUndefined();
+        }
+      }
+    }
+  });
+});
 
 describe('a proof by boxes', () => {
   it.each(['real', 'deployed'] as const)('is made of what a search has split, at level %s', async (level) => {
