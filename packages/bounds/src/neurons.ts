@@ -73,7 +73,7 @@ export function neuronsOf(table: BackwardTable, model: Model, node: string): Neu
  * @param setting that of the places: {@link Neurons.at}
  * @param chosen int32 [examples * count]: `count` neurons of each example, 0 to perPlace - 1; or [count], the same for all
  * @param count how many of each example
- * @returns [examples, 2 * count]: those of the neurons, then those of the negatives
+ * @returns [examples, 2 * count], those of the neurons, then those of the negatives
  */
 export const boundNeurons = (
   table: BackwardTable,

@@ -82,10 +82,16 @@ export function createChecker(readFile: ReadFile): (certificateText: string) => 
         cases.map((rows) => rows.length),
       );
       const tighten = intermediate === 'crown' ? tightenBackward(layers, level) : undefined;
+      let turned = Date.now();
       const whole = propagate(layers, box, level, tighten);
       for (const [k, rows] of cases.entries()) {
         let least = Number.POSITIVE_INFINITY;
         for (const leaf of leaves?.[k] ?? [null]) {
+          // Timers and signals are served during a long check.
+          if (Date.now() - turned > 50) {
+            await new Promise((resolve) => setTimeout(resolve));
+            turned = Date.now();
+          }
           const cuts = leaf?.cuts ?? [];
           const values = cuts.length === 0 ? whole : propagate(layers, partOf(box, cuts), level, tighten);
           least = Math.min(least, marginBound(layers, values, certificate.level, rows[leaf?.row ?? 0]!, leaf));
