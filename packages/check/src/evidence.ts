@@ -1,5 +1,6 @@
 /** The evidence of a certificate, checked against the network: what bounds each case of the property, in one part of the box or in several. */
 import { floatsOf, fromBase64 } from './bytes.js';
+import type { Bounds } from './ibp.js';
 import { countOf, fieldsOf, type Json, listOf, numberOf, objectOf, textOf } from './json.js';
 import type { Layer } from './layers.js';
 import { demand } from './refused.js';
@@ -14,11 +15,19 @@ export interface Split {
   readonly multiplier: number;
 }
 
-/** Bounds one inequality where all its splits hold. */
+/** Says that an input is <= `at` (sign -1) or >= `at` (sign 1). */
+export interface Cut {
+  readonly input: number;
+  readonly at: number;
+  readonly sign: 1 | -1;
+}
+
+/** Bounds one inequality where all its splits hold, on the part of the box that its cuts leave. */
 export interface Leaf {
   /** The place of the inequality in its case. */
   readonly row: number;
   readonly splits: readonly Split[];
+  readonly cuts: readonly Cut[];
   /** The slope of the line below a neuron of a ReLU, in [0, 1]; undefined: the usual choice. */
   readonly slopeOf: (relu: Layer, neuron: number) => number | undefined;
 }
@@ -34,11 +43,32 @@ const FIELDS = new Map([
   ['linear', ['slopes', 'intermediate']],
   ['tree', ['neurons', 'cases', 'intermediate']],
 ]);
+/** What is split above an entry of a tree. */
+interface Path {
+  readonly splits: readonly Omit<Split, 'multiplier'>[];
+  readonly cuts: readonly Cut[];
+}
+
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
 
-/** @param cases how many inequalities each case of the property has */
-export function readEvidence(json: Json | undefined, layers: readonly Layer[], cases: readonly number[]): Evidence {
+/** The part of a box that cuts leave. */
+export function partOf(box: Bounds, cuts: readonly Cut[]): Bounds {
+  const part = { lower: box.lower.slice(), upper: box.upper.slice() };
+  for (const { input, at, sign } of cuts) part[sign > 0 ? 'lower' : 'upper'][input] = at;
+  return part;
+}
+
+/**
+ * @param box the inputs that the certificate speaks of
+ * @param cases how many inequalities each case of the property has
+ */
+export function readEvidence(
+  json: Json | undefined,
+  layers: readonly Layer[],
+  box: Bounds,
+  cases: readonly number[],
+): Evidence {
   const kind = textOf(objectOf(json, 'evidence').get('kind'), 'evidence: kind');
   const keys = FIELDS.get(kind);
   demand(keys !== undefined, `evidence of the kind "${kind}" is not known`);
@@ -48,12 +78,12 @@ export function readEvidence(json: Json | undefined, layers: readonly Layer[], c
   demand(intermediate === 'ibp' || intermediate === 'crown', 'evidence: intermediate is neither "ibp" nor "crown"');
   if (kind === 'linear') {
     const slopeOf = readSlopes(fields.get('slopes'), layers);
-    return { intermediate, leaves: cases.map(() => [{ row: 0, splits: [], slopeOf }]) };
+    return { intermediate, leaves: cases.map(() => [{ row: 0, splits: [], cuts: [], slopeOf }]) };
   }
   const places = readNeurons(fields.get('neurons'), layers);
   const trees = listOf(fields.get('cases'), 'evidence: cases');
   demand(trees.length === cases.length, `the evidence has ${trees.length} trees for ${cases.length} cases`);
-  return { intermediate, leaves: trees.map((tree, k) => readTree(tree, layers, places, cases[k]!)) };
+  return { intermediate, leaves: trees.map((tree, k) => readTree(tree, layers, box, places, cases[k]!)) };
 }
 
 /** A ReLU of the network, by the name of its node. */
@@ -97,29 +127,53 @@ function readNeurons(json: Json | undefined, layers: readonly Layer[]) {
   return { places, count };
 }
 
+/** A split of the box in two that share the value: it lies inside of what the cuts above leave. */
+function readCut(json: Json, box: Bounds, above: readonly Cut[]): Omit<Cut, 'sign'> {
+  const fields = fieldsOf(json, 'a split', ['input', 'at']);
+  const [input, at] = [countOf(fields.get('input'), 'a split: input', 0), numberOf(fields.get('at'), 'a split: at')];
+  const inputs = box.lower.length;
+  demand(input < inputs, `a split is on input ${input} of a network that has ${inputs}`);
+  const ends = { lower: box.lower[input]!, upper: box.upper[input]! };
+  for (const cut of above) if (cut.input === input) ends[cut.sign > 0 ? 'lower' : 'upper'] = cut.at;
+  const { lower, upper } = ends;
+  demand(lower < at && at < upper, `a split of input ${input} at ${at} is not inside of [${lower}, ${upper}]`);
+  return { input, at };
+}
+
 /**
- * The leaves of a tree: a list in which each split stands before the tree of z >= 0, and that before the tree of z <= 0. A list that ends where
- * the tree does covers everything, since one of the two holds at each split.
+ * The leaves of a tree: a list in which each split stands before the tree of z >= 0, and that before the tree of z <= 0; or before the tree of
+ * input <= at, and that before the tree of input >= at. A list that ends where the tree does covers everything, since one of the two holds at
+ * each split.
  *
  * @param rows how many inequalities the case has
  */
 function readTree(
   json: Json,
   layers: readonly Layer[],
+  box: Bounds,
   { places, count }: ReturnType<typeof readNeurons>,
   rows: number,
 ): Leaf[] {
   const leaves: Leaf[] = [];
-  const open: Omit<Split, 'multiplier'>[][] = [[]];
+  const open: Path[] = [{ splits: [], cuts: [] }];
   for (const entry of listOf(json, 'a tree')) {
     const path = open.pop();
     demand(path !== undefined, 'a tree goes on behind its last leaf');
-    if (objectOf(entry, 'an entry of a tree').has('relu')) {
+    const { splits, cuts } = path;
+    const [onRelu, onInput] = ['relu', 'input'].map((key) => objectOf(entry, 'an entry of a tree').has(key));
+    if (onRelu || onInput) {
+      demand(splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
+    }
+    if (onInput) {
+      const cut = readCut(entry, box, cuts);
+      open.push({ splits, cuts: [...cuts, { ...cut, sign: 1 }] }, { splits, cuts: [...cuts, { ...cut, sign: -1 }] });
+      continue;
+    }
+    if (onRelu) {
       const fields = fieldsOf(entry, 'a split', ['relu', 'neuron']);
       const relu = reluOf(textOf(fields.get('relu'), 'a split'), layers);
       const on = { layer: relu.inputs[0]!, neuron: neuronOf(fields.get('neuron'), relu) };
-      demand(path.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
-      open.push([...path, { ...on, sign: -1 }], [...path, { ...on, sign: 1 }]);
+      open.push({ cuts, splits: [...splits, { ...on, sign: -1 }] }, { cuts, splits: [...splits, { ...on, sign: 1 }] });
       continue;
     }
     const fields = fieldsOf(entry, 'a leaf', ['row', 'slopes', 'multipliers']);
@@ -130,14 +184,15 @@ function readTree(
     const multipliers = listOf(fields.get('multipliers'), 'a leaf: multipliers').map((m) =>
       numberOf(m, 'a multiplier'),
     );
-    demand(multipliers.length === path.length, 'a leaf does not have one multiplier for each split');
+    demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
     demand(
       multipliers.every((multiplier) => multiplier >= 0),
       'a multiplier is below 0',
     );
     leaves.push({
       row,
-      splits: path.map((split, i) => ({ ...split, multiplier: multipliers[i]! })),
+      cuts,
+      splits: splits.map((split, i) => ({ ...split, multiplier: multipliers[i]! })),
       slopeOf(relu, neuron) {
         const place = places.get(relu)?.get(neuron);
         return place === undefined ? undefined : slopes[place]! / 255;

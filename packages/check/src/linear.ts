@@ -86,6 +86,9 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
     const [pixel, source, place] = [taps[tap]!, taps[tap + 1]!, taps[tap + 2]!];
     if (used[pixel] === 0) continue;
     for (let channel = 0; channel < channels; channel++) {
+      const at = source * step.pixel + channel * step.channel;
+      // What is always 0, such as behind a ReLU, needs no coefficient.
+      if (bounds.lower[at] === 0 && bounds.upper[at] === 0) continue;
       const first = Math.floor(channel / channelsIn) * filtersIn;
       const weights = (place * channelsIn + (channel % channelsIn)) * filters + first;
       const outputs = pixel * filters + first;
@@ -95,7 +98,6 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
         total += product;
         size += Math.abs(product);
       }
-      const at = source * step.pixel + channel * step.channel;
       inner[at]! += total;
       // More than 0, so that a product that underflows is not taken for one that does not exist.
       sizes[at]! += size + Number.MIN_VALUE;

@@ -39,32 +39,40 @@ export interface CertificateSplit {
   readonly neuron: number;
 }
 
+/** A split of the box of a {@link TreeEvidence}: the tree of input <= at follows, then that of input >= at. */
+export interface CertificateInputSplit {
+  /** The place in the flattened input, from 0. */
+  readonly input: number;
+  /** The value, exactly: both sides hold it. */
+  readonly at: number;
+}
+
 /** A leaf of a {@link TreeEvidence}: what shows, where its splits hold, that an inequality of the case does not. */
 export interface CertificateLeaf {
   /** Which inequality of the case, from 0. */
   readonly row: number;
   /** 255 times the lower slope of each neuron of the evidence, a byte each, in base64. */
   readonly slopes: string;
-  /** The multiplier of each split above the leaf, from the first one on: >= 0. */
+  /** The multiplier of each split on a ReLU above the leaf, from the first one on: >= 0. */
   readonly multipliers: readonly number[];
 }
 
-/** Evidence of branch and bound over ReLUs. */
+/** Evidence of branch and bound over ReLUs or inputs. */
 export interface TreeEvidence {
   readonly kind: 'tree';
-  /** How values in between are bounded, before anything is split: see {@link CertificateEvidence}. */
+  /** How values in between are bounded, before any ReLU is split, on the box of each leaf: see {@link CertificateEvidence}. */
   readonly intermediate: 'ibp' | 'crown';
   /** The neurons that leaves have slopes for, in the order of these. All others have the usual ones. */
   readonly neurons: readonly { readonly relu: string; readonly neurons: readonly number[] }[];
   /** The tree of each case: of a label, of each other class in order. */
-  readonly cases: readonly (readonly (CertificateSplit | CertificateLeaf)[])[];
+  readonly cases: readonly (readonly (CertificateSplit | CertificateInputSplit | CertificateLeaf)[])[];
 }
 
 /**
  * What lets a checker prove the property again. `ibp`: interval bound propagation. `linear`: one backward pass of linear relaxation with
  * intermediate bounds by interval bound propagation (`ibp`), or by the tighter ones of these and of a backward pass for each unstable neuron
  * (`crown`); an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
- * of its lower bound, else 0. `tree`: branch and bound over ReLUs.
+ * of its lower bound, else 0. `tree`: branch and bound over ReLUs or inputs.
  */
 export type CertificateEvidence =
   | { readonly kind: 'ibp' }

@@ -8,6 +8,7 @@ export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, 
 export {
   type Certificate,
   type CertificateEvidence,
+  type CertificateInputSplit,
   type CertificateLeaf,
   type CertificateLevel,
   type CertificateOptions,
@@ -42,7 +43,7 @@ export {
   type ProofSearchOptions,
 } from './complete/proof-search.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
-export type { ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
+export type { BoxTree, ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
 export {
   createEvaluator,
   type EvaluateOptions,

@@ -41,7 +41,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
     .option('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)')
     .option(
       '--arithmetic <level>',
-      'strongest claim that a proof is tried for, where ReLUs were split on: nearest, real, deployed (default: deployed)',
+      'strongest claim that a proof is tried for: nearest, real, deployed (default: deployed)',
     )
     .option('--device <name>', 'device that computes (default: auto)')
     .option('--json', 'print one line of JSON for each property')
@@ -135,7 +135,7 @@ async function decided(
       await decider.dispose();
     }
   }
-  const search = createProofSearch(setting);
+  const search = createProofSearch({ ...setting, ...(split !== undefined && { split }) });
   try {
     return await search.prove(property, { ...options, level: arithmetic === 'real' ? 'real' : 'deployed' });
   } finally {
@@ -169,7 +169,7 @@ function readSplit(text: string | undefined): 'inputs' | 'relus' | undefined {
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, results, instances, out, anew, certificate, split, arithmetic } = raw;
+  const { index, dataset, label, epsilon, results, instances, out, anew, certificate, arithmetic } = raw;
   const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
   if (instances !== undefined) {
     const one = { ...image, '--results': results, '--certificate': certificate };
@@ -184,11 +184,11 @@ function checkTogether(network: string | undefined, property: string | undefined
       'Leave it out, or give --instances FILE.csv.',
     );
   }
-  if (certificate !== undefined && (split === 'inputs' || arithmetic === 'nearest')) {
+  if (certificate !== undefined && arithmetic === 'nearest') {
     throw new CertError(
       'bad-argument',
-      `--certificate was given with ${split === 'inputs' ? '--split inputs' : '--arithmetic nearest'}.`,
-      'A certificate holds splits of ReLUs, and claims the arithmetic deployed or real: leave the option out.',
+      '--certificate was given with --arithmetic nearest.',
+      'A certificate claims the arithmetic deployed or real: leave the option out.',
     );
   }
   if (network === undefined) throw noNetwork();

@@ -73,7 +73,7 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
 
 /** Why a result has no evidence. */
 const REASONS: { readonly [missing in MissingEvidence]: string } = {
-  op: 'the network has an op for which proofs by splits of ReLUs do not account for rounding',
+  op: 'the network has an op for which proofs do not account for rounding or cannot be checked',
   boxes: 'the property is not about one box of inputs, as a certificate is',
   bounds: 'bounds of hidden neurons in float64 take too long or are too large',
   parts: 'the proof has too many parts',
@@ -107,7 +107,10 @@ function networkOf({ source: { bytes, onnx } }: VerifiedNetwork, path: string): 
 }
 
 /** Evidence with the names and the neurons of the network's file; undefined where it has no such ReLU. */
-function evidenceInFile(evidence: TreeEvidence, { source: { onnx } }: VerifiedNetwork): TreeEvidence | undefined {
+function evidenceInFile(
+  evidence: TreeEvidence,
+  { source: { onnx }, inputOrder }: VerifiedNetwork,
+): TreeEvidence | undefined {
   if (onnx === undefined) return evidence;
   const relus = new Map(
     onnx.relus.map(({ node, output, order }) => {
@@ -120,6 +123,14 @@ function evidenceInFile(evidence: TreeEvidence, { source: { onnx } }: VerifiedNe
   );
   const named = evidence.cases.flat().flatMap((entry) => ('relu' in entry ? [entry.relu] : []));
   if (![...named, ...evidence.neurons.map(({ relu }) => relu)].every((relu) => relus.has(relu))) return undefined;
+  const inputs = new Int32Array(inputOrder.length);
+  inputOrder.forEach((position, i) => {
+    inputs[position] = i;
+  });
+  const entryInFile = (entry: TreeEvidence['cases'][number][number]) => {
+    if ('relu' in entry) return { relu: nameOf(entry.relu), neuron: neuronOf(entry.relu, entry.neuron) };
+    return 'input' in entry ? { ...entry, input: inputs[entry.input]! } : entry;
+  };
   const neuronOf = (relu: string, neuron: number) => relus.get(relu)!.places[neuron]!;
   const nameOf = (relu: string) => relus.get(relu)!.output;
   return {
@@ -128,10 +139,6 @@ function evidenceInFile(evidence: TreeEvidence, { source: { onnx } }: VerifiedNe
       relu: nameOf(relu),
       neurons: neurons.map((neuron) => neuronOf(relu, neuron)),
     })),
-    cases: evidence.cases.map((entries) =>
-      entries.map((entry) =>
-        'relu' in entry ? { relu: nameOf(entry.relu), neuron: neuronOf(entry.relu, entry.neuron) } : entry,
-      ),
-    ),
+    cases: evidence.cases.map((entries) => entries.map(entryInFile)),
   };
 }

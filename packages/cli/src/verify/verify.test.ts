@@ -75,7 +75,9 @@ describe('a property', () => {
   ])('that holds is unsat: %s %s', async (network, property) => {
     const { status, out, err } = await verify(network, property);
     expect([status, err]).toEqual([0, '']);
-    expect(out).toMatch(/^unsat\nThe property holds up to the rounding of float32 bounds \(arithmetic nearest\)\. /);
+    expect(out).toMatch(
+      /^unsat\nThe property holds for every float32 execution of the network \(arithmetic deployed\)\. /,
+    );
   });
 
   it.each(['inputs', 'relus'])('is decided by splitting %s', async (split) => {
@@ -87,9 +89,11 @@ describe('a property', () => {
     ['deployed', 'for every float32 execution of the network'],
     ['real', 'for the network over the real numbers'],
     ['nearest', 'up to the rounding of float32 bounds'],
-  ])('is proved at the arithmetic asked for where ReLUs are split on: %s', async (level, claim) => {
-    const { out } = await verify('net.onnx', 'unsat.vnnlib', '--split', 'relus', '--arithmetic', level);
-    expect(out).toContain(`unsat\nThe property holds ${claim} (arithmetic ${level}). `);
+  ])('is proved at the arithmetic asked for: %s', async (level, claim) => {
+    for (const split of ['relus', 'inputs']) {
+      const { out } = await verify('net.onnx', 'unsat.vnnlib', '--split', split, '--arithmetic', level);
+      expect(out).toContain(`unsat\nThe property holds ${claim} (arithmetic ${level}). `);
+    }
   });
 
   it('that no input satisfies holds, and a note says why', async () => {
@@ -123,7 +127,7 @@ describe('a property', () => {
       witness: expect.stringMatching(/^\(\(X_0 .*\)\)$/s),
     });
     const unsat = await verify('net.onnx', 'unsat.vnnlib', '--json');
-    expect(JSON.parse(unsat.out)).toMatchObject({ result: 'unsat', arithmetic: 'nearest' });
+    expect(JSON.parse(unsat.out)).toMatchObject({ result: 'unsat', arithmetic: 'deployed' });
     const unknown = await verify('net.onnx', 'larger.vnnlib', '--json');
     expect(JSON.parse(unknown.out)).toMatchObject({ result: 'unknown', reason: 'not finite', lower: null });
     expect([sat, unsat, unknown].map(({ out }) => out.includes('\n'))).toEqual([false, false, false]);

@@ -27,7 +27,7 @@ import {
 import type { Device } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDecider, type DeciderOptions, type Decision } from './decide.js';
+import { createDecider, type DecideOptions, type DeciderOptions, type Decision } from './decide.js';
 import type { HostNetwork } from './host-network.js';
 
 let device: Device;
@@ -54,11 +54,15 @@ const zeros = (size: number) => ({ shape: [size], data: new Float32Array(size) }
 async function decided(
   network: HostNetwork,
   property: Property,
-  { timeout = 60, ...options }: Partial<DeciderOptions> & { readonly timeout?: number } = {},
+  {
+    timeout = 60,
+    arithmetic,
+    ...options
+  }: Partial<DeciderOptions> & Pick<DecideOptions, 'timeout' | 'arithmetic'> = {},
 ): Promise<Decision> {
   const decider = createDecider({ device, network, ...options });
   try {
-    return await decider.decide(property, { timeout });
+    return await decider.decide(property, { timeout, ...(arithmetic && { arithmetic }) });
   } finally {
     await decider.dispose();
   }
@@ -162,6 +166,39 @@ describe('a decision', () => {
     const touching = { ...flipped, bound: -(least + 0.45) };
     const possible = { ...property, cases: [{ ...one, outputs: [...one.outputs, touching] }] };
     expect((await decided(network, possible)).verdict).toBe('falsified');
+  });
+
+  it('by splits of the inputs holds at the level that is asked for', async () => {
+    const property = below(MLP, least - 0.05);
+    for (const arithmetic of ['nearest', 'real', 'deployed'] as const) {
+      const decision = await decided(network, property, { split: 'inputs', arithmetic });
+      expect(decision).toMatchObject({ verdict: 'verified', arithmetic });
+    }
+  });
+
+  it('by splits of the inputs accounts for rounding in networks that splits of ReLUs change', async () => {
+    for (const name of ['leaky ReLU', 'a maximum']) {
+      const other = drawn(MODELS[name]!, 2);
+      const minimum = leastOnGrid(other, 200);
+      const property = below(MODELS[name]!, minimum - 0.1 * (1 + Math.abs(minimum)));
+      const decision = await decided(other, property, { split: 'inputs' });
+      expect(decision).toMatchObject({ verdict: 'verified', arithmetic: 'deployed' });
+    }
+  });
+
+  it('by splits of the inputs stays at nearest where rounding decides', async () => {
+    // 2 relu(z) - relu(2 z) is 0, and not known to be above -1e-12 in float32.
+    const model = sequential([2], [dense(2), relu(), dense(1)]);
+    const params = {
+      dense1: { kernel: { shape: [2, 2], data: Float32Array.of(1, 2, -1, -2) }, bias: zeros(2) },
+      dense2: { kernel: { shape: [2, 1], data: Float32Array.of(2, -1) }, bias: zeros(1) },
+    };
+    const [lower, upper] = [Float64Array.of(1, -3), Float64Array.of(3, -1)];
+    const outputs = [{ coefficients: Float64Array.of(1), bound: -1e-12 }];
+    const property = { inputs: 2, outputs: 1, cases: [{ lower, upper, outputs }] };
+    const decision = await decided({ model, params, stats: {} }, property, { split: 'inputs', timeout: 10 });
+    if (decision.verdict === 'verified') expect(decision.arithmetic).not.toBe('deployed');
+    else expect(decision.verdict).toBe('unknown');
   });
 
   it('over no case at all holds, whatever the network is', async () => {

@@ -6,11 +6,12 @@ import { asRelus } from './as-relus.js';
 import type { ReluSplitOptions } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
 import { createInputSplit } from './input-split.js';
+import { comparesOutputs, valuesOfSoftmax, withoutSoftmax } from './last-softmax.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
 import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
 import { createReluSplit } from './relu-split.js';
-import type { ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
+import type { BoxTree, ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
 /** What {@link createDecider} takes. */
@@ -43,14 +44,19 @@ export interface DecideOptions {
   /** The most parts of the search that are held at a time; default 500,000. Beyond it the answer is `unknown`. */
   readonly mostOpen?: number;
   /**
-   * The strongest arithmetic that a proof is tried in, as long as that takes less than a third of the search (or two seconds); default `deployed`.
-   * It is possible where ReLUs were split on, for networks of ReLUs and linear ops.
+   * The strongest arithmetic that a proof is tried in, as long as time is left and that takes less than a third of the search (or two seconds);
+   * default `deployed`.
+   * It is possible for networks of ReLUs and linear ops; where inputs are split on, also with leaky ReLUs and maxima.
    */
   readonly arithmetic?: Arithmetic;
   /** A part is proved when its lower bound, with the variables that `onProved` is told, is above this; default 0, with the best variables. */
   readonly least?: number;
   /** Told of every part that is proved by splits of ReLUs: what a check in another arithmetic needs. */
   readonly onProved?: (part: ProvedPart) => void;
+  /** Told how the box of a region was split on inputs, once all of it is proved. A search over more than {@link mostBoxes} is not told of. */
+  readonly onBoxes?: (tree: BoxTree) => void;
+  /** The most boxes of which a search over inputs records how it splits; default 5000, and 0 where nothing asks for it. */
+  readonly mostBoxes?: number;
   /** Told now and then how far the search has come. */
   readonly onProgress?: (progress: DecideProgress) => void;
   /** Aborts: the promise rejects with the signal's reason. */
@@ -116,7 +122,7 @@ export type Decision = {
     }
 );
 
-/** The most parts that are kept to be proved again. */
+/** The most parts, or boxes, that are kept to be proved again. */
 const MOST_PARTS = 5000;
 /** The attack before anything is bounded. */
 const QUICK: PropertyAttackOptions = { steps: 20, restarts: 1 };
@@ -162,18 +168,18 @@ export function createDecider(options: DeciderOptions): Decider {
     return { input, output };
   }
 
-  /** The strongest arithmetic, up to the one asked for, in which all regions are proved within some milliseconds. */
+  /** The strongest arithmetic, up to the one asked for, in which all regions are proved before time is up. */
   async function strongest(
     proofs: readonly Proof[],
     asked: Arithmetic,
-    budget: number,
     regions: number,
+    expired: () => boolean,
   ): Promise<Arithmetic> {
-    if (proofs.length < regions || bounded !== network || !hasFloat64(network)) return 'nearest';
-    const end = Date.now() + budget;
+    if (proofs.length < regions || !hasFloat64(network)) return 'nearest';
+    if (bounded !== network && proofs.some((proof) => 'parts' in proof)) return 'nearest';
     for (const level of (['deployed', 'real'] as const).slice(asked === 'deployed' ? 0 : asked === 'real' ? 1 : 2)) {
       let holds = true;
-      for (const proof of proofs) holds &&= await proveAgain(network, proof, level, () => Date.now() > end);
+      for (const proof of proofs) holds &&= await proveAgain(network, proof, level, expired);
       if (holds) return level;
     }
     return 'nearest';
@@ -195,7 +201,17 @@ export function createDecider(options: DeciderOptions): Decider {
   return {
     async decide(
       property,
-      { timeout = 360, mostOpen = 500_000, onProgress, signal, least, onProved, arithmetic = 'deployed' } = {},
+      {
+        timeout = 360,
+        mostOpen = 500_000,
+        onProgress,
+        signal,
+        least,
+        onProved,
+        onBoxes,
+        mostBoxes,
+        arithmetic = 'deployed',
+      } = {},
     ) {
       const began = Date.now();
       checkProblem(network, property, timeout);
@@ -224,6 +240,7 @@ export function createDecider(options: DeciderOptions): Decider {
         await pgd.search(region, { confirm, deadline, signal }, QUICK);
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
       }
+      const recorded = onBoxes !== undefined || (arithmetic !== 'nearest' && hasFloat64(network));
       const proofs: Proof[] = [];
       const open: Extract<SearchResult, { verdict: 'unknown' }>[] = [];
       for (const [k, region] of regions.entries()) {
@@ -231,7 +248,7 @@ export function createDecider(options: DeciderOptions): Decider {
         const { search } = searches[how];
         const parts: ProvedPart[] = [];
         const result = await search(region, {
-          ...{ confirm, mostOpen, signal, least },
+          ...{ confirm, mostOpen, signal, least, mostBoxes: recorded ? (mostBoxes ?? MOST_PARTS) : 0 },
           onProved: (part) => {
             onProved?.(part);
             if (parts.length < MOST_PARTS) parts.push(part);
@@ -245,14 +262,23 @@ export function createDecider(options: DeciderOptions): Decider {
         visited += result.visited;
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
         if (result.verdict === 'unknown') open.push(result);
-        if (result.verdict === 'verified') proved = Math.min(proved, result.lower);
-        if (how === 'relus' && parts.length < MOST_PARTS) proofs.push({ region, parts });
+        if (result.verdict !== 'verified') continue;
+        proved = Math.min(proved, result.lower);
+        const { tree } = result;
+        if (tree !== undefined) {
+          onBoxes?.(tree);
+          proofs.push({ region, tree });
+        } else if (how === 'relus' && parts.length < MOST_PARTS) proofs.push({ region, parts });
       }
       const [first] = open;
       // What comes too late is no answer: whoever set the time has gone.
       if (first === undefined && Date.now() > deadline) return unknown('timeout', proved);
       if (first === undefined) {
-        const held = await strongest(proofs, arithmetic, Math.max(2000, (Date.now() - began) / 3), regions.length);
+        const end = Math.min(deadline, Date.now() + Math.max(2000, (Date.now() - began) / 3));
+        const held = await strongest(proofs, arithmetic, regions.length, () => {
+          signal?.throwIfAborted();
+          return Date.now() > end;
+        });
         return { verdict: 'verified', arithmetic: held, lower: proved, ...spent() };
       }
       return unknown(first.reason, Math.min(...open.map(({ lower }) => lower)));
@@ -266,27 +292,9 @@ export function createDecider(options: DeciderOptions): Decider {
   };
 }
 
-const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
+/** What a region is split on where nothing else is said. */
+export const splitOf = ({ lower, upper }: Region): 'inputs' | 'relus' =>
   lower.filter((l, i) => l < upper[i]!).length <= FEW_INPUTS ? 'inputs' : 'relus';
-
-/**
- * A network without a softmax at its end, which keeps the order of the outputs. What is proved of the rest is a statement about the network only
- * where a property compares outputs: see {@link comparesOutputs}.
- */
-function withoutSoftmax(network: HostNetwork): HostNetwork {
-  const { nodes } = network.model;
-  if (nodes.at(-1)!.op !== 'softmax' || nodes.length === 1) return network;
-  return { ...network, model: { ...network.model, nodes: nodes.slice(0, -1) } };
-}
-
-/** Whether every inequality says that one output is at most another. */
-const comparesOutputs = ({ cases }: Property): boolean =>
-  cases.every(({ outputs }) =>
-    outputs.every(({ coefficients, bound }) => {
-      const others = coefficients.filter((c) => c !== 0);
-      return bound === 0 && (others.length === 0 || (others.length === 2 && others[0] === -others[1]!));
-    }),
-  );
 
 const allFinite = (tree: HostParams): boolean =>
   Object.values(tree).every((own) => Object.values(own).every(({ data }) => data.every(Number.isFinite)));
@@ -297,13 +305,6 @@ const clampExactly = (point: Float32Array, { exact: { lower, upper } }: Region):
     const [least, most] = [ceil32(lower[i]!), floor32(upper[i]!)];
     return least <= most ? Math.min(most, Math.max(least, x)) : Math.fround((lower[i]! + upper[i]!) / 2);
   });
-
-const valuesOfSoftmax = () =>
-  new CertError(
-    'missing-rule',
-    'The network ends in a softmax, and the property is about values of its outputs.',
-    'State the property about the order of two outputs, or about the inputs of the softmax.',
-  );
 
 function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Property, timeout: number): void {
   const size = sizeOf(model.inputShape);

@@ -3,19 +3,10 @@ import { type Bounds, type Model, sizeOf, type Tensor, tf } from '@cert/core';
 import { disposeTree, turn } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { createHeap } from './heap.js';
-import { ceil32, floor32, type Region, rowsOf, TOO_LARGE, violates } from './region.js';
+import { clip, cornerOf, hullOf, nothingExcluded, type Part, placeOf, sidesOf } from './input-boxes.js';
+import { type Region, rowsOf, TOO_LARGE, violates } from './region.js';
 import type { Search, SearchControl, SearchResult } from './search.js';
 import { networkOf, type SearchSetting } from './weights.js';
-
-/** A part of the region's box. */
-interface Part {
-  readonly lower: Float32Array;
-  readonly upper: Float32Array;
-  /** The cases that are not excluded yet. */
-  readonly cases: readonly number[];
-  /** The lower bound of what it was split from. */
-  readonly bound: number;
-}
 
 /** Coefficients of a batch at the largest node: few enough to stay in a processor's cache. */
 const BUDGET = 2 ** 19;
@@ -92,16 +83,18 @@ async function splitInputs(
   { device, model, weights }: SearchSetting,
   bound: ReturnType<typeof bounder>,
   region: Region,
-  { confirm, attack, deadline, mostOpen, onProgress, signal, least = 0 }: SearchControl,
+  { confirm, attack, deadline, mostOpen, onProgress, signal, least = 0, mostBoxes = 0 }: SearchControl,
 ): Promise<SearchResult> {
   const [inputs, rows, classes] = [region.lower.length, rowsOf(region), model.classes];
   const sizes = batchSizes(model, rows);
   const matrix = device.put(region.matrix, [rows, classes]);
+  const tree = nothingExcluded();
   const open = createHeap<Part>();
   open.push(Number.NEGATIVE_INFINITY, {
-    ...{ lower: region.lower, upper: region.upper },
+    ...{ lower: Float64Array.from(region.lower), upper: Float64Array.from(region.upper) },
     cases: region.cases.map((_, k) => k),
     bound: Number.NEGATIVE_INFINITY,
+    tree,
   });
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
@@ -126,6 +119,7 @@ async function splitInputs(
         const bounds = part.cases.map(excessOf);
         const left = part.cases.filter((_, i) => !(bounds[i]! > least));
         proved = Math.min(proved, ...bounds.filter((value) => value > least));
+        part.tree.excluded = part.cases.filter((one) => !left.includes(one));
         if (left.length === 0) continue;
         for (const one of left) {
           for (const row of region.cases[one]!) {
@@ -136,26 +130,30 @@ async function splitInputs(
             if (witness !== undefined) return { verdict: 'falsified', witness, visited };
           }
         }
-        const cut = hullOf(
-          left.map((one) =>
-            region.cases[one]!.reduce<Part | undefined>(
-              (box, row) =>
-                box &&
-                clip(
-                  box,
-                  slopes.subarray(at(row) * inputs, at(row + 1) * inputs),
-                  constants[at(row)]! - region.bounds[row]! - least,
-                  (excess) => {
-                    proved = Math.min(proved, excess + least);
-                  },
+        // What is cut off is no box of the tree.
+        const cut =
+          visited <= mostBoxes
+            ? { ...part, cases: left }
+            : hullOf(
+                left.map((one) =>
+                  region.cases[one]!.reduce<Part | undefined>(
+                    (box, row) =>
+                      box &&
+                      clip(
+                        box,
+                        slopes.subarray(at(row) * inputs, at(row + 1) * inputs),
+                        constants[at(row)]! - region.bounds[row]! - least,
+                        (excess) => {
+                          proved = Math.min(proved, excess + least);
+                        },
+                      ),
+                    part,
+                  ),
                 ),
-              part,
-            ),
-          ),
-          left,
-        );
+                left,
+              );
         if (cut === undefined) continue;
-        const halves = split(cut, (i) => {
+        const place = placeOf(cut, (i) => {
           let influence = 0;
           for (const one of cut.cases) {
             for (const row of region.cases[one]!) influence += Math.abs(slopes[at(row) * inputs + i]!);
@@ -163,19 +161,24 @@ async function splitInputs(
           return influence;
         });
         const worst = Math.min(...cut.cases.map(excessOf));
-        if (halves === undefined) {
+        if (place === undefined) {
           // Parts of the batch that were not looked at yet are not better than what they were split from.
           const lower = Math.min(open.least, part.bound, worst);
           return { verdict: 'unknown', reason: 'rounding', visited, lower };
         }
-        for (const half of halves) open.push(worst, { ...half, bound: worst });
+        const halves = { low: nothingExcluded(), high: nothingExcluded() };
+        part.tree.split = { ...place, ...halves };
+        const sides = sidesOf(cut, place);
+        for (const side of ['low', 'high'] as const) {
+          open.push(worst, { ...sides[side], cases: cut.cases, bound: worst, tree: halves[side] });
+        }
       }
       const witness = open.size > 0 ? await attack() : undefined;
       if (witness !== undefined) return { verdict: 'falsified', witness, visited };
       onProgress?.({ visited, open: open.size, lower: open.least });
       await turn();
     }
-    return { verdict: 'verified', visited, lower: proved };
+    return { verdict: 'verified', visited, lower: proved, ...(visited <= mostBoxes && { tree }) };
   } finally {
     disposeTree(matrix);
   }
@@ -200,83 +203,4 @@ async function splitInputs(
     disposeTree([box, out]);
     return values;
   }
-}
-
-/** The corner of a box where a linear function is least. */
-const cornerOf = ({ lower, upper }: Part, slopes: Float32Array): Float32Array =>
-  slopes.map((slope, i) => (slope > 0 ? lower[i]! : upper[i]!));
-
-/** What float32 coefficients may be wrong by, relative to the magnitudes that a linear bound is the sum of. */
-const SLACK = 2 ** -18;
-
-/**
- * The box cut down to where a linear function can be <= 0: coordinate by coordinate, the others where they make it least ("relaxed clipping").
- *
- * @param onCut told what the function exceeds where the box was cut off
- * @returns undefined where it is > 0 everywhere
- */
-function clip(part: Part, slopes: Float32Array, constant: number, onCut: (excess: number) => void): Part | undefined {
-  const { lower, upper } = part;
-  let [least, size] = [constant, Math.abs(constant)];
-  for (let i = 0; i < slopes.length; i++) {
-    const [a, b] = [slopes[i]! * lower[i]!, slopes[i]! * upper[i]!];
-    least += Math.min(a, b);
-    size += Math.max(Math.abs(a), Math.abs(b));
-  }
-  const room = size * SLACK - least;
-  if (room < 0) {
-    onCut(least);
-    return undefined;
-  }
-  const [low, high] = [lower.slice(), upper.slice()];
-  for (let i = 0; i < slopes.length; i++) {
-    const slope = slopes[i]!;
-    const reach = room / Math.abs(slope);
-    if (!(reach < upper[i]! - lower[i]!)) continue;
-    onCut(size * SLACK);
-    if (slope > 0) high[i] = Math.min(upper[i]!, ceil32(lower[i]! + reach));
-    else low[i] = Math.max(lower[i]!, floor32(upper[i]! - reach));
-  }
-  return { ...part, lower: low, upper: high };
-}
-
-/** The smallest box around those that are left, with their cases. */
-function hullOf(boxes: readonly (Part | undefined)[], cases: readonly number[]): Omit<Part, 'bound'> | undefined {
-  const left = boxes.flatMap((box, i) => (box === undefined ? [] : [{ box, one: cases[i]! }]));
-  const first = left[0]?.box;
-  if (first === undefined) return undefined;
-  return {
-    lower: first.lower.map((_, i) => Math.min(...left.map(({ box }) => box.lower[i]!))),
-    upper: first.upper.map((_, i) => Math.max(...left.map(({ box }) => box.upper[i]!))),
-    cases: left.map(({ one }) => one),
-  };
-}
-
-/** The influence that a coordinate has at least, relative to the largest. */
-const UNSEEN = 1e-2;
-
-/** Both halves of a box along the coordinate of the largest width times influence; undefined where float32 has no number in between. */
-function split(
-  { lower, upper, cases }: Omit<Part, 'bound'>,
-  influence: (i: number) => number,
-): readonly [Omit<Part, 'bound'>, Omit<Part, 'bound'>] | undefined {
-  let [best, chosen] = [-1, -1];
-  const influences = Float64Array.from(lower, (_, i) => influence(i));
-  // A coordinate that a linear bound does not see may matter all the same.
-  const least = Math.max(UNSEEN * Math.max(...influences), 1e-30);
-  for (let i = 0; i < lower.length; i++) {
-    const middle = Math.fround((lower[i]! + upper[i]!) / 2);
-    const score = (upper[i]! - lower[i]!) * Math.max(influences[i]!, least);
-    if (!(lower[i]! < middle && middle < upper[i]!) || !(score > best)) continue;
-    [best, chosen] = [score, i];
-  }
-  if (chosen < 0) return undefined;
-  const middle = Math.fround((lower[chosen]! + upper[chosen]!) / 2);
-  const [low, high] = [upper.slice(), lower.slice()];
-  low[chosen] = middle;
-  high[chosen] = middle;
-  return [
-    { lower, upper: low, cases },
-    { lower: high, upper, cases },
-  ];
 }

@@ -34,8 +34,12 @@ const above = (bound: number, ...boxes: readonly (readonly [number, number])[]):
   })),
 });
 
-async function proved(network: HostNetwork, property: Property, options: Partial<ProofOptions> = {}) {
-  const search = createProofSearch({ device, network });
+async function proved(
+  network: HostNetwork,
+  property: Property,
+  { split = 'relus', ...options }: Partial<ProofOptions> & { readonly split?: 'inputs' | 'relus' | 'default' } = {},
+) {
+  const search = createProofSearch({ device, network, ...(split !== 'default' && { split }) });
   try {
     return await search.prove(property, { level: 'deployed', timeout: 20, ...options });
   } finally {
@@ -52,11 +56,33 @@ describe('a proof search', () => {
     expect(lower[level]).toBeLessThanOrEqual(0.5);
     const [tree] = evidence[level]!.cases;
     expect(tree!.filter((entry) => 'row' in entry).length).toBe(tree!.filter((entry) => 'relu' in entry).length + 1);
-    expect(tree!.length).toBeGreaterThan(3);
+    expect(tree!.length).toBeGreaterThanOrEqual(3);
     for (const entry of tree!) {
       if ('relu' in entry) expect(entry).toEqual({ relu: 'relu1', neuron: expect.any(Number) });
-      else expect(entry.multipliers.every((m) => m >= 0 && Number(m.toPrecision(4)) === m)).toBe(true);
+      else
+        expect('row' in entry && entry.multipliers.every((m) => m >= 0 && Number(m.toPrecision(4)) === m)).toBe(true);
     }
+  });
+
+  it.each(['real', 'deployed'] as const)('splits few inputs, at level %s', async (level) => {
+    const { decision, lower, evidence } = await proved(nothing, above(-0.5, [-1, 1]), { level, split: 'inputs' });
+    expect(decision).toMatchObject({ verdict: 'verified', arithmetic: level });
+    expect(lower[level]).toBeGreaterThan(0);
+    expect(lower[level]).toBeLessThanOrEqual(0.5);
+    const [tree] = evidence[level]!.cases;
+    expect(tree!.filter((entry) => 'row' in entry).length).toBe(tree!.filter((entry) => 'input' in entry).length + 1);
+    expect(tree!.length).toBeGreaterThan(3);
+    const by = await proved(nothing, above(-0.5, [-1, 1]), { level, split: 'default' });
+    expect(by.evidence).toEqual(evidence);
+  });
+
+  it('has no evidence of few inputs where there is none', async () => {
+    const violated = await proved(nothing, above(0.5, [-1, 1]), { split: 'inputs' });
+    expect(violated).toMatchObject({ decision: { verdict: 'falsified' }, evidence: {} });
+    const several = await proved(nothing, above(-0.5, [-1, 1], [2, 3]), { split: 'inputs' });
+    expect(several).toMatchObject({ decision: { verdict: 'verified' }, evidence: {}, missing: 'boxes' });
+    const close = await proved(nothing, above(-1e-12, [-1, 1]), { split: 'inputs', timeout: 5 });
+    expect(close.evidence).toEqual({});
   });
 
   it('has one leaf for what needs none', async () => {

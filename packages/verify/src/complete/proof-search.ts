@@ -2,18 +2,27 @@ import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
 import type { TreeEvidence } from '../certificate.js';
-import type { Box64, Enclosures } from '../float64/intervals.js';
+import type { Enclosures } from '../float64/intervals.js';
 import { encloseTightly } from '../float64/tree.js';
 import { usable } from '../sound-verifier.js';
-import { createDecider, type DecideOptions, type Decider, type DeciderOptions, type Decision } from './decide.js';
+import { evidenceOfBoxes } from './box-evidence.js';
+import { proveBoxes } from './box-proof.js';
+import {
+  createDecider,
+  type DecideOptions,
+  type Decider,
+  type DeciderOptions,
+  type Decision,
+  splitOf,
+} from './decide.js';
 import type { ReluSplitOptions } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
-import { type Region, regionsOf } from './region.js';
-import type { ProvedPart } from './search.js';
+import { boxOf, type Region, regionsOf } from './region.js';
+import type { BoxTree, ProvedPart } from './search.js';
 import { proveTrees } from './tree-evidence.js';
 
 /** What {@link createProofSearch} takes. */
-export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'network' | 'attack' | 'replay'> {
+export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'network' | 'attack' | 'replay' | 'split'> {
   /** Where to compute. */
   readonly device: Device;
   /** The network. */
@@ -69,36 +78,66 @@ const SPARE = 8;
 const MORE = 1.25;
 /** The most parts of a proof. */
 const MOST_PARTS = 20_000;
+/** The most boxes that a search over inputs bounds. */
+const MOST_BOXES = 40_000;
+/** What the proof of a box has to spare, as a multiple of the largest error of an output: a checker's bounds differ a little. */
+const SPARE_OF_BOX = 1;
 /** The share of the time that bounds of hidden neurons in float64 may take. */
 const BOUNDS_SHARE = 0.5;
 
-/** Whether proofs by splits of ReLUs hold for a network as it is: a search splits on ReLUs in place of leaky ones and of maxima. */
+/** Whether proofs hold for a network as it is and can be checked: a search splits on ReLUs in place of leaky ones and of maxima. */
 export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
   const { rules } = soundIbp({ level: 'deployed' });
   return model.nodes.every(({ op }) => op in rules && op !== 'leakyRelu' && op !== 'maxPool');
 }
 
 /**
- * Prepares a network for proofs by splits of ReLUs, with bounds of hidden neurons that a checker finds again: those of the usual slopes. A network
- * of other ops than ReLUs and linear ones, and a property with several boxes, are decided without evidence.
+ * Prepares a network for proofs by splits of ReLUs or, for few inputs, of the box, with bounds of hidden neurons that a checker finds again: those of
+ * the usual slopes. A network of other ops than ReLUs and linear ones, and a property with several boxes, are decided without evidence.
  */
 export function createProofSearch(options: ProofSearchOptions): ProofSearch {
-  const { network, relus } = options;
-  const decider: Decider = createDecider({
-    ...options,
-    split: 'relus',
-    relus: { ...relus, rootIterations: 0, bottlenecks: false },
-  });
+  const { network, relus, split } = options;
+  const decider: Decider = createDecider({ ...options, relus: { ...relus, rootIterations: 0, bottlenecks: false } });
   const none = (decision: Decision, missing?: MissingEvidence): ProofResult => ({
     ...{ decision, lower: {}, evidence: {} },
     ...(missing && decision.verdict === 'verified' && { missing }),
   });
 
+  /** Proves a region by splits of its box. */
+  async function proveBySplittingInputs(
+    property: Property,
+    region: Region,
+    level: SoundLevel,
+    expired: () => boolean,
+    plain: DecideOptions,
+  ): Promise<ProofResult> {
+    let tree: BoxTree | undefined;
+    const decision = await decider.decide(property, {
+      ...{ ...plain, mostBoxes: MOST_BOXES },
+      onBoxes: (boxes) => {
+        tree = boxes;
+      },
+    });
+    if (decision.verdict !== 'verified' || tree === undefined) return none(decision, 'parts');
+    const result = { decision, lower: {}, evidence: {} };
+    for (const at of level === 'deployed' ? (['deployed', 'real'] as const) : (['real'] as const)) {
+      const proof = await proveBoxes({ network, region, tree, level: at, expired, spare: SPARE_OF_BOX });
+      const lower = usable(proof?.lower ?? Number.NaN);
+      if (proof === undefined || lower === null) continue;
+      const evidence = { [at]: evidenceOfBoxes(proof.tree, region.cases.length) };
+      return { decision: { ...decision, arithmetic: at }, lower: { [at]: lower }, evidence };
+    }
+    return { ...result, missing: 'rounding' };
+  }
+
   return {
     async prove(property, { level, timeout = 360, onProgress, signal }) {
       const began = Date.now();
       const deadline = began + timeout * 1000;
-      const expired = () => Date.now() > deadline;
+      const expired = () => {
+        signal?.throwIfAborted();
+        return Date.now() > deadline;
+      };
       const left = () => Math.max(0, (deadline - Date.now()) / 1000);
       const plain = { ...(onProgress && { onProgress }), ...(signal && { signal }), arithmetic: 'nearest' as const };
       const [region, ...others] = regionsOf(property);
@@ -106,6 +145,8 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
         none(await decider.decide(property, { ...plain, timeout: left() }), missing);
       if (!canProve(network)) return alone('op');
       if (region === undefined || others.length > 0) return alone('boxes');
+      if ((split ?? splitOf(region)) === 'inputs')
+        return proveBySplittingInputs(property, region, level, expired, { ...plain, timeout: left() });
       const boundsDue = began + BOUNDS_SHARE * timeout * 1000;
       const box = boxOf(region);
       const boundsAt = (at: SoundLevel, late: () => boolean) => encloseTightly({ network, box, level: at }, late);
@@ -148,10 +189,4 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
     },
     dispose: () => decider.dispose(),
   };
-}
-
-/** The box of a region, each end moved by more than a decimal loses as a float64 number. */
-function boxOf({ exact: { lower, upper } }: Region): Box64 {
-  const slack = (x: number) => Math.abs(x) * 2 ** -52 + Number.MIN_VALUE;
-  return { lower: lower.map((x) => x - slack(x)), upper: upper.map((x) => x + slack(x)) };
 }

@@ -1,16 +1,16 @@
 import { type SoundLevel, soundIbp } from '@cert/bounds';
 import { turn } from '@cert/jit';
-import type { Box64 } from '../float64/intervals.js';
 import { covers, type Evidence64, encloseTightly, lowerWith } from '../float64/tree.js';
+import { proveBoxes } from './box-proof.js';
 import type { HostNetwork } from './host-network.js';
-import type { Region } from './region.js';
-import type { ProvedPart } from './search.js';
+import { boxOf, type Region, rowAt } from './region.js';
+import type { BoxTree, ProvedPart } from './search.js';
 
-/** What a search over ReLUs says that it has proved of a region. */
-export interface Proof {
-  readonly region: Region;
-  readonly parts: readonly ProvedPart[];
-}
+/** What a search says that it has proved of a region: by splits of ReLUs, or of its box. */
+export type Proof = { readonly region: Region } & (
+  | { readonly parts: readonly ProvedPart[] }
+  | { readonly tree: BoxTree }
+);
 
 /** Whether float64 knows every op of a network. */
 export function hasFloat64({ model }: HostNetwork): boolean {
@@ -20,7 +20,7 @@ export function hasFloat64({ model }: HostNetwork): boolean {
 
 /**
  * Proves a region again in float64, with all roundings accounted for, from what a float32 search has found: every part by the slopes and
- * multipliers that were enough there.
+ * multipliers that were enough there, every box by the usual slopes.
  *
  * @param network that the search was about, unchanged
  * @param expired asked now and then
@@ -28,15 +28,13 @@ export function hasFloat64({ model }: HostNetwork): boolean {
  */
 export async function proveAgain(
   network: HostNetwork,
-  { region, parts }: Proof,
+  proof: Proof,
   level: SoundLevel,
   expired: () => boolean,
 ): Promise<boolean> {
-  const classes = network.model.classes;
-  const { lower, upper } = region.exact;
-  const whole: Box64 = { lower: lower.map((x) => outwards(x, -1)), upper: upper.map((x) => outwards(x, 1)) };
-  const rowOf = (row: number) => Float64Array.from(region.matrix.subarray(row * classes, (row + 1) * classes));
-  const bounds = encloseTightly({ network, box: whole, level }, expired);
+  if ('tree' in proof) return (await proveBoxes({ network, level, expired, inherit: true, ...proof })) !== undefined;
+  const { region, parts } = proof;
+  const bounds = encloseTightly({ network, box: boxOf(region), level }, expired);
   if (!bounds.usable) return false;
   for (const [one] of region.cases.entries()) {
     const own = parts.filter(({ of }) => of === one);
@@ -44,9 +42,10 @@ export async function proveAgain(
     for (const [i, part] of own.entries()) {
       if (i % 64 === 0) await turn();
       if (expired()) return false;
-      const excluded = region.cases[one]!.some(
-        (row, k) => lowerWith(network, bounds, evidenceOf(part, k), rowOf(row)) > outwards(region.bounds[row]!, 1),
-      );
+      const excluded = region.cases[one]!.some((row, k) => {
+        const { coefficients, bound } = rowAt(region, row);
+        return lowerWith(network, bounds, evidenceOf(part, k), coefficients) > bound;
+      });
       if (!excluded) return false;
     }
   }
@@ -58,6 +57,3 @@ const evidenceOf = ({ splits, mixtures }: ProvedPart, k: number): Evidence64 => 
   splits: splits.map(({ node, neuron, sign, multipliers }) => ({ node, neuron, sign, multiplier: multipliers[k]! })),
   slopes: mixtures[k]!,
 });
-
-/** A number moved by more than the rounding of a decimal to float64. */
-const outwards = (x: number, sign: 1 | -1): number => x + sign * (Math.abs(x) * 2 ** -52 + Number.MIN_VALUE);

@@ -1,4 +1,5 @@
 import { CertError, type Property } from '@cert/core';
+import type { Box64 } from '../float64/intervals.js';
 
 /** The cases of a property over one box of inputs, in the form in which they are proved: rows of the outputs, in groups. */
 export interface Region {
@@ -104,4 +105,27 @@ export function floor32(x: number): number {
 export function ceil32(x: number): number {
   const near = Math.fround(x);
   return near >= x ? near : neighbour(near, true);
+}
+
+/** A number moved by more than the rounding of a decimal to float64. */
+const outwards = (x: number, sign: 1 | -1): number => x + sign * (Math.abs(x) * 2 ** -52 + Number.MIN_VALUE);
+
+/** The box of a region, each end moved by more than a decimal loses as a float64 number. */
+export const boxOf = ({ exact: { lower, upper } }: Region): Box64 => ({
+  lower: lower.map((x) => outwards(x, -1)),
+  upper: upper.map((x) => outwards(x, 1)),
+});
+
+/** A row of a region in float64: it is violated only where its product with the outputs is at most the bound, a decimal's rounding included. */
+export function rowAt(
+  { matrix, bounds }: Region,
+  row: number,
+): { readonly coefficients: Float64Array; readonly bound: number } {
+  const outputs = matrix.length / bounds.length;
+  const bound = bounds[row]!;
+  return {
+    coefficients: Float64Array.from(matrix.subarray(row * outputs, (row + 1) * outputs)),
+    // 0 is what its decimal says.
+    bound: bound === 0 ? 0 : outwards(bound, 1),
+  };
 }

@@ -17,6 +17,8 @@ export type SearchResult =
       readonly visited: number;
       /** The smallest lower bound over all parts: > 0. */
       readonly lower: number;
+      /** How a search over inputs has split the region's box, where this was recorded: see {@link SearchControl.mostBoxes}. */
+      readonly tree?: BoxTree;
     }
   | { readonly verdict: 'falsified'; readonly witness: Float32Array; readonly visited: number }
   | {
@@ -45,6 +47,14 @@ export interface ProvedPart {
   readonly mixtures: readonly { readonly [node: string]: Float32Array }[];
 }
 
+/** A box of inputs, what a search says of it, and how it was split. Plain data. */
+export interface BoxTree {
+  /** The places of the cases that are excluded on the whole box, besides those that are on a box around it. */
+  readonly excluded: readonly number[];
+  /** Where it was split in two: both sides share the value of the input, exactly as it stands here. */
+  readonly split?: { readonly input: number; readonly at: number; readonly low: BoxTree; readonly high: BoxTree };
+}
+
 /** What every search is given besides its region. */
 export interface SearchControl {
   /**
@@ -70,6 +80,11 @@ export interface SearchControl {
   readonly least?: number | undefined;
   /** Told of every part that is proved by splits of ReLUs. */
   readonly onProved?: ((part: ProvedPart) => void) | undefined;
+  /**
+   * A search over inputs records how it splits as long as it has bounded at most so many boxes; default 0. Until then it cuts nothing off: there are
+   * more boxes to bound, and fewer to prove again.
+   */
+  readonly mostBoxes?: number | undefined;
   /** The most open parts that are held. */
   readonly mostOpen: number;
   /** Told now and then. */

@@ -6,7 +6,7 @@ import { adaptive } from '../float64/backward.js';
 import { type Enclosures, endsOf } from '../float64/intervals.js';
 import type { Network64 } from '../float64/network.js';
 import { type Evidence64, lowerWith } from '../float64/tree.js';
-import type { Region } from './region.js';
+import { type Region, rowAt } from './region.js';
 import type { ProvedPart } from './search.js';
 
 /** A part of a search as a certificate holds it. */
@@ -133,7 +133,6 @@ function prove(
   relus: readonly Relu[],
   listed: readonly (readonly number[])[],
 ): { readonly leaf: CertificateLeaf; readonly lower: number } {
-  const classes = network.model.classes;
   const candidates = region.cases[of]!.map((place, row) => {
     const bytes = relus.flatMap(({ name, usual }, k) =>
       listed[k]!.map((i) => byteOf(mixtures[row]![name]?.[i] ?? usual[i]!)),
@@ -143,11 +142,8 @@ function prove(
       slopes: slopesOf(relus, listed, bytes),
       splits: splits.map(({ node, neuron, sign }, i) => ({ node, neuron, sign, multiplier: multipliers[i]! })),
     };
-    const coefficients = Float64Array.from(region.matrix.subarray(place * classes, (place + 1) * classes));
-    const bound = region.bounds[place]!;
-    // One unit in the last place is more than a decimal loses as a float64 number.
-    const above = bound === 0 ? 0 : bound + Math.abs(bound) * 2 ** -52 + Number.MIN_VALUE;
-    const lower = lowerWith(network, bounds, evidence, coefficients) - above;
+    const { coefficients, bound } = rowAt(region, place);
+    const lower = lowerWith(network, bounds, evidence, coefficients) - bound;
     return { leaf: { row, slopes: toBase64(Uint8Array.from(bytes)), multipliers }, lower };
   });
   return candidates.reduce((best, one) => (one.lower > best.lower ? one : best));

@@ -1,5 +1,5 @@
 import type { Node, NodeOf, Shape } from '@cert/core';
-import { type Enclosure, type Enclosures, magnitudeAt, magnitudeOf, noBounds, ownError } from './intervals.js';
+import { type Enclosure, type Enclosures, magnitudeOf, noBounds, ownError } from './intervals.js';
 import { backward, divisors, isLayer, type Network64, sources, valuesOf, windows } from './network.js';
 
 /** A lower bound, moved down by more than the roundings of a few sums of numbers of this size, and than any underflow in float64. */
@@ -16,6 +16,8 @@ interface Relaxation {
   readonly lowerSlope: Float64Array;
   readonly upperSlope: Float64Array;
   readonly upperIntercept: Float64Array;
+  /** 1 for neurons whose output is 0: coefficients on it do not matter. */
+  readonly isZero?: Uint8Array;
 }
 
 /** What nonlinear nodes are replaced by, by their names. */
@@ -62,7 +64,7 @@ function relax(lower: Float64Array, upper: Float64Array, slopes: ArrayLike<numbe
     upperSlope[i] = slope;
     upperIntercept[i] = slope * -l * (1 + ownError(2)) + Number.MIN_VALUE;
   }
-  return { lowerSlope, upperSlope, upperIntercept };
+  return { lowerSlope, upperSlope, upperIntercept, isZero: Uint8Array.from(upper, (u) => (u <= 0 ? 1 : 0)) };
 }
 
 /** The same for x where x >= 0, slope x elsewhere. The line below has a slope between this and 1. */
@@ -223,12 +225,15 @@ function charge(total: Total, coefficients: Float64Array, weights: Float64Array,
 
 /** Adds coefficients . constants, one constant a channel. */
 function addConstants(total: Total, coefficients: Float64Array, constants: ArrayLike<number>): void {
-  const channels = constants.length;
+  let [sum, size, channel] = [0, 0, 0];
   for (let i = 0; i < coefficients.length; i++) {
-    const term = coefficients[i]! * constants[i % channels]!;
-    total.sum += term;
-    total.size += Math.abs(term);
+    const term = coefficients[i]! * constants[channel]!;
+    sum += term;
+    size += Math.abs(term);
+    if (++channel === constants.length) channel = 0;
   }
+  total.sum += sum;
+  total.size += size;
   total.count += coefficients.length;
 }
 
@@ -236,13 +241,14 @@ function addConstants(total: Total, coefficients: Float64Array, constants: Array
 function throughLines(own: Float64Array, lines: Relaxation, input: Enclosure, total: Total): Float64Array {
   const { lowerSlope, upperSlope, upperIntercept } = lines;
   const coefficients = new Float64Array(own.length);
+  const magnitude = magnitudeOf(input);
   let [sum, size, error] = [0, 0, 0];
   for (let i = 0; i < own.length; i++) {
     const value = own[i]!;
     if (value === 0) continue;
     const coefficient = value * (value > 0 ? lowerSlope[i]! : upperSlope[i]!);
     coefficients[i] = coefficient;
-    error += Math.abs(coefficient) * magnitudeAt(input, i);
+    error += Math.abs(coefficient) * magnitude[i]!;
     if (value > 0) continue;
     const term = value * upperIntercept[i]!;
     sum += term;
@@ -267,7 +273,7 @@ function back(
   const name = node.inputs[0]!;
   if (isLayer(node)) {
     addConstants(total, own, valuesOf(network, node.name, 'bias'));
-    return [[name, backward(network, node, shapes.get(name)!, own)]];
+    return [[name, backward(network, node, shapes.get(name)!, own, lines.get(name)?.isZero)]];
   }
   switch (node.op) {
     case 'add':

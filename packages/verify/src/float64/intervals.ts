@@ -55,12 +55,17 @@ export interface Box64 {
   readonly upper: Float64Array;
 }
 
-/** |c| + r of an element, and a little more. */
-export const magnitudeAt = ({ center, radius }: Enclosure, i: number): number =>
-  (Math.abs(center[i]!) + radius[i]!) * (1 + 4 * UNIT) + FLUSHED;
+const magnitudes = new WeakMap<Enclosure, Float64Array>();
 
-/** The same of all elements. */
-export const magnitudeOf = (x: Enclosure): Float64Array => x.center.map((_, i) => magnitudeAt(x, i));
+/** |c| + r, and a little more; computed once. */
+export function magnitudeOf(enclosure: Enclosure): Float64Array {
+  const known = magnitudes.get(enclosure);
+  if (known !== undefined) return known;
+  const { center, radius } = enclosure;
+  const magnitude = center.map((c, i) => (Math.abs(c) + radius[i]!) * (1 + 4 * UNIT) + FLUSHED);
+  magnitudes.set(enclosure, magnitude);
+  return magnitude;
+}
 
 /** The interval of two ends, its radius rounded up. */
 export function fromEnds(lower: Float64Array, upper: Float64Array): Enclosure {

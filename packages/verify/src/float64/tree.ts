@@ -1,5 +1,13 @@
 import type { Node } from '@cert/core';
-import { adaptive, addRelaxation, type LowerSlopes, lowerValue, noRelaxations, type Relaxations } from './backward.js';
+import {
+  adaptive,
+  addRelaxation,
+  type LowerSlopes,
+  linearOnInput,
+  lowerValue,
+  noRelaxations,
+  type Relaxations,
+} from './backward.js';
 import { type Enclosure, type Enclosures, enclose, endsOf, fromEnds } from './intervals.js';
 import { difference, type MarginProblem, nothing, otherClasses } from './margins.js';
 import type { Network64 } from './network.js';
@@ -35,11 +43,14 @@ interface LeafSplit {
  * in float64 with all roundings accounted for.
  *
  * @param expired asked before each neuron; when it says so, the bounds are not `usable`
+ * @param around bounds on a box that contains this one, of the same network and level: where a neuron has one sign there, its bounds are taken as
+ * they are
  * @throws CertError `missing-rule` for an op without bounds in float64
  */
 export function encloseTightly(
   { network, box, level }: Pick<MarginProblem, 'network' | 'box' | 'level'>,
   expired: () => boolean = () => false,
+  around?: Enclosures,
 ): Enclosures {
   const { nodes } = network.model;
   const read = new Set(nodes.filter(({ op }) => op === 'relu').map(({ inputs }) => inputs[0]!));
@@ -54,9 +65,18 @@ export function encloseTightly(
       late ||= expired();
       return late;
     };
-    return tightened(node, loose, { ...sofar, network, relaxations, isLate });
+    const known = around === undefined ? loose : within(loose, around.at.get(node.name)!);
+    return tightened(node, known, { ...sofar, network, relaxations, isLate });
   });
   return { ...bounds, usable: bounds.usable && !late };
+}
+
+/** What two enclosures of the same values have in common. */
+function within(loose: Enclosure, other: Enclosure): Enclosure {
+  const [own, around] = [endsOf(loose), endsOf(other)];
+  const lower = own.lower.map((l, i) => Math.max(l, around.lower[i]!));
+  const upper = own.upper.map((u, i) => Math.min(u, around.upper[i]!));
+  return { ...loose, ...fromEnds(lower, upper) };
 }
 
 function tightened(
@@ -83,8 +103,20 @@ function tightened(
       coefficients[i] = sign;
       return { node: node.name, coefficients };
     };
-    lower[i] = Math.max(l, lowerValue(network, all, relaxations, unit(1)));
-    upper[i] = Math.min(upper[i]!, -lowerValue(network, all, relaxations, unit(-1)));
+    const raise = () => {
+      lower[i] = Math.max(l, lowerValue(network, all, relaxations, unit(1)));
+    };
+    const drop = () => {
+      upper[i] = Math.min(upper[i]!, -lowerValue(network, all, relaxations, unit(-1)));
+    };
+    // Most neurons have one sign after all: where the likely end shows it, the other one tells a ReLU nothing.
+    if (upper[i]! > -l) {
+      raise();
+      if (!(lower[i]! >= 0)) drop();
+    } else {
+      drop();
+      if (!(upper[i]! <= 0)) raise();
+    }
   });
   return { ...loose, ...fromEnds(lower, upper) };
 }
@@ -151,6 +183,17 @@ export function lowerWith(
   }
   const last = network.model.nodes.at(-1)!.name;
   return lowerValue(network, { at, shapes }, relaxations, { node: last, coefficients }, multipliers);
+}
+
+/** The coefficients on the inputs of a linear function that lies below one of the outputs, up to rounding: by the usual slopes. */
+export function influencesOf(network: Network64, bounds: Enclosures, coefficients: Float64Array): Float64Array {
+  const relaxations = noRelaxations();
+  for (const node of network.model.nodes) {
+    const name = node.inputs[0]!;
+    addRelaxation(relaxations, node, bounds.shapes.get(name)!, endsOf(bounds.at.get(name)!), adaptive);
+  }
+  const last = network.model.nodes.at(-1)!.name;
+  return linearOnInput(network, bounds, relaxations, { node: last, coefficients }).coefficients;
 }
 
 /**

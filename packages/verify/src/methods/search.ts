@@ -88,7 +88,7 @@ function imageSearch(
       };
       known = { of: weights, decide, dispose: () => decider.dispose() };
     } else {
-      const search = createProofSearch(setting);
+      const search = createProofSearch({ ...setting, split: 'relus' });
       const decide: Decide = (property) => search.prove(property, { level, timeout });
       known = { of: weights, decide, dispose: () => search.dispose() };
     }
