@@ -16,6 +16,7 @@ export default defineConfig({
       'packages/trainer/src/compiled-steps.test.ts',
       'packages/cli/src/not-finite.device.test.ts',
       'packages/verify/test/*.webgpu.ts',
+      'soundness/src/verifiers/executions.test.ts',
       'packages/verify/test/hostile.test.ts',
       'examples/quickstart/test/*.webgpu.ts',
     ],

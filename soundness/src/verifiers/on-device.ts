@@ -1,6 +1,6 @@
 /** The verifiers of `@cert/verify` and the natural pass, for networks on the host. */
 import { naturalPass, runningNorm } from '@cert/bounds';
-import type { Batch } from '@cert/core';
+import { type Batch, sizeOf } from '@cert/core';
 import { type Device, disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
 import { isVerified, type Verifier, type Weights } from '@cert/verify';
 import type { Ball } from '../box.js';
@@ -38,11 +38,12 @@ export async function accepts(
   return margins.every((lower) => isVerified({ lower, found: 1 }));
 }
 
-/** The logits that a device computes for one image. */
-export async function logitsOn(device: Device, network: HostNetwork, image: Float32Array): Promise<readonly number[]> {
+/** The logits that a device computes for images, one after the other: [images * classes]. */
+export async function logitsOn(device: Device, network: HostNetwork, images: Float32Array): Promise<readonly number[]> {
   const { model, params, stats } = network;
   const weights = { params: putParams(device, params), stats: putParams(device, stats) };
-  const batch = putBatch(device, model, { images: image, labels: Int32Array.of(0) });
+  const labels = new Int32Array(images.length / sizeOf(model.inputShape));
+  const batch = putBatch(device, model, { images, labels });
   const pass = device.jit((w: Weights, { images }: Batch) => ({
     logits: naturalPass({ model, params: w.params, norm: runningNorm(w.stats) }, images).output,
   }));
