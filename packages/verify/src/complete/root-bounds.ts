@@ -75,9 +75,12 @@ export function createRootBounds(setting: RootSetting) {
   const { device, forward, backward } = setting;
   // Rows are many: what is done for each of them is done once for the kernels.
   const model = foldedModel(setting.model, Number.POSITIVE_INFINITY);
-  const fold = device.jit((own: Weights): Weights => {
+  const foldedNodes = model.nodes.filter(({ name, op }) =>
+    setting.model.nodes.some((node) => node.name === name && node.op !== op),
+  );
+  const fold = device.jit((own: Weights): Params => {
     const { params } = foldBatchNorm(networkOf(setting.model, own), Number.POSITIVE_INFINITY);
-    return { params, stats: own.stats };
+    return Object.fromEntries(foldedNodes.map(({ name }) => [name, params[name]!]));
   });
   const { bounded, curved } = structureOf(model, backward);
   const start = device.jit((own: Weights, box: Sides) => {
@@ -86,6 +89,7 @@ export function createRootBounds(setting: RootSetting) {
   });
   const families = new Set(curved.map(({ name }) => name));
   const layers = bounded.map((node) => layerFunctions({ ...setting, model }, node, families));
+  const isRead = (name: string) => curved.some(({ inputs }) => inputs[0] === name);
   const linesFrom = device.jit((own: Weights, at: Bounds['at']): { readonly [node: string]: Lines } =>
     linesOf(backward, networkOf(model, own), at),
   );
@@ -98,11 +102,15 @@ export function createRootBounds(setting: RootSetting) {
       { iterations = 0, deadline = Number.POSITIVE_INFINITY, known }: RootBoundsOptions = {},
     ): Promise<RootBounds> {
       const batch = box.lower.shape[0]!;
-      const loose = known === undefined ? await start(weights, box) : undefined;
+      // A device may refuse a function without results.
+      const loose = known === undefined && bounded.length > 0 ? await start(weights, box) : undefined;
       const host: { [node: string]: HostSides } = {};
       const at: { [node: string]: OnDevice<Sides> } = {};
-      const folded = await fold(weights);
-      let lines: { readonly [node: string]: OnDevice<Lines> } = await linesFrom(folded, { [INPUT]: box });
+      const changed = foldedNodes.length > 0 ? await fold(weights) : {};
+      const folded = { params: { ...weights.params, ...changed }, stats: weights.stats };
+      let lines: { readonly [node: string]: OnDevice<Lines> } = isRead(INPUT)
+        ? await linesFrom(folded, { [INPUT]: box })
+        : {};
       try {
         for (const layer of layers) {
           const { node, neurons } = layer;
@@ -120,10 +128,10 @@ export function createRootBounds(setting: RootSetting) {
           host[node.name] = sides;
           const shape = [batch, ...node.shape];
           at[node.name] = { lower: device.put(sides.lower, shape), upper: device.put(sides.upper, shape) };
-          lines = { ...lines, ...(await linesFrom(folded, { [node.name]: at[node.name]! })) };
+          if (isRead(node.name)) lines = { ...lines, ...(await linesFrom(folded, { [node.name]: at[node.name]! })) };
         }
       } finally {
-        disposeTree([loose, folded, lines]);
+        disposeTree([loose, changed, lines]);
       }
       const inRange = (x: number) => Math.abs(x) < TOO_LARGE;
       const finite = Object.values(host).every(({ lower, upper }) => lower.every(inRange) && upper.every(inRange));
