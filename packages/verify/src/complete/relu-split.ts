@@ -50,6 +50,7 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
     box: OnDevice<Sides>,
     { root, from, order }: Part,
     candidates: readonly Choice[],
+    expired: () => boolean,
   ): Promise<Part[] | undefined> {
     const halvesAt = async (choice: Choice) => {
       const name = functions.splittable[choice.node]!;
@@ -62,6 +63,7 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
     let best = await halvesAt(candidates[0]!);
     const measured = [best];
     for (const choice of order === undefined ? candidates.slice(1) : []) {
+      if (expired()) break;
       const next = await halvesAt(choice);
       const better = next.left < best.left;
       disposeTree((better ? best : next).both.map(({ device: bounds }) => bounds));
@@ -117,6 +119,9 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
           from: { ...whole, cases: first.cases },
         });
         while (open.length > 0) {
+          control.signal?.throwIfAborted();
+          if (Date.now() > control.deadline)
+            return { verdict: 'unknown', reason: 'timeout', visited, lower: Number.NEGATIVE_INFINITY };
           let part = open.at(-1)!;
           const candidates = splits && bottlenecks ? candidatesOf(part) : [];
           if (candidates.length > 0) {
@@ -124,7 +129,8 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
             if (quick.verdict === 'falsified' || (quick.verdict === 'unknown' && quick.reason !== 'no splits'))
               return { ...quick, visited };
             part = { ...part, from: { ...part.from, cases: quick.cases } };
-            const halves = part.from.cases.length > 0 ? await halve(box, part, candidates) : [];
+            const halves =
+              part.from.cases.length > 0 ? await halve(box, part, candidates, () => Date.now() > control.deadline) : [];
             if (halves !== undefined) {
               open.pop();
               disposeTree(part.root.device);
