@@ -52,6 +52,8 @@ export interface RootBoundsOptions {
   readonly iterations?: number;
   /** Milliseconds since the epoch after which no more slopes are optimized; default never. */
   readonly deadline?: number;
+  /** How many boxes of the batch are bounded; the others keep the bounds of the forward method. Default all. */
+  readonly boxes?: number;
   /** Bounds of the same boxes that are known; they are changed in place. Default: those of the forward method. */
   readonly known?: { readonly [node: string]: HostSides };
 }
@@ -99,7 +101,7 @@ export function createRootBounds(setting: RootSetting) {
     async bound(
       weights: OnDevice<Weights>,
       box: OnDevice<Sides>,
-      { iterations = 0, deadline = Number.POSITIVE_INFINITY, known }: RootBoundsOptions = {},
+      { iterations = 0, deadline = Number.POSITIVE_INFINITY, known, boxes }: RootBoundsOptions = {},
     ): Promise<RootBounds> {
       const batch = box.lower.shape[0]!;
       // A device may refuse a function without results.
@@ -117,7 +119,7 @@ export function createRootBounds(setting: RootSetting) {
           const sides = known?.[node.name] ?? (await readSides(loose![node.name]!));
           if (node.behind.length > 0) {
             const mixtures = node.behind.reduce((sum, name) => sum + (neurons.sizes.get(name) ?? 0), 0);
-            const open = unstable(sides, node.reluOnly);
+            const open = unstable(sides, node.reluOnly).filter((i) => i < (boxes ?? batch) * node.size);
             const few = open.length * mixtures <= MOST_MIXTURES;
             for (const call of callsFor(open, neurons, node, iterations > 0 ? mixtures : 0)) {
               const rounds = few && Date.now() < deadline ? iterations : 0;

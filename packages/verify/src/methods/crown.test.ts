@@ -62,6 +62,13 @@ describe('CROWN driven from the host', () => {
     const all = await method.lowerMargins(network, together, hyper);
     expect([...all]).toEqual(expected.flat().map((margin) => expect.closeTo(margin, 4)));
     disposeTree(together);
+    // A batch that is filled up with its last image has that image's margins each time.
+    const filled = Float32Array.from([...values.slice(0, 2 * size), ...values.slice(size, 2 * size)]);
+    const repeated = putBatch(device, model, { images: filled, labels: Int32Array.of(2, 0, 0) });
+    const [first, second] = expected as [number[], number[]];
+    const margins = await method.lowerMargins(network, repeated, hyper);
+    expect([...margins]).toEqual([...first, ...second, ...second].map((margin) => expect.closeTo(margin, 4)));
+    disposeTree(repeated);
     expect(device.live).toBe(before);
     await method.dispose();
     await device.dispose();

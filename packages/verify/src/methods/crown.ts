@@ -1,6 +1,6 @@
 import { crownMargins, ibp, type LinearRelaxationOptions, linearRelaxation, marginSpec } from '@cert/bounds';
 import { type Batch, type Bounds, type Hyper, linfBall, tf } from '@cert/core';
-import { disposeTree } from '@cert/jit';
+import { disposeTree, type OnDevice } from '@cert/jit';
 import { createRootBounds } from '../complete/root-bounds.js';
 import { networkOf, type Sides } from '../complete/weights.js';
 import { finiteMargins } from '../finite-margins.js';
@@ -51,12 +51,17 @@ function prover({ device, model, range }: VerifierSetting, { forward, backward }
     async lowerMargins(weights, batch, hyper) {
       const { box, finite } = await start(weights, batch, hyper);
       try {
-        const root = await roots.bound(weights, box);
+        const boxes = await countWithoutRepeats(batch);
+        const root = await roots.bound(weights, box, { boxes });
         const out = await finish(weights, batch, box, root.device);
         const lower = Float32Array.from(await out.lower.data());
         disposeTree([out, root.device]);
         const zeros = await finite.data();
         const rows = lower.length / zeros.length;
+        // A repeated image has the margins of the last one that is none.
+        lower.forEach((_, i) => {
+          if (i >= boxes * rows) lower[i] = lower[(boxes - 1) * rows + (i % rows)]!;
+        });
         return lower.map((margin, i) => margin + zeros[Math.floor(i / rows)]!);
       } finally {
         disposeTree([box, finite]);
@@ -66,4 +71,16 @@ function prover({ device, model, range }: VerifierSetting, { forward, backward }
       for (const { dispose } of [start, roots, finish]) await dispose();
     },
   };
+}
+
+/** How many images of a batch there are up to the last one that differs from the one before: a batch that is not full is filled up with its last image. */
+async function countWithoutRepeats({ images, labels }: OnDevice<Batch>): Promise<number> {
+  const [pixels, classes] = [await images.data(), await labels.data()];
+  const size = pixels.length / classes.length;
+  const repeats = (image: number) =>
+    classes[image] === classes[image - 1] &&
+    pixels.subarray(image * size, (image + 1) * size).every((x, i) => x === pixels[(image - 1) * size + i]);
+  let count = classes.length;
+  while (count > 1 && repeats(count - 1)) count--;
+  return count;
 }
