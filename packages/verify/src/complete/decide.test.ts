@@ -148,6 +148,20 @@ describe.each(Object.entries(MODELS))('a network: %s', (_name, model) => {
       expect(output[0]).toBeCloseTo(a!, 4);
     }
   });
+
+  it('is never decided wrongly where bounds are refined', async () => {
+    const network = drawn(model, 3);
+    const least = leastOnGrid(network, 200);
+    // The first trial of a search ends before functions are compiled.
+    for (const slack of [-0.01, 0.01]) {
+      const { verdict } = await decided(network, below(model, least + slack), {
+        split: 'relus',
+        attack: null,
+        timeout: 3,
+      });
+      expect(verdict).not.toBe(slack < 0 ? 'falsified' : 'verified');
+    }
+  });
 });
 
 describe('a decision', () => {

@@ -11,11 +11,10 @@ import {
   packDomains,
   provedPart,
   rowsOfCase,
-  type Split,
   unpackDomain,
 } from './domain.js';
 import type { DomainBatch, DomainBounds } from './domain-bounds.js';
-import { createHeap } from './heap.js';
+import { createHeap, type Queue } from './heap.js';
 import type { HostNetwork } from './host-network.js';
 import { layoutOf } from './layout.js';
 import { createLeafSolver } from './leaf.js';
@@ -35,8 +34,8 @@ export interface ReluSplitOptions {
   readonly iterations?: number;
   /** Whether to split at all; default true. Without, the search is alpha-CROWN. */
   readonly splits?: boolean;
-  /** Whether layers with few unstable neurons are split first, with bounds of hidden neurons for each part; default true. */
-  readonly bottlenecks?: boolean;
+  /** Whether bounds of neurons in hidden dense layers are refined by branch and bound of their own where a search takes long; default true. */
+  readonly refine?: boolean;
   /** Splits that are tried out for each domain, by each of two scores (kFSB); default 3. */
   readonly candidates?: number;
 }
@@ -54,14 +53,11 @@ const EFFORTS = [
   { rate: 0.1, rounds: 400 },
 ];
 
-/** Where a search begins: splits whose bounds are known, and the cases that are left. */
-export interface Start {
-  readonly splits: readonly Split[];
-  readonly cases: readonly number[];
-}
-
-/** What became of a part: its open cases, and the smallest bound of those that are excluded. */
-export type PartResult = SearchResult & { readonly cases: readonly number[]; readonly proved: number };
+/**
+ * What became of the cases: `left` has those that are open, with the smallest bound of each, and `proved` the smallest bound of those that are excluded.
+ * Where bounds are not finite, `left` says nothing.
+ */
+export type CasesResult = SearchResult & { readonly left: ReadonlyMap<number, number>; readonly proved: number };
 
 /** What {@link searchDomains} takes. */
 export interface SearchParts {
@@ -75,15 +71,19 @@ export interface SearchParts {
   readonly functions: DomainBounds;
   readonly root: RootBounds;
   readonly box: OnDevice<DomainBatch['box']>;
-  readonly from: Start;
+  /** The cases that are to be excluded. */
+  readonly cases: readonly number[];
+  /** Holds the open domains; default a heap, the smallest bound first. */
+  readonly open?: Queue<Domain>;
 }
 
 /**
  * Branch and bound on the signs of ReLUs (beta-CROWN; Wang et al. 2021): domains with the smallest lower bound are split first, the bounds of
  * hidden neurons are those of the root with what splits say. Where nothing is left to split on, a linear program decides.
  */
-export async function searchDomains(parts: SearchParts): Promise<PartResult> {
-  const { setting, network, region, control, options, structure, functions, root, box, from } = parts;
+export async function searchDomains(parts: SearchParts): Promise<CasesResult> {
+  const { setting, network, region, control, options, structure, functions, root, box, cases } = parts;
+  const { open = createHeap<Domain>() } = parts;
   const { device, model, weights } = setting;
   const { caseIterations = 50, iterations = 10, candidates = 3 } = options;
   const { layout, mixtures } = await layoutOf({ setting, structure, functions, root, region, box });
@@ -91,23 +91,21 @@ export async function searchDomains(parts: SearchParts): Promise<PartResult> {
   const most = Math.max(2, Math.floor(BUDGET / (widest * layout.rows)));
   const sizes = SIZES.filter((size) => size === SIZES[0] || size <= most);
   const solveLeaf = createLeafSolver({ network, region, layout, root: root.host });
-  const open = createHeap<Domain>();
   const { least = 0, onProved } = control;
   const strict = control.least !== undefined;
   let visited = 0;
   let proved = Number.POSITIVE_INFINITY;
 
   const result = await run();
-  const cases: number[] = [];
-  for (let domain = open.pop(); domain !== undefined; domain = open.pop()) cases.push(domain.of);
-  return { ...result, cases, proved };
+  const left = new Map<number, number>();
+  for (const { key, item } of open.entries()) left.set(item.of, Math.min(key, left.get(item.of) ?? key));
+  return { ...result, left, proved };
 
   async function run(): Promise<SearchResult> {
     if (!root.finite) return unknown('not finite', Number.NaN);
-    const first = from.cases.map(
+    const first = cases.map(
       (of): Domain => ({
-        ...{ of, splits: from.splits, mixtures, choices: [], efforts: 0 },
-        multipliers: new Float32Array(from.splits.length * layout.rows),
+        ...{ of, splits: [], mixtures, multipliers: new Float32Array(), choices: [], efforts: 0 },
         ...{ point: region.lower, bound: Number.NEGATIVE_INFINITY },
       }),
     );
@@ -132,15 +130,19 @@ export async function searchDomains(parts: SearchParts): Promise<PartResult> {
       }
       const done = children.length > 0 ? await improve(children, iterations, RATES) : undefined;
       if (done !== undefined) return done;
-      for (const domain of linear) {
+      for (const [k, domain] of linear.entries()) {
         const decided = await decideLinear(domain);
-        if (decided !== undefined) return decided;
+        if (decided === undefined) continue;
+        for (const left of linear.slice(k)) open.push(left.bound, left);
+        return decided;
       }
       const witness = open.size > 0 ? await control.attack() : undefined;
       if (witness !== undefined) return { verdict: 'falsified', witness, visited };
       control.onProgress?.({ visited, open: open.size, lower: open.least });
       await turn();
     }
+    // A queue may hold domains that it does not serve.
+    if (open.least < Number.POSITIVE_INFINITY) return unknown('no splits');
     return { verdict: 'verified', visited, lower: proved };
   }
 

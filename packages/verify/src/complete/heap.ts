@@ -1,15 +1,17 @@
-/** A priority queue: {@link Heap.pop} gives the item of the smallest key. */
-export interface Heap<T> {
-  /** How many items there are. */
+/** A queue of items with keys. */
+export interface Queue<T> {
+  /** How many items {@link Queue.pop} will give. */
   readonly size: number;
-  /** The smallest key; infinity when it is empty. */
+  /** The smallest key of all items; infinity when there is none. */
   readonly least: number;
   push(key: number, item: T): void;
   pop(): T | undefined;
+  /** All items with their keys, in any order. */
+  entries(): readonly { readonly key: number; readonly item: T }[];
 }
 
-/** An empty queue. */
-export function createHeap<T>(): Heap<T> {
+/** A priority queue, empty: `pop` gives the item of the smallest key. */
+export function createHeap<T>(): Queue<T> {
   const entries: { readonly key: number; readonly item: T }[] = [];
   const swap = (i: number, j: number) => {
     [entries[i], entries[j]] = [entries[j]!, entries[i]!];
@@ -21,6 +23,7 @@ export function createHeap<T>(): Heap<T> {
     get least() {
       return entries[0]?.key ?? Number.POSITIVE_INFINITY;
     },
+    entries: () => entries,
     push(key, item) {
       entries.push({ key, item });
       for (let i = entries.length - 1; i > 0; ) {

@@ -97,7 +97,7 @@ export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
  */
 export function createProofSearch(options: ProofSearchOptions): ProofSearch {
   const { network, relus, split } = options;
-  const decider: Decider = createDecider({ ...options, relus: { ...relus, rootIterations: 0, bottlenecks: false } });
+  const decider: Decider = createDecider({ ...options, relus: { ...relus, rootIterations: 0, refine: false } });
   const none = (decision: Decision, missing?: MissingEvidence): ProofResult => ({
     ...{ decision, lower: {}, evidence: {} },
     ...(missing && decision.verdict === 'verified' && { missing }),

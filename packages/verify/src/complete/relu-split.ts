@@ -1,34 +1,29 @@
-import { disposeTree, type OnDevice } from '@cert/jit';
-import type { Choice } from './domain.js';
+import { disposeTree } from '@cert/jit';
 import { createDomainBounds } from './domain-bounds.js';
-import { type PartResult, type ReluSplitOptions, type Start, searchDomains } from './domain-search.js';
+import { type CasesResult, type ReluSplitOptions, searchDomains } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
+import { createRefinement } from './refine.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
-import type { Search } from './search.js';
-import { bottleneck, loosenessBehind, withSign } from './stem.js';
+import type { Search, SearchControl } from './search.js';
 import { structureOf } from './structure.js';
-import type { SearchSetting, Sides } from './weights.js';
+import type { SearchSetting } from './weights.js';
 
-/** The share of the time that the bounds of hidden neurons may take. */
+/** The share of the time that slopes for the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;
-/** Steps in which the slopes of a part are optimized before it is split at a bottleneck. */
-const STEM_ITERATIONS = 15;
-
-/** A split is made at a bottleneck where it leaves at most this share of the looseness behind it, on average over both halves. */
-const WORTH = 0.95;
-
-/** A part that is open: bounds, what they are about, and neurons of a bottleneck in the order in which they are split on, if that is known. */
-interface Part {
-  readonly root: RootBounds;
-  readonly from: Start;
-  readonly order?: readonly Choice[];
-}
+/**
+ * The search is tried for a share of the time that is left, then bounds of hidden neurons are refined with so many parts for each side, and the search
+ * begins again. The last search has all the time.
+ */
+const TRIALS = [
+  { share: 0.03, visits: 8 },
+  { share: 0.06, visits: 32 },
+  { share: 0.1, visits: 128 },
+];
+/** The share of the time that is left that one refinement may take. */
+const REFINE_SHARE = 0.3;
 
 /**
  * Branch and bound on the signs of ReLUs. Complete for networks of ReLUs and linear ops, up to the precision of float32.
- *
- * First the neurons of bottlenecks are split on, with bounds of the layers behind that are computed anew for each part; then all others, with
- * bounds that stay: {@link searchDomains}.
  *
  * @param network that of `setting` on the host
  */
@@ -37,119 +32,51 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
   const functions = createDomainBounds(setting, structure);
   const { device, model, weights, rules } = setting;
   const roots = createRootBounds({ device, model, forward: rules.ibp, backward: rules.linearRelaxation });
-  /** The neurons of a bottleneck that a part may be split on. */
-  const candidatesOf = ({ root, order }: Part): readonly Choice[] => {
-    const all = bottleneck(structure, functions.splittable, root.host);
-    if (order === undefined) return all;
-    const left = order.filter(({ node, neuron }) => all.some((one) => one.node === node && one.neuron === neuron));
-    return left.length > 0 ? left : all;
-  };
-
-  /** Both halves of a part at the best of some neurons, which is measured where it is not known; undefined where no split is worth it. */
-  async function halve(
-    box: OnDevice<Sides>,
-    { root, from, order }: Part,
-    candidates: readonly Choice[],
-    expired: () => boolean,
-  ): Promise<Part[] | undefined> {
-    const halvesAt = async (choice: Choice) => {
-      const name = functions.splittable[choice.node]!;
-      const bound = (sign: 1 | -1) =>
-        roots.bound(weights, box, { known: withSign(root.host, name, choice.neuron, sign) });
-      const both = [await bound(1), await bound(-1)] as const;
-      const [a, b] = both.map(({ host }) => loosenessBehind(structure, name, host));
-      return { choice, both, left: (a! + b!) / 2 / loosenessBehind(structure, name, root.host) };
-    };
-    let best = await halvesAt(candidates[0]!);
-    const measured = [best];
-    for (const choice of order === undefined ? candidates.slice(1) : []) {
-      if (expired()) break;
-      const next = await halvesAt(choice);
-      const better = next.left < best.left;
-      disposeTree((better ? best : next).both.map(({ device: bounds }) => bounds));
-      if (better) best = next;
-      measured.push(next);
-    }
-    if (best.left > WORTH) {
-      disposeTree(best.both.map(({ device: bounds }) => bounds));
-      return undefined;
-    }
-    const next = measured.length > 1 ? measured.sort((a, b) => a.left - b.left).map(({ choice }) => choice) : order;
-    return best.both.map((own, i) => ({
-      root: own,
-      from: { ...from, splits: [...from.splits, { ...best.choice, sign: i === 0 ? 1 : -1 }] },
-      ...(next && { order: next }),
-    }));
-  }
-
-  const { rootIterations: iterations = 20, splits = true, bottlenecks = true } = options;
+  const refinement = createRefinement(setting, network, roots);
+  const { rootIterations: iterations = 20, splits = true, refine = true } = options;
   return {
     async search(region, control) {
       const shape = [1, ...model.inputShape];
       const box = { lower: device.put(region.lower, shape), upper: device.put(region.upper, shape) };
-      const deadline = Date.now() + ROOT_SHARE * (control.deadline - Date.now());
-      /** Parts that are open, with their bounds, the last one first. */
-      const open: Part[] = [];
+      const within = (share: number) => Date.now() + share * (control.deadline - Date.now());
       let [visited, proved] = [0, Number.POSITIVE_INFINITY];
-      const searchPart = async ({ root, from }: Part, more: boolean): Promise<PartResult> => {
-        const own = {
-          ...options,
-          ...(from.splits.length > 0 && !more && { caseIterations: STEM_ITERATIONS }),
-          splits: more,
-        };
+      let cases: readonly number[] = region.cases.map((_, of) => of);
+      let root: RootBounds | undefined;
+      const explore = async (more: boolean, deadline = control.deadline): Promise<CasesResult> => {
+        const own: SearchControl = { ...control, deadline };
         const result = await searchDomains({
-          ...{ setting, network, region, control, options: own, structure, functions, root, box, from },
+          ...{ setting, network, region, control: own, structure, functions, root: root!, box },
+          ...{ options: { ...options, splits: more }, cases },
         });
         visited += result.visited;
         proved = Math.min(proved, result.proved);
-        return result;
+        if (result.verdict === 'unknown' && result.reason !== 'not finite') cases = [...result.left.keys()];
+        return result.verdict === 'verified' ? { ...result, visited, lower: proved } : { ...result, visited };
       };
       try {
-        const whole: Start = { splits: [], cases: region.cases.map((_, of) => of) };
-        open.push({ root: await roots.bound(weights, box), from: whole });
+        root = await roots.bound(weights, box);
         // Slopes for hidden neurons cost much more than these bounds, which often are enough.
-        const first = await searchPart(open[0]!, false);
+        const first = await explore(false);
         if (first.verdict !== 'unknown' || first.reason !== 'no splits') return first;
         const witness = await control.attack();
         if (witness !== undefined) return { verdict: 'falsified', witness, visited };
-        const { root } = open.pop()!;
-        disposeTree(root.device);
-        open.push({
-          root: await roots.bound(weights, box, { iterations, deadline, known: root.host }),
-          from: { ...whole, cases: first.cases },
-        });
-        while (open.length > 0) {
-          control.signal?.throwIfAborted();
-          if (Date.now() > control.deadline)
-            return { verdict: 'unknown', reason: 'timeout', visited, lower: Number.NEGATIVE_INFINITY };
-          let part = open.at(-1)!;
-          const candidates = splits && bottlenecks ? candidatesOf(part) : [];
-          if (candidates.length > 0) {
-            const quick = await searchPart(part, false);
-            if (quick.verdict === 'falsified' || (quick.verdict === 'unknown' && quick.reason !== 'no splits'))
-              return { ...quick, visited };
-            part = { ...part, from: { ...part.from, cases: quick.cases } };
-            const halves =
-              part.from.cases.length > 0 ? await halve(box, part, candidates, () => Date.now() > control.deadline) : [];
-            if (halves !== undefined) {
-              open.pop();
-              disposeTree(part.root.device);
-              open.push(...halves);
-              continue;
-            }
-          }
-          const result = await searchPart(part, splits);
-          if (result.verdict !== 'verified') return { ...result, visited };
-          open.pop();
-          disposeTree(part.root.device);
+        const plain = root;
+        root = await roots.bound(weights, box, { iterations, deadline: within(ROOT_SHARE), known: plain.host });
+        disposeTree(plain.device);
+        for (const { share, visits } of splits && refine && refinement.possible ? TRIALS : []) {
+          const trial = await explore(true, within(share));
+          if (trial.verdict !== 'unknown' || trial.reason !== 'timeout') return trial;
+          const limits = { ...control, deadline: within(REFINE_SHARE) };
+          root = await refinement.refine({ region, box, root, visits, iterations, control: limits });
         }
-        return { verdict: 'verified', visited, lower: proved };
+        return await explore(splits);
       } finally {
-        disposeTree([box, open.map(({ root }) => root.device)]);
+        disposeTree([box, root?.device]);
       }
     },
     async dispose() {
       await roots.dispose();
+      await refinement.dispose();
       await functions.dispose();
     },
   };

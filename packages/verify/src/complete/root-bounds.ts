@@ -145,6 +145,9 @@ export function createRootBounds(setting: RootSetting) {
   };
 }
 
+/** What {@link createRootBounds} makes. */
+export type RootBounder = ReturnType<typeof createRootBounds>;
+
 /** What the bounds of a node are computed from. */
 type Before = {
   readonly box: Sides;
