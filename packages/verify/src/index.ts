@@ -32,7 +32,6 @@ export {
   type Decision,
   type Witness,
 } from './complete/decide.js';
-export type { ReluSplitOptions } from './complete/domain-search.js';
 export type { HostNetwork } from './complete/host-network.js';
 export {
   createProofSearch,
@@ -41,8 +40,9 @@ export {
   type ProofResult,
   type ProofSearch,
   type ProofSearchOptions,
-} from './complete/proof-search.js';
+} from './complete/proofs/proof-search.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
+export type { ReluSplitOptions } from './complete/relus/domain-search.js';
 export type { BoxTree, ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
 export {
   createEvaluator,

@@ -3,14 +3,14 @@ import { CertError, type HostParams, type Property, sizeOf, type Tensor } from '
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 import { asRelus } from './as-relus.js';
-import type { ReluSplitOptions } from './domain-search.js';
 import type { HostNetwork } from './host-network.js';
-import { createInputSplit } from './input-split.js';
+import { createInputSplit } from './inputs/input-split.js';
 import { comparesOutputs, valuesOfSoftmax, withoutSoftmax } from './last-softmax.js';
+import { hasFloat64, type Proof, proveAgain } from './proofs/recheck.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
-import { hasFloat64, type Proof, proveAgain } from './recheck.js';
 import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
-import { createReluSplit } from './relu-split.js';
+import type { ReluSplitOptions } from './relus/domain-search.js';
+import { createReluSplit } from './relus/relu-split.js';
 import type { BoxTree, ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 

@@ -1,7 +1,7 @@
 import { crownMargins, ibp, type LinearRelaxationOptions, linearRelaxation, marginSpec } from '@cert/bounds';
 import { type Batch, type Bounds, type Hyper, linfBall, tf } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
-import { createRootBounds } from '../complete/root-bounds.js';
+import { createRootBounds } from '../complete/relus/root-bounds.js';
 import { networkOf, type Sides } from '../complete/weights.js';
 import { finiteMargins } from '../finite-margins.js';
 import type { Prover, Verifier, VerifierSetting, Weights } from '../verifier.js';

@@ -1,9 +1,9 @@
 import type { Arithmetic, Rules } from '@cert/bounds';
 import { type Model, type Property, sizeOf } from '@cert/core';
 import { createDecider, type Decision } from '../complete/decide.js';
-import type { ReluSplitOptions } from '../complete/domain-search.js';
 import type { HostNetwork } from '../complete/host-network.js';
-import { canProve, createProofSearch, type ProofResult } from '../complete/proof-search.js';
+import { canProve, createProofSearch, type ProofResult } from '../complete/proofs/proof-search.js';
+import type { ReluSplitOptions } from '../complete/relus/domain-search.js';
 import { type Box64, boxAround } from '../float64/intervals.js';
 import { readMargins } from '../margins.js';
 import { endsOf, hostWeights } from '../sound-verifier.js';

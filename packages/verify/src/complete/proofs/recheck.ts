@@ -1,10 +1,10 @@
 import { type SoundLevel, soundIbp } from '@cert/bounds';
 import { turn } from '@cert/jit';
-import { covers, type Evidence64, encloseTightly, lowerWith } from '../float64/tree.js';
+import { covers, type Evidence64, encloseTightly, lowerWith } from '../../float64/tree.js';
+import type { HostNetwork } from '../host-network.js';
+import { boxOf, type Region, rowAt } from '../region.js';
+import type { BoxTree, ProvedPart } from '../search.js';
 import { proveBoxes } from './box-proof.js';
-import type { HostNetwork } from './host-network.js';
-import { boxOf, type Region, rowAt } from './region.js';
-import type { BoxTree, ProvedPart } from './search.js';
 
 /** What a search says that it has proved of a region: by splits of ReLUs, or of its box. */
 export type Proof = { readonly region: Region } & (

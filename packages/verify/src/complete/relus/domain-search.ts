@@ -1,5 +1,10 @@
 import type { Params } from '@cert/core';
 import { type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
+import { createHeap, type Queue } from '../heap.js';
+import type { HostNetwork } from '../host-network.js';
+import { type Region, violates } from '../region.js';
+import type { SearchControl, SearchResult } from '../search.js';
+import { readFloats, type SearchSetting } from '../weights.js';
 import { ratesOf } from './ascent.js';
 import {
   anyChoice,
@@ -14,15 +19,10 @@ import {
   unpackDomain,
 } from './domain.js';
 import type { DomainBatch, DomainBounds } from './domain-bounds.js';
-import { createHeap, type Queue } from './heap.js';
-import type { HostNetwork } from './host-network.js';
 import { layoutOf } from './layout.js';
 import { createLeafSolver } from './leaf.js';
-import { type Region, violates } from './region.js';
 import type { RootBounds } from './root-bounds.js';
-import type { SearchControl, SearchResult } from './search.js';
 import type { Structure } from './structure.js';
-import { readFloats, type SearchSetting } from './weights.js';
 
 /** Options of the search over ReLUs, with defaults that were measured to be good. */
 export interface ReluSplitOptions {

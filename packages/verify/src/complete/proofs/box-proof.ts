@@ -1,11 +1,11 @@
 import type { SoundLevel } from '@cert/bounds';
 import { turn } from '@cert/jit';
-import type { Box64, Enclosures } from '../float64/intervals.js';
-import { encloseTightly, influencesOf, lowerWith } from '../float64/tree.js';
-import type { HostNetwork } from './host-network.js';
-import { type Place, placeOf, sidesOf } from './input-boxes.js';
-import { boxOf, type Region, rowAt } from './region.js';
-import type { BoxTree } from './search.js';
+import type { Box64, Enclosures } from '../../float64/intervals.js';
+import { encloseTightly, influencesOf, lowerWith } from '../../float64/tree.js';
+import type { HostNetwork } from '../host-network.js';
+import { type Place, placeOf, sidesOf } from '../inputs/input-boxes.js';
+import { boxOf, type Region, rowAt } from '../region.js';
+import type { BoxTree } from '../search.js';
 
 /** What {@link proveBoxes} takes. */
 export interface BoxProblem {

@@ -2,7 +2,7 @@ import { dense, leakyRelu, type Property, relu, sequential } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostNetwork } from './host-network.js';
+import type { HostNetwork } from '../host-network.js';
 import { createProofSearch, type ProofOptions } from './proof-search.js';
 
 let device: Device;

@@ -1,6 +1,6 @@
-import type { Region } from './region.js';
-import type { ProvedPart } from './search.js';
-import type { HostSides } from './weights.js';
+import type { Region } from '../region.js';
+import type { ProvedPart } from '../search.js';
+import type { HostSides } from '../weights.js';
 
 /** A ReLU's input that is split on: where, and whether it is >= 0 (1) or <= 0 (-1). */
 export interface Split {

@@ -1,10 +1,10 @@
 import { disposeTree, type OnDevice } from '@cert/jit';
+import type { Region } from '../region.js';
+import { readFloats, type SearchSetting } from '../weights.js';
 import { type Layout, unpackDomain, unstableOf } from './domain.js';
 import type { DomainBatch, DomainBounds } from './domain-bounds.js';
-import type { Region } from './region.js';
 import type { RootBounds } from './root-bounds.js';
 import type { Structure } from './structure.js';
-import { readFloats, type SearchSetting } from './weights.js';
 
 /** What the layout of a search depends on. */
 export interface LayoutParts {

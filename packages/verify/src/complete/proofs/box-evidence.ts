@@ -1,4 +1,4 @@
-import type { CertificateInputSplit, CertificateLeaf, TreeEvidence } from '../certificate.js';
+import type { CertificateInputSplit, CertificateLeaf, TreeEvidence } from '../../certificate.js';
 import type { ProvedBox } from './box-proof.js';
 
 /** What a certificate holds of boxes that are proved, for a property of so many cases. */

@@ -1,10 +1,10 @@
 import { turn } from '@cert/jit';
-import { linearOnInput, noRelaxations, type Relaxations, type Start } from '../float64/backward.js';
-import { type Box64, type Enclosures, enclose } from '../float64/intervals.js';
-import type { Network64 } from '../float64/network.js';
+import { linearOnInput, noRelaxations, type Relaxations, type Start } from '../../float64/backward.js';
+import { type Box64, type Enclosures, enclose } from '../../float64/intervals.js';
+import type { Network64 } from '../../float64/network.js';
+import { hasFloat64 } from '../proofs/recheck.js';
+import type { Region } from '../region.js';
 import { type Domain, type Layout, rowsOfCase } from './domain.js';
-import { hasFloat64 } from './recheck.js';
-import type { Region } from './region.js';
 import type { RootBounds } from './root-bounds.js';
 import { type BoxProgram, type ProgramResult, solveProgram } from './simplex.js';
 

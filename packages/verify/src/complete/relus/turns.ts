@@ -1,4 +1,4 @@
-import { createHeap, type Queue } from './heap.js';
+import { createHeap, type Queue } from '../heap.js';
 
 /**
  * A queue, empty, that serves cases in turns: the case that was served least often comes next, with its item of the smallest key. A case is served at most

@@ -1,12 +1,10 @@
 import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
-import type { TreeEvidence } from '../certificate.js';
-import type { Enclosures } from '../float64/intervals.js';
-import { encloseTightly } from '../float64/tree.js';
-import { usable } from '../sound-verifier.js';
-import { evidenceOfBoxes } from './box-evidence.js';
-import { proveBoxes } from './box-proof.js';
+import type { TreeEvidence } from '../../certificate.js';
+import type { Enclosures } from '../../float64/intervals.js';
+import { encloseTightly } from '../../float64/tree.js';
+import { usable } from '../../sound-verifier.js';
 import {
   createDecider,
   type DecideOptions,
@@ -14,11 +12,13 @@ import {
   type DeciderOptions,
   type Decision,
   splitOf,
-} from './decide.js';
-import type { ReluSplitOptions } from './domain-search.js';
-import type { HostNetwork } from './host-network.js';
-import { boxOf, type Region, regionsOf } from './region.js';
-import type { BoxTree, ProvedPart } from './search.js';
+} from '../decide.js';
+import type { HostNetwork } from '../host-network.js';
+import { boxOf, type Region, regionsOf } from '../region.js';
+import type { ReluSplitOptions } from '../relus/domain-search.js';
+import type { BoxTree, ProvedPart } from '../search.js';
+import { evidenceOfBoxes } from './box-evidence.js';
+import { proveBoxes } from './box-proof.js';
 import { proveTrees } from './tree-evidence.js';
 
 /** What {@link createProofSearch} takes. */

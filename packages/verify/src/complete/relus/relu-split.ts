@@ -1,12 +1,12 @@
 import { disposeTree } from '@cert/jit';
+import type { HostNetwork } from '../host-network.js';
+import type { Search, SearchControl } from '../search.js';
+import type { SearchSetting } from '../weights.js';
 import { createDomainBounds } from './domain-bounds.js';
 import { type CasesResult, type ReluSplitOptions, searchDomains } from './domain-search.js';
-import type { HostNetwork } from './host-network.js';
 import { createRefinement } from './refine.js';
 import { createRootBounds, type RootBounds } from './root-bounds.js';
-import type { Search, SearchControl } from './search.js';
 import { structureOf } from './structure.js';
-import type { SearchSetting } from './weights.js';
 
 /** The share of the time that slopes for the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;

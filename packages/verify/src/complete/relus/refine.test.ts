@@ -3,8 +3,8 @@ import { createRng, dense, type HostParams, type Model, paramSpecs, relu, sequen
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { regionsOf } from '../region.js';
 import { createRefinement } from './refine.js';
-import { regionsOf } from './region.js';
 import { createRootBounds } from './root-bounds.js';
 
 let device: Device;

@@ -1,13 +1,13 @@
 import type { Model, Node } from '@cert/core';
 import { turn } from '@cert/jit';
-import { toBase64 } from '../base64.js';
-import type { CertificateLeaf, CertificateSplit, TreeEvidence } from '../certificate.js';
-import { adaptive } from '../float64/backward.js';
-import { type Enclosures, endsOf } from '../float64/intervals.js';
-import type { Network64 } from '../float64/network.js';
-import { type Evidence64, lowerWith } from '../float64/tree.js';
-import { type Region, rowAt } from './region.js';
-import type { ProvedPart } from './search.js';
+import { toBase64 } from '../../base64.js';
+import type { CertificateLeaf, CertificateSplit, TreeEvidence } from '../../certificate.js';
+import { adaptive } from '../../float64/backward.js';
+import { type Enclosures, endsOf } from '../../float64/intervals.js';
+import type { Network64 } from '../../float64/network.js';
+import { type Evidence64, lowerWith } from '../../float64/tree.js';
+import { type Region, rowAt } from '../region.js';
+import type { ProvedPart } from '../search.js';
 
 /** A part of a search as a certificate holds it. */
 interface Tree {

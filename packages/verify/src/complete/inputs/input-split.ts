@@ -1,12 +1,12 @@
 import { crownBounds, leastOf, linearBound, linesOf, naturalPass, toRows } from '@cert/bounds';
 import { type Bounds, type Model, sizeOf, type Tensor, tf } from '@cert/core';
 import { disposeTree, turn } from '@cert/jit';
-import type { Weights } from '../verifier.js';
-import { createHeap } from './heap.js';
+import type { Weights } from '../../verifier.js';
+import { createHeap } from '../heap.js';
+import { type Region, rowsOf, TOO_LARGE, violates } from '../region.js';
+import type { Search, SearchControl, SearchResult } from '../search.js';
+import { networkOf, type SearchSetting } from '../weights.js';
 import { clip, cornerOf, hullOf, nothingExcluded, type Part, placeOf, sidesOf } from './input-boxes.js';
-import { type Region, rowsOf, TOO_LARGE, violates } from './region.js';
-import type { Search, SearchControl, SearchResult } from './search.js';
-import { networkOf, type SearchSetting } from './weights.js';
 
 /** Coefficients of a batch at the largest node: few enough to stay in a processor's cache. */
 const BUDGET = 2 ** 19;

@@ -1,6 +1,6 @@
-import type { Box64 } from '../float64/intervals.js';
-import { ceil32, floor32 } from './region.js';
-import type { BoxTree } from './search.js';
+import type { Box64 } from '../../float64/intervals.js';
+import { ceil32, floor32 } from '../region.js';
+import type { BoxTree } from '../search.js';
 
 /** A part of a region's box. */
 export interface Part extends Box64 {

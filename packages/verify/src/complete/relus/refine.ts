@@ -1,14 +1,14 @@
 import { disposeTree, type OnDevice } from '@cert/jit';
+import type { HostNetwork } from '../host-network.js';
+import type { Region } from '../region.js';
+import type { SearchControl } from '../search.js';
+import type { HostSides, SearchSetting } from '../weights.js';
 import type { Domain } from './domain.js';
 import { createDomainBounds, type DomainBatch } from './domain-bounds.js';
 import { searchDomains } from './domain-search.js';
-import type { HostNetwork } from './host-network.js';
-import type { Region } from './region.js';
 import type { RootBounder, RootBounds } from './root-bounds.js';
-import type { SearchControl } from './search.js';
 import { structureOf } from './structure.js';
 import { createTurns } from './turns.js';
-import type { HostSides, SearchSetting } from './weights.js';
 
 /** What is to be refined, and for how long. */
 export interface RefineOptions {

@@ -19,12 +19,12 @@ import {
   tf,
 } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, putScalars, turn } from '@cert/jit';
-import type { Weights } from '../verifier.js';
+import type { Weights } from '../../verifier.js';
+import { TOO_LARGE } from '../region.js';
+import { type HostSides, networkOf, readFloats, readSides, type Sides } from '../weights.js';
 import { type AscentRates, type AscentState, ascend, noMoments, ratesOf } from './ascent.js';
 import { type Call, callsFor } from './neuron-calls.js';
-import { TOO_LARGE } from './region.js';
 import { type BoundedNode, structureOf } from './structure.js';
-import { type HostSides, networkOf, readFloats, readSides, type Sides } from './weights.js';
 
 /** Bounds at every node that a relaxation reads, of a batch of boxes. */
 export interface RootBounds {

@@ -1,12 +1,12 @@
 import { soundIbp } from '@cert/bounds';
 import { dense, relu, sequential } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { adversarialNetworks, float32Ends } from '../../../../soundness/src/index.js';
+import { adversarialNetworks, float32Ends } from '../../../../../soundness/src/index.js';
+import type { HostNetwork } from '../host-network.js';
+import { regionsOf } from '../region.js';
+import type { BoxTree } from '../search.js';
 import { evidenceOfBoxes } from './box-evidence.js';
 import { type ProvedBox, proveBoxes } from './box-proof.js';
-import type { HostNetwork } from './host-network.js';
-import { regionsOf } from './region.js';
-import type { BoxTree } from './search.js';
 
 const weights = (rows: number, ...data: number[]) => ({
   kernel: { shape: [rows, data.length / rows], data: Float32Array.from(data) },

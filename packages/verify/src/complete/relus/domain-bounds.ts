@@ -9,11 +9,11 @@ import {
   type Tensor3D,
   tf,
 } from '@cert/core';
-import type { Weights } from '../verifier.js';
+import type { Weights } from '../../verifier.js';
+import { networkOf, type SearchSetting, type Sides } from '../weights.js';
 import { type AscentRates, type AscentState, ascend, noMoments } from './ascent.js';
 import { usualMixtures } from './root-bounds.js';
 import type { Structure } from './structure.js';
-import { networkOf, type SearchSetting, type Sides } from './weights.js';
 
 /** What a batch of domains is bounded with. */
 export type DomainBatch = {
