@@ -264,11 +264,11 @@ export function createDecider(options: DeciderOptions): Decider {
         if (result.verdict === 'unknown') open.push(result);
         if (result.verdict !== 'verified') continue;
         proved = Math.min(proved, result.lower);
-        const { tree } = result;
+        const { tree, refined } = result;
         if (tree !== undefined) {
           onBoxes?.(tree);
           proofs.push({ region, tree });
-        } else if (how === 'relus' && parts.length < MOST_PARTS) proofs.push({ region, parts });
+        } else if (how === 'relus' && refined !== true && parts.length < MOST_PARTS) proofs.push({ region, parts });
       }
       const [first] = open;
       // What comes too late is no answer: whoever set the time has gone.

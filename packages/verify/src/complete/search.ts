@@ -19,6 +19,8 @@ export type SearchResult =
       readonly lower: number;
       /** How a search over inputs has split the region's box, where this was recorded: see {@link SearchControl.mostBoxes}. */
       readonly tree?: BoxTree;
+      /** Whether bounds of neurons are needed that were refined by a search of their own: a second proof does not find them. */
+      readonly refined?: boolean;
     }
   | { readonly verdict: 'falsified'; readonly witness: Float32Array; readonly visited: number }
   | {

@@ -55,13 +55,17 @@ async function bounds(params: HostParams, visits: number, deadline = Number.POSI
   const refinement = createRefinement(setting, { model: MODEL, params, stats: {} }, roots);
   const root = await roots.bound(weights, box);
   const before = structuredClone(root.host);
+  const told: string[] = [];
+  const tell = (what: string) => () => void told.push(what);
+  const control = { deadline, mostOpen: 10_000, onProved: tell('proved'), onProgress: tell('progress') };
   const refined = await refinement.refine({
     ...{ region: region!, box, root, visits, iterations: 0 },
-    control: { deadline, mostOpen: 10_000 },
+    control,
   });
   disposeTree([weights, box, refined.device]);
   await roots.dispose();
   await refinement.dispose();
+  expect(told).toEqual([]);
   return { before, after: refined.host };
 }
 

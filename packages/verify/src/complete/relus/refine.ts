@@ -52,17 +52,20 @@ export function createRefinement(setting: SearchSetting, network: HostNetwork, r
     possible: layers.length > 0,
     async refine({ region, box, root: first, visits, iterations, control }: RefineOptions): Promise<RootBounds> {
       let root = first;
+      // Nothing that is told of the property's own search is told of these.
+      const { deadline, mostOpen, signal } = control;
+      const limits = { deadline, mostOpen, signal };
       for (const { name, size, ...layer } of layers) {
         const sides = root.host[name]!;
         const targets = targetsOf(sides);
-        if (targets.length === 0 || !root.finite || Date.now() > control.deadline) continue;
+        if (targets.length === 0 || !root.finite || Date.now() > deadline) continue;
         const matrix = new Float32Array(targets.length * size);
         for (const [k, { neuron, sign }] of targets.entries()) matrix[k * size + neuron] = sign;
         const cases = targets.map((_, k) => k);
         const { left, ...result } = await searchDomains({
           ...layer,
           region: { ...region, matrix, bounds: new Float64Array(targets.length), cases: cases.map((k) => [k]) },
-          control: { ...control, confirm: nothing, attack: nothing, searchAround: nothing },
+          control: { ...limits, confirm: nothing, attack: nothing, searchAround: nothing },
           options: { caseIterations: ITERATIONS },
           ...{ root, box, cases, open: createTurns<Domain>(visits) },
         });
@@ -74,7 +77,6 @@ export function createRefinement(setting: SearchSetting, network: HostNetwork, r
           if (sign > 0) sides.lower[neuron] = Math.max(sides.lower[neuron]!, least);
           else sides.upper[neuron] = Math.min(sides.upper[neuron]!, -least);
         }
-        const { deadline } = control;
         const next = await roots.bound(weights, box, { iterations, deadline, known: root.host });
         disposeTree(root.device);
         root = next;

@@ -42,6 +42,7 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
       let [visited, proved] = [0, Number.POSITIVE_INFINITY];
       let cases: readonly number[] = region.cases.map((_, of) => of);
       let root: RootBounds | undefined;
+      let refined = false;
       const explore = async (more: boolean, deadline = control.deadline): Promise<CasesResult> => {
         const own: SearchControl = { ...control, deadline };
         const result = await searchDomains({
@@ -51,7 +52,7 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
         visited += result.visited;
         proved = Math.min(proved, result.proved);
         if (result.verdict === 'unknown' && result.reason !== 'not finite') cases = [...result.left.keys()];
-        return result.verdict === 'verified' ? { ...result, visited, lower: proved } : { ...result, visited };
+        return result.verdict === 'verified' ? { ...result, visited, refined, lower: proved } : { ...result, visited };
       };
       try {
         root = await roots.bound(weights, box);
@@ -67,6 +68,7 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
           const trial = await explore(true, within(share));
           if (trial.verdict !== 'unknown' || trial.reason !== 'timeout') return trial;
           const limits = { ...control, deadline: within(REFINE_SHARE) };
+          refined = true;
           root = await refinement.refine({ region, box, root, visits, iterations, control: limits });
         }
         return await explore(splits);
