@@ -51,6 +51,8 @@ export interface RunNumbers {
   readonly metrics: Metrics;
   /** Images in the last step. */
   readonly images: number;
+  /** Estimated seconds to the end of the run, with the tests behind its epochs and the final evaluation. */
+  readonly secondsLeft: number;
 }
 
 /**

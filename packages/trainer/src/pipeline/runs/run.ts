@@ -27,6 +27,7 @@ import {
 } from './folder.js';
 import { idleRegularizers } from './idle.js';
 import { appendMetrics, cutMetrics } from './metrics-lines.js';
+import { NO_PACE, secondsLeft } from './time-left.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -173,7 +174,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
         ...(signal && { signal }),
       }),
     );
-    const evalSeconds = (performance.now() - started) / 1000;
+    const evalSeconds = secondsSince(started);
     const summary = summarize(run, trained.progress, evaluation, evalSeconds);
     await writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
     await emit({ type: 'finished', folder, summary });
@@ -224,11 +225,21 @@ async function train(
     range: experiment.range,
     method: experiment.rules.ibp,
   });
+  let pace = NO_PACE;
+  const left = ({ position: { step } }: FitEvent) =>
+    secondsLeft(pace, {
+      steps: config.epochs * experiment.stepsPerEpoch - step,
+      tests: config.epochs - Math.floor(step / experiment.stepsPerEpoch),
+      batchSize: config.batchSize,
+      testImages: experiment.testImages,
+      attackSteps: config.attackSteps * config.attackRestarts,
+    });
   try {
     let before = performance.now();
     for await (const event of events) {
       // Only steps count: evaluating and writing happen in between.
-      const trainSeconds = progress.trainSeconds + (performance.now() - before) / 1000;
+      const seconds = secondsSince(before);
+      const trainSeconds = progress.trainSeconds + seconds;
       progress = { ...progress, position: event.position, trainSeconds };
       const { step } = event.position;
       if (event.type === 'stopped') {
@@ -238,8 +249,10 @@ async function train(
       }
       if (event.type === 'step') {
         if (step % STEPS_PER_LINE === 0) await appendMetrics(folder, metricsLine(event));
-        await emit({ ...numbersOf(event), type: 'step', step });
+        pace = { ...pace, steps: pace.steps + 1, stepSeconds: pace.stepSeconds + seconds };
+        await emit({ ...numbersOf(event), type: 'step', step, secondsLeft: left(event) });
       } else {
+        const tested = performance.now();
         const test = await evaluator.evaluate(event.state, {
           batches: experiment.testBatches(),
           epsilon: event.epsilon,
@@ -257,7 +270,8 @@ async function train(
         });
         if (better) await save(files.best, event.state);
         await save(files.last, event.state);
-        await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds });
+        pace = { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + secondsSince(tested) };
+        await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds, secondsLeft: left(event) });
       }
       before = performance.now();
     }
@@ -268,6 +282,8 @@ async function train(
   }
   return { state, progress };
 }
+
+const secondsSince = (start: number) => (performance.now() - start) / 1000;
 
 const numbersOf = ({ epoch, epsilon, learningRate, metrics, images }: FitEvent) => ({
   epoch,
