@@ -25,6 +25,7 @@ import {
   runFiles,
   writeRunCheckpoint,
 } from './folder.js';
+import { scheduleWarnings, verdict } from './health.js';
 import { idleRegularizers } from './idle.js';
 import { appendMetrics, cutMetrics } from './metrics-lines.js';
 import { NO_PACE, secondsLeft } from './time-left.js';
@@ -159,6 +160,8 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     if (idle !== undefined && run.progress.position.step < plan.regularizedSteps) {
       await emit({ type: 'warning', message: idle });
     }
+    const schedule = run.progress.position.step === 0 ? scheduleWarnings(config, experiment) : [];
+    for (const message of schedule) await emit({ type: 'warning', message });
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
     const started = performance.now();
@@ -177,6 +180,8 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     const evalSeconds = secondsSince(started);
     const summary = summarize(run, trained.progress, evaluation, evalSeconds);
     await writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
+    const message = verdict(config, experiment, evaluation, experiment.test);
+    if (message !== undefined) await emit({ type: 'warning', message });
     await emit({ type: 'finished', folder, summary });
     return summary;
   } catch (error) {
