@@ -16,13 +16,11 @@ import {
 import type { Command } from 'commander';
 import { progressReporter } from '../show/progress.js';
 import { resultTable } from '../show/table.js';
+import { STOPPED } from '../signals.js';
 import type { Terminal } from '../terminal.js';
 import { addFields, conflict, type RawOptions, readFields } from './options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, checkVersions, type PluginOption } from './plugin-option.js';
 import { addShortcuts, readShortcuts } from './shortcuts.js';
-
-/** Exit status of a run that was stopped by Ctrl-C, as shells count. */
-const STOPPED = 130;
 
 /** Makes `cert train`. `done` gets the exit status. */
 export async function addTrain(

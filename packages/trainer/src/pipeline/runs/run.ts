@@ -112,11 +112,13 @@ export async function resumeRun(
 /** One process at a time works on a run. @throws CertError `in-use` */
 const lockRun = (folder: string) => lockFile(join(folder, 'run.lock'), `The run ${folder}`);
 
-/** Says that images are decoded. */
+/** Says that images are decoded, and ends that when the run is stopped. */
 const decoding =
-  ({ onEvent }: RunOptions) =>
-  (images: number, of: number) =>
+  ({ onEvent, signal }: RunOptions) =>
+  (images: number, of: number) => {
     onEvent?.({ type: 'decoding', images, of });
+    signal?.throwIfAborted();
+  };
 
 interface Run {
   readonly config: RunConfig;
