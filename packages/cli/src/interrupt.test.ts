@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { loadCheckpoint } from '@cert/models/node';
 import { chooseDevice, runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -87,6 +88,44 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
   for (const field of ['standardError', 'pgdError', 'verifiedError'])
     expect(summaries[0][field]).toBe(summaries[1][field]);
 }, 180_000);
+
+it('killed within an epoch, a run goes on from its last checkpoint there to the very same weights', async () => {
+  const options = [
+    ...['--device', 'tfjs', '--limit', '120', '--batch-size', '5', '--epochs', '2', '--width', '2', '--dense', '8'],
+    ...['--attack-restarts', '0'],
+  ];
+  const [calm, rough] = [join(place, 'by-epochs'), join(place, 'by-minutes')];
+  expect(await cert(['train', '--out', calm, ...options, '--checkpoint-minutes', 'none'])).toMatchObject({ status: 0 });
+
+  // Every step is later than a millionth of a minute: it writes a checkpoint.
+  const killedAt = new Promise<number>((resolve, reject) => {
+    const often = [...options, '--checkpoint-minutes', '1e-6'];
+    const ended = cert(['train', '--out', rough, ...often], async (line, child) => {
+      if (!line.startsWith('epoch 1 ')) return;
+      const step = await reached(rough, 30);
+      child.kill('SIGKILL');
+      resolve(step);
+    });
+    ended.then(({ signal, err }) => signal === 'SIGKILL' || reject(new Error(`It ended by itself: ${err}`)));
+  });
+  expect(await killedAt).toBeLessThan(48);
+  const { position } = (await loadCheckpoint(runFiles(rough).last)).metadata as { position: { step: number } };
+  expect(position.step % 24).toBeGreaterThan(0);
+
+  expect(await cert(['train', '--resume', rough, '--checkpoint-minutes', 'none'])).toMatchObject({ status: 0 });
+  expect(await stateOf(rough)).toEqual(await stateOf(calm));
+  expect(await metricsOf(rough)).toEqual(await metricsOf(calm));
+}, 120_000);
+
+/** Waits until the last checkpoint of a run is of a step or of a later one, and returns which. */
+async function reached(folder: string, step: number): Promise<number> {
+  for (;;) {
+    const { metadata } = await loadCheckpoint(runFiles(folder).last);
+    const { position } = metadata as { position: { step: number } };
+    if (position.step >= step) return position.step;
+    await wait(5);
+  }
+}
 
 it('a second signal, of the same kind or another one, ends a run at once', async () => {
   // The first step takes seconds, so that the second signal arrives in it.

@@ -85,13 +85,17 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
   const fields = { ...readFields(raw, undefined, catalog), ...readShortcuts(raw) };
   const change = (config: RunConfig): RunConfig => {
     refuseChanges(config, { preset: raw.preset, method: raw.method, ...fields }, catalog);
-    return fields.data === undefined ? config : { ...config, data: fields.data };
+    const { data = config.data, checkpointMinutes = config.checkpointMinutes } = fields;
+    return { ...config, ...(data !== undefined && { data }), checkpointMinutes };
   };
   const result = await resumeRun({ folder, catalog, change, ...hooks });
   return result && { result, folder };
 }
 
-/** A run goes on as it began: only the place of the data may have changed. */
+/** Settings that change nothing of what a run computes. */
+const CHANGEABLE = ['data', 'checkpointMinutes'];
+
+/** A run goes on as it began: only the place of the data may have changed, and how often it is saved. */
 function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catalog: Catalog): void {
   const given = { ...fields, ...options };
   const values: { readonly [name: string]: unknown } = { ...config, ...config.options };
@@ -99,7 +103,7 @@ function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catal
   const known = fieldsOf(catalog);
   for (const [name, value] of Object.entries(given)) {
     const before = values[name];
-    if (value === undefined || name === 'data' || String(value) === String(before)) continue;
+    if (value === undefined || CHANGEABLE.includes(name) || String(value) === String(before)) continue;
     // `auto` asks for no device in particular.
     if (name === 'device' && value === 'auto') continue;
     const option = optionName(name, known[name]?.field);

@@ -90,8 +90,8 @@ async function readJson(folder: string): Promise<unknown> {
   }
 }
 
-/** Settings of a run that may differ between two parts of it: where things are. */
-const MOVABLE: readonly string[] = ['data', 'device', 'plugins'];
+/** Settings of a run that may differ between two parts of it: where things are, and when they are saved. */
+const MOVABLE: readonly string[] = ['data', 'device', 'plugins', 'checkpointMinutes'];
 
 /**
  * The SHA-256, in hexadecimal, of what a configuration says, without what may change while a run lasts. A field that was not there when a run

@@ -50,7 +50,7 @@ export interface RunOptions {
 
 /**
  * Trains in a new folder: writes `config.json`, `metrics.jsonl`, `log.txt`, checkpoints (one before the first step, one each
- * epoch) and, after the final evaluation, `summary.json`.
+ * epoch and every `checkpointMinutes`) and, after the final evaluation, `summary.json`.
  *
  * @returns the summary; `null` when it was stopped by the signal
  * @throws CertError `run-exists` when the folder is not empty, `not-finite` when training diverged, and those of the dataset
@@ -213,10 +213,13 @@ async function train(
   const { config, catalog, experiment, chosen } = run;
   const files = runFiles(folder);
   let { state, progress } = run;
+  let saved = performance.now();
   const save = async (path: string, on: OnDevice<TrainState>) => {
     state = await toHost(on);
     await writeRunCheckpoint(path, experiment.model, state, progress, config, catalog);
+    saved = performance.now();
   };
+  const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
   const events = fit({
     ...experiment,
     clipNorm: config.clipNorm,
@@ -257,6 +260,9 @@ async function train(
       if (event.type === 'step') {
         if (step % STEPS_PER_LINE === 0) await appendMetrics(folder, metricsLine(event));
         pace = { ...pace, steps: pace.steps + 1, stepSeconds: pace.stepSeconds + seconds };
+        // Behind the last step of an epoch comes the checkpoint of the epoch, once its sums are taken.
+        const within = step % experiment.stepsPerEpoch !== 0;
+        if (within && secondsSince(saved) >= interval) await save(files.last, event.state);
         await emit({ ...numbersOf(event), type: 'step', step, secondsLeft: left(event) });
       } else {
         const tested = performance.now();
