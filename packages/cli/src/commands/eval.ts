@@ -21,6 +21,7 @@ import {
   refuseUnused,
   resolveConfig,
   runFiles,
+  runOwner,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
 import { type Attack, autoAttack } from '@cert/verify';
@@ -152,6 +153,7 @@ export async function addEval(
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
+      if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
       const decoding = json ? undefined : progressReporter(terminal);
       const { test, range } = await loadData(
@@ -293,6 +295,16 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
       { cause },
     );
   });
+}
+
+/** Says that a run goes on changing its checkpoint. */
+async function tellTraining({ err }: Terminal, folder: string, checkpoint: string, metadata: unknown): Promise<void> {
+  const owner = await runOwner(folder);
+  if (owner === undefined) return;
+  const { position } = (metadata ?? {}) as { readonly position?: { readonly step?: number } };
+  err(
+    `${folder} is in training (process ${owner.pid} on ${owner.host}). This evaluates ${checkpoint} as it is now, after step ${position?.step ?? '?'}.`,
+  );
 }
 
 /** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */

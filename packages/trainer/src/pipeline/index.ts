@@ -66,6 +66,7 @@ export {
   readRunConfig,
   readRunPlugins,
   runFiles,
+  runOwner,
 } from './runs/folder.js';
 export { freePath, freeRunFolder } from './runs/free-folder.js';
 export { type MetricsLine, type ReadMetrics, readMetricsLines } from './runs/metrics-lines.js';

@@ -1,9 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { CertError, countParams, toHost } from '@cert/core';
 import { imagesOf, subset } from '@cert/datasets';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
-import { lockFile, writeFileAtomic } from '@cert/models/node';
+import { writeFileAtomic } from '@cert/models/node';
 import { createEvaluator, createReluCounter, type Evaluation, type Evaluator } from '@cert/verify';
 import { type FitEvent, fit } from '../../fit.js';
 import type { HostState } from '../../state.js';
@@ -19,11 +18,14 @@ import { buildExperiment, type Experiment, loadData, startState } from './experi
 import {
   appendLog,
   createRunFolder,
+  discardRunFolder,
+  lockRun,
   type Progress,
   readRunCheckpoint,
   readRunConfig,
   runFiles,
   writeRunCheckpoint,
+  writeRunConfig,
 } from './folder.js';
 import { scheduleWarnings, verdict } from './health.js';
 import { idleRegularizers } from './idle.js';
@@ -65,11 +67,18 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
     const settled = { ...config, device: chosen.device.name };
     const experiment = buildExperiment(settled, dataset, catalog);
-    await createRunFolder(options.folder, settled);
-    unlock = await lockRun(options.folder);
+    const { folder } = options;
+    await createRunFolder(folder);
+    unlock = await lockRun(folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
     const state = startState(settled, experiment, catalog);
-    await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress, settled, catalog);
+    try {
+      await writeRunConfig(folder, settled);
+      await writeRunCheckpoint(runFiles(folder).last, experiment.model, state, progress, settled, catalog);
+    } catch (error) {
+      await discardRunFolder(folder);
+      throw error;
+    }
     return await continueRun({ config: settled, catalog, experiment, chosen, state, progress }, options);
   } finally {
     await unlock?.();
@@ -89,9 +98,9 @@ export async function resumeRun(
 ): Promise<Summary | null> {
   const { folder, catalog = standardCatalog, change = (config) => config } = options;
   const config = change(await readRunConfig(folder, catalog));
-  const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
   const unlock = await lockRun(folder);
   try {
+    const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
     const { last } = runFiles(folder);
     const { state, progress } = await readRunCheckpoint(last, experiment.model, config, catalog);
     checkOptimizerState(last, state, experiment.optimizer);
@@ -108,9 +117,6 @@ export async function resumeRun(
     await unlock();
   }
 }
-
-/** One process at a time works on a run. @throws CertError `in-use` */
-const lockRun = (folder: string) => lockFile(join(folder, 'run.lock'), `The run ${folder}`);
 
 /** Says that images are decoded, and ends that when the run is stopped. */
 const decoding =
