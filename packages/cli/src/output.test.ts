@@ -2,13 +2,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runFiles } from '@cert/trainer/pipeline';
 import { expect, it } from 'vitest';
-import { CERT } from '../test/process.js';
+import { CERT, certProcess } from '../test/process.js';
 
 async function run(args: readonly string[], stdout: 'pipe' | number, hangUp = false) {
   const [node, ...options] = CERT;
@@ -47,3 +47,39 @@ it.skipIf(!existsSync('/dev/full'))('says that the disk is full (skipped where t
     err: expect.stringMatching(/^error: the output cannot be written: ENOSPC[^\n]*\n$/),
   });
 });
+
+it.skipIf(process.platform === 'win32')(
+  'a run whose first checkpoint cannot be written leaves nothing in its way',
+  async () => {
+    const place = await mkdtemp(join(tmpdir(), 'cert-output-'));
+    const run = join(place, 'run');
+    const args = [
+      'train',
+      '--out',
+      run,
+      '--device',
+      'tfjs',
+      '--limit',
+      '20',
+      '--epochs',
+      '1',
+      '--attack-restarts',
+      '0',
+    ];
+    // Blocks of 512 or 1024 bytes: the checkpoint has 2 MB.
+    const limited = spawn('sh', ['-c', 'ulimit -f 500; exec "$@"', 'sh', ...CERT, ...args, '--width', '8'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let err = '';
+    limited.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    expect((await once(limited, 'close'))[0]).toBe(1);
+    expect(err).toMatch(
+      /^error: .*last\.safetensors cannot be written: EFBIG.*\nRaise the largest size of a file .*\n$/,
+    );
+    expect(await readdir(run)).toEqual([]);
+    expect(await certProcess([...args, '--width', '2', '--dense', '4'])).toMatchObject({ status: 0 });
+    await rm(place, { recursive: true });
+  },
+);

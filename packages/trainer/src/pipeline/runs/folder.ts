@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model, parseJson } from '@cert/core';
 import { assertSameModel } from '@cert/models';
 import {
+  appendText,
   type LockOwner,
   loadCheckpoint,
   lockFile,
@@ -231,7 +232,5 @@ function isBest(best: Best | null | undefined): boolean {
   return isCount(epoch, 1) && Number.isFinite(verifiedError) && Number.isFinite(standardError);
 }
 
-/** Adds a line to `log.txt`. */
-export async function appendLog(folder: string, line: string): Promise<void> {
-  await appendFile(runFiles(folder).log, `${line}\n`);
-}
+/** Adds a line to `log.txt`. @throws CertError `bad-file` when it cannot be written */
+export const appendLog = (folder: string, line: string): Promise<void> => appendText(runFiles(folder).log, `${line}\n`);

@@ -1,20 +1,17 @@
 import { rm } from 'node:fs/promises';
-import { CertError, countParams, toHost } from '@cert/core';
-import { imagesOf, subset } from '@cert/datasets';
+import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
 import { writeFileAtomic } from '@cert/models/node';
-import { createEvaluator, createReluCounter, type Evaluation, type Evaluator } from '@cert/verify';
-import { type FitEvent, fit } from '../../fit.js';
+import { createEvaluator, type Evaluation } from '@cert/verify';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
-import { isBetter } from './best.js';
 import { checkOptimizerState } from './check-optimizer-state.js';
-import { type ChosenDevice, chooseDevice } from './choose-device.js';
-import { describeEvent } from './describe.js';
+import { chooseDevice } from './choose-device.js';
+import { describeEvent, resumeWith } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
-import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
+import { buildExperiment, loadData, startState } from './experiment.js';
 import {
   appendLog,
   createRunFolder,
@@ -29,14 +26,8 @@ import {
 } from './folder.js';
 import { scheduleWarnings, verdict } from './health.js';
 import { idleRegularizers } from './idle.js';
-import { appendMetrics, cutMetrics } from './metrics-lines.js';
-import { NO_PACE, secondsLeft } from './time-left.js';
-
-/** How often `metrics.jsonl` gets a line within an epoch, in steps. */
-const STEPS_PER_LINE = 50;
-
-/** How many test images, the first ones, neurons are looked at on after every epoch. */
-const RELU_IMAGES = 256;
+import { cutMetrics } from './metrics-lines.js';
+import { type Run, train } from './train.js';
 
 /** What a run may be told besides what it computes. */
 export interface RunOptions {
@@ -126,15 +117,6 @@ const decoding =
     signal?.throwIfAborted();
   };
 
-interface Run {
-  readonly config: RunConfig;
-  readonly catalog: Catalog;
-  readonly experiment: Experiment;
-  readonly chosen: ChosenDevice;
-  readonly state: HostState;
-  readonly progress: Progress;
-}
-
 async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): Promise<Summary | null> {
   const { config, experiment, chosen } = run;
   const { device } = chosen;
@@ -185,7 +167,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
         ...(signal && { signal }),
       }),
     );
-    const evalSeconds = secondsSince(started);
+    const evalSeconds = (performance.now() - started) / 1000;
     const summary = summarize(run, trained.progress, evaluation, evalSeconds);
     await writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
     const message = verdict(config, experiment, evaluation, experiment.test);
@@ -194,8 +176,12 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     return summary;
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) {
-      await emit({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
-      throw error;
+      const failure = withWayOn(error, folder);
+      // A full disk takes no log either: what is thrown is why the run failed.
+      await emit({ type: 'failed', message: failure instanceof Error ? failure.message : String(failure) }).catch(
+        () => {},
+      );
+      throw failure;
     }
     await emit({ type: 'stopped', folder, step: config.epochs * experiment.stepsPerEpoch });
     return null;
@@ -203,123 +189,6 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     await evaluator.dispose();
   }
 }
-
-interface Hooks {
-  readonly folder: string;
-  readonly emit: (event: RunEvent) => Promise<void>;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** The training loop with everything that is written on the way; `null` when it was stopped. */
-async function train(
-  run: Run,
-  evaluator: Evaluator,
-  { folder, emit, signal }: Hooks,
-): Promise<{ readonly state: HostState; readonly progress: Progress } | null> {
-  const { config, catalog, experiment, chosen } = run;
-  const files = runFiles(folder);
-  let { state, progress } = run;
-  let saved = performance.now();
-  const save = async (path: string, on: OnDevice<TrainState>) => {
-    state = await toHost(on);
-    await writeRunCheckpoint(path, experiment.model, state, progress, config, catalog);
-    saved = performance.now();
-  };
-  const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
-  const events = fit({
-    ...experiment,
-    clipNorm: config.clipNorm,
-    device: chosen.device,
-    state,
-    position: progress.position,
-    ...(signal && { signal }),
-  });
-  const neurons = createReluCounter({
-    device: chosen.device,
-    model: experiment.model,
-    images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
-    range: experiment.range,
-    method: experiment.rules.ibp,
-  });
-  let pace = NO_PACE;
-  const left = ({ position: { step } }: FitEvent) =>
-    secondsLeft(pace, {
-      steps: config.epochs * experiment.stepsPerEpoch - step,
-      tests: config.epochs - Math.floor(step / experiment.stepsPerEpoch),
-      batchSize: config.batchSize,
-      testImages: experiment.testImages,
-      attackSteps: config.attackSteps * config.attackRestarts,
-    });
-  try {
-    let before = performance.now();
-    for await (const event of events) {
-      // Only steps count: evaluating and writing happen in between.
-      const seconds = secondsSince(before);
-      const trainSeconds = progress.trainSeconds + seconds;
-      progress = { ...progress, position: event.position, trainSeconds };
-      const { step } = event.position;
-      if (event.type === 'stopped') {
-        await save(files.last, event.state);
-        await emit({ type: 'stopped', folder, step });
-        return null;
-      }
-      if (event.type === 'step') {
-        if (step % STEPS_PER_LINE === 0) await appendMetrics(folder, metricsLine(event));
-        pace = { ...pace, steps: pace.steps + 1, stepSeconds: pace.stepSeconds + seconds };
-        // Behind the last step of an epoch comes the checkpoint of the epoch, once its sums are taken.
-        const within = step % experiment.stepsPerEpoch !== 0;
-        if (within && secondsSince(saved) >= interval) await save(files.last, event.state);
-        await emit({ ...numbersOf(event), type: 'step', step, secondsLeft: left(event) });
-      } else {
-        const tested = performance.now();
-        const test = await evaluator.evaluate(event.state, {
-          batches: experiment.testBatches(),
-          epsilon: event.epsilon,
-        });
-        const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
-        const { verifiedError, standardError } = test;
-        if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
-        await appendMetrics(folder, {
-          ...metricsLine(event),
-          testError: test.standardError,
-          testVerifiedError: test.verifiedError,
-          trainSeconds,
-          waitSeconds: event.waitSeconds,
-          relu: await neurons.count(event.state, event.epsilon),
-        });
-        if (better) await save(files.best, event.state);
-        await save(files.last, event.state);
-        pace = { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + secondsSince(tested) };
-        await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds, secondsLeft: left(event) });
-      }
-      before = performance.now();
-    }
-  } catch (error) {
-    throw error instanceof CertError && error.code === 'not-finite' ? withCheckpoint(error, files.last) : error;
-  } finally {
-    await neurons.dispose();
-  }
-  return { state, progress };
-}
-
-const secondsSince = (start: number) => (performance.now() - start) / 1000;
-
-const numbersOf = ({ epoch, epsilon, learningRate, metrics, images }: FitEvent) => ({
-  epoch,
-  epsilon,
-  learningRate,
-  metrics,
-  images,
-});
-
-const metricsLine = ({ type, position, epoch, epsilon, learningRate, metrics }: FitEvent) => ({
-  type: type === 'epoch' ? ('epoch' as const) : ('step' as const),
-  step: position.step,
-  epoch,
-  epsilon,
-  learningRate,
-  ...metrics,
-});
 
 /** Runs `f` on the network of a host state, and frees it. */
 async function onDevice<T>(
@@ -335,8 +204,18 @@ async function onDevice<T>(
   }
 }
 
-const withCheckpoint = (error: CertError, path: string) =>
-  new CertError('not-finite', error.problem, `${error.cure} The last good checkpoint is ${path}.`, { cause: error });
+/** An error with how a run goes on after it: from its last checkpoint, which stays whole whatever happens. */
+function withWayOn(error: unknown, folder: string): unknown {
+  if (!(error instanceof CertError)) return error;
+  const { code, problem, cure } = error;
+  if (code === 'not-finite') {
+    return new CertError(code, problem, `${cure} The last good checkpoint is ${runFiles(folder).last}.`, {
+      cause: error,
+    });
+  }
+  if (code !== 'bad-file') return error;
+  return new CertError(code, problem, `${cure} The last checkpoint is whole. ${resumeWith(folder)}`, { cause: error });
+}
 
 function summarize(
   { config, experiment, chosen: { device } }: Run,
