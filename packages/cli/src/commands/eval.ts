@@ -13,7 +13,7 @@ import {
   FIELDS,
   fieldsOf,
   flagsOf,
-  loadData,
+  loadTestData,
   optionName,
   type RunConfig,
   readRunConfig,
@@ -156,9 +156,12 @@ export async function addEval(
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
       const decoding = json ? undefined : progressReporter(terminal);
-      const { test, range } = await loadData(
+      const { test, range } = await loadTestData(
         config,
-        (images, of) => decoding?.({ type: 'decoding', images, of }),
+        (images, of) => {
+          decoding?.({ type: 'decoding', images, of });
+          signal.throwIfAborted();
+        },
         catalog,
       );
       checkDataFits(model, test, config.dataset);

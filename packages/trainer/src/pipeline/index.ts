@@ -60,7 +60,7 @@ export type { Best } from './runs/best.js';
 export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
 export { describeEvent, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
-export { checkDataFits, initializerOf, loadData } from './runs/experiment.js';
+export { checkDataFits, initializerOf, loadData, loadTestData } from './runs/experiment.js';
 export {
   checkConfigOf,
   readRunConfig,
