@@ -68,7 +68,7 @@ export async function train(
     range: experiment.range,
     method: experiment.rules.ibp,
   });
-  let pace = NO_PACE;
+  let [pace, started] = [NO_PACE, false];
   const left = ({ position: { step } }: FitEvent) =>
     secondsLeft(pace, {
       steps: config.epochs * experiment.stepsPerEpoch - step,
@@ -92,7 +92,10 @@ export async function train(
       }
       if (event.type === 'step') {
         if (step % STEPS_PER_LINE === 0) await appendMetrics(folder, metricsLine(event));
-        pace = { ...pace, steps: pace.steps + 1, stepSeconds: pace.stepSeconds + seconds };
+        // The first step compiles: it counts while it is the only one.
+        const { steps, stepSeconds } = started ? pace : NO_PACE;
+        started ||= pace.steps > 0;
+        pace = { ...pace, steps: steps + 1, stepSeconds: stepSeconds + seconds };
         // Behind the last step of an epoch comes the checkpoint of the epoch, once its sums are taken.
         const within = step % experiment.stepsPerEpoch !== 0;
         if (within && secondsSince(saved) >= interval) await save(files.last, event.state);
