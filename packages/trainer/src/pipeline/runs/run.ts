@@ -9,7 +9,7 @@ import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
 import { checkOptimizerState } from './check-optimizer-state.js';
 import { chooseDevice } from './choose-device.js';
-import { describeEvent, resumeWith } from './describe.js';
+import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
 import { buildExperiment, loadData, startState } from './experiment.js';
 import {
@@ -214,7 +214,9 @@ function withWayOn(error: unknown, folder: string): unknown {
     });
   }
   if (code !== 'bad-file') return error;
-  return new CertError(code, problem, `${cure} The last checkpoint is whole. ${resumeWith(folder)}`, { cause: error });
+  return new CertError(code, problem, `${cure} The last checkpoint is whole: go on with --resume ${folder}.`, {
+    cause: error,
+  });
 }
 
 function summarize(
