@@ -4,6 +4,7 @@ import { writeVnncompResult } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { createDecider, createProofSearch, type DecideProgress, type ProofResult } from '@cert/verify';
 import type { Command } from 'commander';
+import { calledAs } from '../called-as.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
 import { type BallOfImage, imageProperty } from '../verify/image.js';
@@ -151,7 +152,7 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   readonly about: string;
 }> {
   if (file === undefined) {
-    if (raw.index === undefined) throw missing('a property', 'cert verify NETWORK PROPERTY.vnnlib, or --index N');
+    if (raw.index === undefined) throw missing('a property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
     return imageProperty({ path, raw, device, index: readNumber('--index', raw.index) });
   }
   const loaded = await loadNetwork(path, device);
@@ -195,10 +196,14 @@ function checkTogether(network: string | undefined, property: string | undefined
   if (property !== undefined) refuseWith('a property file', image);
 }
 
-const noNetwork = () => missing('a network', 'cert verify NETWORK PROPERTY, or cert verify --instances FILE.csv');
+const noNetwork = () => missing('a network', 'NETWORK PROPERTY, or --instances FILE.csv');
 
 const missing = (what: string, usage: string) =>
-  new CertError('bad-argument', `cert verify needs ${what}.`, `Usage: ${usage}. For all options: cert verify --help.`);
+  new CertError(
+    'bad-argument',
+    `cert verify needs ${what}.`,
+    `Give ${usage}. For all options: ${calledAs()} verify --help`,
+  );
 
 const conflict = (a: string, b: string) =>
   new CertError('bad-argument', `${a} and ${b} were both given.`, 'Give one of them.');

@@ -116,8 +116,10 @@ it('what failed is in the log, and left on the screen to whoever catches it', ()
 });
 
 it('the line after Ctrl-C quotes the folder as a shell needs it', () => {
-  const line = describeEvent({ type: 'stopped', folder: "runs/it's", step: 7 });
-  expect(line).toBe("Stopped after step 7. Resume with: cert train --resume 'runs/it'\\''s'");
+  const lines: string[] = [];
+  const report = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen: null });
+  report({ type: 'stopped', folder: "runs/it's", step: 7 });
+  expect(lines).toEqual(["Stopped after step 7. Resume with: cert train --resume 'runs/it'\\''s'"]);
 });
 
 describe('resultTable', () => {

@@ -163,8 +163,11 @@ describe('a mistake', () => {
   });
 
   it.each([
-    [[], 'cert verify needs a network.\nUsage: cert verify NETWORK PROPERTY'],
-    [['NET'], 'cert verify needs a property.\nUsage: cert verify NETWORK PROPERTY.vnnlib, or --index N.'],
+    [[], 'cert verify needs a network.\nGive NETWORK PROPERTY, or --instances FILE.csv.'],
+    [
+      ['NET'],
+      'cert verify needs a property.\nGive NETWORK PROPERTY.vnnlib, or NETWORK --index N. For all options: cert verify --help',
+    ],
     [['NET', 'PROPERTY', '--index', '0'], 'a property file and --index were both given.'],
     [['NET', 'PROPERTY', '--epsilon', '0.1'], 'a property file and --epsilon were both given.'],
     [['NET', 'PROPERTY', '--timeout', '-1'], '--timeout is "-1".\nGive a number that is at least 0.'],

@@ -23,7 +23,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'warning':
       return `Warning: ${event.message}`;
     case 'stopped':
-      return `Stopped after step ${event.step}. Resume with: cert train --resume ${quoted(event.folder)}`;
+      return `Stopped after step ${event.step}.`;
     case 'failed':
       return `Failed: ${event.message}`;
     case 'finished': {
@@ -46,6 +46,3 @@ export const percent = (fraction: number): string => `${(100 * fraction).toFixed
 
 /** A number with up to four significant digits. */
 export const number = (value: number): string => String(Number(value.toPrecision(4)));
-
-/** A path as a shell takes it. */
-const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
