@@ -1,9 +1,11 @@
 import { CertError, describeValue } from '@cert/core';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { unknownName } from '../names.js';
-import { type CommonField, checkField, type Field, type ValuesOf } from './field.js';
+import { checkField } from './check-field.js';
+import type { CommonField, Field, ValuesOf } from './field.js';
 import { FIELDS } from './fields.js';
 import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
+import { radiusText } from './radius.js';
 import type { PluginRecord, RunConfig } from './run-config.js';
 
 /** The name of a field of every configuration. */
@@ -51,7 +53,7 @@ export function checkConfig(
   if (end > values.epochs) {
     throw new CertError(
       'bad-argument',
-      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${values.epsilon} is never reached.`,
+      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${radiusText(values.epsilon)} is never reached.`,
       'Raise --epochs, or lower --ramp-start or --ramp-length.',
     );
   }

@@ -48,12 +48,20 @@ export const FIELDS = {
     help: 'training images mirrored or shifted at random: flip, crop:4, flip,crop:4, none, or what is usual for the dataset',
   },
   /** A name in `Catalog.initializers`. */
-  init: { kind: 'name', of: 'initializers', what: 'initialization', default: 'ibp', help: 'initialization' },
+  init: {
+    kind: 'name',
+    of: 'initializers',
+    what: 'initialization',
+    aliases: { he: 'kaiming', glorot: 'xavier' },
+    default: 'ibp',
+    help: 'initialization',
+  },
   /** Target radius of the l-infinity ball in raw pixel units (pixels being 0 to 1), from 0 to 1. */
   epsilon: {
     kind: 'number',
     min: 0,
     max: 1,
+    radius: true,
     placeholder: 'radius',
     help: 'radius of the l-infinity ball, pixels being 0 to 1',
   },
@@ -139,6 +147,7 @@ export const FIELDS = {
   regularizers: {
     kind: 'weighted',
     of: 'regularizers',
+    what: 'regularizer',
     default: ['tightness', 'relu-balance'],
     help: 'regularizers with commas, each alone or as weight*name, or "none"',
   },
