@@ -37,6 +37,10 @@ export const COMMANDS: {
     description: 'list compute devices, what each needs, and which one `--device auto` selects',
     load: async () => (await import('./doctor.js')).addDoctor,
   },
+  completion: {
+    description: 'print a script that completes commands, options and names in the shell',
+    load: async () => (await import('./completion.js')).addCompletion,
+  },
   plugin: {
     description: 'make a plug-in, or look at one',
     load: async () => (await import('./plugin.js')).addPlugin,

@@ -4,6 +4,8 @@ import type { Initializer } from '@cert/init';
 import {
   type Catalog,
   type Choices,
+  canonicalName,
+  FIELDS,
   freePath,
   initializerOf,
   loadData,
@@ -60,7 +62,7 @@ export async function addDiagnoseInit(
     .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
     .option('--json', 'print one line of JSON instead of tables (default: tables)');
   addPluginOption(command);
-  addFields(command, { of: OPTIONS, catalog: known, where: '', values: resolveConfig(NETWORK) }).action(
+  addFields(command, { of: OPTIONS, catalog: known, values: resolveConfig(NETWORK) }).action(
     async ({ json, plugin, ...raw }: RawOptions & PluginOption & { json?: boolean }) => {
       refuseBoth(raw);
       const catalog = await catalogOf({ plugin });
@@ -186,7 +188,8 @@ function readInits(
   config: RunConfig,
   { initializers }: Catalog,
 ): { readonly [name: string]: Initializer } {
-  const names = text.split(',').map((name) => name.trim());
+  const known = Object.keys(initializers);
+  const names = text.split(',').map((name) => canonicalName(name.trim(), known, FIELDS.init.aliases));
   return Object.fromEntries(names.map((name) => [name, initializerOf(name, config, initializers)]));
 }
 

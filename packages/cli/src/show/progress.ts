@@ -10,7 +10,11 @@ export function progressReporter(terminal: Terminal): (event: RunEvent) => void 
 
 /** An event as a line for a person, who may want to continue what was stopped. */
 const lineOf = (event: RunEvent): string | undefined =>
-  event.type === 'stopped' ? `${describeEvent(event)} ${resumeHint(event.folder)}` : describeEvent(event);
+  event.type === 'stopped' ? stoppedLine(event) : describeEvent(event);
+
+/** What is said when a run was stopped, and how to continue it. */
+export const stoppedLine = (event: Extract<RunEvent, { type: 'stopped' }>): string =>
+  `${describeEvent(event)} ${resumeHint(event.folder)}`;
 
 const lineReporter =
   ({ out }: Terminal) =>
@@ -92,7 +96,7 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
         return;
       case 'stopped':
         close();
-        out(lineOf(event)!);
+        out(stoppedLine(event));
         return;
       case 'failed':
       case 'finished':

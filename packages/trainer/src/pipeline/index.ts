@@ -4,7 +4,7 @@ export { type DatasetContext, datasetOptions } from './catalog/datasets.js';
 export { type Configurable, type Entry, type Table, withOptions } from './catalog/entry.js';
 export type { ObjectiveContext } from './catalog/objectives.js';
 export { checkField } from './config/check-field.js';
-export { checkConfig, type FieldName } from './config/config.js';
+export { checkConfig, type FieldName, headerOf } from './config/config.js';
 export {
   type BooleanField,
   type ChoiceField,
@@ -55,7 +55,7 @@ export {
 } from './config/preset.js';
 export { radiusText } from './config/radius.js';
 export type { BuiltInOptions, PluginRecord, RunConfig, RunHeader } from './config/run-config.js';
-export { canonicalName, choose, unknownName } from './names.js';
+export { canonicalName, choose, didYouMean, unknownName } from './names.js';
 export { loadPlugin } from './plugins/load-plugin.js';
 export { PARTS, type Plugin } from './plugins/plugin.js';
 export { type LoadedPlugin, withLoaded, withPlugins } from './plugins/with-plugins.js';

@@ -26,14 +26,16 @@ export function checkField(name: string, field: CommonField, value: unknown, tab
   const problem = `${optionName(name, field)} is ${describeValue(value)}`;
   const none = hasNone(field) ? ', or none' : '';
   const suggestion = field.kind === 'choice' && typeof value === 'string' ? didYouMean(value, field.of) : '';
-  if (field.kind === 'number' && field.radius && typeof value === 'string') {
-    throw new CertError('bad-argument', `${problem}; ${EXPECTED_RADIUS}`, `Give ${wantedOf(field, tables)}${none}.`);
+  if (field.kind === 'number' && field.radius) {
+    const read = typeof value !== 'string';
+    throw new CertError(
+      'bad-argument',
+      read ? `${problem}.` : `${problem}; expected a number such as 0.1 or a fraction such as 8/255.`,
+      `Give ${wantedOf(field, tables)}${none}${read ? ', such as 0.1 or 8/255' : ''}.`,
+    );
   }
   throw new CertError('bad-argument', `${problem}.`, `Give ${wantedOf(field, tables)}${none}. ${suggestion}`.trimEnd());
 }
-
-/** What is expected of a text that is no radius. */
-const EXPECTED_RADIUS = 'expected a number such as 0.1 or a fraction such as 8/255.';
 
 /** The first name, alone or behind its weight, that is in no table. */
 function unknownItem(value: unknown, table: { readonly [name: string]: unknown }): string | undefined {

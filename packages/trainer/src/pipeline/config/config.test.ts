@@ -102,8 +102,8 @@ describe('resolveConfig', () => {
     [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],
     [{ dataset: 'mnsit' }, 'There is no dataset "mnsit".', 'Did you mean "mnist"'],
     [{ device: 'gpu' }, 'There is no device "gpu".', 'Known: auto, '],
-    [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1.'],
-    [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1.'],
+    [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1, such as 0.1 or 8/255.'],
+    [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1, '],
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],
     [{ learningRate: Number.POSITIVE_INFINITY }, '--learning-rate is Infinity.', 'finite'],
     [

@@ -53,6 +53,8 @@ export interface ChoiceField extends FieldAbout {
   readonly kind: 'choice';
   /** The words. */
   readonly of: readonly string[];
+  /** What each word means, for the help. */
+  readonly about?: { readonly [word: string]: string };
   /** What is chosen, for messages: `schedule` gives `There is no schedule "smoth".` */
   readonly what?: string;
 }
@@ -198,6 +200,7 @@ export function namesOf(field: CommonField, tables: Tables): readonly string[] {
 
 /** What a field's help says after its own text: the words or names to choose from. */
 export function choicesOf(field: CommonField, tables: Tables): string {
-  const names = namesOf(field, tables);
+  const about = field.kind === 'choice' ? (field.about ?? {}) : {};
+  const names = namesOf(field, tables).map((name) => (Object.hasOwn(about, name) ? `${name} (${about[name]})` : name));
   return names.length === 0 ? '' : `: ${names.join(', ')}`;
 }

@@ -7,7 +7,7 @@ const KINDS: { readonly [K in Field['kind']]: readonly string[] } = {
   number: ['min', 'max', 'above', 'radius'],
   integer: ['min', 'max'],
   boolean: [],
-  choice: ['of', 'what'],
+  choice: ['of', 'what', 'about'],
   text: ['pattern', 'wanted'],
 };
 
