@@ -56,10 +56,8 @@ export function completions(program: Command, words: readonly string[]): readonl
       options.map((each) => line(each.long ?? '', each.description)),
       last,
     );
-  return begin(
-    command.commands.map((each) => line(each.name(), each.description())),
-    last,
-  );
+  const choices = command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices);
+  return begin([...command.commands.map((each) => line(each.name(), each.description())), ...choices], last);
 }
 
 const subcommand = (command: Command, word: string) => command.commands.find((each) => each.name() === word);

@@ -5,6 +5,7 @@ import {
   asChoices,
   type Catalog,
   type Choices,
+  type CommonField,
   checkField,
   fieldsOf,
   headerOf,
@@ -56,7 +57,12 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
       if (isScalar(key)) places.set(key.value, place(key.range?.[0] ?? 0));
     }
   }
-  const content: unknown = document.toJS({ maxAliasCount: 0 });
+  let content: unknown;
+  try {
+    content = document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw fail(`${file} holds an alias (*name).`, cause);
+  }
   if (!isRecord(content)) throw fail(`${file} holds no settings.`);
   const { plugins = [], options = {}, preset, method } = headerOf(content, file);
   const fields = Object.entries({ ...content, ...options }).filter(([name]) => !HEADER.includes(name));
@@ -75,9 +81,12 @@ const isRecord = (value: unknown): value is Values =>
  * @throws CertError `bad-argument` naming the field and its line
  */
 export function withFile(file: ConfigFile, given: Choices, catalog: Catalog): Choices {
-  const chosen = choicesIn(file, catalog);
+  const values = valuesIn(file, catalog);
+  const chosen = choicesIn(file, values, catalog);
   const front = flat(given);
-  const both = { ...chosen, ...front };
+  // The radius of a file that names its dataset is meant for that one, also where it is usual.
+  const own = Object.hasOwn(chosen, 'dataset') && front.dataset === undefined && Object.hasOwn(values, 'epsilon');
+  const both = { ...chosen, ...(own && { epsilon: values.epsilon }), ...front };
   const ofNames = Object.entries(both).filter(([name]) => NAMES.includes(name));
   const names = resolveConfig(asChoices(Object.fromEntries(ofNames)), catalog);
   // An option of the file goes with the thing that the command line replaces.
@@ -103,8 +112,7 @@ const isUsed = ({ field, name }: Owner, config: RunConfig): boolean =>
     : config[field] === name;
 
 /** What a file says and its preset and method do not; alone it must be right. */
-function choicesIn(file: ConfigFile, catalog: Catalog): Values {
-  const values = valuesIn(file, catalog);
+function choicesIn(file: ConfigFile, values: Values, catalog: Catalog): Values {
   const preset = canonical(file.preset, PRESETS);
   const method = canonical(file.method, catalog.methods);
   const { dataset, epochs } = values;
@@ -126,7 +134,8 @@ function valuesIn({ values, at }: ConfigFile, catalog: Catalog): Values {
     Object.entries(values).map(([name, value]) => {
       if (!Object.hasOwn(fields, name)) throw unknownName(`field in ${at(name)}:`, name, known);
       const { field } = fields[name]!;
-      const read = typeof value === 'string' ? parseField(field, value, catalog) : value;
+      const text = hasItems(field) && Array.isArray(value) && value.length > 0 ? value.join(',') : value;
+      const read = typeof text === 'string' ? parseField(field, text, catalog) : text;
       try {
         checkField(name, field, read, catalog);
       } catch (error) {
@@ -138,6 +147,9 @@ function valuesIn({ values, at }: ConfigFile, catalog: Catalog): Values {
     }),
   );
 }
+
+/** Whether the values of a field are lists, which the command line takes with commas. */
+const hasItems = ({ kind }: CommonField) => kind === 'weighted' || kind === 'numbers';
 
 /** Choices by the names of fields, those of plug-ins beside the others. */
 const flat = ({ options = {}, ...fields }: Choices): Values =>

@@ -144,6 +144,7 @@ function radiusNote({ dataset, epsilon }: RunConfig, usual: RunConfig, choices: 
       'Give --epsilon, a number such as 0.1 or a fraction such as 8/255.',
     );
   }
+  if (epsilon === usual.epsilon) return undefined;
   return `note: epsilon is ${radiusText(epsilon)}, the usual radius for ${dataset}; ${before}. Choose another with --epsilon.`;
 }
 
