@@ -30,7 +30,7 @@ export const COMMANDS: {
     load: async () => (await import('./verify.js')).addVerify,
   },
   diagnose: {
-    description: 'show what bounds and neurons do, as tables and figures',
+    description: 'diagnose bounds and ReLU neurons, with tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,
   },
   doctor: {
@@ -42,7 +42,7 @@ export const COMMANDS: {
     load: async () => (await import('./completion.js')).addCompletion,
   },
   plugin: {
-    description: 'make a plug-in, or look at one',
+    description: 'create or inspect a plug-in',
     load: async () => (await import('./plugin.js')).addPlugin,
   },
 };

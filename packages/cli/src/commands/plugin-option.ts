@@ -114,7 +114,7 @@ export function checkVersions(began: readonly PluginRecord[], { plugins }: Catal
     throw new CertError(
       'bad-argument',
       `The run began with version ${version} of the plug-in "${name}", and this is ${now.version}.`,
-      'Install that version to go on with the run, or start a new one with --out.',
+      'Install that version to continue the run, or start a new one with --out.',
     );
   }
 }
