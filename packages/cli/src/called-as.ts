@@ -10,8 +10,7 @@ export function calledAs(env = process.env, script = process.argv[1] ?? ''): str
   if (env.npm_command?.startsWith('run') && env.npm_lifecycle_event === 'cert') return 'npm run cert --';
   // The cache that npx installs into when the project has no such package.
   if (path.includes('/_npx/')) return 'npx @cert/cli';
-  const inProject = path.includes('/node_modules/.bin/') || path.endsWith('.ts');
-  return env.npm_command === 'exec' || inProject ? 'npx cert' : 'cert';
+  return env.npm_command === 'exec' || path.includes('/node_modules/.bin/') ? 'npx cert' : 'cert';
 }
 
 /** What continues a run that was stopped. */
