@@ -75,7 +75,7 @@ describe('a radius', () => {
   it('of another dataset than the preset is the one that is usual there, and a line says so', async () => {
     expect(await epsilonOf('--preset', 'digits/quick', '--dataset', 'cifar10')).toEqual({
       epsilon: 8 / 255,
-      err: 'note: epsilon is 8/255, the usual radius for cifar10; 0.1 of the preset digits/quick is meant for digits. Choose another with --epsilon.',
+      err: 'note: epsilon is 8/255 (0.0314), the usual radius for cifar10; 0.1 of the preset digits/quick is meant for digits. Choose another with --epsilon.',
     });
     expect(await epsilonOf('--dataset', 'cifar10', '--epsilon', '0.1')).toEqual({ epsilon: 0.1, err: '' });
     expect(await epsilonOf('--dataset', 'digits')).toEqual({ epsilon: 0.1, err: '' });

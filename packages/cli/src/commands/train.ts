@@ -145,7 +145,9 @@ function radiusNote({ dataset, epsilon }: RunConfig, usual: RunConfig, choices: 
     );
   }
   if (epsilon === usual.epsilon) return undefined;
-  return `note: epsilon is ${radiusText(epsilon)}, the usual radius for ${dataset}; ${before}. Choose another with --epsilon.`;
+  const text = radiusText(epsilon);
+  const shownRadius = text.includes('/') ? `${text} (${Number(epsilon.toPrecision(3))})` : text;
+  return `note: epsilon is ${shownRadius}, the usual radius for ${dataset}; ${before}. Choose another with --epsilon.`;
 }
 
 /** The configuration that `--print-config` shows: that of a new run. */
