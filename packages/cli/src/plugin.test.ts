@@ -208,7 +208,7 @@ describe('options of a plug-in', () => {
     expect(help).toContain('--hinge-factor <factor> factor of the hinge (default: 1; with the objective hinge)');
     expect(help).toContain('--hinge-twice double the hinge (default: false; with the objective hinge)');
     expect(help).toContain('--no-hinge-twice the opposite of --hinge-twice');
-    expect(help).toMatch(/what is minimized: natural, .*, hinge \(default/);
+    expect(help).toMatch(/training objective: natural, .*, hinge \(default/);
     expect((await cert('train', '--help')).out).not.toContain('--hinge');
   });
 

@@ -1,7 +1,8 @@
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { choose, unknownName } from '../names.js';
+import { checkField } from './check-field.js';
 import { checkConfig, checkFields, FIELD_NAMES } from './config.js';
-import { type CommonField, checkField } from './field.js';
+import type { CommonField } from './field.js';
 import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
 import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
@@ -139,11 +140,25 @@ export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[S
   .map((table) => Object.keys(table).join(' '))
   .join(' / ')}`;
 
+/**
+ * The radius that the presets for a dataset have: 0.1 for `digits` and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for
+ * `tiny-imagenet`.
+ *
+ * @returns undefined for a dataset without presets
+ */
+export function usualEpsilon(dataset: string): number | undefined {
+  const { epsilon } = Object.values(SCHEDULES).find((schedule) => schedule.dataset === dataset) ?? {};
+  return dataset === 'digits' ? 0.1 : epsilon;
+}
+
 /** What a user chooses. Settings that are left out come from the method, then from the preset. */
 export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: RunConfig[K] | undefined };
 
 /**
  * The whole configuration for what was chosen.
+ *
+ * With another dataset than the preset's and no `epsilon`, the radius is that of {@link usualEpsilon}; for a dataset without one it stays as in
+ * the preset, so give `epsilon`.
  *
  * @param choices options of plug-ins are in `options`: `{ objective: 'smooth', options: { smoothKappa: 0.3 } }`
  * @param catalog what names stand for; its plug-ins become those of the run
@@ -162,8 +177,12 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
   for (const name of [...Object.keys(settingsIn(changes)), ...Object.keys(chosen)]) {
     if (!known.includes(name)) throw unknownName('option', name, known);
   }
+  const usualSettings = settings(epochs);
+  const { dataset = usualSettings.dataset } = choices;
+  const another = dataset === usualSettings.dataset ? undefined : usualEpsilon(dataset);
   const layers: { readonly [name: string]: unknown } = {
-    ...settingsIn(settings(epochs)),
+    ...settingsIn(usualSettings),
+    ...(another !== undefined && { epsilon: another }),
     ...settingsIn(changes),
     ...chosen,
     epochs,
