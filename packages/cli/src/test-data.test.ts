@@ -84,7 +84,9 @@ it.each([
   async (dataset, write, training) => {
     const [data, run] = [join(place, dataset), join(place, `run-${dataset}`)];
     await write(data);
-    expect(await train(run, '--dataset', dataset, '--data', data, '--normalize', 'data')).toMatchObject({ status: 0 });
+    expect(
+      await train(run, '--dataset', dataset, '--data', data, '--epsilon', '0.1', '--normalize', 'data'),
+    ).toMatchObject({ status: 0 });
     const evaluate = async (...args: string[]) => {
       const out = join(place, `${dataset}.jsonl`);
       const options = ['--methods', 'ibp', '--attack-restarts', '0', '--out', out, '--anew', ...args];
