@@ -1,5 +1,6 @@
 /** Runs a command of a clone that has not been built. npm links a command at `npm ci` if its file exists then: so `bin` is in git, and `dist` is not. */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 /** @param {URL} script the source of the command; it gets the arguments of this process */
@@ -12,6 +13,6 @@ export function fromSource(script) {
   process.on('SIGINT', () => {});
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
-    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);
+    process.exitCode = code ?? 128 + constants.signals[signal];
   });
 }
