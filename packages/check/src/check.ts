@@ -30,10 +30,8 @@ export interface Verdict {
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 /** Reads a network, once its file is known to be the one that the certificate names. */
-async function loadNetwork(
-  { path, format, sha256: hash }: Certificate['network'],
-  readFile: ReadFile,
-): Promise<Network> {
+async function loadNetwork(named: Certificate['network'], readFile: ReadFile): Promise<Network> {
+  const { path, format, sha256: hash } = named;
   // A copy: what was hashed is what is used, whatever happens to the bytes of the caller.
   const bytes = new Uint8Array(await readFile(path));
   const found = await sha256(bytes);
@@ -86,7 +84,7 @@ export function createChecker(readFile: ReadFile): (certificateText: string) => 
       const whole = propagate(layers, box, level, tighten);
       for (const [k, rows] of cases.entries()) {
         let least = Number.POSITIVE_INFINITY;
-        for (const leaf of leaves?.[k] ?? [null]) {
+        for (const leaf of leaves[k]!) {
           // Timers and signals are served during a long check.
           if (Date.now() - turned > 50) {
             await new Promise((resolve) => setTimeout(resolve));

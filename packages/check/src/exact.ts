@@ -2,7 +2,8 @@
 import { demand } from './refused.js';
 
 /** lower <= the number <= upper. */
-export interface Enclosure {
+interface Enclosure {
+  readonly text: string;
   readonly lower: number;
   readonly upper: number;
 }
@@ -17,5 +18,5 @@ export function enclose(text: string, where: string): Enclosure {
   demand(Number(denominator) > 0, `${where} divides by 0`);
   const near = Number(`${whole}${decimals}`) / Number(`${denominator}${'0'.repeat(decimals.length)}`);
   const slack = Math.abs(near) * 2 ** -50;
-  return { lower: near - slack, upper: near + slack };
+  return { text, lower: near - slack, upper: near + slack };
 }

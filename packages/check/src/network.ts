@@ -29,6 +29,14 @@ export function inputOf(shape: readonly number[]): Value {
   return { layer: { kind: 'input', name: 'input', inputs: [], size }, shape };
 }
 
+/** max(x, 0) of a value, or the sum of two. */
+export function plain(kind: 'relu' | 'add', name: string, values: readonly Value[]): Value {
+  const [{ layer, shape }, second] = values as [Value, Value?];
+  const { size } = layer;
+  demand(second === undefined || same(shape, second.shape), `no rule for values of [${shape}] and [${second?.shape}]`);
+  return { layer: { kind, name, inputs: values.map((value) => value.layer), size }, shape };
+}
+
 /** The layers that a layer needs, in order, itself last. A convolution that went into the normalization after it is not among them. */
 export function layersBehind(layer: Layer, found: Set<Layer> = new Set()): Set<Layer> {
   for (const input of layer.inputs) if (!found.has(input)) layersBehind(input, found);
