@@ -1,7 +1,7 @@
 /** The evidence of a certificate, checked against the network: what bounds each case of the property, in one part of the box or in several. */
 import { type Bytes, base64, floatsOf } from './bytes.js';
 import type { Bounds } from './ibp.js';
-import { count, type Json, kinds, list, number, object, oneOf, type Read, record, text } from './json.js';
+import { any, count, type Json, kindOf, list, number, object, oneOf, record, text } from './json.js';
 import type { Layer } from './layers.js';
 import { demand } from './refused.js';
 
@@ -41,22 +41,7 @@ export interface Evidence {
 const CUT = object({ input: count(0), at: number });
 const SPLIT = object({ relu: text, neuron: count(0) });
 const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, 'a multiplier') });
-type Entry = ReturnType<typeof CUT> | ReturnType<typeof SPLIT> | ReturnType<typeof LEAF>;
-
-const entry: Read<Entry> = (json, where) => {
-  const fields = record((field) => field)(json, where);
-  return fields.has('input')
-    ? CUT(json, 'a split')
-    : fields.has('relu')
-      ? SPLIT(json, 'a split')
-      : LEAF(json, 'a leaf');
-};
-const intermediate = oneOf('ibp', 'crown');
-const EVIDENCE = kinds({
-  ibp: {},
-  linear: { slopes: record(base64), intermediate },
-  tree: { neurons: list(object({ relu: text, neurons: list(count(0)) })), cases: list(list(entry)), intermediate },
-});
+const NEURONS = object({ relu: text, neurons: list(count(0)) });
 
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
@@ -70,19 +55,30 @@ export function partOf(box: Bounds, cuts: readonly Cut[]): Bounds {
 
 /**
  * @param box the inputs that the certificate speaks of
- * @param cases how many inequalities each case of the property has
+ * @param cases the inequalities of each case of the property
  */
-export function readEvidence(json: Json, layers: readonly Layer[], box: Bounds, cases: readonly number[]): Evidence {
-  const evidence = EVIDENCE(json, 'the evidence');
-  if (evidence.kind === 'ibp') return { intermediate: 'ibp', leaves: cases.map(() => [null]) };
-  if (evidence.kind === 'linear') {
-    const slopeOf = readSlopes(evidence.slopes, layers);
-    return { ...evidence, leaves: cases.map(() => [{ row: 0, splits: [], cuts: [], slopeOf }]) };
+export function readEvidence(
+  field: Json,
+  layers: readonly Layer[],
+  box: Bounds,
+  cases: readonly (readonly unknown[])[],
+): Evidence {
+  const kind = kindOf(field, 'the evidence', 'ibp', 'linear', 'tree');
+  if (kind === 'ibp') {
+    object({ kind: any })(field, 'the evidence');
+    return { intermediate: 'ibp', leaves: cases.map(() => [null]) };
   }
-  const trees = evidence.cases;
+  const form = { kind: any, intermediate: oneOf('ibp', 'crown') };
+  if (kind === 'linear') {
+    const { slopes, intermediate } = object({ ...form, slopes: record(base64) })(field, 'the evidence');
+    const slopeOf = slopesOf(slopes, layers);
+    return { intermediate, leaves: cases.map(() => [{ row: 0, splits: [], cuts: [], slopeOf }]) };
+  }
+  const evidence = object({ ...form, neurons: list(NEURONS), cases: list(list(any)) })(field, 'the evidence');
+  const { neurons, intermediate, cases: trees } = evidence;
   demand(trees.length === cases.length, `the evidence has ${trees.length} trees for ${cases.length} cases`);
-  const places = placesOf(evidence.neurons, layers);
-  return { ...evidence, leaves: trees.map((tree, k) => leavesOf(tree, layers, box, places, cases[k]!)) };
+  const places = placesOf(neurons, layers);
+  return { intermediate, leaves: trees.map((tree, k) => leavesOf(tree, layers, box, places, cases[k]!.length)) };
 }
 
 /** A ReLU of the network that has some neurons, by the name of its node. */
@@ -95,24 +91,21 @@ function reluOf(name: string, neurons: readonly number[], layers: readonly Layer
 }
 
 /** Slopes of all neurons of some ReLUs. */
-function readSlopes(slopes: ReadonlyMap<string, Bytes>, layers: readonly Layer[]): Leaf['slopeOf'] {
-  const byRelu = new Map<Layer, Float32Array>();
+function slopesOf(slopes: ReadonlyMap<string, Bytes>, layers: readonly Layer[]): Leaf['slopeOf'] {
+  const known = new Map<Layer, Float32Array>();
   for (const [name, bytes] of slopes) {
     const relu = reluOf(name, [], layers);
     const own = floatsOf(bytes, `the slopes of "${name}"`);
     demand(own.length === relu.size, `the slopes of "${name}" have another number of neurons`);
     const valid = own.every((slope) => slope >= 0 && slope <= 1);
     demand(valid, `a slope of "${name}" is not in [0, 1]`);
-    byRelu.set(relu, own);
+    known.set(relu, own);
   }
-  return (relu, neuron) => byRelu.get(relu)?.[neuron];
+  return (relu, neuron) => known.get(relu)?.[neuron];
 }
 
 /** Neurons that leaves have slopes for: the place of each among a leaf's slopes. */
-function placesOf(
-  listed: readonly { readonly relu: string; readonly neurons: readonly number[] }[],
-  layers: readonly Layer[],
-) {
+function placesOf(listed: readonly ReturnType<typeof NEURONS>[], layers: readonly Layer[]) {
   const places = new Map<Layer, Map<number, number>>();
   let size = 0;
   for (const { relu: name, neurons } of listed) {
@@ -131,7 +124,7 @@ function placesOf(
  * @param rows how many inequalities the case has
  */
 function leavesOf(
-  tree: readonly Entry[],
+  tree: readonly Json[],
   layers: readonly Layer[],
   box: Bounds,
   { places, size }: ReturnType<typeof placesOf>,
@@ -142,32 +135,35 @@ function leavesOf(
   const below = (splits: readonly Omit<Split, 'multiplier'>[], cuts: readonly Cut[]): void => {
     const entry = tree[next++];
     demand(entry !== undefined, 'a tree lacks a leaf');
-    demand('row' in entry || splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
-    if ('input' in entry) {
-      const { input, at } = entry;
+    const has = record(any)(entry, 'an entry of a tree');
+    const split = has.has('input') || has.has('relu');
+    demand(!split || splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
+    if (has.has('input')) {
+      const { input, at } = CUT(entry, 'a split');
       demand(input < box.lower.length, `a split is on input ${input} of a network that has ${box.lower.length}`);
       const part = partOf(box, cuts);
       const [lower, upper] = [part.lower[input]!, part.upper[input]!];
       demand(lower < at && at < upper, `a split of input ${input} at ${at} is not inside of [${lower}, ${upper}]`);
       for (const sign of [-1, 1] as const) below(splits, [...cuts, { input, at, sign }]);
-    } else if ('relu' in entry) {
-      const layer = reluOf(entry.relu, [entry.neuron], layers).inputs[0]!;
-      for (const sign of [1, -1] as const) below([...splits, { layer, neuron: entry.neuron, sign }], cuts);
+    } else if (has.has('relu')) {
+      const { relu, neuron } = SPLIT(entry, 'a split');
+      const layer = reluOf(relu, [neuron], layers).inputs[0]!;
+      for (const sign of [1, -1] as const) below([...splits, { layer, neuron, sign }], cuts);
     } else {
-      const { row, slopes, multipliers } = entry;
+      const { row, slopes, multipliers } = LEAF(entry, 'a leaf');
       demand(row < rows, `a leaf is about inequality ${row} of a case that has ${rows}`);
       demand(slopes.length === size, `a leaf has ${slopes.length} slopes for ${size} neurons`);
-      const each = multipliers.length === splits.length;
-      demand(each, 'a leaf does not have one multiplier for each split');
-      const positive = multipliers.every((multiplier) => multiplier >= 0);
-      demand(positive, 'a multiplier is below 0');
-      leaves.push({
-        ...{ row, cuts, splits: splits.map((split, i) => ({ ...split, multiplier: multipliers[i]! })) },
-        slopeOf(relu, neuron) {
-          const place = places.get(relu)?.get(neuron);
-          return place === undefined ? undefined : slopes[place]! / 255;
-        },
+      demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
+      const own = splits.map((split, i): Split => {
+        const multiplier = multipliers[i]!;
+        demand(multiplier >= 0, 'a multiplier is below 0');
+        return { ...split, multiplier };
       });
+      const slopeOf = (relu: Layer, neuron: number) => {
+        const place = places.get(relu)?.get(neuron);
+        return place === undefined ? undefined : slopes[place]! / 255;
+      };
+      leaves.push({ row, cuts, splits: own, slopeOf });
     }
   };
   below([], []);
