@@ -196,5 +196,5 @@ export async function readCheckpoint(bytes: Bytes): Promise<Network> {
     demand(!/^(params|stats)\./.test(name) || used.has(name), `tensor "${name}" belongs to no node`);
     if (used.has(name)) hashes.set(name, await sha256(tensor.bytes));
   }
-  return { inputShape, classes, layers: [...layersBehind(last.layer)], tensors: hashes };
+  return { inputShape, classes, layers: layersBehind(last.layer), tensors: hashes };
 }

@@ -38,7 +38,7 @@ export function plain(kind: 'relu' | 'add', name: string, values: readonly Value
 }
 
 /** The layers that a layer needs, in order, itself last. A convolution that went into the normalization after it is not among them. */
-export function layersBehind(layer: Layer, found: Set<Layer> = new Set()): Set<Layer> {
+export function layersBehind(layer: Layer, found = new Set<Layer>()): readonly Layer[] {
   for (const input of layer.inputs) if (!found.has(input)) layersBehind(input, found);
-  return found.add(layer);
+  return [...found.add(layer)];
 }

@@ -16,8 +16,41 @@ import {
   type Window,
 } from './layers.js';
 import { inputOf, layersBehind, type Network, plain, same, type Value } from './network.js';
-import { Message, onlyOf } from './protobuf.js';
+import * as proto from './protobuf.js';
 import { demand, Refused, within } from './refused.js';
+
+const { integer, integers, many, message, only, text, texts } = proto;
+const TENSOR = message({
+  ...{ name: text(8), type: integer(2), shape: integers(1), integers: integers(7), location: integer(14) },
+  ...{ bytes: proto.bytes(9), floats: proto.bytes(4), external: proto.has(13) },
+});
+const ATTRIBUTE = message({
+  ...{ name: text(1), type: integer(20), integer: integer(3), integers: integers(8), text: text(4) },
+  ...{
+    float: only(
+      many(2, (number) => floatsOf(number, 'an attribute')[0]!),
+      0,
+    ),
+    tensors: many(5, TENSOR),
+  },
+});
+const NODE = message({
+  ...{ op: text(4), domain: text(7), inputs: texts(1), outputs: texts(2), attributes: many(5, ATTRIBUTE) },
+});
+const SHAPE = message({ sides: many(1, message({ number: integer(1) })) });
+const TYPE = message({ tensor: proto.one(1, message({ type: integer(1), shape: proto.one(2, SHAPE) })) });
+const VALUE = message({ name: text(1), type: proto.one(2, TYPE) });
+const GRAPH = message({
+  ...{ nodes: many(1, NODE), tensors: many(5, TENSOR), inputs: many(11, VALUE), outputs: many(12, VALUE) },
+  sparse: proto.has(15),
+});
+const MODEL = message({
+  ...{ graph: proto.one(7, GRAPH), versions: many(8, message({ domain: text(1), version: integer(2) })) },
+  functions: proto.has(25),
+});
+
+/** The two names of the operators of ONNX itself. */
+const STANDARD = ['', 'ai.onnx'];
 
 /** A tensor of the file, of float32 numbers or of whole numbers of 64 bits, such as those of a shape. */
 interface Tensor {
@@ -25,9 +58,6 @@ interface Tensor {
   readonly bytes: Bytes;
   readonly isFloat: boolean;
 }
-
-/** The two names of the operators of ONNX itself. */
-const STANDARD = ['', 'ai.onnx'];
 
 /** What a node reads: a value, a tensor of the file, or nothing. */
 type Input = Value | Tensor | undefined;
@@ -42,74 +72,69 @@ function floatsIn(inputs: readonly Input[], at: number): { shape: readonly numbe
 }
 
 /** Numbers are bytes of their own, or a list for the data type; a tensor that has both is refused. */
-function tensorOf(message: Message): Tensor {
-  return within(`tensor "${message.text(8)}"`, () => {
-    const [code, shape, listed] = [message.integer(2), message.integers(1), message.integers(7)];
-    demand(code === 1 || code === 7, `the data type ${code} is neither float32 nor int64`);
-    demand(message.integer(14) === 0 && !message.has(13), 'the numbers are in another file');
-    const integers = listed.length === 0 ? [] : [new Uint8Array(BigInt64Array.from(listed, BigInt).buffer)];
-    const bytes = onlyOf([...message.pieces(9), ...message.pieces(4), ...integers], new Uint8Array());
-    const size = sizeOf(shape) * (code === 1 ? 4 : 8);
-    const fits = shape.every((n) => n >= 0) && bytes.length === size;
-    demand(fits, `${bytes.length} bytes do not fit the shape [${shape}]`);
-    return { shape, bytes, isFloat: code === 1 };
-  });
+function tensorOf({ name, type, shape, ...numbers }: ReturnType<typeof TENSOR>): Tensor {
+  const where = `tensor "${name}"`;
+  demand(type === 1 || type === 7, `${where}: the data type ${type} is neither float32 nor int64`);
+  demand(numbers.location === 0 && !numbers.external, `${where}: the numbers are in another file`);
+  const listed = new Uint8Array(BigInt64Array.from(numbers.integers, BigInt).buffer);
+  const [bytes = listed, ...more] = [...numbers.bytes, ...numbers.floats];
+  demand(more.length === 0 && (bytes === listed || listed.length === 0), `${where}: what has its numbers occurs twice`);
+  const fits = shape.every((n) => n >= 0) && bytes.length === sizeOf(shape) * (type === 1 ? 4 : 8);
+  demand(fits, `${where}: ${bytes.length} bytes do not fit the shape [${shape}]`);
+  return { shape, bytes, isFloat: type === 1 };
 }
 
 /** @throws Refused for all that is not a complete network of known ops */
 export async function readOnnx(bytes: Bytes): Promise<Network> {
-  const model = new Message(bytes);
-  const versions = model.messages(8).filter((each) => STANDARD.includes(each.text(1)));
-  const version = onlyOf(versions, new Message()).integer(2);
+  const { graph, versions, functions } = MODEL(bytes);
+  const [own, ...others] = versions.filter(({ domain }) => STANDARD.includes(domain));
+  demand(others.length === 0, 'the version of the ONNX operators occurs twice');
+  const version = own?.version ?? 0;
   demand(version >= 7 && version <= 25, `version ${version} of the ONNX operators is not read, only 7 to 25`);
   // They may give ops of the standard another meaning.
-  demand(!model.has(25), 'the network file has functions of its own');
-  const graph = model.message(7);
-  demand(!graph.has(15), 'the network file has sparse tensors');
+  demand(!functions, 'the network file has functions of its own');
+  demand(!graph.sparse, 'the network file has sparse tensors');
   const known = new Map<string, Value | Tensor>();
-  const hashes = new Map<string, string>();
-  for (const message of graph.messages(5)) {
-    const [name, tensor] = [message.text(8), tensorOf(message)];
+  const tensors = new Map<string, string>();
+  for (const stored of graph.tensors) {
+    const [name, tensor] = [stored.name, tensorOf(stored)];
     demand(name !== '' && !known.has(name), `a tensor has no name, or two are named "${name}"`);
     known.set(name, tensor);
-    hashes.set(name, await sha256(tensor.bytes));
+    tensors.set(name, await sha256(tensor.bytes));
   }
 
-  const [input, ...more] = graph.messages(11).filter((each) => !known.has(each.text(1)));
+  const [input, ...more] = graph.inputs.filter(({ name }) => !known.has(name));
   demand(input !== undefined && more.length === 0, 'the network does not have one input');
-  const type = input.message(2).message(1);
-  demand(type.integer(1) === 1, 'the input of the network is not float32');
-  const [examples, ...inputShape] = type
-    .message(2)
-    .messages(1)
-    .map((side) => side.integer(1));
+  const { type, shape } = input.type.tensor;
+  demand(type === 1, 'the input of the network is not float32');
+  const [examples, ...inputShape] = shape.sides.map(({ number }) => number);
   // A first dimension without a number stands for any number of examples.
   demand((examples === 0 || examples === 1) && inputShape.length >= 1, 'the first dimension of the input is not 1');
   const positive = inputShape.every((n) => n >= 1);
   demand(positive, `the input has the shape [${inputShape}]`);
-  known.set(input.text(1), inputOf([1, ...inputShape]));
+  known.set(input.name, inputOf([1, ...inputShape]));
 
-  for (const message of graph.messages(1)) {
-    const [op, [name = '', ...others]] = [message.text(4), message.texts(2)];
+  for (const { op, domain, inputs, outputs, attributes } of graph.nodes) {
+    const [name = '', ...others] = outputs;
     within(`node "${name}" (${op})`, () => {
       demand(name !== '' && others.length === 0, 'the node does not have one output');
       demand(!known.has(name), 'another value has this name');
-      demand(STANDARD.includes(message.text(7)), 'the op is not one of ONNX itself');
-      const inputs = message.texts(1).map((each) => {
+      demand(STANDARD.includes(domain), 'the op is not one of ONNX itself');
+      const read = inputs.map((each) => {
         demand(each === '' || known.has(each), `the input "${each}" does not come before the node`);
         return known.get(each);
       });
-      const attributes = attributesOf(message);
-      known.set(name, compute(op, name, inputs, attributes));
-      attributes.finish();
+      const { left, ...readers } = attributesOf(attributes);
+      known.set(name, compute(op, name, read, readers));
+      demand(left.size === 0, `no rule for the attribute "${[...left.keys()].join()}"`);
     });
   }
-  const [output = '', ...rest] = graph.messages(12).map((each) => each.text(1));
-  const logits = known.get(output);
+  const [output, ...rest] = graph.outputs;
+  const logits = known.get(output?.name ?? '');
   demand(isValue(logits) && rest.length === 0, 'the network does not have one output');
   const classes = logits.layer.size;
   demand(classes >= 2 && logits.shape.at(-1) === classes, `the output has the shape [${logits.shape}], no logits`);
-  return { inputShape, classes, layers: [...layersBehind(logits.layer)], tensors: hashes };
+  return { inputShape, classes, layers: layersBehind(logits.layer), tensors };
 }
 
 /** An image has four dimensions; all else is a vector. */
@@ -135,31 +160,27 @@ function broadcast({ shape, data }: { shape: readonly number[]; data: Float32Arr
   });
 }
 
-/** The attributes of a node. Those that were not read by the time of `finish` are refused: there is no rule for them. */
-function attributesOf(message: Message) {
-  const all = message.messages(5);
-  const left = new Map(all.map((attribute) => [attribute.text(1), attribute]));
+/** The attributes of a node, `none` for one that is not there. Those that are `left` were not read: there is no rule for them. */
+function attributesOf(all: readonly ReturnType<typeof ATTRIBUTE>[]) {
+  const left = new Map(all.map((attribute) => [attribute.name, attribute]));
   demand(left.size === all.length, 'an attribute occurs twice');
-  const reader =
-    <T>(type: number, read: (attribute: Message) => T) =>
-    (key: string, none: T): T => {
-      const attribute = left.get(key);
-      left.delete(key);
-      if (attribute === undefined) return none;
-      demand(attribute.integer(20) === type, `the attribute "${key}" is of another type`);
-      return read(attribute);
-    };
+  const take = (name: string, type: number) => {
+    const attribute = left.get(name);
+    left.delete(name);
+    demand(attribute === undefined || attribute.type === type, `the attribute "${name}" is of another type`);
+    return attribute;
+  };
   return {
-    float: reader(1, (attribute) => floatsOf(onlyOf(attribute.pieces(2), new Uint8Array(4)), 'an attribute')[0]!),
-    integer: reader(2, (attribute) => attribute.integer(3)),
-    text: reader(3, (attribute) => attribute.text(4)),
-    tensor: reader(4, (attribute) => tensorOf(attribute.message(5))),
-    integers: reader<readonly number[]>(7, (attribute) => attribute.integers(8)),
-    finish: () => demand(left.size === 0, `no rule for the attribute "${[...left.keys()].join()}"`),
+    left,
+    float: (name: string, none: number) => take(name, 1)?.float ?? none,
+    integer: (name: string, none: number) => take(name, 2)?.integer ?? none,
+    text: (name: string, none: string) => take(name, 3)?.text ?? none,
+    tensors: (name: string) => take(name, 4)?.tensors ?? [],
+    integers: (name: string, none: readonly number[]) => take(name, 7)?.integers ?? none,
   };
 }
 
-type Attributes = ReturnType<typeof attributesOf>;
+type Attributes = Omit<ReturnType<typeof attributesOf>, 'left'>;
 
 /** How a window of some size moves. */
 function windowOf(
@@ -217,7 +238,11 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
   const { integer, integers, float } = attributes;
   const [input, second] = inputs;
   if (['Add', 'Sub', 'Mul', 'Div'].includes(op)) return elementwise(op, name, inputs);
-  if (op === 'Constant') return attributes.tensor('value', { shape: [0], bytes: new Uint8Array(), isFloat: true });
+  if (op === 'Constant') {
+    const [tensor, ...more] = attributes.tensors('value');
+    demand(tensor !== undefined && more.length === 0, 'the value is not one tensor');
+    return tensorOf(tensor);
+  }
   demand(input !== undefined, 'the node has no input');
   if (op === 'Identity') return input;
   demand(isValue(input), 'the input is a tensor of the file');
