@@ -3,33 +3,10 @@
  * in the header, parameters as tensors `params.NODE.NAME` and `stats.NODE.NAME`. Images have their channels last.
  */
 import { type Bytes, decodeUtf8, floatsOf, sha256 } from './bytes.js';
-import {
-  any,
-  count,
-  type Fields,
-  type Json,
-  list,
-  number,
-  object,
-  parseJson,
-  record,
-  shape as sides,
-  text,
-  type Values,
-} from './json.js';
-import {
-  type AffineLayer,
-  average,
-  convolution,
-  type Image,
-  normalized,
-  scaled,
-  sizeOf,
-  sums,
-  transposed,
-  type Window,
-} from './layers.js';
-import { inputOf, layersBehind, type Network, plain, same, type Value } from './network.js';
+import { any, count, list, number, object, parseJson, record, shape, text } from './json.js';
+import type { AffineLayer, Layer, Value } from './layers.js';
+import { average, convolution, normalized, scaled, sizeOf, sums, transposed } from './layers.js';
+import { inputOf, layersBehind, type Network, plain, same, type Tensor } from './network.js';
 import { demand, within } from './refused.js';
 
 const STORED = object({ dtype: text, shape: list(count(0)), data_offsets: list(count(0)) });
@@ -59,84 +36,34 @@ function readSafetensors(bytes: Bytes) {
   return { metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) };
 }
 
-/** A node as its rule gets it. */
-interface Node {
-  readonly name: string;
-  readonly inputs: readonly Value[];
-  /** The first input. */
-  readonly image: Image;
-  readonly shape: readonly number[];
-  readonly tensors: readonly Tensor[];
+/** An image has three dimensions, a vector one. */
+function shaped(layer: Layer, shape: readonly number[]): Value {
+  const [height, width, channels] = [1, 1, ...shape].slice(-3) as [number, number, number];
+  return { layer, shape, grid: { height, width, channels, channelsLast: true } };
 }
 
-interface Tensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
+const imageOf = (layer: AffineLayer): Value => shaped(layer, [layer.to.height, layer.to.width, layer.to.channels]);
+const vectorOf = (layer: Layer): Value => shaped(layer, [layer.size]);
 
-/**
- * What a node of an op is, and what it computes.
- *
- * @param ranks how many dimensions its first input may have: 1 for a vector, 3 for an image
- * @param params the names of its parameters; `compute` gets them in this order, then the statistics
- */
-const rule = <A extends Fields>(
-  ranks: readonly number[],
-  attrs: A,
-  params: readonly string[],
-  compute: (node: Node, attrs: Values<A>) => Value,
-  stats: readonly string[] = [],
-) => ({ ranks, params, stats, compute: (node: Node, json: Json) => compute(node, object(attrs)(json, 'attrs')) });
-
-const WEIGHTS = ['kernel', 'bias'];
-
-/** @param kernel [height, width, channels / groups, filters], of a dense layer [channels, filters] */
-function convolved({ image, tensors }: Node, window: Window, groups: number): AffineLayer {
-  const [{ shape, data }, bias] = tensors as [Tensor, Tensor];
-  const filters = bias.data.length;
-  const fits = shape.length === (window.size === undefined ? 4 : 2) && shape.at(-1) === filters;
-  demand(fits, `the kernel has the shape [${shape}] beside ${filters} biases`);
-  return convolution(image, { size: shape.slice(0, 2), ...window }, transposed(data, filters), groups, bias.data);
-}
-
-const asImage = (layer: AffineLayer): Value => {
-  const { height, width, channels } = layer.to;
-  return { layer, shape: [height, width, channels] };
+const NONE = object({});
+const WEIGHTS = { params: object({ kernel: shape, bias: shape }), stats: NONE };
+const PLAIN = { attrs: NONE, params: NONE, stats: NONE };
+/** The attributes of each op, and the shapes of its parameters and statistics. */
+const FORMS = {
+  ...{ globalAvgPool: PLAIN, relu: PLAIN, add: PLAIN, flatten: PLAIN },
+  conv2d: { ...WEIGHTS, attrs: object({ stride: count(1), padding: count(0), groups: count(1) }) },
+  dense: { ...WEIGHTS, attrs: NONE },
+  batchNorm: {
+    attrs: object({ momentum: any, epsilon: number }),
+    ...{ params: object({ gamma: shape, beta: shape }), stats: object({ mean: shape, variance: shape }) },
+  },
+  affine: { ...PLAIN, attrs: object({ scale: list(number), shift: list(number) }) },
+  avgPool: { ...PLAIN, attrs: object({ size: count(1) }) },
 };
-const asVector = (layer: AffineLayer): Value => ({ layer, shape: [layer.size] });
+type Op = keyof typeof FORMS;
 
-const RULES: { readonly [op: string]: ReturnType<typeof rule> } = {
-  conv2d: rule([3], { stride: count(1), padding: count(0), groups: count(1) }, WEIGHTS, (node, attrs) => {
-    const { stride, padding, groups } = attrs;
-    return asImage(convolved(node, { stride: [stride, stride], padding: Array(4).fill(padding) }, groups));
-  }),
-  dense: rule([1], {}, WEIGHTS, (node) => asVector(convolved(node, { size: [1, 1] }, 1))),
-  batchNorm: rule(
-    [1, 3],
-    { momentum: any, epsilon: number },
-    ['gamma', 'beta'],
-    ({ image, shape, tensors }, { epsilon }) => {
-      const numbers = tensors.map(({ data }) => data);
-      return { layer: normalized(image, numbers, epsilon), shape };
-    },
-    ['mean', 'variance'],
-  ),
-  affine: rule([1, 3], { scale: list(number), shift: list(number) }, [], ({ image, shape }, { scale, shift }) => {
-    return { layer: scaled(sums(image, {}), Float64Array.from(scale), Float64Array.from(shift)), shape };
-  }),
-  avgPool: rule([3], { size: count(1) }, [], ({ image }, { size }) => {
-    return asImage(average(image, { size: [size, size], stride: [size, size] }));
-  }),
-  globalAvgPool: rule([3], {}, [], ({ image }) => {
-    return asVector(average(image, { size: [image.grid.height, image.grid.width] }));
-  }),
-  relu: rule([1, 3], {}, [], ({ name, inputs }) => plain('relu', name, inputs)),
-  add: rule([1, 3], {}, [], ({ name, inputs }) => plain('add', name, inputs)),
-  flatten: rule([1, 3], {}, [], ({ image: { layer } }) => ({ layer, shape: [layer.size] })),
-};
-
-const MODEL = object({ inputShape: sides, classes: count(2), nodes: list(any) });
-const NODE = object({ name: text, op: text, inputs: list(text), attrs: any, shape: sides, params: any, stats: any });
+const MODEL = object({ inputShape: shape, classes: count(2), nodes: list(any) });
+const NODE = object({ name: text, op: text, inputs: list(text), attrs: any, shape, params: any, stats: any });
 
 /** @throws Refused for all that is not a complete network of known ops */
 export async function readCheckpoint(bytes: Bytes): Promise<Network> {
@@ -146,49 +73,31 @@ export async function readCheckpoint(bytes: Bytes): Promise<Network> {
   const written = text(metadata.get('model') ?? null, 'the model in the header');
   const { inputShape, classes, nodes } = MODEL(parseJson(written, 'the model'), 'the model');
 
-  let last = inputOf(inputShape);
+  let last = shaped(inputOf(inputShape), inputShape);
   const values = new Map([['input', last]]);
   const used = new Set<string>();
   for (const json of nodes) {
-    const { name, op, ...node } = NODE(json, 'a node');
-    last = within(`node "${name}" (${op})`, () => {
-      demand(/^[^.]+$/.test(name), 'the name cannot be part of the name of a tensor');
-      demand(!values.has(name), 'another node has this name');
-      demand(Object.hasOwn(RULES, op), 'no rule for this op');
-      const known = RULES[op]!;
+    const node = NODE(json, 'a node');
+    last = within(`node "${node.name}" (${node.op})`, () => {
+      demand(/^[^.]+$/.test(node.name), 'the name cannot be part of the name of a tensor');
+      demand(!values.has(node.name), 'another node has this name');
       const inputs = node.inputs.map((input) => {
         const value = values.get(input);
         demand(value !== undefined, 'an input does not come before the node');
         return value;
       });
-      const arity = op === 'add' ? 2 : 1;
-      demand(inputs.length === arity, `there are ${inputs.length} inputs instead of ${arity}`);
-      const { layer, shape } = inputs[0]!;
-      const { ranks } = known;
-      demand(ranks.includes(shape.length), `the input [${shape}] does not have ${ranks.join(' or ')} dimensions`);
-      const [height, width, channels] = [1, 1, ...shape].slice(-3) as [number, number, number];
-      const image = { layer, grid: { height, width, channels, channelsLast: true } };
-      const read = (kind: 'params' | 'stats') => {
-        const declared = object(Object.fromEntries(known[kind].map((each) => [each, sides])))(node[kind], kind);
-        return known[kind].map((each) => {
-          const key = `${kind}.${name}.${each}`;
-          const tensor = tensors.get(key);
-          demand(tensor?.dtype === 'F32', `tensor ${key} is ${tensor?.dtype ?? 'missing'}, not float32`);
-          const { shape, bytes } = tensor;
-          demand(same(shape, declared[each]!), `tensor ${key} has the shape [${shape}], not as declared`);
-          demand(bytes.length === 4 * sizeOf(shape), `tensor ${key} does not have the bytes of its shape`);
-          used.add(key);
-          return { shape, data: floatsOf(bytes, `tensor ${key}`) };
-        });
-      };
-      const made = known.compute(
-        { name, inputs, image, shape, tensors: [...read('params'), ...read('stats')] },
-        node.attrs,
-      );
+      const made = compute(node, inputs, (key, declared) => {
+        const tensor = tensors.get(key);
+        demand(tensor?.dtype === 'F32', `tensor ${key} is ${tensor?.dtype ?? 'missing'}, not float32`);
+        demand(same(tensor.shape, declared), `tensor ${key} has the shape [${tensor.shape}], not as declared`);
+        demand(tensor.bytes.length === 4 * sizeOf(declared), `tensor ${key} does not have the bytes of its shape`);
+        used.add(key);
+        return { shape: declared, data: floatsOf(tensor.bytes, `tensor ${key}`) };
+      });
       demand(same(made.shape, node.shape), `the shape is [${made.shape}], not as declared`);
       return made;
     });
-    values.set(name, last);
+    values.set(node.name, last);
   }
   demand(same(last.shape, [classes]), `the last node has the shape [${last.shape}] for ${classes} classes`);
   const hashes = new Map<string, string>();
@@ -197,4 +106,62 @@ export async function readCheckpoint(bytes: Bytes): Promise<Network> {
     if (used.has(name)) hashes.set(name, await sha256(tensor.bytes));
   }
   return { inputShape, classes, layers: layersBehind(last.layer), tensors: hashes };
+}
+
+/** What a node computes. */
+function compute(
+  { name, op: named, ...node }: ReturnType<typeof NODE>,
+  inputs: readonly Value[],
+  tensorOf: (key: string, declared: readonly number[]) => Tensor,
+): Value {
+  demand(Object.hasOwn(FORMS, named), 'no rule for this op');
+  const op = named as Op;
+  const arity = op === 'add' ? 2 : 1;
+  demand(inputs.length === arity, `there are ${inputs.length} inputs instead of ${arity}`);
+  const value = inputs[0]!;
+  const { grid, shape } = value;
+  const ranks = op === 'dense' ? [1] : ['conv2d', 'avgPool', 'globalAvgPool'].includes(op) ? [3] : [1, 3];
+  demand(ranks.includes(shape.length), `the input [${shape}] does not have ${ranks.join(' or ')} dimensions`);
+  // Here for all ops, since what is not read below must not be there.
+  FORMS[op].attrs(node.attrs, 'attrs');
+  const tensors = new Map<string, Tensor>();
+  for (const kind of ['params', 'stats'] as const) {
+    for (const [key, declared] of Object.entries<readonly number[]>(FORMS[op][kind](node[kind], kind))) {
+      tensors.set(key, tensorOf(`${kind}.${name}.${key}`, declared));
+    }
+  }
+  const data = (key: string) => tensors.get(key)!.data;
+  switch (op) {
+    case 'conv2d':
+    case 'dense': {
+      // [height, width, channels / groups, filters], of a dense layer [channels, filters]
+      const sides = tensors.get('kernel')!.shape;
+      const filters = data('bias').length;
+      const fits = sides.length === (op === 'dense' ? 2 : 4) && sides.at(-1) === filters;
+      demand(fits, `the kernel has the shape [${sides}] beside ${filters} biases`);
+      const kernel = transposed(data('kernel'), filters);
+      if (op === 'dense') return vectorOf(convolution(value, {}, kernel, 1, data('bias')));
+      const { stride, padding, groups } = FORMS[op].attrs(node.attrs, 'attrs');
+      const window = { size: sides.slice(0, 2), stride: [stride, stride], padding: Array(4).fill(padding) };
+      return imageOf(convolution(value, window, kernel, groups, data('bias')));
+    }
+    case 'batchNorm': {
+      const { epsilon } = FORMS[op].attrs(node.attrs, 'attrs');
+      return shaped(normalized(value, ['gamma', 'beta', 'mean', 'variance'].map(data), epsilon), shape);
+    }
+    case 'affine': {
+      const { scale, shift } = FORMS[op].attrs(node.attrs, 'attrs');
+      return shaped(scaled(sums(value, {}), scale, shift), shape);
+    }
+    case 'avgPool': {
+      const { size } = FORMS[op].attrs(node.attrs, 'attrs');
+      return imageOf(average(value, { size: [size, size], stride: [size, size] }));
+    }
+    case 'globalAvgPool':
+      return vectorOf(average(value, { size: [grid.height, grid.width] }));
+    case 'flatten':
+      return vectorOf(value.layer);
+    default:
+      return shaped(plain(op, name, inputs), shape);
+  }
 }

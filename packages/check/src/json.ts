@@ -32,58 +32,59 @@ export function parseJson(text: string, what: string): Json {
   return json;
 }
 
-const check =
-  <T extends Json>(form: string, valid: (json: Json) => json is T): Read<T> =>
-  (json, where) => {
-    demand(valid(json), `${where} is not ${form}`);
-    return json;
-  };
+export const any = (json: Json): Json => json;
 
-export const any: Read<Json> = (json) => json;
-export const text = check('a string', (json) => typeof json === 'string');
-export const number = check('a number', (json) => typeof json === 'number');
+export function text(json: Json, where: string): string {
+  demand(typeof json === 'string', `${where} is not a string`);
+  return json;
+}
+
+export function number(json: Json, where: string): number {
+  demand(typeof json === 'number', `${where} is not a number`);
+  return json;
+}
 
 /** A whole number from `least` to 2^31. */
-export const count = (least: number): Read<number> =>
-  check(`a whole number from ${least}`, (json): json is number => {
-    return typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
-  });
+export const count = (least: number) => (json: Json, where: string) => {
+  const valid = typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
+  demand(valid, `${where} is not a whole number from ${least}`);
+  return json;
+};
 
-export const oneOf =
-  <const T extends string>(...values: readonly T[]): Read<T> =>
-  (json, where) => {
+export function oneOf<const T extends string>(...values: readonly T[]) {
+  return (json: Json, where: string) => {
     const value = values.find((each) => each === json);
     demand(value !== undefined, `${where} is "${json}", which is not known, only ${values.join(' and ')}`);
     return value;
   };
+}
 
 /** @param item the name of an item, for messages; without it that of the list */
-export const list =
-  <T>(read: Read<T>, item?: string): Read<readonly T[]> =>
-  (json, where) => {
+export function list<T>(read: Read<T>, item?: string) {
+  return (json: Json, where: string): readonly T[] => {
     demand(Array.isArray(json), `${where} is not a list`);
     return json.map((each) => read(each, item ?? where));
   };
+}
 
 /** One to four positive whole numbers. */
-export const shape: Read<readonly number[]> = (json, where) => {
+export function shape(json: Json, where: string): readonly number[] {
   const sides = list(count(1))(json, where);
   demand(sides.length >= 1 && sides.length <= 4, `${where} does not have one to four numbers`);
   return sides;
-};
+}
 
 /** An object with any keys. */
-export const record =
-  <T>(read: Read<T>): Read<ReadonlyMap<string, T>> =>
-  (json, where) => {
+export function record<T>(read: Read<T>) {
+  return (json: Json, where: string): ReadonlyMap<string, T> => {
     demand(typeof json === 'object' && json !== null && !Array.isArray(json), `${where} is not an object`);
     return new Map(Object.entries(json).map(([key, value]) => [key, read(value, `${where}: "${key}"`)]));
   };
+}
 
 /** An object that has all of some fields, perhaps hints for people, and no other. */
-export const object =
-  <F extends Fields>(fields: F, hints: Fields = {}): Read<Values<F>> =>
-  (json, where) => {
+export function object<F extends Fields>(fields: F, hints: Fields = {}) {
+  return (json: Json, where: string): Values<F> => {
     const found = record(any)(json, where);
     for (const key of Object.keys(fields)) demand(found.has(key), `${where} has no "${key}"`);
     const known: Fields = { ...fields, ...hints };
@@ -93,6 +94,7 @@ export const object =
     });
     return Object.fromEntries(values);
   };
+}
 
 /** The field `kind` of an object, which says which other fields it has. */
 export const kindOf = <const T extends string>(json: Json, where: string, ...known: readonly T[]): T =>

@@ -74,6 +74,11 @@ export interface Image {
   readonly grid: Grid;
 }
 
+/** A value of the graph of a file, with its shape there. */
+export interface Value extends Image {
+  readonly shape: readonly number[];
+}
+
 /** How many numbers a shape has. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
 
@@ -83,11 +88,11 @@ export function transposed(data: Float32Array, columns: number): Float32Array {
   return data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
-const largest = (values: Float32Array | Float64Array): number => {
+function largest(values: ArrayLike<number>): number {
   let most = 0;
-  for (const value of values) most = Math.max(most, Math.abs(value));
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]!));
   return most;
-};
+}
 
 /**
  * A convolution, or with one pixel a dense layer, without anything after it.
@@ -164,7 +169,7 @@ export function sums(image: Image, window: Window): AffineLayer {
  * a scale that is a reciprocal. All is relative to |scale| (sum |w||x| + |shift before|) + |shift|, which is what the bounds use. The factor 2 of the
  * amplitude allows for as many cases of underflow again as there were before.
  */
-export function scaled(layer: AffineLayer, scale: Float64Array, shift: Float64Array): AffineLayer {
+export function scaled(layer: AffineLayer, scale: ArrayLike<number>, shift: ArrayLike<number>): AffineLayer {
   const { channels } = layer.to;
   const fits = scale.length === channels && shift.length === channels;
   demand(fits, `there is not one number for each of ${channels} channels`);
@@ -203,13 +208,8 @@ export function affineOf({ layer, grid }: Image): AffineLayer {
  * @param numbers gamma, beta, mean and variance, each for every channel
  */
 export function normalized(image: Image, numbers: readonly Float32Array[], epsilon: number): AffineLayer {
-  const [gamma, beta, mean, variance] = numbers.map((each) => Float64Array.from(each)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  const reciprocals = variance.map((value) => {
+  const [gamma, beta, mean, variance] = numbers as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const reciprocals = Float64Array.from(variance, (value) => {
     const sum = value + epsilon;
     const normal = value >= 0 && epsilon >= 0 && sum >= 2 ** -80 && sum <= 2 ** 80;
     demand(normal, 'the variance or epsilon is below 0, or variance + epsilon outside of [2^-80, 2^80]');

@@ -6,16 +6,8 @@
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
 import type { Leaf } from './evidence.js';
-import {
-  addError,
-  type Bounds,
-  type BoundsByLayer,
-  errorOf,
-  type Level,
-  magnitudeOf,
-  type Tighten,
-  widestOf,
-} from './ibp.js';
+import type { Bounds, BoundsByLayer, Level, Tighten } from './ibp.js';
+import { addError, errorOf, magnitudeOf, widestOf } from './ibp.js';
 import { type AffineLayer, type Layer, placeIn } from './layers.js';
 import { down, growth64, up } from './rounding.js';
 

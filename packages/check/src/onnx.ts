@@ -3,19 +3,9 @@
  * fields are those of onnx.proto.
  */
 import { type Bytes, floatsOf, sha256 } from './bytes.js';
-import {
-  type AffineLayer,
-  affineOf,
-  average,
-  convolution,
-  type Grid,
-  normalized,
-  scaled,
-  sizeOf,
-  transposed,
-  type Window,
-} from './layers.js';
-import { inputOf, layersBehind, type Network, plain, same, type Value } from './network.js';
+import type { AffineLayer, Layer, Value, Window } from './layers.js';
+import { affineOf, average, convolution, normalized, scaled, sizeOf, transposed } from './layers.js';
+import { inputOf, layersBehind, type Network, plain, same, type Tensor } from './network.js';
 import * as proto from './protobuf.js';
 import { demand, Refused, within } from './refused.js';
 
@@ -53,26 +43,26 @@ const MODEL = message({
 const STANDARD = ['', 'ai.onnx'];
 
 /** A tensor of the file, of float32 numbers or of whole numbers of 64 bits, such as those of a shape. */
-interface Tensor {
+interface Constant {
   readonly shape: readonly number[];
   readonly bytes: Bytes;
   readonly isFloat: boolean;
 }
 
 /** What a node reads: a value, a tensor of the file, or nothing. */
-type Input = Value | Tensor | undefined;
+type Input = Value | Constant | undefined;
 
 const isValue = (input: Input): input is Value => input !== undefined && 'layer' in input;
 
 /** The float32 tensor that a node reads. */
-function floatsIn(inputs: readonly Input[], at: number): { shape: readonly number[]; data: Float32Array } {
+function floatsIn(inputs: readonly Input[], at: number): Tensor {
   const input = inputs[at];
   demand(input !== undefined && !isValue(input) && input.isFloat, `input ${at} is no float32 tensor of the file`);
   return { shape: input.shape, data: floatsOf(input.bytes, `input ${at}`) };
 }
 
 /** Numbers are bytes of their own, or a list for the data type; a tensor that has both is refused. */
-function tensorOf({ name, type, shape, ...numbers }: ReturnType<typeof TENSOR>): Tensor {
+function tensorOf({ name, type, shape, ...numbers }: ReturnType<typeof TENSOR>): Constant {
   const where = `tensor "${name}"`;
   demand(type === 1 || type === 7, `${where}: the data type ${type} is neither float32 nor int64`);
   demand(numbers.location === 0 && !numbers.external, `${where}: the numbers are in another file`);
@@ -94,7 +84,7 @@ export async function readOnnx(bytes: Bytes): Promise<Network> {
   // They may give ops of the standard another meaning.
   demand(!functions, 'the network file has functions of its own');
   demand(!graph.sparse, 'the network file has sparse tensors');
-  const known = new Map<string, Value | Tensor>();
+  const known = new Map<string, Value | Constant>();
   const tensors = new Map<string, string>();
   for (const stored of graph.tensors) {
     const [name, tensor] = [stored.name, tensorOf(stored)];
@@ -112,7 +102,7 @@ export async function readOnnx(bytes: Bytes): Promise<Network> {
   demand((examples === 0 || examples === 1) && inputShape.length >= 1, 'the first dimension of the input is not 1');
   const positive = inputShape.every((n) => n >= 1);
   demand(positive, `the input has the shape [${inputShape}]`);
-  known.set(input.name, inputOf([1, ...inputShape]));
+  known.set(input.name, shaped(inputOf(inputShape), [1, ...inputShape]));
 
   for (const { op, domain, inputs, outputs, attributes } of graph.nodes) {
     const [name = '', ...others] = outputs;
@@ -137,15 +127,16 @@ export async function readOnnx(bytes: Bytes): Promise<Network> {
   return { inputShape, classes, layers: layersBehind(logits.layer), tensors };
 }
 
-/** An image has four dimensions; all else is a vector. */
-function gridOf(shape: readonly number[]): Grid {
-  const [one, channels, height, width] = shape as [number, number, number, number];
-  if (shape.length === 4 && one === 1) return { height, width, channels, channelsLast: false };
-  return { height: 1, width: 1, channels: sizeOf(shape), channelsLast: false };
+/** An image has four dimensions, the first 1; all else is a vector. */
+function shaped(layer: Layer, shape: readonly number[]): Value {
+  const [one, ...sides] = shape;
+  const image = sides.length === 3 && one === 1 ? sides : [layer.size, 1, 1];
+  const [channels, height, width] = image as [number, number, number];
+  return { layer, shape, grid: { height, width, channels, channelsLast: false } };
 }
 
 /** The number of a tensor for each place of a value, by the rules of ONNX; the tensor must not be larger than the value. */
-function broadcast({ shape, data }: { shape: readonly number[]; data: Float32Array }, to: readonly number[]) {
+function broadcast({ shape, data }: Tensor, to: readonly number[]): Float64Array {
   const sides = [...to.map(() => 1), ...shape].slice(-to.length);
   const fits = shape.length <= to.length && sides.every((n, axis) => n === 1 || n === to[axis]);
   demand(fits, `a tensor of the shape [${shape}] does not fit [${to}]`);
@@ -194,13 +185,12 @@ function windowOf(
 }
 
 /** scale * x + shift with one number for each number of the value; an image whose channels have one each stays an image. */
-function eachScaled({ layer, shape }: Value, scale: Float64Array, shift: Float64Array): Value {
-  const image = gridOf(shape);
-  const pixels = image.height * image.width;
+function eachScaled(value: Value, scale: Float64Array, shift: Float64Array): Value {
+  const pixels = value.grid.height * value.grid.width;
   const byChannel = [scale, shift].every((all) => all.every((n, i) => n === all[i - (i % pixels)]));
-  const grid = byChannel ? image : gridOf([layer.size]);
   const each = (all: Float64Array) => (byChannel ? all.filter((_, i) => i % pixels === 0) : all);
-  return { layer: scaled(affineOf({ layer, grid }), each(scale), each(shift)), shape };
+  const image = byChannel ? value : shaped(value.layer, [value.layer.size]);
+  return shaped(scaled(affineOf(image), each(scale), each(shift)), value.shape);
 }
 
 /** The ops of two inputs that work number by number. */
@@ -208,7 +198,7 @@ function elementwise(op: string, name: string, inputs: readonly Input[]): Value 
   demand(inputs.length === 2, `there are ${inputs.length} inputs instead of 2`);
   if (inputs.every(isValue)) {
     demand(op === 'Add', 'no rule for values on both sides');
-    return plain('add', name, inputs);
+    return shaped(plain('add', name, inputs), inputs[0]!.shape);
   }
   const at = isValue(inputs[0]) ? 1 : 0;
   const value = inputs[1 - at];
@@ -234,7 +224,7 @@ function elementwise(op: string, name: string, inputs: readonly Input[]): Value 
 }
 
 /** What a node computes. */
-function compute(op: string, name: string, inputs: readonly Input[], attributes: Attributes): Value | Tensor {
+function compute(op: string, name: string, inputs: readonly Input[], attributes: Attributes): Value | Constant {
   const { integer, integers, float } = attributes;
   const [input, second] = inputs;
   if (['Add', 'Sub', 'Mul', 'Div'].includes(op)) return elementwise(op, name, inputs);
@@ -246,19 +236,18 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
   demand(input !== undefined, 'the node has no input');
   if (op === 'Identity') return input;
   demand(isValue(input), 'the input is a tensor of the file');
-  const { layer, shape } = input;
-  const image = { layer, grid: gridOf(shape) };
+  const { layer, shape, grid } = input;
   const asImage = (made: AffineLayer): Value => {
     demand(shape.length === 4 && shape[0] === 1, `the input [${shape}] is not one image`);
-    return { layer: made, shape: [1, made.to.channels, made.to.height, made.to.width] };
+    return shaped(made, [1, made.to.channels, made.to.height, made.to.width]);
   };
   switch (op) {
     case 'Relu':
-      return plain('relu', name, [input]);
+      return shaped(plain('relu', name, [input]), shape);
     case 'Flatten': {
       const axis = integer('axis', 1);
       demand(Math.abs(axis) <= shape.length, `there is no axis ${axis}`);
-      return { layer, shape: [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis))] };
+      return shaped(layer, [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis))]);
     }
     case 'Reshape': {
       demand(second !== undefined && !isValue(second) && !second.isFloat, 'the shape is not in the file');
@@ -270,44 +259,45 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
       const made = sides.map((n) => (n === -1 ? left : n));
       const fits = made.every((n) => Number.isInteger(n) && n >= 1) && sizeOf(made) === layer.size;
       demand(fits, `[${shape}] cannot be reshaped to [${wanted}]`);
-      return { layer, shape: made };
+      return shaped(layer, made);
     }
     case 'MatMul':
     case 'Gemm': {
       const [transA, transB] = [integer('transA', 0), integer('transB', 0)];
-      const plain = transA === 0 && (transB === 0 || transB === 1) && float('alpha', 1) === 1 && float('beta', 1) === 1;
+      const simple =
+        transA === 0 && (transB === 0 || transB === 1) && float('alpha', 1) === 1 && float('beta', 1) === 1;
       const { shape: sides, data } = floatsIn(inputs, 1);
       const [rows, columns] = (transB === 1 ? sides.toReversed() : sides) as [number, number];
       const fits = sides.length === 2 && rows === layer.size && shape.at(-1) === rows;
-      demand(plain && fits, `no rule for the product of [${shape}] and [${sides}]`);
+      demand(simple && fits, `no rule for the product of [${shape}] and [${sides}]`);
       const made = [...shape.slice(0, -1), columns];
       const bias =
         inputs[2] === undefined ? new Float32Array(columns) : Float32Array.from(broadcast(floatsIn(inputs, 2), made));
       const kernel = transB === 1 ? data : transposed(data, columns);
-      return { layer: convolution({ layer, grid: gridOf([rows]) }, {}, kernel, 1, bias), shape: made };
+      return shaped(convolution(shaped(layer, [rows]), {}, kernel, 1, bias), made);
     }
     case 'Conv': {
       const { shape: sides, data } = floatsIn(inputs, 1);
       const [filters, , ...size] = sides as [number, number, number, number];
       const bias = inputs[2] === undefined ? new Float32Array(filters) : floatsIn(inputs, 2).data;
       demand(bias.length === filters, `there are ${filters} filters and ${bias.length} biases`);
-      return asImage(convolution(image, windowOf(size, attributes), data, integer('group', 1), bias));
+      return asImage(convolution(input, windowOf(size, attributes), data, integer('group', 1), bias));
     }
     case 'BatchNormalization': {
       float('momentum', 0.9);
       demand(integer('training_mode', 0) === 0, 'no rule for the mode of training');
       const numbers = [1, 2, 3, 4].map((at) => floatsIn(inputs, at).data);
-      return { layer: normalized(image, numbers, float('epsilon', Math.fround(1e-5))), shape };
+      return shaped(normalized(input, numbers, float('epsilon', Math.fround(1e-5))), shape);
     }
     case 'AveragePool': {
       const window = windowOf(integers('kernel_shape', []), attributes);
       integer('count_include_pad', 0);
       const padded = integer('ceil_mode', 0) !== 0 || window.padding?.some((n) => n !== 0);
       demand(!padded, 'no rule for averages over padding');
-      return asImage(average(image, window));
+      return asImage(average(input, window));
     }
     case 'GlobalAveragePool':
-      return asImage(average(image, { size: [image.grid.height, image.grid.width] }));
+      return asImage(average(input, { size: [grid.height, grid.width] }));
     default:
       throw new Refused('no rule for this op');
   }
