@@ -17,23 +17,21 @@ function readSafetensors(bytes: Bytes) {
   const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   demand(start <= bytes.length, `the header of the network file has ${start - 8} bytes, more than the file`);
   const written = decodeUtf8(bytes.subarray(8, start), 'the header of the network file');
-  const header = new Map(record(any)(parseJson(written, 'the header'), 'the header'));
-  const metadata = record(any)(header.get('__metadata__') ?? null, 'the metadata of the network file');
-  header.delete('__metadata__');
-  const tensors = [...header].map(([name, entry]) => {
-    const { data_offsets, ...stored } = STORED(entry, `"${name}" in the network file`);
-    const [begin, end] = data_offsets as [number, number];
-    return { ...stored, name, begin, end, bytes: bytes.slice(start + begin, start + end) };
-  });
-  let covered = 0;
-  for (const { begin, end } of tensors.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+  const header = record(any)(parseJson(written, 'the header'), 'the header');
+  const tensors = new Map<string, ReturnType<typeof STORED> & { readonly bytes: Bytes }>();
+  let covered = start;
+  for (const [name, entry] of header) {
+    if (name === '__metadata__') continue;
+    const tensor = STORED(entry, `"${name}" in the network file`);
+    const [begin, end] = tensor.data_offsets.map((at) => start + at) as [number, number];
     const next = begin === covered && end >= begin;
-    demand(next, `the tensors of the network file leave a hole or overlap at byte ${covered}`);
+    demand(next, `the tensors of the network file leave a hole or overlap at byte ${covered - start}`);
+    tensors.set(name, { ...tensor, bytes: bytes.slice(begin, end) });
     covered = end;
   }
-  const whole = start + covered;
-  demand(whole === bytes.length, `the network file should have ${whole} bytes, not ${bytes.length}`);
-  return { metadata, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) };
+  demand(covered === bytes.length, `the network file should have ${covered} bytes, not ${bytes.length}`);
+  const metadata = record(any)(header.get('__metadata__') ?? null, 'the metadata of the network file');
+  return { tensors, metadata };
 }
 
 /** An image has three dimensions, a vector one. */

@@ -70,14 +70,15 @@ function affine(layer: AffineLayer, input: Bounds, level: Level): Bounds {
   // The sum of nonnegative numbers is computed with as many roundings again; this factor covers them and itself.
   const slack = 1 + 2 * growth64(layer.terms + layer.rounded + 16);
 
-  const { to, groups, terms, sources, kernel, scale, shift, shiftSize } = layer;
+  const { to, groups, terms, kernel, scale, shift, shiftSize } = layer;
   const filters = to.channels / groups;
   const [lower, upper] = [new Float64Array(layer.size), new Float64Array(layer.size)];
   const [centers, spreads] = [new Float64Array(terms), new Float64Array(terms)];
   for (let patch = 0; patch * filters < layer.size; patch++) {
+    const sources = layer.sourcesOf(patch);
     let magnitude = 0;
     for (let term = 0; term < terms; term++) {
-      const source = sources[patch * terms + term]!;
+      const source = sources[term]!;
       const c = source < 0 ? 0 : center[source]!;
       const r = source < 0 ? 0 : radius[source]!;
       centers[term] = c;

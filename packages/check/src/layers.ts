@@ -42,8 +42,8 @@ export interface AffineLayer {
   readonly terms: number;
   /** How many products one input is in at most. */
   readonly uses: number;
-  /** [pixels, groups, terms]: where the inputs of each patch lie; -1 for padding. */
-  readonly sources: Int32Array;
+  /** Where the inputs of a patch lie, -1 for padding; until the next call. Patches are numbered by pixel, then by group. */
+  readonly sourcesOf: (patch: number) => Int32Array;
   /** [filters, terms]. */
   readonly kernel: Float32Array;
   readonly scale: Float64Array;
@@ -122,26 +122,24 @@ export function convolution(
     grid.channels % groups === 0 && bias.length % groups === 0 && kernel.length === terms * bias.length,
     `a kernel of ${kernel.length} numbers and ${bias.length} biases do not fit ${grid.channels} channels`,
   );
-  const counts = [pixels * bias.length, pixels * groups * terms];
-  demand(
-    counts.every((count) => count >= 1 && count <= 2 ** 26),
-    'the output or the places of the window are not from 1 to 2^26',
-  );
-  const sources = new Int32Array(pixels * groups * terms).fill(-1);
-  for (let pixel = 0; pixel < pixels; pixel++) {
+  const count = pixels * bias.length;
+  demand(count >= 1 && count <= 2 ** 26, `the output has ${count} numbers, not 1 to 2^26`);
+  const sources = new Int32Array(terms);
+  const sourcesOf = (patch: number): Int32Array => {
+    const [pixel, first] = [Math.floor(patch / groups), (patch % groups) * weights.channels];
     for (let place = 0; place < places; place++) {
       const y = Math.floor(pixel / width) * stride[0]! + Math.floor(place / size[1]!) * dilation[0]! - padding[0]!;
       const x = (pixel % width) * stride[1]! + (place % size[1]!) * dilation[1]! - padding[1]!;
-      if (y < 0 || y >= grid.height || x < 0 || x >= grid.width) continue;
-      for (let channel = 0; channel < grid.channels; channel++) {
-        const patch = pixel * groups + Math.floor(channel / weights.channels);
-        const term = placeIn(weights, place, channel % weights.channels);
-        sources[patch * terms + term] = placeIn(grid, y * grid.width + x, channel);
+      const inside = y >= 0 && y < grid.height && x >= 0 && x < grid.width;
+      for (let channel = 0; channel < weights.channels; channel++) {
+        const source = inside ? placeIn(grid, y * grid.width + x, first + channel) : -1;
+        sources[placeIn(weights, place, channel)] = source;
       }
     }
-  }
+    return sources;
+  };
   return {
-    ...{ kind: 'affine', inputs: [layer], size: pixels * bias.length, to, groups, terms, sources, kernel },
+    ...{ kind: 'affine', inputs: [layer], size: count, to, groups, terms, sourcesOf, kernel },
     uses: (places * bias.length) / groups,
     scale: new Float64Array(bias.length).fill(1),
     shift: Float64Array.from(bias),

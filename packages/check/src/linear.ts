@@ -54,7 +54,7 @@ class Margin {
  */
 function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array): void {
   const { deployed, own, underflow, flushed } = errorOf(layer, margin.level);
-  const { to, groups, terms, sources, kernel, scale, shift, shiftSize } = layer;
+  const { to, groups, terms, kernel, scale, shift, shiftSize } = layer;
   const bounds = margin.values.get(layer.inputs[0])!;
   const widest = widestOf(bounds);
   // A coefficient of x is a sum of at most `uses` products, first within each patch, then over patches, which are no more roundings than products;
@@ -82,8 +82,9 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array):
       }
     }
     if (!used) continue;
+    const sources = layer.sourcesOf(patch);
     for (let term = 0; term < terms; term++) {
-      const source = sources[patch * terms + term]!;
+      const source = sources[term]!;
       // What is always 0, such as behind a ReLU, needs no coefficient, nor does padding.
       if (source < 0 || (bounds.lower[source] === 0 && bounds.upper[source] === 0)) continue;
       inner[source]! += totals[term]!;
