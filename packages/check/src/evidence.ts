@@ -32,12 +32,6 @@ export interface Leaf {
   readonly slopeOf: (relu: Layer, neuron: number) => number | undefined;
 }
 
-export interface Evidence {
-  readonly intermediate: 'ibp' | 'crown';
-  /** For each case of the property; null: interval bound propagation. */
-  readonly leaves: readonly (readonly (Leaf | null)[])[];
-}
-
 const CUT = object({ input: count(0), at: number });
 const SPLIT = object({ relu: text, neuron: count(0) });
 const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, 'a multiplier') });
@@ -54,21 +48,24 @@ export function partOf(box: Bounds, cuts: readonly Cut[]): Bounds {
 }
 
 /**
+ * How bounds of intermediate values are derived, and the leaves for each case of the property; a leaf that is null stands for interval bound
+ * propagation.
+ *
  * @param box the inputs that the certificate speaks of
- * @param cases the inequalities of each case of the property
+ * @param cases the inequalities of each case
  */
 export function readEvidence(
   field: Json,
   layers: readonly Layer[],
   box: Bounds,
   cases: readonly (readonly unknown[])[],
-): Evidence {
+): { readonly intermediate: 'ibp' | 'crown'; readonly leaves: readonly (readonly (Leaf | null)[])[] } {
+  const form = { kind: any, intermediate: oneOf('ibp', 'crown') };
   const kind = kindOf(field, 'the evidence', 'ibp', 'linear', 'tree');
   if (kind === 'ibp') {
     object({ kind: any })(field, 'the evidence');
     return { intermediate: 'ibp', leaves: cases.map(() => [null]) };
   }
-  const form = { kind: any, intermediate: oneOf('ibp', 'crown') };
   if (kind === 'linear') {
     const { slopes, intermediate } = object({ ...form, slopes: record(base64) })(field, 'the evidence');
     const slopeOf = slopesOf(slopes, layers);

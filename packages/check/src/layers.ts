@@ -68,15 +68,11 @@ interface PlainLayer {
 
 export type Layer = AffineLayer | PlainLayer;
 
-/** What a layer computes, seen as an image. */
-export interface Image {
+/** A value of the graph of a file: the layer that computes it, its shape there, and the image that it is seen as. */
+export interface Value {
   readonly layer: Layer;
-  readonly grid: Grid;
-}
-
-/** A value of the graph of a file, with its shape there. */
-export interface Value extends Image {
   readonly shape: readonly number[];
+  readonly grid: Grid;
 }
 
 /** How many numbers a shape has. */
@@ -101,11 +97,11 @@ function largest(values: ArrayLike<number>): number {
  * @param bias [filters]
  */
 export function convolution(
-  { layer, grid }: Image,
+  { layer, grid }: Value,
   { size = [1, 1], stride = [1, 1], dilation = [1, 1], padding = [0, 0, 0, 0] }: Window,
   kernel: Float32Array,
   groups: number,
-  bias: Float32Array,
+  bias: ArrayLike<number>,
 ): AffineLayer {
   const positive = [size, stride, dilation].every((pair) => pair.length === 2 && pair.every((n) => n >= 1));
   demand(positive && padding.length === 4 && padding.every((n) => n >= 0), 'the window is not one of images');
@@ -152,10 +148,10 @@ export function convolution(
 }
 
 /** The sum of each channel over windows. */
-export function sums(image: Image, window: Window): AffineLayer {
-  const { channels } = image.grid;
+export function sums(value: Value, window: Window): AffineLayer {
+  const { channels } = value.grid;
   const ones = new Float32Array(sizeOf(window.size ?? []) * channels).fill(1);
-  return convolution(image, window, ones, channels, new Float32Array(channels));
+  return convolution(value, window, ones, channels, new Float32Array(channels));
 }
 
 /**
@@ -183,16 +179,17 @@ export function scaled(layer: AffineLayer, scale: ArrayLike<number>, shift: Arra
 }
 
 /** The mean of each channel over windows: a sum, then a division or a product with a rounded 1 / n; also where rows are averaged first. */
-export function average(image: Image, window: { readonly size: readonly number[] } & Window): AffineLayer {
-  const { channels } = image.grid;
+export function average(value: Value, window: { readonly size: readonly number[] } & Window): AffineLayer {
+  const { channels } = value.grid;
   const shares = new Float64Array(channels).fill(1 / sizeOf(window.size));
-  return scaled(sums(image, window), shares, new Float64Array(channels));
+  return scaled(sums(value, window), shares, new Float64Array(channels));
 }
 
 /** The affine layer that a scale and a shift of channels change: the one that computes the image if it has its channels, else one that changes nothing. */
-export function affineOf({ layer, grid }: Image): AffineLayer {
+export function affineOf(value: Value): AffineLayer {
+  const { layer, grid } = value;
   const sides = ({ height, width, channels }: Grid) => `${height} ${width} ${channels}`;
-  return layer.kind === 'affine' && sides(layer.to) === sides(grid) ? layer : sums({ layer, grid }, {});
+  return layer.kind === 'affine' && sides(layer.to) === sides(grid) ? layer : sums(value, {});
 }
 
 /**
@@ -205,7 +202,7 @@ export function affineOf({ layer, grid }: Image): AffineLayer {
  *
  * @param numbers gamma, beta, mean and variance, each for every channel
  */
-export function normalized(image: Image, numbers: readonly Float32Array[], epsilon: number): AffineLayer {
+export function normalized(value: Value, numbers: readonly Float32Array[], epsilon: number): AffineLayer {
   const [gamma, beta, mean, variance] = numbers as [Float32Array, Float32Array, Float32Array, Float32Array];
   const reciprocals = Float64Array.from(variance, (value) => {
     const sum = value + epsilon;
@@ -215,5 +212,5 @@ export function normalized(image: Image, numbers: readonly Float32Array[], epsil
   });
   const [ones, zeros] = [mean.map(() => 1), mean.map(() => 0)];
   const negative = mean.map((x) => -x);
-  return scaled(scaled(scaled(affineOf(image), ones, negative), reciprocals, zeros), gamma, beta);
+  return scaled(scaled(scaled(affineOf(value), ones, negative), reciprocals, zeros), gamma, beta);
 }

@@ -14,15 +14,10 @@ const TENSOR = message({
   ...{ name: text(8), type: integer(2), shape: integers(1), integers: integers(7), location: integer(14) },
   ...{ bytes: proto.bytes(9), floats: proto.bytes(4), external: proto.has(13) },
 });
+const float = (bytes: Bytes): number => floatsOf(bytes, 'an attribute')[0]!;
 const ATTRIBUTE = message({
-  ...{ name: text(1), type: integer(20), integer: integer(3), integers: integers(8), text: text(4) },
-  ...{
-    float: only(
-      many(2, (number) => floatsOf(number, 'an attribute')[0]!),
-      0,
-    ),
-    tensors: many(5, TENSOR),
-  },
+  ...{ name: text(1), type: integer(20), float: only(many(2, float), 0), integer: integer(3), text: text(4) },
+  ...{ tensor: proto.one(5, TENSOR), integers: integers(8) },
 });
 const NODE = message({
   ...{ op: text(4), domain: text(7), inputs: texts(1), outputs: texts(2), attributes: many(5, ATTRIBUTE) },
@@ -166,7 +161,7 @@ function attributesOf(all: readonly ReturnType<typeof ATTRIBUTE>[]) {
     float: (name: string, none: number) => take(name, 1)?.float ?? none,
     integer: (name: string, none: number) => take(name, 2)?.integer ?? none,
     text: (name: string, none: string) => take(name, 3)?.text ?? none,
-    tensors: (name: string) => take(name, 4)?.tensors ?? [],
+    tensor: (name: string) => take(name, 4)?.tensor ?? TENSOR(new Uint8Array()),
     integers: (name: string, none: readonly number[]) => take(name, 7)?.integers ?? none,
   };
 }
@@ -205,22 +200,13 @@ function elementwise(op: string, name: string, inputs: readonly Input[]): Value 
   demand(isValue(value), 'no input is a value that comes before');
   const constant = broadcast(floatsIn(inputs, at), value.shape);
   const all = (number: number) => constant.map(() => number);
+  const [negative, inverse] = [constant.map((c) => -c), constant.map((c) => 1 / c)];
   if (op === 'Add') return eachScaled(value, all(1), constant);
   if (op === 'Mul') return eachScaled(value, constant, all(0));
-  if (op === 'Sub' && at === 0) return eachScaled(value, all(-1), constant);
-  if (op === 'Sub')
-    return eachScaled(
-      value,
-      all(1),
-      constant.map((c) => -c),
-    );
+  if (op === 'Sub') return at === 0 ? eachScaled(value, all(-1), constant) : eachScaled(value, all(1), negative);
   const divides = at === 1 && constant.every((c) => Math.abs(c) >= 2 ** -80 && Math.abs(c) <= 2 ** 80);
   demand(divides, 'the divisor is not a tensor of numbers with absolute values in [2^-80, 2^80]');
-  return eachScaled(
-    value,
-    constant.map((c) => 1 / c),
-    all(0),
-  );
+  return eachScaled(value, inverse, all(0));
 }
 
 /** What a node computes. */
@@ -228,11 +214,7 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
   const { integer, integers, float } = attributes;
   const [input, second] = inputs;
   if (['Add', 'Sub', 'Mul', 'Div'].includes(op)) return elementwise(op, name, inputs);
-  if (op === 'Constant') {
-    const [tensor, ...more] = attributes.tensors('value');
-    demand(tensor !== undefined && more.length === 0, 'the value is not one tensor');
-    return tensorOf(tensor);
-  }
+  if (op === 'Constant') return tensorOf(attributes.tensor('value'));
   demand(input !== undefined, 'the node has no input');
   if (op === 'Identity') return input;
   demand(isValue(input), 'the input is a tensor of the file');
@@ -271,8 +253,7 @@ function compute(op: string, name: string, inputs: readonly Input[], attributes:
       const fits = sides.length === 2 && rows === layer.size && shape.at(-1) === rows;
       demand(simple && fits, `no rule for the product of [${shape}] and [${sides}]`);
       const made = [...shape.slice(0, -1), columns];
-      const bias =
-        inputs[2] === undefined ? new Float32Array(columns) : Float32Array.from(broadcast(floatsIn(inputs, 2), made));
+      const bias = inputs[2] === undefined ? new Float32Array(columns) : broadcast(floatsIn(inputs, 2), made);
       const kernel = transB === 1 ? data : transposed(data, columns);
       return shaped(convolution(shaped(layer, [rows]), {}, kernel, 1, bias), made);
     }
