@@ -51,21 +51,21 @@ export const count = (least: number) => (json: Json, where: string) => {
   return json;
 };
 
-export function oneOf<const T extends string>(...values: readonly T[]) {
-  return (json: Json, where: string) => {
+export const oneOf =
+  <const T extends string>(...values: readonly T[]) =>
+  (json: Json, where: string) => {
     const value = values.find((each) => each === json);
     demand(value !== undefined, `${where} is "${json}", which is not known, only ${values.join(' and ')}`);
     return value;
   };
-}
 
 /** @param item the name of an item, for messages; without it that of the list */
-export function list<T>(read: Read<T>, item?: string) {
-  return (json: Json, where: string): readonly T[] => {
+export const list =
+  <T>(read: Read<T>, item?: string) =>
+  (json: Json, where: string): readonly T[] => {
     demand(Array.isArray(json), `${where} is not a list`);
     return json.map((each) => read(each, item ?? where));
   };
-}
 
 /** One to four positive whole numbers. */
 export function shape(json: Json, where: string): readonly number[] {
@@ -75,12 +75,12 @@ export function shape(json: Json, where: string): readonly number[] {
 }
 
 /** An object with any keys. */
-export function record<T>(read: Read<T>) {
-  return (json: Json, where: string): ReadonlyMap<string, T> => {
+export const record =
+  <T>(read: Read<T>) =>
+  (json: Json, where: string) => {
     demand(typeof json === 'object' && json !== null && !Array.isArray(json), `${where} is not an object`);
     return new Map(Object.entries(json).map(([key, value]) => [key, read(value, `${where}: "${key}"`)]));
   };
-}
 
 /** An object that has all of some fields, perhaps hints for people, and no other. */
 export function object<F extends Fields>(fields: F, hints: Fields = {}) {

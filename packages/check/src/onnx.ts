@@ -135,15 +135,10 @@ function broadcast({ shape, data }: Tensor, to: readonly number[]): Float64Array
   const sides = [...to.map(() => 1), ...shape].slice(-to.length);
   const fits = shape.length <= to.length && sides.every((n, axis) => n === 1 || n === to[axis]);
   demand(fits, `a tensor of the shape [${shape}] does not fit [${to}]`);
-  return Float64Array.from({ length: sizeOf(to) }, (_, i) => {
-    let [at, rest, step] = [0, i, 1];
-    for (let axis = to.length - 1; axis >= 0; axis--) {
-      if (sides[axis] !== 1) at += (rest % to[axis]!) * step;
-      rest = Math.floor(rest / to[axis]!);
-      step *= sides[axis]!;
-    }
-    return data[at]!;
-  });
+  const stepsIn = (shape: readonly number[]) => shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  const [steps, own] = [stepsIn(to), stepsIn(sides)];
+  const at = (i: number) => sides.reduce((sum, n, axis) => sum + (Math.floor(i / steps[axis]!) % n) * own[axis]!, 0);
+  return Float64Array.from({ length: sizeOf(to) }, (_, i) => data[at(i)]!);
 }
 
 /** The attributes of a node, `none` for one that is not there. Those that are `left` were not read: there is no rule for them. */
