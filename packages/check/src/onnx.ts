@@ -61,9 +61,11 @@ function tensorOf({ name, type, shape, ...numbers }: ReturnType<typeof TENSOR>):
   const where = `tensor "${name}"`;
   demand(type === 1 || type === 7, `${where}: the data type ${type} is neither float32 nor int64`);
   demand(numbers.location === 0 && !numbers.external, `${where}: the numbers are in another file`);
-  const listed = new Uint8Array(BigInt64Array.from(numbers.integers, BigInt).buffer);
-  const [bytes = listed, ...more] = [...numbers.bytes, ...numbers.floats];
-  demand(more.length === 0 && (bytes === listed || listed.length === 0), `${where}: what has its numbers occurs twice`);
+  const listed = type === 1 ? numbers.floats : [new Uint8Array(BigInt64Array.from(numbers.integers, BigInt).buffer)];
+  const [bytes = new Uint8Array(), ...more] = [...numbers.bytes, ...listed.filter(({ length }) => length > 0)];
+  demand(more.length === 0, `${where}: what has its numbers occurs twice`);
+  const others = type === 1 ? numbers.integers : numbers.floats;
+  demand(others.length === 0, `${where}: it has numbers of another type`);
   const fits = shape.every((n) => n >= 0) && bytes.length === sizeOf(shape) * (type === 1 ? 4 : 8);
   demand(fits, `${where}: ${bytes.length} bytes do not fit the shape [${shape}]`);
   return { shape, bytes, isFloat: type === 1 };
