@@ -62,37 +62,41 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array):
   const error = deployed + Math.max(own, growth64(layer.uses + layer.rounded + 8));
 
   const filters = to.channels / groups;
-  const [inner, sizes] = [new Float64Array(layer.inputs[0].size), new Float64Array(layer.inputs[0].size)];
+  const [inner, sizes] = [new Float64Array(bounds.lower.length), new Float64Array(bounds.lower.length)];
   const [totals, reaches] = [new Float64Array(terms), new Float64Array(terms)];
+  // What is always 0, such as behind a ReLU, needs no coefficient, nor does padding: `live` has the other terms of a patch.
+  const isLive = (source: number) => source >= 0 && (bounds.lower[source] !== 0 || bounds.upper[source] !== 0);
+  const live = new Int32Array(terms);
   for (let patch = 0; patch * filters < layer.size; patch++) {
-    // A neuron depends on few patches: the others have no coefficient.
-    let used = false;
     const first = (patch % groups) * filters;
+    let sources: Int32Array | undefined;
+    let count = 0;
     for (let filter = first; filter < first + filters; filter++) {
       const coefficient = outer[placeIn(to, Math.floor(patch / groups), filter)]!;
       if (coefficient === 0) continue;
-      used = true;
       margin.gain(coefficient * shift[filter]!);
       margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * terms * widest));
+      if (sources === undefined) {
+        sources = layer.sourcesOf(patch);
+        for (let term = 0; term < terms; term++) if (isLive(sources[term]!)) live[count++] = term;
+      }
       const scaled = coefficient * scale[filter]!;
-      for (let term = 0; term < terms; term++) {
-        const product = kernel[filter * terms + term]! * scaled;
-        totals[term]! += product;
-        reaches[term]! += Math.abs(product);
+      for (let i = 0; i < count; i++) {
+        const product = kernel[filter * terms + live[i]!]! * scaled;
+        totals[i]! += product;
+        reaches[i]! += Math.abs(product);
       }
     }
-    if (!used) continue;
-    const sources = layer.sourcesOf(patch);
-    for (let term = 0; term < terms; term++) {
-      const source = sources[term]!;
-      // What is always 0, such as behind a ReLU, needs no coefficient, nor does padding.
-      if (source < 0 || (bounds.lower[source] === 0 && bounds.upper[source] === 0)) continue;
-      inner[source]! += totals[term]!;
+    // A neuron depends on few patches: in the others nothing has a coefficient.
+    if (sources === undefined) continue;
+    for (let i = 0; i < count; i++) {
+      const source = sources[live[i]!]!;
+      inner[source]! += totals[i]!;
       // More than 0, so that a product that underflows is not taken for one that does not exist.
-      sizes[source]! += reaches[term]! + Number.MIN_VALUE;
+      sizes[source]! += reaches[i]! + Number.MIN_VALUE;
     }
-    totals.fill(0);
-    reaches.fill(0);
+    totals.fill(0, 0, count);
+    reaches.fill(0, 0, count);
   }
   // The sizes are sums themselves and may be too small by as much as the coefficients.
   for (let i = 0; i < sizes.length; i++) {
