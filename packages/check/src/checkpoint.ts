@@ -1,6 +1,6 @@
 /**
- * Checkpoints of cert: safetensors files (8 bytes with the length of the header, the header as JSON, then the tensors without holes), the graph as JSON
- * in the header, parameters as tensors `params.NODE.NAME` and `stats.NODE.NAME`. Images have their channels last.
+ * Checkpoints of cert: safetensors files (8 bytes with the length of the header, the header as JSON, then the tensors in its order, without holes),
+ * the graph as JSON in the header, parameters as tensors `params.NODE.NAME` and `stats.NODE.NAME`. Images have their channels last.
  */
 import { type Bytes, decodeUtf8, floatsOf, sha256 } from './bytes.js';
 import { any, count, list, number, object, parseJson, record, shape, text } from './json.js';
@@ -25,7 +25,7 @@ function readSafetensors(bytes: Bytes) {
     const tensor = STORED(entry, `"${name}" in the network file`);
     const [begin, end] = tensor.data_offsets.map((at) => start + at) as [number, number];
     const next = begin === covered && end >= begin;
-    demand(next, `the tensors of the network file leave a hole or overlap at byte ${covered - start}`);
+    demand(next, `the tensors of the network file are not in order, or leave a hole or overlap: "${name}"`);
     tensors.set(name, { ...tensor, bytes: bytes.slice(begin, end) });
     covered = end;
   }
