@@ -1,20 +1,24 @@
 /** Bytes: base64, SHA-256, UTF-8 and float32, by the means of the platform. */
+import { type Read, text } from './json.js';
 import { demand, Refused } from './refused.js';
 
+export type Bytes = Uint8Array<ArrayBuffer>;
+
 /** The SHA-256 in lower-case hexadecimal. */
-export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+export async function sha256(bytes: Bytes): Promise<string> {
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Base64 without spaces, with its padding. */
-export function fromBase64(text: string, where: string): Uint8Array<ArrayBuffer> {
-  demand(text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), `${where} is not base64`);
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-}
+export const base64: Read<Bytes> = (json, where) => {
+  const encoded = text(json, where);
+  demand(encoded.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(encoded), `${where} is not base64`);
+  return Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+};
 
 /** Little-endian float32 numbers, all finite. */
-export function floatsOf(bytes: Uint8Array, where: string): Float32Array<ArrayBuffer> {
+export function floatsOf(bytes: Bytes, where: string): Float32Array<ArrayBuffer> {
   demand(bytes.length % 4 === 0, `${where} has ${bytes.length} bytes, which are no float32 numbers`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const floats = Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
@@ -23,7 +27,7 @@ export function floatsOf(bytes: Uint8Array, where: string): Float32Array<ArrayBu
 }
 
 /** Text of bytes that are valid UTF-8. */
-export function decodeUtf8(bytes: Uint8Array, where: string): string {
+export function decodeUtf8(bytes: Bytes, where: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

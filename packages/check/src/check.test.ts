@@ -164,7 +164,7 @@ describe('certificates that are refused', () => {
     [/bounds .* are of no use/, (d) => ({ ...d, perturbation: { ...d.perturbation, range: ['0.7', '1'] } })],
     [/not known/, (d) => ({ ...d, evidence: { kind: 'trust' } })],
     [/unknown field "slopes"/, (d) => ({ ...d, evidence: { kind: 'ibp', slopes: {} } })],
-    [/intermediate is neither/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: {}, intermediate: 'alpha' } })],
+    [/intermediate is "alpha"/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: {}, intermediate: 'alpha' } })],
     [/no ReLU/, (d) => ({ ...d, evidence: { kind: 'linear', slopes: { dense4: 'AAAAAA==' }, intermediate: 'ibp' } })],
     [
       /number of neurons/,
@@ -179,7 +179,7 @@ describe('certificates that are refused', () => {
     [/data does not have the shape/, () => certificate({ ...claim, input: Float32Array.of(0.5) })],
     [/not the one of the certificate/, (d) => ({ ...d, network: { ...d.network, sha256: '0'.repeat(64) } })],
     [/no SHA-256/, (d) => ({ ...d, network: { ...d.network, sha256: d.network.sha256.toUpperCase() } })],
-    [/format "keras"/, (d) => ({ ...d, network: { ...d.network, format: 'keras' } })],
+    [/format is "keras"/, (d) => ({ ...d, network: { ...d.network, format: 'keras' } })],
     [
       /"params.dense4.bias" differs or is not listed/,
       (d) => {

@@ -30,15 +30,12 @@ export interface Verdict {
 export type ReadFile = (path: string) => Promise<Uint8Array>;
 
 /** Reads a network, once its file is known to be the one that the certificate names. */
-async function loadNetwork(
-  { path, format, sha256: hash }: Certificate['network'],
-  readFile: ReadFile,
-): Promise<Network> {
+async function loadNetwork(named: Certificate['network'], readFile: ReadFile): Promise<Network> {
   // A copy: what was hashed is what is used, whatever happens to the bytes of the caller.
-  const bytes = new Uint8Array(await readFile(path));
+  const bytes = new Uint8Array(await readFile(named.path));
   const found = await sha256(bytes);
-  demand(found === hash, `the network file is not the one of the certificate: its SHA-256 is ${found}`);
-  return format === 'onnx' ? readOnnx(bytes) : readCheckpoint(bytes);
+  demand(found === named.sha256, `the network file is not the one of the certificate: its SHA-256 is ${found}`);
+  return named.format === 'onnx' ? readOnnx(bytes) : readCheckpoint(bytes);
 }
 
 /** The tensors and shapes of the network must be those that the certificate names. */
@@ -59,34 +56,29 @@ function checkNetwork({ network: named, shape, classes }: Certificate, network: 
  * The function never rejects: whatever is wrong, a file that cannot be read included, is the reason of a verdict that does not hold.
  *
  * @param readFile gets the `path` of the network as it stands in the certificate
+ * @returns takes the certificate's JSON, or a promise of it
  */
-export function createChecker(readFile: ReadFile): (certificateText: string) => Promise<Verdict> {
+export function createChecker(readFile: ReadFile): (certificateText: string | Promise<string>) => Promise<Verdict> {
   const networks = new Map<string, Promise<Network>>();
   return async (certificateText) => {
-    let [level, property]: [Level | undefined, string | undefined] = [undefined, undefined];
+    let claim: Pick<Verdict, 'level' | 'property'> = { level: undefined, property: undefined };
     const margins: number[] = [];
     try {
-      const certificate = await readCertificate(certificateText);
-      const { box, cases } = certificate;
-      [level, property] = [certificate.level, certificate.about];
-      const { path, format, sha256: hash } = certificate.network;
-      const key = JSON.stringify([path, format, hash]);
-      if (!networks.has(key)) networks.set(key, loadNetwork(certificate.network, readFile));
-      const network = await networks.get(key)!;
-      checkNetwork(certificate, network);
-      const { layers } = network;
-      const { leaves, intermediate } = readEvidence(
-        certificate.evidence,
-        layers,
-        box,
-        cases.map((rows) => rows.length),
-      );
+      const certificate = await readCertificate(await certificateText);
+      const { box, cases, level, network: named } = certificate;
+      claim = { level, property: certificate.about };
+      const key = JSON.stringify([named.path, named.format, named.sha256]);
+      const network = networks.get(key) ?? loadNetwork(named, readFile);
+      networks.set(key, network);
+      checkNetwork(certificate, await network);
+      const { layers } = await network;
+      const { leaves, intermediate } = readEvidence(certificate.evidence, layers, box, cases);
       const tighten = intermediate === 'crown' ? tightenBackward(layers, level) : undefined;
-      let turned = Date.now();
       const whole = propagate(layers, box, level, tighten);
+      let turned = Date.now();
       for (const [k, rows] of cases.entries()) {
         let least = Number.POSITIVE_INFINITY;
-        for (const leaf of leaves?.[k] ?? [null]) {
+        for (const leaf of leaves[k]!) {
           // Timers and signals are served during a long check.
           if (Date.now() - turned > 50) {
             await new Promise((resolve) => setTimeout(resolve));
@@ -94,17 +86,16 @@ export function createChecker(readFile: ReadFile): (certificateText: string) => 
           }
           const cuts = leaf?.cuts ?? [];
           const values = cuts.length === 0 ? whole : propagate(layers, partOf(box, cuts), level, tighten);
-          least = Math.min(least, marginBound(layers, values, certificate.level, rows[leaf?.row ?? 0]!, leaf));
+          least = Math.min(least, marginBound(layers, values, level, rows[leaf?.row ?? 0]!, leaf));
         }
         margins.push(least);
       }
       // NaN is not above 0.
-      const proved =
-        margins.length === cases.length && margins.every((margin) => margin > 0 && Number.isFinite(margin));
+      const proved = margins.every((margin) => margin > 0 && Number.isFinite(margin));
       demand(proved, `the margin is not proved: its lower bound is ${Math.min(...margins).toPrecision(3)}`);
-      return { holds: true, level, property, margins };
+      return { holds: true, ...claim, margins };
     } catch (error) {
-      return { holds: false, level, property, reason: reasonOf(error), margins };
+      return { holds: false, ...claim, reason: reasonOf(error), margins };
     }
   };
 }

@@ -7,14 +7,10 @@ import { checkInParallel, serve } from './files.js';
 if (isMainThread) {
   // A reader such as `head` may have had enough.
   process.stdout.on('error', () => process.exit(1));
-  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  const to = (stream: NodeJS.WriteStream) => (line: string) => void stream.write(`${line}\n`);
   const terminal = process.stderr.isTTY ? (text: string) => void process.stderr.write(text) : undefined;
-  const check = checkInParallel(new URL(import.meta.url));
-  process.exitCode = await run(process.argv.slice(2), check, {
-    print,
-    complain: (line) => void process.stderr.write(`${line}\n`),
-    terminal,
-  });
+  const streams = { print: to(process.stdout), complain: to(process.stderr), terminal };
+  process.exitCode = await run(process.argv.slice(2), checkInParallel(new URL(import.meta.url)), streams);
 } else {
   await serve();
 }

@@ -54,11 +54,9 @@ export async function run(args: string[], check: CheckFiles, { print, complain, 
     if (!verdict.holds) refused++;
     terminal?.('\r\x1b[K');
     for (; verdicts[printed] !== undefined; printed++) {
-      const file = files[printed]!;
-      const line = describe(verdicts[printed]!);
-      print(
-        values.json ? JSON.stringify({ file, ...verdicts[printed] }) : files.length > 1 ? `${line}  ${file}` : line,
-      );
+      const [file, next] = [files[printed]!, verdicts[printed]!];
+      const line = files.length > 1 ? `${describe(next)}  ${file}` : describe(next);
+      print(values.json ? JSON.stringify({ file, ...next }) : line);
     }
     if (files.length > 1 && done < files.length) terminal?.(`${done} of ${files.length} checked, ${refused} refused`);
   });

@@ -1,7 +1,7 @@
 /** The evidence of a certificate, checked against the network: what bounds each case of the property, in one part of the box or in several. */
-import { floatsOf, fromBase64 } from './bytes.js';
+import { type Bytes, base64, floatsOf } from './bytes.js';
 import type { Bounds } from './ibp.js';
-import { countOf, fieldsOf, type Json, listOf, numberOf, objectOf, textOf } from './json.js';
+import { any, count, type Json, kindOf, list, number, object, oneOf, record, text } from './json.js';
 import type { Layer } from './layers.js';
 import { demand } from './refused.js';
 
@@ -32,22 +32,10 @@ export interface Leaf {
   readonly slopeOf: (relu: Layer, neuron: number) => number | undefined;
 }
 
-export interface Evidence {
-  readonly intermediate: 'ibp' | 'crown';
-  /** For each case of the property; null: interval bound propagation. */
-  readonly leaves: readonly (readonly Leaf[])[] | null;
-}
-
-const FIELDS = new Map([
-  ['ibp', []],
-  ['linear', ['slopes', 'intermediate']],
-  ['tree', ['neurons', 'cases', 'intermediate']],
-]);
-/** What is split above an entry of a tree. */
-interface Path {
-  readonly splits: readonly Omit<Split, 'multiplier'>[];
-  readonly cuts: readonly Cut[];
-}
+const CUT = object({ input: count(0), at: number });
+const SPLIT = object({ relu: text, neuron: count(0) });
+const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, 'a multiplier') });
+const NEURONS = object({ relu: text, neurons: list(count(0)) });
 
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
@@ -60,84 +48,69 @@ export function partOf(box: Bounds, cuts: readonly Cut[]): Bounds {
 }
 
 /**
+ * How bounds of intermediate values are derived, and the leaves for each case of the property; a leaf that is null stands for interval bound
+ * propagation.
+ *
  * @param box the inputs that the certificate speaks of
- * @param cases how many inequalities each case of the property has
+ * @param cases the inequalities of each case
  */
 export function readEvidence(
-  json: Json | undefined,
+  field: Json,
   layers: readonly Layer[],
   box: Bounds,
-  cases: readonly number[],
-): Evidence {
-  const kind = textOf(objectOf(json, 'evidence').get('kind'), 'evidence: kind');
-  const keys = FIELDS.get(kind);
-  demand(keys !== undefined, `evidence of the kind "${kind}" is not known`);
-  const fields = fieldsOf(json, 'evidence', ['kind', ...keys]);
-  if (kind === 'ibp') return { leaves: null, intermediate: 'ibp' };
-  const intermediate = fields.get('intermediate');
-  demand(intermediate === 'ibp' || intermediate === 'crown', 'evidence: intermediate is neither "ibp" nor "crown"');
+  cases: readonly (readonly unknown[])[],
+): { readonly intermediate: 'ibp' | 'crown'; readonly leaves: readonly (readonly (Leaf | null)[])[] } {
+  const form = { kind: any, intermediate: oneOf('ibp', 'crown') };
+  const kind = kindOf(field, 'the evidence', 'ibp', 'linear', 'tree');
+  if (kind === 'ibp') {
+    object({ kind: any })(field, 'the evidence');
+    return { intermediate: 'ibp', leaves: cases.map(() => [null]) };
+  }
   if (kind === 'linear') {
-    const slopeOf = readSlopes(fields.get('slopes'), layers);
+    const { slopes, intermediate } = object({ ...form, slopes: record(base64) })(field, 'the evidence');
+    const slopeOf = slopesOf(slopes, layers);
     return { intermediate, leaves: cases.map(() => [{ row: 0, splits: [], cuts: [], slopeOf }]) };
   }
-  const places = readNeurons(fields.get('neurons'), layers);
-  const trees = listOf(fields.get('cases'), 'evidence: cases');
+  const evidence = object({ ...form, neurons: list(NEURONS), cases: list(list(any)) })(field, 'the evidence');
+  const { neurons, intermediate, cases: trees } = evidence;
   demand(trees.length === cases.length, `the evidence has ${trees.length} trees for ${cases.length} cases`);
-  return { intermediate, leaves: trees.map((tree, k) => readTree(tree, layers, box, places, cases[k]!)) };
+  const places = placesOf(neurons, layers);
+  return { intermediate, leaves: trees.map((tree, k) => leavesOf(tree, layers, box, places, cases[k]!.length)) };
 }
 
-/** A ReLU of the network, by the name of its node. */
-function reluOf(name: string, layers: readonly Layer[]): Layer {
+/** A ReLU of the network that has some neurons, by the name of its node. */
+function reluOf(name: string, neurons: readonly number[], layers: readonly Layer[]): Layer {
   const layer = layers.find((each) => each.kind === 'relu' && each.name === name);
   demand(layer !== undefined, `the evidence names "${name}", which is no ReLU of the network`);
+  const more = neurons.find((neuron) => neuron >= layer.size);
+  demand(more === undefined, `the evidence names neuron ${more} of a ReLU that has ${layer.size}`);
   return layer;
 }
 
-function neuronOf(json: Json | undefined, relu: Layer): number {
-  const neuron = countOf(json, 'evidence: a neuron', 0);
-  demand(neuron < relu.size, `the evidence names neuron ${neuron} of a ReLU that has ${relu.size}`);
-  return neuron;
-}
-
 /** Slopes of all neurons of some ReLUs. */
-function readSlopes(json: Json | undefined, layers: readonly Layer[]): Leaf['slopeOf'] {
-  const slopes = new Map<Layer, Float32Array>();
-  for (const [name, values] of objectOf(json, 'evidence: slopes')) {
-    const [relu, where] = [reluOf(name, layers), `evidence: slopes of "${name}"`];
-    const own = floatsOf(fromBase64(textOf(values, where), where), where);
+function slopesOf(slopes: ReadonlyMap<string, Bytes>, layers: readonly Layer[]): Leaf['slopeOf'] {
+  const known = new Map<Layer, Float32Array>();
+  for (const [name, bytes] of slopes) {
+    const relu = reluOf(name, [], layers);
+    const own = floatsOf(bytes, `the slopes of "${name}"`);
     demand(own.length === relu.size, `the slopes of "${name}" have another number of neurons`);
     const valid = own.every((slope) => slope >= 0 && slope <= 1);
     demand(valid, `a slope of "${name}" is not in [0, 1]`);
-    slopes.set(relu, own);
+    known.set(relu, own);
   }
-  return (relu, neuron) => slopes.get(relu)?.[neuron];
+  return (relu, neuron) => known.get(relu)?.[neuron];
 }
 
 /** Neurons that leaves have slopes for: the place of each among a leaf's slopes. */
-function readNeurons(json: Json | undefined, layers: readonly Layer[]) {
+function placesOf(listed: readonly ReturnType<typeof NEURONS>[], layers: readonly Layer[]) {
   const places = new Map<Layer, Map<number, number>>();
-  let count = 0;
-  for (const each of listOf(json, 'evidence: neurons')) {
-    const fields = fieldsOf(each, 'evidence: neurons', ['relu', 'neurons']);
-    const relu = reluOf(textOf(fields.get('relu'), 'evidence: neurons'), layers);
+  let size = 0;
+  for (const { relu: name, neurons } of listed) {
+    const relu = reluOf(name, neurons, layers);
     demand(!places.has(relu), 'the evidence lists neurons of a ReLU twice');
-    const own = listOf(fields.get('neurons'), 'evidence: neurons').map((neuron) => neuronOf(neuron, relu));
-    places.set(relu, new Map(own.map((neuron) => [neuron, count++])));
+    places.set(relu, new Map(neurons.map((neuron) => [neuron, size++])));
   }
-  return { places, count };
-}
-
-/** A split of the box in two that share the value: it lies inside of what the cuts above leave. */
-function readCut(json: Json, box: Bounds, above: readonly Cut[]): Omit<Cut, 'sign'> {
-  const fields = fieldsOf(json, 'a split', ['input', 'at']);
-  const [input, at] = [countOf(fields.get('input'), 'a split: input', 0), numberOf(fields.get('at'), 'a split: at')];
-  const inputs = box.lower.length;
-  demand(input < inputs, `a split is on input ${input} of a network that has ${inputs}`);
-  const ends = { lower: box.lower[input]!, upper: box.upper[input]! };
-  for (const cut of above) if (cut.input === input) ends[cut.sign > 0 ? 'lower' : 'upper'] = cut.at;
-  const { lower, upper } = ends;
-  demand(lower < at && at < upper, `a split of input ${input} at ${at} is not inside of [${lower}, ${upper}]`);
-  return { input, at };
+  return { places, size };
 }
 
 /**
@@ -147,58 +120,50 @@ function readCut(json: Json, box: Bounds, above: readonly Cut[]): Omit<Cut, 'sig
  *
  * @param rows how many inequalities the case has
  */
-function readTree(
-  json: Json,
+function leavesOf(
+  tree: readonly Json[],
   layers: readonly Layer[],
   box: Bounds,
-  { places, count }: ReturnType<typeof readNeurons>,
+  { places, size }: ReturnType<typeof placesOf>,
   rows: number,
 ): Leaf[] {
   const leaves: Leaf[] = [];
-  const open: Path[] = [{ splits: [], cuts: [] }];
-  for (const entry of listOf(json, 'a tree')) {
-    const path = open.pop();
-    demand(path !== undefined, 'a tree goes on behind its last leaf');
-    const { splits, cuts } = path;
-    const [onRelu, onInput] = ['relu', 'input'].map((key) => objectOf(entry, 'an entry of a tree').has(key));
-    if (onRelu || onInput) {
-      demand(splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
-    }
-    if (onInput) {
-      const cut = readCut(entry, box, cuts);
-      open.push({ splits, cuts: [...cuts, { ...cut, sign: 1 }] }, { splits, cuts: [...cuts, { ...cut, sign: -1 }] });
-      continue;
-    }
-    if (onRelu) {
-      const fields = fieldsOf(entry, 'a split', ['relu', 'neuron']);
-      const relu = reluOf(textOf(fields.get('relu'), 'a split'), layers);
-      const on = { layer: relu.inputs[0]!, neuron: neuronOf(fields.get('neuron'), relu) };
-      open.push({ cuts, splits: [...splits, { ...on, sign: -1 }] }, { cuts, splits: [...splits, { ...on, sign: 1 }] });
-      continue;
-    }
-    const fields = fieldsOf(entry, 'a leaf', ['row', 'slopes', 'multipliers']);
-    const row = countOf(fields.get('row'), 'a leaf: row', 0);
-    demand(row < rows, `a leaf is about inequality ${row} of a case that has ${rows}`);
-    const slopes = fromBase64(textOf(fields.get('slopes'), 'a leaf: slopes'), 'a leaf: slopes');
-    demand(slopes.length === count, `a leaf has ${slopes.length} slopes for ${count} neurons`);
-    const multipliers = listOf(fields.get('multipliers'), 'a leaf: multipliers').map((m) =>
-      numberOf(m, 'a multiplier'),
-    );
-    demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
-    demand(
-      multipliers.every((multiplier) => multiplier >= 0),
-      'a multiplier is below 0',
-    );
-    leaves.push({
-      row,
-      cuts,
-      splits: splits.map((split, i) => ({ ...split, multiplier: multipliers[i]! })),
-      slopeOf(relu, neuron) {
+  let next = 0;
+  const below = (splits: readonly Omit<Split, 'multiplier'>[], cuts: readonly Cut[]): void => {
+    const entry = tree[next++];
+    demand(entry !== undefined, 'a tree lacks a leaf');
+    const has = record(any)(entry, 'an entry of a tree');
+    const split = has.has('input') || has.has('relu');
+    demand(!split || splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
+    if (has.has('input')) {
+      const { input, at } = CUT(entry, 'a split');
+      demand(input < box.lower.length, `a split is on input ${input} of a network that has ${box.lower.length}`);
+      const part = partOf(box, cuts);
+      const [lower, upper] = [part.lower[input]!, part.upper[input]!];
+      demand(lower < at && at < upper, `a split of input ${input} at ${at} is not inside of [${lower}, ${upper}]`);
+      for (const sign of [-1, 1] as const) below(splits, [...cuts, { input, at, sign }]);
+    } else if (has.has('relu')) {
+      const { relu, neuron } = SPLIT(entry, 'a split');
+      const layer = reluOf(relu, [neuron], layers).inputs[0]!;
+      for (const sign of [1, -1] as const) below([...splits, { layer, neuron, sign }], cuts);
+    } else {
+      const { row, slopes, multipliers } = LEAF(entry, 'a leaf');
+      demand(row < rows, `a leaf is about inequality ${row} of a case that has ${rows}`);
+      demand(slopes.length === size, `a leaf has ${slopes.length} slopes for ${size} neurons`);
+      demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
+      const own = splits.map((split, i): Split => {
+        const multiplier = multipliers[i]!;
+        demand(multiplier >= 0, 'a multiplier is below 0');
+        return { ...split, multiplier };
+      });
+      const slopeOf = (relu: Layer, neuron: number) => {
         const place = places.get(relu)?.get(neuron);
         return place === undefined ? undefined : slopes[place]! / 255;
-      },
-    });
-  }
-  demand(open.length === 0, 'a tree lacks a leaf');
+      };
+      leaves.push({ row, cuts, splits: own, slopeOf });
+    }
+  };
+  below([], []);
+  demand(next === tree.length, 'a tree goes on behind its last leaf');
   return leaves;
 }

@@ -23,28 +23,23 @@ const LARGEST = 2 ** 28;
 /** Fewer files than this are not worth another thread. */
 const FILES_PER_THREAD = 16;
 
+/** The text of a certificate. */
+async function textOf(file: string): Promise<string> {
+  const bytes = await readFile(file);
+  const plain = file.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: LARGEST }) : bytes;
+  return decodeUtf8(new Uint8Array(plain), 'the certificate');
+}
+
 /** Checks every `step`-th file from the place `first` on. */
 async function checkEvery({ files, network }: Work, first: number, step: number, found: Parameters<CheckFiles>[1]) {
   // One checker for each folder, as paths are relative to it; each reads a network once.
-  const checkers = new Map<string, (text: string) => Promise<Verdict>>();
+  const checkers = new Map<string, ReturnType<typeof createChecker>>();
   for (let place = first; place < files.length; place += step) {
-    const folder = network === undefined ? dirname(resolve(files[place]!)) : '';
-    const read = async (path: string) => new Uint8Array(await readFile(network ?? resolve(folder, path)));
-    const check = checkers.get(folder) ?? createChecker(read);
+    const file = files[place]!;
+    const folder = network === undefined ? dirname(resolve(file)) : '';
+    const check = checkers.get(folder) ?? createChecker((path) => readFile(network ?? resolve(folder, path)));
     checkers.set(folder, check);
-    const verdict = readFile(files[place]!)
-      .then((bytes) => (files[place]!.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: LARGEST }) : bytes))
-      .then((bytes) => check(decodeUtf8(bytes, 'the certificate')))
-      .catch(
-        ({ message }: Error): Verdict => ({
-          holds: false,
-          level: undefined,
-          property: undefined,
-          reason: message,
-          margins: [],
-        }),
-      );
-    found(place, await verdict);
+    found(place, await check(textOf(file)));
   }
 }
 

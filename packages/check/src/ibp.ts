@@ -5,7 +5,7 @@
  * Level `real`: bounds of the values over the real numbers. Level `deployed`: bounds of the values as any float32 execution computes
  * them, whatever the order and grouping of its sums, with or without fused multiply-add, with gradual or flushed underflow.
  */
-import { type AffineLayer, type Layer, stepsOf } from './layers.js';
+import { type AffineLayer, type Layer, placeIn } from './layers.js';
 import { demand, Refused } from './refused.js';
 import { down, growth32, growth64, UNIT_32, up } from './rounding.js';
 
@@ -67,42 +67,39 @@ function affine(layer: AffineLayer, input: Bounds, level: Level): Bounds {
   demand(reached < 2 ** 126, 'a sum in the network may overflow float32');
   const center = input.lower.map((l, i) => (l + input.upper[i]!) * 0.5);
   const radius = center.map((c, i) => Math.max(0, up(input.upper[i]! - c), up(c - input.lower[i]!)));
-  const spread = center.map((c, i) => radius[i]! * (1 + deployed) + error * Math.abs(c));
-
-  const { taps, kernel, groups, scale, shift, shiftSize } = layer;
-  const [{ channels }, { channels: filters }] = [layer.from, layer.to];
-  const [channelsIn, filtersIn] = [channels / groups, filters / groups];
-  const [step, outStep] = [stepsOf(layer.from), stepsOf(layer.to)];
-  // [pixels, filters], whatever the layout of the output.
-  const [middles, reaches] = [new Float64Array(layer.size), new Float64Array(layer.size)];
-  const magnitudes = new Float64Array(layer.size / filters);
-  for (let tap = 0; tap < taps.length; tap += 3) {
-    const [pixel, source, place] = [taps[tap]!, taps[tap + 1]!, taps[tap + 2]!];
-    for (let channel = 0; channel < channels; channel++) {
-      const at = source * step.pixel + channel * step.channel;
-      const [c, s] = [center[at]!, spread[at]!];
-      magnitudes[pixel]! += Math.abs(c) + radius[at]!;
-      const first = Math.floor(channel / channelsIn) * filtersIn;
-      const weights = (place * channelsIn + (channel % channelsIn)) * filters + first;
-      const sums = pixel * filters + first;
-      for (let filter = 0; filter < filtersIn; filter++) {
-        const weight = kernel[weights + filter]!;
-        middles[sums + filter]! += weight * c;
-        reaches[sums + filter]! += Math.abs(weight) * s;
-      }
-    }
-  }
   // The sum of nonnegative numbers is computed with as many roundings again; this factor covers them and itself.
   const slack = 1 + 2 * growth64(layer.terms + layer.rounded + 16);
+
+  const { to, groups, terms, kernel, scale, shift, shiftSize } = layer;
+  const filters = to.channels / groups;
   const [lower, upper] = [new Float64Array(layer.size), new Float64Array(layer.size)];
-  for (let i = 0; i < layer.size; i++) {
-    const [pixel, filter] = [Math.floor(i / filters), i % filters];
-    const at = pixel * outStep.pixel + filter * outStep.channel;
-    const middle = scale[filter]! * middles[i]! + shift[filter]!;
-    const constant = error * shiftSize[filter]! + flushed * magnitudes[pixel]! + underflow;
-    const reach = (Math.abs(scale[filter]!) * reaches[i]! + constant) * slack;
-    lower[at] = down(middle - reach);
-    upper[at] = up(middle + reach);
+  const [centers, spreads] = [new Float64Array(terms), new Float64Array(terms)];
+  for (let patch = 0; patch * filters < layer.size; patch++) {
+    const sources = layer.sourcesOf(patch);
+    let magnitude = 0;
+    for (let term = 0; term < terms; term++) {
+      const source = sources[term]!;
+      const c = source < 0 ? 0 : center[source]!;
+      const r = source < 0 ? 0 : radius[source]!;
+      centers[term] = c;
+      spreads[term] = r * (1 + deployed) + error * Math.abs(c);
+      magnitude += Math.abs(c) + r;
+    }
+    const first = (patch % groups) * filters;
+    for (let filter = first; filter < first + filters; filter++) {
+      let [middle, reach] = [0, 0];
+      for (let term = 0; term < terms; term++) {
+        const weight = kernel[filter * terms + term]!;
+        middle += weight * centers[term]!;
+        reach += Math.abs(weight) * spreads[term]!;
+      }
+      middle = scale[filter]! * middle + shift[filter]!;
+      const constant = error * shiftSize[filter]! + flushed * magnitude + underflow;
+      reach = (Math.abs(scale[filter]!) * reach + constant) * slack;
+      const at = placeIn(to, Math.floor(patch / groups), filter);
+      lower[at] = down(middle - reach);
+      upper[at] = up(middle + reach);
+    }
   }
   return { lower, upper };
 }

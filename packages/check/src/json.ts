@@ -1,12 +1,17 @@
 /**
  * JSON without doubt. JSON.parse keeps the last of two equal keys, so that two readers may see two different certificates in one text; here a key
- * that occurs twice is an error. Objects become maps: no key is special.
+ * that occurs twice is an error, and so is one that nobody reads.
  */
-import { demand, Refused, reasonOf } from './refused.js';
+import { demand, within } from './refused.js';
 
-type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
-export type JsonObject = ReadonlyMap<string, Json>;
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Takes a value of one form and refuses all others; `where` names the value in the reason. */
+export type Read<T> = (json: Json, where: string) => T;
+
+/** How each field of an object is read, and what comes out. */
+export type Fields = { readonly [key: string]: Read<unknown> };
+export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Read<infer T> ? T : never };
 
 /** In valid JSON: a string, with the colon after it if it is a key. */
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"\s*:?/g;
@@ -14,80 +19,83 @@ const MAX_DEPTH = 32;
 
 /** @param what the name of the text, for messages */
 export function parseJson(text: string, what: string): Json {
-  let keys = 0;
-  const convert = (value: Plain, depth: number): Json => {
+  const keysIn = (value: Json, depth: number): number => {
     demand(depth <= MAX_DEPTH, `${what} has more than ${MAX_DEPTH} levels`);
     demand(typeof value !== 'number' || Number.isFinite(value), `${what} has a number that is not below 1.8e308`);
-    if (value === null || typeof value !== 'object') return value;
-    if (Array.isArray(value)) return value.map((item) => convert(item, depth + 1));
-    const entries = Object.entries(value);
-    keys += entries.length;
-    return new Map(entries.map(([key, item]) => [key, convert(item, depth + 1)]));
+    if (value === null || typeof value !== 'object') return 0;
+    const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+    return Object.values(value).reduce((sum: number, item: Json) => sum + keysIn(item, depth + 1), own);
   };
-  let parsed: Plain;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new Refused(`${what} is not JSON: ${reasonOf(error)}`);
-  }
-  const json = convert(parsed, 0);
-  let written = 0;
-  for (const [string] of text.matchAll(STRING)) if (string.endsWith(':')) written++;
-  demand(keys === written, `${what} has a key that occurs twice`);
+  const json: Json = within(`${what} is not JSON`, () => JSON.parse(text));
+  const written = text.match(STRING)?.filter((string) => string.endsWith(':')).length ?? 0;
+  demand(keysIn(json, 0) === written, `${what} has a key that occurs twice`);
   return json;
 }
 
-/** An object. */
-export function objectOf(json: Json | undefined, where: string): JsonObject {
-  demand(json instanceof Map, `${where} is not an object`);
-  return json;
-}
+export const any = (json: Json): Json => json;
 
-/** An object that has all required keys, perhaps some optional ones, and no other. */
-export function fieldsOf(
-  json: Json | undefined,
-  where: string,
-  required: readonly string[],
-  optional: readonly string[] = [],
-): JsonObject {
-  const fields = objectOf(json, where);
-  for (const key of required) demand(fields.has(key), `${where} has no "${key}"`);
-  for (const key of fields.keys()) {
-    demand(required.includes(key) || optional.includes(key), `${where} has the unknown field "${key}"`);
-  }
-  return fields;
-}
-
-/** A string. */
-export function textOf(json: Json | undefined, where: string): string {
+export function text(json: Json, where: string): string {
   demand(typeof json === 'string', `${where} is not a string`);
   return json;
 }
 
-/** A list. */
-export function listOf(json: Json | undefined, where: string): readonly Json[] {
-  demand(Array.isArray(json), `${where} is not a list`);
-  return json;
-}
-
-/** A number. */
-export function numberOf(json: Json | undefined, where: string): number {
+export function number(json: Json, where: string): number {
   demand(typeof json === 'number', `${where} is not a number`);
   return json;
 }
 
 /** A whole number from `least` to 2^31. */
-export function countOf(json: Json | undefined, where: string, least: number): number {
-  demand(
-    typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31,
-    `${where} is not a whole number from ${least}`,
-  );
+export const count = (least: number) => (json: Json, where: string) => {
+  const valid = typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
+  demand(valid, `${where} is not a whole number from ${least}`);
   return json;
+};
+
+export const oneOf =
+  <const T extends string>(...values: readonly T[]) =>
+  (json: Json, where: string) => {
+    const value = values.find((each) => each === json);
+    demand(value !== undefined, `${where} is "${json}", which is not known, only ${values.join(' and ')}`);
+    return value;
+  };
+
+/** @param item the name of an item, for messages; without it that of the list */
+export const list =
+  <T>(read: Read<T>, item?: string) =>
+  (json: Json, where: string): readonly T[] => {
+    demand(Array.isArray(json), `${where} is not a list`);
+    return json.map((each) => read(each, item ?? where));
+  };
+
+/** One to four positive whole numbers. */
+export function shape(json: Json, where: string): readonly number[] {
+  const sides = list(count(1))(json, where);
+  demand(sides.length >= 1 && sides.length <= 4, `${where} does not have one to four numbers`);
+  return sides;
 }
 
-/** A shape: one to four positive whole numbers. */
-export function shapeOf(json: Json | undefined, where: string): readonly number[] {
-  const list = listOf(json, where);
-  demand(list.length >= 1 && list.length <= 4, `${where} does not have one to four numbers`);
-  return list.map((n) => countOf(n, where, 1));
+/** An object with any keys. */
+export const record =
+  <T>(read: Read<T>) =>
+  (json: Json, where: string) => {
+    demand(typeof json === 'object' && json !== null && !Array.isArray(json), `${where} is not an object`);
+    return new Map(Object.entries(json).map(([key, value]) => [key, read(value, `${where}: "${key}"`)]));
+  };
+
+/** An object that has all of some fields, perhaps hints for people, and no other. */
+export function object<F extends Fields>(fields: F, hints: Fields = {}) {
+  return (json: Json, where: string): Values<F> => {
+    const found = record(any)(json, where);
+    for (const key of Object.keys(fields)) demand(found.has(key), `${where} has no "${key}"`);
+    const known: Fields = { ...fields, ...hints };
+    const values = [...found].map(([key, value]) => {
+      demand(Object.hasOwn(known, key), `${where} has the unknown field "${key}"`);
+      return [key, known[key]!(value, `${where}: ${key}`)];
+    });
+    return Object.fromEntries(values);
+  };
 }
+
+/** The field `kind` of an object, which says which other fields it has. */
+export const kindOf = <const T extends string>(json: Json, where: string, ...known: readonly T[]): T =>
+  oneOf(...known)(record(any)(json, where).get('kind') ?? null, `the kind of ${where}`);

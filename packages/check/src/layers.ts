@@ -12,46 +12,44 @@ export interface Grid {
   readonly channelsLast: boolean;
 }
 
-/** How far apart the numbers of neighbouring pixels and channels are. */
-export const stepsOf = ({ height, width, channels, channelsLast }: Grid): { pixel: number; channel: number } =>
-  channelsLast ? { pixel: channels, channel: 1 } : { pixel: 1, channel: height * width };
+/** Where the number of a channel of a pixel lies. */
+export const placeIn = ({ height, width, channels, channelsLast }: Grid, pixel: number, channel: number): number =>
+  channelsLast ? pixel * channels + channel : channel * height * width + pixel;
 
-/** How a kernel moves over an image: numbers for down and right. */
+/** How a kernel moves over an image, numbers for down and right; one pixel by itself where nothing is said. */
 export interface Window {
-  readonly size: readonly number[];
-  readonly stride: readonly number[];
-  readonly dilation: readonly number[];
+  readonly size?: readonly number[];
+  readonly stride?: readonly number[];
+  readonly dilation?: readonly number[];
   /** At the top, left, bottom and right. */
-  readonly padding: readonly number[];
+  readonly padding?: readonly number[];
 }
-
-/** Each pixel by itself. */
-export const POINT: Window = { size: [1, 1], stride: [1, 1], dilation: [1, 1], padding: [0, 0, 0, 0] };
 
 /**
  * y = scale * (kernel * x) + shift for each output channel, over the real numbers. The kernel is float32 as in the file; scale and shift are
  * float64 and near the numbers that they stand for: |scale - true scale| <= rounded growth64(1) |scale| and so on.
+ *
+ * The inputs of one output pixel and one group of channels are a patch. Each filter of the group multiplies its weights with them.
  */
 export interface AffineLayer {
   readonly kind: 'affine';
   readonly inputs: readonly [Layer];
   /** How many numbers it computes. */
   readonly size: number;
-  readonly from: Grid;
   readonly to: Grid;
-  /** Which pixels meet in which place of the kernel: triples of an output pixel, an input pixel and a place; padding has none. */
-  readonly taps: Int32Array;
-  /** How many places the kernel has. */
-  readonly places: number;
-  /** [places, channels / groups, filters], row by row. */
-  readonly kernel: Float32Array;
   readonly groups: number;
+  /** How many products one output adds, padding included. */
+  readonly terms: number;
+  /** How many products one input is in at most. */
+  readonly uses: number;
+  /** Where the inputs of a patch lie, -1 for padding; until the next call. Patches are numbered by pixel, then by group. */
+  readonly sourcesOf: (patch: number) => Int32Array;
+  /** [filters, terms]. */
+  readonly kernel: Float32Array;
   readonly scale: Float64Array;
   readonly shift: Float64Array;
   /** What the roundings of the shift are relative to: the sum of the absolute values of its parts. */
   readonly shiftSize: Float64Array;
-  /** How many products one output adds. */
-  readonly terms: number;
   /** How many float32 roundings an execution makes at most on the way from a product or a part of the shift to the output. */
   readonly roundings: number;
   /** How many float64 roundings are in scale and shift here. */
@@ -70,73 +68,76 @@ interface PlainLayer {
 
 export type Layer = AffineLayer | PlainLayer;
 
-/** What a layer computes, seen as an image. */
-export interface Image {
+/** A value of the graph of a file: the layer that computes it, its shape there, and the image that it is seen as. */
+export interface Value {
   readonly layer: Layer;
+  readonly shape: readonly number[];
   readonly grid: Grid;
 }
 
 /** How many numbers a shape has. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
 
-const largest = (values: ArrayLike<number>): number => {
+/** [rows, columns] as [columns, rows]. */
+export function transposed(data: Float32Array, columns: number): Float32Array {
+  const rows = data.length / columns;
+  return data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
+}
+
+function largest(values: ArrayLike<number>): number {
   let most = 0;
   for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]!));
   return most;
-};
-
-/** The places of a window on an image: how large the output is, and the triples of {@link AffineLayer.taps}. */
-function slide({ height, width }: Grid, { size, stride, dilation, padding }: Window) {
-  const positive = [size, stride, dilation].every((pair) => pair.length === 2 && pair.every((n) => n >= 1));
-  demand(positive && padding.length === 4 && padding.every((n) => n >= 0), 'the window is not one of images');
-  const [high, wide] = size as [number, number];
-  const [top, left, bottom, right] = padding as [number, number, number, number];
-  const rows = Math.floor((height + top + bottom - (high - 1) * dilation[0]! - 1) / stride[0]!) + 1;
-  const columns = Math.floor((width + left + right - (wide - 1) * dilation[1]! - 1) / stride[1]!) + 1;
-  demand(rows >= 1 && columns >= 1, 'the window is larger than the input');
-  const places = high * wide;
-  demand(rows * columns * places <= 2 ** 26, 'the window has more than 2^26 places');
-  const taps = new Int32Array(3 * rows * columns * places);
-  let count = 0;
-  for (let pixel = 0; pixel < rows * columns; pixel++) {
-    for (let place = 0; place < places; place++) {
-      const y = Math.floor(pixel / columns) * stride[0]! + Math.floor(place / wide) * dilation[0]! - top;
-      const x = (pixel % columns) * stride[1]! + (place % wide) * dilation[1]! - left;
-      if (y < 0 || y >= height || x < 0 || x >= width) continue;
-      taps.set([pixel, y * width + x, place], count);
-      count += 3;
-    }
-  }
-  return { rows, columns, places, taps: taps.subarray(0, count) };
 }
 
 /**
  * A convolution, or with one pixel a dense layer, without anything after it.
  *
- * @param kernel [places of the window, channels / groups, filters]
+ * @param kernel [filters, channels / groups, places of the window], or with channels last [filters, places of the window, channels / groups]
  * @param bias [filters]
  */
 export function convolution(
-  { layer, grid }: Image,
-  window: Window,
+  { layer, grid }: Value,
+  { size = [1, 1], stride = [1, 1], dilation = [1, 1], padding = [0, 0, 0, 0] }: Window,
   kernel: Float32Array,
   groups: number,
-  bias: Float32Array,
+  bias: ArrayLike<number>,
 ): AffineLayer {
-  const { rows, columns, places, taps } = slide(grid, window);
-  const filters = bias.length;
-  const terms = (places * grid.channels) / groups;
+  const positive = [size, stride, dilation].every((pair) => pair.length === 2 && pair.every((n) => n >= 1));
+  demand(positive && padding.length === 4 && padding.every((n) => n >= 0), 'the window is not one of images');
+  const [height, width] = [grid.height, grid.width].map((side, i) => {
+    const moves = side + padding[i]! + padding[i + 2]! - (size[i]! - 1) * dilation[i]! - 1;
+    demand(moves >= 0, 'the window is larger than the input');
+    return Math.floor(moves / stride[i]!) + 1;
+  }) as [number, number];
+  const to: Grid = { ...grid, height, width, channels: bias.length };
+  const weights: Grid = { ...grid, height: size[0]!, width: size[1]!, channels: grid.channels / groups };
+  const [pixels, places] = [height * width, sizeOf(size)];
+  const terms = places * weights.channels;
   demand(
-    grid.channels % groups === 0 && filters % groups === 0 && kernel.length === terms * filters,
-    `a kernel of ${kernel.length} numbers and ${filters} biases do not fit ${grid.channels} channels`,
+    grid.channels % groups === 0 && bias.length % groups === 0 && kernel.length === terms * bias.length,
+    `a kernel of ${kernel.length} numbers and ${bias.length} biases do not fit ${grid.channels} channels`,
   );
-  const size = rows * columns * filters;
-  demand(size <= 2 ** 26, 'the output has more than 2^26 numbers');
+  const count = pixels * bias.length;
+  demand(count >= 1 && count <= 2 ** 26, `the output has ${count} numbers, not 1 to 2^26`);
+  const sources = new Int32Array(terms);
+  const sourcesOf = (patch: number): Int32Array => {
+    const [pixel, first] = [Math.floor(patch / groups), (patch % groups) * weights.channels];
+    for (let place = 0; place < places; place++) {
+      const y = Math.floor(pixel / width) * stride[0]! + Math.floor(place / size[1]!) * dilation[0]! - padding[0]!;
+      const x = (pixel % width) * stride[1]! + (place % size[1]!) * dilation[1]! - padding[1]!;
+      const inside = y >= 0 && y < grid.height && x >= 0 && x < grid.width;
+      for (let channel = 0; channel < weights.channels; channel++) {
+        const source = inside ? placeIn(grid, y * grid.width + x, first + channel) : -1;
+        sources[placeIn(weights, place, channel)] = source;
+      }
+    }
+    return sources;
+  };
   return {
-    ...{ kind: 'affine', inputs: [layer], size, taps, places, kernel, groups, terms },
-    from: grid,
-    to: { ...grid, height: rows, width: columns, channels: filters },
-    scale: new Float64Array(filters).fill(1),
+    ...{ kind: 'affine', inputs: [layer], size: count, to, groups, terms, sourcesOf, kernel },
+    uses: (places * bias.length) / groups,
+    scale: new Float64Array(bias.length).fill(1),
     shift: Float64Array.from(bias),
     shiftSize: Float64Array.from(bias, Math.abs),
     // One rounding of the product, one of each addition, the bias included, in whatever order.
@@ -146,11 +147,11 @@ export function convolution(
   };
 }
 
-/** The sum of each channel over windows; with {@link POINT} the image itself. */
-export function sums(image: Image, window: Window): AffineLayer {
-  const { channels } = image.grid;
-  const ones = new Float32Array(sizeOf(window.size) * channels).fill(1);
-  return convolution(image, window, ones, channels, new Float32Array(channels));
+/** The sum of each channel over windows. */
+export function sums(value: Value, window: Window): AffineLayer {
+  const { channels } = value.grid;
+  const ones = new Float32Array(sizeOf(window.size ?? []) * channels).fill(1);
+  return convolution(value, window, ones, channels, new Float32Array(channels));
 }
 
 /**
@@ -164,10 +165,8 @@ export function sums(image: Image, window: Window): AffineLayer {
  */
 export function scaled(layer: AffineLayer, scale: ArrayLike<number>, shift: ArrayLike<number>): AffineLayer {
   const { channels } = layer.to;
-  demand(
-    scale.length === channels && shift.length === channels,
-    `there is not one number for each of ${channels} channels`,
-  );
+  const fits = scale.length === channels && shift.length === channels;
+  demand(fits, `there is not one number for each of ${channels} channels`);
   return {
     ...layer,
     scale: layer.scale.map((s, c) => s * scale[c]!),
@@ -180,16 +179,17 @@ export function scaled(layer: AffineLayer, scale: ArrayLike<number>, shift: Arra
 }
 
 /** The mean of each channel over windows: a sum, then a division or a product with a rounded 1 / n; also where rows are averaged first. */
-export function average(image: Image, window: Window): AffineLayer {
-  const { channels } = image.grid;
+export function average(value: Value, window: { readonly size: readonly number[] } & Window): AffineLayer {
+  const { channels } = value.grid;
   const shares = new Float64Array(channels).fill(1 / sizeOf(window.size));
-  return scaled(sums(image, window), shares, new Float64Array(channels));
+  return scaled(sums(value, window), shares, new Float64Array(channels));
 }
 
 /** The affine layer that a scale and a shift of channels change: the one that computes the image if it has its channels, else one that changes nothing. */
-export function affineOf({ layer, grid }: Image): AffineLayer {
+export function affineOf(value: Value): AffineLayer {
+  const { layer, grid } = value;
   const sides = ({ height, width, channels }: Grid) => `${height} ${width} ${channels}`;
-  return layer.kind === 'affine' && sides(layer.to) === sides(grid) ? layer : sums({ layer, grid }, POINT);
+  return layer.kind === 'affine' && sides(layer.to) === sides(grid) ? layer : sums(value, {});
 }
 
 /**
@@ -202,7 +202,7 @@ export function affineOf({ layer, grid }: Image): AffineLayer {
  *
  * @param numbers gamma, beta, mean and variance, each for every channel
  */
-export function normalized(image: Image, numbers: readonly Float32Array[], epsilon: number): AffineLayer {
+export function normalized(value: Value, numbers: readonly Float32Array[], epsilon: number): AffineLayer {
   const [gamma, beta, mean, variance] = numbers as [Float32Array, Float32Array, Float32Array, Float32Array];
   const reciprocals = Float64Array.from(variance, (value) => {
     const sum = value + epsilon;
@@ -210,11 +210,7 @@ export function normalized(image: Image, numbers: readonly Float32Array[], epsil
     demand(normal, 'the variance or epsilon is below 0, or variance + epsilon outside of [2^-80, 2^80]');
     return 1 / Math.sqrt(sum);
   });
-  const [ones, zeros] = [reciprocals.map(() => 1), reciprocals.map(() => 0)];
-  const centered = scaled(
-    affineOf(image),
-    ones,
-    mean.map((x) => -x),
-  );
-  return scaled(scaled(centered, reciprocals, zeros), gamma, beta);
+  const [ones, zeros] = [mean.map(() => 1), mean.map(() => 0)];
+  const negative = mean.map((x) => -x);
+  return scaled(scaled(scaled(affineOf(value), ones, negative), reciprocals, zeros), gamma, beta);
 }

@@ -5,18 +5,10 @@
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
-import type { Leaf, Split } from './evidence.js';
-import {
-  addError,
-  type Bounds,
-  type BoundsByLayer,
-  errorOf,
-  type Level,
-  magnitudeOf,
-  type Tighten,
-  widestOf,
-} from './ibp.js';
-import { type AffineLayer, type Layer, stepsOf } from './layers.js';
+import type { Leaf } from './evidence.js';
+import type { Bounds, BoundsByLayer, Level, Tighten } from './ibp.js';
+import { addError, errorOf, magnitudeOf, widestOf } from './ibp.js';
+import { type AffineLayer, type Layer, placeIn } from './layers.js';
 import { down, growth64, up } from './rounding.js';
 
 /** Violated where coefficients times the logits is at most the bound, which is rounded up. */
@@ -30,7 +22,10 @@ class Margin {
   readonly coefficients = new Map<Layer, Float64Array>();
   constant = 0;
 
-  constructor(readonly values: BoundsByLayer) {}
+  constructor(
+    readonly values: BoundsByLayer,
+    readonly level: Level,
+  ) {}
 
   /** Adds coefficients; where two paths meet, the sum rounds. */
   put(layer: Layer, added: Float64Array): void {
@@ -57,51 +52,51 @@ class Margin {
  * y = scale * (kernel * x) + shift + d: coefficients of y become coefficients of x. |d| <= deployed (|W||x| + |b|), and rounding here loses own
  * (|W||x| + |b|), so both are the transposed product with |W| times the largest |x|.
  */
-function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, level: Level): void {
-  const { deployed, own, underflow, flushed } = errorOf(layer, level);
-  const { taps, kernel, groups, scale, shift, shiftSize } = layer;
-  const [{ channels }, { channels: filters }] = [layer.from, layer.to];
-  const [channelsIn, filtersIn] = [channels / groups, filters / groups];
-  const [step, outStep] = [stepsOf(layer.from), stepsOf(layer.to)];
+function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array): void {
+  const { deployed, own, underflow, flushed } = errorOf(layer, margin.level);
+  const { to, groups, terms, kernel, scale, shift, shiftSize } = layer;
   const bounds = margin.values.get(layer.inputs[0])!;
   const widest = widestOf(bounds);
-  // A coefficient of x is a sum of at most so many products, then the rounding of scale and of the products themselves.
-  const error = deployed + Math.max(own, growth64(layer.places * filtersIn + layer.rounded + 8));
+  // A coefficient of x is a sum of at most `uses` products, first within each patch, then over patches, which are no more roundings than products;
+  // then come the roundings of scale and of the products themselves.
+  const error = deployed + Math.max(own, growth64(layer.uses + layer.rounded + 8));
 
-  const scaled = new Float64Array(layer.size);
-  // Pixels with a coefficient: a neuron depends on few of them.
-  const used = new Uint8Array(layer.size / filters);
-  for (let i = 0; i < layer.size; i++) {
-    const [pixel, filter] = [Math.floor(i / filters), i % filters];
-    const coefficient = outer[pixel * outStep.pixel + filter * outStep.channel]!;
-    if (coefficient === 0) continue;
-    used[pixel] = 1;
-    scaled[i] = coefficient * scale[filter]!;
-    margin.gain(coefficient * shift[filter]!);
-    margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * layer.terms * widest));
-  }
-  const inner = new Float64Array(bounds.lower.length);
-  const sizes = new Float64Array(inner.length);
-  for (let tap = 0; tap < taps.length; tap += 3) {
-    const [pixel, source, place] = [taps[tap]!, taps[tap + 1]!, taps[tap + 2]!];
-    if (used[pixel] === 0) continue;
-    for (let channel = 0; channel < channels; channel++) {
-      const at = source * step.pixel + channel * step.channel;
-      // What is always 0, such as behind a ReLU, needs no coefficient.
-      if (bounds.lower[at] === 0 && bounds.upper[at] === 0) continue;
-      const first = Math.floor(channel / channelsIn) * filtersIn;
-      const weights = (place * channelsIn + (channel % channelsIn)) * filters + first;
-      const outputs = pixel * filters + first;
-      let [total, size] = [0, 0];
-      for (let filter = 0; filter < filtersIn; filter++) {
-        const product = kernel[weights + filter]! * scaled[outputs + filter]!;
-        total += product;
-        size += Math.abs(product);
+  const filters = to.channels / groups;
+  const [inner, sizes] = [new Float64Array(bounds.lower.length), new Float64Array(bounds.lower.length)];
+  const [totals, reaches] = [new Float64Array(terms), new Float64Array(terms)];
+  // What is always 0, such as behind a ReLU, needs no coefficient, nor does padding: `live` has the other terms of a patch.
+  const isLive = (source: number) => source >= 0 && (bounds.lower[source] !== 0 || bounds.upper[source] !== 0);
+  const live = new Int32Array(terms);
+  for (let patch = 0; patch * filters < layer.size; patch++) {
+    const first = (patch % groups) * filters;
+    let sources: Int32Array | undefined;
+    let count = 0;
+    for (let filter = first; filter < first + filters; filter++) {
+      const coefficient = outer[placeIn(to, Math.floor(patch / groups), filter)]!;
+      if (coefficient === 0) continue;
+      margin.gain(coefficient * shift[filter]!);
+      margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * terms * widest));
+      if (sources === undefined) {
+        sources = layer.sourcesOf(patch);
+        for (let term = 0; term < terms; term++) if (isLive(sources[term]!)) live[count++] = term;
       }
-      inner[at]! += total;
-      // More than 0, so that a product that underflows is not taken for one that does not exist.
-      sizes[at]! += size + Number.MIN_VALUE;
+      const scaled = coefficient * scale[filter]!;
+      for (let i = 0; i < count; i++) {
+        const product = kernel[filter * terms + live[i]!]! * scaled;
+        totals[i]! += product;
+        reaches[i]! += Math.abs(product);
+      }
     }
+    // A neuron depends on few patches: in the others nothing has a coefficient.
+    if (sources === undefined) continue;
+    for (let i = 0; i < count; i++) {
+      const source = sources[live[i]!]!;
+      inner[source]! += totals[i]!;
+      // More than 0, so that a product that underflows is not taken for one that does not exist.
+      sizes[source]! += reaches[i]! + Number.MIN_VALUE;
+    }
+    totals.fill(0, 0, count);
+    reaches.fill(0, 0, count);
   }
   // The sizes are sums themselves and may be too small by as much as the coefficients.
   for (let i = 0; i < sizes.length; i++) {
@@ -110,12 +105,13 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array, 
   margin.put(layer.inputs[0], inner);
 }
 
-/** The line of CROWN: the identity where the interval has more on the positive side, 0 elsewhere. */
-const lowerSlope = (l: number, u: number): number => (u > -l ? 1 : 0);
+/** No slope but the one of CROWN. */
+const usual: Leaf['slopeOf'] = () => undefined;
 
 /**
- * h = max(z, 0) with z in [l, u], l < 0 < u. Below it is slope * z for every slope in [0, 1]; above it is s z + t with t >= -s l and
- * s >= u / (u - l), since then s l + t >= 0 and s u + t >= s (u - l) >= u. Both are rounded up.
+ * h = max(z, 0) with z in [l, u], l < 0 < u. Below it is slope * z for every slope in [0, 1], by default the one of CROWN: 1 where the interval has
+ * more on the positive side, else 0. Above it is s z + t with t >= -s l and s >= u / (u - l), since then s l + t >= 0 and s u + t >= s (u - l) >= u.
+ * Both are rounded up.
  */
 function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: Leaf['slopeOf']): void {
   const input = relu.inputs[0]!;
@@ -124,7 +120,7 @@ function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: 
     const [l, u] = [bounds.lower[i]!, bounds.upper[i]!];
     if (l >= 0) return coefficient;
     if (u <= 0 || coefficient === 0) return 0;
-    let slope = slopeOf(relu, i) ?? lowerSlope(l, u);
+    let slope = slopeOf(relu, i) ?? (u > -l ? 1 : 0);
     if (coefficient < 0) {
       slope = up(u / down(u - l));
       margin.lose(-coefficient * up(-slope * l));
@@ -135,13 +131,49 @@ function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: 
   margin.put(input, inner);
 }
 
-const usual: Leaf['slopeOf'] = () => undefined;
+/** The sum of two values: both get the coefficients. */
+function throughAdd(margin: Margin, { inputs }: Layer, outer: Float64Array): void {
+  const [a, b] = inputs.map((input) => margin.values.get(input)!) as [Bounds, Bounds];
+  for (const [i, coefficient] of outer.entries()) {
+    margin.lose(Math.abs(coefficient) * addError(magnitudeOf(a, i) + magnitudeOf(b, i), margin.level));
+  }
+  for (const input of inputs) margin.put(input, outer);
+}
+
+/** Coefficients that pick out one number of a layer. */
+function only(layer: Layer, at: number, coefficient: number): Float64Array {
+  const coefficients = new Float64Array(layer.size);
+  coefficients[at] = coefficient;
+  return coefficients;
+}
+
+/** Goes through some layers from the last to the first, and uses the intervals of all that they are computed from; returns the lower bound. */
+function goBack(margin: Margin, layers: readonly Layer[], slopeOf: Leaf['slopeOf']): number {
+  for (const layer of layers.toReversed()) {
+    const outer = margin.coefficients.get(layer);
+    if (outer === undefined || layer.kind === 'input') continue;
+    margin.coefficients.delete(layer);
+    if (layer.kind === 'affine') throughAffine(margin, layer, outer);
+    else if (layer.kind === 'relu') throughRelu(margin, layer, outer, slopeOf);
+    else throughAdd(margin, layer, outer);
+  }
+  for (const [layer, coefficients] of margin.coefficients) {
+    const { lower, upper } = margin.values.get(layer)!;
+    for (const [i, coefficient] of coefficients.entries()) {
+      margin.gain(down(coefficient * (coefficient > 0 ? lower : upper)[i]!));
+    }
+  }
+  return margin.constant;
+}
 
 /**
  * A lower bound of what an inequality is missed by where the splits of a leaf hold; infinite where they cannot, and else NaN where there is none.
  *
+ * What a split says of z, sign z >= 0, holds times any multiplier >= 0, so that subtracting multiplier sign z makes no bound too large (Wang et
+ * al., Beta-CROWN, 2021).
+ *
  * @param layers in order, each after its inputs, the input first and the logits last
- * @param leaf null: only the last layer is gone through, and then the intervals of its input are used (interval bound propagation)
+ * @param leaf null: of all layers only an affine one at the end is gone through (interval bound propagation)
  */
 export function marginBound(
   layers: readonly Layer[],
@@ -150,66 +182,21 @@ export function marginBound(
   { coefficients, bound }: Inequality,
   leaf: Leaf | null,
 ): number {
-  const logits = layers.at(-1)!;
-  const { splits, slopeOf } = leaf ?? { splits: [], slopeOf: usual };
-  const own = whereSplit(values, splits);
-  if (own === undefined) return Number.POSITIVE_INFINITY;
-  const end = leaf !== null ? layers[0]! : logits.kind === 'affine' ? logits.inputs[0] : logits;
-  const lower = lowerBound(layers, own, level, coefficients, slopeOf, end, splits);
-  const margin = down(lower - bound);
-  return Number.isFinite(margin) ? margin : Number.NaN;
-}
-
-/** Bounds where splits hold; undefined where they cannot. */
-function whereSplit(values: BoundsByLayer, splits: readonly Split[]): BoundsByLayer | undefined {
   const own = new Map(values);
-  for (const { layer, neuron, sign } of splits) {
+  const margin = new Margin(own, level);
+  margin.put(layers.at(-1)!, coefficients);
+  for (const { layer, neuron, sign, multiplier } of leaf?.splits ?? []) {
     const { lower, upper } = own.get(layer)!;
     const half = { lower: lower.slice(), upper: upper.slice() };
     if (sign > 0) half.lower[neuron] = Math.max(0, lower[neuron]!);
     else half.upper[neuron] = Math.min(0, upper[neuron]!);
-    if (half.lower[neuron]! > half.upper[neuron]!) return undefined;
+    if (half.lower[neuron]! > half.upper[neuron]!) return Number.POSITIVE_INFINITY;
     own.set(layer, half);
+    margin.put(layer, only(layer, neuron, -sign * multiplier));
   }
-  return own;
-}
-
-/**
- * A lower bound of coefficients times the output of the last of some layers, gone through down to `end`, whose intervals are then used.
- *
- * What a split says of z, sign z >= 0, holds times any multiplier >= 0, so that subtracting multiplier sign z makes no bound too large (Wang et
- * al., Beta-CROWN, 2021).
- */
-function lowerBound(
-  layers: readonly Layer[],
-  values: BoundsByLayer,
-  level: Level,
-  coefficients: Float64Array,
-  slopeOf: Leaf['slopeOf'],
-  end: Layer,
-  splits: readonly Split[] = [],
-): number {
-  const margin = new Margin(values);
-  margin.put(layers.at(-1)!, coefficients);
-  for (const { layer, neuron, sign, multiplier } of splits) {
-    const subtracted = new Float64Array(layer.size);
-    subtracted[neuron] = -sign * multiplier;
-    margin.put(layer, subtracted);
-  }
-  for (const layer of layers.toReversed()) {
-    const outer = margin.coefficients.get(layer);
-    if (outer === undefined) continue;
-    if (layer === end || layer.kind === 'input') settle(margin, values.get(layer)!, outer);
-    else if (layer.kind === 'affine') throughAffine(margin, layer, outer, level);
-    else if (layer.kind === 'relu') throughRelu(margin, layer, outer, slopeOf);
-    else {
-      const [a, b] = layer.inputs.map((input) => values.get(input)!) as [Bounds, Bounds];
-      for (let i = 0; i < layer.size; i++)
-        margin.lose(Math.abs(outer[i]!) * addError(magnitudeOf(a, i) + magnitudeOf(b, i), level));
-      for (const input of layer.inputs) margin.put(input, outer);
-    }
-  }
-  return margin.constant;
+  const through = leaf === null ? layers.slice(-1).filter(({ kind }) => kind === 'affine') : layers;
+  const lower = down(goBack(margin, through, leaf?.slopeOf ?? usual) - bound);
+  return Number.isFinite(lower) ? lower : Number.NaN;
 }
 
 /** Tighter bounds of what a ReLU reads: for each neuron whose sign is open, by going backward from it. */
@@ -221,9 +208,9 @@ export const tightenBackward =
     if (!before.some(({ kind }) => kind === 'relu')) return bounds;
     if (!layers.some(({ kind, inputs }) => kind === 'relu' && inputs[0] === layer)) return bounds;
     const least = (i: number, sign: number): number => {
-      const unit = new Float64Array(layer.size);
-      unit[i] = sign;
-      return lowerBound(before, values, level, unit, usual, layers[0]!);
+      const margin = new Margin(values, level);
+      margin.put(layer, only(layer, i, sign));
+      return goBack(margin, before, usual);
     };
     const open = (i: number) => bounds.lower[i]! < 0 && bounds.upper[i]! > 0;
     return {
@@ -231,10 +218,3 @@ export const tightenBackward =
       upper: bounds.upper.map((u, i) => (open(i) ? Math.min(u, -least(i, -1)) : u)),
     };
   };
-
-/** Replaces values by their bounds. */
-function settle(margin: Margin, { lower, upper }: Bounds, coefficients: Float64Array): void {
-  for (const [i, coefficient] of coefficients.entries()) {
-    margin.gain(down(coefficient * (coefficient > 0 ? lower : upper)[i]!));
-  }
-}

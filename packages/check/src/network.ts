@@ -1,5 +1,5 @@
-/** What readers of network files make: layers, and the values of the file's graph that they compute. */
-import { type Layer, sizeOf } from './layers.js';
+/** What readers of network files make. */
+import { type Layer, sizeOf, type Value } from './layers.js';
 import { demand } from './refused.js';
 
 export interface Network {
@@ -12,10 +12,10 @@ export interface Network {
   readonly tensors: ReadonlyMap<string, string>;
 }
 
-/** A value of the graph: the layer that computes it, and its shape as the file gives it. */
-export interface Value {
-  readonly layer: Layer;
+/** A float32 tensor of the file. */
+export interface Tensor {
   readonly shape: readonly number[];
+  readonly data: Float32Array;
 }
 
 /** Whether two shapes are the same. */
@@ -23,14 +23,21 @@ export const same = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((n, i) => n === b[i]);
 
 /** The input of a network. */
-export function inputOf(shape: readonly number[]): Value {
+export function inputOf(shape: readonly number[]): Layer {
   const size = sizeOf(shape);
   demand(size <= 2 ** 26, `the input has the shape [${shape}], more than 2^26 numbers`);
-  return { layer: { kind: 'input', name: 'input', inputs: [], size }, shape };
+  return { kind: 'input', name: 'input', inputs: [], size };
+}
+
+/** max(x, 0) of a value, or the sum of two. */
+export function plain(kind: 'relu' | 'add', name: string, values: readonly Value[]): Layer {
+  const [{ layer, shape }, second = values[0]!] = values as [Value, Value?];
+  demand(same(shape, second.shape), `no rule for values of [${shape}] and [${second.shape}]`);
+  return { kind, name, inputs: values.map((value) => value.layer), size: layer.size };
 }
 
 /** The layers that a layer needs, in order, itself last. A convolution that went into the normalization after it is not among them. */
-export function layersBehind(layer: Layer, found: Set<Layer> = new Set()): Set<Layer> {
+export function layersBehind(layer: Layer, found = new Set<Layer>()): readonly Layer[] {
   for (const input of layer.inputs) if (!found.has(input)) layersBehind(input, found);
-  return found.add(layer);
+  return [...found.add(layer)];
 }

@@ -440,6 +440,7 @@ describe('ONNX files that are refused', () => {
       [/4 bytes do not fit/, tensor([1, 2], [2, 1], [9, four])],
       [/4 bytes do not fit/, tensor([1, -1], [1, -1], [2, 1], [9, four])],
       [/occurs twice/, tensor([1, 1], [2, 1], [9, four], [4, four])],
+      [/of another type/, tensor([1, 2], [2, 1], [7, 5])],
       [
         /named "w"/,
         {

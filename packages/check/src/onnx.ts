@@ -2,304 +2,280 @@
  * Networks from ONNX files. The first dimension of every value counts examples and is 1; images have their channels in front of their pixels. Numbers of
  * fields are those of onnx.proto.
  */
-import { floatsOf, sha256 } from './bytes.js';
-import {
-  type AffineLayer,
-  affineOf,
-  average,
-  convolution,
-  type Grid,
-  normalized,
-  POINT,
-  scaled,
-  sizeOf,
-  type Window,
-} from './layers.js';
-import { inputOf, layersBehind, type Network, same, type Value } from './network.js';
-import { type Bytes, bytesOf, integersOf, type Message, messageOf, onlyOf, textsOf } from './protobuf.js';
+import { type Bytes, floatsOf, sha256 } from './bytes.js';
+import type { AffineLayer, Layer, Value, Window } from './layers.js';
+import { affineOf, average, convolution, normalized, scaled, sizeOf, transposed } from './layers.js';
+import { inputOf, layersBehind, type Network, plain, same, type Tensor } from './network.js';
+import * as proto from './protobuf.js';
 import { demand, Refused, within } from './refused.js';
 
+const { integer, integers, many, message, only, text, texts } = proto;
+const TENSOR = message({
+  ...{ name: text(8), type: integer(2), shape: integers(1), integers: integers(7), location: integer(14) },
+  ...{ bytes: proto.bytes(9), floats: proto.bytes(4), external: proto.has(13) },
+});
+const float = (bytes: Bytes): number => floatsOf(bytes, 'an attribute')[0]!;
+const ATTRIBUTE = message({
+  ...{ name: text(1), type: integer(20), float: only(many(2, float), 0), integer: integer(3), text: text(4) },
+  ...{ tensor: proto.one(5, TENSOR), integers: integers(8) },
+});
+const NODE = message({
+  ...{ op: text(4), domain: text(7), inputs: texts(1), outputs: texts(2), attributes: many(5, ATTRIBUTE) },
+});
+const SHAPE = message({ sides: many(1, message({ number: integer(1) })) });
+const TYPE = message({ tensor: proto.one(1, message({ type: integer(1), shape: proto.one(2, SHAPE) })) });
+const VALUE = message({ name: text(1), type: proto.one(2, TYPE) });
+const GRAPH = message({
+  ...{ nodes: many(1, NODE), tensors: many(5, TENSOR), inputs: many(11, VALUE), outputs: many(12, VALUE) },
+  sparse: proto.has(15),
+});
+const MODEL = message({
+  ...{ graph: proto.one(7, GRAPH), versions: many(8, message({ domain: text(1), version: integer(2) })) },
+  functions: proto.has(25),
+});
+
+/** The two names of the operators of ONNX itself. */
+const STANDARD = ['', 'ai.onnx'];
+
 /** A tensor of the file, of float32 numbers or of whole numbers of 64 bits, such as those of a shape. */
-interface Tensor {
+interface Constant {
   readonly shape: readonly number[];
   readonly bytes: Bytes;
   readonly isFloat: boolean;
 }
 
-/** The two names of the operators of ONNX itself. */
-const STANDARD = ['', 'ai.onnx'];
-
-const messagesOf = (message: Message, field: number) => bytesOf(message, field).map(messageOf);
-const messageIn = (message: Message, field: number) => onlyOf(messagesOf(message, field), new Map());
-// Fields that occur at most once, with what stands for one that is not there.
-const textIn = (message: Message, field: number) => onlyOf(textsOf(message, field), '');
-const integerIn = (message: Message, field: number) => onlyOf(integersOf(message, field), 0);
-
 /** What a node reads: a value, a tensor of the file, or nothing. */
-type Input = Value | Tensor | undefined;
+type Input = Value | Constant | undefined;
 
 const isValue = (input: Input): input is Value => input !== undefined && 'layer' in input;
 
 /** The float32 tensor that a node reads. */
-function floatsIn(inputs: readonly Input[], at: number): { shape: readonly number[]; data: Float32Array } {
+function floatsIn(inputs: readonly Input[], at: number): Tensor {
   const input = inputs[at];
   demand(input !== undefined && !isValue(input) && input.isFloat, `input ${at} is no float32 tensor of the file`);
   return { shape: input.shape, data: floatsOf(input.bytes, `input ${at}`) };
 }
 
 /** Numbers are bytes of their own, or a list for the data type; a tensor that has both is refused. */
-function tensorOf(message: Message): Tensor {
-  return within(`tensor "${textIn(message, 8)}"`, () => {
-    const [code, shape, listed] = [integerIn(message, 2), integersOf(message, 1), integersOf(message, 7)];
-    demand(code === 1 || code === 7, `the data type ${code} is neither float32 nor int64`);
-    demand(integerIn(message, 14) === 0 && !message.has(13), 'the numbers are in another file');
-    const integers = listed.length === 0 ? [] : [new Uint8Array(BigInt64Array.from(listed, BigInt).buffer)];
-    const bytes = onlyOf([...bytesOf(message, 9), ...bytesOf(message, 4), ...integers], new Uint8Array());
-    const size = sizeOf(shape) * (code === 1 ? 4 : 8);
-    demand(
-      shape.every((n) => n >= 0) && bytes.length === size,
-      `${bytes.length} bytes do not fit the shape [${shape}]`,
-    );
-    return { shape, bytes, isFloat: code === 1 };
-  });
+function tensorOf({ name, type, shape, ...numbers }: ReturnType<typeof TENSOR>): Constant {
+  const where = `tensor "${name}"`;
+  demand(type === 1 || type === 7, `${where}: the data type ${type} is neither float32 nor int64`);
+  demand(numbers.location === 0 && !numbers.external, `${where}: the numbers are in another file`);
+  const listed = type === 1 ? numbers.floats : [new Uint8Array(BigInt64Array.from(numbers.integers, BigInt).buffer)];
+  const [bytes = new Uint8Array(), ...more] = [...numbers.bytes, ...listed.filter(({ length }) => length > 0)];
+  demand(more.length === 0, `${where}: what has its numbers occurs twice`);
+  const others = type === 1 ? numbers.integers : numbers.floats;
+  demand(others.length === 0, `${where}: it has numbers of another type`);
+  const fits = shape.every((n) => n >= 0) && bytes.length === sizeOf(shape) * (type === 1 ? 4 : 8);
+  demand(fits, `${where}: ${bytes.length} bytes do not fit the shape [${shape}]`);
+  return { shape, bytes, isFloat: type === 1 };
 }
 
 /** @throws Refused for all that is not a complete network of known ops */
 export async function readOnnx(bytes: Bytes): Promise<Network> {
-  const model = messageOf(bytes);
-  const versions = messagesOf(model, 8).filter((each) => STANDARD.includes(textIn(each, 1)));
-  const version = integerIn(onlyOf(versions, new Map()), 2);
+  const { graph, versions, functions } = MODEL(bytes);
+  const [own, ...others] = versions.filter(({ domain }) => STANDARD.includes(domain));
+  demand(others.length === 0, 'the version of the ONNX operators occurs twice');
+  const version = own?.version ?? 0;
   demand(version >= 7 && version <= 25, `version ${version} of the ONNX operators is not read, only 7 to 25`);
   // They may give ops of the standard another meaning.
-  demand(!model.has(25), 'the network file has functions of its own');
-  const graph = messageIn(model, 7);
-  demand(!graph.has(15), 'the network file has sparse tensors');
-  const known = new Map<string, Value | Tensor>();
-  const hashes = new Map<string, string>();
-  for (const message of messagesOf(graph, 5)) {
-    const [name, tensor] = [textIn(message, 8), tensorOf(message)];
+  demand(!functions, 'the network file has functions of its own');
+  demand(!graph.sparse, 'the network file has sparse tensors');
+  const known = new Map<string, Value | Constant>();
+  const tensors = new Map<string, string>();
+  for (const stored of graph.tensors) {
+    const [name, tensor] = [stored.name, tensorOf(stored)];
     demand(name !== '' && !known.has(name), `a tensor has no name, or two are named "${name}"`);
     known.set(name, tensor);
-    hashes.set(name, await sha256(tensor.bytes));
+    tensors.set(name, await sha256(tensor.bytes));
   }
 
-  const [input, ...more] = messagesOf(graph, 11).filter((each) => !known.has(textIn(each, 1)));
+  const [input, ...more] = graph.inputs.filter(({ name }) => !known.has(name));
   demand(input !== undefined && more.length === 0, 'the network does not have one input');
-  const type = messageIn(messageIn(input, 2), 1);
-  demand(integerIn(type, 1) === 1, 'the input of the network is not float32');
-  const [examples, ...inputShape] = messagesOf(messageIn(type, 2), 1).map((side) => integerIn(side, 1));
+  const { type, shape } = input.type.tensor;
+  demand(type === 1, 'the input of the network is not float32');
+  const [examples, ...inputShape] = shape.sides.map(({ number }) => number);
   // A first dimension without a number stands for any number of examples.
   demand((examples === 0 || examples === 1) && inputShape.length >= 1, 'the first dimension of the input is not 1');
-  demand(
-    inputShape.every((n) => n >= 1),
-    `the input has the shape [${inputShape}]`,
-  );
-  known.set(textIn(input, 1), { layer: inputOf(inputShape).layer, shape: [1, ...inputShape] });
+  const positive = inputShape.every((n) => n >= 1);
+  demand(positive, `the input has the shape [${inputShape}]`);
+  known.set(input.name, shaped(inputOf(inputShape), [1, ...inputShape]));
 
-  for (const message of messagesOf(graph, 1)) {
-    const [op, [name = '', ...others]] = [textIn(message, 4), textsOf(message, 2)];
+  for (const { op, domain, inputs, outputs, attributes } of graph.nodes) {
+    const [name = '', ...others] = outputs;
     within(`node "${name}" (${op})`, () => {
       demand(name !== '' && others.length === 0, 'the node does not have one output');
       demand(!known.has(name), 'another value has this name');
-      demand(STANDARD.includes(textIn(message, 7)), 'the op is not one of ONNX itself');
-      const inputs = textsOf(message, 1).map((each) => {
+      demand(STANDARD.includes(domain), 'the op is not one of ONNX itself');
+      const read = inputs.map((each) => {
         demand(each === '' || known.has(each), `the input "${each}" does not come before the node`);
         return known.get(each);
       });
-      const attributes = attributesOf(message);
-      known.set(name, compute(op, name, inputs, attributes));
-      attributes.finish();
+      const { left, ...readers } = attributesOf(attributes);
+      known.set(name, compute(op, name, read, readers));
+      demand(left.size === 0, `no rule for the attribute "${[...left.keys()].join()}"`);
     });
   }
-  const [output = '', ...rest] = messagesOf(graph, 12).map((each) => textIn(each, 1));
-  const logits = known.get(output);
+  const [output, ...rest] = graph.outputs;
+  const logits = known.get(output?.name ?? '');
   demand(isValue(logits) && rest.length === 0, 'the network does not have one output');
   const classes = logits.layer.size;
   demand(classes >= 2 && logits.shape.at(-1) === classes, `the output has the shape [${logits.shape}], no logits`);
-  return { inputShape, classes, layers: [...layersBehind(logits.layer)], tensors: hashes };
+  return { inputShape, classes, layers: layersBehind(logits.layer), tensors };
 }
 
-/** [filters, channels, places] as [places, channels, filters]. */
-function filtersLast(data: Float32Array, filters: number, places: number): Float32Array {
-  const channels = data.length / filters / places;
-  return data.map((_, i) => {
-    const [filter, channel] = [i % filters, Math.floor(i / filters) % channels];
-    return data[(filter * channels + channel) * places + Math.floor(i / filters / channels)]!;
-  });
-}
-
-/** An image has four dimensions; all else is a vector. */
-function gridOf(shape: readonly number[]): Grid {
-  const [one, channels, height, width] = shape as [number, number, number, number];
-  if (shape.length === 4 && one === 1) return { height, width, channels, channelsLast: false };
-  return { height: 1, width: 1, channels: sizeOf(shape), channelsLast: false };
+/** An image has four dimensions, the first 1; all else is a vector. */
+function shaped(layer: Layer, shape: readonly number[]): Value {
+  const [one, ...sides] = shape;
+  const image = sides.length === 3 && one === 1 ? sides : [layer.size, 1, 1];
+  const [channels, height, width] = image as [number, number, number];
+  return { layer, shape, grid: { height, width, channels, channelsLast: false } };
 }
 
 /** The number of a tensor for each place of a value, by the rules of ONNX; the tensor must not be larger than the value. */
-function broadcast({ shape, data }: { shape: readonly number[]; data: Float32Array }, to: readonly number[]) {
+function broadcast({ shape, data }: Tensor, to: readonly number[]): Float64Array {
   const sides = [...to.map(() => 1), ...shape].slice(-to.length);
   const fits = shape.length <= to.length && sides.every((n, axis) => n === 1 || n === to[axis]);
   demand(fits, `a tensor of the shape [${shape}] does not fit [${to}]`);
-  return Float32Array.from({ length: sizeOf(to) }, (_, i) => {
-    let [at, rest, step] = [0, i, 1];
-    for (let axis = to.length - 1; axis >= 0; axis--) {
-      if (sides[axis] !== 1) at += (rest % to[axis]!) * step;
-      rest = Math.floor(rest / to[axis]!);
-      step *= sides[axis]!;
-    }
-    return data[at]!;
-  });
+  const stepsIn = (shape: readonly number[]) => shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  const [steps, own] = [stepsIn(to), stepsIn(sides)];
+  const at = (i: number) => sides.reduce((sum, n, axis) => sum + (Math.floor(i / steps[axis]!) % n) * own[axis]!, 0);
+  return Float64Array.from({ length: sizeOf(to) }, (_, i) => data[at(i)]!);
 }
 
-/** The attributes of a node. Those that were not read by the time of `finish` are refused: there is no rule for them. */
-function attributesOf(message: Message) {
-  const all = messagesOf(message, 5);
-  const left = new Map(all.map((attribute) => [textIn(attribute, 1), attribute]));
+/** The attributes of a node, `none` for one that is not there. Those that are `left` were not read: there is no rule for them. */
+function attributesOf(all: readonly ReturnType<typeof ATTRIBUTE>[]) {
+  const left = new Map(all.map((attribute) => [attribute.name, attribute]));
   demand(left.size === all.length, 'an attribute occurs twice');
-  const reader =
-    <T>(type: number, read: (attribute: Message) => T) =>
-    (key: string, none: T): T => {
-      const attribute = left.get(key);
-      left.delete(key);
-      if (attribute === undefined) return none;
-      demand(integerIn(attribute, 20) === type, `the attribute "${key}" is of another type`);
-      return read(attribute);
-    };
+  const take = (name: string, type: number) => {
+    const attribute = left.get(name);
+    left.delete(name);
+    demand(attribute === undefined || attribute.type === type, `the attribute "${name}" is of another type`);
+    return attribute;
+  };
   return {
-    float: reader(1, (attribute) => floatsOf(onlyOf(bytesOf(attribute, 2), new Uint8Array(4)), 'an attribute')[0]!),
-    integer: reader(2, (attribute) => integerIn(attribute, 3)),
-    text: reader(3, (attribute) => textIn(attribute, 4)),
-    tensor: reader(4, (attribute) => tensorOf(messageIn(attribute, 5))),
-    integers: reader<readonly number[]>(7, (attribute) => integersOf(attribute, 8)),
-    finish: () => demand(left.size === 0, `no rule for the attribute "${[...left.keys()].join()}"`),
+    left,
+    float: (name: string, none: number) => take(name, 1)?.float ?? none,
+    integer: (name: string, none: number) => take(name, 2)?.integer ?? none,
+    text: (name: string, none: string) => take(name, 3)?.text ?? none,
+    tensor: (name: string) => take(name, 4)?.tensor ?? TENSOR(new Uint8Array()),
+    integers: (name: string, none: readonly number[]) => take(name, 7)?.integers ?? none,
   };
 }
 
-type Attributes = ReturnType<typeof attributesOf>;
+type Attributes = Omit<ReturnType<typeof attributesOf>, 'left'>;
 
 /** How a window of some size moves. */
-function windowOf(size: readonly number[], { text, integers }: Attributes): Window {
+function windowOf(
+  size: readonly number[],
+  { text, integers }: Attributes,
+): Window & { readonly size: readonly number[] } {
   const given = text('auto_pad', 'NOTSET') === 'NOTSET' && same(integers('kernel_shape', size), size);
   demand(given, 'the window is not given by its numbers');
   const [stride, dilation] = [integers('strides', [1, 1]), integers('dilations', [1, 1])];
   return { size, stride, dilation, padding: integers('pads', [0, 0, 0, 0]) };
 }
 
-/** A value of one shape that a reshape gives another one; 0 stands for the side as it is, -1 for what is left. */
-function reshaped({ layer, shape }: Value, wanted: readonly number[]): Value {
-  const sides = wanted.map((n, axis) => (n === 0 ? shape[axis]! : n));
-  const left = layer.size / sizeOf(sides.filter((n) => n !== -1));
-  const made = sides.map((n) => (n === -1 ? left : n));
-  demand(
-    made.every((n) => Number.isInteger(n) && n >= 1) && sizeOf(made) === layer.size,
-    `[${shape}] cannot be reshaped to [${wanted}]`,
-  );
-  return { layer, shape: made };
-}
-
 /** scale * x + shift with one number for each number of the value; an image whose channels have one each stays an image. */
-function eachScaled({ layer, shape }: Value, scale: Float64Array, shift: Float64Array): Value {
-  const grid = gridOf(shape);
-  const pixels = grid.height * grid.width;
-  const first = (i: number) => i - (i % pixels);
-  const byChannel = scale.every((s, i) => s === scale[first(i)] && shift[i] === shift[first(i)]);
-  if (!byChannel) return { layer: scaled(affineOf({ layer, grid: gridOf([layer.size]) }), scale, shift), shape };
-  const [scales, shifts] = [scale, shift].map((all) => all.filter((_, i) => i % pixels === 0));
-  return { layer: scaled(affineOf({ layer, grid }), scales!, shifts!), shape };
+function eachScaled(value: Value, scale: Float64Array, shift: Float64Array): Value {
+  const pixels = value.grid.height * value.grid.width;
+  const byChannel = [scale, shift].every((all) => all.every((n, i) => n === all[i - (i % pixels)]));
+  const each = (all: Float64Array) => (byChannel ? all.filter((_, i) => i % pixels === 0) : all);
+  const image = byChannel ? value : shaped(value.layer, [value.layer.size]);
+  return shaped(scaled(affineOf(image), each(scale), each(shift)), value.shape);
 }
 
 /** The ops of two inputs that work number by number. */
 function elementwise(op: string, name: string, inputs: readonly Input[]): Value {
-  const [first, second] = inputs;
-  if (isValue(first) && isValue(second)) {
-    demand(
-      op === 'Add' && same(first.shape, second.shape),
-      `no rule for values of [${first.shape}] and [${second.shape}]`,
-    );
-    const layers = [first.layer, second.layer];
-    return { layer: { kind: 'add', name, inputs: layers, size: first.layer.size }, shape: first.shape };
+  demand(inputs.length === 2, `there are ${inputs.length} inputs instead of 2`);
+  if (inputs.every(isValue)) {
+    demand(op === 'Add', 'no rule for values on both sides');
+    return shaped(plain('add', name, inputs), inputs[0]!.shape);
   }
-  const [value, at] = isValue(first) ? [first, 1] : [second, 0];
+  const at = isValue(inputs[0]) ? 1 : 0;
+  const value = inputs[1 - at];
   demand(isValue(value), 'no input is a value that comes before');
-  const constant = Float64Array.from(broadcast(floatsIn(inputs, at), value.shape));
+  const constant = broadcast(floatsIn(inputs, at), value.shape);
   const all = (number: number) => constant.map(() => number);
+  const [negative, inverse] = [constant.map((c) => -c), constant.map((c) => 1 / c)];
   if (op === 'Add') return eachScaled(value, all(1), constant);
   if (op === 'Mul') return eachScaled(value, constant, all(0));
-  if (op === 'Sub' && at === 0) return eachScaled(value, all(-1), constant);
-  const inverse = constant.map((c) => (op === 'Sub' ? -c : 1 / c));
-  if (op === 'Sub') return eachScaled(value, all(1), inverse);
+  if (op === 'Sub') return at === 0 ? eachScaled(value, all(-1), constant) : eachScaled(value, all(1), negative);
   const divides = at === 1 && constant.every((c) => Math.abs(c) >= 2 ** -80 && Math.abs(c) <= 2 ** 80);
   demand(divides, 'the divisor is not a tensor of numbers with absolute values in [2^-80, 2^80]');
   return eachScaled(value, inverse, all(0));
 }
 
 /** What a node computes. */
-function compute(op: string, name: string, inputs: readonly Input[], attributes: Attributes): Value | Tensor {
+function compute(op: string, name: string, inputs: readonly Input[], attributes: Attributes): Value | Constant {
   const { integer, integers, float } = attributes;
   const [input, second] = inputs;
   if (['Add', 'Sub', 'Mul', 'Div'].includes(op)) return elementwise(op, name, inputs);
-  if (op === 'Constant') return attributes.tensor('value', { shape: [0], bytes: new Uint8Array(), isFloat: true });
+  if (op === 'Constant') return tensorOf(attributes.tensor('value'));
   demand(input !== undefined, 'the node has no input');
   if (op === 'Identity') return input;
   demand(isValue(input), 'the input is a tensor of the file');
-  const { layer, shape } = input;
-  const image = { layer, grid: gridOf(shape) };
-  const shaped = (made: AffineLayer): Value => {
+  const { layer, shape, grid } = input;
+  const asImage = (made: AffineLayer): Value => {
     demand(shape.length === 4 && shape[0] === 1, `the input [${shape}] is not one image`);
-    return { layer: made, shape: [1, made.to.channels, made.to.height, made.to.width] };
+    return shaped(made, [1, made.to.channels, made.to.height, made.to.width]);
   };
   switch (op) {
     case 'Relu':
-      return { layer: { kind: 'relu', name, inputs: [layer], size: layer.size }, shape };
+      return shaped(plain('relu', name, [input]), shape);
     case 'Flatten': {
       const axis = integer('axis', 1);
       demand(Math.abs(axis) <= shape.length, `there is no axis ${axis}`);
-      const sides = [shape.slice(0, axis), shape.slice(axis)];
-      return { layer, shape: sides.map(sizeOf) };
+      return shaped(layer, [sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis))]);
     }
-    case 'Reshape':
+    case 'Reshape': {
       demand(second !== undefined && !isValue(second) && !second.isFloat, 'the shape is not in the file');
       demand(integer('allowzero', 0) === 0, 'no rule for the attribute "allowzero"');
-      return reshaped(input, [...new BigInt64Array(second.bytes.slice().buffer)].map(Number));
+      const wanted = [...new BigInt64Array(second.bytes.slice().buffer)].map(Number);
+      // 0 stands for the side as it is, -1 for what is left.
+      const sides = wanted.map((n, axis) => (n === 0 ? shape[axis]! : n));
+      const left = layer.size / sizeOf(sides.filter((n) => n !== -1));
+      const made = sides.map((n) => (n === -1 ? left : n));
+      const fits = made.every((n) => Number.isInteger(n) && n >= 1) && sizeOf(made) === layer.size;
+      demand(fits, `[${shape}] cannot be reshaped to [${wanted}]`);
+      return shaped(layer, made);
+    }
     case 'MatMul':
     case 'Gemm': {
       const [transA, transB] = [integer('transA', 0), integer('transB', 0)];
-      const transposed = transB === 1;
-      const plain = transA === 0 && (transB === 0 || transposed) && float('alpha', 1) === 1 && float('beta', 1) === 1;
+      const simple =
+        transA === 0 && (transB === 0 || transB === 1) && float('alpha', 1) === 1 && float('beta', 1) === 1;
       const { shape: sides, data } = floatsIn(inputs, 1);
-      const [rows, columns] = (transposed ? sides.toReversed() : sides) as [number, number];
+      const [rows, columns] = (transB === 1 ? sides.toReversed() : sides) as [number, number];
       const fits = sides.length === 2 && rows === layer.size && shape.at(-1) === rows;
-      demand(plain && fits, `no rule for the product of [${shape}] and [${sides}]`);
+      demand(simple && fits, `no rule for the product of [${shape}] and [${sides}]`);
       const made = [...shape.slice(0, -1), columns];
       const bias = inputs[2] === undefined ? new Float32Array(columns) : broadcast(floatsIn(inputs, 2), made);
-      const kernel = transposed ? filtersLast(data, columns, 1) : data;
-      return { layer: convolution({ layer, grid: gridOf([rows]) }, POINT, kernel, 1, bias), shape: made };
+      const kernel = transB === 1 ? data : transposed(data, columns);
+      return shaped(convolution(shaped(layer, [rows]), {}, kernel, 1, bias), made);
     }
     case 'Conv': {
       const { shape: sides, data } = floatsIn(inputs, 1);
       const [filters, , ...size] = sides as [number, number, number, number];
       const bias = inputs[2] === undefined ? new Float32Array(filters) : floatsIn(inputs, 2).data;
-      const groups = integer('group', 1);
       demand(bias.length === filters, `there are ${filters} filters and ${bias.length} biases`);
-      return shaped(
-        convolution(image, windowOf(size, attributes), filtersLast(data, filters, sizeOf(size)), groups, bias),
-      );
+      return asImage(convolution(input, windowOf(size, attributes), data, integer('group', 1), bias));
     }
     case 'BatchNormalization': {
       float('momentum', 0.9);
       demand(integer('training_mode', 0) === 0, 'no rule for the mode of training');
       const numbers = [1, 2, 3, 4].map((at) => floatsIn(inputs, at).data);
-      return { layer: normalized(image, numbers, float('epsilon', Math.fround(1e-5))), shape };
+      return shaped(normalized(input, numbers, float('epsilon', Math.fround(1e-5))), shape);
     }
     case 'AveragePool': {
       const window = windowOf(integers('kernel_shape', []), attributes);
       integer('count_include_pad', 0);
-      const plain = integer('ceil_mode', 0) === 0 && window.padding.every((n) => n === 0);
-      demand(plain, 'no rule for averages over padding');
-      return shaped(average(image, window));
+      const padded = integer('ceil_mode', 0) !== 0 || window.padding?.some((n) => n !== 0);
+      demand(!padded, 'no rule for averages over padding');
+      return asImage(average(input, window));
     }
     case 'GlobalAveragePool':
-      return shaped(average(image, { ...POINT, size: [image.grid.height, image.grid.width] }));
+      return asImage(average(input, { size: [grid.height, grid.width] }));
     default:
       throw new Refused('no rule for this op');
   }
