@@ -18,7 +18,7 @@ for (const { name, path, files } of ours(inject('tarballs'))) {
       const paths = files.map((file) => file.path);
       expect(paths).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'dist/index.js']));
       const known =
-        /^(package\.json|README\.md|LICENSE(-APACHE)?|CHANGELOG\.md|certificate\.schema\.json|dist\/(?:\w+\/)?[\w-]+\.(js|d\.ts)|templates\/.+)$/;
+        /^(package\.json|README\.md|LICENSE(-APACHE)?|CHANGELOG\.md|certificate\.schema\.json|dist\/(?:\w+\/)?[\w-]+\.(js|d\.ts)|bin\/[\w-]+\.js|templates\/.+)$/;
       expect(paths.filter((file) => !known.test(file))).toEqual([]);
     });
 

@@ -47,7 +47,7 @@ describe('run', () => {
     });
 
     it.skipIf(path === null)(`the command runs on ${title}`, async () => {
-      const cli = join('node_modules', '@cert', 'cli', 'dist', 'cli.js');
+      const cli = join('node_modules', '@cert', 'cli', 'bin', 'cert.js');
       expect(await readFile(join(folder, cli), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
       const { stdout } = await run(folder, path!, cli, 'doctor');
       expect(stdout).toMatch(/--device auto takes tfjs/);

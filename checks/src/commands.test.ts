@@ -71,7 +71,13 @@ async function configure(args: readonly string[]): Promise<string> {
 describe('READMEs', () => {
   for (const document of readmes.filter(withCommands)) {
     it(`${document.file}: all commands are known`, async () => {
+      const files: string[] = [];
       for (const { language, code, number } of document.blocks) {
+        const file = /^# ([\w-]+\.yaml)\n/.exec(code)?.[1];
+        if (language === 'yaml' && file !== undefined) {
+          await writeFile(join(place, file), code);
+          files.push(file);
+        }
         if (language !== 'sh') continue;
         const { status, output, noted } = await readCommands(code, place);
         expect({ block: number, status, output }).toEqual({ block: number, status: 0, output: '' });
@@ -82,7 +88,8 @@ describe('READMEs', () => {
           expect([command.join(' '), await parse(args)]).toEqual([command.join(' '), '']);
           // What a run or a plug-in makes of the options is known where there is one.
           const begins = args[0] === 'train' && !args.includes('--resume') && !args.includes('--plugin');
-          if (begins) expect([command.join(' '), await configure(args)]).toEqual([command.join(' '), '']);
+          const placed = args.map((arg) => (files.includes(arg) ? join(place, arg) : arg));
+          if (begins) expect([command.join(' '), await configure(placed)]).toEqual([command.join(' '), '']);
         }
       }
     });

@@ -72,7 +72,7 @@ describe('cert train', () => {
       ['epoch', 2, 6],
     ]);
     expect(await readFile(runFiles(run).log, 'utf8')).toMatch(
-      /^digits\/quick \(fast\), seed 0: .*\nepoch 1 .*\nepoch 2 /,
+      /^digits\/quick \(fast\), seed 0: .*\nWarning: The ramp is short: .*\nepoch 1 .*\nepoch 2 /,
     );
   });
 
@@ -116,9 +116,12 @@ describe('cert train', () => {
     [['--preset', 'digits/quik'], 'There is no preset "digits/quik".\nDid you mean "digits/quick"?'],
     [['--model', 'smal-conv'], 'There is no model "smal-conv".\nDid you mean "small-conv"?'],
     [['--method', 'vanila'], 'There is no method "vanila".\nDid you mean "vanilla"?'],
-    [['--epsilon', '-1'], '--epsilon is -1.\nGive a number from 0 to 1.'],
-    [['--epsilon', 'NaN'], '--epsilon is "NaN".\nGive a number from 0 to 1.'],
-    [['--epsilon', ''], '--epsilon is "".'],
+    [['--epsilon', '-1'], '--epsilon is -1.\nGive a number from 0 to 1, such as 0.1 or 8/255.'],
+    [
+      ['--epsilon', 'NaN'],
+      '--epsilon is "NaN"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a number from 0 to 1.',
+    ],
+    [['--epsilon', ''], '--epsilon is ""; expected a number'],
     [['--batch-size', '0'], '--batch-size is 0.\nGive a whole number of at least 1.'],
     [['--milestones', '3,x'], '--milestones is [3,"x"].'],
     [['--device', 'tpu'], 'There is no device "tpu".'],
@@ -133,7 +136,7 @@ describe('cert train', () => {
     ],
     [['--method', 'crown-ibp', '--no-fusion', '--objective', 'robust'], '--no-fusion and --objective were both given.'],
     [['--bn', 'conv'], 'small-conv has no choice of BatchNorm "conv".\nGive --bn none or --bn full'],
-    [['--bn', 'all'], '--bn is "all".\nGive one of none, conv, full.'],
+    [['--bn', 'all'], '--bn is "all".\nGive one of none, conv, full. Did you mean "full"'],
     [
       ['--pgd-steps', '3'],
       '--pgd-steps is an option of the objective pgd, and this run has the objective robust.\nLeave it out, or choose --objective pgd.',

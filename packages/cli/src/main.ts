@@ -1,6 +1,8 @@
 import type { CertError } from '@cert/core';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { COMMANDS } from './commands/commands.js';
+import { completions } from './complete.js';
+import { STOPPED } from './signals.js';
 import type { Terminal } from './terminal.js';
 import { ownVersion } from './version.js';
 
@@ -29,6 +31,10 @@ export async function createProgram(
   { only = Object.keys(COMMANDS), prepare, args = [] }: ProgramOptions = {},
 ): Promise<Command> {
   const program = new Command('cert')
+    .addOption(new Option('--no-color', 'print without colors; NO_COLOR=1 in the environment does the same'))
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ showGlobalOptions: true })
     .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
     .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
@@ -47,20 +53,24 @@ export async function createProgram(
 /**
  * The `cert` command.
  *
- * @param args what follows the command's name
- * @param signal aborted by Ctrl-C
+ * @param all what follows the command's name
+ * @param signal aborted by Ctrl-C, or another signal that asks for an end
  * @param prepare called before anything is loaded that computes
  * @returns the exit status: 0, 1 for a user's mistake (problem and cure are printed, without a stack), 70 for a defect (with the
  * stack), 130 when it was stopped
  */
 export async function main(
-  args: readonly string[],
+  all: readonly string[],
   terminal: Terminal,
   signal: AbortSignal,
   prepare?: () => Promise<void>,
 ): Promise<number> {
   let status = 0;
   try {
+    // Known everywhere, and by commander at the head alone.
+    const args = all.filter((arg) => arg !== '--no-color');
+    if (args.length < all.length) withoutColors();
+    if (args[0] === 'complete') return await complete(args.slice(args[1] === '--' ? 2 : 1), terminal, signal);
     // The command is the first word; behind `help` the second one.
     const only = args.filter((arg) => !arg.startsWith('-')).slice(0, 2);
     const done = (value: number) => {
@@ -76,10 +86,25 @@ export async function main(
       terminal.err(`error: ${error.problem}\n${error.cure}`);
       return 1;
     }
-    if (signal.aborted && error === signal.reason) return 130;
+    if (signal.aborted && error === signal.reason) return STOPPED;
     terminal.err(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return DEFECT;
   }
+}
+
+function withoutColors(): void {
+  process.env.NO_COLOR = '1';
+  // It wins over NO_COLOR, and Node.js warns of both.
+  delete process.env.FORCE_COLOR;
+}
+
+/** What the script of `cert completion` calls. It is no command of people, and has no help. */
+async function complete(words: readonly string[], terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const only = words.slice(0, -1).filter((word) => !word.startsWith('-'));
+  const program = await createProgram(terminal, signal, () => {}, { only: only.slice(0, 1), args: words });
+  const lines = completions(program, words);
+  if (lines.length > 0) terminal.out(lines.join('\n'));
+  return 0;
 }
 
 /** By its name: the class itself comes with TensorFlow.js. */

@@ -30,15 +30,19 @@ export const COMMANDS: {
     load: async () => (await import('./verify.js')).addVerify,
   },
   diagnose: {
-    description: 'show what bounds and neurons do, as tables and figures',
+    description: 'diagnose bounds and ReLU neurons, with tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,
   },
   doctor: {
     description: 'list compute devices, what each needs, and which one `--device auto` selects',
     load: async () => (await import('./doctor.js')).addDoctor,
   },
+  completion: {
+    description: 'print a script that completes commands, options and names in the shell',
+    load: async () => (await import('./completion.js')).addCompletion,
+  },
   plugin: {
-    description: 'make a plug-in, or look at one',
+    description: 'create or inspect a plug-in',
     load: async () => (await import('./plugin.js')).addPlugin,
   },
 };

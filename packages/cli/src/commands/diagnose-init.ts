@@ -4,6 +4,8 @@ import type { Initializer } from '@cert/init';
 import {
   type Catalog,
   type Choices,
+  canonicalName,
+  FIELDS,
   freePath,
   initializerOf,
   loadData,
@@ -17,6 +19,7 @@ import type { Heading } from '../plots/render.js';
 import { showCount } from '../show/count.js';
 import { compareInits, formatInitReport, type InitReport } from '../show/init-report.js';
 import type { Terminal } from '../terminal.js';
+import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
 import {
   addFields,
@@ -51,16 +54,25 @@ export async function addDiagnoseInit(
   const known = await catalogIn(args);
   const command = diagnose
     .command('init')
-    .description('how the bounds of a model grow from layer to layer at initialization')
-    .option('--inits <names>', `some of ${Object.keys(known.initializers).join(', ')} (default: ${USUAL.inits})`)
-    .option('--seeds <numbers>', `seeds with commas; the means over them count (default: ${USUAL.seeds})`)
-    .option('--images <n>', `images to measure on, the first ones for training (default: ${USUAL.images})`)
-    .option('--input-shape <sizes>', 'random images of this shape, as 32,32,3 (default: none, images of the dataset)')
-    .option('--classes <n>', `number of classes beside --input-shape (default: ${USUAL.classes})`)
+    .description('show how the bounds of a model grow from layer to layer at initialization')
+    .addOption(
+      new NameOption(
+        '--inits <names>',
+        `initializations to compare, with commas: ${Object.keys(known.initializers).join(', ')} (default: ${USUAL.inits})`,
+        Object.keys(known.initializers),
+      ),
+    )
+    .option('--seeds <numbers>', `seeds with commas; results are means over them (default: ${USUAL.seeds})`)
+    .option('--images <n>', `number of training images to measure on (default: ${USUAL.images})`)
+    .option(
+      '--input-shape <sizes>',
+      'use random images of this shape, such as 32,32,3 (default: images of the dataset)',
+    )
+    .option('--classes <n>', `number of classes with --input-shape (default: ${USUAL.classes})`)
     .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
     .option('--json', 'print one line of JSON instead of tables (default: tables)');
   addPluginOption(command);
-  addFields(command, { of: OPTIONS, catalog: known, where: '', values: resolveConfig(NETWORK) }).action(
+  addFields(command, { of: OPTIONS, catalog: known, values: resolveConfig(NETWORK) }).action(
     async ({ json, plugin, ...raw }: RawOptions & PluginOption & { json?: boolean }) => {
       refuseBoth(raw);
       const catalog = await catalogOf({ plugin });
@@ -145,7 +157,7 @@ async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog
     if (raw.classes !== undefined) {
       throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
     }
-    const { name, train, range, normalize } = await loadData({ ...config, limit: null }, undefined, catalog);
+    const { name, train, range, normalize } = await loadData({ ...config, limit: count }, undefined, catalog);
     return {
       name,
       shape: train.shape,
@@ -186,7 +198,8 @@ function readInits(
   config: RunConfig,
   { initializers }: Catalog,
 ): { readonly [name: string]: Initializer } {
-  const names = text.split(',').map((name) => name.trim());
+  const known = Object.keys(initializers);
+  const names = text.split(',').map((name) => canonicalName(name.trim(), known, FIELDS.init.aliases));
   return Object.fromEntries(names.map((name) => [name, initializerOf(name, config, initializers)]));
 }
 

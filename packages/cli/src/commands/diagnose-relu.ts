@@ -10,9 +10,9 @@ import { saveDiagnosis } from './save.js';
 export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
   const command = diagnose
     .command('relu')
-    .description('the shares of active, unstable and inactive neurons, layer by layer and epoch by epoch')
+    .description('show the shares of active, unstable and inactive neurons, layer by layer and epoch by epoch')
     .argument('<run>', 'folder of a run')
-    .option('--out <folder>', 'folder for relu.json and relu.svg (default: that of the run)')
+    .option('--out <folder>', 'folder for relu.json and relu.svg (default: the folder of the run)')
     .option('--json', 'print one line of JSON instead of a table (default: a table)');
   addRunPluginOptions(command).action(
     async (run: string, { out = run, json, plugin, trust }: PluginOption & { out?: string; json?: boolean }) => {

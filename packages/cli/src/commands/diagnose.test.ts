@@ -84,7 +84,7 @@ describe('cert diagnose init', () => {
     [['--dataset', 'digit'], 'There is no dataset "digit".\nDid you mean "digits"'],
     [['--bn', 'most'], '--bn is "most".'],
     [['--epsilon', '0'], '--epsilon is 0.\nGive a radius greater than 0.'],
-    [['--epsilon', 'x'], '--epsilon is "x".'],
+    [['--epsilon', 'x'], '--epsilon is "x"; expected a number'],
     [['--images', '0'], '--images is 0.\nGive a whole number of at least 1.'],
     [['--images', '1,2'], '--images is 1,2.\nGive a whole number of at least 1.'],
     [['--seeds', '0,-1'], '--seeds is 0,-1.\nGive whole numbers of at least 0 with commas between them.'],

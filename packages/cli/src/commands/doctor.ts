@@ -7,13 +7,33 @@ import { ownVersion } from '../version.js';
 
 /** Makes `cert doctor`: what this machine can compute on. */
 export function addDoctor(command: Command, terminal: Terminal): void {
-  command.action(async () => {
-    await tf.ready();
-    const { device, reason } = await chooseDevice('auto');
-    await device.dispose();
-    terminal.out(await doctorTable(devices));
-    terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
-  });
+  command
+    .option('--json', 'print one line of JSON (default: a table)')
+    .action(async ({ json = false }: { json?: boolean }) => {
+      await tf.ready();
+      const { device, reason } = await chooseDevice('auto');
+      await device.dispose();
+      if (json) return terminal.out(JSON.stringify(await doctorReport(device.name, reason)));
+      terminal.out(await doctorTable(devices));
+      terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
+    });
+}
+
+/** What the table says, as data. */
+async function doctorReport(selected: string, reason: string) {
+  const states = [];
+  for (const entry of devices) {
+    const [state, detail] = await probe(entry);
+    states.push({ name: entry.name, state, detail });
+  }
+  return {
+    cert: ownVersion(),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    telemetry: telemetry(),
+    devices: states,
+    auto: { device: selected, reason },
+  };
 }
 
 /** A line for each device: whether it is there, what it runs on, and the cure where something is wrong. */

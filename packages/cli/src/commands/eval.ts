@@ -7,71 +7,37 @@ import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
   type Choices,
+  canonicalName,
   checkConfigOf,
   checkDataFits,
   choose,
-  FIELDS,
   fieldsOf,
-  flagsOf,
-  loadData,
-  optionName,
+  loadTestData,
   type RunConfig,
   readRunConfig,
   readRunPlugins,
   refuseUnused,
   resolveConfig,
   runFiles,
+  runOwner,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
-import { type Attack, autoAttack } from '@cert/verify';
-import {
-  type EvaluationSettings,
-  evaluateImages,
-  type EvaluationProgress as Progress,
-  summaryFileOf,
-} from '@cert/verify/node';
+import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
+import { ATTACK, readAttack } from './attacks.js';
+import { addEvalOptions, CHECKPOINTS, ofTheRun, TIMEOUT } from './eval-options.js';
 import { openDeviceFor } from './open-device.js';
-import { addFields, type FieldFilter, named, optionsOfEvery, type RawOptions, readFields } from './options.js';
-import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
+import { type FieldFilter, named, optionsOfEvery, type RawOptions, readFields, readWord } from './options.js';
+import type { OutputOptions } from './output-options.js';
+import { catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
 import { readArithmetic } from './read-arithmetic.js';
 
-/** Settings of the run that an evaluation may change: these, and the options of datasets. */
-const ofTheRun: FieldFilter = (name, field) =>
-  named('dataset', 'limit', 'epsilon', 'evalBatchSize', 'seed', 'device')(name, field) ||
-  optionsOfEvery('dataset')(name, field);
 const ofTheEvaluation: FieldFilter = (name, field) =>
   ofTheRun(name, field) || named('attackSteps', 'attackRestarts')(name, field);
-
-/** Settings that an evaluation does not take from the run: it looks harder than training does. */
-const ATTACK = { attackSteps: 200, attackRestarts: 10 } as const;
-
-/** What is run, and how the first line of the file names it. */
-type Attacks = Pick<EvaluationSettings, 'attack'> & { readonly attacks?: readonly Attack[] };
-
-/** Attacks by their names. */
-const ATTACKS: { readonly [name: string]: { readonly about: string; readonly of: (config: RunConfig) => Attacks } } = {
-  pgd: {
-    about: 'projected gradient descent',
-    of: ({ attackSteps: steps, attackRestarts: restarts, seed }) => ({
-      attack: restarts === 0 ? null : { steps, restarts, seed },
-    }),
-  },
-  autoattack: {
-    about: 'APGD-CE, APGD-T, FAB-T, Square with the standard settings: stronger and slower',
-    of({ seed }) {
-      const attacks = autoAttack({ seed });
-      return { attacks, attack: { name: 'autoattack', attacks: attacks.map(({ name }) => name), seed } };
-    },
-  },
-};
-
-/** Seconds that a search may take for an image. */
-const TIMEOUT = 60;
 
 const unusedTimeout = (names: readonly string[]) =>
   new CertError(
@@ -88,46 +54,18 @@ export async function addEval(
   _done: (status: number) => void,
   args: readonly string[],
 ): Promise<void> {
-  const known = await catalogIn(args);
-  command
-    .argument('<path>', 'folder of a run, or a checkpoint file')
-    .option('--checkpoint <name>', 'which one of the run: last, best (default: last)')
-    .option(
-      '--methods <names>',
-      `bound methods, with commas, tried in this order: ${Object.keys(known.verifiers).join(', ')}; or "none" (default: all but ${Object.keys(searchVerifiers({})).join(' and ')})`,
-    )
-    .option(
-      '--timeout <seconds>',
-      `seconds for each image, of ${Object.keys(searchVerifiers({})).join(' and ')} (default: ${TIMEOUT})`,
-    )
-    .option(
-      '--attack <name>',
-      `attack on images that no cheap method settles: ${Object.entries(ATTACKS)
-        .map(([name, { about }]) => `${name} (${about})`)
-        .join(', ')} (default: pgd)`,
-    )
-    .option(flags('attackSteps'), `largest number of steps of the PGD attack (default: ${ATTACK.attackSteps})`)
-    .option(
-      flags('attackRestarts'),
-      `largest number of random starts of the PGD attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
-    )
-    .option(
-      '--arithmetic <level>',
-      'what a verified image is proved for: nearest (bounds rounded to nearest, no claim about rounding), real (the network over the real numbers), deployed (also every float32 execution) (default: deployed)',
-    )
-    .option('--complete', 'every method on every image, the attack on verified ones too (default: until it is settled)')
-    .option(
-      '--certificates <folder>',
-      'write a certificate of every verified image there, and a copy of the network; check them with npx @cert/check (default: none)',
-    )
-    .option('--out <file>', 'lines of the images, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
-    .option('--anew', 'throw away what that file holds (default: go on with it)')
-    .option('--json', 'print the summary as one line of JSON instead of a table (default: a table)');
-  addRunPluginOptions(command);
-  addFields(command, { of: ofTheRun, catalog: known, where: 'unless the run says otherwise' }).action(
+  addEvalOptions(command, await catalogIn(args)).action(
     async (
       path: string,
-      { json, plugin, trust, complete = false, anew = false, ...raw }: RawOptions & Switches & PluginOption,
+      {
+        json = false,
+        quiet = false,
+        plugin,
+        trust,
+        complete = false,
+        anew = false,
+        ...raw
+      }: RawOptions & Switches & PluginOption,
     ) => {
       const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const methods = readMethods(raw.methods, catalog);
@@ -136,15 +74,11 @@ export async function addEval(
       const searching = methods.some((name) => name in searches);
       if (raw.timeout !== undefined && !searching) throw unusedTimeout(Object.keys(searches));
       const arithmetic = readArithmetic(raw.arithmetic);
+      const chosen = readWord('--checkpoint', raw.checkpoint ?? 'last', CHECKPOINTS);
       const given = readFields(raw, ofTheEvaluation, catalog);
       const attackOf = readAttack(raw.attack, given);
       if (raw.out !== undefined) checkOut(raw.out);
-      const {
-        file: checkpoint,
-        folder,
-        config: trained,
-        ofRun,
-      } = await locate(path, raw.checkpoint ?? 'last', catalog);
+      const { file: checkpoint, folder, config: trained, ofRun } = await locate(path, chosen, catalog);
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
@@ -152,11 +86,16 @@ export async function addEval(
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
+      if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
-      const decoding = json ? undefined : progressReporter(terminal);
-      const { test, range } = await loadData(
+      const silent = json || quiet;
+      const decoding = silent ? undefined : progressReporter(terminal);
+      const { test, range } = await loadTestData(
         config,
-        (images, of) => decoding?.({ type: 'decoding', images, of }),
+        (images, of) => {
+          decoding?.({ type: 'decoding', images, of });
+          signal.throwIfAborted();
+        },
         catalog,
       );
       checkDataFits(model, test, config.dataset);
@@ -168,7 +107,7 @@ export async function addEval(
         }
       }
       const device = await openDeviceFor(terminal, config.device);
-      const report = json ? undefined : progress(terminal);
+      const report = silent ? undefined : progress(terminal);
       let done = 0;
       try {
         const summary = await evaluateImages({
@@ -201,7 +140,7 @@ export async function addEval(
       } catch (error) {
         report?.close();
         if (signal.aborted && error === signal.reason && !json) {
-          terminal.out(`Stopped after ${done} of ${test.count} images. The same command goes on.`);
+          terminal.out(`Stopped after ${done} of ${test.count} images. Run the same command again to continue.`);
         }
         throw error;
       } finally {
@@ -211,8 +150,7 @@ export async function addEval(
   );
 }
 
-interface Switches {
-  readonly json?: boolean;
+interface Switches extends OutputOptions {
   readonly complete?: boolean;
   readonly anew?: boolean;
 }
@@ -222,7 +160,7 @@ function readMethods(text: string | undefined, { verifiers }: Catalog): readonly
   const known = Object.keys(verifiers);
   if (text === undefined) return known.filter((name) => verifiers[name]!.searchOn === undefined);
   if (text === 'none') return [];
-  const names = text.split(',').map((name) => name.trim());
+  const names = text.split(',').map((name) => canonicalName(name.trim(), known));
   for (const name of names) choose('bound method', name, verifiers);
   return known.filter((name) => names.includes(name));
 }
@@ -235,20 +173,6 @@ function unsound(model: Model, methods: readonly string[], { verifiers }: Catalo
   return methods
     .filter((name) => verifiers[name]!.soundOn === undefined && verifiers[name]!.searchOn === undefined)
     .map((name) => `The method "${name}"`);
-}
-
-/** @throws CertError `bad-argument` for an unknown attack, and for settings of PGD with another one */
-function readAttack(name = 'pgd', given: Choices): (config: RunConfig) => Attacks {
-  const attack = choose('attack', name, ATTACKS);
-  const ofPgd = (['attackSteps', 'attackRestarts'] as const).filter((field) => given[field] !== undefined);
-  if (name !== 'pgd' && ofPgd.length > 0) {
-    throw new CertError(
-      'bad-argument',
-      `${ofPgd.map((field) => optionName(field)).join(' and ')} was given with --attack ${name}.`,
-      `Leave the option out, which is one of --attack pgd: ${name} has fixed settings.`,
-    );
-  }
-  return attack.of;
 }
 
 function checkOut(file: string): void {
@@ -267,10 +191,7 @@ async function recordedPlugins(path: string): Promise<RecordedPlugins> {
 }
 
 /** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */
-async function locate(path: string, name: string, catalog: Catalog) {
-  if (name !== 'last' && name !== 'best') {
-    throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
-  }
+async function locate(path: string, name: (typeof CHECKPOINTS)[number], catalog: Catalog) {
   const info = await stat(path).catch(() => {
     throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
   });
@@ -295,6 +216,16 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
   });
 }
 
+/** Says that a run goes on changing its checkpoint. */
+async function tellTraining({ err }: Terminal, folder: string, checkpoint: string, metadata: unknown): Promise<void> {
+  const owner = await runOwner(folder);
+  if (owner === undefined) return;
+  const { position } = (metadata ?? {}) as { readonly position?: { readonly step?: number } };
+  err(
+    `${folder} is in training (process ${owner.pid} on ${owner.host}). This evaluates ${checkpoint} as it is now, after step ${position?.step ?? '?'}.`,
+  );
+}
+
 /** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
 function progress(terminal: Terminal) {
   const report = progressReporter(terminal);
@@ -312,8 +243,6 @@ function progress(terminal: Terminal) {
     close: () => report({ type: 'failed', message: '' }),
   };
 }
-
-const flags = (name: 'attackSteps' | 'attackRestarts') => flagsOf(name, FIELDS[name])[0]!;
 
 /**
  * What an evaluation runs with: the settings of the run, with those that were given. Of another dataset than the run's the options have

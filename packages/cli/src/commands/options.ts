@@ -1,21 +1,32 @@
-import { CertError } from '@cert/core';
+import { CertError, describeValue } from '@cert/core';
 import {
   type AnyField,
   asChoices,
   type Catalog,
   type Choices,
+  type CommonField,
+  canonicalName,
   checkField,
   choicesOf,
+  didYouMean,
   fieldsOf,
   flagsOf,
+  namesOf,
   optionName,
   ownersText,
   parseField,
   type RunConfig,
+  radiusText,
   resolveConfig,
   standardCatalog,
 } from '@cert/trainer/pipeline';
 import { type Command, Option } from 'commander';
+import { GROUPS, groupOf } from './groups.js';
+import { NameOption } from './name-option.js';
+
+/** A name as the table has it: case and hyphens do not count. */
+export const canonical = (name: string | undefined, table: object): string | undefined =>
+  name === undefined ? undefined : canonicalName(name, Object.keys(table));
 
 /** What commander collected: option names in camel case, texts; true or false for an option without a value. */
 export type RawOptions = { readonly [name: string]: string | undefined };
@@ -46,8 +57,6 @@ interface FieldOptions {
   readonly of?: FieldFilter;
   /** What names may stand for, with plug-ins. */
   readonly catalog?: Catalog;
-  /** Where the defaults hold, behind them. */
-  readonly where?: string;
   /** The defaults. */
   readonly values?: Partial<RunConfig>;
 }
@@ -59,23 +68,38 @@ interface FieldOptions {
  */
 export function addFields(
   command: Command,
-  { of = () => true, catalog = standardCatalog, where = `in ${standard.preset}`, values = standard }: FieldOptions,
+  { of = () => true, catalog = standardCatalog, values = standard }: FieldOptions,
 ): Command {
   const known: { readonly [name: string]: unknown } = { ...values, ...values.options };
-  for (const [name, any] of Object.entries(fieldsOf(catalog))) {
-    if (!of(name, any)) continue;
-    const { field, owners } = any;
-    const usual = known[name] ?? field.default ?? null;
-    const shown = usual === null || String(usual) === '' ? 'none' : String(usual);
-    const few = owners.length > 0 && owners.length <= SHOWN_OWNERS;
-    const only = few ? `; with ${ownersText(owners)}` : '';
-    const belongs = owners.length === 0 ? where : '';
-    const help = `${field.help}${choicesOf(field, catalog)} (default: ${`${shown} ${belongs}`.trim()}${only})`;
-    const [flag, opposite] = flagsOf(name, field);
-    add(command, new Option(flag!, help), any);
-    if (opposite !== undefined) add(command, new Option(opposite, `the opposite of ${optionName(name, field)}`), any);
+  const fields = Object.entries(fieldsOf(catalog)).filter(([name, any]) => of(name, any));
+  for (const group of Object.keys(GROUPS)) {
+    for (const [name, any] of fields)
+      if (groupOf(name, any) === group) addField(command, name, any, known[name], catalog);
   }
   return command;
+}
+
+/** Adds one option, or two for a boolean. */
+function addField(command: Command, name: string, any: AnyField, chosen: unknown, catalog: Catalog): void {
+  const { field, owners } = any;
+  const few = owners.length > 0 && owners.length <= SHOWN_OWNERS;
+  const only = few ? `; with ${ownersText(owners)}` : '';
+  const help = `${field.help}${choicesOf(field, catalog)} (default: ${shown(chosen ?? field.default, field)}${only})`;
+  const [flag, opposite] = flagsOf(name, field);
+  const heading = GROUPS[groupOf(name, any)];
+  add(command, new NameOption(flag!, help, namesOf(field, catalog)).helpGroup(heading), any);
+  if (opposite === undefined) return;
+  add(command, new Option(opposite, `the opposite of ${optionName(name, field)}`).helpGroup(heading), any);
+}
+
+/** A value as it is given on the command line. */
+export function shown(value: unknown, field?: CommonField): string {
+  if (field?.kind === 'number' && field.radius && typeof value === 'number') return radiusText(value);
+  // A few digits tell what it is about; `config.json` has all.
+  if (typeof value === 'number') return String(Number(value.toPrecision(4)));
+  // `none` is one of the words, and means something else.
+  if (value == null && field?.kind === 'choice' && field.of.includes('none')) return 'not set';
+  return String(value ?? '') === '' ? 'none' : String(value);
 }
 
 function add(command: Command, option: Option, { owners }: AnyField): void {
@@ -98,11 +122,23 @@ export function readFields(raw: RawOptions, of: FieldFilter = () => true, catalo
   const given = Object.entries(fieldsOf(catalog)).flatMap(([name, any]) => {
     const text = raw[name];
     if (text === undefined || !of(name, any)) return [];
-    const value = parseField(any.field, String(text));
+    const value = parseField(any.field, String(text), catalog);
     checkField(name, any.field, value, catalog);
     return [[name, value] as const];
   });
   return asChoices(Object.fromEntries(given));
+}
+
+/** One of a few words. @throws CertError `bad-argument` with the nearest ones */
+export function readWord<W extends string>(option: string, text: string, words: readonly W[]): W {
+  const name = canonicalName(text, words);
+  const word = words.find((one) => one === name);
+  if (word !== undefined) return word;
+  throw new CertError(
+    'bad-argument',
+    `${option} is ${describeValue(text)}.`,
+    `Give one of: ${words.join(', ')}. ${didYouMean(text, words)}`.trimEnd(),
+  );
 }
 
 /** The error for two options that exclude each other. */

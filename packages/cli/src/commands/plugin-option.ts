@@ -1,13 +1,7 @@
 import { CertError } from '@cert/core';
-import {
-  type Catalog,
-  type LoadedPlugin,
-  loadPlugin,
-  type PluginRecord,
-  standardCatalog,
-  withLoaded,
-} from '@cert/trainer/pipeline';
+import { type Catalog, type LoadedPlugin, loadPlugin, type PluginRecord, withLoaded } from '@cert/trainer/pipeline';
 import { Command, CommanderError, Option } from 'commander';
+import { GROUPS } from './groups.js';
 
 /** What commander collects for `--plugin` and `--trust`. */
 export interface PluginOption {
@@ -17,7 +11,10 @@ export interface PluginOption {
 
 /** Adds `--plugin`, which may be given several times. */
 export function addPluginOption(command: Command): Command {
-  const option = new Option('--plugin <module>', 'load a plug-in (package name or ./path); repeatable (default: none)');
+  const option = new Option(
+    '--plugin <module>',
+    'load a plug-in (package name or ./path); repeatable (default: none)',
+  ).helpGroup(GROUPS.run);
   return command.addOption(
     option.argParser((module: string, before: readonly string[] | undefined) => [...(before ?? []), module]),
   );
@@ -25,9 +22,11 @@ export function addPluginOption(command: Command): Command {
 
 /** Adds `--plugin` and `--trust` to a command that reads a run. */
 export const addRunPluginOptions = (command: Command): Command =>
-  addPluginOption(command).option(
-    '--trust',
-    'load the plug-ins that the config.json of the run names: runs their code (default: only those given by --plugin)',
+  addPluginOption(command).addOption(
+    new Option(
+      '--trust',
+      'load the plug-ins that the run or the file of --config names; this runs their code (default: only those of --plugin)',
+    ).helpGroup(GROUPS.run),
   );
 
 /**
@@ -35,17 +34,24 @@ export const addRunPluginOptions = (command: Command): Command =>
  *
  * @throws CertError as {@link catalogOf}
  */
-export async function catalogIn(args: readonly string[]): Promise<Catalog> {
-  const scan = addPluginOption(new Command().allowUnknownOption().allowExcessArguments().helpOption(false));
-  // What is wrong with the line is said where all of its options are known.
-  scan.exitOverride().configureOutput({ writeErr: () => {} });
+export const catalogIn = async (args: readonly string[]): Promise<Catalog> =>
+  catalogOf(scan<PluginOption>(args, addPluginOption));
+
+/** A few options of a command line, before it is parsed. What is wrong with the line is said where all of its options are known. */
+export function scan<Options extends object>(
+  args: readonly string[],
+  add: (command: Command) => void,
+): Partial<Options> {
+  const command = new Command().allowUnknownOption().allowExcessArguments().helpOption(false);
+  add(command);
+  command.exitOverride().configureOutput({ writeErr: () => {} });
   try {
-    scan.parse(args, { from: 'user' });
+    command.parse(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return standardCatalog;
+    return {};
   }
-  return catalogOf(scan.opts<PluginOption>());
+  return command.opts<Partial<Options>>();
 }
 
 /** The plug-ins that a run names. */
@@ -108,7 +114,7 @@ export function checkVersions(began: readonly PluginRecord[], { plugins }: Catal
     throw new CertError(
       'bad-argument',
       `The run began with version ${version} of the plug-in "${name}", and this is ${now.version}.`,
-      'Install that version to go on with the run, or start a new one with --out.',
+      'Install that version to continue the run, or start a new one with --out.',
     );
   }
 }

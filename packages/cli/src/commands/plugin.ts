@@ -27,7 +27,7 @@ export function addPlugin(plugin: Command, terminal: Terminal): void {
     });
   plugin
     .command('show')
-    .description('load a plug-in, check it and list what it brings')
+    .description('load a plug-in, check it and list what it adds')
     .argument('<module>', 'a package, or a path that begins with a dot')
     .action(async (module: string) => {
       const loaded = await loadPlugin(module);

@@ -1,5 +1,6 @@
 import { type Choices, type FieldName, METHODS, optionName } from '@cert/trainer/pipeline';
 import { type Command, Option } from 'commander';
+import { GROUPS } from './groups.js';
 import { conflict, type RawOptions } from './options.js';
 
 /** An option without a value that stands for values of other options. */
@@ -13,27 +14,31 @@ interface Shortcut {
   readonly replaces: readonly FieldName[];
   /** The method that it belongs to; default any. */
   readonly method?: string;
+  readonly group: keyof typeof GROUPS;
 }
 
 const SHORTCUTS: readonly Shortcut[] = [
   {
     flag: '--no-init',
     key: 'noInit',
-    help: "the initialization of vanilla instead of the method's own",
+    group: 'model',
+    help: 'use the initialization of the method vanilla',
     choices: { init: METHODS.vanilla!.init },
     replaces: ['init'],
   },
   {
     flag: '--no-reg',
     key: 'noReg',
-    help: 'no regularizers',
+    group: 'certified',
+    help: 'use no regularizers',
     choices: { regularizers: [], regWeight: 0 },
     replaces: ['regularizers', 'regWeight'],
   },
   {
     flag: '--no-fusion',
     key: 'noFusion',
-    help: 'crown-ibp bounds every margin instead of the loss',
+    group: 'certified',
+    help: 'bound every margin instead of the loss (method crown-ibp)',
     choices: { objective: 'crown-ibp' },
     replaces: ['objective'],
     method: 'crown-ibp',
@@ -42,8 +47,8 @@ const SHORTCUTS: readonly Shortcut[] = [
 
 /** Adds the shortcuts to a command. */
 export function addShortcuts(command: Command): void {
-  for (const { flag, help } of SHORTCUTS) {
-    const option = new Option(flag, `${help} (default: off)`);
+  for (const { flag, help, group } of SHORTCUTS) {
+    const option = new Option(flag, help).helpGroup(GROUPS[group]);
     // Commander would take `--no-init` for the opposite of `--init <name>`, and only the last of the two would be seen.
     option.negate = false;
     command.addOption(option);

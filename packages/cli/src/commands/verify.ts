@@ -1,9 +1,10 @@
 import type { Arithmetic } from '@cert/bounds';
-import { CertError, describeValue, type Property } from '@cert/core';
+import { CertError, type Property } from '@cert/core';
 import { writeVnncompResult } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { createDecider, createProofSearch, type DecideProgress, type ProofResult } from '@cert/verify';
 import type { Command } from 'commander';
+import { calledAs } from '../called-as.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
 import { type BallOfImage, imageProperty } from '../verify/image.js';
@@ -14,41 +15,18 @@ import { writeOutput } from '../verify/output-file.js';
 import { progressLine } from '../verify/progress.js';
 import { readNumber } from '../verify/read-number.js';
 import { openDeviceFor } from './open-device.js';
-import type { RawOptions } from './options.js';
+import { type RawOptions, readWord } from './options.js';
+import type { OutputOptions } from './output-options.js';
 import { readArithmetic } from './read-arithmetic.js';
-
-/** The seconds that a single property may take. */
-const TIMEOUT = 360;
+import { addVerifyOptions, SPLITS, TIMEOUT } from './verify-options.js';
 
 /** Makes `cert verify`. */
 export async function addVerify(command: Command, terminal: Terminal, signal: AbortSignal): Promise<void> {
-  command
-    .argument('[network]', 'ONNX file (.onnx, .onnx.gz), checkpoint file, or folder of a run')
-    .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz); it describes what must not happen')
-    .option('--index <n>', 'instead of a property: the image with this number of the test split, from 0')
-    .option('--dataset <name>', 'whose test split (default: the dataset of the run)')
-    .option('--label <class>', 'the class that must win (default: the label of the image)')
-    .option('--epsilon <radius>', 'l-infinity radius around the image, such as 0.1 or 8/255 (default: that of the run)')
-    .option('--timeout <seconds>', `give up after this time (default: ${TIMEOUT}, or that of the instance)`)
-    .option('--instances <file>', 'verify every line of a file "onnx,vnnlib,timeout" in one process')
-    .option('--out <file>', 'with --instances: results, .jsonl, and a table beside it, .csv (default: results.jsonl)')
-    .option('--anew', 'with --instances: discard earlier results (default: continue)')
-    .option('--results <file>', "write the verdict, and the witness, in the competition's format (default: none)")
-    .option(
-      '--certificate <file>',
-      'write a certificate of what is proved, .cert.json or .cert.json.gz; check it with npx @cert/check (default: none)',
-    )
-    .option('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)')
-    .option(
-      '--arithmetic <level>',
-      'strongest claim that a proof is tried for: nearest, real, deployed (default: deployed)',
-    )
-    .option('--device <name>', 'device that computes (default: auto)')
-    .option('--json', 'print one line of JSON for each property')
-    .action(async (network: string | undefined, property: string | undefined, raw: RawOptions & Switches) => {
+  addVerifyOptions(command).action(
+    async (network: string | undefined, property: string | undefined, raw: RawOptions & Switches) => {
       const settings = {
         timeout: raw.timeout === undefined ? undefined : readNumber('--timeout', raw.timeout),
-        split: readSplit(raw.split),
+        split: raw.split === undefined ? undefined : readWord('--split', raw.split, SPLITS),
         arithmetic: readArithmetic(raw.arithmetic),
       };
       checkTogether(network, property, raw);
@@ -56,7 +34,15 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
       try {
         if (raw.instances !== undefined) {
           await runInstances({
-            ...{ terminal, device, signal, json: raw.json === true, anew: raw.anew === true, ...settings },
+            ...{
+              terminal,
+              device,
+              signal,
+              json: raw.json === true,
+              quiet: raw.quiet === true,
+              anew: raw.anew === true,
+              ...settings,
+            },
             ...{ file: raw.instances, out: raw.out ?? 'results.jsonl' },
           });
           return;
@@ -66,11 +52,11 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
       } finally {
         await device.dispose();
       }
-    });
+    },
+  );
 }
 
-interface Switches {
-  readonly json?: boolean;
+interface Switches extends OutputOptions {
   readonly anew?: boolean;
 }
 
@@ -93,7 +79,7 @@ async function verifyOne(options: OneProperty): Promise<void> {
   const { loaded, property, ball, about } = await problemOf(options);
   for (const note of loaded.notes) terminal.err(`note: ${note}`);
   const { certificate: file } = raw;
-  const show = progressLine(terminal, { json: raw.json === true, about: '' });
+  const show = progressLine(terminal, { json: raw.json === true, quiet: raw.quiet === true, about: '' });
   try {
     if (file !== undefined) await prepareCertificate(file, loaded);
     const result = await decided(options, loaded, property, show.tell);
@@ -151,7 +137,7 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   readonly about: string;
 }> {
   if (file === undefined) {
-    if (raw.index === undefined) throw missing('a property', 'cert verify NETWORK PROPERTY.vnnlib, or --index N');
+    if (raw.index === undefined) throw missing('a property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
     return imageProperty({ path, raw, device, index: readNumber('--index', raw.index) });
   }
   const loaded = await loadNetwork(path, device);
@@ -160,11 +146,6 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   if (property.cases.length === 0)
     terminal.err('note: no input satisfies the property file, so nothing can violate it.');
   return { loaded, property, about: '' };
-}
-
-function readSplit(text: string | undefined): 'inputs' | 'relus' | undefined {
-  if (text === undefined || text === 'inputs' || text === 'relus') return text;
-  throw new CertError('bad-argument', `--split is ${describeValue(text)}.`, 'Give inputs or relus.');
 }
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
@@ -195,10 +176,14 @@ function checkTogether(network: string | undefined, property: string | undefined
   if (property !== undefined) refuseWith('a property file', image);
 }
 
-const noNetwork = () => missing('a network', 'cert verify NETWORK PROPERTY, or cert verify --instances FILE.csv');
+const noNetwork = () => missing('a network', 'NETWORK PROPERTY, or --instances FILE.csv');
 
 const missing = (what: string, usage: string) =>
-  new CertError('bad-argument', `cert verify needs ${what}.`, `Usage: ${usage}. For all options: cert verify --help.`);
+  new CertError(
+    'bad-argument',
+    `cert verify needs ${what}.`,
+    `Give ${usage}. For all options: ${calledAs()} verify --help`,
+  );
 
 const conflict = (a: string, b: string) =>
   new CertError('bad-argument', `${a} and ${b} were both given.`, 'Give one of them.');

@@ -13,7 +13,7 @@ const summary: Summary = {
   ...{ device: 'cpu', deviceDescription: 'ONNX Runtime', trainSeconds: 41.26, evalSeconds: 3 },
 };
 const numbers = {
-  ...{ epoch: 2, epsilon: 0.05, learningRate: 0.002, images: 64 },
+  ...{ epoch: 2, epsilon: 0.05, learningRate: 0.002, images: 64, secondsLeft: 90 },
   metrics: { loss: 0.51234, naturalLoss: 0.2, error: 0.1, gradNorm: 3 },
 };
 const events: RunEvent[] = [
@@ -115,9 +115,19 @@ it('what failed is in the log, and left on the screen to whoever catches it', ()
   expect(describeEvent({ type: 'failed', message: 'no' })).toBe('Failed: no');
 });
 
+it('an epoch at the radius 8/255 has it as people write it', () => {
+  const at = (epsilon: number) =>
+    describeEvent({ type: 'epoch', step: 4, trainSeconds: 1, test: summary, ...numbers, epsilon });
+  expect(at(8 / 255)).toContain('  epsilon 8/255  ');
+  expect(at(0.0123456)).toContain('  epsilon 0.01235  ');
+  expect(at(0.1)).toContain('  epsilon 0.1  ');
+});
+
 it('the line after Ctrl-C quotes the folder as a shell needs it', () => {
-  const line = describeEvent({ type: 'stopped', folder: "runs/it's", step: 7 });
-  expect(line).toBe("Stopped after step 7. Resume with: cert train --resume 'runs/it'\\''s'");
+  const lines: string[] = [];
+  const report = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen: null });
+  report({ type: 'stopped', folder: "runs/it's", step: 7 });
+  expect(lines).toEqual(["Stopped after step 7. Resume with: cert train --resume 'runs/it'\\''s'"]);
 });
 
 describe('resultTable', () => {

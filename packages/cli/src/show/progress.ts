@@ -1,5 +1,6 @@
 import { describeEvent, number, type RunEvent } from '@cert/trainer/pipeline';
 import { Presets, SingleBar } from 'cli-progress';
+import { resumeHint } from '../called-as.js';
 import type { Terminal } from '../terminal.js';
 
 /** Shows events to a person: on a screen one progress bar an epoch, in a pipe one line an epoch. */
@@ -7,11 +8,19 @@ export function progressReporter(terminal: Terminal): (event: RunEvent) => void 
   return terminal.screen === null ? lineReporter(terminal) : barReporter(terminal, terminal.screen);
 }
 
+/** An event as a line for a person, who may want to continue what was stopped. */
+const lineOf = (event: RunEvent): string | undefined =>
+  event.type === 'stopped' ? stoppedLine(event) : describeEvent(event);
+
+/** What is said when a run was stopped, and how to continue it. */
+export const stoppedLine = (event: Extract<RunEvent, { type: 'stopped' }>): string =>
+  `${describeEvent(event)} ${resumeHint(event.folder)}`;
+
 const lineReporter =
   ({ out }: Terminal) =>
   (event: RunEvent): void => {
     // Whoever catches the error prints it.
-    const line = event.type === 'failed' ? undefined : describeEvent(event);
+    const line = event.type === 'failed' ? undefined : lineOf(event);
     if (line !== undefined) out(line);
   };
 
@@ -87,7 +96,7 @@ function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: 
         return;
       case 'stopped':
         close();
-        out(describeEvent(event)!);
+        out(stoppedLine(event));
         return;
       case 'failed':
       case 'finished':

@@ -1,6 +1,7 @@
 import { CertError, describeValue } from '@cert/core';
 import { readMetricsLines, runFiles } from '@cert/trainer/pipeline';
 import type { ReluStates } from '@cert/verify';
+import { resumeHint } from '../called-as.js';
 import { formatTable } from './table.js';
 
 /** The neurons after one epoch. Plain data. */
@@ -26,7 +27,7 @@ export async function readReluEpochs(
     throw new CertError(
       'bad-file',
       `${folder} has no finished epoch: there is none in ${metrics}.`,
-      `Let it train for an epoch first: cert train --resume ${folder}`,
+      `Let it train for an epoch first. ${resumeHint(folder)}`,
     );
   }
   const found = epochs.flatMap(({ epoch, epsilon, relu }) =>

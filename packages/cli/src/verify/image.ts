@@ -1,10 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { CertError, type Property, type Shape, sizeOf } from '@cert/core';
 import type { Device } from '@cert/jit';
-import { loadData, type RunConfig, readRunConfig, resolveConfig } from '@cert/trainer/pipeline';
-import type { RawOptions } from '../commands/options.js';
+import {
+  loadTestData,
+  type RunConfig,
+  radiusText,
+  readRunConfig,
+  resolveConfig,
+  standardCatalog,
+} from '@cert/trainer/pipeline';
+import { canonical, type RawOptions } from '../commands/options.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
-import { readNumber } from './read-number.js';
+import { readNumber, readRadius } from './read-number.js';
 
 /** What {@link imageProperty} takes. */
 export interface ImageOptions {
@@ -35,7 +42,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
 }> {
   const loaded = await loadNetwork(path, device);
   const config = await configOf(path, raw);
-  const { test, range } = await loadData(config);
+  const { test, range } = await loadTestData(config);
   const { model } = loaded.network;
   const size = sizeOf(test.shape);
   if (!fits(test.shape, model.inputShape)) {
@@ -52,9 +59,9 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   if (!Number.isInteger(label) || label >= model.classes) {
     throw new CertError('bad-argument', `--label is ${label}.`, `Give a class from 0 to ${model.classes - 1}.`);
   }
-  const epsilon = raw.epsilon === undefined ? config.epsilon : readNumber('--epsilon', raw.epsilon);
+  const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? epsilon}. `;
+  const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const ball = { pixels, label, epsilon, range, source: { index, dataset: config.dataset } };
   return { loaded, property: robustness(ball, model.classes), ball, about };
 }
@@ -64,7 +71,8 @@ const fits = (image: Shape, input: Shape): boolean =>
   sizeOf(image) === sizeOf(input) && (image.join() === input.join() || image.length === 1 || image.at(-1) === 1);
 
 /** The configuration of the run that a path leads to, with another dataset where one is given. */
-async function configOf(path: string, { dataset }: RawOptions): Promise<RunConfig> {
+async function configOf(path: string, raw: RawOptions): Promise<RunConfig> {
+  const dataset = canonical(raw.dataset, standardCatalog.datasets);
   const isRun = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
   if (!isRun && dataset === undefined) {
     throw new CertError(

@@ -25,6 +25,7 @@ export interface InstancesOptions {
   readonly out: string;
   readonly anew: boolean;
   readonly json: boolean;
+  readonly quiet: boolean;
   /** Seconds, instead of those of the instances. */
   readonly timeout: number | undefined;
   /** The strongest claim that is tried. */
@@ -174,7 +175,7 @@ function keeper({ device, split, file }: InstancesOptions) {
 
 /** An instance that cannot be read or computed is an error, with the reason; it is never a verdict. */
 async function verifyInstance(
-  { file, signal, timeout: given, terminal, json, arithmetic }: InstancesOptions,
+  { file, signal, timeout: given, terminal, json, quiet, arithmetic }: InstancesOptions,
   { onnx, vnnlib, timeout: own }: Instance,
   open: ReturnType<typeof keeper>,
   files: string,
@@ -182,7 +183,7 @@ async function verifyInstance(
   const timeout = given ?? own;
   const began = Date.now();
   const seconds = () => (Date.now() - began) / 1000;
-  const progress = progressLine(terminal, { json, about: `${basename(onnx)} ${basename(vnnlib)}, ` });
+  const progress = progressLine(terminal, { json, quiet, about: `${basename(onnx)} ${basename(vnnlib)}, ` });
   try {
     const { loaded, decider } = await open.network(onnx);
     const text = new TextDecoder().decode(await readBytes(pathOf(file, vnnlib)));

@@ -42,3 +42,14 @@ it('changes one line of a screen and clears it, but not where results are JSON',
   json.close();
   expect([shown!.length, err]).toEqual([2, ['30 s: attack and first bounds']]);
 });
+
+it('shows nothing with --quiet', () => {
+  const err: string[] = [];
+  const screen = new Writable({ write: () => void err.push('on the screen') });
+  const terminal = { out: () => {}, err: (line: string) => void err.push(line), screen };
+  const { tell, close } = progressLine(terminal, { json: false, quiet: true, about: '' });
+  tell(STATE);
+  vi.advanceTimersByTime(100_000);
+  close();
+  expect(err).toEqual([]);
+});

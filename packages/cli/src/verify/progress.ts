@@ -22,7 +22,7 @@ interface SearchProgressLine {
  */
 export function progressLine(
   terminal: Terminal,
-  { json, about }: { readonly json: boolean; readonly about: string },
+  { json, quiet = false, about }: { readonly json: boolean; readonly quiet?: boolean; readonly about: string },
 ): SearchProgressLine {
   const screen = json ? null : terminal.screen;
   const began = Date.now();
@@ -36,7 +36,7 @@ export function progressLine(
       shown = true;
     }
   };
-  const timer = setInterval(show, screen === null ? IN_A_PIPE : ON_A_SCREEN);
+  const timer = quiet ? undefined : setInterval(show, screen === null ? IN_A_PIPE : ON_A_SCREEN);
   return {
     tell(progress: DecideProgress) {
       latest = progress;

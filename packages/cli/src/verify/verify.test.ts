@@ -163,14 +163,17 @@ describe('a mistake', () => {
   });
 
   it.each([
-    [[], 'cert verify needs a network.\nUsage: cert verify NETWORK PROPERTY'],
-    [['NET'], 'cert verify needs a property.\nUsage: cert verify NETWORK PROPERTY.vnnlib, or --index N.'],
+    [[], 'cert verify needs a network.\nGive NETWORK PROPERTY, or --instances FILE.csv.'],
+    [
+      ['NET'],
+      'cert verify needs a property.\nGive NETWORK PROPERTY.vnnlib, or NETWORK --index N. For all options: cert verify --help',
+    ],
     [['NET', 'PROPERTY', '--index', '0'], 'a property file and --index were both given.'],
     [['NET', 'PROPERTY', '--epsilon', '0.1'], 'a property file and --epsilon were both given.'],
     [['NET', 'PROPERTY', '--timeout', '-1'], '--timeout is "-1".\nGive a number that is at least 0.'],
     [['NET', 'PROPERTY', '--timeout', 'soon'], '--timeout is "soon".'],
     [['NET', 'PROPERTY', '--timeout', '1e999'], '--timeout is "1e999".'],
-    [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive inputs or relus.'],
+    [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive one of: inputs, relus.'],
     [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out is an option for --instances.'],
     [['NET', 'PROPERTY', '--anew'], '--anew is an option for --instances.'],
     [['NET', 'PROPERTY', '--instances', 'x.csv'], '--instances and a network were both given.'],
@@ -214,8 +217,8 @@ describe('an image of a run', () => {
     [['--index', '1e9'], '--index is 1000000000.\nGive a whole number from 0 to '],
     [['--index', '0.5'], '--index is 0.5.'],
     [['--index', '0', '--label', '10'], '--label is 10.\nGive a class from 0 to 9.'],
-    [['--index', '0', '--epsilon', 'x/255'], '--epsilon is "x/255".'],
-    [['--index', '0', '--epsilon', '1/0'], '--epsilon is "1/0".'],
+    [['--index', '0', '--epsilon', 'x/255'], '--epsilon is "x/255"; expected a number'],
+    [['--index', '0', '--epsilon', '1/0'], '--epsilon is "1/0"; expected a number'],
   ])('refuses %o', async (args, message) => {
     const { status, out, err } = await cert('verify', run, ...args);
     expect([status, out]).toEqual([1, '']);

@@ -3,12 +3,12 @@ export { type Catalog, searchVerifiers, standardCatalog, VERIFIERS } from './cat
 export { type DatasetContext, datasetOptions } from './catalog/datasets.js';
 export { type Configurable, type Entry, type Table, withOptions } from './catalog/entry.js';
 export type { ObjectiveContext } from './catalog/objectives.js';
-export { checkConfig, type FieldName } from './config/config.js';
+export { checkField } from './config/check-field.js';
+export { checkConfig, type FieldName, headerOf } from './config/config.js';
 export {
   type BooleanField,
   type ChoiceField,
   type CommonField,
-  checkField,
   choicesOf,
   type Field,
   type FieldAbout,
@@ -19,11 +19,11 @@ export {
   type NameField,
   type NumberField,
   type NumbersField,
+  namesOf,
   type OptionValue,
   type OrNone,
   optionName,
   type Part,
-  parseField,
   type Tables,
   type TextField,
   type ValueOf,
@@ -43,6 +43,7 @@ export {
   refuseUnused,
   type UsedNames,
 } from './config/options.js';
+export { parseField } from './config/parse-field.js';
 export {
   type Choices,
   PRESET_NAMES,
@@ -50,9 +51,11 @@ export {
   type Preset,
   type PresetSettings,
   resolveConfig,
+  usualEpsilon,
 } from './config/preset.js';
+export { radiusText } from './config/radius.js';
 export type { BuiltInOptions, PluginRecord, RunConfig, RunHeader } from './config/run-config.js';
-export { choose } from './names.js';
+export { canonicalName, choose, didYouMean, unknownName } from './names.js';
 export { loadPlugin } from './plugins/load-plugin.js';
 export { PARTS, type Plugin } from './plugins/plugin.js';
 export { type LoadedPlugin, withLoaded, withPlugins } from './plugins/with-plugins.js';
@@ -60,12 +63,13 @@ export type { Best } from './runs/best.js';
 export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
 export { describeEvent, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
-export { checkDataFits, initializerOf, loadData } from './runs/experiment.js';
+export { checkDataFits, initializerOf, loadData, loadTestData } from './runs/experiment.js';
 export {
   checkConfigOf,
   readRunConfig,
   readRunPlugins,
   runFiles,
+  runOwner,
 } from './runs/folder.js';
 export { freePath, freeRunFolder } from './runs/free-folder.js';
 export { type MetricsLine, type ReadMetrics, readMetricsLines } from './runs/metrics-lines.js';

@@ -13,6 +13,39 @@ export function choose<T>(kind: string, name: string, table: { readonly [name: s
   throw unknownName(kind, name, Object.keys(table), known);
 }
 
+const spelling = (name: string): string => name.toLowerCase().replaceAll(/[-_ ]/g, '');
+
+/**
+ * The name that a person means: case, hyphens and underscores do not count. What stands for no known name stays as it is.
+ *
+ * @param aliases other words for names
+ */
+export function canonicalName(
+  name: string,
+  known: readonly string[],
+  aliases: { readonly [alias: string]: string } = {},
+): string {
+  if (known.includes(name) || name.length > LONGEST) return name;
+  const meant = [...known, ...Object.keys(aliases)].filter((one) => spelling(one) === spelling(name));
+  // Names of plug-ins may differ in case alone.
+  const [only = name] = meant.length === 1 ? meant : [];
+  return Object.hasOwn(aliases, only) ? aliases[only]! : only;
+}
+
+/** Comparing takes time by the length, and no name is as long. */
+const LONGEST = 100;
+
+/** The nearest names as a question, `Did you mean "fast"? `; empty where none is near. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const near = (name.length > LONGEST ? [] : known)
+    .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
+    .sort((a, b) => a.edits - b.edits)
+    .slice(0, 3)
+    .map(({ candidate }) => `"${candidate}"`);
+  return near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
+}
+
 /** The error for a name that is not known: suggests the nearest ones and lists all, or says which there are. */
 export function unknownName(
   kind: string,
@@ -20,17 +53,9 @@ export function unknownName(
   known: readonly string[],
   inWords = known.join(', '),
 ): CertError {
-  // Comparing takes time by the length, and no name is as long.
-  const near = (name.length > 100 ? [] : known)
-    .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
-    .sort((a, b) => a.edits - b.edits)
-    .slice(0, 3)
-    .map(({ candidate }) => `"${candidate}"`);
-  const suggestion = near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
   return new CertError(
     'bad-argument',
     `There is no ${kind} ${describeValue(name)}.`,
-    `${suggestion}Known: ${inWords}.`,
+    `${didYouMean(name, known)}Known: ${inWords}.`,
   );
 }

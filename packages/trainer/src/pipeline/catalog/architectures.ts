@@ -42,7 +42,8 @@ export const modelOptions = {
     before: null,
     alias: '--bn',
     placeholder: 'where',
-    help: 'BatchNorm nowhere, after convolutions or after hidden dense layers too',
+    about: { none: 'nowhere', conv: 'after convolutions', full: 'after hidden dense layers too' },
+    help: 'BatchNorm layers, unless set those of the model',
   },
 } as const satisfies Fields;
 

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { standardCatalog } from '../catalog/catalog.js';
 import { checkConfig } from './config.js';
-import { parseField } from './field.js';
 import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
-import { type Choices, PRESETS, resolveConfig } from './preset.js';
+import { parseField } from './parse-field.js';
+import { type Choices, PRESETS, resolveConfig, usualEpsilon } from './preset.js';
+import { radiusText } from './radius.js';
 
 describe('resolveConfig', () => {
   it.each(Object.entries(PRESETS))('%s gives a whole, valid configuration', (preset, { method }) => {
@@ -79,6 +81,19 @@ describe('resolveConfig', () => {
     });
   });
 
+  it('takes the radius that is usual for a dataset, unless one is chosen', () => {
+    const epsilonOf = (choices: Choices) => resolveConfig(choices).epsilon;
+    expect(epsilonOf({ dataset: 'cifar10' })).toBe(8 / 255);
+    expect(epsilonOf({ preset: 'cifar10/cnn7/fast', dataset: 'mnist', method: 'vanilla' })).toBe(0.4);
+    expect(epsilonOf({ preset: 'mnist/cnn7/fast', dataset: 'digits' })).toBe(0.1);
+    expect(epsilonOf({ dataset: 'cifar10', epsilon: 0.1 })).toBe(0.1);
+    expect(epsilonOf({ dataset: 'image-folder' })).toBe(0.1);
+    for (const { settings } of Object.values(PRESETS)) {
+      const { dataset, epsilon } = settings(10);
+      expect(usualEpsilon(dataset)).toBe(epsilon);
+    }
+  });
+
   it.each([
     [{ preset: 'digits/quik' }, 'There is no preset "digits/quik".', 'Did you mean "digits/quick"?'],
     [{ preset: 'cifar10/cnn7/fats' }, 'no preset', 'Did you mean "cifar10/cnn7/fast"'],
@@ -87,11 +102,23 @@ describe('resolveConfig', () => {
     [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],
     [{ dataset: 'mnsit' }, 'There is no dataset "mnsit".', 'Did you mean "mnist"'],
     [{ device: 'gpu' }, 'There is no device "gpu".', 'Known: auto, '],
-    [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1.'],
-    [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1.'],
+    [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1, such as 0.1 or 8/255.'],
+    [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1, '],
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],
     [{ learningRate: Number.POSITIVE_INFINITY }, '--learning-rate is Infinity.', 'finite'],
-    [{ regularizers: ['tightnes'] }, '--regularizers is ["tightnes"].', 'tightness, relu-balance'],
+    [
+      { regularizers: ['tightnes'] },
+      'There is no regularizer "tightnes".',
+      'Did you mean "tightness"? Known: tightness, ',
+    ],
+    [{ regularizers: ['l1', '0.5*tightnes'] }, 'There is no regularizer "tightnes".', 'Did you mean "tightness"?'],
+    [
+      { epsilon: 'abc' },
+      '--epsilon is "abc"; expected a number such as 0.1 or a fraction such as 8/255.',
+      'from 0 to 1',
+    ],
+    [{ learningRate: 'abc' }, '--learning-rate is "abc".', 'Give a finite number >= 0.'],
+    [{ batchNorm: 'con' }, '--bn is "con".', 'Give one of none, conv, full. Did you mean "conv"'],
     [{ regularizers: ['x*l1'] }, '--regularizers is ["x*l1"].', 'weight*name'],
     [{ regularizers: ['2*3*l1'] }, '--regularizers is ["2*3*l1"].', 'weight*name'],
     [{ objective: 'robustt' }, 'There is no objective "robustt".', 'Did you mean "robust"?'],
@@ -140,9 +167,27 @@ describe('checkConfig', () => {
   });
 });
 
-it('a schedule of one epoch has no drop of the learning rate before its end', () => {
-  for (const preset of ['digits/quick', 'cifar10/cnn7/fast']) {
-    expect(resolveConfig({ preset, epochs: 1 }).milestones).toEqual([1, 1]);
+it.each([
+  [1, []],
+  [2, [1]],
+  [3, [2]],
+  [4, [2, 3]],
+  [12, [8, 10]],
+])(
+  'with %i epochs the learning rate drops once after each of the epochs %j, never before the first one',
+  (epochs, milestones) => {
+    expect(resolveConfig({ epochs }).milestones).toEqual(milestones);
+  },
+);
+
+it('a short schedule of the paper has no drop before its first epoch, behind its last, or twice after one', () => {
+  for (const [epochs, milestones] of [
+    [1, []],
+    [2, [1]],
+    [8, [6, 7]],
+    [160, [120, 140]],
+  ] as const) {
+    expect(resolveConfig({ preset: 'cifar10/cnn7/fast', epochs }).milestones).toEqual(milestones);
   }
 });
 
@@ -156,4 +201,30 @@ it.each([
   ['0/0', '0/0'],
 ])('%s from the command line', (text, value) => {
   expect(parseField(FIELDS.epsilon, text)).toBe(value);
+});
+
+it.each([
+  ['init', 'he', 'kaiming'],
+  ['init', 'Glorot', 'xavier'],
+  ['init', 'IBP', 'ibp'],
+  ['optimizer', 'Adam', 'adam'],
+  ['dataset', 'CIFAR-10', 'cifar10'],
+  ['dataset', 'TinyImageNet', 'tiny-imagenet'],
+  ['objective', 'crown_ibp', 'crown-ibp'],
+  ['device', 'CPU', 'cpu'],
+  ['regularizers', 'Tightness, 0.5*ReLU-Balance', ['tightness', '0.5*relu-balance']],
+  ['model', 'nothing', 'nothing'],
+] as const)('%s %s from the command line', (name, text, value) => {
+  expect(parseField(FIELDS[name], text, standardCatalog)).toEqual(value);
+});
+
+it.each([
+  [8 / 255, '8/255'],
+  [1 / 255, '1/255'],
+  [0.1, '0.1'],
+  [0.4, '0.4'],
+  [0.03137, '0.03137'],
+  [0, '0'],
+])('%d as people write it', (radius, text) => {
+  expect(radiusText(radius)).toBe(text);
 });

@@ -1,10 +1,12 @@
 import { CertError, describeValue } from '@cert/core';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { unknownName } from '../names.js';
-import { type CommonField, checkField, type Field, type ValuesOf } from './field.js';
+import { checkField } from './check-field.js';
+import type { CommonField, Field, ValuesOf } from './field.js';
 import { FIELDS } from './fields.js';
 import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
-import type { PluginRecord, RunConfig } from './run-config.js';
+import { radiusText } from './radius.js';
+import type { PluginRecord, RunConfig, RunHeader } from './run-config.js';
 
 /** The name of a field of every configuration. */
 export type FieldName = keyof typeof FIELDS;
@@ -51,7 +53,7 @@ export function checkConfig(
   if (end > values.epochs) {
     throw new CertError(
       'bad-argument',
-      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${values.epsilon} is never reached.`,
+      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${radiusText(values.epsilon)} is never reached.`,
       'Raise --epochs, or lower --ramp-start or --ramp-length.',
     );
   }
@@ -117,15 +119,23 @@ export function checkForm(config: unknown, source: string): asserts config is { 
   for (const name of Object.keys(fields)) {
     if (!KNOWN.includes(name)) throw unknownName(`field in ${source}`, name, KNOWN);
   }
-  for (const name of ['preset', 'method']) {
-    if (fields[name] === undefined || typeof fields[name] === 'string') continue;
-    throw new CertError(
-      'bad-argument',
-      `${source} has the ${name} ${describeValue(fields[name])}.`,
-      `Give the name of a ${name}.`,
-    );
-  }
-  const { plugins = [], options = {} } = fields;
+  headerOf(fields, source);
+}
+
+/**
+ * What a configuration, or a part of one, says besides its fields: a preset, a method, plug-ins and the options of these.
+ *
+ * @param source where it comes from, for messages
+ * @throws CertError `bad-argument` for a preset or method that is no text, plug-ins that are no list of records, options that are no plain values
+ */
+export function headerOf(
+  { preset, method, plugins = [], options = {} }: { readonly [field: string]: unknown },
+  source: string,
+): Partial<RunHeader> {
+  const notText = (name: string, value: unknown) =>
+    new CertError('bad-argument', `${source} has the ${name} ${describeValue(value)}.`, `Give the name of a ${name}.`);
+  if (!isTextOrMissing(preset)) throw notText('preset', preset);
+  if (!isTextOrMissing(method)) throw notText('method', method);
   if (!Array.isArray(plugins) || !plugins.every(isPluginRecord)) {
     throw new CertError(
       'bad-argument',
@@ -133,13 +143,21 @@ export function checkForm(config: unknown, source: string): asserts config is { 
       'Use the plugins of the config.json of a run: a list of { name, module, version }.',
     );
   }
-  if (isObject(options) && Object.values(options).every((value) => value === null || typeof value !== 'object')) return;
-  throw new CertError(
-    'bad-argument',
-    `${source} has options ${describeValue(options)}.`,
-    'Use the options of the config.json of a run: an object of texts, numbers and truth values.',
-  );
+  if (!isOptions(options)) {
+    throw new CertError(
+      'bad-argument',
+      `${source} has options ${describeValue(options)}.`,
+      'Use the options of the config.json of a run: an object of texts, numbers and truth values.',
+    );
+  }
+  return { ...(preset !== undefined && { preset }), ...(method !== undefined && { method }), plugins, options };
 }
+
+const isTextOrMissing = (value: unknown): value is string | undefined =>
+  value === undefined || typeof value === 'string';
+
+const isOptions = (value: unknown): value is RunHeader['options'] =>
+  isObject(value) && Object.values(value).every((one) => one === null || typeof one !== 'object');
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

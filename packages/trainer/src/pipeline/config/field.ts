@@ -1,6 +1,4 @@
 /** One option as plain data: its kind, its domain, its default, its help. Values are read and checked by what is here alone. */
-import { CertError, describeValue } from '@cert/core';
-import { choose, unknownName } from '../names.js';
 
 /** What an option may be set to. It is written to `config.json`. */
 export type OptionValue = string | number | boolean | null;
@@ -29,6 +27,8 @@ export interface NumberField extends FieldAbout {
   readonly max?: number;
   /** The value must be greater than this. */
   readonly above?: number;
+  /** Whether it is a radius, which people write as 0.1 or as 8/255. */
+  readonly radius?: boolean;
 }
 
 /** A whole number. */
@@ -53,6 +53,8 @@ export interface ChoiceField extends FieldAbout {
   readonly kind: 'choice';
   /** The words. */
   readonly of: readonly string[];
+  /** What each word means, for the help. */
+  readonly about?: { readonly [word: string]: string };
   /** What is chosen, for messages: `schedule` gives `There is no schedule "smoth".` */
   readonly what?: string;
 }
@@ -100,6 +102,8 @@ export interface NameField extends FieldAbout {
   readonly of: Part;
   /** What is chosen, for messages. */
   readonly what: string;
+  /** Other words for names: `{ he: 'kaiming' }`. */
+  readonly aliases?: { readonly [alias: string]: string };
 }
 
 /** Names in a part of the catalog, each alone or as `weight*name`. */
@@ -108,6 +112,8 @@ export interface WeightedField extends FieldAbout {
   readonly kind: 'weighted';
   /** The part. */
   readonly of: Part;
+  /** What one of them is, for messages. */
+  readonly what: string;
 }
 
 /** Numbers with commas between them. */
@@ -186,136 +192,15 @@ export function flagsOf(name: string, field: CommonField): readonly string[] {
     : [`${names} <${field.placeholder ?? PLACEHOLDERS[field.kind]}>`];
 }
 
+/** The words or names to choose from; none where a field takes other values. */
+export function namesOf(field: CommonField, tables: Tables): readonly string[] {
+  if (field.kind === 'choice') return field.of;
+  return field.kind === 'name' || field.kind === 'weighted' ? Object.keys(tables[field.of]) : [];
+}
+
 /** What a field's help says after its own text: the words or names to choose from. */
 export function choicesOf(field: CommonField, tables: Tables): string {
-  if (field.kind === 'choice') return `: ${field.of.join(', ')}`;
-  if (field.kind === 'name' || field.kind === 'weighted') return `: ${Object.keys(tables[field.of]).join(', ')}`;
-  return '';
-}
-
-/** A number from the command line, `8/255` too; text that is none stays as it is and fails its check. */
-const toNumber = (text: string): unknown => {
-  const parts = text.split('/').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  const [number = Number.NaN, divisor = 1] = parts;
-  return parts.length > 2 || Number.isNaN(number / divisor) ? text : number / divisor;
-};
-
-const items = (text: string) => text.split(',').map((item) => item.trim());
-
-/** Whether `none` stands for null, or for an empty list: not where it is one of the words to choose from. */
-const hasNone = (field: CommonField): boolean =>
-  field.kind === 'weighted' ||
-  field.kind === 'numbers' ||
-  (field.orNone === true && !(field.kind === 'choice' && field.of.includes('none')));
-
-/** A value from the command line. It need not be valid. */
-export function parseField(field: CommonField, text: string): unknown {
-  if (text === 'none' && hasNone(field)) return field.orNone ? null : [];
-  switch (field.kind) {
-    case 'number':
-    case 'integer':
-      return toNumber(text);
-    case 'boolean':
-      return text === 'true' || (text === 'false' ? false : text);
-    case 'weighted':
-      return items(text);
-    case 'numbers':
-      return items(text).map(toNumber);
-    default:
-      return text;
-  }
-}
-
-/**
- * Checks a value of a field.
- *
- * @param tables the names that it may use
- * @throws CertError `bad-argument` naming the option, what was given and what is expected
- */
-export function checkField(name: string, field: CommonField, value: unknown, tables: Tables): void {
-  if (value === null && field.orNone) return;
-  if (field.kind === 'name') {
-    choose(field.what, asName(value), tables[field.of]);
-    return;
-  }
-  if (field.kind === 'choice' && field.what !== undefined) {
-    if (!field.of.includes(asName(value))) throw unknownName(field.what, asName(value), field.of);
-    return;
-  }
-  if (fits(field, value, tables)) return;
-  const got = describeValue(value);
-  const none = hasNone(field) ? ', or none' : '';
-  throw new CertError(
-    'bad-argument',
-    `${optionName(name, field)} is ${got}.`,
-    `Give ${wantedOf(field, tables)}${none}.`,
-  );
-}
-
-/** A value as a name; what is no text as JSON, which is the name of nothing. */
-const asName = (value: unknown): string => (typeof value === 'string' ? value : describeValue(value));
-
-const within = (
-  value: number,
-  { min = -Number.MAX_VALUE, max = Number.MAX_VALUE }: { readonly min?: number; readonly max?: number },
-): boolean => value >= min && value <= max;
-
-function fits(field: Exclude<CommonField, NameField>, value: unknown, tables: Tables): boolean {
-  switch (field.kind) {
-    case 'number':
-      return typeof value === 'number' && within(value, field) && value > (field.above ?? Number.NEGATIVE_INFINITY);
-    case 'integer':
-      return typeof value === 'number' && Number.isSafeInteger(value) && within(value, field);
-    case 'boolean':
-      return typeof value === 'boolean';
-    case 'choice':
-      return typeof value === 'string' && field.of.includes(value);
-    case 'text':
-      return typeof value === 'string' && (field.pattern?.test(value) ?? true);
-    case 'weighted':
-      return (
-        Array.isArray(value) && value.every((item) => typeof item === 'string' && isWeighted(item, tables[field.of]))
-      );
-    case 'numbers':
-      return Array.isArray(value) && value.every((item) => typeof item === 'number' && within(item, field));
-    default:
-      return field satisfies never;
-  }
-}
-
-/** Whether a text is a name in a table, or weight*name. */
-function isWeighted(item: string, table: { readonly [name: string]: unknown }): boolean {
-  const [name = '', weight = '1', ...rest] = item.split('*').reverse();
-  const factor = toNumber(weight);
-  return rest.length === 0 && Object.hasOwn(table, name) && typeof factor === 'number' && within(factor, { min: 0 });
-}
-
-function wantedOf(field: Exclude<CommonField, NameField>, tables: Tables): string {
-  switch (field.kind) {
-    case 'number': {
-      const { min, max, above } = field;
-      if (min !== undefined && max !== undefined) return `a number from ${min} to ${max}`;
-      if (above !== undefined) return max === undefined ? `a number > ${above}` : `a number > ${above}, at most ${max}`;
-      if (max !== undefined) return `a number <= ${max}`;
-      return min === undefined ? 'a finite number' : `a finite number >= ${min}`;
-    }
-    case 'integer': {
-      const { min, max } = field;
-      if (min !== undefined && max !== undefined) return `a whole number from ${min} to ${max}`;
-      if (max !== undefined) return `a whole number of at most ${max}`;
-      return min === undefined ? 'a whole number' : `a whole number of at least ${min}`;
-    }
-    case 'boolean':
-      return 'true or false';
-    case 'choice':
-      return `one of ${field.of.join(', ')}`;
-    case 'text':
-      return field.wanted ?? (field.pattern === undefined ? 'a text' : `a text that matches ${field.pattern}`);
-    case 'weighted':
-      return `names out of ${Object.keys(tables[field.of]).join(', ')}, each alone or as weight*name`;
-    case 'numbers':
-      return field.wanted;
-    default:
-      return field satisfies never;
-  }
+  const about = field.kind === 'choice' ? (field.about ?? {}) : {};
+  const names = namesOf(field, tables).map((name) => (Object.hasOwn(about, name) ? `${name} (${about[name]})` : name));
+  return names.length === 0 ? '' : `: ${names.join(', ')}`;
 }

@@ -35,7 +35,8 @@ export const FIELDS = {
     default: 'usual',
     before: 'usual',
     placeholder: 'by',
-    help: "input normalization by the dataset's usual constants, the moments of the training images, or none",
+    about: { usual: 'constants of the dataset', data: 'moments of the training images' },
+    help: 'input normalization',
   },
   /** Training images mirrored or shifted at random: `flip`, `crop:PIXELS`, `flip,crop:PIXELS`, `none`, or `usual`: by the dataset. */
   augment: {
@@ -45,20 +46,28 @@ export const FIELDS = {
     default: 'usual',
     before: 'usual',
     placeholder: 'how',
-    help: 'training images mirrored or shifted at random: flip, crop:4, flip,crop:4, none, or what is usual for the dataset',
+    help: 'augmentation of the training images: flip, crop:4, flip,crop:4, none, or usual (as is usual for the dataset)',
   },
   /** A name in `Catalog.initializers`. */
-  init: { kind: 'name', of: 'initializers', what: 'initialization', default: 'ibp', help: 'initialization' },
+  init: {
+    kind: 'name',
+    of: 'initializers',
+    what: 'initialization',
+    aliases: { he: 'kaiming', glorot: 'xavier' },
+    default: 'ibp',
+    help: 'initialization',
+  },
   /** Target radius of the l-infinity ball in raw pixel units (pixels being 0 to 1), from 0 to 1. */
   epsilon: {
     kind: 'number',
     min: 0,
     max: 1,
+    radius: true,
     placeholder: 'radius',
     help: 'radius of the l-infinity ball, pixels being 0 to 1',
   },
   /** Epochs of training. */
-  epochs: { kind: 'integer', min: 1, help: 'epochs; a preset fits its ramp and milestones to it' },
+  epochs: { kind: 'integer', min: 1, help: 'number of epochs; a preset scales its ramp and milestones to it' },
   /** Images in a minibatch. */
   batchSize: { kind: 'integer', min: 1, placeholder: 'images', help: 'images in a minibatch' },
   /** Parts that a minibatch goes through in, to save memory; gradients are averaged. */
@@ -68,7 +77,7 @@ export const FIELDS = {
     default: 1,
     before: 1,
     placeholder: 'parts',
-    help: 'parts that a minibatch goes through in, to save memory; gradients are averaged',
+    help: 'split each minibatch into N parts to save memory; gradients are averaged',
   },
   /** Ramp of the radius. */
   schedule: {
@@ -83,10 +92,10 @@ export const FIELDS = {
     kind: 'integer',
     min: 1,
     placeholder: 'epoch',
-    help: 'epoch in which the ramp begins, from 1; those before are natural',
+    help: 'first epoch of the ramp, from 1; epochs before it train naturally',
   },
   /** Length of the ramp in epochs; 0 for the target radius from the first step on. */
-  rampLength: { kind: 'integer', min: 0, placeholder: 'epochs', help: 'length of the ramp' },
+  rampLength: { kind: 'integer', min: 0, placeholder: 'epochs', help: 'length of the ramp in epochs' },
   /** A name in `Catalog.optimizers`. */
   optimizer: { kind: 'name', of: 'optimizers', what: 'optimizer', default: 'adam', help: 'optimizer' },
   /** Learning rate until the first milestone. */
@@ -97,7 +106,7 @@ export const FIELDS = {
     min: 0,
     wanted: 'epochs >= 0 with commas between them',
     placeholder: 'epochs',
-    help: 'epochs after which the learning rate drops, as 8,10; "none": never',
+    help: 'epochs after which the learning rate drops, such as 8,10; "none": never',
   },
   /** Factor applied to the learning rate at each milestone, from 0 to 1. */
   learningRateFactor: {
@@ -124,7 +133,7 @@ export const FIELDS = {
     what: 'objective',
     default: 'robust',
     before: 'robust',
-    help: 'what is minimized',
+    help: 'training objective',
   },
   /** A name in `Catalog.boundMethods`: how bounds are computed in training and in its tests. */
   bound: {
@@ -133,12 +142,13 @@ export const FIELDS = {
     what: 'bound method',
     default: 'ibp',
     before: 'ibp',
-    help: 'how bounds are computed in training and in its tests',
+    help: 'bound method for training and its tests',
   },
   /** Names in `Catalog.regularizers`, each alone or as `weight*name`. */
   regularizers: {
     kind: 'weighted',
     of: 'regularizers',
+    what: 'regularizer',
     default: ['tightness', 'relu-balance'],
     help: 'regularizers with commas, each alone or as weight*name, or "none"',
   },
@@ -157,7 +167,8 @@ export const FIELDS = {
     what: 'weighting of regularizers',
     default: 'warmup',
     before: 'warmup',
-    help: 'the weight of the regularizers falls to 0 over the ramp (warmup), or stays',
+    about: { warmup: 'falls to 0 over the ramp', constant: 'stays' },
+    help: 'weight of the regularizers over time',
   },
   /** Seed of weights, batches, augmentation and attack. */
   seed: { kind: 'integer', min: 0, default: 0, help: 'seed of weights, batches and attack' },
@@ -167,20 +178,29 @@ export const FIELDS = {
     of: Object.keys(DEVICES),
     what: 'device',
     default: 'auto',
-    help: `where to compute (${Object.entries(DEVICES)
-      .map(([name, about]) => `${name}: ${about}`)
-      .join('; ')})`,
+    about: DEVICES,
+    help: 'compute device',
+  },
+  /** Minutes of training after which a checkpoint is written within an epoch too; null for the ends of epochs alone. */
+  checkpointMinutes: {
+    kind: 'number',
+    above: 0,
+    orNone: true,
+    default: 10,
+    before: null,
+    placeholder: 'minutes',
+    help: 'minutes between checkpoints within an epoch; "none": only at the end of each epoch',
   },
   /** Steps of the PGD attack that the final evaluation runs. */
-  attackSteps: { kind: 'integer', min: 1, default: 40, help: 'steps of the PGD attack that the final evaluation runs' },
+  attackSteps: { kind: 'integer', min: 1, default: 40, help: 'steps of the PGD attack in the final evaluation' },
   /** Random starts of that attack; 0 for no attack. */
-  attackRestarts: { kind: 'integer', min: 0, default: 3, help: 'random starts of that attack; 0: no attack' },
+  attackRestarts: { kind: 'integer', min: 0, default: 3, help: 'random starts of the PGD attack; 0: no attack' },
   /** Images in a minibatch of the evaluation. */
   evalBatchSize: {
     kind: 'integer',
     min: 1,
     default: 250,
     placeholder: 'images',
-    help: 'images in a minibatch of the evaluation',
+    help: 'images in a batch of the evaluation',
   },
 } as const satisfies { readonly [name: string]: CommonField };

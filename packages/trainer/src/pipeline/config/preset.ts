@@ -1,7 +1,8 @@
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { choose, unknownName } from '../names.js';
+import { checkField } from './check-field.js';
 import { checkConfig, checkFields, FIELD_NAMES } from './config.js';
-import { type CommonField, checkField } from './field.js';
+import type { CommonField } from './field.js';
 import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
 import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
@@ -33,8 +34,12 @@ const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
   rampLength: Math.max(1, Math.round(epochs * fraction)),
 });
 
-/** The epoch after which the learning rate drops, at a share of the epochs; a run of one epoch has no drop before it. */
-const milestone = (epochs: number, share: number): number => Math.max(1, Math.floor(epochs * share));
+/**
+ * The epochs after which the learning rate drops, at shares of all epochs. In a short training, drops that fall on one epoch are one, and
+ * one before the first epoch or behind the last is none: training begins at the full rate.
+ */
+const milestonesAt = (epochs: number, shares: readonly number[]): readonly number[] =>
+  [...new Set(shares.map((share) => Math.floor(epochs * share)))].filter((epoch) => epoch >= 1 && epoch < epochs);
 
 const digitsQuick: Preset = {
   epochs: 12,
@@ -46,7 +51,7 @@ const digitsQuick: Preset = {
     epsilon: 0.1,
     batchSize: 64,
     learningRate: 2e-3,
-    milestones: [0.7, 0.9].map((share) => milestone(epochs, share)),
+    milestones: milestonesAt(epochs, [0.7, 0.9]),
   }),
 };
 
@@ -107,7 +112,10 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
     model,
     epsilon: schedule.epsilon,
     batchSize: schedule.batchSize,
-    milestones: schedule.milestones.map((epoch) => milestone(epochs, epoch / schedule.epochs)),
+    milestones: milestonesAt(
+      epochs,
+      schedule.milestones.map((epoch) => epoch / schedule.epochs),
+    ),
     ...schedule.others,
   }),
 });
@@ -132,11 +140,25 @@ export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[S
   .map((table) => Object.keys(table).join(' '))
   .join(' / ')}`;
 
+/**
+ * The radius that the presets for a dataset have: 0.1 for `digits` and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for
+ * `tiny-imagenet`.
+ *
+ * @returns undefined for a dataset without presets
+ */
+export function usualEpsilon(dataset: string): number | undefined {
+  const { epsilon } = Object.values(SCHEDULES).find((schedule) => schedule.dataset === dataset) ?? {};
+  return dataset === 'digits' ? 0.1 : epsilon;
+}
+
 /** What a user chooses. Settings that are left out come from the method, then from the preset. */
 export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: RunConfig[K] | undefined };
 
 /**
  * The whole configuration for what was chosen.
+ *
+ * With another dataset than the preset's and no `epsilon`, the radius is that of {@link usualEpsilon}; for a dataset without one it stays as in
+ * the preset, so give `epsilon`.
  *
  * @param choices options of plug-ins are in `options`: `{ objective: 'smooth', options: { smoothKappa: 0.3 } }`
  * @param catalog what names stand for; its plug-ins become those of the run
@@ -155,8 +177,12 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
   for (const name of [...Object.keys(settingsIn(changes)), ...Object.keys(chosen)]) {
     if (!known.includes(name)) throw unknownName('option', name, known);
   }
+  const usualSettings = settings(epochs);
+  const { dataset = usualSettings.dataset } = choices;
+  const another = dataset === usualSettings.dataset ? undefined : usualEpsilon(dataset);
   const layers: { readonly [name: string]: unknown } = {
-    ...settingsIn(settings(epochs)),
+    ...settingsIn(usualSettings),
+    ...(another !== undefined && { epsilon: another }),
     ...settingsIn(changes),
     ...chosen,
     epochs,

@@ -1,12 +1,13 @@
 import { CertError } from '@cert/core';
-import { checkField, type Field, type OptionValue, type Tables } from '../config/field.js';
+import { checkField } from '../config/check-field.js';
+import type { Field, OptionValue, Tables } from '../config/field.js';
 
 /** What each kind of field may say besides what all of them do. */
 const KINDS: { readonly [K in Field['kind']]: readonly string[] } = {
-  number: ['min', 'max', 'above'],
+  number: ['min', 'max', 'above', 'radius'],
   integer: ['min', 'max'],
   boolean: [],
-  choice: ['of', 'what'],
+  choice: ['of', 'what', 'about'],
   text: ['pattern', 'wanted'],
 };
 

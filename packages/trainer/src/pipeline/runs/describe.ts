@@ -1,3 +1,4 @@
+import { radiusText } from '../config/radius.js';
 import type { RunEvent } from './event.js';
 
 /** An event as one line for a log, with a second one for a warning; `undefined` for those that are too frequent to be worth one. */
@@ -12,7 +13,7 @@ export function describeEvent(event: RunEvent): string | undefined {
       const { epoch, epsilon, learningRate, metrics, test, trainSeconds } = event;
       return [
         `epoch ${epoch}`,
-        `epsilon ${number(epsilon)}`,
+        `epsilon ${radius(epsilon)}`,
         `rate ${number(learningRate)}`,
         `loss ${number(metrics.loss)}`,
         `test error ${percent(test.standardError)}`,
@@ -23,7 +24,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'warning':
       return `Warning: ${event.message}`;
     case 'stopped':
-      return `Stopped after step ${event.step}. Resume with: cert train --resume ${quoted(event.folder)}`;
+      return `Stopped after step ${event.step}.`;
     case 'failed':
       return `Failed: ${event.message}`;
     case 'finished': {
@@ -47,5 +48,8 @@ export const percent = (fraction: number): string => `${(100 * fraction).toFixed
 /** A number with up to four significant digits. */
 export const number = (value: number): string => String(Number(value.toPrecision(4)));
 
-/** A path as a shell takes it. */
-const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+/** A radius on its way to 8/255, or there. */
+const radius = (epsilon: number): string => {
+  const text = radiusText(epsilon);
+  return text.includes('/') ? text : number(epsilon);
+};

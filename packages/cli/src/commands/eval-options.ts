@@ -1,0 +1,76 @@
+import { type Catalog, FIELDS, flagsOf, searchVerifiers } from '@cert/trainer/pipeline';
+import type { Command } from 'commander';
+import { ATTACK, ATTACKS } from './attacks.js';
+import { GROUPS } from './groups.js';
+import { NameOption } from './name-option.js';
+import { addFields, type FieldFilter, named, optionsOfEvery } from './options.js';
+import { addOutputOptions } from './output-options.js';
+import { addRunPluginOptions } from './plugin-option.js';
+import { ARITHMETICS } from './read-arithmetic.js';
+
+/** Settings of the run that an evaluation may change: these, and the options of datasets. */
+export const ofTheRun: FieldFilter = (name, field) =>
+  named('dataset', 'limit', 'epsilon', 'evalBatchSize', 'seed', 'device')(name, field) ||
+  optionsOfEvery('dataset')(name, field);
+/** Seconds that a search may take for an image. */
+export const TIMEOUT = 60;
+
+/** The checkpoints of a run. */
+export const CHECKPOINTS = ['last', 'best'] as const;
+
+/** Gives `cert eval` its arguments and options. */
+export function addEvalOptions(command: Command, known: Catalog): Command {
+  const searching = Object.keys(searchVerifiers({})).join(' and ');
+  const methods = Object.keys(known.verifiers);
+  command
+    .summary(command.description())
+    .description(
+      'Evaluate a trained network image by image: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, the defaults below apply.',
+    )
+    .argument('<path>', 'folder of a run, or a checkpoint file')
+    .optionsGroup(GROUPS.evaluation)
+    .addOption(new NameOption('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)', CHECKPOINTS))
+    .addOption(
+      new NameOption(
+        '--methods <names>',
+        `bound methods with commas, tried in this order: ${methods.join(', ')}; or "none" (default: all but ${searching})`,
+        methods,
+      ),
+    )
+    .option('--timeout <seconds>', `time limit of ${searching} for each image, in seconds (default: ${TIMEOUT})`)
+    .addOption(
+      new NameOption(
+        '--attack <name>',
+        `attack on images that no cheap method settles: ${Object.entries(ATTACKS)
+          .map(([name, { about }]) => `${name} (${about})`)
+          .join(', ')} (default: pgd)`,
+        Object.keys(ATTACKS),
+      ),
+    )
+    .option(flags('attackSteps'), `largest number of steps of the PGD attack (default: ${ATTACK.attackSteps})`)
+    .option(
+      flags('attackRestarts'),
+      `largest number of random starts of the PGD attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
+    )
+    .addOption(
+      new NameOption(
+        '--arithmetic <level>',
+        'what a verified image is proved for: nearest (bounds rounded to nearest, no claim about rounding), real (the network over the real numbers), deployed (also every float32 execution) (default: deployed)',
+        ARITHMETICS,
+      ),
+    )
+    .option('--complete', 'run every method and the attack on every image (default: until an image is settled)');
+  addFields(command, { of: ofTheRun, catalog: known });
+  addRunPluginOptions(command);
+  command
+    .optionsGroup(GROUPS.output)
+    .option(
+      '--certificates <folder>',
+      'write a certificate of every verified image, and a copy of the network; check them with npx @cert/check (default: none)',
+    )
+    .option('--out <file>', 'results image by image, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
+    .option('--anew', 'discard earlier results in that file (default: continue)');
+  return addOutputOptions(command, 'the summary');
+}
+
+const flags = (name: 'attackSteps' | 'attackRestarts') => flagsOf(name, FIELDS[name])[0]!;
