@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { main } from './main.js';
+import { STOPPED, stopOnSignals } from './signals.js';
 import { processTerminal } from './terminal.js';
 
 /** Keeps TensorFlow.js from advertising its native package. */
@@ -8,9 +9,8 @@ async function prepare(): Promise<void> {
   tf.enableProdMode();
 }
 
-const controller = new AbortController();
-// The first Ctrl-C, or the end that a system asks for, lets the step finish and a checkpoint be written; the second one kills.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => controller.abort());
-const status = await main(process.argv.slice(2), processTerminal(), controller.signal, prepare);
+const terminal = processTerminal();
+const stop = stopOnSignals(terminal);
+const status = await main(process.argv.slice(2), terminal, stop.signal, prepare);
 // A failed write has set it already.
-if (status !== 0) process.exitCode = status;
+if (status !== 0) process.exitCode = status === STOPPED ? stop.status() : status;

@@ -1,42 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as wait } from 'node:timers/promises';
 import { loadCheckpoint } from '@cert/models/node';
 import { chooseDevice, runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { certProcess as cert } from '../test/process.js';
 
-const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
 let place: string;
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), 'cert-interrupt-'));
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
-
-interface Ended {
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly out: string;
-}
-
-/** Runs the real command as a process. `onLine` may send it signals. */
-function cert(
-  args: readonly string[],
-  onLine: (line: string, process: ChildProcess) => void = () => {},
-): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@cert/source', cli, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let out = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-    for (const line of text.split('\n')) if (line !== '') onLine(line, child);
-  });
-  return new Promise((resolve) => {
-    child.on('close', (status, signal) => resolve({ status, signal, out }));
-  });
-}
 
 /** Weights, running statistics and optimizer: all that decides how training goes on. */
 async function stateOf(folder: string) {
@@ -88,11 +63,14 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
   expect(command).toBe(`train --resume ${rough}`);
 
   // The same where the system asks: a job that is cancelled, a terminal that is closed.
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+  for (const [signal, status] of [
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
     const asked = await cert(command!.split(' '), (line, child) => {
       if (/^epoch [1-5] /.test(line)) setTimeout(() => child.kill(signal), 10);
     });
-    expect([signal, asked.status, asked.out.match(/Resume with: cert (.*)$/m)?.[1]]).toEqual([signal, 130, command]);
+    expect([signal, asked.status, asked.out.match(/Resume with: cert (.*)$/m)?.[1]]).toEqual([signal, status, command]);
   }
 
   const delay = Math.random() * 250;
@@ -110,3 +88,59 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
   for (const field of ['standardError', 'pgdError', 'verifiedError'])
     expect(summaries[0][field]).toBe(summaries[1][field]);
 }, 180_000);
+
+it('killed within an epoch, a run goes on from its last checkpoint there to the very same weights', async () => {
+  const options = [
+    ...['--device', 'tfjs', '--limit', '120', '--batch-size', '5', '--epochs', '2', '--width', '2', '--dense', '8'],
+    ...['--attack-restarts', '0'],
+  ];
+  const [calm, rough] = [join(place, 'by-epochs'), join(place, 'by-minutes')];
+  expect(await cert(['train', '--out', calm, ...options, '--checkpoint-minutes', 'none'])).toMatchObject({ status: 0 });
+
+  // Every step is later than a millionth of a minute: it writes a checkpoint.
+  const killedAt = new Promise<number>((resolve, reject) => {
+    const often = [...options, '--checkpoint-minutes', '1e-6'];
+    const ended = cert(['train', '--out', rough, ...often], async (line, child) => {
+      if (!line.startsWith('epoch 1 ')) return;
+      const step = await reached(rough, 30);
+      child.kill('SIGKILL');
+      resolve(step);
+    });
+    ended.then(({ signal, err }) => signal === 'SIGKILL' || reject(new Error(`It ended by itself: ${err}`)));
+  });
+  expect(await killedAt).toBeLessThan(48);
+  const { position } = (await loadCheckpoint(runFiles(rough).last)).metadata as { position: { step: number } };
+  expect(position.step % 24).toBeGreaterThan(0);
+
+  expect(await cert(['train', '--resume', rough, '--checkpoint-minutes', 'none'])).toMatchObject({ status: 0 });
+  expect(await stateOf(rough)).toEqual(await stateOf(calm));
+  expect(await metricsOf(rough)).toEqual(await metricsOf(calm));
+}, 120_000);
+
+/** Waits until the last checkpoint of a run is of a step or of a later one, and returns which. */
+async function reached(folder: string, step: number): Promise<number> {
+  for (;;) {
+    const { metadata } = await loadCheckpoint(runFiles(folder).last);
+    const { position } = metadata as { position: { step: number } };
+    if (position.step >= step) return position.step;
+    await wait(5);
+  }
+}
+
+it('a second signal, of the same kind or another one, ends a run at once', async () => {
+  // The first step takes seconds, so that the second signal arrives in it.
+  const options = ['--device', 'tfjs', '--limit', '300', '--batch-size', '300', '--epochs', '1', '--width', '8'];
+  for (const second of ['SIGINT', 'SIGTERM'] as const) {
+    const folder = join(place, `twice-${second}`);
+    const ended = await cert(['train', '--out', folder, ...options], (line, child) => {
+      if (!line.startsWith('digits/quick')) return;
+      child.stderr?.once('data', () => child.kill(second));
+      child.kill('SIGINT');
+    });
+    expect(ended).toMatchObject({ status: null, signal: second });
+    expect(ended.err).toMatch(
+      /^Stopping after the step under way \(SIGINT\)\. A second Ctrl-C ends the process at once\.$/m,
+    );
+    expect(ended.out).not.toContain('Stopped after step');
+  }
+}, 60_000);

@@ -72,7 +72,7 @@ describe('cert train', () => {
       ['epoch', 2, 6],
     ]);
     expect(await readFile(runFiles(run).log, 'utf8')).toMatch(
-      /^digits\/quick \(fast\), seed 0: .*\nepoch 1 .*\nepoch 2 /,
+      /^digits\/quick \(fast\), seed 0: .*\nWarning: The ramp is short: .*\nepoch 1 .*\nepoch 2 /,
     );
   });
 

@@ -2,6 +2,7 @@ import type { CertError } from '@cert/core';
 import { Command, CommanderError, Option } from 'commander';
 import { COMMANDS } from './commands/commands.js';
 import { completions } from './complete.js';
+import { STOPPED } from './signals.js';
 import type { Terminal } from './terminal.js';
 import { ownVersion } from './version.js';
 
@@ -53,7 +54,7 @@ export async function createProgram(
  * The `cert` command.
  *
  * @param all what follows the command's name
- * @param signal aborted by Ctrl-C
+ * @param signal aborted by Ctrl-C, or another signal that asks for an end
  * @param prepare called before anything is loaded that computes
  * @returns the exit status: 0, 1 for a user's mistake (problem and cure are printed, without a stack), 70 for a defect (with the
  * stack), 130 when it was stopped
@@ -85,7 +86,7 @@ export async function main(
       terminal.err(`error: ${error.problem}\n${error.cure}`);
       return 1;
     }
-    if (signal.aborted && error === signal.reason) return 130;
+    if (signal.aborted && error === signal.reason) return STOPPED;
     terminal.err(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return DEFECT;
   }

@@ -51,6 +51,19 @@ describe('a checkpoint', () => {
 });
 
 describe('a run that another process works on', () => {
+  it('is evaluated as it is, and eval says so', async () => {
+    const run = join(place, 'training');
+    expect(await train(run)).toMatchObject({ status: 0 });
+    const evaluate = ['eval', run, '--attack-restarts', '0', '--limit', '5', '--methods', 'ibp'];
+    await writeFile(join(run, 'run.lock'), JSON.stringify({ pid: process.ppid, host: hostname(), id: '1' }));
+    expect(await cert(...evaluate)).toMatchObject({
+      status: 0,
+      err: `${run} is in training (process ${process.ppid} on ${hostname()}). This evaluates ${runFiles(run).last} as it is now, after step 6.`,
+    });
+    await rm(join(run, 'run.lock'));
+    expect(await cert(...evaluate)).toMatchObject({ status: 0, err: '' });
+  });
+
   it('is refused, for training and for evaluation, and free when that process has ended', async () => {
     const run = join(place, 'locked');
     expect(await train(run)).toMatchObject({ status: 0 });

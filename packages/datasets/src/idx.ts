@@ -1,6 +1,6 @@
 /** The IDX format of MNIST: a magic number (element type, number of axes), the length of each axis (big-endian), bytes. */
 import { CertError, sizeOf } from '@cert/core';
-import { checkSplit, type Dataset, type Split } from './split.js';
+import { checkSplit, type Dataset, type Split, withoutImages } from './split.js';
 
 /** A file in memory and its name for messages. */
 export interface NamedBytes {
@@ -82,8 +82,8 @@ export interface IdxDataset {
   readonly name: string;
   /** Number of classes; labels are below it. */
   readonly classes: number;
-  /** The training images. */
-  readonly train: IdxSplit;
+  /** The training images; none where only the test images are wanted: the training split is empty then. */
+  readonly train?: IdxSplit | undefined;
   /** The test images, of the same size. */
   readonly test: IdxSplit;
 }
@@ -94,10 +94,11 @@ export interface IdxDataset {
  * @throws CertError as {@link parseIdxSplit}; `shape-mismatch` when training and test images differ in size
  */
 export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset {
+  const parsed = parseIdxSplit(test, classes);
   const dataset = {
     name,
-    train: parseIdxSplit(train, classes),
-    test: parseIdxSplit(test, classes),
+    train: train === undefined ? withoutImages(parsed) : parseIdxSplit(train, classes),
+    test: parsed,
     range: { min: 0, max: 1 },
   };
   const [a, b] = [dataset.train.shape, dataset.test.shape];

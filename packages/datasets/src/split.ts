@@ -129,3 +129,11 @@ export function subset(split: Split, count: number): Split {
     labels: split.labels.subarray(0, count),
   };
 }
+
+/** A split of the same shape and classes that has no images. */
+export const withoutImages = (split: Split): Split => ({
+  ...split,
+  count: 0,
+  images: split.images.subarray(0, 0),
+  labels: split.labels.subarray(0, 0),
+});

@@ -157,7 +157,7 @@ async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog
     if (raw.classes !== undefined) {
       throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
     }
-    const { name, train, range, normalize } = await loadData({ ...config, limit: null }, undefined, catalog);
+    const { name, train, range, normalize } = await loadData({ ...config, limit: count }, undefined, catalog);
     return {
       name,
       shape: train.shape,

@@ -12,13 +12,14 @@ import {
   checkDataFits,
   choose,
   fieldsOf,
-  loadData,
+  loadTestData,
   type RunConfig,
   readRunConfig,
   readRunPlugins,
   refuseUnused,
   resolveConfig,
   runFiles,
+  runOwner,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
 import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
@@ -85,12 +86,16 @@ export async function addEval(
       const bytes = await readCheckpoint(checkpoint);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
+      if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
       const silent = json || quiet;
       const decoding = silent ? undefined : progressReporter(terminal);
-      const { test, range } = await loadData(
+      const { test, range } = await loadTestData(
         config,
-        (images, of) => decoding?.({ type: 'decoding', images, of }),
+        (images, of) => {
+          decoding?.({ type: 'decoding', images, of });
+          signal.throwIfAborted();
+        },
         catalog,
       );
       checkDataFits(model, test, config.dataset);
@@ -209,6 +214,16 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
       { cause },
     );
   });
+}
+
+/** Says that a run goes on changing its checkpoint. */
+async function tellTraining({ err }: Terminal, folder: string, checkpoint: string, metadata: unknown): Promise<void> {
+  const owner = await runOwner(folder);
+  if (owner === undefined) return;
+  const { position } = (metadata ?? {}) as { readonly position?: { readonly step?: number } };
+  err(
+    `${folder} is in training (process ${owner.pid} on ${owner.host}). This evaluates ${checkpoint} as it is now, after step ${position?.step ?? '?'}.`,
+  );
 }
 
 /** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */

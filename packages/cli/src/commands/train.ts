@@ -22,6 +22,7 @@ import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { progressReporter, stoppedLine } from '../show/progress.js';
 import { resultTable } from '../show/table.js';
+import { STOPPED } from '../signals.js';
 import type { Terminal } from '../terminal.js';
 import { readConfigFile, withFile } from './config-file.js';
 import { GROUPS } from './groups.js';
@@ -30,9 +31,6 @@ import { addFields, canonical, conflict, type RawOptions, readFields, shown } fr
 import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, checkVersions, type PluginOption, scan } from './plugin-option.js';
 import { addShortcuts, readShortcuts } from './shortcuts.js';
-
-/** Exit status of a run that was stopped by Ctrl-C, as shells count. */
-const STOPPED = 130;
 
 /** Makes `cert train`. `done` gets the exit status. */
 export async function addTrain(
@@ -179,13 +177,17 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
   const fields = { ...readFields(raw, undefined, catalog), ...readShortcuts(raw) };
   const change = (config: RunConfig): RunConfig => {
     refuseChanges(config, { ...headOf(raw, catalog), ...fields }, catalog);
-    return fields.data === undefined ? config : { ...config, data: fields.data };
+    const { data = config.data, checkpointMinutes = config.checkpointMinutes } = fields;
+    return { ...config, ...(data !== undefined && { data }), checkpointMinutes };
   };
   const result = await resumeRun({ folder, catalog, change, ...hooks });
   return result && { result, folder };
 }
 
-/** A run goes on as it began: only the place of the data may have changed. */
+/** Settings that change nothing of what a run computes. */
+const CHANGEABLE = ['data', 'checkpointMinutes'];
+
+/** A run goes on as it began: only the place of the data may have changed, and how often it is saved. */
 function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catalog: Catalog): void {
   const given = { ...fields, ...options };
   const values: { readonly [name: string]: unknown } = { ...config, ...config.options };
@@ -193,7 +195,7 @@ function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catal
   const known = fieldsOf(catalog);
   for (const [name, value] of Object.entries(given)) {
     const before = values[name];
-    if (value === undefined || name === 'data' || String(value) === String(before)) continue;
+    if (value === undefined || CHANGEABLE.includes(name) || String(value) === String(before)) continue;
     // `auto` asks for no device in particular.
     if (name === 'device' && value === 'auto') continue;
     const field = known[name]?.field;

@@ -13,7 +13,7 @@ const summary: Summary = {
   ...{ device: 'cpu', deviceDescription: 'ONNX Runtime', trainSeconds: 41.26, evalSeconds: 3 },
 };
 const numbers = {
-  ...{ epoch: 2, epsilon: 0.05, learningRate: 0.002, images: 64 },
+  ...{ epoch: 2, epsilon: 0.05, learningRate: 0.002, images: 64, secondsLeft: 90 },
   metrics: { loss: 0.51234, naturalLoss: 0.2, error: 0.1, gradNorm: 3 },
 };
 const events: RunEvent[] = [

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { CertError, type Property, type Shape, sizeOf } from '@cert/core';
 import type { Device } from '@cert/jit';
 import {
-  loadData,
+  loadTestData,
   type RunConfig,
   radiusText,
   readRunConfig,
@@ -42,7 +42,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
 }> {
   const loaded = await loadNetwork(path, device);
   const config = await configOf(path, raw);
-  const { test, range } = await loadData(config);
+  const { test, range } = await loadTestData(config);
   const { model } = loaded.network;
   const size = sizeOf(test.shape);
   if (!fits(test.shape, model.inputShape)) {

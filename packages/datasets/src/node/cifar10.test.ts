@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -159,6 +159,21 @@ describe('cifar10', () => {
     await expect(read()).rejects.toMatchObject({ problem: expect.stringContaining(`${last} cannot be read`) });
   });
 
+  it('reads the test images alone where only they are wanted', async () => {
+    const { test } = cifar10Dataset(small(), 2);
+    const readTest = () => readCifar10({ folder, splits: 'test' }, SOURCE, 2);
+    await put('cifar-10-binary.tar.gz', archive);
+    expect(await readTest()).toMatchObject({ train: { count: 0, shape: [32, 32, 3], classes: 10 }, test });
+    await rm(join(folder, 'cifar-10-binary.tar.gz'));
+    await put('test_batch.bin', small()[5]!.bytes);
+    expect(await readTest()).toMatchObject({ train: { count: 0 }, test });
+    await expect(read()).rejects.toMatchObject({ problem: expect.stringContaining('data_batch_1.bin cannot be read') });
+    await rm(join(folder, 'test_batch.bin'));
+    await expect(readTest()).rejects.toMatchObject({
+      problem: `cifar10: ${folder} holds neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor test_batch.bin nor train nor test nor val.`,
+    });
+  });
+
   it('says what may be in the folder', async () => {
     await expect(read()).rejects.toMatchObject({
       code: 'bad-file',
@@ -182,6 +197,9 @@ describe('cifar10', () => {
     expect(dataset).toMatchObject({ name: 'cifar10', augment: { flip: true, crop: 2 }, classNames: names });
     expect(dataset.normalize).toEqual(cifar10Dataset(small(), 2).normalize);
     expect([...dataset.train.images.subarray(0, 3)]).toEqual([10, 20, 30]);
+    await rename(join(folder, 'train'), join(folder, 'elsewhere'));
+    expect((await cifar10({ ...options, splits: 'test' })).test).toEqual(dataset.test);
+    await rename(join(folder, 'elsewhere'), join(folder, 'train'));
     for (const split of ['train', 'test']) {
       await mkdir(join(folder, split, 'zebra'));
       await put(join(split, 'zebra', '1.png'), await image(32));

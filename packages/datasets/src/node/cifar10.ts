@@ -23,7 +23,9 @@ export const SOURCE: RemoteFiles = {
 };
 const UNPACKED = 'cifar-10-batches-bin';
 const TRAIN_FILES = [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`);
-const FILES = [...TRAIN_FILES, 'test_batch.bin'];
+const TEST_FILE = 'test_batch.bin';
+const FILES = [...TRAIN_FILES, TEST_FILE];
+const IMAGE_FOLDERS = ['train', 'test', 'val'];
 const CLASS_NAMES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
 const [SIZE, CHANNELS] = [32, 3];
 const PLANE = SIZE * SIZE;
@@ -37,8 +39,8 @@ const USUAL = {
   augment: { flip: true, crop: 2 },
 } as const;
 
-/** Options of {@link cifar10}: with a folder of images, also those of decoding. */
-export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress'>;
+/** Options of {@link cifar10}: with a folder of images, also those of decoding; `limit` counts for these alone. */
+export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress' | 'splits' | 'limit'>;
 
 /**
  * CIFAR-10 (Krizhevsky 2009): 50,000 and 10,000 images in ten classes, 32 x 32 x 3, values in [0, 1]; its binary version is downloaded
@@ -51,27 +53,29 @@ export const cifar10 = (options: Cifar10Options = {}): Promise<Dataset> => readC
 
 /** {@link cifar10} from another source, with so many images in each file. */
 export async function readCifar10(options: Cifar10Options, source: RemoteFiles, count: number): Promise<Dataset> {
+  const onlyTest = options.splits === 'test';
+  const files = onlyTest ? [TEST_FILE] : FILES;
   if (options.folder === undefined) {
     const [archive] = await fetchFiles(source, options);
-    return cifar10Dataset(await unpack(archive!, count), count);
+    return cifar10Dataset(await unpack(archive!, files, count), count);
   }
   const { folder, ...rest } = options;
-  const names = await namesIn(folder);
+  const images = onlyTest ? IMAGE_FOLDERS : ['train'];
+  const names = await namesIn(folder, [ARCHIVE, UNPACKED, files[0]!, ...images]);
   if (names.includes(ARCHIVE)) {
-    const path = join(folder, ARCHIVE);
-    return cifar10Dataset(await unpack(await readArchive(path), count), count);
+    return cifar10Dataset(await unpack(await readArchive(join(folder, ARCHIVE)), files, count), count);
   }
-  if (names.includes('train')) return cifar10Images(folder, rest);
-  return cifar10Dataset(await readUnpacked(names.includes(UNPACKED) ? join(folder, UNPACKED) : folder), count);
+  if (images.some((name) => names.includes(name))) return cifar10Images(folder, rest);
+  return cifar10Dataset(await readUnpacked(names.includes(UNPACKED) ? join(folder, UNPACKED) : folder, files), count);
 }
 
-/** The names in a folder; the error for none lists what may be there. */
-async function namesIn(folder: string): Promise<readonly string[]> {
+/** The names in a folder; the error for none of those that are known lists them. */
+async function namesIn(folder: string, known: readonly string[]): Promise<readonly string[]> {
   const names = await readdir(folder).catch((): string[] => []);
-  if ([ARCHIVE, UNPACKED, 'train', ...FILES].some((name) => names.includes(name))) return names;
+  if ([...known, ...FILES].some((name) => names.includes(name))) return names;
   throw new CertError(
     'bad-file',
-    `cifar10: ${folder} holds neither ${ARCHIVE} nor ${UNPACKED} nor ${FILES[0]} nor train.`,
+    `cifar10: ${folder} holds neither ${known.join(' nor ')}.`,
     'Put one of them there, or leave the folder out to download the archive.',
   );
 }
@@ -103,13 +107,13 @@ function atMost(most: number): Transform {
   });
 }
 
-/** The binary files in an archive, with so many images in each. */
-async function unpack({ name, bytes }: NamedBytes, count: number): Promise<NamedBytes[]> {
+/** Binary files in an archive, with so many images in each. */
+async function unpack({ name, bytes }: NamedBytes, files: readonly string[], count: number): Promise<NamedBytes[]> {
   const tar = extract();
   const found = new Map<string, Uint8Array>();
   const read = async () => {
     for await (const entry of tar) {
-      const file = FILES.find((wanted) => `/${entry.header.name}`.endsWith(`/${wanted}`));
+      const file = files.find((wanted) => `/${entry.header.name}`.endsWith(`/${wanted}`));
       if (file !== undefined) checkSize(`${file} in ${name}`, entry.header.size ?? 0, count);
       const chunks: Buffer[] = [];
       for await (const chunk of entry as AsyncIterable<Buffer>) if (file !== undefined) chunks.push(chunk);
@@ -128,7 +132,7 @@ async function unpack({ name, bytes }: NamedBytes, count: number): Promise<Named
       { cause },
     );
   }
-  return FILES.map((file) => {
+  return files.map((file) => {
     const content = found.get(file);
     if (content !== undefined) return { name: `${file} in ${name}`, bytes: content };
     throw new CertError(
@@ -139,9 +143,9 @@ async function unpack({ name, bytes }: NamedBytes, count: number): Promise<Named
   });
 }
 
-const readUnpacked = (folder: string): Promise<NamedBytes[]> =>
+const readUnpacked = (folder: string, files: readonly string[]): Promise<NamedBytes[]> =>
   Promise.all(
-    FILES.map(async (file) => {
+    files.map(async (file) => {
       const name = join(folder, file);
       try {
         return { name, bytes: await readFile(name) };
@@ -149,7 +153,7 @@ const readUnpacked = (folder: string): Promise<NamedBytes[]> =>
         throw new CertError(
           'bad-file',
           `${name} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
-          `All of ${FILES.join(', ')} must be there.`,
+          files.length === 1 ? 'Put it there.' : `All of ${files.join(', ')} must be there.`,
           { cause },
         );
       }
@@ -167,7 +171,7 @@ function checkSize(name: string, found: number, count: number): void {
 }
 
 /**
- * The dataset in the six binary files: records of a label and 32 x 32 bytes of red, green and blue each.
+ * The dataset in the six binary files, or in the last one alone, without training images: records of a label and 32 x 32 bytes of red, green and blue each.
  *
  * @param count images in each file
  */
@@ -196,7 +200,7 @@ export function cifar10Dataset(files: readonly NamedBytes[], count: number): Dat
   }
   const shape = [SIZE, SIZE, CHANNELS];
   const { train, test } = splitImages(
-    { shape, classNames: CLASS_NAMES, train: TRAIN_FILES.length * count },
+    { shape, classNames: CLASS_NAMES, train: (files.length - 1) * count },
     labels,
     images,
   );

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { type Shape, sizeOf } from '@cert/core';
-import type { Split } from '../split.js';
+import { type Split, subset, withoutImages } from '../split.js';
 import { sharedBytes } from './shared-bytes.js';
+import type { WantedImages } from './wanted-images.js';
 import { writeAtomically } from './write-atomically.js';
 
 /** Decoded images with their classes. */
@@ -35,11 +36,7 @@ const CHUNK = 1 << 26;
  * @param key differs when other images would come out
  * @throws CertError those of `make`; `bad-file` when the file cannot be written
  */
-export async function cachedImages(
-  path: string,
-  key: string,
-  make: () => Promise<DecodedImages>,
-): Promise<DecodedImages> {
+async function cachedImages(path: string, key: string, make: () => Promise<DecodedImages>): Promise<DecodedImages> {
   const cached = await readCached(path, key);
   if (cached !== undefined) return cached;
   const made = await make();
@@ -56,6 +53,25 @@ export async function cachedImages(
   );
   await writeAtomically(path, [prefix, ...parts]);
   return made;
+}
+
+/**
+ * Those of {@link cachedImages} that are wanted: out of the file of all where there is one, else decoded and kept in a file of their own.
+ *
+ * @param fileOf the path of a file, which differs where `part` does; that of all images has an empty one
+ */
+export async function cachedPart(
+  fileOf: (part: readonly unknown[]) => string,
+  key: string,
+  { splits = 'both', limit }: WantedImages,
+  make: () => Promise<DecodedImages>,
+): Promise<DecodedImages> {
+  const all = fileOf([]);
+  if (splits === 'both' && limit === undefined) return cachedImages(all, key, make);
+  const whole = await readCached(all, key);
+  if (whole === undefined) return cachedImages(fileOf([splits, limit ?? null]), key, make);
+  const cut = (split: Split) => (limit === undefined ? split : subset(split, limit));
+  return { ...whole, train: splits === 'test' ? withoutImages(whole.train) : cut(whole.train), test: cut(whole.test) };
 }
 
 /** A short text that differs when the values do. */

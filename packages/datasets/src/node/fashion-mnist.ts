@@ -1,6 +1,7 @@
 import type { Dataset } from '../split.js';
 import type { FileOptions } from './remote-files.js';
 import { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
+import type { WantedSplits } from './wanted-images.js';
 
 const SOURCE: RemoteIdx = {
   name: 'fashion-mnist',
@@ -22,4 +23,5 @@ const SOURCE: RemoteIdx = {
  *
  * @throws CertError `bad-file`, `no-network`: see {@link FileOptions} for where the files are looked for
  */
-export const fashionMnist = (options: FileOptions = {}): Promise<Dataset> => fetchIdxDataset(SOURCE, options);
+export const fashionMnist = (options: FileOptions & WantedSplits = {}): Promise<Dataset> =>
+  fetchIdxDataset(SOURCE, options);

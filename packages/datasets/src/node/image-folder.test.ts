@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Dataset } from '../index.js';
+import { type Dataset, subset } from '../index.js';
 import { decodeImages } from './decode-images.js';
 import { type ImageFolderOptions, imageFolder } from './index.js';
 
@@ -231,5 +231,59 @@ describe('the cache of decoded images', () => {
   it('says that it cannot be written', async () => {
     await writeFile(cacheDir(), 'in the way');
     await expect(read()).rejects.toMatchObject({ code: 'bad-file', cure: expect.stringContaining('cacheDir') });
+  });
+});
+
+describe('the images that are wanted', () => {
+  beforeEach(putShapes);
+
+  const cachedFiles = async () => (await readdir(join(cacheDir(), 'image-folder'))).length;
+
+  it('are those of all, and only they are decoded', async () => {
+    const first = await decodes({ limit: 2 });
+    expect(first.decoded).toBe(4);
+    const test = await decodes({ splits: 'test' });
+    expect(test.decoded).toBe(2);
+    const one = await decodes({ splits: 'test', limit: 1 });
+    expect(one.decoded).toBe(1);
+    expect(await cachedFiles()).toBe(3);
+    for (const options of [{ limit: 2 }, { splits: 'test' }, { splits: 'test', limit: 1 }] as const) {
+      expect((await decodes(options)).decoded).toBe(0);
+    }
+
+    const { train, test: all } = await read();
+    expect(first.dataset.train).toEqual(subset(train, 2));
+    expect(first.dataset.test).toEqual(all);
+    expect(test.dataset.test).toEqual(all);
+    expect(test.dataset.train).toMatchObject({ shape: [2, 3, 3], classes: 2, count: 0, images: { length: 0 } });
+    expect(one.dataset.test).toEqual(subset(all, 1));
+  });
+
+  it('come out of the file of all where there is one', async () => {
+    const { train, test } = await read();
+    const first = await decodes({ limit: 2 });
+    const only = await decodes({ splits: 'test', limit: 1 });
+    expect([first.decoded, only.decoded, await cachedFiles()]).toEqual([0, 0, 1]);
+    expect(first.dataset.train).toEqual(subset(train, 2));
+    expect(only.dataset).toMatchObject({ train: { count: 0, classes: 2 }, test: subset(test, 1) });
+  });
+
+  it('may be those of the test alone where there is no train', async () => {
+    const { test } = await read();
+    await rm(join(folder, 'train'), { recursive: true });
+    const only = await read({ splits: 'test' });
+    expect(only.test).toEqual(test);
+    expect(only.classNames).toEqual(['a', 'b']);
+    await expect(read()).rejects.toMatchObject({ problem: `${folder} has no folder train.` });
+    await rm(join(folder, 'test'), { recursive: true });
+    await expect(read({ splits: 'test' })).rejects.toMatchObject({
+      ...{ code: 'bad-file', problem: `${folder} has no folder test or val.` },
+      cure: 'Put the images into test/CLASS/.',
+    });
+  });
+
+  it('must be of the classes of the training images where these are there', async () => {
+    await put('test/c/1.png', await png(1));
+    await expect(read({ splits: 'test' })).rejects.toMatchObject({ code: 'bad-data' });
   });
 });

@@ -3,12 +3,13 @@ import { CertError, type Normalization } from '@cert/core';
 import type { Augmentation, Dataset } from '../split.js';
 import { defaultCacheFolder } from './cache.js';
 import { type DecodeOptions, decodeImages, type EncodedImage } from './decode-images.js';
-import { cachedImages, type DecodedImages, digest, splitImages } from './decoded-cache.js';
+import { cachedPart, type DecodedImages, digest, splitImages } from './decoded-cache.js';
 import { type FileTree, filesIn, foldersIn, folderTree } from './file-tree.js';
 import { spreadClasses } from './spread-classes.js';
+import type { WantedImages, WantedSplits } from './wanted-images.js';
 
 /** Options of {@link imageFolder}. */
-export interface ImageFolderOptions extends DecodeOptions {
+export interface ImageFolderOptions extends DecodeOptions, WantedImages {
   /** Where decoded images are kept. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
   readonly cacheDir?: string | undefined;
   /** Mean and standard deviation of each channel, pixels being 0 to 1; models read it, images stay as they are. Default: none. */
@@ -31,11 +32,12 @@ const IMAGE = /\.(png|jpe?g)$/i;
 export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { cacheDir = defaultCacheFolder(), channels, size, normalize, augment } = options;
   const tree = await folderTree(folder, ['train', 'test', 'val'], 2);
-  const list = listImages(tree);
+  const list = listImages(tree, options);
   const place = resolve(folder);
-  const file = join(cacheDir, 'image-folder', `${basename(place)}-${digest([place, channels, size]).slice(0, 12)}`);
+  const fileOf = (part: readonly unknown[]) =>
+    join(cacheDir, 'image-folder', `${basename(place)}-${digest([place, channels, size, ...part]).slice(0, 12)}`);
   const key = digest([tree.stamp, channels, size]);
-  const { train, test, classNames } = await cachedImages(file, key, () => decodeList(list, options));
+  const { train, test, classNames } = await cachedPart(fileOf, key, options, () => decodeList(list, options));
   return { name: basename(place), train, test, range: { min: 0, max: 1 }, classNames, normalize, augment };
 }
 
@@ -46,37 +48,41 @@ export interface ImageList {
   readonly test: readonly EncodedImage[];
 }
 
-/** Decodes both splits. */
-export async function decodeList(
-  { classNames, train, test }: ImageList,
-  options: DecodeOptions,
-): Promise<DecodedImages> {
+/** Decodes the images that are wanted. */
+export async function decodeList(list: ImageList, options: DecodeOptions & WantedImages): Promise<DecodedImages> {
+  const { classNames } = list;
+  const { splits, limit } = options;
+  const train = splits === 'test' ? [] : list.train.slice(0, limit);
+  const test = list.test.slice(0, limit);
   const images = [...train, ...test];
   const { shape, pixels } = await decodeImages(images, options);
   const labels = Uint8Array.from(images, ({ label }) => label);
   return splitImages({ shape, classNames, train: train.length }, labels, pixels);
 }
 
-function listImages(tree: FileTree): ImageList {
+function listImages(tree: FileTree, { splits }: WantedSplits): ImageList {
   const found = foldersIn(tree, '');
   const test = ['test', 'val'].find((name) => found.includes(name));
-  if (!found.includes('train') || test === undefined) {
+  const noTrain = splits === 'test' && !found.includes('train');
+  if (test === undefined || !(noTrain || found.includes('train'))) {
     throw new CertError(
       'bad-file',
-      `${tree.name} has no folder ${found.includes('train') ? 'test or val' : 'train'}.`,
-      'Put the images into train/CLASS/ and test/CLASS/.',
+      `${tree.name} has no folder ${test === undefined ? 'test or val' : 'train'}.`,
+      splits === 'test' ? 'Put the images into test/CLASS/.' : 'Put the images into train/CLASS/ and test/CLASS/.',
     );
   }
-  const classNames = foldersIn(tree, 'train/');
-  checkClasses(tree, classNames, test);
-  return { classNames, train: listSplit(tree, 'train', classNames), test: listSplit(tree, test, classNames) };
+  const first = noTrain ? test : 'train';
+  const classNames = foldersIn(tree, `${first}/`);
+  checkClasses(tree, classNames, first, test);
+  const train = splits === 'test' ? [] : listSplit(tree, 'train', classNames);
+  return { classNames, train, test: listSplit(tree, test, classNames) };
 }
 
-function checkClasses(tree: FileTree, classNames: readonly string[], test: string): void {
+function checkClasses(tree: FileTree, classNames: readonly string[], first: string, test: string): void {
   if (classNames.length < 2 || classNames.length > 256) {
     throw new CertError(
       'bad-data',
-      `${join(tree.name, 'train')} has ${classNames.length} folders of classes.`,
+      `${join(tree.name, first)} has ${classNames.length} folders of classes.`,
       'Make one folder for each class, 2 to 256.',
     );
   }

@@ -10,3 +10,4 @@ export { mnist } from './mnist.js';
 export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
 export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
 export { type TinyImagenetOptions, tinyImagenet } from './tiny-imagenet.js';
+export type { WantedImages, WantedSplits } from './wanted-images.js';

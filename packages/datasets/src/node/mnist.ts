@@ -1,6 +1,7 @@
 import type { Dataset } from '../split.js';
 import type { FileOptions } from './remote-files.js';
 import { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
+import type { WantedSplits } from './wanted-images.js';
 
 const SOURCE: RemoteIdx = {
   name: 'mnist',
@@ -19,4 +20,4 @@ const SOURCE: RemoteIdx = {
  *
  * @throws CertError `bad-file`, `no-network`: see {@link FileOptions} for where the files are looked for
  */
-export const mnist = (options: FileOptions = {}): Promise<Dataset> => fetchIdxDataset(SOURCE, options);
+export const mnist = (options: FileOptions & WantedSplits = {}): Promise<Dataset> => fetchIdxDataset(SOURCE, options);

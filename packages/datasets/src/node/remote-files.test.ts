@@ -52,6 +52,17 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('downloading', () => {
+  it('fetches the files of the test images alone where only they are wanted', async () => {
+    const net = network((_, file) => serve(file));
+    const { train, test } = await fetchIdxDataset(SOURCE, { cacheDir: folder, fetch: net.fetch, splits: 'test' });
+    expect(net.asked.map((url) => url.split('/').at(-1))).toEqual(NAMES.slice(2));
+    expect(train).toMatchObject({ shape: [1, 2, 1], classes: 3, count: 0, images: { length: 0 } });
+    expect([Array.from(test.images), Array.from(test.labels)]).toEqual([[7, 8], [2]]);
+    expect(await fetchIdxDataset(SOURCE, { folder: cache, splits: 'test' })).toEqual(
+      await fetchIdxDataset(SOURCE, { cacheDir: folder, download: false, splits: 'test' }),
+    );
+  });
+
   it('fetches each file once, keeps it, and then needs no network', async () => {
     const net = network((_, file) => serve(file));
     const first = await fetchIdxDataset(SOURCE, { cacheDir: folder, fetch: net.fetch });

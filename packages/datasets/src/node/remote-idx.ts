@@ -1,7 +1,8 @@
-import { idxDataset } from '../idx.js';
+import { idxDataset, type NamedBytes } from '../idx.js';
 import type { Dataset } from '../split.js';
 import { gunzipIdx } from './gunzip-idx.js';
 import { type FileOptions, fetchFiles } from './remote-files.js';
+import type { WantedSplits } from './wanted-images.js';
 
 /** Five times what MNIST has: 60,000 images of 28 x 28, and a label each. */
 const IMAGES = { maxBytes: 5 * 60_000 * 28 * 28 };
@@ -25,11 +26,11 @@ export interface RemoteIdx {
 }
 
 /**
- * Finds or downloads a dataset's four files and reads them.
+ * Finds or downloads a dataset's four files, or the two of its test images, and reads them.
  *
  * @throws CertError as {@link fetchFiles} and {@link idxDataset}
  */
-export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions = {}): Promise<Dataset> {
+export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions & WantedSplits = {}): Promise<Dataset> {
   const { name, classes, mirrors, sha256 } = source;
   const files = [
     { name: 'train-images-idx3-ubyte.gz', sha256: sha256.trainImages },
@@ -37,11 +38,13 @@ export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions = 
     { name: 't10k-images-idx3-ubyte.gz', sha256: sha256.testImages },
     { name: 't10k-labels-idx1-ubyte.gz', sha256: sha256.testLabels },
   ];
-  const [trainImages, trainLabels, testImages, testLabels] = await fetchFiles({ name, mirrors, files }, options);
-  return idxDataset({
-    name,
-    classes,
-    train: { images: gunzipIdx(trainImages!, 3, IMAGES), labels: gunzipIdx(trainLabels!, 1, LABELS) },
-    test: { images: gunzipIdx(testImages!, 3, IMAGES), labels: gunzipIdx(testLabels!, 1, LABELS) },
+  const wanted = options.splits === 'test' ? files.slice(2) : files;
+  const found = await fetchFiles({ name, mirrors, files: wanted }, options);
+  const split = ([images, labels]: readonly NamedBytes[]) => ({
+    images: gunzipIdx(images!, 3, IMAGES),
+    labels: gunzipIdx(labels!, 1, LABELS),
   });
+  const test = split(found.slice(-2));
+  const train = options.splits === 'test' ? undefined : split(found);
+  return idxDataset({ name, classes, test, train });
 }

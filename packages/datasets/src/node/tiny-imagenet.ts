@@ -4,7 +4,7 @@ import { CertError } from '@cert/core';
 import type { Dataset } from '../split.js';
 import { defaultCacheFolder } from './cache.js';
 import type { EncodedImage } from './decode-images.js';
-import { cachedImages, digest } from './decoded-cache.js';
+import { cachedPart, digest } from './decoded-cache.js';
 import { type FileTree, filesIn, folderTree } from './file-tree.js';
 import { decodeList, type ImageFolderOptions, type ImageList, listSplit } from './image-folder.js';
 import { type FileOptions, fetchFiles, type RemoteFiles, readArchive } from './remote-files.js';
@@ -32,7 +32,7 @@ interface Counts {
 }
 
 /** Options of {@link tinyImagenet}. */
-export type TinyImagenetOptions = FileOptions & Pick<ImageFolderOptions, 'onProgress'>;
+export type TinyImagenetOptions = FileOptions & Pick<ImageFolderOptions, 'onProgress' | 'splits' | 'limit'>;
 
 /**
  * TinyImageNet (Stanford CS231n, 200 classes of ImageNet): 100,000 training images, and as test set the 10,000 validation images, whose
@@ -54,12 +54,14 @@ export async function readTinyImagenet(
 ): Promise<Dataset> {
   const { folder, cacheDir = defaultCacheFolder(), onProgress } = options;
   const { place, stamp, open } = folder === undefined ? remote(options, source) : await local(folder);
-  const file = join(cacheDir, source.name, `decoded-${digest([place]).slice(0, 12)}`);
-  const { train, test, classNames } = await cachedImages(file, stamp, async () => {
+  const { splits, limit } = options;
+  const fileOf = (part: readonly unknown[]) =>
+    join(cacheDir, source.name, `decoded-${digest([place, ...part]).slice(0, 12)}`);
+  const { train, test, classNames } = await cachedPart(fileOf, stamp, { splits, limit }, async () => {
     const tree = await open();
     const list = await listImages(tree);
     checkCounts(tree, list, counts);
-    const decoded = await decodeList(list, { channels: 3, onProgress });
+    const decoded = await decodeList(list, { channels: 3, onProgress, splits, limit });
     const [height, width] = decoded.shape;
     if (height === SIZE && width === SIZE) return decoded;
     throw badTree(tree, `the images have ${width} x ${height} pixels instead of ${SIZE} x ${SIZE}`);

@@ -1,4 +1,4 @@
 export { loadCheckpoint, saveCheckpoint } from './checkpoint-file.js';
-export { isAlive, lockFile } from './lock-file.js';
+export { isAlive, type LockOwner, lockFile, lockOwner } from './lock-file.js';
 export { makeFolder } from './make-folder.js';
-export { writeFileAtomic } from './write-file.js';
+export { appendText, writeFileAtomic } from './write-file.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { lockFile, writeFileAtomic } from './index.js';
+import { lockFile, lockOwner, writeFileAtomic } from './index.js';
 
 let folder: string;
 let path: string;
@@ -63,6 +63,17 @@ it('is taken over from a process that has ended, and from what is no lock', asyn
     expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ pid: process.pid });
     await unlock();
   }
+});
+
+it('is taken over from an earlier process with the id of this one, as a container may give it', async () => {
+  const unlock = await lockFile(path, 'The run r');
+  const held = JSON.parse(await readFile(path, 'utf8'));
+  expect(await lockOwner(path)).toMatchObject({ pid: process.pid, host: hostname() });
+  await unlock();
+  await writeFile(path, JSON.stringify({ ...held, started: held.started - 60_000 }));
+  expect(await lockOwner(path)).toBeUndefined();
+  await (await lockFile(path, 'The run r'))();
+  expect(await lockOwner(path)).toBeUndefined();
 });
 
 it('is not taken over where another process ended while it did so: the file to remove is named', async () => {

@@ -13,10 +13,9 @@ import { CertError } from '@cert/core';
  */
 export async function lockFile(path: string, what: string): Promise<() => Promise<void>> {
   const id = randomUUID();
-  const own = JSON.stringify({ pid: process.pid, host: hostname(), id });
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), started: performance.timeOrigin, id });
   // A lock is a hard link to this file: nobody ever reads half a lock.
   const draft = `${path}.${id}.tmp`;
-  const read = (file: string) => readFile(file, 'utf8').catch(() => undefined);
   const take = (file: string) =>
     link(draft, file).then(
       () => true,
@@ -25,11 +24,6 @@ export async function lockFile(path: string, what: string): Promise<() => Promis
         throw cause;
       },
     );
-  /** The owner that a lock names, while it must be respected: it runs, or nobody here can know. */
-  const livingOwner = (text: string): Owner | undefined => {
-    const owner = parseOwner(text);
-    return owner !== undefined && (owner.host !== hostname() || isAlive(owner.pid)) ? owner : undefined;
-  };
   // Only who holds this second lock removes a lock that is left over, so that nobody removes one that was just taken.
   const guard = `${path}.takeover`;
 
@@ -65,15 +59,46 @@ export async function lockFile(path: string, what: string): Promise<() => Promis
   };
 }
 
-interface Owner {
+/** A process that holds a lock. */
+export interface LockOwner {
+  /** Its id. */
   readonly pid: number;
+  /** The name of its machine. */
   readonly host: string;
 }
 
-function parseOwner(text: string): Owner | undefined {
+/**
+ * Who holds a lock of {@link lockFile}.
+ *
+ * @returns `undefined` for a lock that is not there or can be taken over
+ */
+export async function lockOwner(path: string): Promise<LockOwner | undefined> {
+  const text = await read(path);
+  return text === undefined ? undefined : livingOwner(text);
+}
+
+const read = (file: string) => readFile(file, 'utf8').catch(() => undefined);
+
+/** The owner that a lock names, while it must be respected: it runs, or nobody here can know. */
+function livingOwner(text: string): LockOwner | undefined {
+  const owner = parseOwner(text);
+  return owner !== undefined && (owner.host !== hostname() || isRunning(owner)) ? owner : undefined;
+}
+
+/** Whether the owner of a lock, of this machine, runs. In a container each process may have the id of the one before it: this one too. */
+const isRunning = ({ pid, started }: RecordedOwner) =>
+  isAlive(pid) && (pid !== process.pid || started === undefined || started === performance.timeOrigin);
+
+/** What a lock says of its owner. */
+interface RecordedOwner extends LockOwner {
+  /** When it began, in milliseconds. Locks of earlier versions do not say. */
+  readonly started?: number | undefined;
+}
+
+function parseOwner(text: string): RecordedOwner | undefined {
   try {
-    const { pid, host } = (JSON.parse(text) ?? {}) as Partial<Owner>;
-    return typeof host === 'string' && Number.isSafeInteger(pid) && pid! > 0 ? { pid: pid!, host } : undefined;
+    const { pid, host, started } = (JSON.parse(text) ?? {}) as Partial<RecordedOwner>;
+    return typeof host === 'string' && Number.isSafeInteger(pid) && pid! > 0 ? { pid: pid!, host, started } : undefined;
   } catch {
     return undefined;
   }
@@ -89,7 +114,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-const inUse = (path: string, what: string, owner?: Owner) =>
+const inUse = (path: string, what: string, owner?: LockOwner) =>
   new CertError(
     'in-use',
     owner === undefined

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { writeFileAtomic } from './index.js';
+import { appendText, writeFileAtomic } from './index.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -46,3 +47,23 @@ it('holds a whole file after a kill at any moment', async () => {
     expect(content.every((byte) => byte === content[0])).toBe(true);
   }
 });
+
+it('text is added at the end of a file, which is made where it is missing', async () => {
+  const path = join(folder, 'log.txt');
+  await appendText(path, 'a\n');
+  await appendText(path, 'b\n');
+  expect(await readFile(path, 'utf8')).toBe('a\nb\n');
+});
+
+it.skipIf(!existsSync('/dev/full'))(
+  'a full disk is named as the reason (skipped where there is no /dev/full)',
+  async () => {
+    const path = join(folder, 'summary.json');
+    await writeFileAtomic(path, 'old');
+    await symlink('/dev/full', `${path}.${process.pid}.tmp`);
+    const full = { code: 'bad-file', cure: 'The disk is full: free space on it.' };
+    await expect(writeFileAtomic(path, 'new')).rejects.toMatchObject(full);
+    expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual(['old', ['summary.json']]);
+    await expect(appendText('/dev/full', 'new')).rejects.toMatchObject(full);
+  },
+);

@@ -1,4 +1,4 @@
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { appendFile, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
 import { isAlive } from './lock-file.js';
@@ -32,15 +32,41 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     await rename(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw new CertError(
-      'bad-file',
-      `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-      'Check that the folder exists, that it may be written and that the disk is not full.',
-      { cause },
-    );
+    throw notWritten(path, cause);
   }
   // The rename itself lasts only once the folder is on the disk; some systems cannot open folders, and then do without.
   const folder = await open(dirname(path), 'r').catch(() => undefined);
   await folder?.sync().catch(() => {});
   await folder?.close();
+}
+
+/**
+ * Adds text to the end of a file, which is made where it is missing. The folder must exist.
+ *
+ * @throws CertError `bad-file` when it cannot be written; a part of the text may then be in the file
+ */
+export async function appendText(path: string, text: string): Promise<void> {
+  await appendFile(path, text).catch((cause: unknown) => {
+    throw notWritten(path, cause);
+  });
+}
+
+/** What to do about errors of the system. */
+const CURES: { readonly [code: string]: string } = {
+  ENOSPC: 'The disk is full: free space on it.',
+  EDQUOT: 'The quota of the disk is used up: free space on it.',
+  EFBIG: 'Raise the largest size of a file that the system allows (ulimit -f).',
+  EACCES: 'Check who may write there.',
+  EPERM: 'Check who may write there.',
+  EROFS: 'The disk is mounted read-only: mount it for writing, or choose another place.',
+};
+
+function notWritten(path: string, cause: unknown): CertError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return new CertError(
+    'bad-file',
+    `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
+    CURES[code] ?? 'Check that the folder exists, and that it may be written to.',
+    { cause },
+  );
 }

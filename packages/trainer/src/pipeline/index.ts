@@ -63,12 +63,13 @@ export type { Best } from './runs/best.js';
 export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
 export { describeEvent, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
-export { checkDataFits, initializerOf, loadData } from './runs/experiment.js';
+export { checkDataFits, initializerOf, loadData, loadTestData } from './runs/experiment.js';
 export {
   checkConfigOf,
   readRunConfig,
   readRunPlugins,
   runFiles,
+  runOwner,
 } from './runs/folder.js';
 export { freePath, freeRunFolder } from './runs/free-folder.js';
 export { type MetricsLine, type ReadMetrics, readMetricsLines } from './runs/metrics-lines.js';

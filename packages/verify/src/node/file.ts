@@ -1,8 +1,8 @@
-import { appendFile, readFile, truncate } from 'node:fs/promises';
+import { readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Arithmetic } from '@cert/bounds';
 import { CertError, describeValue, parseJson } from '@cert/core';
-import { makeFolder, writeFileAtomic } from '@cert/models/node';
+import { appendText, makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type ImageResult, isBroken, isImageResult } from '../images/result.js';
 
 /** An attack by projected gradient descent. */
@@ -102,10 +102,9 @@ export async function openEvaluationFile(
   return { results: inside.sort((x, y) => x.index - y.index), damaged };
 }
 
-/** Adds the line of an image. */
-export async function appendResult(path: string, result: ImageResult): Promise<void> {
-  await appendFile(path, `${JSON.stringify(result)}\n`);
-}
+/** Adds the line of an image. @throws CertError `bad-file` when it cannot be written */
+export const appendResult = (path: string, result: ImageResult): Promise<void> =>
+  appendText(path, `${JSON.stringify(result)}\n`);
 
 const LINE_FEED = 0x0a;
 

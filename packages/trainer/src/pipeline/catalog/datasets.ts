@@ -1,11 +1,19 @@
 import { CertError } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
-import { cifar10, digits, fashionMnist, imageFolder, mnist, tinyImagenet } from '@cert/datasets/node';
+import {
+  cifar10,
+  digits,
+  fashionMnist,
+  imageFolder,
+  mnist,
+  tinyImagenet,
+  type WantedImages,
+} from '@cert/datasets/node';
 import type { Fields } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
-/** What a run knows when it reads its dataset. */
-export interface DatasetContext {
+/** What a run knows when it reads its dataset. Images that are not wanted need not be read: what a dataset gives beyond them is left out. */
+export interface DatasetContext extends WantedImages {
   /** Called after each image that is decoded, with the number of images done, and of all. */
   readonly onProgress?: ((images: number, of: number) => void) | undefined;
 }
@@ -24,8 +32,8 @@ export const datasetOptions = {
 } as const satisfies Fields;
 
 /** A dataset whose files are in a folder, or downloaded. */
-const files = (read: (options: { readonly folder?: string | undefined }) => Promise<Dataset>) =>
-  withOptions(datasetOptions, ({ data }) => read({ folder: data ?? undefined }));
+const files = (read: (options: DatasetContext & { readonly folder?: string | undefined }) => Promise<Dataset>) =>
+  withOptions(datasetOptions, ({ data }, context: DatasetContext) => read({ ...context, folder: data ?? undefined }));
 
 /** Datasets. */
 export const DATASETS = {
@@ -33,11 +41,9 @@ export const DATASETS = {
   mnist: files(mnist),
   'fashion-mnist': files(fashionMnist),
   cifar10: files(cifar10),
-  'tiny-imagenet': withOptions(datasetOptions, ({ data }, { onProgress }) =>
-    tinyImagenet({ folder: data ?? undefined, onProgress }),
-  ),
-  'image-folder': withOptions(datasetOptions, async ({ data }, { onProgress }) =>
-    imageFolder(data ?? missingFolder(), { onProgress }),
+  'tiny-imagenet': files(tinyImagenet),
+  'image-folder': withOptions(datasetOptions, async ({ data }, context: DatasetContext) =>
+    imageFolder(data ?? missingFolder(), context),
   ),
 } satisfies Table<Entry<DatasetContext, Promise<Dataset>>>;
 

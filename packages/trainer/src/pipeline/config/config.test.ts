@@ -167,9 +167,27 @@ describe('checkConfig', () => {
   });
 });
 
-it('a schedule of one epoch has no drop of the learning rate before its end', () => {
-  for (const preset of ['digits/quick', 'cifar10/cnn7/fast']) {
-    expect(resolveConfig({ preset, epochs: 1 }).milestones).toEqual([1, 1]);
+it.each([
+  [1, []],
+  [2, [1]],
+  [3, [2]],
+  [4, [2, 3]],
+  [12, [8, 10]],
+])(
+  'with %i epochs the learning rate drops once after each of the epochs %j, never before the first one',
+  (epochs, milestones) => {
+    expect(resolveConfig({ epochs }).milestones).toEqual(milestones);
+  },
+);
+
+it('a short schedule of the paper has no drop before its first epoch, behind its last, or twice after one', () => {
+  for (const [epochs, milestones] of [
+    [1, []],
+    [2, [1]],
+    [8, [6, 7]],
+    [160, [120, 140]],
+  ] as const) {
+    expect(resolveConfig({ preset: 'cifar10/cnn7/fast', epochs }).milestones).toEqual(milestones);
   }
 });
 

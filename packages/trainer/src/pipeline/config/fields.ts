@@ -181,6 +181,16 @@ export const FIELDS = {
     about: DEVICES,
     help: 'compute device',
   },
+  /** Minutes of training after which a checkpoint is written within an epoch too; null for the ends of epochs alone. */
+  checkpointMinutes: {
+    kind: 'number',
+    above: 0,
+    orNone: true,
+    default: 10,
+    before: null,
+    placeholder: 'minutes',
+    help: 'minutes between checkpoints within an epoch; "none": only at the end of each epoch',
+  },
   /** Steps of the PGD attack that the final evaluation runs. */
   attackSteps: { kind: 'integer', min: 1, default: 40, help: 'steps of the PGD attack in the final evaluation' },
   /** Random starts of that attack; 0 for no attack. */

@@ -34,8 +34,12 @@ const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
   rampLength: Math.max(1, Math.round(epochs * fraction)),
 });
 
-/** The epoch after which the learning rate drops, at a share of the epochs; a run of one epoch has no drop before it. */
-const milestone = (epochs: number, share: number): number => Math.max(1, Math.floor(epochs * share));
+/**
+ * The epochs after which the learning rate drops, at shares of all epochs. In a short training, drops that fall on one epoch are one, and
+ * one before the first epoch or behind the last is none: training begins at the full rate.
+ */
+const milestonesAt = (epochs: number, shares: readonly number[]): readonly number[] =>
+  [...new Set(shares.map((share) => Math.floor(epochs * share)))].filter((epoch) => epoch >= 1 && epoch < epochs);
 
 const digitsQuick: Preset = {
   epochs: 12,
@@ -47,7 +51,7 @@ const digitsQuick: Preset = {
     epsilon: 0.1,
     batchSize: 64,
     learningRate: 2e-3,
-    milestones: [0.7, 0.9].map((share) => milestone(epochs, share)),
+    milestones: milestonesAt(epochs, [0.7, 0.9]),
   }),
 };
 
@@ -108,7 +112,10 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
     model,
     epsilon: schedule.epsilon,
     batchSize: schedule.batchSize,
-    milestones: schedule.milestones.map((epoch) => milestone(epochs, epoch / schedule.epochs)),
+    milestones: milestonesAt(
+      epochs,
+      schedule.milestones.map((epoch) => epoch / schedule.epochs),
+    ),
     ...schedule.others,
   }),
 });

@@ -51,11 +51,14 @@ export interface RunNumbers {
   readonly metrics: Metrics;
   /** Images in the last step. */
   readonly images: number;
+  /** Estimated seconds to the end of the run, with the tests behind its epochs and the final evaluation. */
+  readonly secondsLeft: number;
 }
 
 /**
- * What happens in a run, in order. Plain data; `type` says which. `decoding` comes before `start`, `warning` behind it, then `step` after every step
- * and `epoch` after every epoch, `evaluating` during the final evaluation, and one of `stopped`, `failed` and `finished` at the end.
+ * What happens in a run, in order. Plain data; `type` says which. `decoding` comes before `start`, `warning` after it and, for a network that has learned
+ * nothing, before `finished`; `step` after every step and `epoch` after every epoch, `evaluating` during the final evaluation, and one of
+ * `stopped`, `failed` and `finished` at the end.
  */
 export type RunEvent =
   | {

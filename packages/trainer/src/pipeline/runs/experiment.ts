@@ -9,6 +9,7 @@ import type { Plan } from '../../plan.js';
 import { piecewiseSchedule } from '../../schedules/piecewise.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
+import type { DatasetContext } from '../catalog/datasets.js';
 import { makeEntry } from '../catalog/entry.js';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
@@ -48,13 +49,32 @@ export interface Experiment {
  * @param onDecoded called for every image that has to be decoded, with their number
  * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
  */
-export async function loadData(
+export const loadData = (
   config: Pick<RunConfig, 'dataset' | 'limit'> & Partial<RunConfig>,
   onDecoded?: (images: number, of: number) => void,
-  { datasets }: Pick<Catalog, 'datasets'> = standardCatalog,
+  catalog: Pick<Catalog, 'datasets'> = standardCatalog,
+): Promise<Dataset> => readDataset(config, { onProgress: onDecoded }, catalog);
+
+/**
+ * The same without the training images, whose files may be missing.
+ *
+ * @param onDecoded called for every image that has to be decoded, with their number
+ * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
+ */
+export const loadTestData = (
+  config: Pick<RunConfig, 'dataset' | 'limit'> & Partial<RunConfig>,
+  onDecoded?: (images: number, of: number) => void,
+  catalog: Pick<Catalog, 'datasets'> = standardCatalog,
+): Promise<Omit<Dataset, 'train'>> => readDataset(config, { onProgress: onDecoded, splits: 'test' }, catalog);
+
+async function readDataset(
+  config: Pick<RunConfig, 'dataset' | 'limit'> & Partial<RunConfig>,
+  context: DatasetContext,
+  { datasets }: Pick<Catalog, 'datasets'>,
 ): Promise<Dataset> {
   const { dataset, limit } = config;
-  const whole = await makeNamed('dataset', dataset, datasets, config, { onProgress: onDecoded });
+  const wanted = { ...context, ...(limit !== null && { limit }) };
+  const whole = await makeNamed('dataset', dataset, datasets, config, wanted);
   const cut = (split: Split) => (limit === null ? split : subset(split, limit));
   return { ...whole, train: cut(whole.train), test: cut(whole.test) };
 }

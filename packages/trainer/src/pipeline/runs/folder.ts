@@ -1,10 +1,19 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError, type Model, parseJson } from '@cert/core';
 import { assertSameModel } from '@cert/models';
-import { loadCheckpoint, makeFolder, saveCheckpoint, writeFileAtomic } from '@cert/models/node';
+import {
+  appendText,
+  type LockOwner,
+  loadCheckpoint,
+  lockFile,
+  lockOwner,
+  makeFolder,
+  saveCheckpoint,
+  writeFileAtomic,
+} from '@cert/models/node';
 import type { Position } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
@@ -26,6 +35,7 @@ export const runFiles = (folder: string) => ({
   config: join(folder, 'config.json'),
   metrics: join(folder, 'metrics.jsonl'),
   log: join(folder, 'log.txt'),
+  lock: join(folder, 'run.lock'),
   summary: join(folder, 'summary.json'),
   checkpoints: join(folder, 'checkpoints'),
   last: join(folder, 'checkpoints', 'last.safetensors'),
@@ -33,12 +43,11 @@ export const runFiles = (folder: string) => ({
 });
 
 /**
- * Makes the folder of a new run and writes its configuration.
+ * Makes the folder of a new run.
  *
  * @throws CertError `run-exists` when the folder holds anything already, `bad-file` when it cannot be made
  */
-export async function createRunFolder(folder: string, config: RunConfig): Promise<void> {
-  const files = runFiles(folder);
+export async function createRunFolder(folder: string): Promise<void> {
   const found = await readdir(folder).catch((): string[] => []);
   if (found.length > 0) {
     throw new CertError(
@@ -47,9 +56,31 @@ export async function createRunFolder(folder: string, config: RunConfig): Promis
       `Choose another folder with --out${found.includes('config.json') ? `, or go on with it: --resume ${folder}` : ''}.`,
     );
   }
-  await makeFolder(files.checkpoints);
-  await writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`);
+  await makeFolder(runFiles(folder).checkpoints);
 }
+
+/** Removes what {@link createRunFolder} and a failed beginning have left, so that the same command can be given again. */
+export async function discardRunFolder(folder: string): Promise<void> {
+  const { config, last, log, checkpoints } = runFiles(folder);
+  for (const file of [config, last, log]) await rm(file, { force: true }).catch(() => {});
+  await rmdir(checkpoints).catch(() => {});
+}
+
+/** Writes the configuration of a run. */
+export const writeRunConfig = (folder: string, config: RunConfig): Promise<void> =>
+  writeFileAtomic(runFiles(folder).config, `${JSON.stringify(config, null, 2)}\n`);
+
+/**
+ * One process at a time works on a run. A lock whose process has ended is taken over.
+ *
+ * @returns gives the lock back
+ * @throws CertError `in-use` naming the other process; `bad-file` when the folder cannot be written
+ */
+export const lockRun = (folder: string): Promise<() => Promise<void>> =>
+  lockFile(runFiles(folder).lock, `The run ${folder}`);
+
+/** The process that trains a run at this moment; `undefined` for none. Another process may read the run: files are replaced as a whole. */
+export const runOwner = (folder: string): Promise<LockOwner | undefined> => lockOwner(runFiles(folder).lock);
 
 /**
  * The configuration of a run.
@@ -90,8 +121,8 @@ async function readJson(folder: string): Promise<unknown> {
   }
 }
 
-/** Settings of a run that may differ between two parts of it: where things are. */
-const MOVABLE: readonly string[] = ['data', 'device', 'plugins'];
+/** Settings of a run that may differ between two parts of it: where things are, and when they are saved. */
+const MOVABLE: readonly string[] = ['data', 'device', 'plugins', 'checkpointMinutes'];
 
 /**
  * The SHA-256, in hexadecimal, of what a configuration says, without what may change while a run lasts. A field that was not there when a run
@@ -201,7 +232,5 @@ function isBest(best: Best | null | undefined): boolean {
   return isCount(epoch, 1) && Number.isFinite(verifiedError) && Number.isFinite(standardError);
 }
 
-/** Adds a line to `log.txt`. */
-export async function appendLog(folder: string, line: string): Promise<void> {
-  await appendFile(runFiles(folder).log, `${line}\n`);
-}
+/** Adds a line to `log.txt`. @throws CertError `bad-file` when it cannot be written */
+export const appendLog = (folder: string, line: string): Promise<void> => appendText(runFiles(folder).log, `${line}\n`);

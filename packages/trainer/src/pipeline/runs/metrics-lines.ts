@@ -1,6 +1,6 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { CertError, parseJson } from '@cert/core';
-import { writeFileAtomic } from '@cert/models/node';
+import { appendText, writeFileAtomic } from '@cert/models/node';
 import type { ReluShares, ReluStates } from '@cert/verify';
 import { runFiles } from './folder.js';
 
@@ -23,10 +23,9 @@ export interface ReadMetrics {
   readonly damaged: number;
 }
 
-/** Adds a line to `metrics.jsonl`. */
-export async function appendMetrics(folder: string, line: MetricsLine): Promise<void> {
-  await appendFile(runFiles(folder).metrics, `${JSON.stringify(line)}\n`);
-}
+/** Adds a line to `metrics.jsonl`. @throws CertError `bad-file` when it cannot be written */
+export const appendMetrics = (folder: string, line: MetricsLine): Promise<void> =>
+  appendText(runFiles(folder).metrics, `${JSON.stringify(line)}\n`);
 
 /**
  * The lines of `metrics.jsonl`, none when there is no such file.

@@ -1,38 +1,33 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { CertError, countParams, toHost } from '@cert/core';
-import { imagesOf, subset } from '@cert/datasets';
+import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
-import { lockFile, writeFileAtomic } from '@cert/models/node';
-import { createEvaluator, createReluCounter, type Evaluation, type Evaluator } from '@cert/verify';
-import { type FitEvent, fit } from '../../fit.js';
+import { writeFileAtomic } from '@cert/models/node';
+import { createEvaluator, type Evaluation } from '@cert/verify';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
-import { isBetter } from './best.js';
 import { checkOptimizerState } from './check-optimizer-state.js';
-import { type ChosenDevice, chooseDevice } from './choose-device.js';
+import { chooseDevice } from './choose-device.js';
 import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
-import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
+import { buildExperiment, loadData, startState } from './experiment.js';
 import {
   appendLog,
   createRunFolder,
+  discardRunFolder,
+  lockRun,
   type Progress,
   readRunCheckpoint,
   readRunConfig,
   runFiles,
   writeRunCheckpoint,
+  writeRunConfig,
 } from './folder.js';
+import { scheduleWarnings, verdict } from './health.js';
 import { idleRegularizers } from './idle.js';
-import { appendMetrics, cutMetrics } from './metrics-lines.js';
-
-/** How often `metrics.jsonl` gets a line within an epoch, in steps. */
-const STEPS_PER_LINE = 50;
-
-/** How many test images, the first ones, neurons are looked at on after every epoch. */
-const RELU_IMAGES = 256;
+import { cutMetrics } from './metrics-lines.js';
+import { type Run, train } from './train.js';
 
 /** What a run may be told besides what it computes. */
 export interface RunOptions {
@@ -48,7 +43,7 @@ export interface RunOptions {
 
 /**
  * Trains in a new folder: writes `config.json`, `metrics.jsonl`, `log.txt`, checkpoints (one before the first step, one each
- * epoch) and, after the final evaluation, `summary.json`.
+ * epoch and every `checkpointMinutes`) and, after the final evaluation, `summary.json`.
  *
  * @returns the summary; `null` when it was stopped by the signal
  * @throws CertError `run-exists` when the folder is not empty, `not-finite` when training diverged, and those of the dataset
@@ -63,11 +58,18 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
     const settled = { ...config, device: chosen.device.name };
     const experiment = buildExperiment(settled, dataset, catalog);
-    await createRunFolder(options.folder, settled);
-    unlock = await lockRun(options.folder);
+    const { folder } = options;
+    await createRunFolder(folder);
+    unlock = await lockRun(folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
     const state = startState(settled, experiment, catalog);
-    await writeRunCheckpoint(runFiles(options.folder).last, experiment.model, state, progress, settled, catalog);
+    try {
+      await writeRunConfig(folder, settled);
+      await writeRunCheckpoint(runFiles(folder).last, experiment.model, state, progress, settled, catalog);
+    } catch (error) {
+      await discardRunFolder(folder);
+      throw error;
+    }
     return await continueRun({ config: settled, catalog, experiment, chosen, state, progress }, options);
   } finally {
     await unlock?.();
@@ -87,9 +89,9 @@ export async function resumeRun(
 ): Promise<Summary | null> {
   const { folder, catalog = standardCatalog, change = (config) => config } = options;
   const config = change(await readRunConfig(folder, catalog));
-  const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
   const unlock = await lockRun(folder);
   try {
+    const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
     const { last } = runFiles(folder);
     const { state, progress } = await readRunCheckpoint(last, experiment.model, config, catalog);
     checkOptimizerState(last, state, experiment.optimizer);
@@ -107,23 +109,13 @@ export async function resumeRun(
   }
 }
 
-/** One process at a time works on a run. @throws CertError `in-use` */
-const lockRun = (folder: string) => lockFile(join(folder, 'run.lock'), `The run ${folder}`);
-
-/** Says that images are decoded. */
+/** Says that images are decoded, and ends that when the run is stopped. */
 const decoding =
-  ({ onEvent }: RunOptions) =>
-  (images: number, of: number) =>
+  ({ onEvent, signal }: RunOptions) =>
+  (images: number, of: number) => {
     onEvent?.({ type: 'decoding', images, of });
-
-interface Run {
-  readonly config: RunConfig;
-  readonly catalog: Catalog;
-  readonly experiment: Experiment;
-  readonly chosen: ChosenDevice;
-  readonly state: HostState;
-  readonly progress: Progress;
-}
+    signal?.throwIfAborted();
+  };
 
 async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): Promise<Summary | null> {
   const { config, experiment, chosen } = run;
@@ -158,6 +150,8 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     if (idle !== undefined && run.progress.position.step < plan.regularizedSteps) {
       await emit({ type: 'warning', message: idle });
     }
+    const schedule = run.progress.position.step === 0 ? scheduleWarnings(config, experiment) : [];
+    for (const message of schedule) await emit({ type: 'warning', message });
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
     const started = performance.now();
@@ -176,12 +170,18 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     const evalSeconds = (performance.now() - started) / 1000;
     const summary = summarize(run, trained.progress, evaluation, evalSeconds);
     await writeFileAtomic(runFiles(folder).summary, `${JSON.stringify(summary, null, 2)}\n`);
+    const message = verdict(config, experiment, evaluation, experiment.test);
+    if (message !== undefined) await emit({ type: 'warning', message });
     await emit({ type: 'finished', folder, summary });
     return summary;
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) {
-      await emit({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
-      throw error;
+      const failure = withWayOn(error, folder);
+      // A full disk takes no log either: what is thrown is why the run failed.
+      await emit({ type: 'failed', message: failure instanceof Error ? failure.message : String(failure) }).catch(
+        () => {},
+      );
+      throw failure;
     }
     await emit({ type: 'stopped', folder, step: config.epochs * experiment.stepsPerEpoch });
     return null;
@@ -189,102 +189,6 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     await evaluator.dispose();
   }
 }
-
-interface Hooks {
-  readonly folder: string;
-  readonly emit: (event: RunEvent) => Promise<void>;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** The training loop with everything that is written on the way; `null` when it was stopped. */
-async function train(
-  run: Run,
-  evaluator: Evaluator,
-  { folder, emit, signal }: Hooks,
-): Promise<{ readonly state: HostState; readonly progress: Progress } | null> {
-  const { config, catalog, experiment, chosen } = run;
-  const files = runFiles(folder);
-  let { state, progress } = run;
-  const save = async (path: string, on: OnDevice<TrainState>) => {
-    state = await toHost(on);
-    await writeRunCheckpoint(path, experiment.model, state, progress, config, catalog);
-  };
-  const events = fit({
-    ...experiment,
-    clipNorm: config.clipNorm,
-    device: chosen.device,
-    state,
-    position: progress.position,
-    ...(signal && { signal }),
-  });
-  const neurons = createReluCounter({
-    device: chosen.device,
-    model: experiment.model,
-    images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
-    range: experiment.range,
-    method: experiment.rules.ibp,
-  });
-  try {
-    let before = performance.now();
-    for await (const event of events) {
-      // Only steps count: evaluating and writing happen in between.
-      const trainSeconds = progress.trainSeconds + (performance.now() - before) / 1000;
-      progress = { ...progress, position: event.position, trainSeconds };
-      const { step } = event.position;
-      if (event.type === 'stopped') {
-        await save(files.last, event.state);
-        await emit({ type: 'stopped', folder, step });
-        return null;
-      }
-      if (event.type === 'step') {
-        if (step % STEPS_PER_LINE === 0) await appendMetrics(folder, metricsLine(event));
-        await emit({ ...numbersOf(event), type: 'step', step });
-      } else {
-        const test = await evaluator.evaluate(event.state, {
-          batches: experiment.testBatches(),
-          epsilon: event.epsilon,
-        });
-        const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
-        const { verifiedError, standardError } = test;
-        if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
-        await appendMetrics(folder, {
-          ...metricsLine(event),
-          testError: test.standardError,
-          testVerifiedError: test.verifiedError,
-          trainSeconds,
-          waitSeconds: event.waitSeconds,
-          relu: await neurons.count(event.state, event.epsilon),
-        });
-        if (better) await save(files.best, event.state);
-        await save(files.last, event.state);
-        await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds });
-      }
-      before = performance.now();
-    }
-  } catch (error) {
-    throw error instanceof CertError && error.code === 'not-finite' ? withCheckpoint(error, files.last) : error;
-  } finally {
-    await neurons.dispose();
-  }
-  return { state, progress };
-}
-
-const numbersOf = ({ epoch, epsilon, learningRate, metrics, images }: FitEvent) => ({
-  epoch,
-  epsilon,
-  learningRate,
-  metrics,
-  images,
-});
-
-const metricsLine = ({ type, position, epoch, epsilon, learningRate, metrics }: FitEvent) => ({
-  type: type === 'epoch' ? ('epoch' as const) : ('step' as const),
-  step: position.step,
-  epoch,
-  epsilon,
-  learningRate,
-  ...metrics,
-});
 
 /** Runs `f` on the network of a host state, and frees it. */
 async function onDevice<T>(
@@ -300,8 +204,20 @@ async function onDevice<T>(
   }
 }
 
-const withCheckpoint = (error: CertError, path: string) =>
-  new CertError('not-finite', error.problem, `${error.cure} The last good checkpoint is ${path}.`, { cause: error });
+/** An error with how a run goes on after it: from its last checkpoint, which stays whole whatever happens. */
+function withWayOn(error: unknown, folder: string): unknown {
+  if (!(error instanceof CertError)) return error;
+  const { code, problem, cure } = error;
+  if (code === 'not-finite') {
+    return new CertError(code, problem, `${cure} The last good checkpoint is ${runFiles(folder).last}.`, {
+      cause: error,
+    });
+  }
+  if (code !== 'bad-file') return error;
+  return new CertError(code, problem, `${cure} The last checkpoint is whole: go on with --resume ${folder}.`, {
+    cause: error,
+  });
+}
 
 function summarize(
   { config, experiment, chosen: { device } }: Run,

@@ -1,0 +1,97 @@
+import type { Split } from '@cert/datasets';
+import type { Evaluation } from '@cert/verify';
+import { PRESETS } from '../config/preset.js';
+import type { RunConfig } from '../config/run-config.js';
+import { number, percent } from './describe.js';
+import type { Experiment } from './experiment.js';
+
+/** A ramp of fewer steps is too short on any dataset. */
+const FEWEST_STEPS = 100;
+
+/** A ramp of a smaller share of the preset's epochs is too short. */
+const SMALLEST_SHARE = 1 / 10;
+
+type Settings = Pick<RunConfig, 'preset' | 'epsilon' | 'epochs' | 'rampStart' | 'rampLength' | 'limit'>;
+type Training = Pick<Experiment, 'plan' | 'stepsPerEpoch'>;
+
+const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+/** Whether the last epochs train on bounds over the ball, so that the radius matters. */
+const isCertified = ({ plan }: Training) => plan.objective(1).bounded;
+
+/** What is too short about the ramp, for people; `undefined` for a ramp that is long enough, or none. */
+function shortRamp(config: Settings, training: Training): string | undefined {
+  const { preset, epsilon, rampLength } = config;
+  const steps = rampLength * training.stepsPerEpoch;
+  if (rampLength === 0 || epsilon === 0 || !isCertified(training)) return undefined;
+  const known = PRESETS[preset];
+  const usual = known === undefined ? 0 : known.settings(known.epochs).rampLength;
+  if (steps >= FEWEST_STEPS && rampLength >= SMALLEST_SHARE * usual) return undefined;
+  const beside = usual > rampLength ? `; the preset ${preset} has ${count(usual, 'epoch')} for it` : '';
+  return `the radius grows to ${number(epsilon)} within ${count(steps, 'step')} (${count(rampLength, 'epoch')})${beside}`;
+}
+
+/** What helps where a ramp is too short. */
+function longerRamp({ preset, limit, epochs }: Settings): string {
+  const usual = PRESETS[preset]?.epochs ?? 0;
+  return [
+    ...(limit === null ? [] : ['raise --limit']),
+    `raise --epochs${usual > epochs ? ` (the preset has ${usual})` : ''}`,
+    'lower --epsilon',
+  ].join(', or ');
+}
+
+/** What a schedule will not do, before the first step. For people: each with what to do about it. */
+export function scheduleWarnings(config: Settings, training: Training): readonly string[] {
+  const { epsilon, epochs, rampStart, rampLength } = config;
+  const { plan, stepsPerEpoch } = training;
+  const short = shortRamp(config, training);
+  const reached = plan.epsilon(epochs * stepsPerEpoch - 1) >= plan.targetEpsilon;
+  return [
+    ...(short === undefined
+      ? []
+      : [
+          `The ramp is short: ${short}. The bounds may explode, or the network may predict one class. To avoid it, ${longerRamp(config)}.`,
+        ]),
+    ...(reached || !isCertified(training)
+      ? []
+      : [
+          `The radius ${number(epsilon)} is reached only after the last step: the ramp begins in epoch ${rampStart} and takes ${count(rampLength, 'epoch')} of ${epochs}. No epoch counts as the best one. Raise --epochs, or lower --ramp-length.`,
+        ]),
+  ];
+}
+
+/** Standard deviations that an error rate may be below that of guessing and still count as guessing. */
+const DEVIATIONS = 3;
+
+/**
+ * What is wrong with a network that has learned nothing: it errs as often as a guess of the most frequent class, or, where bounds were trained, no
+ * image is verified. For people: with the likely reason and what to try. `undefined` for a network that has learned something.
+ */
+export function verdict(
+  config: Settings,
+  training: Training,
+  { standardError, verifiedError, images }: Pick<Evaluation, 'standardError' | 'verifiedError' | 'images'>,
+  { labels, classes }: Pick<Split, 'labels' | 'classes'>,
+): string | undefined {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label]!++;
+  const guessing = 1 - Math.max(...counts) / labels.length;
+  const guesses =
+    guessing > 0 && standardError >= guessing - DEVIATIONS * Math.sqrt((guessing * (1 - guessing)) / images);
+  if (!guesses && !(verifiedError === 1 && isCertified(training))) return undefined;
+  const problem = guesses
+    ? `The network does no better than guessing: its standard error is ${percent(standardError)}, that of the most frequent class ${percent(guessing)}.`
+    : 'No test image is verified.';
+  const short = shortRamp(config, training);
+  const [reason, cure] =
+    short !== undefined
+      ? [short, longerRamp(config)]
+      : isCertified(training)
+        ? [
+            'the radius is too large for this network, or it grows too fast',
+            'lower --epsilon, raise --epochs, or lower --learning-rate; cert diagnose relu shows where bounds are loose',
+          ]
+        : ['too few steps, or a learning rate that is too high', 'raise --epochs or --limit, or lower --learning-rate'];
+  return `${problem} Likely reason: ${reason}. Try this: ${cure}.`;
+}
