@@ -153,12 +153,10 @@ export async function addEval(
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
-      const decoding = json ? undefined : progressReporter(terminal);
-      const { test, range } = await loadData(
-        config,
-        (images, of) => decoding?.({ type: 'decoding', images, of }),
-        catalog,
-      );
+      // Where results are JSON, the error output tells how far it is.
+      const report = progressReporter(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
+      const decoding = (images: number, of: number) => report({ type: 'decoding', images, of });
+      const { test, range } = await loadData(config, decoding, catalog).finally(report.close);
       checkDataFits(model, test, config.dataset);
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
@@ -168,7 +166,7 @@ export async function addEval(
         }
       }
       const device = await openDeviceFor(terminal, config.device);
-      const report = json ? undefined : progress(terminal);
+      const tell = tenths(terminal, json !== true);
       let done = 0;
       try {
         const summary = await evaluateImages({
@@ -188,20 +186,23 @@ export async function addEval(
             done = state.images;
             const { damaged = 0 } = state;
             if (damaged > 0) terminal.err(`Damaged lines dropped: ${damaged}. Their images are evaluated again.`);
-            report?.tell(state);
+            tell(state);
+            report({ type: 'evaluating', ...state });
           },
         });
         if (json) terminal.out(JSON.stringify(summary));
         else {
-          terminal.out(`\n${evaluationTable(summary)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`);
+          terminal.out(
+            `\n${evaluationTable(summary, terminal)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`,
+          );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
           }
         }
       } catch (error) {
-        report?.close();
+        report.close();
         if (signal.aborted && error === signal.reason && !json) {
-          terminal.out(`Stopped after ${done} of ${test.count} images. The same command goes on.`);
+          terminal.out(`Stopped after ${done} of ${test.count} images. Run the same command again to continue.`);
         }
         throw error;
       } finally {
@@ -295,21 +296,15 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
   });
 }
 
-/** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
-function progress(terminal: Terminal) {
-  const report = progressReporter(terminal);
-  const tenths = ({ images, of }: Progress) => Math.floor((10 * images) / of);
+/** Tells how many images an earlier call evaluated, and in a pipe when another tenth is done. */
+function tenths({ out, screen }: Terminal, shown: boolean): (progress: Progress) => void {
   let told = 0;
-  return {
-    tell(state: Progress) {
-      const { images, of, before } = state;
-      if (images > before) report({ type: 'evaluating', images, of, before });
-      else if (before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
-      if (terminal.screen === null && images > before && tenths(state) > told)
-        terminal.out(`${images} of ${of} images`);
-      told = tenths(state);
-    },
-    close: () => report({ type: 'failed', message: '' }),
+  return ({ images, of, before }) => {
+    if (!shown) return;
+    const done = Math.floor((10 * images) / of);
+    if (images === before && before > 0) out(`${before} of ${of} images were evaluated before.`);
+    else if (screen === null && images > before && done > told) out(`${images} of ${of} images`);
+    told = done;
   };
 }
 

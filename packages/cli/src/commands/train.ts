@@ -44,11 +44,12 @@ export async function addTrain(
   addFields(command, { catalog: known }).action(async ({ plugin, trust, printConfig = false, ...raw }: Given) => {
     if (printConfig) return terminal.out(JSON.stringify(await chosenConfig(raw, { plugin }), null, 2));
     const onEvent = progressReporter(terminal);
-    const summary = await (raw.resume === undefined
-      ? startNew(raw, { plugin }, { onEvent, signal })
-      : resume(raw, raw.resume, { plugin, trust }, { onEvent, signal }));
+    const hooks = { onEvent, signal };
+    const training =
+      raw.resume === undefined ? startNew(raw, { plugin }, hooks) : resume(raw, raw.resume, { plugin, trust }, hooks);
+    const summary = await training.finally(onEvent.close);
     if (summary === null) return done(STOPPED);
-    terminal.out(`\n${resultTable([summary.result])}\n\nEverything is in ${summary.folder}`);
+    terminal.out(`\n${resultTable([summary.result], terminal)}\n\nEverything is in ${summary.folder}`);
   });
 }
 
