@@ -29,6 +29,10 @@ export const COMMANDS: {
     description: 'decide a property of a network: proved, violated by an input, or undecided',
     load: async () => (await import('./verify.js')).addVerify,
   },
+  runs: {
+    description: 'list the runs in a folder with their errors and states',
+    load: async () => (await import('./runs.js')).addRuns,
+  },
   diagnose: {
     description: 'show what bounds and neurons do, as tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,
