@@ -33,6 +33,10 @@ export const COMMANDS: {
     description: 'list the runs in a folder with their errors and states',
     load: async () => (await import('./runs.js')).addRuns,
   },
+  compare: {
+    description: 'compare runs: settings that differ, errors with intervals, training curves',
+    load: async () => (await import('./compare.js')).addCompare,
+  },
   diagnose: {
     description: 'show what bounds and neurons do, as tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,

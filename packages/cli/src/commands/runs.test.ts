@@ -85,7 +85,7 @@ it('prints them as JSON', async () => {
 it('says where it has looked when there is nothing', async () => {
   expect(await cert('runs', join(place, 'nowhere'))).toMatchObject({
     status: 1,
-    err: `error: There is no folder ${join(place, 'nowhere')}.\nGive the folder that holds your runs: cert runs FOLDER. cert train makes one.`,
+    err: `error: There is no folder ${join(place, 'nowhere')}.\nCheck the path. cert train writes runs to the folder runs.`,
   });
   const inside = join(place, 'trained', 'checkpoints');
   expect(await cert('runs', inside)).toMatchObject({

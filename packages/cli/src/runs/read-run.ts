@@ -67,7 +67,7 @@ async function runFolders(folder: string, depth: number): Promise<string[]> {
     throw new CertError(
       'bad-file',
       missing ? `There is no folder ${folder}.` : `${folder} cannot be read: ${cause.message}.`,
-      'Give the folder that holds your runs: cert runs FOLDER. cert train makes one.',
+      'Check the path. cert train writes runs to the folder runs.',
       { cause },
     );
   });
