@@ -37,6 +37,10 @@ export const COMMANDS: {
     description: 'compare runs: settings that differ, errors with intervals, training curves',
     load: async () => (await import('./compare.js')).addCompare,
   },
+  predict: {
+    description: 'classify one image, and certify the prediction: its margin at epsilon, and its radius',
+    load: async () => (await import('./predict.js')).addPredict,
+  },
   diagnose: {
     description: 'show what bounds and neurons do, as tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,
