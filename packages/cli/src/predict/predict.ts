@@ -1,7 +1,7 @@
 import type { CertifiedRadius, PointBound, PointCertifier } from '@cert/verify';
 
 /** One of the classes with the largest logits. */
-export interface RankedClass {
+interface RankedClass {
   readonly class: number;
   readonly name: string | null;
   readonly logit: number;

@@ -37,7 +37,7 @@ export interface RunSettings extends Fields {
 }
 
 /** What came out; null what is not known. Before a run has finished, errors of its last epoch where that had the full radius. */
-export interface RunErrors {
+interface RunErrors {
   readonly images: number | null;
   readonly standardError: number | null;
   readonly pgdError: number | null;
