@@ -1,7 +1,7 @@
 import { CertError } from '@cert/core';
 import { disposeTree, putParams } from '@cert/jit';
 import type { Catalog } from '@cert/trainer/pipeline';
-import { choose, loadData, readRunPlugins, searchVerifiers } from '@cert/trainer/pipeline';
+import { choose, loadTestData, readRunPlugins, searchVerifiers } from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
 import { imageAt, imageFile } from '../predict/input.js';
@@ -12,7 +12,7 @@ import { predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
 import { duration } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
-import { readNumber } from '../verify/read-number.js';
+import { readNumber, readRadius } from '../verify/read-number.js';
 import { openDeviceFor } from './open-device.js';
 import { conflict, type RawOptions } from './options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
@@ -63,10 +63,13 @@ export async function addPredict(
         readCheckpointName(raw.checkpoint ?? 'last'),
         catalog,
       );
-      const epsilon = raw.epsilon === undefined ? config.epsilon : readNumber('--epsilon', raw.epsilon);
+      const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
       const report = progressReporter(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
-      const decoding = (images: number, of: number) => report({ type: 'decoding', images, of });
-      const data = await loadData(config, decoding, catalog).finally(report.close);
+      const decoding = (images: number, of: number) => {
+        report({ type: 'decoding', images, of });
+        signal.throwIfAborted();
+      };
+      const data = await loadTestData(config, decoding, catalog).finally(report.close);
       const input =
         file === undefined
           ? imageAt(readNumber('--index', raw.index!), data, config.dataset, model)

@@ -18,7 +18,7 @@ export interface PredictionInput {
  *
  * @throws CertError `bad-argument` for an index outside the split, `shape-mismatch` for a dataset of other images than the model takes
  */
-export function imageAt(index: number, { test }: Dataset, name: string, model: Model): PredictionInput {
+export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: string, model: Model): PredictionInput {
   checkDataFits(model, test, name);
   if (!Number.isInteger(index) || index >= test.count) {
     throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
