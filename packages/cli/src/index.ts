@@ -1,3 +1,3 @@
-export { progressReporter } from './show/progress.js';
-export { evaluationTable, resultTable } from './show/table.js';
+export { type ProgressReporter, progressReporter } from './show/progress.js';
+export { evaluationTable, type Look, resultTable } from './show/table.js';
 export { processTerminal, type Terminal } from './terminal.js';

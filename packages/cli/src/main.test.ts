@@ -308,8 +308,8 @@ describe('cert doctor', () => {
     const { status: printed, out: version } = await cert('--version');
     expect([printed, version]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+/)]);
     expect(out).toMatch(new RegExp(`^cert +${version}`, 'm'));
-    expect(out).toMatch(/^device tfjs +there +TensorFlow\.js 4\./m);
-    expect(out).toMatch(/^--device auto takes (cpu|tfjs): /m);
+    expect(out).toMatch(/^device tfjs +available +TensorFlow\.js 4\./m);
+    expect(out).toMatch(/^--device auto selects (cpu|tfjs): /m);
   });
 
   it('says how to get a package that is missing, and goes on without it', async () => {
@@ -318,7 +318,7 @@ describe('cert doctor', () => {
     });
     const { out } = await cert('doctor');
     expect(out).toMatch(/^device cpu +missing .*npm install onnxruntime-node/m);
-    expect(out).toContain('--device auto takes tfjs: the fastest available (cpu: ');
+    expect(out).toContain('--device auto selects tfjs: the fastest available (cpu: ');
     const { status, err } = await cert('train', '--out', join(place, 'never'), ...TINY, '--device', 'cpu');
     expect([status, err]).toEqual([1, expect.stringContaining('needs the package onnxruntime-node')]);
     expect(await readdir(place)).not.toContain('never');

@@ -1,3 +1,5 @@
+import { styleText } from 'node:util';
+
 /** Where a command writes to. Libraries print nothing; commands print through this. */
 export interface Terminal {
   /** Writes a line of results. */
@@ -6,7 +8,19 @@ export interface Terminal {
   err(line: string): void;
   /** A terminal that progress bars can be drawn on; null in a pipe. */
   readonly screen: NodeJS.WritableStream | null;
+  /** Whether results may be coloured; default not. */
+  readonly colors?: boolean;
 }
+
+/** Whether a stream shows colours: a terminal, unless NO_COLOR is set or it has none. */
+const hasColors = (stream: NodeJS.WriteStream) =>
+  stream.isTTY && styleText('red', 'x', { stream, validateStream: true }) !== 'x';
+
+/** The first word of what went wrong, coloured. */
+const marked = (line: string): string =>
+  line
+    .replace(/^error:/, (word) => styleText('red', word, { validateStream: false }))
+    .replace(/^(warning|note):/i, (word) => styleText('yellow', word, { validateStream: false }));
 
 /**
  * The terminal of this process. When whoever reads the output goes away (`| head -1`), the rest is dropped and the work goes on; when it
@@ -23,12 +37,18 @@ export function processTerminal(): Terminal {
       failed = true;
     });
     return (line: string) => {
-      if (!failed && stream.writable) stream.write(`${line}\n`);
+      if (failed || !stream.writable) return;
+      const text = stream === process.stderr && hasColors(stream) ? marked(line) : line;
+      // A line of progress may stand where this begins: the rest of it is cleared.
+      stream.write(stream.isTTY ? `${text.replaceAll('\n', '\u001b[K\n')}\u001b[K\n` : `${text}\n`);
     };
   };
   return {
     out: write(process.stdout),
     err: write(process.stderr),
     screen: process.stdout.isTTY ? process.stdout : null,
+    get colors() {
+      return hasColors(process.stdout);
+    },
   };
 }

@@ -64,6 +64,15 @@ export {
   type MethodSummary,
   type Proportion,
 } from './images/count.js';
+export {
+  type CertifiedRadius,
+  createPointCertifier,
+  type LabelledPoint,
+  type PointBound,
+  type PointCertifier,
+  type PointCertifierOptions,
+  type RadiusOptions,
+} from './images/point.js';
 export type { AttackResult, ImageResult } from './images/result.js';
 export { type CrownVerifierOptions, crownVerifier } from './methods/crown.js';
 export { alphaCrownVerifier, babVerifier, type SearchVerifierOptions } from './methods/search.js';

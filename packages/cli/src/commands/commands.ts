@@ -29,6 +29,18 @@ export const COMMANDS: {
     description: 'decide a property of a network: proved, violated by an input, or undecided',
     load: async () => (await import('./verify.js')).addVerify,
   },
+  runs: {
+    description: 'list the runs in a folder with their errors and states',
+    load: async () => (await import('./runs.js')).addRuns,
+  },
+  compare: {
+    description: 'compare runs: settings that differ, errors with intervals, training curves',
+    load: async () => (await import('./compare.js')).addCompare,
+  },
+  predict: {
+    description: 'classify one image, and certify the prediction: its margin at epsilon, and its radius',
+    load: async () => (await import('./predict.js')).addPredict,
+  },
   diagnose: {
     description: 'diagnose bounds and ReLU neurons, with tables and figures',
     load: async () => (await import('./diagnose.js')).addDiagnose,

@@ -18,6 +18,9 @@ import { meanRadiusFigure } from '../plots/mean-radius.js';
 import type { Heading } from '../plots/render.js';
 import { showCount } from '../show/count.js';
 import { compareInits, formatInitReport, type InitReport } from '../show/init-report.js';
+import { painter } from '../show/paint.js';
+import { tableFormat } from '../show/table.js';
+import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
@@ -110,8 +113,12 @@ export async function addDiagnoseInit(
         await saveDiagnosis(folder, 'init', result, meanRadiusFigure(report.inits, heading));
         const { title, subtitle } = heading;
         const text = [
-          ...['', title, ...subtitle],
-          ...['', formatInitReport(report), '', `init.json and init.svg are in ${folder}`],
+          ...[
+            '',
+            painter(terminal)('heading', title),
+            ...subtitle.flatMap((line) => wrapText(line, widthOf(terminal))),
+          ],
+          ...['', formatInitReport(report, tableFormat(terminal)), '', `init.json and init.svg are in ${folder}`],
         ];
         terminal.out(json ? JSON.stringify({ ...result, folder }) : text.join('\n'));
       } finally {

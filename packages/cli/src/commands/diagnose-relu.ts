@@ -1,7 +1,10 @@
 import { readRunConfig, readRunPlugins } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import { reluStatesFigure } from '../plots/relu-states.js';
+import { painter } from '../show/paint.js';
 import { formatReluEpochs, readReluEpochs } from '../show/relu-report.js';
+import { tableFormat } from '../show/table.js';
+import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { addRunPluginOptions, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
@@ -28,9 +31,9 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
       const result = { preset, method, model, seed, epochs };
       await saveDiagnosis(out, 'relu', result, reluStatesFigure(epochs, { title, subtitle }));
       const text = [
-        ...[title, ...subtitle, ''],
+        ...[painter(terminal)('heading', title), ...subtitle.flatMap((line) => wrapText(line, widthOf(terminal))), ''],
         ...['active/unstable/inactive in per cent, by the layer before the ReLU', ''],
-        ...[formatReluEpochs(epochs), '', `relu.json and relu.svg are in ${out}`],
+        ...[formatReluEpochs(epochs, tableFormat(terminal)), '', `relu.json and relu.svg are in ${out}`],
       ];
       terminal.out(json ? JSON.stringify({ ...result, folder: out }) : text.join('\n'));
     },

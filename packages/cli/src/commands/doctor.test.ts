@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { CertError } from '@cert/core';
 import { type Device, eagerDevice } from '@cert/jit';
 import type { DeviceEntry } from '@cert/jit/node';
@@ -49,8 +50,26 @@ it('doctor lists every device with its state and cure', async () => {
     entry('good', {}),
   ]);
   expect(table.split('\n').slice(3)).toEqual([
-    'device absent  missing   It is not installed. Install it.',
-    'device slow    degraded  slow itself. It is slow.',
-    'device good    there     good itself',
+    'device absent  missing    It is not installed. Install it.',
+    'device slow    degraded   slow itself. It is slow.',
+    'device good    available  good itself',
   ]);
+});
+
+it('doctor wraps long cures to the width of the screen, and colours what is available', async () => {
+  const cure = 'Install the driver of the graphics card, and restart the machine. '.repeat(2).trim();
+  const entries = [entry('absent', new CertError('missing-device', 'No adapter.', cure)), entry('good', {})];
+  const screen = Object.assign(new PassThrough(), { columns: 60 });
+  const lines = (await doctorTable(entries, { screen })).split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
+  expect(lines.slice(-6)).toEqual([
+    'device absent  missing    No adapter. Install the driver of',
+    '                          the graphics card, and restart the',
+    '                          machine. Install the driver of the',
+    '                          graphics card, and restart the',
+    '                          machine.',
+    'device good    available  good itself',
+  ]);
+  const coloured = await doctorTable(entries, { screen: null, colors: true });
+  expect(coloured).toContain('device good    \u001b[32mavailable\u001b[39m  good itself');
 });

@@ -2,6 +2,10 @@ import { CertError, tf } from '@cert/core';
 import { type DeviceEntry, devices, telemetry } from '@cert/jit/node';
 import { chooseDevice } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
+import { formatTable } from '../show/format-table.js';
+import { painter } from '../show/paint.js';
+import type { Look } from '../show/table.js';
+import { widthOf } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { ownVersion } from '../version.js';
 
@@ -14,8 +18,8 @@ export function addDoctor(command: Command, terminal: Terminal): void {
       const { device, reason } = await chooseDevice('auto');
       await device.dispose();
       if (json) return terminal.out(JSON.stringify(await doctorReport(device.name, reason)));
-      terminal.out(await doctorTable(devices));
-      terminal.out(`\n--device auto takes ${device.name}: ${reason}.`);
+      terminal.out(await doctorTable(devices, terminal));
+      terminal.out(`\n--device auto selects ${device.name}: ${reason}.`);
     });
 }
 
@@ -36,25 +40,31 @@ async function doctorReport(selected: string, reason: string) {
   };
 }
 
-/** A line for each device: whether it is there, what it runs on, and the cure where something is wrong. */
-export async function doctorTable(entries: readonly DeviceEntry[]): Promise<string> {
+/**
+ * What is installed, and for each device whether it is available, what it runs on, and the cure where something is wrong.
+ *
+ * @param look the terminal that it is for; default a pipe, without a width
+ */
+export async function doctorTable(entries: readonly DeviceEntry[], look: Look = { screen: null }): Promise<string> {
   const rows = [
     ['cert', ownVersion(), ''],
     ['Node.js', process.version, `${process.platform} ${process.arch}`],
     ['telemetry', telemetry(), 'of ONNX Runtime; ORT_DISABLE_TELEMETRY=0 in the environment leaves it on'],
   ];
   for (const entry of entries) rows.push([`device ${entry.name}`, ...(await probe(entry))]);
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map(([what, state, detail]) => `${what!.padEnd(widths[0]!)}  ${state!.padEnd(widths[1]!)}  ${detail}`)
-    .join('\n');
+  const paint = painter(look);
+  const colours = { available: 'good', degraded: 'warning' } as const;
+  return formatTable(rows, { width: widthOf(look), keys: 2, left: true }).replaceAll(
+    /^(device \S+ +)(available|degraded)/gm,
+    (_, device: string, state: keyof typeof colours) => `${device}${paint(colours[state], state)}`,
+  );
 }
 
 async function probe({ open }: DeviceEntry): Promise<[state: string, detail: string]> {
   try {
     const { description, warning, dispose } = await open();
     await dispose();
-    return warning === undefined ? ['there', description] : ['degraded', `${description}. ${warning}`];
+    return warning === undefined ? ['available', description] : ['degraded', `${description}. ${warning}`];
   } catch (error) {
     if (!(error instanceof CertError)) throw error;
     return ['missing', `${error.problem} ${error.cure}`];

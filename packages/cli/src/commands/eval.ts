@@ -32,7 +32,7 @@ import { ATTACK, readAttack } from './attacks.js';
 import { addEvalOptions, CHECKPOINTS, ofTheRun, TIMEOUT } from './eval-options.js';
 import { openDeviceFor } from './open-device.js';
 import { type FieldFilter, named, optionsOfEvery, type RawOptions, readFields, readWord } from './options.js';
-import type { OutputOptions } from './output-options.js';
+import { type OutputOptions, progressTerminal } from './output-options.js';
 import { catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
 import { readArithmetic } from './read-arithmetic.js';
 
@@ -88,16 +88,12 @@ export async function addEval(
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
-      const silent = json || quiet;
-      const decoding = silent ? undefined : progressReporter(terminal);
-      const { test, range } = await loadTestData(
-        config,
-        (images, of) => {
-          decoding?.({ type: 'decoding', images, of });
-          signal.throwIfAborted();
-        },
-        catalog,
-      );
+      const report = progressReporter(progressTerminal(terminal, { json, quiet }));
+      const decoding = (images: number, of: number) => {
+        report({ type: 'decoding', images, of });
+        signal.throwIfAborted();
+      };
+      const { test, range } = await loadTestData(config, decoding, catalog).finally(report.close);
       checkDataFits(model, test, config.dataset);
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
@@ -107,7 +103,7 @@ export async function addEval(
         }
       }
       const device = await openDeviceFor(terminal, config.device);
-      const report = silent ? undefined : progress(terminal);
+      const tell = tenths(terminal, !json && !quiet);
       let done = 0;
       try {
         const summary = await evaluateImages({
@@ -127,18 +123,21 @@ export async function addEval(
             done = state.images;
             const { damaged = 0 } = state;
             if (damaged > 0) terminal.err(`Damaged lines dropped: ${damaged}. Their images are evaluated again.`);
-            report?.tell(state);
+            tell(state);
+            report({ type: 'evaluating', ...state });
           },
         });
         if (json) terminal.out(JSON.stringify(summary));
         else {
-          terminal.out(`\n${evaluationTable(summary)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`);
+          terminal.out(
+            `\n${evaluationTable(summary, terminal)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`,
+          );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
           }
         }
       } catch (error) {
-        report?.close();
+        report.close();
         if (signal.aborted && error === signal.reason && !json) {
           terminal.out(`Stopped after ${done} of ${test.count} images. Run the same command again to continue.`);
         }
@@ -226,21 +225,15 @@ async function tellTraining({ err }: Terminal, folder: string, checkpoint: strin
   );
 }
 
-/** Shows progress: a bar on a screen, otherwise a line each tenth of the images. */
-function progress(terminal: Terminal) {
-  const report = progressReporter(terminal);
-  const tenths = ({ images, of }: Progress) => Math.floor((10 * images) / of);
+/** Tells how many images an earlier call evaluated, and in a pipe when another tenth is done. */
+function tenths({ out, screen }: Terminal, shown: boolean): (progress: Progress) => void {
   let told = 0;
-  return {
-    tell(state: Progress) {
-      const { images, of, before } = state;
-      if (images > before) report({ type: 'evaluating', images, of, before });
-      else if (before > 0) terminal.out(`${before} of ${of} images were evaluated before.`);
-      if (terminal.screen === null && images > before && tenths(state) > told)
-        terminal.out(`${images} of ${of} images`);
-      told = tenths(state);
-    },
-    close: () => report({ type: 'failed', message: '' }),
+  return ({ images, of, before }) => {
+    if (!shown) return;
+    const done = Math.floor((10 * images) / of);
+    if (images === before && before > 0) out(`${before} of ${of} images were evaluated before.`);
+    else if (screen === null && images > before && done > told) out(`${images} of ${of} images`);
+    told = done;
   };
 }
 

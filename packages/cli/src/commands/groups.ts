@@ -15,6 +15,7 @@ export const GROUPS = {
 /** Where each field of a configuration stands. */
 const OF_FIELD = {
   seed: 'run',
+  checkpointMinutes: 'run',
   device: 'run',
   checkpointMinutes: 'run',
   dataset: 'data',

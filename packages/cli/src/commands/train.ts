@@ -68,13 +68,14 @@ export async function addTrain(
       if (printConfig) return terminal.out(JSON.stringify(await chosenConfig(raw, plugins, terminal), null, 2));
       const report = progressReporter(progressTerminal(terminal, { json, quiet }));
       const onEvent = quiet ? importantEvents(terminal) : report;
-      const summary = await (raw.resume === undefined
-        ? startNew(raw, plugins, terminal, { onEvent, signal })
-        : resume(raw, raw.resume, plugins, { onEvent, signal }));
+      const hooks = { onEvent, signal };
+      const training =
+        raw.resume === undefined ? startNew(raw, plugins, terminal, hooks) : resume(raw, raw.resume, plugins, hooks);
+      const summary = await training.finally(report.close);
       if (summary === null) return done(STOPPED);
       const { result, folder } = summary;
       if (json) terminal.out(JSON.stringify({ ...result, folder }));
-      else terminal.out(`\n${resultTable([result])}\n\nEverything is in ${folder}`);
+      else terminal.out(`\n${resultTable([result], terminal)}\n\nEverything is in ${folder}`);
     },
   );
 }

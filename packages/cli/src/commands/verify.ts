@@ -5,6 +5,7 @@ import type { Device } from '@cert/jit';
 import { createDecider, createProofSearch, type DecideProgress, type ProofResult } from '@cert/verify';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
+import { painter } from '../show/paint.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
 import { type BallOfImage, imageProperty } from '../verify/image.js';
@@ -95,7 +96,7 @@ async function verifyOne(options: OneProperty): Promise<void> {
       if (certificate?.written === false) terminal.err(certificate.sentence);
     } else {
       terminal.out(text.trimEnd());
-      terminal.out(`${about}${sentenceOf(decision)}`);
+      terminal.out(`${about}${marked(terminal, decision.verdict, sentenceOf(decision))}`);
       if (certificate !== undefined) terminal.out(certificate.sentence);
     }
   } finally {
@@ -103,6 +104,12 @@ async function verifyOne(options: OneProperty): Promise<void> {
     await loaded.independent?.dispose();
   }
 }
+
+const MARKS = { verified: 'good', falsified: 'bad', unknown: 'warning' } as const;
+
+/** A sentence whose beginning, which is the verdict, is coloured. */
+const marked = (terminal: Terminal, verdict: keyof typeof MARKS, sentence: string): string =>
+  sentence.replace(/^(The property (holds|is violated)|Undecided)/, (text) => painter(terminal)(MARKS[verdict], text));
 
 /** Decides a property; for a certificate by a search whose proofs it can hold. */
 async function decided(

@@ -1,9 +1,6 @@
 import type { Spec } from 'vega';
 import type { InitLine } from '../show/init-report.js';
-import { CONFIG, type Heading } from './render.js';
-
-/** Colours that people with any colour vision tell apart on white (Okabe and Ito). */
-const COLORS = ['#d55e00', '#e69f00', '#009e73', '#0072b2', '#cc79a7', '#56b4e9', '#000000'];
+import { COLORS, CONFIG, type Heading } from './render.js';
 
 /**
  * The figure of exploding bounds: mean radius over layers, on a logarithmic scale, a line for each initialization. Radii that are

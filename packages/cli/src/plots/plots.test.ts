@@ -4,6 +4,7 @@ import type { ReluEpoch } from '../show/relu-report.js';
 import { meanRadiusFigure } from './mean-radius.js';
 import { reluStatesFigure } from './relu-states.js';
 import { renderSvg } from './render.js';
+import { trainingCurvesFigure } from './training-curves.js';
 
 const heading = { title: 'Bounds of a < b', subtitle: ['first line', 'second line'] };
 const texts = (svg: string) => [...svg.matchAll(/<(text|tspan)[^>]*>([^<]+)<\/\1>/g)].map(([, , text]) => text!);
@@ -103,6 +104,41 @@ describe('reluStatesFigure', () => {
 
   it('is the same text for the same data', async () => {
     const draw = () => renderSvg(reluStatesFigure(epochs(3, 'conv1', 'dense1'), heading));
+    expect(await draw()).toBe(await draw());
+  });
+});
+
+describe('trainingCurvesFigure', () => {
+  const epochs = (...errors: (number | null)[]) =>
+    errors.map((verifiedError, i) => ({ epoch: i + 1, loss: 2 - i / 10, verifiedError }));
+
+  it('has a line for each run in each of two panels, and says what they are', async () => {
+    const curves = ['fast', 'vanilla', 'none yet'].map((name, i) => ({
+      name,
+      epochs: i < 2 ? epochs(1, 0.5, null) : [],
+    }));
+    const svg = await renderSvg(trainingCurvesFigure(curves, heading));
+    expect(lines(svg)).toHaveLength(4);
+    // A point that is not known has no place.
+    expect(symbols(svg)).toHaveLength(2 * 3 + 2 * 2);
+    for (const text of [
+      'Bounds of a &lt; b',
+      'fast',
+      'vanilla',
+      'none yet',
+      'training loss',
+      'verified error of test images',
+      'epoch',
+    ]) {
+      expect(texts(svg)).toContain(text);
+    }
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  it('is drawn of a single epoch, and is the same text for the same data', async () => {
+    const draw = () => renderSvg(trainingCurvesFigure([{ name: 'a', epochs: epochs(0.25) }], heading));
+    expect(symbols(await draw())).toHaveLength(2);
+    expect(await draw()).not.toMatch(/NaN|Infinity|undefined/);
     expect(await draw()).toBe(await draw());
   });
 });

@@ -7,6 +7,9 @@ export interface Heading {
   readonly subtitle: readonly string[];
 }
 
+/** Colours that people with any colour vision tell apart on white (Okabe and Ito). */
+export const COLORS = ['#d55e00', '#e69f00', '#009e73', '#0072b2', '#cc79a7', '#56b4e9', '#000000'];
+
 /** Text sizes and colours that read well on white, shared by all figures. */
 export const CONFIG: NonNullable<Spec['config']> = {
   axis: { labelFontSize: 11, titleFontSize: 12, titlePadding: 8, gridColor: '#e5e5e5', labelColor: '#222' },

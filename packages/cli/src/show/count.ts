@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress';
 import type { Terminal } from '../terminal.js';
+import { bar, liveLine } from './live-line.js';
 
 /** Shows which of a row of tasks is under way, after those that are done: on a screen a bar, in a pipe a line for each. */
 export function showCount(
@@ -9,17 +9,17 @@ export function showCount(
   if (terminal.screen === null) {
     return { next: (done, what) => terminal.out(`${done + 1}/${total}  ${what}`), close: () => {} };
   }
-  const bar = new SingleBar(
-    { format: ' |{bar}| {value}/{total}  {what}', stream: terminal.screen, hideCursor: true, gracefulExit: false },
-    Presets.shades_classic,
-  );
-  bar.start(total, 0, { what: '' });
+  let [count, task] = [0, ''];
+  const live = liveLine(terminal.screen, (width) => {
+    const text = `${count}/${total}  ${task}`;
+    return `|${bar(count / total, Math.max(4, Math.min(40, width - text.length - 3)))}| ${text}`;
+  });
   return {
     next(done, what) {
-      bar.update(done + 1, { what });
-      // Drawing weights blocks the timer that draws the bar.
-      bar.render();
+      [count, task] = [done + 1, what];
+      // Drawing weights blocks the timer that draws the line.
+      live.draw();
     },
-    close: () => bar.stop(),
+    close: () => live.close(),
   };
 }

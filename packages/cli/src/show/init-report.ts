@@ -3,7 +3,7 @@ import { countParams, type Model, type Params, sizeOf, type Tensor } from '@cert
 import type { PixelRange } from '@cert/datasets';
 import { expectedGains, type GainRow, gainRows, type Initializer, meanRadii } from '@cert/init';
 import { type Device, disposeTree, putParams, turn } from '@cert/jit';
-import { formatTable } from './table.js';
+import { formatTable, type TableFormat } from './format-table.js';
 
 /** What one initialization does to the bounds of a model. Plain data. */
 export interface InitLine {
@@ -91,13 +91,16 @@ function averaged(reports: readonly (readonly GainRow[])[]): GainRow[] {
 }
 
 /** The report as two tables of text, a column for each initialization: mean radii, and gains with the expected ones. */
-export function formatInitReport({ inits }: InitReport): string {
+export function formatInitReport({ inits }: InitReport, format: TableFormat = {}): string {
   const nodes = inits[0]!.layers.map(({ node }) => node);
   const table = (title: string, cell: (row: GainRow) => string) =>
-    formatTable([
-      [title, ...inits.map(({ name }) => name)],
-      ...nodes.map((node, i) => [node, ...inits.map(({ layers }) => cell(layers[i]!))]),
-    ]);
+    formatTable(
+      [
+        [title, ...inits.map(({ name }) => name)],
+        ...nodes.map((node, i) => [node, ...inits.map(({ layers }) => cell(layers[i]!))]),
+      ],
+      format,
+    );
   const digits = (value: number) => value.toPrecision(3);
   const gain = ({ gain, expected }: GainRow) =>
     gain === null ? '' : `${digits(gain)} (${expected === null ? '-' : digits(expected)})`;

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describeEvent, type RunEvent, resolveConfig, type Summary } from '@cert/trainer/pipeline';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { progressReporter } from './progress.js';
 import { resultTable } from './table.js';
 
@@ -37,28 +37,27 @@ const events: RunEvent[] = [
 function report(screen: NodeJS.WritableStream | null, shown = events): string[] {
   const lines: string[] = [];
   const show = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen });
-  for (const event of shown) show(event);
+  for (const event of shown) {
+    // Longer than a moment: the line that changes is drawn anew.
+    vi.advanceTimersByTime(500);
+    show(event);
+  }
+  show.close();
   return lines;
 }
 
-/** A terminal, and what is drawn on it. */
-function drawnOn() {
-  const stream = new PassThrough();
-  const drawn: string[] = [];
-  stream.on('data', (chunk) => drawn.push(String(chunk)));
-  // The members of a terminal that the bar uses.
-  const noop = () => true;
-  const screen = Object.assign(stream, {
-    isTTY: true,
-    columns: 200,
-    rows: 40,
-    cursorTo: noop,
-    clearLine: noop,
-    moveCursor: noop,
-    clearScreenDown: noop,
+/** A terminal with so many columns, and the lines that were drawn on it. */
+function drawnOn(columns: number) {
+  const screen = Object.assign(new PassThrough(), { columns });
+  let text = '';
+  screen.on('data', (chunk) => {
+    text += chunk;
   });
-  return { screen, text: () => drawn.join('') };
+  return { screen, drawn: () => text.split('\r\u001b[K').flatMap((line) => line.replace('\r', '') || []) };
 }
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 it('shows a warning on a screen and in a pipe', () => {
   const warning: RunEvent = { type: 'warning', message: 'The regularizer x changes nothing.' };
@@ -75,33 +74,79 @@ describe('reporter', () => {
     ]);
   });
 
-  it('on a screen draws a bar an epoch with loss, radius, speed and the time left', () => {
-    const { screen, text: drawn } = drawnOn();
+  it.each([
+    [120, /^epoch 2\/12 \|\u2588+\| 100 % {2}loss 0\.5123 {2}epsilon 0\.05 {2}0:01:(30|29) left$/],
+    [80, /^epoch 2\/12 \|\u2588+\| 100 % {2}loss 0\.5123 {2}epsilon 0\.05 {2}\d+:\d\d:\d\d left$/],
+    [60, /^epoch 2\/12 \|\u2588+\| loss 0\.512 {2}eps 0\.05 {2}\d+:\d\d:\d\d left$/],
+  ])('on a screen of %i columns draws one line that changes', async (columns, training) => {
+    const { screen, drawn } = drawnOn(columns);
     const lines = report(screen);
-    expect(lines).toHaveLength(1);
-    const text = drawn();
-    expect(text).toMatch(
-      /epoch 2\/12 \|.+\| 100 % {2}loss 0\.5123 {2}epsilon 0\.05 {2}\d+ images\/s {2}\d+ s left {2}test 4\.2 % \/ verified 8\.9 %/,
-    );
-    expect(text).toMatch(/evaluation \|.+\| 250\/2000 images/);
+    expect(lines.flatMap((line) => line.split('\n')).every((line) => line.length <= columns)).toBe(true);
+    expect(lines.at(-1)).toMatch(/^epoch 2\/12 {2}loss 0\.512.* {2}error 4\.2 % {2}verified error 8\.9 %/);
+    expect(drawn()[0]).toBe('epoch 2/12  compiling ... 0:00:00');
+    expect(drawn()).toContainEqual(expect.stringMatching(training));
+    expect(drawn()).toContainEqual(expect.stringMatching(/^evaluation \|.+\| 250\/2000 images {2}\d+:\d\d:\d\d left$/));
+    expect(drawn().every((line) => line.length < columns)).toBe(true);
   });
 
-  it('shows that images are decoded: a bar on a screen, one line in a pipe', () => {
+  it('a second epoch has the verified error of the first, and radii as people write them', () => {
+    const { screen, drawn } = drawnOn(100);
+    const later: RunEvent[] = [7, 8, 9].map((step) => ({ type: 'step', step, ...numbers, epoch: 4, epsilon: 8 / 255 }));
+    report(screen, [...events.slice(0, 4), ...later]);
+    expect(drawn().at(-1)).toMatch(/epsilon 8\/255 {2}verified error 8\.9 % {2}\d+:\d\d:\d\d left/);
+  });
+
+  it('shows that images are decoded: a bar on a screen, a line in a pipe', () => {
     const events = [1, 2, 3].map((images) => ({ type: 'decoding', images, of: 3 }) as const);
-    const { screen, text } = drawnOn();
+    const { screen, drawn } = drawnOn(80);
     expect(report(screen, events)).toEqual([]);
-    expect(text()).toMatch(/decoding \|.+\| 3\/3 images {2}0 s left/);
+    expect(drawn().at(-1)).toMatch(/^decoding \|\u2588+\u2591+\| 2\/3 images {2}0:00:\d\d left$/);
     expect(report(null, events)).toEqual(['Decoding 3 images. They are kept decoded for the next time.']);
   });
 
   it('begins the bar of an evaluation that goes on where it stands', () => {
-    const { screen, text } = drawnOn();
+    const { screen, drawn } = drawnOn(80);
     const state = { type: 'evaluating', of: 400, before: 300 } as const;
-    report(screen, [
-      { ...state, images: 301 },
-      { ...state, images: 400 },
+    const at = [300, 301, 350, 351].map((images) => ({ ...state, images }));
+    report(screen, at);
+    const times = drawn().map((line) => /(\d+)\/400 images {2}(.*) left/.exec(line)?.slice(1) ?? line);
+    expect(times).toEqual(['evaluation  compiling ... 0:00:00', ['301', '0:00:49'], ['350', '0:00:01']]);
+  });
+
+  it('in a pipe tells at least every 30 seconds how far it is, and nothing after the end', () => {
+    const lines: string[] = [];
+    const show = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen: null });
+    show(events[0]!);
+    vi.advanceTimersByTime(61_000);
+    show(events[1]!);
+    vi.advanceTimersByTime(30_000);
+    show(events[2]!);
+    vi.advanceTimersByTime(31_000);
+    expect(lines.slice(1)).toEqual([
+      'epoch 2/12  compiling ... 0:00:30',
+      'epoch 2/12  compiling ... 0:01:00',
+      'epoch 2/12  50 %  loss 0.5123  epsilon 0.05',
+      expect.stringMatching(/^epoch 2\/12 {2}100 % {2}loss 0\.5123 {2}epsilon 0\.05 {2}\d+:\d\d:\d\d left/),
     ]);
-    expect(text()).toMatch(/evaluation \|.+\| 300\/400 images.*evaluation \|.+\| 400\/400 images {2}0 s left/s);
+    show.close();
+    vi.advanceTimersByTime(100_000);
+    expect(lines).toHaveLength(5);
+  });
+
+  it('warns once of a run that takes more than an hour, and of no other', () => {
+    const start = { ...events[0]!, epochs: 100, stepsPerEpoch: 100, step: 0 } as RunEvent;
+    const warnings = (secondsLeft: number) => {
+      const lines: string[] = [];
+      const show = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen: null });
+      show(start);
+      for (let step = 1; step <= 20; step++) show({ type: 'step', step, ...numbers, secondsLeft });
+      show.close();
+      return lines.filter((line) => line.startsWith('Warning'));
+    };
+    expect(warnings(3000)).toEqual([]);
+    expect(warnings(5 * 3600 + 62)).toEqual([
+      expect.stringMatching(/^Warning: this run will take about 5:01:02 \(h:mm:ss\)\. Shorter: .*--epochs.*--width/),
+    ]);
   });
 });
 
@@ -140,9 +185,16 @@ describe('resultTable', () => {
       'verified error (IBP)                                 8.90 %                       10.00 %',
       'epsilon                                                 0.1                           0.1',
       'test images                                            2000                          2000',
-      'training seconds                                       41.3                          41.3',
+      'training time                                       0:00:41                       0:00:41',
       'device                                         ONNX Runtime                  ONNX Runtime',
     ]);
+  });
+
+  it('puts the runs that do not fit beside each other below each other', () => {
+    const runs = ['fast', 'vanilla', 'crown-ibp'].map((method) => ({ ...summary, method }));
+    const lines = resultTable(runs, { screen: drawnOn(80).screen }).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(lines.filter((line) => line.startsWith('verified error (IBP)'))).toHaveLength(2);
   });
 
   it('of nothing is empty', () => {

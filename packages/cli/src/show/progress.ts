@@ -1,109 +1,118 @@
-import { describeEvent, number, type RunEvent } from '@cert/trainer/pipeline';
-import { Presets, SingleBar } from 'cli-progress';
+import { describeEvent, type RunEvent } from '@cert/trainer/pipeline';
 import { resumeHint } from '../called-as.js';
 import type { Terminal } from '../terminal.js';
+import { epochLine } from './drafts.js';
+import { type LiveLine, liveLine } from './live-line.js';
+import { painter } from './paint.js';
+import { progressState } from './progress-state.js';
+import { widthOf, wrapText } from './width.js';
 
-/** Shows events to a person: on a screen one progress bar an epoch, in a pipe one line an epoch. */
-export function progressReporter(terminal: Terminal): (event: RunEvent) => void {
-  return terminal.screen === null ? lineReporter(terminal) : barReporter(terminal, terminal.screen);
+/** Milliseconds between lines in a pipe, at most. */
+const IN_A_PIPE = 30_000;
+
+/** Shows events to a person. */
+export interface ProgressReporter {
+  /** Takes an event in. */
+  (event: RunEvent): void;
+  /** Removes what changes on the screen, and shows no more: for work that ends by an error. */
+  close(): void;
 }
-
-/** An event as a line for a person, who may want to continue what was stopped. */
-const lineOf = (event: RunEvent): string | undefined =>
-  event.type === 'stopped' ? stoppedLine(event) : describeEvent(event);
 
 /** What is said when a run was stopped, and how to continue it. */
 export const stoppedLine = (event: Extract<RunEvent, { type: 'stopped' }>): string =>
   `${describeEvent(event)} ${resumeHint(event.folder)}`;
 
-const lineReporter =
-  ({ out }: Terminal) =>
-  (event: RunEvent): void => {
-    // Whoever catches the error prints it.
-    const line = event.type === 'failed' ? undefined : lineOf(event);
-    if (line !== undefined) out(line);
+/**
+ * Shows events to a person: on a screen a line that changes in place and fits the width, and one line for each epoch; in a pipe one line for
+ * each epoch, and one at least every 30 seconds.
+ */
+export function progressReporter(terminal: Terminal): ProgressReporter {
+  const { out, screen } = terminal;
+  const paint = painter(terminal);
+  const state = progressState();
+  let live: LiveLine | undefined;
+  let [timer, told]: [NodeJS.Timeout | undefined, number] = [undefined, performance.now()];
+
+  const say = (line: string) => {
+    told = performance.now();
+    const write = () => void out(screen === null ? line : wrapText(line, widthOf(terminal)).join('\n'));
+    if (live === undefined) write();
+    else live.above(write);
   };
-
-const TRAIN_FORMAT =
-  ' epoch {epoch} |{bar}| {percentage} %  loss {loss}  epsilon {epsilon}  {speed} images/s  {left} s left  {test}';
-const DECODE_FORMAT = ' decoding |{bar}| {value}/{total} images  {left} s left';
-const EVAL_FORMAT = ' evaluation |{bar}| {value}/{total} images  {left} s left';
-
-function barReporter({ out }: Terminal, screen: NodeJS.WritableStream): (event: RunEvent) => void {
-  let bar: SingleBar | undefined;
-  let total = { epochs: 0, stepsPerEpoch: 1 };
-  let [began, done, images] = [performance.now(), 0, 0];
-
-  /** A bar of so many ticks. Its clock started at the end of what came before: the first tick takes time too. */
-  const open = (format: string, ticks: number, at: number, payload: object) => {
-    const made = new SingleBar(
-      { format, stream: screen, hideCursor: true, gracefulExit: false, fps: 8 },
-      Presets.shades_classic,
-    );
-    made.start(ticks, at, { left: '?', ...payload });
-    return made;
+  const warn = (text: string) => {
+    // The first word alone: a text of several lines would be coloured across them.
+    const [, first, rest] = /^(Warning:)?(.*)$/s.exec(text)!;
+    say(first === undefined ? rest! : `${paint('warning', first)}${rest}`);
+  };
+  const tell = () => {
+    if (performance.now() - told >= IN_A_PIPE) say(state.line(Number.POSITIVE_INFINITY));
   };
   const close = () => {
-    bar?.stop();
-    bar = undefined;
-    [began, done, images] = [performance.now(), 0, 0];
+    live?.close();
+    live = undefined;
+    clearInterval(timer);
+    timer = undefined;
   };
-  const seconds = () => (performance.now() - began) / 1000;
-  const left = (remaining: number) => (done === 0 ? '?' : ((seconds() / done) * remaining).toFixed(0));
+  const follow = () => {
+    if (screen !== null) {
+      live ??= liveLine(screen, state.line);
+      live.update();
+    } else if (timer === undefined) {
+      told = performance.now();
+      timer = setInterval(tell, 1000).unref();
+    } else tell();
+  };
 
-  return (event) => {
+  const show = (event: RunEvent): void => {
+    state.see(event);
     switch (event.type) {
-      case 'start':
-        total = event;
-        out(describeEvent(event)!);
+      case 'start': {
         close();
+        const [first, ...warnings] = describeEvent(event)!.split('\n');
+        say(first!);
+        for (const warning of warnings) warn(warning);
+        follow();
+        return;
+      }
+      case 'epoch':
+        say(screen === null ? describeEvent(event)! : epochLine(event, state.epochs(), widthOf(terminal)));
+        follow();
         return;
       case 'step': {
-        const within = ((event.step - 1) % total.stepsPerEpoch) + 1;
-        const blank = { epoch: `${event.epoch}/${total.epochs}`, loss: '?', epsilon: '?', speed: '?', test: '' };
-        bar ??= open(TRAIN_FORMAT, total.stepsPerEpoch, within - 1, blank);
-        done++;
-        images += event.images;
-        bar.update(within, {
-          loss: number(event.metrics.loss),
-          epsilon: number(event.epsilon),
-          speed: (images / seconds()).toFixed(0),
-          left: left(total.epochs * total.stepsPerEpoch - event.step),
-        });
+        follow();
+        const warning = state.warning();
+        if (warning !== undefined) warn(warning);
         return;
       }
-      case 'epoch': {
-        const { standardError, verifiedError } = event.test;
-        const test = `test ${(100 * standardError).toFixed(1)} % / verified ${(100 * verifiedError).toFixed(1)} %`;
-        bar?.update({ loss: number(event.metrics.loss), test });
-        close();
-        return;
-      }
-      case 'decoding':
-        bar ??= open(DECODE_FORMAT, event.of, 0, {});
-        done = event.images;
-        bar.update(event.images, { left: left(event.of - event.images) });
+      case 'decoding': {
+        const line = screen === null ? describeEvent(event) : undefined;
+        if (line !== undefined) say(line);
+        follow();
         if (event.images === event.of) close();
         return;
+      }
       case 'evaluating':
-        bar ??= open(EVAL_FORMAT, event.of, event.before ?? 0, {});
-        done = event.images - (event.before ?? 0);
-        bar.update(event.images, { left: left(event.of - event.images) });
+        follow();
         if (event.images === event.of) close();
         return;
       case 'warning':
-        out(describeEvent(event)!);
+        warn(describeEvent(event)!);
         return;
       case 'stopped':
         close();
         out(stoppedLine(event));
         return;
       case 'failed':
+        // Whoever catches the error prints it.
+        close();
+        return;
       case 'finished':
         close();
+        if (screen === null) out(describeEvent(event)!);
         return;
       default:
         event satisfies never;
     }
   };
+  return Object.assign(show, { close });
 }

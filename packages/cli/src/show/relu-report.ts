@@ -2,7 +2,7 @@ import { CertError, describeValue } from '@cert/core';
 import { readMetricsLines, runFiles } from '@cert/trainer/pipeline';
 import type { ReluStates } from '@cert/verify';
 import { resumeHint } from '../called-as.js';
-import { formatTable } from './table.js';
+import { formatTable, type TableFormat } from './format-table.js';
 
 /** The neurons after one epoch. Plain data. */
 export interface ReluEpoch extends ReluStates {
@@ -59,7 +59,7 @@ const LINES = 20;
  * The shares as a table, a line for an epoch and a column for a layer: active / unstable / inactive, in per cent. Of many epochs
  * only some have a line, evenly spread, the first and the last among them.
  */
-export function formatReluEpochs(epochs: readonly ReluEpoch[]): string {
+export function formatReluEpochs(epochs: readonly ReluEpoch[], format: TableFormat = {}): string {
   const nodes = Object.keys(epochs[0]!.layers);
   const lines = Math.min(LINES, epochs.length);
   const shown = Array.from(
@@ -71,12 +71,10 @@ export function formatReluEpochs(epochs: readonly ReluEpoch[]): string {
     const { active, unstable, inactive } = layers[node]!;
     return [active, unstable, inactive].map(percent).join('/');
   };
-  return formatTable([
-    ['epoch', 'epsilon', ...nodes],
-    ...shown.map((epoch) => [
-      String(epoch.epoch),
-      epoch.epsilon.toPrecision(3),
-      ...nodes.map((node) => cell(epoch, node)),
-    ]),
+  const rows = shown.map((epoch) => [
+    String(epoch.epoch),
+    epoch.epsilon.toPrecision(3),
+    ...nodes.map((node) => cell(epoch, node)),
   ]);
+  return formatTable([['epoch', 'epsilon', ...nodes], ...rows], { keys: 2, ...format });
 }

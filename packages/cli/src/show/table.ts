@@ -1,29 +1,55 @@
 import { percent, type Summary } from '@cert/trainer/pipeline';
 import type { Proportion } from '@cert/verify';
 import type { EvaluationSummary } from '@cert/verify/node';
+import type { Terminal } from '../terminal.js';
+import { formatTable, type TableFormat } from './format-table.js';
+import { painter } from './paint.js';
+import { duration, radiusInFull } from './quantities.js';
+import { widthOf } from './width.js';
 
-/** Results as a table of text, a column per run; empty for none. */
-export function resultTable(summaries: readonly Summary[]): string {
+/** What decides how a table looks: how wide the screen is, and whether it has colours. */
+export type Look = Pick<Terminal, 'screen' | 'colors'>;
+
+/** A table with a heading that fits a terminal. */
+export function tableFormat(look: Look): TableFormat {
+  const paint = painter(look);
+  return { width: widthOf(look), heading: (text) => paint('heading', text) };
+}
+
+const PLAIN: Look = { screen: null };
+
+/**
+ * Results as a table of text, a column per run; empty for none.
+ *
+ * @param look the terminal that it is for; default a pipe, without a width
+ */
+export function resultTable(summaries: readonly Summary[], look = PLAIN): string {
   const [first] = summaries;
   if (first === undefined) return '';
   const attack = first.attack ? ` (${first.attack.steps} steps, ${first.attack.restarts} restarts)` : '';
   const row = (name: string, cell: (summary: Summary) => string) => [name, ...summaries.map(cell)];
-  return formatTable([
+  const rows = [
     row('', ({ preset, method, seed }) => `${preset} ${method}, seed ${seed}`),
     row('standard error', (s) => percent(s.standardError)),
     row(`PGD error${attack}`, (s) => (s.pgdError === null ? 'not run' : percent(s.pgdError))),
     row(`verified error (${first.bound.toUpperCase()})`, (s) => percent(s.verifiedError)),
-    row('epsilon', (s) => String(s.epsilon)),
+    row('epsilon', (s) => radiusInFull(s.epsilon)),
     row('test images', (s) => String(s.images)),
-    row('training seconds', (s) => s.trainSeconds.toFixed(1)),
+    row('training time', (s) => duration(s.trainSeconds)),
     row('device', (s) => s.deviceDescription),
-  ]);
+  ];
+  return formatTable(rows, tableFormat(look));
 }
 
-/** The summary of an evaluation image by image as a table. */
-export function evaluationTable(summary: EvaluationSummary): string {
+/**
+ * The summary of an evaluation image by image as a table.
+ *
+ * @param look the terminal that it is for; default a pipe, without a width
+ */
+export function evaluationTable(summary: EvaluationSummary, look = PLAIN): string {
   const { settings, methods, standardError, pgdError } = summary;
   const { attack, epsilon } = settings;
+  const format = tableFormat(look);
   const asked = settings.arithmetic ?? 'nearest';
   const names = Object.keys(methods).map((name) => name.toUpperCase());
   const row = (name: string, { fraction, interval: [lower, upper] }: Proportion) => [
@@ -42,40 +68,39 @@ export function evaluationTable(summary: EvaluationSummary): string {
     `${method.verified} of ${method.tried}${method.notFinite ? `, ${method.notFinite} not finite` : ''} in ${time(name)}`,
   ]);
   const others = Object.keys(summary.stageSeconds).filter((stage) => !(stage in methods));
-  return [
-    formatTable([
-      ['', 'error', '95 % interval (Clopper-Pearson)'],
-      row('standard error', standardError),
-      pgdError === null || attack === null ? plain('PGD error', 'not run') : row(attackRow(attack), pgdError),
-      ...verified,
-      ...Object.entries(summary.arithmetic?.levels ?? {}).map(([level, { verifiedError }]) =>
-        row(`verified error, arithmetic ${level}`, verifiedError),
-      ),
-    ]),
-    formatTable([
-      ['epsilon', String(epsilon)],
-      ['test images', String(summary.images)],
-      ['arithmetic', asked],
-      ...(summary.arithmetic === null
-        ? []
-        : [
-            [
-              'verified by bounds in float32, float64',
-              `${summary.arithmetic.steps.float32}, ${summary.arithmetic.steps.float64}`,
-            ],
-          ]),
-      ['undecided', String(summary.undecided)],
-      ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
-      ['logits were NaN or infinite', String(summary.logitsNotFinite)],
-      ...tried,
-      ...others.map((stage) => [stage === 'natural' ? 'natural pass' : `attack ${stage}`, time(stage)]),
-      [
-        `all images${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`,
-        `${summary.seconds.toFixed(1)} s`,
-      ],
-      ['device', summary.deviceDescription],
-    ]),
-  ].join('\n\n');
+  const errors = [
+    ['', 'error', '95 % interval (Clopper-Pearson)'],
+    row('standard error', standardError),
+    pgdError === null || attack === null ? plain('PGD error', 'not run') : row(attackRow(attack), pgdError),
+    ...verified,
+    ...Object.entries(summary.arithmetic?.levels ?? {}).map(([level, { verifiedError }]) =>
+      row(`verified error, arithmetic ${level}`, verifiedError),
+    ),
+  ];
+  const counts = [
+    ['epsilon', radiusInFull(epsilon)],
+    ['test images', String(summary.images)],
+    ['arithmetic', asked],
+    ...(summary.arithmetic === null
+      ? []
+      : [
+          [
+            'verified by bounds in float32, float64',
+            `${summary.arithmetic.steps.float32}, ${summary.arithmetic.steps.float64}`,
+          ],
+        ]),
+    ['undecided', String(summary.undecided)],
+    ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
+    ['logits were NaN or infinite', String(summary.logitsNotFinite)],
+    ...tried,
+    ...others.map((stage) => [stage === 'natural' ? 'natural pass' : `attack ${stage}`, time(stage)]),
+    [
+      `all images${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`,
+      `${summary.seconds.toFixed(1)} s`,
+    ],
+    ['device', summary.deviceDescription],
+  ];
+  return `${formatTable(errors, format)}\n\n${formatTable(counts, { width: widthOf(look) })}`;
 }
 
 const attackRow = (attack: NonNullable<EvaluationSummary['settings']['attack']>) =>
@@ -85,11 +110,3 @@ const attackRow = (attack: NonNullable<EvaluationSummary['settings']['attack']>)
 
 const anyOf = (names: readonly string[]) =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
-
-/** Rows of cells, all as long, as lines of text: the first column to the left, the others to the right. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[i]!))).join('  ');
-  return rows.map((row) => line(row).trimEnd()).join('\n');
-}

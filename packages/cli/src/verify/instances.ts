@@ -7,7 +7,8 @@ import { type Instance, readInstances, type VnncompVerdict } from '@cert/interch
 import type { Device } from '@cert/jit';
 import { lockFile, makeFolder } from '@cert/models/node';
 import { createDecider, type Decider } from '@cert/verify';
-import { formatTable } from '../show/table.js';
+import { formatTable } from '../show/format-table.js';
+import { tableFormat } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { jsonOf, readProperty, replayOf, resultText } from './instance.js';
 import { loadNetwork, readBytes, type VerifiedNetwork } from './network.js';
@@ -114,7 +115,7 @@ async function runLocked(options: InstancesOptions, instances: readonly Instance
   await writeOutput(table, tableOf(instances, lines));
   if (json) return;
   if (before > 0) terminal.out(`${before} of ${instances.length} instances have results from before.`);
-  terminal.out(`\n${summaryOf(instances, lines)}\n\nInstance by instance: ${out}\nTable: ${table}`);
+  terminal.out(`\n${summaryOf(instances, lines, terminal)}\n\nInstance by instance: ${out}\nTable: ${table}`);
 }
 
 /** @throws CertError `bad-argument` for a file of results of another name */
@@ -253,7 +254,7 @@ function tableOf(instances: readonly Instance[], lines: readonly ResultLine[]): 
 }
 
 /** How many instances of each category have each verdict. */
-function summaryOf(instances: readonly Instance[], lines: readonly ResultLine[]): string {
+function summaryOf(instances: readonly Instance[], lines: readonly ResultLine[], terminal: Terminal): string {
   const categories = [...new Set(instances.map(categoryOf))];
   const of = (category: string) => lines.filter((_, i) => categoryOf(instances[i]!) === category);
   const row = (name: string, own: readonly ResultLine[]) => {
@@ -264,9 +265,10 @@ function summaryOf(instances: readonly Instance[], lines: readonly ResultLine[])
       ...[String(count('error')), seconds.toFixed(1)],
     ];
   };
-  return formatTable([
-    ['', 'instances', 'unsat', 'sat', 'undecided', 'error', 'seconds'],
-    ...categories.map((category) => row(category, of(category))),
-    ...(categories.length > 1 ? [row('all', lines)] : []),
-  ]);
+  const rows = categories.map((category) => row(category, of(category)));
+  if (categories.length > 1) rows.push(row('all', lines));
+  return formatTable(
+    [['', 'instances', 'unsat', 'sat', 'undecided', 'error', 'seconds'], ...rows],
+    tableFormat(terminal),
+  );
 }

@@ -17,8 +17,8 @@ it('writes a line of the error output every 30 seconds in a pipe, whether the se
   close();
   vi.advanceTimersByTime(100_000);
   expect(err).toEqual([
-    'net.onnx, 30 s: attack and first bounds',
-    'net.onnx, 60 s: region 1/2, 7 parts bounded, 3 open, lower bound -0.250',
+    'net.onnx, 0:00:30  attack and first bounds',
+    'net.onnx, 0:01:00  region 1/2, 7 parts bounded, 3 open, lower bound -0.250',
   ]);
 });
 
@@ -36,11 +36,15 @@ it('changes one line of a screen and clears it, but not where results are JSON',
   line.tell({ ...STATE, regions: 1, lower: Number.NaN });
   vi.advanceTimersByTime(250);
   line.close();
-  expect(shown).toEqual(['\r\u001b[K0 s: 7 parts bounded, 3 open', '\r\u001b[K']);
+  expect(shown).toEqual([
+    '\r\u001b[K0:00:00  attack and first bounds\r',
+    '\r\u001b[K0:00:00  7 parts bounded, 3 open\r',
+    '\r\u001b[K',
+  ]);
   const json = progressLine(terminal, { json: true, about: '' });
   vi.advanceTimersByTime(30_000);
   json.close();
-  expect([shown!.length, err]).toEqual([2, ['30 s: attack and first bounds']]);
+  expect([shown!.length, err]).toEqual([3, ['0:00:30  attack and first bounds']]);
 });
 
 it('shows nothing with --quiet', () => {

@@ -1,10 +1,10 @@
 import type { DecideProgress } from '@cert/verify';
+import { liveLine } from '../show/live-line.js';
+import { duration } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 
 /** Milliseconds between lines in a pipe. */
 const IN_A_PIPE = 30_000;
-/** Milliseconds between changes of the line on a screen. */
-const ON_A_SCREEN = 200;
 
 /** Tells how far a search has come. */
 interface SearchProgressLine {
@@ -27,24 +27,17 @@ export function progressLine(
   const screen = json ? null : terminal.screen;
   const began = Date.now();
   let latest: DecideProgress | undefined;
-  const line = () => `${about}${((Date.now() - began) / 1000).toFixed(0)} s: ${describe(latest)}`;
-  let shown = false;
-  const show = () => {
-    if (screen === null) terminal.err(line());
-    else {
-      screen.write(`\r\u001b[K${line().slice(0, 79)}`);
-      shown = true;
-    }
-  };
-  const timer = quiet ? undefined : setInterval(show, screen === null ? IN_A_PIPE : ON_A_SCREEN);
+  const line = () => `${about}${duration((Date.now() - began) / 1000)}  ${describe(latest)}`;
+  const live = screen === null || quiet ? undefined : liveLine(screen, line);
+  const timer = live === undefined && !quiet ? setInterval(() => terminal.err(line()), IN_A_PIPE) : undefined;
   return {
     tell(progress: DecideProgress) {
       latest = progress;
+      live?.update();
     },
     close() {
       clearInterval(timer);
-      if (shown) screen?.write('\r\u001b[K');
-      shown = false;
+      live?.close();
     },
   };
 }

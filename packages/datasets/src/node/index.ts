@@ -7,6 +7,7 @@ export { type GunzipOptions, gunzipIdx } from './gunzip-idx.js';
 export { type ImageFolderOptions, imageFolder } from './image-folder.js';
 export { type LoadOptions, loadBatches } from './load-batches.js';
 export { mnist } from './mnist.js';
+export { readImage } from './read-image.js';
 export { type FileOptions, fetchFiles, type RemoteFile, type RemoteFiles } from './remote-files.js';
 export { fetchIdxDataset, type RemoteIdx } from './remote-idx.js';
 export { type TinyImagenetOptions, tinyImagenet } from './tiny-imagenet.js';

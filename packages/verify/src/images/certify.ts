@@ -1,7 +1,6 @@
 import { type Arithmetic, epsilonUp, naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
 import {
   type Batch,
-  CertError,
   checkEpsilon,
   checkInRange,
   type DataRange,
@@ -10,21 +9,15 @@ import {
   sizeOf,
   type Tensor,
 } from '@cert/core';
-import { type Device, type DeviceArray, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
+import { type Device, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
 import type { Attack } from '../attack/attack.js';
 import { pgd } from '../attack/pgd.js';
 import { attackStage } from '../attack/pool.js';
 import type { AttackOptions } from '../attack/step.js';
 import type { CertificateEvidence } from '../certificate.js';
-import { checkSound, readMargins, smallestBound } from '../margins.js';
-import {
-  batchSizeOf,
-  type LevelMargins,
-  type SearchedImage,
-  type Verifier,
-  type VerifierSetting,
-  type Weights,
-} from '../verifier.js';
+import { checkSound, readMargins } from '../margins.js';
+import { batchSizeOf, type SearchedImage, type Verifier, type Weights } from '../verifier.js';
+import { proverAt } from './prover-at.js';
 import { firstVerifier, type ImageResult, isBroken } from './result.js';
 import { fullBatch, type Item, inBatches, type Stage, timed } from './stage.js';
 
@@ -180,55 +173,6 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
     disposeTree(scalars);
     for (const compiled of [pass, ...provers]) await compiled.dispose();
   }
-}
-
-/** A verifier as the stages call it. */
-interface ArithmeticProver {
-  margins(
-    weights: OnDevice<Weights>,
-    batch: OnDevice<Batch>,
-    scalars: { readonly [name: string]: DeviceArray },
-    count: number,
-  ): Promise<readonly LevelMargins[]>;
-  dispose(): Promise<void>;
-}
-
-/**
- * A verifier at an arithmetic. Where it has no bounds at `real` or `deployed`, for want of a rule for an op or altogether, its plain bounds
- * are all that is known.
- */
-function proverAt(arithmetic: Arithmetic, verifier: Verifier, setting: VerifierSetting): ArithmeticProver {
-  const plain = (): ArithmeticProver => {
-    const prover = verifier.on(setting);
-    return {
-      async margins(weights, batch, scalars, count) {
-        const lower = await prover.lowerMargins(weights, batch, scalars);
-        return Array.from({ length: count }, (_, i) => ({
-          nearest: finiteOrNull(smallestBound(lower, i, setting.model.classes - 1)),
-        }));
-      },
-      dispose: () => prover.dispose(),
-    };
-  };
-  if (arithmetic === 'nearest' || verifier.soundOn === undefined) return plain();
-  const sound = verifier.soundOn({ ...setting, level: arithmetic });
-  let fallback: ArithmeticProver | undefined;
-  return {
-    async margins(weights, batch, scalars, count) {
-      if (fallback !== undefined) return fallback.margins(weights, batch, scalars, count);
-      try {
-        return await sound.lowerMargins(weights, batch, scalars, count);
-      } catch (error) {
-        if (!(error instanceof CertError && error.code === 'missing-rule')) throw error;
-        fallback = plain();
-        return fallback.margins(weights, batch, scalars, count);
-      }
-    },
-    async dispose() {
-      await sound.dispose();
-      await fallback?.dispose();
-    },
-  };
 }
 
 /** An image with what a search found out; a misclassified point counts like that of an attack. */

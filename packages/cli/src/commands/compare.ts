@@ -1,0 +1,37 @@
+import { freePath } from '@cert/trainer/pipeline';
+import type { Command } from 'commander';
+import { trainingCurvesFigure } from '../plots/training-curves.js';
+import { chosenRuns, compareRuns, curveOf } from '../runs/compare-runs.js';
+import { comparisonTable } from '../show/comparison-table.js';
+import { stateOf } from '../show/runs-table.js';
+import type { Terminal } from '../terminal.js';
+import { saveDiagnosis } from './save.js';
+
+/** Makes `cert compare`. */
+export function addCompare(command: Command, terminal: Terminal): void {
+  command
+    .argument('<run...>', 'folders of runs, or folders that hold some')
+    .option('--out <folder>', 'folder for compare.json and compare.svg (default: compare, numbered)')
+    .option('--json', 'print one line of JSON instead of tables (default: tables)')
+    .action(async (paths: readonly string[], raw: { readonly out?: string; readonly json?: boolean }) => {
+      const runs = await chosenRuns(paths, (text) => terminal.err(`note: ${text}`));
+      const comparison = compareRuns(runs);
+      const curves = [];
+      for (const run of runs) {
+        const { curve, damaged } = await curveOf(run);
+        if (damaged > 0) terminal.err(`note: damaged lines of ${run.folder} left out: ${damaged}.`);
+        if (curve.epochs.length === 0) terminal.err(`note: ${run.folder} has no finished epoch, and no curve.`);
+        if (run.state !== 'finished') {
+          terminal.err(
+            `note: ${run.folder} is not finished (${stateOf(run)}): its errors are those of its last epoch.`,
+          );
+        }
+        curves.push(curve);
+      }
+      const folder = raw.out ?? freePath('.', 'compare');
+      const heading = { title: 'Training curves', subtitle: ['verified error at the radius of each epoch'] };
+      await saveDiagnosis(folder, 'compare', { ...comparison, curves }, trainingCurvesFigure(curves, heading));
+      if (raw.json) return terminal.out(JSON.stringify({ ...comparison, folder }));
+      terminal.out(`${comparisonTable(runs, comparison, terminal)}\n\ncompare.json and compare.svg are in ${folder}`);
+    });
+}

@@ -1,0 +1,155 @@
+import { CertError } from '@cert/core';
+import { disposeTree, putParams } from '@cert/jit';
+import type { Catalog } from '@cert/trainer/pipeline';
+import { choose, loadTestData, readRunPlugins, searchVerifiers } from '@cert/trainer/pipeline';
+import { createPointCertifier } from '@cert/verify';
+import type { Command } from 'commander';
+import { imageAt, imageFile } from '../predict/input.js';
+import { predict } from '../predict/predict.js';
+import { readTrained } from '../predict/trained-network.js';
+import { liveLine } from '../show/live-line.js';
+import { predictionText } from '../show/prediction-text.js';
+import { progressReporter } from '../show/progress.js';
+import { duration } from '../show/quantities.js';
+import type { Terminal } from '../terminal.js';
+import { readNumber, readRadius } from '../verify/read-number.js';
+import { openDeviceFor } from './open-device.js';
+import { conflict, type RawOptions } from './options.js';
+import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
+import { readArithmetic } from './read-arithmetic.js';
+
+/** Seconds that a search may take at each radius. */
+const TIMEOUT = 60;
+
+/** How close the radius is to the next one that is not verified, relative to it. */
+const TOLERANCE = 0.01;
+
+/** Makes `cert predict`. */
+export async function addPredict(
+  command: Command,
+  terminal: Terminal,
+  signal: AbortSignal,
+  _done: (status: number) => void,
+  args: readonly string[],
+): Promise<void> {
+  const known = await catalogIn(args);
+  const searches = Object.keys(searchVerifiers({})).join(' and ');
+  command
+    .argument('<run>', 'folder of a run')
+    .argument('[image]', 'PNG or JPEG file of the size that the network takes')
+    .option('--index <n>', 'instead of a file: the image with this number of the test split, from 0')
+    .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: that of the run)')
+    .option('--label <class>', 'class to certify, a number or a name (default: the predicted class)')
+    .option(
+      '--methods <names>',
+      `bound methods, with commas: ${Object.keys(known.verifiers).join(', ')} (default: ibp)`,
+    )
+    .option('--tolerance <fraction>', `relative precision of the certified radius (default: ${TOLERANCE})`)
+    .option('--timeout <seconds>', `seconds for each radius, of ${searches} (default: ${TIMEOUT})`)
+    .option('--arithmetic <level>', 'what is proved: nearest, real, deployed, as in cert eval (default: deployed)')
+    .option('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)')
+    .option('--device <name>', 'device that computes (default: that of the run)')
+    .option('--json', 'print one line of JSON instead of text (default: text)');
+  addRunPluginOptions(command).action(
+    async (folder: string, file: string | undefined, { json, plugin, trust, ...raw }: RawOptions & Switches) => {
+      checkTogether(file, raw);
+      const catalog = await catalogOf({ plugin, trust }, { folder, plugins: await readRunPlugins(folder) });
+      const arithmetic = readArithmetic(raw.arithmetic);
+      const methods = readMethods(raw.methods ?? 'ibp', catalog);
+      const timeout = raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout);
+      const tolerance = readTolerance(raw.tolerance);
+      const { config, model, params, stats, checkpoint } = await readTrained(
+        folder,
+        readCheckpointName(raw.checkpoint ?? 'last'),
+        catalog,
+      );
+      const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
+      const report = progressReporter(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
+      const decoding = (images: number, of: number) => {
+        report({ type: 'decoding', images, of });
+        signal.throwIfAborted();
+      };
+      const data = await loadTestData(config, decoding, catalog).finally(report.close);
+      const input =
+        file === undefined
+          ? imageAt(readNumber('--index', raw.index!), data, config.dataset, model)
+          : await imageFile(file, model, data.range);
+      const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, data.classNames);
+      const device = await openDeviceFor(terminal, raw.device ?? config.device);
+      const weights = { params: putParams(device, params), stats: putParams(device, stats) };
+      const { classNames, range } = data;
+      const found = searchVerifiers({ timeout, rules: catalog.rules });
+      const verifiers = methods.map((name) => found[name] ?? catalog.verifiers[name]!);
+      const certifier = createPointCertifier({
+        ...{ device, model, weights, range, verifiers, arithmetic, signal },
+        natural: catalog.rules.natural,
+      });
+      const began = performance.now();
+      const line = () => `certifying ... ${duration((performance.now() - began) / 1000)}`;
+      const live = json || terminal.screen === null ? undefined : liveLine(terminal.screen, line);
+      try {
+        const result = await predict({ certifier, ...input, certify, classNames, epsilon, tolerance });
+        live?.close();
+        const { about } = input;
+        terminal.out(
+          json
+            ? JSON.stringify({ image: about, checkpoint, ...result, methods, arithmetic })
+            : predictionText(result, { ...terminal, about, classNames, methods, arithmetic }),
+        );
+      } finally {
+        live?.close();
+        await certifier.dispose();
+        disposeTree(weights);
+        await device.dispose();
+      }
+    },
+  );
+}
+
+type Switches = PluginOption & { readonly json?: boolean };
+
+/** @throws CertError `bad-argument` for an image file beside an index, and for neither */
+function checkTogether(file: string | undefined, { index }: RawOptions): void {
+  if (file !== undefined && index !== undefined) {
+    throw conflict('An image file and --index were both given.', 'Give one of them.');
+  }
+  if (file === undefined && index === undefined) {
+    throw new CertError(
+      'bad-argument',
+      'cert predict needs an image.',
+      'Usage: cert predict RUN IMAGE.png, or cert predict RUN --index N. For all options: cert predict --help.',
+    );
+  }
+}
+
+/** The methods in the order of their costs. */
+function readMethods(text: string, { verifiers }: Catalog): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  for (const name of names) choose('bound method', name, verifiers);
+  return Object.keys(verifiers).filter((name) => names.includes(name));
+}
+
+function readCheckpointName(name: string): 'last' | 'best' {
+  if (name === 'last' || name === 'best') return name;
+  throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
+}
+
+function readTolerance(text: string | undefined): number {
+  if (text === undefined) return TOLERANCE;
+  const tolerance = readNumber('--tolerance', text);
+  if (tolerance >= 1e-6 && tolerance < 1) return tolerance;
+  throw new CertError('bad-argument', `--tolerance is ${text}.`, 'Give a fraction of at least 1e-6 and less than 1.');
+}
+
+/** A class, by its number or by its name. */
+function readLabel(text: string, classes: number, classNames: readonly string[] | undefined): number {
+  const named = classNames?.indexOf(text) ?? -1;
+  const label = named >= 0 ? named : /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (label < classes) return label;
+  const names = classNames === undefined ? '' : `, or a name: ${classNames.slice(0, 20).join(', ')}`;
+  throw new CertError(
+    'bad-argument',
+    `--label is ${JSON.stringify(text)}.`,
+    `Give a class from 0 to ${classes - 1}${names}.`,
+  );
+}

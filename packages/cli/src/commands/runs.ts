@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { findRuns } from '../runs/read-run.js';
+import { runsTable } from '../show/runs-table.js';
+import type { Terminal } from '../terminal.js';
+
+/** Makes `cert runs`. */
+export function addRuns(command: Command, terminal: Terminal): void {
+  command
+    .argument('[folder]', 'folder that holds runs', 'runs')
+    .option('--json', 'print the runs as one line of JSON (default: a table)')
+    .action(async (folder: string, { json = false }: { readonly json?: boolean }) => {
+      const runs = await findRuns(folder);
+      if (json) return terminal.out(JSON.stringify(runs));
+      if (runs.length === 0) return terminal.out(`${folder} holds no runs. cert train makes one.`);
+      terminal.out(runsTable(runs, terminal));
+      for (const { folder, problem } of runs) {
+        if (problem !== undefined) terminal.err(`warning: ${folder} is damaged: ${problem}`);
+      }
+    });
+}

@@ -1,0 +1,67 @@
+import { CertError, type Model, sizeOf } from '@cert/core';
+import type { Dataset, PixelRange } from '@cert/datasets';
+import { readImage } from '@cert/datasets/node';
+import { checkDataFits } from '@cert/trainer/pipeline';
+
+/** One image to classify. */
+export interface PredictionInput {
+  /** Row-major, in the units of the model's input. */
+  readonly pixels: Float32Array;
+  /** Where it is from, for people. */
+  readonly about: string;
+  /** Its label, where the dataset has one. */
+  readonly label: number | null;
+}
+
+/**
+ * An image of the test split.
+ *
+ * @throws CertError `bad-argument` for an index outside the split, `shape-mismatch` for a dataset of other images than the model takes
+ */
+export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: string, model: Model): PredictionInput {
+  checkDataFits(model, test, name);
+  if (!Number.isInteger(index) || index >= test.count) {
+    throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
+  }
+  const size = sizeOf(test.shape);
+  const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
+  return { pixels, about: `Image ${index} of ${name}`, label: test.labels[index]! };
+}
+
+/**
+ * An image file, of the size that the model takes.
+ *
+ * @param range of the dataset; bytes stand for 0 to 1
+ * @throws CertError `shape-mismatch` for an image of another size, and for a model that does not take images; `bad-argument` for a
+ * dataset whose pixels are not 0 to 1; those of `readImage`
+ */
+export async function imageFile(
+  path: string,
+  { inputShape }: Model,
+  range: PixelRange | null,
+): Promise<PredictionInput> {
+  const [height, width, channels] = inputShape;
+  if (inputShape.length !== 3 || (channels !== 1 && channels !== 3)) {
+    throw new CertError(
+      'shape-mismatch',
+      `${path} is an image file, and the network takes inputs of shape [${inputShape}].`,
+      'Give an image of the test split: --index N.',
+    );
+  }
+  if (range?.min !== 0 || range.max !== 1) {
+    throw new CertError(
+      'bad-argument',
+      `The pixels of an image file are 0 to 1, and those of the dataset ${range === null ? 'have no range' : `${range.min} to ${range.max}`}.`,
+      'Give an image of the test split: --index N.',
+    );
+  }
+  const { shape, pixels } = await readImage(path, channels);
+  if (shape[0] !== height || shape[1] !== width) {
+    throw new CertError(
+      'shape-mismatch',
+      `${path} is ${shape[1]} x ${shape[0]} pixels, and the network takes ${width} x ${height}.`,
+      `Resize or crop the image to ${width} x ${height} as the training images were. It is not done here: the certificate would be about another image.`,
+    );
+  }
+  return { pixels: Float32Array.from(pixels, (byte) => byte / 255), about: path, label: null };
+}

@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import { CertError, type Shape } from '@cert/core';
+import { decodeImages } from './decode-images.js';
+
+/**
+ * Reads one image file (PNG, JPEG and what else the package sharp reads) as {@link imageFolder} does: transparency is dropped, 16 bits become 8. Nothing is resized.
+ *
+ * @param channels 1 makes it grey, 3 coloured; default what it is
+ * @returns the shape [height, width, channels], and a byte for each value, row-major
+ * @throws CertError `bad-file` for a file that cannot be read or decoded, `missing-package` without sharp
+ */
+export async function readImage(
+  path: string,
+  channels?: 1 | 3,
+): Promise<{ readonly shape: Shape; readonly pixels: Uint8Array }> {
+  const read = () =>
+    readFile(path).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : cause;
+      throw new CertError('bad-file', `${path} cannot be read: ${reason}.`, 'Check the path.', { cause });
+    });
+  return await decodeImages([{ name: path, label: 0, read }], { channels });
+}

@@ -1,0 +1,161 @@
+import { epsilonUp, naturalPass, runningNorm } from '@cert/bounds';
+import { type Batch, checkEpsilon, checkInRange, readRange, sizeOf } from '@cert/core';
+import { disposeTree, putBatch, putScalars } from '@cert/jit';
+import { checkSound, readMargins } from '../margins.js';
+import { isPositive, isVerified } from '../verdict.js';
+import type { Weights } from '../verifier.js';
+import type { CertifyOptions } from './certify.js';
+import { proverAt } from './prover-at.js';
+
+/** What {@link createPointCertifier} takes. */
+export interface PointCertifierOptions
+  extends Pick<
+    CertifyOptions,
+    'device' | 'model' | 'weights' | 'range' | 'natural' | 'verifiers' | 'arithmetic' | 'signal'
+  > {}
+
+/** An input and the class that must win. */
+export interface LabelledPoint {
+  /** Row-major [...inputShape], in the data range. */
+  readonly pixels: Float32Array;
+  /** From 0. */
+  readonly label: number;
+}
+
+/** What is proved of the ball around a point. Plain data. */
+export interface PointBound {
+  /** The largest lower bound of the smallest margin that a verifier gave; null where none is finite. */
+  readonly lower: number | null;
+  /** The first verifier that verifies it; null where none does. */
+  readonly verifiedBy: string | null;
+}
+
+/** How large a ball around a point is verified. Plain data. */
+export interface CertifiedRadius {
+  /** The largest radius that was verified: a lower bound of the distance to the nearest misclassified point. 0 where none was. */
+  readonly radius: number;
+  /** The verifier that verifies it; null for a radius of 0. */
+  readonly verifiedBy: string | null;
+  /** The smallest radius that was tried and is not verified; null where the ball holds the whole data range. */
+  readonly unverified: number | null;
+}
+
+/** How {@link PointCertifier.radius} searches. */
+export interface RadiusOptions {
+  /** Relative: the search ends when the radius and the smallest unverified one differ by less. Default 0.01. */
+  readonly tolerance?: number;
+  /** The radius that is tried first; default 0.01. */
+  readonly start?: number;
+}
+
+/** Certifies points one at a time: compiled once, for any number of points and radii. */
+export interface PointCertifier {
+  /**
+   * The logits of a point, without perturbation.
+   *
+   * @throws CertError `bad-data` for a point outside the range
+   */
+  logits(pixels: Float32Array): Promise<Float32Array>;
+  /**
+   * Bounds the margin over the ball of radius `epsilon`, in the units of the point. Verifiers are tried in turn until one verifies it.
+   *
+   * @throws CertError `unsound` when a lower bound lies above the margin of the point itself; `bad-argument` for an epsilon that is not a finite number >= 0
+   */
+  bound(point: LabelledPoint, epsilon: number): Promise<PointBound>;
+  /** Searches for the largest verified radius by bisection. Another radius between the result and `unverified` may be verified as well. */
+  radius(point: LabelledPoint, options?: RadiusOptions): Promise<CertifiedRadius>;
+  /** Frees the compiled functions. */
+  dispose(): Promise<void>;
+}
+
+/** The smallest radius that is tried, and the largest one without a data range. */
+const [LEAST, MOST] = [1e-6, 1e6];
+
+/** Makes a certifier for one network on one device, the caller's to dispose. Nothing is compiled before its first point. */
+export function createPointCertifier(options: PointCertifierOptions): PointCertifier {
+  const { device, model, weights, range, verifiers, arithmetic = 'nearest', signal } = options;
+  const size = sizeOf(model.inputShape);
+  const setting = { device, model, range };
+  const pass = device.jit(({ params, stats }: Weights, { images }: Batch) => ({
+    logits: naturalPass({ model, params, norm: runningNorm(stats) }, images, options.natural).output,
+  }));
+  const provers = verifiers.map((verifier) => ({
+    name: verifier.name,
+    prover:
+      verifier.searchOn === undefined
+        ? proverAt(arithmetic, verifier, setting)
+        : verifier.searchOn(setting, arithmetic),
+  }));
+
+  const logits = async (pixels: Float32Array): Promise<Float32Array> => {
+    checkInRange(pixels, await readRange(range), size);
+    const batch = putBatch(device, model, { images: pixels, labels: Int32Array.of(0) });
+    const out = await pass(weights, batch);
+    const values = Float32Array.from(await out.logits.data());
+    disposeTree([batch, out]);
+    return values;
+  };
+
+  /** What a verifier says of a ball: a lower margin, and the margin of a point that it found. */
+  const ask = async ({ prover }: (typeof provers)[number], point: LabelledPoint, epsilon: number) => {
+    if ('search' in prover) {
+      const { margins, found } = await prover.search(weights, point, epsilon);
+      return { lower: margins[arithmetic] ?? null, found: found?.margin };
+    }
+    const batch = putBatch(device, model, { images: point.pixels, labels: Int32Array.of(point.label) });
+    const scalars = putScalars(device, { epsilon: arithmetic === 'nearest' ? epsilon : epsilonUp(epsilon) });
+    try {
+      const [margins] = await prover.margins(weights, batch, scalars, 1);
+      return { lower: margins?.[arithmetic] ?? null, found: undefined };
+    } finally {
+      disposeTree([batch, scalars]);
+    }
+  };
+
+  const boundAt = async (point: LabelledPoint, epsilon: number): Promise<PointBound> => {
+    checkEpsilon(epsilon);
+    const [own] = readMargins(await logits(point.pixels), [point.label], model.classes);
+    const { margin, size: largest } = own!;
+    let best: number | null = null;
+    for (const each of provers) {
+      signal?.throwIfAborted();
+      const { lower, found } = await ask(each, point, epsilon);
+      const smallest = found === undefined ? margin : Math.min(margin, found ?? Number.NEGATIVE_INFINITY);
+      const bound = lower ?? Number.NEGATIVE_INFINITY;
+      checkSound({ method: each.name, image: 0, bound, found: smallest, size: largest });
+      if (lower !== null && (best === null || lower > best)) best = lower;
+      if (isVerified({ lower, found: smallest })) return { lower: best, verifiedBy: each.name };
+      // No other method can verify what is misclassified.
+      if (!isPositive(smallest)) break;
+    }
+    return { lower: best, verifiedBy: null };
+  };
+
+  return {
+    logits,
+    bound: boundAt,
+    async radius(point, { tolerance = 0.01, start = 0.01 } = {}) {
+      const limits = await readRange(range);
+      const most = limits === null ? MOST : limits.max - limits.min;
+      const best: { radius: number; verifiedBy: string | null; unverified: number | null } = {
+        ...{ radius: 0, verifiedBy: null, unverified: null },
+      };
+      const attempt = async (epsilon: number) => {
+        const { verifiedBy } = await boundAt(point, epsilon);
+        if (verifiedBy === null) best.unverified = epsilon;
+        else Object.assign(best, { radius: epsilon, verifiedBy });
+      };
+      await attempt(Math.min(start, most));
+      while (best.unverified === null && best.radius < most) await attempt(Math.min(2 * best.radius, most));
+      while (best.unverified !== null && best.unverified > LEAST) {
+        if (best.unverified - best.radius <= tolerance * best.unverified) break;
+        await attempt(best.radius === 0 ? best.unverified / 4 : (best.radius + best.unverified) / 2);
+      }
+      return best;
+    },
+    async dispose() {
+      await pass.dispose();
+      for (const { prover } of provers) await prover.dispose();
+    },
+  };
+}
