@@ -15,7 +15,6 @@ export const GROUPS = {
 /** Where each field of a configuration stands. */
 const OF_FIELD = {
   seed: 'run',
-  checkpointMinutes: 'run',
   device: 'run',
   checkpointMinutes: 'run',
   dataset: 'data',
