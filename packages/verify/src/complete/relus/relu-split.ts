@@ -15,12 +15,14 @@ const ROOT_SHARE = 0.3;
  * begins again. The last search has all the time.
  */
 const TRIALS = [
-  { share: 0.03, visits: 8 },
-  { share: 0.06, visits: 32 },
-  { share: 0.1, visits: 128 },
+  { share: 0.04, visits: 8 },
+  { share: 0.08, visits: 32 },
+  { share: 0.16, visits: 128 },
 ];
-/** The share of the time that is left that one refinement may take. */
-const REFINE_SHARE = 0.3;
+/** How long a refinement may take, as a multiple of the trial before it. */
+const REFINE_TIME = 1.5;
+/** A refinement that leaves more than this share of the looseness is the last one. */
+const WORTH = 0.9;
 
 /**
  * Branch and bound on the signs of ReLUs. Complete for networks of ReLUs and linear ops, up to the precision of float32.
@@ -67,9 +69,11 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
         for (const { share, visits } of splits && refine && refinement.possible ? TRIALS : []) {
           const trial = await explore(true, within(share));
           if (trial.verdict !== 'unknown' || trial.reason !== 'timeout') return trial;
-          const limits = { ...control, deadline: within(REFINE_SHARE) };
+          const limits = { ...control, deadline: within(REFINE_TIME * share) };
           refined = true;
+          const before = looseness(root);
           root = await refinement.refine({ region, box, root, visits, iterations, control: limits });
+          if (looseness(root) > WORTH * before) break;
         }
         return await explore(splits);
       } finally {
@@ -82,4 +86,16 @@ export function createReluSplit(setting: SearchSetting, network: HostNetwork, op
       await functions.dispose();
     },
   };
+}
+
+/** How far the lines of all unstable neurons are apart where they are farthest. */
+function looseness({ host }: RootBounds): number {
+  let sum = 0;
+  for (const { lower, upper } of Object.values(host)) {
+    for (const [i, l] of lower.entries()) {
+      const u = upper[i]!;
+      if (l < 0 && u > 0) sum += (-l * u) / (u - l);
+    }
+  }
+  return sum;
 }
