@@ -177,7 +177,7 @@ it.each([
   ['residual blocks, normalizations and averages', residual],
   ['strides, groups and a ReLU behind a flattened image', pooled],
   ['a ReLU of the input, and an average of everything', averaged],
-])('a tree of a network with %s is accepted', { timeout: 120_000 }, async (_, modelOf) => {
+])('a tree of a network with %s is accepted', { timeout: 240_000 }, async (_, modelOf) => {
   const device = await cpuDevice({ threads: 1 });
   const model = modelOf();
   const [params, stats] = [drawn(model, 5), initialStats(model)];
@@ -196,7 +196,7 @@ it.each([
     const bound = (least + most) / 2;
     const level = step % 2 === 0 ? 'deployed' : 'real';
     const property = propertyOf(bound);
-    const { decision, evidence, lower: margins } = await search.prove(property, { level, timeout: 3 });
+    const { decision, evidence, lower: margins } = await search.prove(property, { level, timeout: 10 });
     if (decision.verdict !== 'verified' || evidence[level] === undefined) {
       most = bound;
       continue;
