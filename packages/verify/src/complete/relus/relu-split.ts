@@ -15,12 +15,12 @@ const ROOT_SHARE = 0.3;
  * begins again. The last search has all the time.
  */
 const TRIALS = [
-  { share: 0.04, visits: 8 },
-  { share: 0.08, visits: 32 },
-  { share: 0.16, visits: 128 },
+  { share: 0.03, visits: 8 },
+  { share: 0.05, visits: 32 },
+  { share: 0.08, visits: 128 },
 ];
 /** How long a refinement may take, as a multiple of the trial before it. */
-const REFINE_TIME = 1.5;
+const REFINE_TIME = 3;
 /** A refinement that leaves more than this share of the looseness is the last one. */
 const WORTH = 0.9;
 
