@@ -78,7 +78,7 @@ it('killed at any moment, stopped by Ctrl-C and started again, comes to the same
     onLine: (line) => void (/^\d+ of 300 images$/.test(line) && controller.abort()),
   });
   expect(stopped).toMatchObject({ status: 130, out: expect.stringMatching(/^Stopped after \d+ of 300 images\./m) });
-  expect(stopped.out).toMatch(new RegExp(`^${before.length} of 300 images were evaluated before\\.`));
+  expect(stopped.out).toMatch(new RegExp(`^${before.length} of 300 images already evaluated.`));
 
   const { status, out } = await cert(evalArgs(rough, ...more, '--json'));
   expect(status).toBe(0);

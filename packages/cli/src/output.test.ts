@@ -44,7 +44,7 @@ it.skipIf(!existsSync('/dev/full'))('says that the disk is full (skipped where t
   const { status, err } = await run(['train', '--print-config'], openSync('/dev/full', 'w'));
   expect({ status, err }).toEqual({
     status: 1,
-    err: expect.stringMatching(/^error: the output cannot be written: ENOSPC[^\n]*\n$/),
+    err: expect.stringMatching(/^error: cannot write the output: ENOSPC[^\n]*\n$/),
   });
 });
 

@@ -58,7 +58,7 @@ describe('a run that another process works on', () => {
     await writeFile(join(run, 'run.lock'), JSON.stringify({ pid: process.ppid, host: hostname(), id: '1' }));
     expect(await cert(...evaluate)).toMatchObject({
       status: 0,
-      err: `${run} is in training (process ${process.ppid} on ${hostname()}). This evaluates ${runFiles(run).last} as it is now, after step 6.`,
+      err: `${run} is being trained by process ${process.ppid} on ${hostname()}. Evaluating the current ${runFiles(run).last}, written after step 6.`,
     });
     await rm(join(run, 'run.lock'));
     expect(await cert(...evaluate)).toMatchObject({ status: 0, err: '' });
