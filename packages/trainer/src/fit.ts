@@ -151,14 +151,14 @@ const noBatches = (epoch: number) =>
   new CertError(
     'bad-data',
     `Epoch ${epoch} has no batches.`,
-    'Give at least one image, and the right number of steps.',
+    'Give at least one training image, and the number of steps of the plan.',
   );
 
 function notFinite(step: number, epoch: number, metrics: Metrics, place = 'the gradient'): CertError {
   const [name, value] = Object.entries(metrics).find(([, number]) => !Number.isFinite(number))!;
   return new CertError(
     'not-finite',
-    `Step ${step} (epoch ${epoch}): ${name} is ${value}. The first value that is not finite is ${place}.`,
+    `Step ${step} (epoch ${epoch}): ${name} is ${value}. The first non-finite value is ${place}.`,
     'Lower the learning rate or the radius, or lengthen the ramp.',
   );
 }

@@ -40,4 +40,4 @@ export function checkSteps(stepsPerEpoch: number): void {
 
 /** The error for a part of a ramp that is not valid. */
 export const badRamp = (name: string, got: number, wanted: string) =>
-  new CertError('bad-argument', `${name} of a schedule is ${got}.`, `Give ${wanted}.`);
+  new CertError('bad-argument', `The schedule option ${name} is ${got}.`, `Give ${wanted}.`);

@@ -43,7 +43,7 @@ export const modelOptions = {
     alias: '--bn',
     placeholder: 'where',
     about: { none: 'nowhere', conv: 'after convolutions', full: 'after hidden dense layers too' },
-    help: 'BatchNorm layers, unless set those of the model',
+    help: 'BatchNorm layers, default: as in the model',
   },
 } as const satisfies Fields;
 
@@ -128,6 +128,6 @@ function everywhereOrNowhere(model: string, place: BatchNormPlaces | null): bool
 const noSuchBatchNorm = (model: string, place: BatchNormPlaces, known: readonly BatchNormPlaces[]) =>
   new CertError(
     'bad-argument',
-    `${model} has no choice of BatchNorm "${place}".`,
-    `Give ${known.map((name) => `--bn ${name}`).join(' or ')}, leave the option out, or take another --model (cnn7 has all).`,
+    `${model} does not support --bn ${place}.`,
+    `Give ${known.map((name) => `--bn ${name}`).join(' or ')}, leave the option out, or choose another --model (cnn7 supports all).`,
   );

@@ -50,7 +50,7 @@ export const DATASETS = {
 const missingFolder = () => {
   throw new CertError(
     'bad-argument',
-    'The dataset image-folder has no folder.',
-    'Give the one that holds train/CLASS/ and test/CLASS/: --data FOLDER.',
+    'No folder was given for the dataset image-folder.',
+    'Give a folder with train/CLASS/ and test/CLASS/: --data FOLDER.',
   );
 };

@@ -104,7 +104,7 @@ function wantedOf(field: Exclude<CommonField, NameField>, tables: Tables): strin
     case 'text':
       return field.wanted ?? (field.pattern === undefined ? 'a text' : `a text that matches ${field.pattern}`);
     case 'weighted':
-      return `names out of ${Object.keys(tables[field.of]).join(', ')}, each alone or as weight*name`;
+      return `comma-separated names, each alone or as weight*name, from ${Object.keys(tables[field.of]).join(', ')}`;
     case 'numbers':
       return field.wanted;
     default:

@@ -101,7 +101,7 @@ describe('resolveConfig', () => {
     [{ method: 'vanila' }, 'There is no method "vanila".', 'Did you mean "vanilla"?'],
     [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],
     [{ dataset: 'mnsit' }, 'There is no dataset "mnsit".', 'Did you mean "mnist"'],
-    [{ device: 'gpu' }, 'There is no device "gpu".', 'Known: auto, '],
+    [{ device: 'gpu' }, 'Unknown device "gpu".', 'Known: auto, '],
     [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1, such as 0.1 or 8/255.'],
     [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1, '],
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],
@@ -124,7 +124,7 @@ describe('resolveConfig', () => {
     [{ objective: 'robustt' }, 'There is no objective "robustt".', 'Did you mean "robust"?'],
     [{ accumulate: 0 }, '--accumulate is 0.', 'whole number'],
     [{ batchNorm: 'all' }, '--bn is "all".', 'none, conv, full'],
-    [{ rampLength: 20 }, 'The ramp ends after epoch 21 and training after epoch 12', 'Raise --epochs'],
+    [{ rampLength: 20 }, 'The ramp ends after epoch 21 but training ends after epoch 12', 'Raise --epochs'],
   ])('refuses %o', (choices, problem, cure) => {
     const expected = {
       code: 'bad-argument',
@@ -155,8 +155,8 @@ describe('checkConfig', () => {
 
   it.each([
     [{ ...resolveConfig(), epsilom: 1 }, 'There is no field in run.json "epsilom".'],
-    [incomplete, 'run.json has no field "seed".'],
-    [[], 'run.json is no JSON object.'],
+    [incomplete, 'run.json lacks the field "seed".'],
+    [[], 'run.json is not a JSON object.'],
     [{ ...resolveConfig(), batchSize: '64' }, '--batch-size is "64".'],
     [{ ...resolveConfig(), regularizers: [['l1']] }, '--regularizers is [["l1"]].'],
     [{ ...resolveConfig(), batchNorm: ['conv'] }, '--bn is ["conv"].'],

@@ -53,7 +53,7 @@ export function checkConfig(
   if (end > values.epochs) {
     throw new CertError(
       'bad-argument',
-      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${radiusText(values.epsilon)} is never reached.`,
+      `The ramp ends after epoch ${end} but training ends after epoch ${values.epochs}, so the radius ${radiusText(values.epsilon)} is never reached.`,
       'Raise --epochs, or lower --ramp-start or --ramp-length.',
     );
   }
@@ -97,7 +97,7 @@ function withUsedOptions(config: RunConfig, source: string, catalog: Catalog): R
 }
 
 const missing = (name: string, source: string) =>
-  new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
+  new CertError('bad-argument', `${source} lacks the field "${name}".`, 'Give the complete config.json of a run.');
 
 const KNOWN: readonly string[] = [
   ...['preset', 'method', 'plugins', 'options'],
@@ -113,7 +113,7 @@ const KNOWN: readonly string[] = [
  */
 export function checkForm(config: unknown, source: string): asserts config is { readonly [field: string]: unknown } {
   if (!isObject(config)) {
-    throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
+    throw new CertError('bad-argument', `${source} is not a JSON object.`, 'Give the config.json of a run.');
   }
   const fields: { readonly [field: string]: unknown } = { ...config };
   for (const name of Object.keys(fields)) {
@@ -140,14 +140,14 @@ export function headerOf(
     throw new CertError(
       'bad-argument',
       `${source} has plugins ${describeValue(plugins)}.`,
-      'Use the plugins of the config.json of a run: a list of { name, module, version }.',
+      'Give a list of { name, module, version }, as in the config.json of a run.',
     );
   }
   if (!isOptions(options)) {
     throw new CertError(
       'bad-argument',
       `${source} has options ${describeValue(options)}.`,
-      'Use the options of the config.json of a run: an object of texts, numbers and truth values.',
+      'Give an object of strings, numbers, booleans and null, as in the config.json of a run.',
     );
   }
   return { ...(preset !== undefined && { preset }), ...(method !== undefined && { method }), plugins, options };
@@ -175,6 +175,6 @@ function checkPlugins(plugins: readonly PluginRecord[], source: string, catalog:
   throw new CertError(
     'bad-argument',
     `${source} needs the plug-in ${describeValue(lacking.name)}, which was not passed in.`,
-    'Give a catalog with it: withPlugins([plugin]).',
+    'Give a catalog that contains the plug-in: withPlugins([plugin]).',
   );
 }

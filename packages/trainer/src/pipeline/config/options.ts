@@ -59,10 +59,10 @@ export function optionsOf(catalog: Pick<Catalog, (typeof PARTS)[keyof UsedNames]
     for (const [name, entry] of Object.entries<unknown>(catalog[PARTS[field].part])) {
       for (const [option, declared] of Object.entries(optionsOfEntry(entry))) {
         const owner = { field, name, part: PARTS[field].part };
-        if (TAKEN.includes(option)) throw clash(option, [owner], 'which every run has');
+        if (TAKEN.includes(option)) throw clash(option, [owner], 'of every run');
         const { field: known = declared, owners = [] } = Object.hasOwn(options, option) ? options[option]! : {};
         if (!sameField(known, declared)) {
-          throw clash(option, [owner], `which ${ownersText(owners.slice(0, 1))} has with another meaning`);
+          throw clash(option, [owner], `of ${ownersText(owners.slice(0, 1))} that has another meaning`);
         }
         options[option] = { field: known, owners: [...owners, owner] };
       }
@@ -77,8 +77,8 @@ const TAKEN: readonly string[] = ['preset', 'method', 'plugins', 'options', ...O
 const clash = (option: string, owners: readonly Owner[], what: string) =>
   new CertError(
     'bad-argument',
-    `The option "${option}" (${optionName(option)}) of ${ownersText(owners)} has a name ${what}.`,
-    `Rename it in the plug-in, beginning with the name of the thing: ${owners[0]!.name.replaceAll(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}${option[0]!.toUpperCase()}${option.slice(1)}.`,
+    `The option "${option}" (${optionName(option)}) of ${ownersText(owners)} has the name of an option ${what}.`,
+    `Rename it in the plug-in, with the name of the part as a prefix: ${owners[0]!.name.replaceAll(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}${option[0]!.toUpperCase()}${option.slice(1)}.`,
   );
 
 /** Whether two declarations are the same option. Patterns are compared by their text. */
@@ -128,7 +128,7 @@ export function refuseUnused(given: readonly string[], config: UsedNames, catalo
     });
     throw new CertError(
       'bad-argument',
-      `${optionName(name, field)} is an option of ${ownersText(owners)}, and this run has ${instead.join(' and ')}.`,
+      `${optionName(name, field)} is an option of ${ownersText(owners)}, but this run has ${instead.join(' and ')}.`,
       `Leave it out, or choose ${owners.length === 1 ? '' : 'one of them: '}${fields.map((one) => `${optionName(one)} ${owners.length === 1 ? owners[0]!.name : 'NAME'}`).join(' or ')}.`,
     );
   }

@@ -40,14 +40,16 @@ export const PARTS: {
   ops: (entry) => {
     if (!isRecord(entry) || typeof entry.natural !== 'function') return 'an object with a rule "natural"';
     const extra = Object.entries(entry).find(([table, rule]) => !TABLES.includes(table) || typeof rule !== 'function');
-    return extra && `an object of rules named ${TABLES.join(', ')}, and nothing like "${extra[0]}"`;
+    return (
+      extra && `an object whose only properties are rules named ${TABLES.join(', ')}; "${extra[0]}" is none of them`
+    );
   },
   boundMethods: (entry, name) => {
     if (!isRecord(entry) || typeof entry.bound !== 'function')
       return 'an object with a function "bound" (a BoundMethod)';
     return entry.name === name
       ? undefined
-      : `a method of the same name, and not one named ${JSON.stringify(entry.name)}`;
+      : `a method with the same name, but its name is ${JSON.stringify(entry.name)}`;
   },
   methods: (entry) => (isRecord(entry) ? undefined : 'an object of settings, such as { objective: "robust" }'),
   objectives: anEntry,
@@ -91,7 +93,10 @@ export function checkPlugin(value: unknown, source: string): Plugin {
     );
   }
   if (typeof value.name !== 'string' || value.name === '') {
-    throw fail(`the plug-in has the name ${JSON.stringify(value.name)}`, 'Give it a name: { name: "my-plugin", ... }.');
+    throw fail(
+      `the name of the plug-in is ${JSON.stringify(value.name)}`,
+      'Give the plug-in a name: { name: "my-plugin", ... }.',
+    );
   }
   for (const part of Object.keys(value)) {
     if (part !== 'name' && !Object.hasOwn(PARTS, part)) {
@@ -101,7 +106,7 @@ export function checkPlugin(value: unknown, source: string): Plugin {
   for (const [part, problemOf] of Object.entries(PARTS)) {
     const table = value[part];
     if (table === undefined) continue;
-    if (!isRecord(table)) throw fail(`its ${part} are ${kindOf(table)}`, `Give an object: ${part}: { NAME: ... }.`);
+    if (!isRecord(table)) throw fail(`${part} is ${kindOf(table)}`, `Give an object: ${part}: { NAME: ... }.`);
     for (const [name, entry] of Object.entries(table)) {
       const wanted = problemOf(entry, name);
       if (wanted !== undefined) throw fail(`${part}.${name} is ${kindOf(entry)}`, `It must be ${wanted}.`);

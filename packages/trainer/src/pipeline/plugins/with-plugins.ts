@@ -79,17 +79,17 @@ function claim(kind: string, builtIn: object): (plugin: Plugin, names: readonly 
   const owners = new Map<string, string>();
   return ({ name: plugin }, names) => {
     for (const name of names) {
-      const owner = Object.hasOwn(builtIn, name) ? 'is built in' : owners.get(name);
+      const owner = Object.hasOwn(builtIn, name) ? 'is already built in' : owners.get(name);
       if (owner !== undefined) {
         throw new CertError(
           'bad-argument',
-          `The plug-in "${plugin}" brings the ${kind} "${name}", which ${owner}.`,
+          `The plug-in "${plugin}" adds the ${kind} "${name}", which ${owner}.`,
           kind === 'plug-in'
-            ? 'Leave one of them out, or rename it.'
-            : `Rename it in the plug-in, or leave the plug-in out.`,
+            ? 'Leave out or rename one of the plug-ins.'
+            : `Rename the ${kind} in the plug-in, or leave the plug-in out.`,
         );
       }
-      owners.set(name, `the plug-in "${plugin}" brings too`);
+      owners.set(name, `the plug-in "${plugin}" also adds`);
     }
   };
 }

@@ -21,7 +21,7 @@ export interface ChosenDevice {
  */
 export async function chooseDevice(name: string, candidates: readonly DeviceEntry[] = devices): Promise<ChosenDevice> {
   await tf.ready();
-  if (name !== 'auto') return { device: await openDevice(name), reason: 'asked for' };
+  if (name !== 'auto') return { device: await openDevice(name), reason: 'requested' };
   const passedOver: string[] = [];
   for (const { name: candidate, hopeless, open } of candidates) {
     if (hopeless?.()) continue;
@@ -35,8 +35,8 @@ export async function chooseDevice(name: string, candidates: readonly DeviceEntr
       passedOver.push(`${candidate}: ${error.problem}`);
     }
   }
-  throw new CertError('missing-device', 'No device is there.', `Tried: ${passedOver.join('; ')}`);
+  throw new CertError('missing-device', 'No device is available.', `Tried: ${passedOver.join('; ')}`);
 }
 
 const reasonOf = (passedOver: readonly string[]): string =>
-  passedOver.length === 0 ? 'the fastest available' : `the fastest available (${passedOver.join('; ')})`;
+  passedOver.length === 0 ? 'fastest available' : `fastest available; ${passedOver.join('; ')}`;

@@ -6,7 +6,7 @@ export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {
       const { config, device, trainImages, testImages, parameters, step } = event;
-      const from = step === 0 ? '' : `, going on after step ${step}`;
+      const from = step === 0 ? '' : `, resumed after step ${step}`;
       return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} images of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
@@ -33,7 +33,7 @@ export function describeEvent(event: RunEvent): string | undefined {
       return `standard error ${percent(standardError)}${attacked}, verified error ${percent(verifiedError)}`;
     }
     case 'decoding':
-      return event.images === 1 ? `Decoding ${event.of} images. They are kept decoded for the next time.` : undefined;
+      return event.images === 1 ? `Decoding ${event.of} images. Decoded images are cached for later runs.` : undefined;
     case 'step':
     case 'evaluating':
       return undefined;

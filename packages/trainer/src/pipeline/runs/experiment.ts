@@ -165,7 +165,7 @@ export function checkDataFits(model: Model, split: Split, name: string): void {
   if (same && split.classes === model.classes) return;
   throw new CertError(
     'shape-mismatch',
-    `The model takes images of shape [${model.inputShape}] in ${model.classes} classes; ${name} has [${split.shape}] in ${split.classes}.`,
-    'Evaluate on the dataset that the model was trained for, or train a model for this one.',
+    `The model takes images of shape [${model.inputShape}] and has ${model.classes} classes, but ${name} has images of shape [${split.shape}] and ${split.classes} classes.`,
+    'Evaluate on the dataset that the model was trained on, or train a model on this dataset.',
   );
 }

@@ -52,8 +52,8 @@ export async function createRunFolder(folder: string): Promise<void> {
   if (found.length > 0) {
     throw new CertError(
       'run-exists',
-      found.includes('config.json') ? `${folder} already holds a run.` : `The folder ${folder} is not empty.`,
-      `Choose another folder with --out${found.includes('config.json') ? `, or go on with it: --resume ${folder}` : ''}.`,
+      found.includes('config.json') ? `${folder} already contains a run.` : `The folder ${folder} is not empty.`,
+      `Choose another folder with --out${found.includes('config.json') ? `, or continue the run: --resume ${folder}` : ''}.`,
     );
   }
   await makeFolder(runFiles(folder).checkpoints);
@@ -109,13 +109,13 @@ export async function readRunPlugins(folder: string): Promise<readonly PluginRec
 async function readJson(folder: string): Promise<unknown> {
   const { config } = runFiles(folder);
   const text = await readFile(config, 'utf8').catch(() => {
-    throw new CertError('bad-file', `${folder} holds no run: there is no ${config}.`, 'Give the folder of a run.');
+    throw new CertError('bad-file', `${folder} contains no run: ${config} is missing.`, 'Give the folder of a run.');
   });
   try {
     return parseJson(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : cause;
-    throw new CertError('bad-file', `${config} is not JSON: ${reason}.`, 'Restore it, or start the run again.', {
+    throw new CertError('bad-file', `${config} is not JSON: ${reason}.`, 'Restore the file, or start the run again.', {
       cause,
     });
   }
@@ -159,8 +159,8 @@ export function checkConfigOf(
   if (recorded === undefined || recorded === configHash(config, catalog)) return;
   throw new CertError(
     'bad-file',
-    `${path} was trained with another configuration than the config.json of its run says.`,
-    'Restore the config.json, or copy the checkpoint to a folder of its own and give all settings as options.',
+    `The configuration in the checkpoint ${path} differs from the config.json of its run.`,
+    'Restore config.json, or copy the checkpoint to another folder and give all settings as options.',
   );
 }
 
@@ -204,8 +204,8 @@ export async function readRunCheckpoint(
   if (!isProgress(metadata)) {
     throw new CertError(
       'bad-file',
-      `${path} does not say where training stood.`,
-      'Resume from a checkpoint that cert train wrote.',
+      `${path} does not record how far training got.`,
+      'Resume from a checkpoint written by cert train.',
     );
   }
   // The optimizer's slots have the form of the parameters; a run without any stores nothing under that name.

@@ -36,9 +36,14 @@ export async function readMetricsLines(folder: string): Promise<ReadMetrics> {
   const { metrics } = runFiles(folder);
   const text = await readFile(metrics, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return '';
-    throw new CertError('bad-file', `${metrics} cannot be read: ${cause.message}.`, 'Move it away, or restore it.', {
-      cause,
-    });
+    throw new CertError(
+      'bad-file',
+      `${metrics} cannot be read: ${cause.message}.`,
+      'Restore the file, or move it away.',
+      {
+        cause,
+      },
+    );
   });
   const texts = text.split('\n').slice(0, -1);
   const lines = texts.map(parseLine).filter((line) => line !== undefined);

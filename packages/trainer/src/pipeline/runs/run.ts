@@ -98,7 +98,7 @@ export async function resumeRun(
     const chosen = await chooseDevice(config.device);
     try {
       const damaged = await cutMetrics(folder, progress.position.step);
-      if (damaged > 0) await appendLog(folder, `Damaged lines dropped from metrics.jsonl: ${damaged}.`);
+      if (damaged > 0) await appendLog(folder, `Removed damaged lines from metrics.jsonl: ${damaged}.`);
       await rm(runFiles(folder).summary, { force: true });
       return await continueRun({ config, catalog, experiment, chosen, state, progress }, options);
     } finally {
@@ -214,7 +214,7 @@ function withWayOn(error: unknown, folder: string): unknown {
     });
   }
   if (code !== 'bad-file') return error;
-  return new CertError(code, problem, `${cure} The last checkpoint is whole: go on with --resume ${folder}.`, {
+  return new CertError(code, problem, `${cure} The last checkpoint is intact. Continue with --resume ${folder}.`, {
     cause: error,
   });
 }
