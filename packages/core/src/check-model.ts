@@ -151,7 +151,7 @@ export function checkModel(model: Model): Model {
   const out = model.nodes.at(-1)?.shape;
   if (out?.length !== 1 || out[0] !== model.classes) {
     throw fail(
-      `The last node has shape ${describeValue(out ?? [])} and the model ${describeValue(model.classes)} classes.`,
+      `The last node has the shape ${describeValue(out ?? [])}, but the model has ${describeValue(model.classes)} classes.`,
     );
   }
   return model;

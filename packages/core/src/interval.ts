@@ -113,7 +113,7 @@ export function checkEpsilon(epsilon: unknown): asserts epsilon is number {
   throw new CertError(
     'bad-argument',
     `epsilon is ${got}.`,
-    'Give a radius that is a number, finite and >= 0, in the units of the images (0.1, 8/255, ...).',
+    'Give a finite number >= 0 in the units of the images, such as 0.1 or 8/255.',
   );
 }
 
@@ -154,7 +154,7 @@ export function checkInRange(
       ? new CertError(
           'bad-data',
           `${where}, outside the range [${min}, ${max}].`,
-          'Give the range of your data, range: { min, max }, or range: null for data without one.',
+          'Give the range of the data as range: { min, max }, or range: null for data without a range.',
         )
       : new CertError('bad-data', `${where}.`, 'Give finite numbers.');
   }

@@ -33,10 +33,11 @@ function checkStructure(json: string): void {
     else if (token === '}' || token === ']') around.pop();
     else if (token === ':' && keys && last !== undefined) {
       const key: string = JSON.parse(last);
-      if (keys.has(key)) throw new SyntaxError(`the key ${JSON.stringify(shortened(key))} occurs twice in one object`);
+      if (keys.has(key))
+        throw new SyntaxError(`the key ${JSON.stringify(shortened(key))} occurs twice in the same object`);
       keys.add(key);
     }
-    if (around.length > MAX_DEPTH) throw new SyntaxError(`it is nested more than ${MAX_DEPTH} levels deep`);
+    if (around.length > MAX_DEPTH) throw new SyntaxError(`it is nested deeper than ${MAX_DEPTH} levels`);
     last = undefined;
   }
 }

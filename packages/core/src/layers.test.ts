@@ -165,13 +165,13 @@ describe('what does not fit is said in words', () => {
       /its padding is \[0,-1,0,0\] instead of/,
     ],
     ['maxima of vectors', maxPool(2).infer([4]), /height, width, channels/],
-    ['a slope of 1', leakyRelu(1).infer([4]), /its slope is 1 instead of a number from 0, less than 1/],
+    ['a slope of 1', leakyRelu(1).infer([4]), /the slope is 1 instead of a number >= 0 and < 1/],
     ['a slope that is not a number', leakyRelu(Number.NaN).infer([4]), /its slope is NaN instead of/],
-    ['another number of elements', reshape([5]).infer([4]), /\[5\] has 5 elements and the input 4/],
-    ['an order with an axis twice', transpose([0, 0]).infer([4, 3]), /\[0,0\] is not an order of its 2 axes/],
+    ['another number of elements', reshape([5]).infer([4]), /\[5] has 5 elements, but the input has 4/],
+    ['an order with an axis twice', transpose([0, 0]).infer([4, 3]), /\[0,0] is not a permutation of the 2 input axes/],
     ['an axis too far', concat(1).infer([4], [4]), /there is no axis 1/],
     ['one input', concat(0, 1).infer([4]), /at least 2 inputs/],
-    ['other lengths', concat(0).infer([4, 2], [4, 3]), /its inputs may differ along axis 0 alone/],
+    ['other lengths', concat(0).infer([4, 2], [4, 3]), /the input shapes may differ only along axis 0/],
     ['affine with lists of different lengths', affine([1, 2], [0]).infer([2]), /2 scales and 1 shifts/],
   ])('%s', (_name, inferred, message) => expect(inferred).toMatch(message));
 });

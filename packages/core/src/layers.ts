@@ -69,7 +69,7 @@ export function dense(units: number): Layer<'dense'> {
     infer: (input) =>
       input.length === 1
         ? { shape: [units], params: { kernel: [input[0]!, units], bias: [units] }, stats: {} }
-        : 'a dense layer takes a flat input; add flatten() before it',
+        : 'a dense layer takes a flat input: add flatten() before the layer',
   };
 }
 
@@ -137,7 +137,7 @@ function poolShape(size: Extent, options: PoolOptions, input: Shape): string | S
   if (!isImage(input)) return `it takes [height, width, channels] of at least ${height}x${width}`;
   const places = placesIn(window, input, `a ${height}x${width} window`);
   if (typeof places === 'string') return places;
-  if (mayMiss(window)) return `its padding [${window.padding}] is not smaller than its ${height}x${width} windows`;
+  if (mayMiss(window)) return `the padding [${window.padding}] is not smaller than the ${height}x${width} windows`;
   return [...places, input[2]!];
 }
 
@@ -187,7 +187,7 @@ export const leakyRelu = (slope = 0.01): Layer<'leakyRelu'> => ({
   op: 'leakyRelu',
   attrs: { slope },
   infer: (shape) =>
-    slope >= 0 && slope < 1 ? { shape, ...none } : `its slope is ${slope} instead of a number from 0, less than 1`,
+    slope >= 0 && slope < 1 ? { shape, ...none } : `the slope is ${slope} instead of a number >= 0 and < 1`,
 });
 
 /** 1 / (1 + exp(-x)), any shape. */
@@ -210,7 +210,7 @@ export const reshape = (shape: Shape): Layer<'reshape'> => ({
   infer: (input) =>
     sizeOf(input) === sizeOf(shape)
       ? { shape, ...none }
-      : `[${shape}] has ${sizeOf(shape)} elements and the input ${sizeOf(input)}`,
+      : `[${shape}] has ${sizeOf(shape)} elements, but the input has ${sizeOf(input)}`,
 });
 
 /**
@@ -224,7 +224,7 @@ export const transpose = (perm: readonly number[]): Layer<'transpose'> => ({
   infer: (input) =>
     perm.length === input.length && input.every((_, axis) => perm.includes(axis))
       ? { shape: perm.map((axis) => input[axis]!), ...none }
-      : `[${perm}] is not an order of its ${input.length} axes`,
+      : `[${perm}] is not a permutation of the ${input.length} input axes`,
 });
 
 /**
@@ -242,7 +242,7 @@ export const concat = (axis: number, arity = 2): Layer<'concat'> => ({
     if (inputs.length < 2) return 'it takes at least 2 inputs';
     if (!Number.isInteger(axis) || axis < 0 || axis >= first.length) return `there is no axis ${axis}`;
     const fits = inputs.every((s) => s.length === first.length && s.every((n, i) => i === axis || n === first[i]));
-    if (!fits) return `its inputs may differ along axis ${axis} alone`;
+    if (!fits) return `the input shapes may differ only along axis ${axis}`;
     const length = inputs.reduce((sum, shape) => sum + shape[axis]!, 0);
     return { shape: first.map((n, i) => (i === axis ? length : n)), ...none };
   },

@@ -197,8 +197,8 @@ export function graph(inputShape: Shape): GraphBuilder {
     if (shape !== undefined) return shape;
     throw new CertError(
       'bad-model',
-      `${asked}: there is no node "${name}".`,
-      `Nodes so far: ${[...shapes.keys()].join(', ')}. Inputs must be added first.`,
+      `${asked}: node "${name}" does not exist.`,
+      `Add the inputs of a node before the node. Nodes so far: ${[...shapes.keys()].join(', ')}.`,
     );
   };
 
@@ -209,20 +209,20 @@ export function graph(inputShape: Shape): GraphBuilder {
       counts.set(layer.op, count);
       const id = name ?? `${layer.op}${count}`;
       if (shapes.has(id)) {
-        throw new CertError('bad-model', `There are two nodes named "${id}".`, 'Give every node its own name.');
+        throw new CertError('bad-model', `Two nodes have the name "${id}".`, 'Give every node a unique name.');
       }
       const arity = layer.arity ?? 1;
       const inputShapes = inputs.map((input) => shapeOf(input, `Node "${id}" (${layer.op})`));
       const asked =
-        inputs.length === arity ? layer.infer(...inputShapes) : `it takes ${arity} inputs and got ${inputs.length}`;
+        inputs.length === arity ? layer.infer(...inputShapes) : `it takes ${arity} inputs but got ${inputs.length}`;
       // Sizes such as dense(0) or a stride of 0 show in the shape that they lead to.
       const inferred =
-        typeof asked === 'string' || isShape(asked.shape) ? asked : `it would give the shape [${asked.shape}]`;
+        typeof asked === 'string' || isShape(asked.shape) ? asked : `its output would have the shape [${asked.shape}]`;
       if (typeof inferred === 'string') {
         throw new CertError(
           'bad-model',
           `Node "${id}" (${layer.op}) does not fit its inputs of shapes ${inputShapes.map((s) => `[${s}]`).join(', ')}: ${inferred}.`,
-          'Change the layer or what it is fed with.',
+          'Change the layer or its inputs.',
         );
       }
       nodes.push({ name: id, op: layer.op, inputs, attrs: layer.attrs, ...inferred } as Node);
@@ -234,8 +234,8 @@ export function graph(inputShape: Shape): GraphBuilder {
       if (last === undefined || last.shape.length !== 1) {
         throw new CertError(
           'bad-model',
-          `The last node has shape [${last?.shape ?? ''}].`,
-          'A classifier ends in a node of shape [classes]: add flatten() and dense(classes).',
+          `The last node has the shape [${last?.shape ?? ''}].`,
+          'The last node of a classifier must have the shape [classes]: add flatten() and dense(classes).',
         );
       }
       return { inputShape, classes: last.shape[0]!, nodes };

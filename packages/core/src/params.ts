@@ -70,8 +70,8 @@ export function checkParams(model: Model, tree: Params | HostParams, kind: 'para
     if (got === undefined || got.length !== shape.length || got.some((n, i) => n !== shape[i])) {
       throw new CertError(
         'shape-mismatch',
-        `The ${kind} have ${got ? `shape [${got}]` : 'nothing'} at "${node}.${name}" and the model needs [${shape}].`,
-        'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
+        `The ${kind} have ${got ? `the shape [${got}]` : 'no tensor'} at "${node}.${name}", but the model needs the shape [${shape}].`,
+        'Use parameters of this model, from an initializer or from a checkpoint of the same architecture.',
       );
     }
   }
@@ -81,8 +81,8 @@ export function checkParams(model: Model, tree: Params | HostParams, kind: 'para
     if (extra === undefined) continue;
     throw new CertError(
       'shape-mismatch',
-      `The ${kind} have a tensor "${node}.${extra}" that the model does not know.`,
-      'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
+      `The ${kind} have a tensor "${node}.${extra}", which the model does not have.`,
+      'Use parameters of this model, from an initializer or from a checkpoint of the same architecture.',
     );
   }
 }

@@ -90,7 +90,7 @@ export function zipTree<T, U, V>(
     throw new CertError(
       'bad-argument',
       `Two trees differ in structure at "${left[odd]?.path ?? right[odd]?.path}".`,
-      'Give trees of the same records and arrays, such as parameters and their gradients.',
+      'Give trees with the same structure, such as parameters and gradients of the same model.',
     );
   }
   return unflattenTree<V>(
