@@ -65,7 +65,7 @@ export function linesAt(table: LineTable, { params }: Network, node: Node, at: B
     throw new CertError(
       'missing-rule',
       `${table.name} has no backward rule and no lines for "${node.op}" (node "${node.name}").`,
-      `Add one of them: extendBackward(${table.name}, { ${node.op}: rule }) or extendLines(${table.name}, { ${node.op}: lines }).`,
+      `Add one with extendBackward(${table.name}, { ${node.op}: rule }) or extendLines(${table.name}, { ${node.op}: lines }).`,
     );
   }
   const box = boundsAt(at, node);
@@ -90,8 +90,8 @@ export function boundsAt(at: Bounds['at'], node: Node): IntervalTensor {
   if (box !== undefined) return box;
   throw new CertError(
     'bad-argument',
-    `There are no bounds at "${input}", which "${node.name}" (${node.op}) reads.`,
-    'Give bounds at every node that a nonlinear op reads, such as ibp.bound(problem).at.',
+    `Bounds at "${input}", an input of "${node.name}" (${node.op}), are missing.`,
+    'Give bounds at every input of a nonlinear op, such as ibp.bound(problem).at.',
   );
 }
 

@@ -110,8 +110,8 @@ export function checkStatistics(method: string, node: Node, { norm }: Pick<Conte
   if (node.op !== 'batchNorm' || norm[node.name] !== undefined) return;
   throw new CertError(
     'bad-argument',
-    `${method}: there are no statistics for the batch normalization "${node.name}".`,
-    'Give them in network.norm: runningNorm(stats), or naturalPass(...).norm for those of a batch.',
+    `${method}: the statistics of the BatchNorm node "${node.name}" are missing.`,
+    'Give statistics in network.norm: runningNorm(stats), or naturalPass(...).norm for batch statistics.',
   );
 }
 
@@ -138,8 +138,8 @@ export function checkIsModel(method: string, model: Model): void {
   if (Array.isArray((model as Partial<Model> | null)?.nodes)) return;
   throw new CertError(
     'bad-model',
-    `${method} was given a model that is no graph of nodes.`,
-    'Build it with sequential(...) or graph(...) of @cert/core, or one of @cert/models; a LayersModel of TensorFlow.js is something else.',
+    `${method} was given a model that is not a graph of nodes.`,
+    'Build a model with sequential(...) or graph(...) of @cert/core, or use one of @cert/models; a LayersModel of TensorFlow.js is not supported.',
   );
 }
 
@@ -158,8 +158,8 @@ export function checkRuleShape(method: string, node: Node, what: string, got: Sh
 export const wrongRule = (method: string, node: Node, what: string): CertError =>
   new CertError(
     'shape-mismatch',
-    `${method}: the rule for "${node.op}" (node "${node.name}") gave ${what}.`,
-    'Correct the rule. The first axis is the batch (for rows, images times rows); the others are the shape that the layer infers.',
+    `${method}: the rule for "${node.op}" (node "${node.name}") returned ${what}.`,
+    'Correct the rule: the first axis is the batch (for rows, images times rows), and the other axes are the shape that the layer infers.',
   );
 
 /** The interval at a node, its shape checked. */

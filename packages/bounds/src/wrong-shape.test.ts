@@ -112,7 +112,7 @@ describe('extendRules', () => {
     expect(error).toBeInstanceOf(CertError);
     expect(error).toMatchObject({
       problem: 'linearRelaxation has no backward rule and no lines for "mirror" (node "mirror1").',
-      cure: 'Add one of them: extendBackward(linearRelaxation, { mirror: rule }) or extendLines(linearRelaxation, { mirror: lines }).',
+      cure: 'Add one with extendBackward(linearRelaxation, { mirror: rule }) or extendLines(linearRelaxation, { mirror: lines }).',
     });
   });
 });

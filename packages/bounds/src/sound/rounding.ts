@@ -60,7 +60,7 @@ export function gamma(n: number): number {
     throw new CertError(
       'bad-argument',
       `A sum of ${n} terms in float32 has no useful error bound.`,
-      'Bound layers of fewer than two million inputs to a neuron, or verify with the arithmetic nearest.',
+      'Use layers with fewer than two million inputs per neuron, or verify with the arithmetic nearest.',
     );
   }
   return nextUp(nextUp((n * UNIT) / (1 - n * UNIT)));

@@ -221,7 +221,7 @@ function modelOf({ model }: Context): Model {
   throw new CertError(
     'bad-argument',
     'A rule of sound-ibp was called without the graph.',
-    'Give context.model: an execution may fold a batch normalization into the layer before.',
+    'Give context.model: an execution may fold BatchNorm into the preceding layer.',
   );
 }
 
