@@ -57,8 +57,8 @@ export const initializer =
       if (shape.length === 1) return filledTensor(shape, 0);
       throw new CertError(
         'bad-model',
-        `No rule says how to initialize "${node}.${name}" of shape [${shape}].`,
-        'Call the weight of a new op "kernel" (initialized by its fan-in), or set this tensor in the parameters yourself.',
+        `No rule initializes "${node}.${name}" of shape [${shape}].`,
+        'Name the weight of a new op "kernel" (initialized by its fan-in), or set this tensor in the parameters yourself.',
       );
     });
   };
@@ -68,8 +68,8 @@ function drawn(node: string, shape: Shape, data: Float32Array): HostTensor {
   if (data.length === sizeOf(shape)) return { shape, data };
   throw new CertError(
     'shape-mismatch',
-    `The rule of an initializer drew ${data.length} numbers for the kernel of "${node}", which has ${sizeOf(shape)}.`,
-    'Draw fanIn * fanOut numbers, row-major [..., fanOut].',
+    `The rule of an initializer returned ${data.length} numbers for the kernel of "${node}", which has ${sizeOf(shape)} elements.`,
+    'Return fanIn * fanOut numbers, row-major [..., fanOut].',
   );
 }
 
