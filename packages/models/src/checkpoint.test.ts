@@ -93,7 +93,7 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
         f.tensors['params.conv9.kernel'] = filled([1], 0);
       },
       'shape-mismatch',
-      'it has no place for tensor "params.conv9.kernel"',
+      'the model has no tensor "params.conv9.kernel"',
     ],
     [
       'integers for weights',
@@ -154,7 +154,7 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
         f.metadata.model = f.metadata.model!.replace('"attrs":{}', `"attrs":{"a":${deep}}`);
       },
       'bad-file',
-      '"model" in its header is not JSON (it is nested more than 500 levels deep)',
+      '"model" in its header is not JSON (it is nested deeper than 500 levels)',
     ],
     [
       'a model that is none at all',

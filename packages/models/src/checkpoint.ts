@@ -56,7 +56,7 @@ const WITHOUT_CHECKSUM = 'cert-checkpoint-1';
 export function encodeCheckpoint({ model, params, stats, extra = {}, metadata = null }: Checkpoint): Uint8Array {
   for (const key of ['params', 'stats']) {
     if (!Object.hasOwn(extra, key)) continue;
-    throw new CertError('bad-argument', `extra has the key "${key}".`, 'Give it another name: this one is taken.');
+    throw new CertError('bad-argument', `extra has the key "${key}".`, 'Rename the key: checkpoints reserve this one.');
   }
   const tensors = flattenHost({ params, stats, ...extra });
   checkTensors(model, tensors, 'The checkpoint');
@@ -77,14 +77,14 @@ export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): 
     throw new CertError(
       'bad-file',
       `${source} is a safetensors file of the format ${describeValue(strings.format ?? 'unknown')}, not ${FORMAT}.`,
-      'Give a checkpoint that was written by this version of the library.',
+      'Give a checkpoint written by this version of the library.',
     );
   }
   const { sha256, ...hashed } = strings;
   if ((sha256 !== undefined || strings.format === FORMAT) && sha256 !== checksum(tensors, hashed)) {
     throw new CertError(
       'bad-file',
-      `${source} was changed after it was written: its checksum does not fit.`,
+      `${source} was modified or damaged after it was written: its checksum does not match.`,
       'Copy the file again, or use another checkpoint of the run.',
     );
   }
@@ -124,7 +124,7 @@ function checkTensors(model: Model, tensors: FlatTensors, source: string): void 
     new CertError(
       'shape-mismatch',
       `${source} does not fit its model: ${problem}.`,
-      'Store the tensors together with the model that they were made for.',
+      'Store tensors together with the model that they belong to.',
     );
   for (const [name, shape] of needed) {
     const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
@@ -138,7 +138,7 @@ function checkTensors(model: Model, tensors: FlatTensors, source: string): void 
   }
   for (const name of Object.keys(tensors)) {
     if (/^(params|stats)(\.|$)/.test(name) && !needed.has(name))
-      throw fail(`it has no place for tensor ${describeValue(name)}`);
+      throw fail(`the model has no tensor ${describeValue(name)}`);
   }
 }
 

@@ -79,7 +79,7 @@ describe('fromTorch', () => {
     [
       'a scale of another size',
       { ...state, '3.weight': counted(4) },
-      '"3.weight" has the shape [4], and "batchNorm1" takes [2]',
+      '"3.weight" has the shape [4], but "batchNorm1" takes [2]',
     ],
   ])('names what does not fit: %s', (_, wrong, problem) => {
     const present = Object.entries(wrong).filter((entry): entry is [string, HostTensor] => entry[1] !== undefined);
@@ -87,7 +87,7 @@ describe('fromTorch', () => {
   });
 
   it('needs a name for every node where names are given', () => {
-    expect(() => fromTorch(model, state, { conv2d1: '2' })).toThrow('there is no name for "batchNorm1"');
+    expect(() => fromTorch(model, state, { conv2d1: '2' })).toThrow('no name was given for "batchNorm1"');
     expect(() => fromTorch(smallConv({ inputShape: [8, 8, 1], classes: 3 }), state)).toThrow('the file has 3 layers');
   });
 });

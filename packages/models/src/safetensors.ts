@@ -31,13 +31,13 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
       throw new CertError(
         'bad-argument',
         `A tensor is named "${METADATA}".`,
-        'Rename it: the format has taken this name.',
+        'Rename the tensor: the format reserves this name.',
       );
     }
     if (data.length !== sizeOf(shape)) {
       throw new CertError(
         'shape-mismatch',
-        `Tensor "${name}" has ${data.length} values and the shape [${shape}].`,
+        `Tensor "${name}" has ${data.length} values, which do not match the shape [${shape}].`,
         'Give as many values as the shape has elements.',
       );
     }
@@ -113,7 +113,7 @@ function checkEntry(name: string, entry: unknown, source: string): Entry {
     throw new CertError(
       'bad-file',
       `${source}: tensor ${describeValue(name)} has the dtype ${describeValue(dtype)}.`,
-      `Convert it first; these are read: ${Object.keys(DTYPES).join(', ')}.`,
+      `Convert the tensor first. Supported: ${Object.keys(DTYPES).join(', ')}.`,
     );
   }
   if (typeof dtype !== 'string' || !isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) {

@@ -48,7 +48,7 @@ export async function lockFile(path: string, what: string): Promise<() => Promis
     throw new CertError(
       'bad-file',
       `The lock ${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-      'Check that the folder may be written.',
+      'Check that the folder is writable.',
       { cause },
     );
   } finally {
@@ -120,5 +120,5 @@ const inUse = (path: string, what: string, owner?: LockOwner) =>
     owner === undefined
       ? `${what} is used by another process.`
       : `${what} is used by process ${owner.pid} on ${owner.host}.`,
-    `Wait until it has ended, or stop it. If no such process works there, remove ${path}.`,
+    `Wait until the process ends, or stop it. If the process no longer exists, remove ${path}.`,
   );

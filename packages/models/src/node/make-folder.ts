@@ -28,8 +28,8 @@ export async function makeFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw new CertError(
       'bad-file',
-      `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : cause}.`,
-      'Choose a place in a folder that may be written to, with --out.',
+      `The folder ${folder} cannot be created: ${cause instanceof Error ? cause.message : cause}.`,
+      'Choose a path in a writable folder with --out.',
       { cause },
     );
   }

@@ -53,11 +53,11 @@ export async function appendText(path: string, text: string): Promise<void> {
 
 /** What to do about errors of the system. */
 const CURES: { readonly [code: string]: string } = {
-  ENOSPC: 'The disk is full: free space on it.',
-  EDQUOT: 'The quota of the disk is used up: free space on it.',
-  EFBIG: 'Raise the largest size of a file that the system allows (ulimit -f).',
-  EACCES: 'Check who may write there.',
-  EPERM: 'Check who may write there.',
+  ENOSPC: 'Free space on the disk: it is full.',
+  EDQUOT: 'Free space on the disk: its quota is exhausted.',
+  EFBIG: 'Raise the file size limit of the system (ulimit -f).',
+  EACCES: 'Check the write permissions of the folder.',
+  EPERM: 'Check the write permissions of the folder.',
   EROFS: 'The disk is mounted read-only: mount it for writing, or choose another place.',
 };
 
@@ -66,7 +66,7 @@ function notWritten(path: string, cause: unknown): CertError {
   return new CertError(
     'bad-file',
     `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-    CURES[code] ?? 'Check that the folder exists, and that it may be written to.',
+    CURES[code] ?? 'Check that the folder exists and is writable.',
     { cause },
   );
 }
