@@ -63,7 +63,7 @@ export function arrayDataset({ name, train, test, range = { min: 0, max: 1 } }: 
   if (String(train.shape) !== String(test.shape) || train.classes !== test.classes) {
     throw new CertError(
       'shape-mismatch',
-      `${name}: training images are [${train.shape}] in ${train.classes} classes, test images [${test.shape}] in ${test.classes}.`,
+      `${name}: training images have the shape [${train.shape}] and ${train.classes} classes, test images the shape [${test.shape}] and ${test.classes} classes.`,
       'Both sets must have the same image shape and number of classes.',
     );
   }

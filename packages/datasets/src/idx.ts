@@ -29,7 +29,7 @@ export function parseIdx({ name, bytes: content }: NamedBytes, axes: number): Id
     throw new CertError(
       'bad-file',
       `${name} is compressed with gzip.`,
-      'Decompress it first: gunzipIdx(file, axes) of @cert/datasets/node, or a DecompressionStream in a browser.',
+      'Decompress the file first: with gunzipIdx(file, axes) of @cert/datasets/node, or with a DecompressionStream in a browser.',
     );
   }
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
@@ -39,8 +39,8 @@ export function parseIdx({ name, bytes: content }: NamedBytes, axes: number): Id
   if (view.getUint32(0) !== magic) {
     throw new CertError(
       'bad-file',
-      `${name} begins with ${hex(view.getUint32(0))} instead of ${hex(magic)}.`,
-      `Give an IDX file of bytes with ${axes} ${axes === 1 ? 'axis (labels)' : 'axes (images)'}; were two files exchanged?`,
+      `${name} starts with ${hex(view.getUint32(0))} instead of ${hex(magic)}.`,
+      `Give an IDX file of bytes with ${axes} ${axes === 1 ? 'axis (labels)' : 'axes (images)'}. Check that the files were not swapped.`,
     );
   }
   const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
@@ -105,7 +105,7 @@ export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset 
   if (String(a) !== String(b)) {
     throw new CertError(
       'shape-mismatch',
-      `${name}: training images are [${a}] and test images [${b}].`,
+      `${name}: training images have the shape [${a}], test images [${b}].`,
       'Both sets must have the same image shape; check that the files belong together.',
     );
   }

@@ -17,7 +17,7 @@ export function imagesOf(split: Split, indices?: ArrayLike<number>): SplitBatch 
     if (Number.isInteger(index) && index >= 0 && index < count) continue;
     throw new CertError(
       'bad-argument',
-      `Index ${i} is ${index}, and the split has ${count} images.`,
+      `Index ${i} is ${index}, but the split has ${count} images.`,
       `Give whole numbers from 0 to ${count - 1}.`,
     );
   }

@@ -28,6 +28,6 @@ export function pixelMoments({ shape, images, scale }: Split): Normalization {
   throw new CertError(
     'bad-data',
     `Channel ${flat} has the value ${mean[flat]} in every pixel.`,
-    'Leave the channel out, or do not normalize by the data.',
+    'Leave the channel out, or do not normalize with the data moments.',
   );
 }

@@ -62,7 +62,7 @@ export interface PixelRange {
 export function checkSplit(split: Split, name: string, range: PixelRange | null = { min: 0, max: 1 }): Split {
   const { shape, classes, count, images, scale, labels } = split;
   const pixels = sizeOf(shape);
-  const sizes = `The shape [${shape}] and ${count} images make ${count * pixels} values.`;
+  const sizes = `Give ${count * pixels} values: ${count} images of shape [${shape}].`;
   if (shape.length === 0 || !shape.every((n) => Number.isInteger(n) && n > 0)) {
     throw new CertError(
       'bad-argument',
@@ -71,13 +71,13 @@ export function checkSplit(split: Split, name: string, range: PixelRange | null 
     );
   }
   if (images.length !== count * pixels) {
-    throw new CertError('shape-mismatch', `${name}: there are ${images.length} pixel values.`, sizes);
+    throw new CertError('shape-mismatch', `${name}: ${images.length} pixel values were given.`, sizes);
   }
   if (labels.length !== count) {
     throw new CertError(
       'shape-mismatch',
-      `${name}: there are ${count} images and ${labels.length} labels.`,
-      'Give one label per image; check that the two come from the same set.',
+      `${name}: ${count} images but ${labels.length} labels were given.`,
+      'Give one label per image, and check that images and labels belong to the same set.',
     );
   }
   for (let i = 0; i < count; i++) {
@@ -101,15 +101,15 @@ const outOfRange = (found: string, range: PixelRange | null) =>
     : new CertError(
         'bad-data',
         `${found}, outside the range [${range.min}, ${range.max}].`,
-        'Scale the images into the range (bytes: scale 1/255), or give the range that they have (null: none).',
+        'Scale the images into the range (bytes: scale 1/255), or give the range of the images (null: no range).',
       );
 
 /** The error for a label that is no class. */
 export const badLabel = (name: string, index: number, label: number, classes: number) =>
   new CertError(
     'bad-data',
-    `${name}: label ${index} is ${label}, and there are ${classes} classes.`,
-    `Labels are whole numbers from 0 to ${classes - 1}; check the labels or the number of classes.`,
+    `${name}: label ${index} is ${label}, but there are ${classes} classes.`,
+    `Give labels from 0 to ${classes - 1}, or correct the number of classes.`,
   );
 
 /**

@@ -170,7 +170,7 @@ describe('cifar10', () => {
     await expect(read()).rejects.toMatchObject({ problem: expect.stringContaining('data_batch_1.bin cannot be read') });
     await rm(join(folder, 'test_batch.bin'));
     await expect(readTest()).rejects.toMatchObject({
-      problem: `cifar10: ${folder} holds neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor test_batch.bin nor train nor test nor val.`,
+      problem: `cifar10: ${folder} contains neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor test_batch.bin nor train nor test nor val.`,
     });
   });
 

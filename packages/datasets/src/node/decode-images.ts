@@ -69,8 +69,8 @@ async function importSharp(load: () => Promise<{ readonly default: Sharp }>): Pr
   } catch (cause) {
     throw new CertError(
       'missing-package',
-      'Images are decoded by the package sharp, which cannot be loaded.',
-      'Install it: npm install sharp',
+      'Decoding images needs the package sharp, which cannot be loaded.',
+      'Install sharp: npm install sharp',
       { cause },
     );
   }
@@ -113,11 +113,11 @@ function differs(a: EncodedImage, first: Decoded, b: EncodedImage, other: Decode
     ? new CertError(
         'shape-mismatch',
         `${b.name} is ${width} x ${height} pixels, ${a.name} ${w} x ${h}.`,
-        'Give the option size, which resizes all images, or remove the one that does not belong there.',
+        'Give the option size to resize all images, or remove the image of the other size.',
       )
     : new CertError(
         'shape-mismatch',
         `${b.name} is ${kind(channels)}, ${a.name} is ${kind(c)}.`,
-        'Give the option channels: 3 makes all images coloured, 1 makes them grey.',
+        'Give the option channels: 3 converts all images to colour, 1 to grey.',
       );
 }

@@ -50,7 +50,7 @@ describe('gunzipIdx', () => {
       expect.objectContaining({
         code: 'bad-file',
         problem:
-          'images holds an array of shape [200000,28,28], 156800016 bytes uncompressed, and at most 47040016 are read.',
+          'images contains an array of shape [200000,28,28], 156800016 bytes uncompressed; the limit is 47040016 bytes.',
         cure: expect.stringContaining('maxBytes'),
       }),
     );

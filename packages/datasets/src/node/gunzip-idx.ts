@@ -41,8 +41,8 @@ export function gunzipIdx(file: NamedBytes, axes: number, { maxBytes = MAX_BYTES
   if (expected > maxBytes) {
     throw new CertError(
       'bad-file',
-      `${name} holds an array of shape [${shape}], ${expected} bytes uncompressed, and at most ${maxBytes} are read.`,
-      'Check that this is the right file. For a larger dataset give maxBytes to gunzipIdx, and the arrays to idxDataset.',
+      `${name} contains an array of shape [${shape}], ${expected} bytes uncompressed; the limit is ${maxBytes} bytes.`,
+      'Check that this is the right file. For a larger dataset, pass maxBytes to gunzipIdx and the arrays to idxDataset.',
     );
   }
   return { name, bytes: gunzip(name, bytes, { maxOutputLength: expected }, expected) };

@@ -82,8 +82,8 @@ function checkClasses(tree: FileTree, classNames: readonly string[], first: stri
   if (classNames.length < 2 || classNames.length > 256) {
     throw new CertError(
       'bad-data',
-      `${join(tree.name, first)} has ${classNames.length} folders of classes.`,
-      'Make one folder for each class, 2 to 256.',
+      `${join(tree.name, first)} has ${classNames.length} class folders.`,
+      'Create one folder per class, 2 to 256 in total.',
     );
   }
   const others = foldersIn(tree, `${test}/`);
@@ -93,8 +93,8 @@ function checkClasses(tree: FileTree, classNames: readonly string[], first: stri
   const [there, missing] = onlyTrain === undefined ? [test, 'train'] : ['train', test];
   throw new CertError(
     'bad-data',
-    `${tree.name}: the class "${onlyTrain ?? onlyTest}" is in ${there} and not in ${missing}.`,
-    'Training and test images must be of the same classes.',
+    `${tree.name}: the class "${onlyTrain ?? onlyTest}" is in ${there} but not in ${missing}.`,
+    'Training and test images must have the same classes.',
   );
 }
 
@@ -106,8 +106,8 @@ export function listSplit(tree: FileTree, split: string, classNames: readonly st
     if (names.length > 0) return names.map((file) => `${folder}${file}`);
     throw new CertError(
       'bad-data',
-      `${join(tree.name, folder)} holds no images.`,
-      'Put PNG or JPEG files directly into it, or remove the class from both splits.',
+      `${join(tree.name, folder)} contains no images.`,
+      'Put PNG or JPEG files directly into the folder, or remove the class from both splits.',
     );
   });
   return spreadClasses(files.map((list) => list.length)).map(({ label, i }) => {

@@ -130,7 +130,7 @@ describe('tinyImagenet', () => {
         bytes[bytes.indexOf(good['train/n02124075/images/n02124075_0.JPEG']!) + 250]! ^= 1;
         return bytes;
       },
-      'train/n02124075/images/n02124075_0.JPEG has another checksum',
+      'train/n02124075/images/n02124075_0.JPEG has a wrong checksum',
     ],
     ['of another dataset', () => zipFile({ 'a/b.txt': Buffer.from('c') }), 'there is no wnids.txt'],
   ])('refuses an archive that is %s', async (_, archive, problem) => {

@@ -108,8 +108,8 @@ async function local(folder: string): Promise<Place> {
   }
   throw new CertError(
     'bad-file',
-    `tiny-imagenet: ${folder} holds neither ${ARCHIVE} nor ${ROOT} nor ${WNIDS}.`,
-    'Put one of them there, or leave the folder out to download the archive.',
+    `tiny-imagenet: ${folder} contains neither ${ARCHIVE} nor ${ROOT} nor ${WNIDS}.`,
+    'Put one of these files into the folder, or leave the folder out to download the archive.',
   );
 }
 
@@ -119,7 +119,7 @@ const badTree = (tree: FileTree, problem: string) =>
 /** The lines of a text file. */
 async function lines(tree: FileTree, path: string): Promise<string[]> {
   const slash = path.lastIndexOf('/') + 1;
-  if (!filesIn(tree, path.slice(0, slash)).includes(path.slice(slash))) throw badTree(tree, `there is no ${path}`);
+  if (!filesIn(tree, path.slice(0, slash)).includes(path.slice(slash))) throw badTree(tree, `${path} is missing`);
   const text = Buffer.from(await tree.read(path)).toString('utf8');
   return text.split(/\r?\n/).filter((line) => line !== '');
 }
@@ -150,9 +150,9 @@ async function listAnnotated(tree: FileTree, wnids: readonly string[]): Promise<
     const [file = '', wnid = ''] = line.split('\t');
     const label = wnids.indexOf(wnid);
     if (label < 0)
-      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} has the class "${wnid}", which ${WNIDS} has not`);
+      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} has the class "${wnid}", which is not in ${WNIDS}`);
     if (!files.delete(file)) {
-      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} names "${file}", which is not there or was named before`);
+      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} names "${file}", which is missing or was named before`);
     }
     const path = `val/images/${file}`;
     return { name: join(tree.name, path), label, read: () => tree.read(path) };
