@@ -35,7 +35,7 @@ export async function cudaDevice(options: CudaOptions = {}): Promise<Device> {
     throw new CertError(
       'missing-device',
       'The device "cuda" finds no NVIDIA GPU.',
-      'Run on another device (cert doctor lists them), or install the NVIDIA driver and give a container access to the GPU.',
+      'Use another device (cert doctor lists devices), or install the NVIDIA driver; a container needs access to the GPU.',
     );
   }
   if (options.tf32 !== true) process.env.NVIDIA_TF32_OVERRIDE ??= '0';
@@ -69,7 +69,7 @@ function doesNotLoad(ort: typeof Ort, cause: unknown): CertError {
   return new CertError(
     'missing-device',
     `The CUDA provider of ${runtimeName(ort)} does not load: ${reason}.`,
-    'It is there when npm was allowed to run the install script of onnxruntime-node (Linux x64: npm rebuild onnxruntime-node). It needs CUDA 12 and cuDNN 9, with their folders in LD_LIBRARY_PATH. Without: --device webgpu.',
+    'Run the install script of onnxruntime-node, which downloads the provider (Linux x64: npm rebuild onnxruntime-node). Install CUDA 12 and cuDNN 9 with their folders in LD_LIBRARY_PATH. Alternative: --device webgpu.',
     { cause },
   );
 }

@@ -27,7 +27,7 @@ export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[])
     (cause: unknown) => {
       throw new CertError(
         'bad-file',
-        `ONNX Runtime does not load the network: ${cause instanceof Error ? cause.message : cause}`,
+        `ONNX Runtime cannot load the network: ${cause instanceof Error ? cause.message : cause}`,
         'Check the file with onnx.checker.check_model.',
         { cause },
       );
@@ -38,7 +38,11 @@ export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[])
   return {
     async run(input) {
       if (input.length !== sizeOf(shape)) {
-        throw new CertError('shape-mismatch', `The network takes [${shape}].`, `Give ${sizeOf(shape)} numbers.`);
+        throw new CertError(
+          'shape-mismatch',
+          `The network takes the shape [${shape}].`,
+          `Give ${sizeOf(shape)} numbers.`,
+        );
       }
       const data = double ? Float64Array.from(input) : Float32Array.from(input);
       const tensor = new ort.Tensor(double ? 'float64' : 'float32', data, [...shape]);

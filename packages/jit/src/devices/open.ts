@@ -59,5 +59,5 @@ export const deviceNames: readonly string[] = devices.map(({ name }) => name);
 export async function openDevice(name: string): Promise<Device> {
   const entry = devices.find((one) => one.name === name);
   if (entry !== undefined) return entry.open();
-  throw new CertError('missing-device', `There is no device "${name}".`, `Devices: ${deviceNames.join(', ')}.`);
+  throw new CertError('missing-device', `Unknown device "${name}".`, `Devices: ${deviceNames.join(', ')}.`);
 }

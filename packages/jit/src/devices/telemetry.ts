@@ -21,8 +21,8 @@ export async function disableTelemetry(): Promise<void> {
   if (before === undefined) delete process.env[SWITCH];
   throw new CertError(
     'missing-device',
-    'The telemetry of ONNX Runtime cannot be switched off from this worker thread: its environment is a copy.',
-    `Start the process with ${SWITCH}=1 (or 0 to leave it on), or make the worker with { env: SHARE_ENV } of node:worker_threads.`,
+    'The telemetry of ONNX Runtime cannot be switched off from this worker thread, because its environment is a copy.',
+    `Start the process with ${SWITCH}=1 (or 0 to leave it on), or create the worker with { env: SHARE_ENV } of node:worker_threads.`,
   );
 }
 

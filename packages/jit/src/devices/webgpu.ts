@@ -50,7 +50,7 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
       name: 'webgpu',
       description: `${runtimeName(ort)}, WebGPU${software === undefined ? '' : ' in software'}`,
       ...(software !== undefined && {
-        warning: `webgpu runs on ${software}: correct, and slower than the device "cpu".`,
+        warning: `webgpu runs on ${software}: results are correct, but slower than on the device "cpu".`,
       }),
       ort,
       memory: gpuMemory(ort, session),
@@ -64,14 +64,14 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
 const withoutProvider = (ort: typeof Ort): CertError =>
   new CertError(
     'missing-device',
-    `${runtimeName(ort)} for ${process.platform} ${process.arch} comes without WebGPU.`,
-    'Install a version that has it: npm install onnxruntime-node@1.30 --ignore-scripts',
+    `${runtimeName(ort)} for ${process.platform} ${process.arch} does not include WebGPU.`,
+    'Install a version with WebGPU: npm install onnxruntime-node@1.30 --ignore-scripts',
   );
 
 const withoutAdapter = (cause: unknown): CertError =>
   new CertError(
     'missing-device',
     'The device "webgpu" finds no graphics adapter.',
-    'Install the driver of the GPU, on Linux with Vulkan (the library libvulkan.so.1 and the files of the driver in /usr/share/vulkan/icd.d), or run on another device: cert doctor lists them.',
+    'Install the driver of the GPU, on Linux with Vulkan (the library libvulkan.so.1 and the files of the driver in /usr/share/vulkan/icd.d), or use another device (cert doctor lists devices).',
     { cause },
   );
