@@ -220,8 +220,8 @@ async function checkPoints(setting: Setting): Promise<void> {
             'unsound',
             call.method.name,
             `${where}, node "${node}", ${place(sides[side], i)}`,
-            `the ${side} bound is ${got} and the value ${want}.`,
-            'On a box that is a single point both bounds are the value of the natural pass.',
+            `the ${side} bound is ${got}, but the value is ${want}.`,
+            'On a box that is a single point, both bounds must equal the value of the natural pass.',
           );
         });
       }
@@ -253,8 +253,8 @@ async function checkBatches(setting: Setting): Promise<void> {
         'broken-contract',
         setting.method.name,
         `${where}, node "${node}", ${place(whole.get(node)!.lower, at)}`,
-        `the bounds are [${l}, ${u}] alone and [${wl}, ${wu}] in a batch of ${batch}.`,
-        'The bounds of an image do not depend on the other images of its batch.',
+        `the bounds are [${l}, ${u}] for one image and [${wl}, ${wu}] in a batch of ${batch}.`,
+        'The bounds of an image must not depend on other images in the batch.',
       );
     });
   }
@@ -302,7 +302,7 @@ async function checkPure(setting: Setting): Promise<void> {
     method.name,
     where,
     `the bounds at ${stale} depend on earlier calls.`,
-    'Bounds are a function of the arguments alone: keep nothing between calls.',
+    'Bounds must depend only on the arguments: keep no state between calls.',
   );
 }
 
@@ -368,8 +368,8 @@ async function checkMargins(setting: Setting): Promise<void> {
           'broken-contract',
           setting.method.name,
           `${where}, image ${image}, class ${label} against ${j}`,
-          `the margin's lower bound is ${got}; subtracting logit bounds gives ${loose}.`,
-          'Multiply the specification into the last dense layer before bounding it.',
+          `the lower bound of the margin is ${got}, but subtracting logit bounds gives ${loose}.`,
+          'Multiply the specification into the last dense layer before computing its bounds.',
         );
       });
     });

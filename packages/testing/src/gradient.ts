@@ -70,8 +70,8 @@ export async function checkGradient(
     if (agrees) continue;
     throw new CertError(
       'broken-contract',
-      `${who}: the derivative with respect to ${name} is ${claimed} by its gradient and ${measured.join(', ')} by finite differences.`,
-      'Check the custom gradients, and that nothing between input and output is made from values (tf.tensor of numbers read).',
+      `${who}: the derivative with respect to ${name} is ${claimed} by the gradient but ${measured.join(', ')} by finite differences.`,
+      'Check custom gradients, and that no tensor between input and output is created from values that were read.',
     );
   }
 }

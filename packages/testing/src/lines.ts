@@ -94,8 +94,8 @@ async function checkSide(
           'unsound',
           options.name,
           `on [${interval.lower}, ${interval.upper}]`,
-          `${line.what}, ${line.slope} x + ${line.intercept}, is ${value} at ${x}, where the function is ${y}: not ${side} it, by ${by}.`,
-          `A line ${side} is ${side} the function on the whole interval, its ends included.`,
+          `${line.what}, ${line.slope} x + ${line.intercept}, is ${value} at ${x}, but the function is ${y} there: the line is not ${side} the function, by ${by}.`,
+          `A line ${side} must be ${side} the function on the whole interval, including its ends.`,
         );
       }
     }
@@ -112,7 +112,7 @@ async function checkFinite(options: Setting): Promise<void> {
         options.name,
         WHERE,
         `${part} has the shape [${values.shape}] instead of [${shape}].`,
-        'Each part of the lines has the shape of the box.',
+        'Return each part of the lines in the shape of the box.',
       );
     }
     const bad = values.data.findIndex((value) => !Number.isFinite(value));
@@ -145,7 +145,7 @@ async function checkBeginning(options: Setting): Promise<void> {
         options.name,
         `on [${interval.lower}, ${interval.upper}]`,
         `the line below is ${usual.slope} x + ${usual.intercept}, and ${begin.what} ${begin.slope} x + ${begin.intercept}: lower at ${x}, by ${by}.`,
-        'Make the line below one of the family, for example its first line: optimization begins there.',
+        'Include the line below in the family, for example as its first line: optimization starts from it.',
       );
     }
   }
@@ -163,8 +163,8 @@ async function checkPoints(options: Setting): Promise<void> {
         'broken-contract',
         options.name,
         `on [${x}, ${x}]`,
-        `${line.what} is ${value}, and the function is ${y}.`,
-        'On an interval that is a point, bounds are the value there.',
+        `${line.what} is ${value}, but the function is ${y}.`,
+        'On an interval that is a point, both lines must meet the function.',
       );
     }
   }

@@ -172,7 +172,7 @@ function lossOf({ objective, where }: Setting, context: TestedContext): Tensor {
     objective.name,
     where,
     `the loss has shape [${loss instanceof tf.Tensor ? loss.shape : typeof loss}].`,
-    'An objective returns a scalar, the mean over the batch (tf.mean).',
+    'Return a scalar, the mean over the batch (tf.mean).',
   );
 }
 

@@ -106,7 +106,7 @@ function termOf({ regularizer, model, where }: Setting, params: Params, { input,
     regularizer.name,
     where,
     `the term has shape [${term instanceof tf.Tensor ? term.shape : typeof term}].`,
-    'A regularizer returns a scalar: reduce over every axis (tf.mean, tf.sum).',
+    'Return a scalar: reduce over all axes (tf.mean, tf.sum).',
   );
 }
 
@@ -121,7 +121,7 @@ async function checkValue(setting: Setting): Promise<void> {
     setting.regularizer.name,
     setting.where,
     `the term is ${value}.`,
-    'A penalty is finite and >= 0 on any bounds; clamp what it divides by from below.',
+    'Return a finite penalty >= 0 for all bounds; clamp divisors from below.',
   );
 }
 
@@ -181,8 +181,8 @@ async function checkPlain(setting: Setting): Promise<void> {
       'broken-contract',
       setting.regularizer.name,
       setting.where,
-      `the term is ${plain} from lower and upper bounds and ${carried} when they carry center and radius.`,
-      'Take centers and radii through centerOf and radiusOf of @cert/core.',
+      `the term is ${plain} for bounds with lower and upper only, but ${carried} for bounds that carry center and radius.`,
+      'Read centers and radii with centerOf and radiusOf of @cert/core.',
     );
   } finally {
     tf.dispose(full);
