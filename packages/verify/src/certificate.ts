@@ -225,8 +225,8 @@ function checkMargin(margin: number): void {
   if (margin > 0 && Number.isFinite(margin)) return;
   throw new CertError(
     'bad-argument',
-    `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
-    'Certify images whose lower margins are finite and > 0.',
+    `A certificate needs a positive lower margin; the lower margin is ${describeValue(margin)}.`,
+    'Certify only images whose lower margins are finite and > 0.',
   );
 }
 

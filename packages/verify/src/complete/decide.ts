@@ -311,7 +311,7 @@ function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Proper
   if (inputs !== size || outputs !== model.classes) {
     throw new CertError(
       'shape-mismatch',
-      `The property is about ${inputs} inputs and ${outputs} outputs; the network has ${size} and ${model.classes}.`,
+      `The property has ${inputs} inputs and ${outputs} outputs, but the network has ${size} inputs and ${model.classes} outputs.`,
       'Give a property of this network.',
     );
   }
@@ -323,10 +323,10 @@ function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Proper
     throw new CertError(
       'bad-argument',
       `Input ${i} of the property lies between ${lower[i]} and ${upper[i]}.`,
-      'Give two finite numbers, the lower one first.',
+      'Give finite bounds with lower <= upper.',
     );
   }
   if (!(timeout >= 0)) {
-    throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give seconds, 0 or more.');
+    throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give a number of seconds >= 0.');
   }
 }

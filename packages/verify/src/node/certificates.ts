@@ -61,7 +61,7 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
   if (level === 'nearest') {
     throw new CertError(
       'bad-argument',
-      'Certificates were asked for with the arithmetic nearest, which claims nothing about rounding.',
+      'Certificates were requested with the arithmetic nearest, which makes no claim about rounding.',
       'Use --arithmetic deployed (the default) or real.',
     );
   }
@@ -116,7 +116,7 @@ async function putNetwork(path: string, bytes: Uint8Array): Promise<void> {
   if (there.equals(bytes)) return;
   throw new CertError(
     'run-exists',
-    `${path} holds another network: the certificates in that folder are of it.`,
+    `${path} contains a different network, to which the certificates in that folder belong.`,
     'Choose another folder with --certificates.',
   );
 }

@@ -200,7 +200,7 @@ function checkAttacks({ settings: { attack }, attacks = [] }: EvaluateImagesOpti
   if (JSON.stringify(named) === JSON.stringify(given)) return;
   throw new CertError(
     'bad-argument',
-    `The settings of the evaluation name the attacks [${named.join(', ')}], and [${given.join(', ')}] were given.`,
+    `The settings of the evaluation name the attacks [${named.join(', ')}], but [${given.join(', ')}] were given.`,
     'Give settings.attack = { name, attacks: attacks.map(({ name }) => name), seed } with the attacks, in the same order.',
   );
 }
