@@ -14,8 +14,8 @@ export function propertyInModel(
   if (property.inputs !== inputOrder.length || property.outputs !== model.classes) {
     throw new CertError(
       'shape-mismatch',
-      `The property has ${property.inputs} inputs and ${property.outputs} outputs, the network ${inputOrder.length} and ${model.classes}.`,
-      'Use a property that was written for this network.',
+      `The property has ${property.inputs} inputs and ${property.outputs} outputs, but the network has ${inputOrder.length} inputs and ${model.classes} outputs.`,
+      'Use a property of this network.',
     );
   }
   const moved = new Map<Float64Array, Float64Array>();
@@ -47,8 +47,8 @@ export function inputInFile({ inputOrder }: Pick<ImportedNetwork, 'inputOrder'>,
   if (input.length !== inputOrder.length) {
     throw new CertError(
       'shape-mismatch',
-      `The input has ${input.length} values, the network ${inputOrder.length} inputs.`,
-      'Give one input, without others of a batch.',
+      `The input has ${input.length} values, but the network has ${inputOrder.length} inputs.`,
+      'Give a single input, not a batch.',
     );
   }
   return Float32Array.from(inputOrder, (position) => input[position]!);

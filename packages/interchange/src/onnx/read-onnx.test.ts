@@ -743,7 +743,7 @@ describe('readOnnx refuses', () => {
   const withNaN = (value: number): TestTensor => ({ shape: [4, 1], data: [1, value, 1, 1] });
 
   it.each<[string, TestGraph, CertError['code'], RegExp]>([
-    ['an op without a rule', single('Erf', [1, 5]), 'missing-rule', /"node_Erf_\d+" \(Erf\): the op is not imported/],
+    ['an op without a rule', single('Erf', [1, 5]), 'missing-rule', /"node_Erf_\d+" \(Erf\): the op is not supported/],
     [
       'an op of another domain',
       { input: [1, 5], nodes: [{ ...node('Relu', ['x']), domain: 'my.ops' }] },

@@ -72,8 +72,8 @@ export function readOnnx(bytes: Uint8Array): ImportedNetwork {
   const file = readFile(bytes);
   if (file.opset < OLDEST || file.opset > NEWEST) {
     throw badOnnx(
-      `uses version ${file.opset} of the operators`,
-      `Versions ${OLDEST} to ${NEWEST} are read: convert it with onnx.version_converter.`,
+      `uses operator set version ${file.opset}`,
+      `Convert the file with onnx.version_converter: versions ${OLDEST} to ${NEWEST} are supported.`,
     );
   }
   const [input, output] = ends(file);
@@ -101,7 +101,7 @@ export function readOnnx(bytes: Uint8Array): ImportedNetwork {
     const step = stepOf(node, progress, values, readers, output.name);
     const result = ruleOf(node).apply(step);
     elements += countOf(result.shape);
-    if (elements > MOST_IN_ALL) throw badOnnx(`computes more than ${MOST_IN_ALL} numbers in all`);
+    if (elements > MOST_IN_ALL) throw badOnnx(`computes more than ${MOST_IN_ALL} numbers in total`);
     values.set(node.outputs[0]!, result);
   }
 
@@ -159,7 +159,7 @@ function ends(file: OnnxFile): readonly [OnnxValueInfo, OnnxValueInfo] {
   if (inputs.length !== 1 || file.outputs.length !== 1) {
     throw badOnnx(
       `has ${inputs.length} inputs and ${file.outputs.length} outputs`,
-      'Networks with one input and one output are read.',
+      'Give a network with one input and one output.',
     );
   }
   return [inputs[0]!, file.outputs[0]!];
@@ -172,7 +172,7 @@ function neededNodes(file: OnnxFile, output: string): readonly OnnxNode[] {
   for (const node of file.nodes) {
     for (const name of node.outputs) {
       if (name === '') continue;
-      if (made.has(name)) throw badNode(node, `which computes "${name.slice(0, 80)}", and that is there already`);
+      if (made.has(name)) throw badNode(node, `which computes "${name.slice(0, 80)}", a name that is already used`);
       made.add(name);
     }
   }
@@ -184,7 +184,11 @@ function neededNodes(file: OnnxFile, output: string): readonly OnnxNode[] {
   for (const node of nodes) {
     const other = node.outputs.slice(1).find((name) => name !== '' && needed.has(name));
     if (other !== undefined) {
-      throw unsupported(node, `its output "${other.slice(0, 80)}" is used`, 'Only first outputs are imported.');
+      throw unsupported(
+        node,
+        `its output "${other.slice(0, 80)}" is used`,
+        'Only the first output of a node is supported.',
+      );
     }
   }
   return nodes.toReversed();
@@ -202,8 +206,8 @@ function ruleOf(node: OnnxNode) {
   if (rule !== undefined) return rule;
   throw unsupported(
     node,
-    isStandard ? 'the op is not imported' : `the op is of the domain "${node.domain.slice(0, 40)}"`,
-    `Write the network with the ops ${Object.keys(RULES).sort().join(', ')}.`,
+    isStandard ? 'the op is not supported' : `the op is of the domain "${node.domain.slice(0, 40)}"`,
+    `Use only the ops ${Object.keys(RULES).sort().join(', ')}.`,
   );
 }
 
@@ -238,7 +242,7 @@ function stepOf(
 function inputOf(input: OnnxValueInfo, nodes: readonly OnnxNode[]) {
   const what = `has an input "${input.name.slice(0, 80)}"`;
   if (input.type !== FLOAT32 && input.type !== FLOAT64) {
-    throw badOnnx(`${what} of type number ${input.type}`, 'Inputs are float32: convert the network.');
+    throw badOnnx(`${what} of data type ${input.type}`, 'Convert the network to float32 inputs.');
   }
   const shape = (input.shape ?? []).map((length, axis) => length ?? (axis === 0 ? 1 : 0));
   const asked = `[${(input.shape ?? []).map((length) => length ?? '?')}]`;

@@ -20,7 +20,7 @@ const valuesOf = (letter: string, values: ArrayLike<number>): string[] =>
     throw new CertError(
       'bad-argument',
       `${letter}_${i} of the witness is ${value}.`,
-      'Give a witness of finite numbers; without one the verdict is unknown.',
+      'Give a witness of finite numbers; without a witness, the verdict is unknown.',
     );
   });
 
@@ -38,8 +38,8 @@ export function writeVnncompResult(verdict: VnncompVerdict, witness?: Witness): 
   if ((verdict === 'sat') !== (witness !== undefined)) {
     throw new CertError(
       'bad-argument',
-      `The verdict is ${verdict}, ${witness === undefined ? 'without' : 'with'} a witness.`,
-      'A witness belongs to sat, and to sat alone.',
+      `The verdict ${verdict} was given ${witness === undefined ? 'without' : 'with'} a witness.`,
+      'Give a witness with the verdict sat, and only with sat.',
     );
   }
   if (witness === undefined) return `${verdict}\n`;
