@@ -20,17 +20,17 @@ export interface Conv2dOptions {
   readonly stride?: Extent;
   /** Zeros on every side, or at the top, bottom, left and right; default 1. */
   readonly padding?: Padding;
-  /** Into how many parts channels and filters are split, each part seeing its own channels alone; default 1. */
+  /** Number of groups; each group of filters reads only the channels of the same group. Default 1. */
   readonly groups?: number;
-  /** Pixels from one element of the kernel to the next; default 1. */
+  /** Pixels between adjacent kernel elements; default 1. */
   readonly dilation?: Extent;
 }
 
 /**
  * Convolution of [height, width, channels] to [height', width', filters], where height' is
  * floor((height + padding at both ends - dilation (kernel - 1) - 1) / stride) + 1. Kernel [kernel height, kernel width,
- * channels / groups, filters], bias [filters]. A padding of one number is put on every side alike, also with a stride: this is not
- * TensorFlow.js's `same`. Shapes that do not fit are an error of {@link GraphBuilder.add}.
+ * channels / groups, filters], bias [filters]. Padding given as one number is applied to every side, also with a stride, unlike `same` of
+ * TensorFlow.js. {@link GraphBuilder.add} throws if shapes do not fit.
  *
  * @param filters output channels
  */
@@ -61,7 +61,7 @@ export function conv2d(
   };
 }
 
-/** Affine map of [in] to [units]: x kernel + bias with kernel [in, units] and bias [units]. An image needs {@link flatten} before it. */
+/** Affine map of [in] to [units]: x kernel + bias with kernel [in, units] and bias [units]. Add {@link flatten} before it for images. */
 export function dense(units: number): Layer<'dense'> {
   return {
     op: 'dense',
@@ -74,8 +74,7 @@ export function dense(units: number): Layer<'dense'> {
 }
 
 /**
- * Batch normalization of any shape, over every axis but the last: gamma (x - mean) / sqrt(variance + epsilon) + beta, all of shape
- * [channels].
+ * BatchNorm of any shape over all axes except the last: gamma (x - mean) / sqrt(variance + epsilon) + beta, all of shape [channels].
  *
  * @param options.momentum weight of the new batch in the running statistics; default 0.1 (PyTorch's meaning, not TensorFlow's)
  * @param options.epsilon added to the variance; default 1e-5
@@ -125,9 +124,9 @@ export const globalAvgPool = (): Layer<'globalAvgPool'> => ({
 
 /** Options of {@link maxPool}, and of {@link avgPool}. */
 export interface PoolOptions {
-  /** Pixels from one window to the next; default: the size of the window, so that windows lie side by side. */
+  /** Pixels from one window to the next; default: the window size (no overlap). */
   readonly stride?: Extent;
-  /** Places added on every side, or at the top, bottom, left and right, fewer than the window has; default 0. */
+  /** Padding on every side, or at the top, bottom, left and right, smaller than the window; default 0. */
   readonly padding?: Padding;
 }
 
@@ -143,10 +142,10 @@ function poolShape(size: Extent, options: PoolOptions, input: Shape): string | S
 
 /**
  * Mean over windows: [height, width, channels] to [height', width', channels], where height' is
- * floor((height + padding at both ends - size) / stride) + 1. Pixels that no window covers are left out.
+ * floor((height + padding at both ends - size) / stride) + 1. Pixels that no window covers are ignored.
  *
  * @param size pixels on a side of a window, or its height and width
- * @param options.countPadding whether padded places count as zeros; default false: the mean is over pixels of the image alone
+ * @param options.countPadding whether padding counts as zeros; default false: the mean is over image pixels only
  */
 export function avgPool(
   size: Extent,
@@ -163,7 +162,7 @@ export function avgPool(
 }
 
 /**
- * Maximum over windows, shapes as for {@link avgPool}. Padded places never win.
+ * Maximum over windows, with the shapes of {@link avgPool}. Padding is never the maximum.
  *
  * @param size pixels on a side of a window, or its height and width
  */
@@ -196,11 +195,11 @@ export const sigmoid = (): Layer<'sigmoid'> => ({ op: 'sigmoid', attrs: {}, infe
 /** The hyperbolic tangent, any shape. */
 export const tanh = (): Layer<'tanh'> => ({ op: 'tanh', attrs: {}, infer: (shape) => ({ shape, ...none }) });
 
-/** exp(x) / sum of exp(x) over the last axis. Bound methods have no rule for it: bound the logits instead. */
+/** exp(x) / sum of exp(x) over the last axis. Bound methods do not support softmax: bound the logits instead. */
 export const softmax = (): Layer<'softmax'> => ({ op: 'softmax', attrs: {}, infer: (shape) => ({ shape, ...none }) });
 
 /**
- * The same numbers in another shape, row-major.
+ * Reshapes, row-major.
  *
  * @param shape without the batch axis, with as many elements as the input has
  */
@@ -214,9 +213,9 @@ export const reshape = (shape: Shape): Layer<'reshape'> => ({
 });
 
 /**
- * Axes in another order. `transpose([2, 0, 1])` makes [channels, height, width] of [height, width, channels].
+ * Permutes axes: `transpose([2, 0, 1])` turns [height, width, channels] into [channels, height, width].
  *
- * @param perm for each axis of the result the axis of the input that it is; axes count from 0 without the batch
+ * @param perm for each output axis, the input axis; axes count from 0 without the batch
  */
 export const transpose = (perm: readonly number[]): Layer<'transpose'> => ({
   op: 'transpose',
@@ -228,10 +227,10 @@ export const transpose = (perm: readonly number[]): Layer<'transpose'> => ({
 });
 
 /**
- * Nodes behind each other along an axis; all other axes must agree. `builder.add(concat(2), ['left', 'right'])`
+ * Concatenates nodes along an axis; all other axes must agree. `builder.add(concat(2), ['left', 'right'])`
  *
  * @param axis counts from 0 without the batch
- * @param arity how many nodes, at least 2; default 2
+ * @param arity number of inputs, at least 2; default 2
  */
 export const concat = (axis: number, arity = 2): Layer<'concat'> => ({
   op: 'concat',
@@ -248,7 +247,7 @@ export const concat = (axis: number, arity = 2): Layer<'concat'> => ({
   },
 });
 
-/** x * scale + shift with fixed numbers: one of each per channel (last axis), or one of each per element of the shape, row-major. */
+/** x * scale + shift with constants: one pair per channel (last axis), or one pair per element, row-major. */
 export function affine(scale: readonly number[], shift: readonly number[]): Layer<'affine'> {
   return {
     op: 'affine',
@@ -269,8 +268,7 @@ export interface Normalization {
 }
 
 /**
- * Input normalization (x - mean) / std as a layer, one of each per channel (last axis): images, boxes and epsilon then stay in raw
- * pixel units.
+ * Input normalization (x - mean) / std as a layer, one pair per channel (last axis). Images, boxes and epsilon stay in raw pixel units.
  */
 export const normalize = (mean: readonly number[], std: readonly number[]): Layer<'affine'> =>
   affine(

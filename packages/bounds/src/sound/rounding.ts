@@ -2,9 +2,9 @@
 import { CertError } from '@cert/core';
 
 /**
- * What a bound holds for. `nearest`: nothing is said about rounding. `real`: the network over the real numbers, its parameters taken as
- * exact. `deployed`: every float32 execution of the network as well, whatever the order of its sums, with or without fused
- * multiply-add, with gradual or flushed underflow, batch normalizations as written, as scale and shift, or folded into the layer before.
+ * What a bound claims. `nearest`: no claim about rounding. `real`: the network over the real numbers, with exact parameters. `deployed`:
+ * also every float32 execution of the network, with any order of sums, with or without fused multiply-add, with gradual or flushed
+ * underflow, and BatchNorm as written, as scale and shift, or folded into the preceding layer.
  */
 export type Arithmetic = 'nearest' | 'real' | 'deployed';
 

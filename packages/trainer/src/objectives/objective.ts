@@ -53,7 +53,7 @@ export interface Choice {
 }
 
 interface Named {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
   /**
    * Chooses other points to train on than the images, or another box than the whole ball. No gradient flows through the choice. The step

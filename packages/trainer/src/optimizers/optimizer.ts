@@ -14,7 +14,7 @@ export type OptimizerState = { readonly [slot: string]: Params };
 
 /** An optimizer as a pair of pure functions, and the numbers that the second one needs at each step. */
 export interface Optimizer {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
   /** The state before the first step, on the host. */
   init(params: HostParams): { readonly [slot: string]: HostParams };
