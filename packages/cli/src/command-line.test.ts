@@ -141,7 +141,7 @@ describe('--help', () => {
     expect(standard.match(/digits\/quick/g)).toHaveLength(2);
     expect([defaultOf(standard, '--epsilon'), defaultOf(standard, '--epochs')]).toEqual(['0.1', '12']);
     const other = await help('train', '--preset', 'cifar10/cnn7/vanilla');
-    expect(other.replaceAll(/\s+/g, ' ')).toContain('of the preset cifar10/cnn7/vanilla with the method vanilla.');
+    expect(other.replaceAll(/\s+/g, ' ')).toContain('for the preset cifar10/cnn7/vanilla with the method vanilla.');
     expect([defaultOf(other, '--epsilon'), defaultOf(other, '--epochs')]).toEqual(['8/255', '160']);
     expect(defaultOf(other, '--init')).toBe('xavier');
     expect(defaultOf(await help('train', '--method', 'natural'), '--objective')).toBe('natural');

@@ -124,7 +124,7 @@ describe('cert train', () => {
     [['--epsilon', ''], '--epsilon is ""; expected a number'],
     [['--batch-size', '0'], '--batch-size is 0.\nGive a whole number of at least 1.'],
     [['--milestones', '3,x'], '--milestones is [3,"x"].'],
-    [['--device', 'tpu'], 'Unknown device "tpu".'],
+    [['--device', 'tpu'], 'There is no device "tpu".'],
     [['--epoch', '3'], "unknown option '--epoch'\n(Did you mean --epochs?)"],
     [['--dataset', 'mnist', '--data', '/nowhere'], '/nowhere'],
     [['--no-init', '--init', 'ibp'], '--no-init and --init were both given.\nLeave out one of them'],

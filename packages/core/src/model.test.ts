@@ -128,7 +128,7 @@ describe('graph', () => {
     ],
     ['a fractional number of units', () => graph([4]).add(dense(1.5)), 'its output would have the shape [1.5].'],
     ['an output that is no vector', () => sequential([4, 4, 1], [conv2d(2)]), 'The last node has the shape [4,4,2].'],
-    ['no nodes', () => graph([4]).build(), 'The last node has shape [].'],
+    ['no nodes', () => graph([4]).build(), 'The last node has the shape [].'],
     ['the shape of a node that is not there', () => graph([4]).shapeOf('x'), 'shapeOf: node "x" does not exist.'],
   ])('refuses %s and names the node', (_name, build, problem) => {
     expect(thrown(build)).toMatchObject({ code: 'bad-model', problem: expect.stringContaining(problem) });
@@ -186,7 +186,7 @@ describe('checkModel', () => {
       (m) => set(m, 'nodes.0.inputs', [{ toString: null }]),
       'Node "conv2d1" reads {"toString":null}, which does not come before it.',
     ],
-    ['classes that no text can name', (m) => set(m, 'classes', { toString: null }), 'and the model {"toString":null}'],
+    ['classes that no text can name', (m) => set(m, 'classes', { toString: null }), 'but the model has {"toString":null}'],
     [
       'a stride of 0',
       (m) => set(m, 'nodes.0.attrs.stride', 0),
@@ -198,7 +198,7 @@ describe('checkModel', () => {
     ['a parameter of another shape', (m) => set(m, 'nodes.0.params.bias', [5]), 'has the params {"kernel":'],
     ['a parameter too few', (m) => delete m.nodes[0].params.bias && m, 'has the params {"kernel":'],
     ['other classes', (m) => set(m, 'classes', 11), 'The last node has the shape [10], but the model has 11 classes.'],
-    ['no nodes', (m) => set(m, 'nodes', []), 'The last node has shape []'],
+    ['no nodes', (m) => set(m, 'nodes', []), 'The last node has the shape []'],
   ])('refuses %s', (_name, tamper, problem) => {
     expect(thrown(() => checkModel(tamper(json()) as Model))).toMatchObject({
       code: 'bad-model',

@@ -15,19 +15,19 @@ import type { FlatTensors } from './flat-tensors.js';
 export interface TorchWeights {
   /** Parameters, float32, in the layouts of `@cert/core`. */
   readonly params: HostParams;
-  /** Running statistics of the batch normalizations. */
+  /** Running statistics of BatchNorm nodes. */
   readonly stats: HostParams;
 }
 
 /**
- * Weights of a PyTorch model, from the tensors of its `state_dict` (see `decodeSafetensors`), in our layouts: convolutions [out, in, h, w] to
- * [h, w, in, out], dense layers [out, in] to [in, out], and behind a flattened image from the order [channel, row, column] to
- * [row, column, channel]. A layer without bias (`bias=False`) gets a bias of zeros. `num_batches_tracked` is not needed.
+ * Converts the `state_dict` of a PyTorch model (see `decodeSafetensors`) to the layouts of `@cert/core`: convolutions [out, in, h, w] to
+ * [h, w, in, out], dense layers [out, in] to [in, out], and after a flattened image from [channel, row, column] to [row, column, channel].
+ * A layer without bias (`bias=False`) gets a zero bias. `num_batches_tracked` is ignored.
  *
- * @param state tensors by PyTorch's names: `0.weight`, `0.bias`, `1.running_mean`, ...
- * @param names the prefix in `state` of each node with parameters, such as `{ conv1: '0', dense1: 'head.fc' }`. Default: the prefixes in
- * their order (`2` before `10`) for the nodes in theirs, which is right for an `nn.Sequential`
- * @throws CertError `shape-mismatch` naming a node and what is missing, left over or of another shape
+ * @param state tensors by PyTorch name: `0.weight`, `0.bias`, `1.running_mean`, ...
+ * @param names the prefix in `state` of each node with parameters, such as `{ conv1: '0', dense1: 'head.fc' }`. Default: prefixes in
+ * numeric order (`2` before `10`) matched to nodes in graph order, which is correct for `nn.Sequential`
+ * @throws CertError `shape-mismatch` naming a node and the tensor that is missing, unexpected or of the wrong shape
  */
 export function fromTorch(
   model: Model,

@@ -95,7 +95,7 @@ describe('cert diagnose init', () => {
     [['--classes', '3'], '--classes was given without --input-shape.'],
     [['--input-shape', '8,8,1', '--dataset', 'digits'], '--dataset and --input-shape were both given.'],
     [['--input-shape', '8,8,1', '--data', '/x'], '--data and --input-shape were both given.'],
-    [['--device', 'gpu'], 'Unknown device "gpu".'],
+    [['--device', 'gpu'], 'There is no device "gpu".'],
   ])('refuses %o and writes nothing', async (args, message) => {
     const { status, out, err } = await diagnose('--out', join(place, 'never'), ...args);
     expect([status, out]).toEqual([1, '']);
@@ -110,7 +110,7 @@ describe('cert diagnose init', () => {
     const args = ['--input-shape', '4', '--model', 'mlp', '--inits', 'ibp', '--out', join(file, 'below')];
     expect(await diagnose(...args)).toMatchObject({
       status: 1,
-      err: expect.stringContaining(`The folder ${join(file, 'below')} cannot be made`),
+      err: expect.stringContaining(`The folder ${join(file, 'below')} cannot be created`),
     });
   });
 });

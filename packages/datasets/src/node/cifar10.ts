@@ -39,7 +39,7 @@ const USUAL = {
   augment: { flip: true, crop: 2 },
 } as const;
 
-/** Options of {@link cifar10}: with a folder of images, also those of decoding; `limit` counts for these alone. */
+/** Options of {@link cifar10}; decoding options apply to a folder of images, and `limit` only to such a folder. */
 export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress' | 'splits' | 'limit'>;
 
 /**
@@ -47,7 +47,7 @@ export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress'
  * once. `folder` may hold that archive, the unpacked `cifar-10-batches-bin` or its files, or the images as `train/CLASS/*` and
  * `test/CLASS/*` (see {@link imageFolder}; needs sharp).
  *
- * @throws CertError `bad-file` for files that are missing, cut short, damaged or something else; `no-network`: see {@link FileOptions}
+ * @throws CertError `bad-file` for files that are missing, truncated, damaged or of another format; `no-network`: see {@link FileOptions}
  */
 export const cifar10 = (options: Cifar10Options = {}): Promise<Dataset> => readCifar10(options, SOURCE, COUNT);
 

@@ -13,11 +13,11 @@ export interface EncodedImage {
 
 /** How images are decoded. */
 export interface DecodeOptions {
-  /** 3: grey images become coloured ones; 1: coloured ones become grey. Default: what all images have. */
+  /** 3 converts grey images to colour, 1 converts colour images to grey. Default: the number of channels of all images. */
   readonly channels?: 1 | 3 | undefined;
-  /** In pixels: scales each image to cover this size, and cuts off what stands out. Default: the size that all images have. */
+  /** Size in pixels; each image is scaled to cover this size, then cropped. Default: the size of all images. */
   readonly size?: { readonly width: number; readonly height: number } | undefined;
-  /** Called after each image with the number of images done, and of all. */
+  /** Called after each image with the number of decoded images and the total. */
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 

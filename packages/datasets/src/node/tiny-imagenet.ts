@@ -35,12 +35,12 @@ interface Counts {
 export type TinyImagenetOptions = FileOptions & Pick<ImageFolderOptions, 'onProgress' | 'splits' | 'limit'>;
 
 /**
- * TinyImageNet (Stanford CS231n, 200 classes of ImageNet): 100,000 training images, and as test set the 10,000 validation images, whose
- * labels are known; 64 x 64 x 3, values in [0, 1]. Classes are in the order of their WordNet ids; grey images become coloured. The
- * archive is downloaded once, or `folder` holds it or what is in it. Images are decoded once, by the package sharp, and kept in
- * the cache: 1.4 GB, which are also in memory while the dataset is used.
+ * TinyImageNet (Stanford CS231n, 200 classes of ImageNet): 100,000 training images, and the 10,000 labelled validation images as test set;
+ * 64 x 64 x 3, values in [0, 1]. Classes are sorted by WordNet id; grey images are converted to colour. The archive is downloaded once, or
+ * `folder` contains the archive or its content. The package sharp decodes images once into the cache: 1.4 GB, which are also in memory
+ * while the dataset is in use.
  *
- * @throws CertError `bad-file` for files that are missing, cut short, damaged or something else; `missing-package` without sharp;
+ * @throws CertError `bad-file` for files that are missing, truncated, damaged or of another format; `missing-package` without sharp;
  * `no-network`: see {@link FileOptions}
  */
 export const tinyImagenet = (options: TinyImagenetOptions = {}): Promise<Dataset> =>

@@ -3,7 +3,7 @@ import { CertError, tf } from '@cert/core';
 import type { Device } from './device.js';
 import { eagerDevice } from './eager.js';
 
-/** Settings of the devices of TensorFlow's native packages. */
+/** Options of the devices of the native TensorFlow packages. */
 export interface TfjsNodeOptions {
   /** Loads the package; default `import()` of it. */
   readonly load?: () => Promise<unknown>;
@@ -13,15 +13,15 @@ export interface TfjsNodeOptions {
 const BACKEND = 'tensorflow';
 
 /**
- * Runs functions eagerly on TensorFlow's CPU kernels, by the package `@tensorflow/tfjs-node`.
+ * Opens a device that runs functions eagerly on the CPU kernels of TensorFlow, with the package `@tensorflow/tfjs-node`.
  *
- * @throws CertError `missing-package` when it is not installed, does not load or belongs to another version of TensorFlow.js
+ * @throws CertError `missing-package` if the package is not installed, does not load or has a different TensorFlow.js version
  */
 export const tfjsNodeDevice = (options: TfjsNodeOptions = {}): Promise<Device> => open('tfjs-node', options);
 
 /**
- * Runs functions eagerly on TensorFlow's CUDA kernels, by the package `@tensorflow/tfjs-node-gpu`. TensorFlow goes on with the CPU
- * when its CUDA libraries do not load, and the package does not say so: then the device has a `warning`.
+ * Opens a device that runs functions eagerly on the CUDA kernels of TensorFlow, with the package `@tensorflow/tfjs-node-gpu`. If the CUDA
+ * libraries do not load, TensorFlow silently uses the CPU: the device then has a `warning`.
  *
  * @throws CertError `missing-package` as {@link tfjsNodeDevice}
  */

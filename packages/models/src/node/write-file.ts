@@ -7,11 +7,11 @@ import { isAlive } from './lock-file.js';
 const ORPHAN = /^\.(\d+)\.tmp$/;
 
 /**
- * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
- * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist.
- * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`; the next write removes it.
+ * Writes a file atomically, even if the process or the machine fails: a temporary file in the same folder is synchronised to disk, then
+ * renamed. The folder must exist. A killed process may leave the temporary file `<path>.<process id>.tmp`; the next write removes that
+ * file.
  *
- * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched
+ * @throws CertError `bad-file` if the path cannot be written; the old file is then unchanged
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -41,9 +41,9 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 }
 
 /**
- * Adds text to the end of a file, which is made where it is missing. The folder must exist.
+ * Appends text to a file, which is created if missing. The folder must exist.
  *
- * @throws CertError `bad-file` when it cannot be written; a part of the text may then be in the file
+ * @throws CertError `bad-file` if the file cannot be written; the file may then contain a part of the text
  */
 export async function appendText(path: string, text: string): Promise<void> {
   await appendFile(path, text).catch((cause: unknown) => {

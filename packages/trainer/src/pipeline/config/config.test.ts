@@ -101,7 +101,7 @@ describe('resolveConfig', () => {
     [{ method: 'vanila' }, 'There is no method "vanila".', 'Did you mean "vanilla"?'],
     [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],
     [{ dataset: 'mnsit' }, 'There is no dataset "mnsit".', 'Did you mean "mnist"'],
-    [{ device: 'gpu' }, 'Unknown device "gpu".', 'Known: auto, '],
+    [{ device: 'gpu' }, 'There is no device "gpu".', 'Known: auto, '],
     [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1, such as 0.1 or 8/255.'],
     [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1, '],
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],

@@ -45,7 +45,7 @@ export const runFiles = (folder: string) => ({
 /**
  * Makes the folder of a new run.
  *
- * @throws CertError `run-exists` when the folder holds anything already, `bad-file` when it cannot be made
+ * @throws CertError `run-exists` when the folder holds anything already, `bad-file` if the folder cannot be created
  */
 export async function createRunFolder(folder: string): Promise<void> {
   const found = await readdir(folder).catch((): string[] => []);
