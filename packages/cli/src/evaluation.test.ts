@@ -151,7 +151,7 @@ it('runs AutoAttack, and does not resume with another attack', async () => {
   for (const { attack } of found) expect(attack).toMatchObject({ found: true, by: 'apgd-ce' });
   expect(await cert([...args, '--seed', '3'])).toMatchObject({
     status: 1,
-    out: expect.stringContaining('was begun with attack {"name":"autoattack"'),
+    out: expect.stringContaining('was started with attack {"name":"autoattack"'),
   });
 });
 
@@ -192,5 +192,5 @@ it('writes a certificate for every verified image', async () => {
   expect((await run('--certificates', folder)).status).toBe(0);
   expect((await readdir(folder)).sort()).toEqual(names);
   const plain = await run('--certificates', folder, '--arithmetic', 'nearest', '--anew');
-  expect(plain).toMatchObject({ status: 1, out: expect.stringContaining('which claims nothing about rounding') });
+  expect(plain).toMatchObject({ status: 1, out: expect.stringContaining('which makes no claim about rounding') });
 });

@@ -162,7 +162,7 @@ describe('cert train', () => {
     const { status, err } = await train(folder, '--learning-rate', '1e30', '--clip-norm', 'none');
     expect(status).toBe(1);
     expect(err).toMatch(
-      /^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first value that is not finite is the \w+/,
+      /^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first non-finite value is the \w+/,
     );
     expect(err).toContain(`The last good checkpoint is ${runFiles(folder).last}.`);
     expect(await readFile(runFiles(folder).log, 'utf8')).toMatch(/^Failed: Step \d+ /m);
@@ -248,7 +248,7 @@ describe('cert train', () => {
       expect(JSON.parse(await readFile(summary, 'utf8'))).toMatchObject({ images: 20, before: 20 });
 
       const other = await cert('eval', run, ...EVAL, '--methods', 'crown-ibp, ibp');
-      expect(other).toMatchObject({ status: 1, err: expect.stringContaining('was begun with methods ["ibp"], not') });
+      expect(other).toMatchObject({ status: 1, err: expect.stringContaining('was started with methods ["ibp"], not') });
       expect(await readFile(lines, 'utf8')).toBe(text);
     });
 

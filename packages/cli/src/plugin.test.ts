@@ -240,7 +240,7 @@ describe('options of a plug-in', () => {
     await writeFile(runFiles(run).config, before.replace('"hingeFactor": 0.25', '"hingeFactor": 0.5'));
     expect(await resume()).toMatchObject({
       status: 1,
-      err: expect.stringContaining('trained with another configuration'),
+      err: expect.stringContaining('differs from the config.json'),
     });
     await writeFile(runFiles(run).config, before);
   });

@@ -31,7 +31,7 @@ describe('a checkpoint', () => {
     ]) {
       expect(await cert(...args)).toMatchObject({
         status: 1,
-        err: expect.stringContaining('was trained with another configuration'),
+        err: expect.stringContaining('differs from the config.json'),
       });
     }
     await writeFile(file, JSON.stringify({ ...JSON.parse(text), data: place }));

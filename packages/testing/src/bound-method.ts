@@ -44,7 +44,7 @@ import {
 import { checkPurity, identical } from './purity.js';
 import { checkByAttack, checkBySampling, checkOrder, place } from './soundness.js';
 
-/** What {@link boundMethodSuite} needs to know. */
+/** Options of {@link boundMethodSuite}. */
 export interface BoundMethodSuiteOptions {
   /** The method under test. */
   readonly method: BoundMethod;

@@ -21,7 +21,7 @@ import {
 } from './lines-grid.js';
 import { checkPurity } from './purity.js';
 
-/** What {@link linesSuite} needs to know. */
+/** Options of {@link linesSuite}. */
 export interface LinesSuiteOptions {
   /** What messages call the op. */
   readonly name: string;

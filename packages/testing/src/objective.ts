@@ -53,7 +53,7 @@ export interface TestedObjective {
   loss(context: TestedContext): Scalar;
 }
 
-/** What {@link objectiveSuite} needs to know. */
+/** Options of {@link objectiveSuite}. */
 export interface ObjectiveSuiteOptions {
   /** The objective under test. */
   readonly objective: TestedObjective;

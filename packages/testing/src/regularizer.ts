@@ -17,7 +17,7 @@ import {
   withTensors,
 } from './scenarios.js';
 
-/** What {@link regularizerSuite} needs to know. */
+/** Options of {@link regularizerSuite}. */
 export interface RegularizerSuiteOptions {
   /** The regularizer under test. */
   readonly regularizer: Regularizer;

@@ -151,7 +151,7 @@ export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetw
   };
 }
 
-/** What {@link createCertificate} takes. */
+/** Options of {@link createCertificate}. */
 export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence'> {
   /** The smallest lower margin that was proved. A certificate does not hold it: no checker would trust it. */
   readonly margin: number;
@@ -194,7 +194,7 @@ export function createCertificate(options: CertificateOptions): ImageCertificate
   };
 }
 
-/** What {@link createPropertyCertificate} takes. */
+/** Options of {@link createPropertyCertificate}. */
 export interface PropertyCertificateOptions
   extends Pick<CertificateOptions, 'network' | 'level' | 'method' | 'evidence' | 'margin' | 'shape'> {
   /** What is claimed, with inputs in the order of the network's file: cases over one box. */

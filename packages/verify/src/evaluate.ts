@@ -23,13 +23,13 @@ import { checkSound, readMargins, smallestBound } from './margins.js';
 import { isPositive, isVerified } from './verdict.js';
 import { boundVerifier, type Weights } from './verifier.js';
 
-/** What {@link createEvaluator} is made of. */
+/** Options of {@link createEvaluator}. */
 export interface EvaluatorOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
-  /** How bounds are computed; default {@link ibp}. */
+  /** Bound method; default {@link ibp}. */
   readonly method?: BoundMethod;
   /** The plain forward pass; default that of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
@@ -57,7 +57,7 @@ export interface Evaluation {
   readonly images: number;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
-  /** Misclassified without perturbation. */
+  /** Standard error: misclassified without perturbation. */
   readonly standardError: number;
   /** Misclassified at the clean image or at any point that the attack visited; null without an attack. */
   readonly pgdError: number | null;

@@ -82,7 +82,7 @@ export interface VerifierCost {
 
 /** Where and of what margins are proved. */
 export interface VerifierSetting {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;

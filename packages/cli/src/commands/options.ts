@@ -129,7 +129,7 @@ export function readFields(raw: RawOptions, of: FieldFilter = () => true, catalo
   return asChoices(Object.fromEntries(given));
 }
 
-/** One of a few words. @throws CertError `bad-argument` with the nearest ones */
+/** One of several choices. @throws CertError `bad-argument` with the nearest ones */
 export function readWord<W extends string>(option: string, text: string, words: readonly W[]): W {
   const name = canonicalName(text, words);
   const word = words.find((one) => one === name);

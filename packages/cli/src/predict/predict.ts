@@ -24,7 +24,7 @@ export interface Prediction {
   readonly radius: CertifiedRadius | null;
 }
 
-/** What {@link predict} takes. */
+/** Options of {@link predict}. */
 export interface PredictOptions {
   readonly certifier: PointCertifier;
   readonly pixels: Float32Array;

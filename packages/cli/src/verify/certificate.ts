@@ -20,7 +20,7 @@ import type { BallOfImage } from './image.js';
 import type { VerifiedNetwork } from './network.js';
 import { writeOutput } from './output-file.js';
 
-/** What {@link writeCertificate} takes. */
+/** Options of {@link writeCertificate}. */
 export interface CertificateOptions {
   /** Where to write. */
   readonly file: string;

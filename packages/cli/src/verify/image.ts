@@ -13,7 +13,7 @@ import { canonical, type RawOptions } from '../commands/options.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
 import { readNumber, readRadius } from './read-number.js';
 
-/** What {@link imageProperty} takes. */
+/** Options of {@link imageProperty}. */
 export interface ImageOptions {
   /** Of the network. */
   readonly path: string;

@@ -15,7 +15,7 @@ import { loadNetwork, readBytes, type VerifiedNetwork } from './network.js';
 import { appendOutput, writeOutput } from './output-file.js';
 import { progressLine } from './progress.js';
 
-/** What {@link runInstances} takes. */
+/** Options of {@link runInstances}. */
 export interface InstancesOptions {
   readonly terminal: Terminal;
   readonly device: Device;

@@ -20,7 +20,7 @@ export interface Attack {
 
 /** What is attacked, and where. */
 export interface AttackSetting {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;

@@ -14,9 +14,9 @@ import { createReluSplit } from './relus/relu-split.js';
 import type { BoxTree, ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
-/** What {@link createDecider} takes. */
+/** Options of {@link createDecider}. */
 export interface DeciderOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The network. */
   readonly network: HostNetwork;

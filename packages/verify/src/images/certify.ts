@@ -31,9 +31,9 @@ export interface IndexedImage {
   readonly label: number;
 }
 
-/** What {@link certify} takes. */
+/** Options of {@link certify}. */
 export interface CertifyOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;

@@ -53,7 +53,7 @@ export interface ArithmeticCounts {
 export interface EvaluationCounts {
   /** All images. */
   readonly images: number;
-  /** Misclassified without perturbation. */
+  /** Standard error: misclassified without perturbation. */
   readonly standardError: Proportion;
   /** Misclassified without perturbation or at a point that the attack found; null without an attack. */
   readonly pgdError: Proportion | null;

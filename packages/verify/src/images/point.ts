@@ -7,7 +7,7 @@ import type { Weights } from '../verifier.js';
 import type { CertifyOptions } from './certify.js';
 import { proverAt } from './prover-at.js';
 
-/** What {@link createPointCertifier} takes. */
+/** Options of {@link createPointCertifier}. */
 export interface PointCertifierOptions
   extends Pick<
     CertifyOptions,

@@ -8,7 +8,7 @@ import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import type { EvaluationSettings } from './file.js';
 
-/** What {@link certificateWriter} takes. */
+/** Options of {@link certificateWriter}. */
 export interface CertificateWriterOptions {
   /** The folder of the certificates; it gets a copy of the network too. */
   readonly folder: string;

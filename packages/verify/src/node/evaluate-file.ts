@@ -14,9 +14,9 @@ import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
-/** What {@link evaluateImages} takes. */
+/** Options of {@link evaluateImages}. */
 export interface EvaluateImagesOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
@@ -54,7 +54,7 @@ export interface EvaluateImagesOptions {
 export interface EvaluationProgress {
   /** Images that have a line. */
   readonly images: number;
-  /** All of them. */
+  /** Total number of images. */
   readonly of: number;
   /** Images that had a line in the beginning. */
   readonly before: number;
@@ -68,7 +68,7 @@ export interface EvaluationSummary extends EvaluationCounts {
   readonly settings: EvaluationSettings;
   /** The name of the device. */
   readonly device: string;
-  /** What it really ran on. */
+  /** Actual hardware and runtime of the device. */
   readonly deviceDescription: string;
   /** Images of which there was a line in the beginning. */
   readonly before: number;

@@ -95,7 +95,7 @@ describe('openEvaluationFile', () => {
   ])('refuses what was begun otherwise: %o', async (changes, difference) => {
     const text = await written(0);
     await expect(open(changes)).rejects.toMatchObject({
-      ...{ code: 'run-exists', problem: `${file} was begun with ${difference}` },
+      ...{ code: 'run-exists', problem: `${file} was started with ${difference}` },
       cure: expect.stringContaining('--anew'),
     });
     expect(await readFile(file, 'utf8')).toBe(text);

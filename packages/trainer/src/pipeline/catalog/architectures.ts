@@ -13,7 +13,7 @@ import {
 import type { Fields, ValuesOf } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
-/** The options of the built-in models; a plug-in's model may have the same ones: `withOptions({ width: modelOptions.width }, ...)`. */
+/** Options of the built-in models, which plug-in models may reuse: `withOptions({ width: modelOptions.width }, ...)`. */
 export const modelOptions = {
   /** Channels of the first stage of the model; null for the model's default. */
   width: {
@@ -47,10 +47,10 @@ export const modelOptions = {
   },
 } as const satisfies Fields;
 
-/** The values of {@link modelOptions}; null is the model's default. Channels of later stages grow along with `width`. */
+/** Values of {@link modelOptions}; null is the default of the model. Channels of later stages scale with `width`. */
 export type ModelSize = ValuesOf<typeof modelOptions>;
 
-/** What a run knows when it makes its model. */
+/** Context for creating the model of a run. */
 export interface ModelContext {
   /** One image: [height, width, channels]. */
   readonly inputShape: Shape;

@@ -6,7 +6,7 @@ import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '.
 import type { Fields } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
-/** What a run knows when it makes its objective. */
+/** Context for creating the objective of a run. */
 export interface ObjectiveContext {
   /** Backward rules that know every op of the run. */
   readonly backward: BackwardTable;

@@ -7,8 +7,8 @@ import { hasNone, toNumber } from './parse-field.js';
 /**
  * Checks a value of a field.
  *
- * @param tables the names that it may use
- * @throws CertError `bad-argument` naming the option, what was given and what is expected
+ * @param tables names that the value may use
+ * @throws CertError `bad-argument` with the option, the given value and the expected values
  */
 export function checkField(name: string, field: CommonField, value: unknown, tables: Tables): void {
   if (value === null && field.orNone) return;

@@ -8,7 +8,7 @@ import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
 import { radiusText } from './radius.js';
 import type { PluginRecord, RunConfig, RunHeader } from './run-config.js';
 
-/** The name of a field of every configuration. */
+/** Name of a field of every configuration. */
 export type FieldName = keyof typeof FIELDS;
 
 /** The names of {@link FIELDS}. */
@@ -27,13 +27,12 @@ export const BEFORE: { readonly [name: string]: unknown } = {
 };
 
 /**
- * Checks a configuration, whole: every field and every option of what it uses is there and valid, no unknown one is, and the fields
- * fit together.
+ * Checks a complete configuration: every field and every used option is present and valid, none is unknown, and the fields are consistent.
  *
- * @param config such as the content of a `config.json`; fields that did not exist when it was written get the value of that time
- * @param source where it comes from, for messages
- * @param catalog what its names may stand for
- * @returns the same settings, complete
+ * @param config such as the content of a `config.json`; fields added since it was written get their former value
+ * @param source source, for messages
+ * @param catalog catalog for the names in the configuration
+ * @returns the complete configuration
  * @throws CertError `bad-argument` naming the field
  */
 export function checkConfig(
@@ -123,10 +122,11 @@ export function checkForm(config: unknown, source: string): asserts config is { 
 }
 
 /**
- * What a configuration, or a part of one, says besides its fields: a preset, a method, plug-ins and the options of these.
+ * Returns the header of a (partial) configuration: preset, method, plug-ins and the options of plug-ins.
  *
- * @param source where it comes from, for messages
- * @throws CertError `bad-argument` for a preset or method that is no text, plug-ins that are no list of records, options that are no plain values
+ * @param source source, for messages
+ * @throws CertError `bad-argument` for a preset or method that is not a string, plug-ins that are not a list of records, options that are
+ * not plain values
  */
 export function headerOf(
   { preset, method, plugins = [], options = {} }: { readonly [field: string]: unknown },

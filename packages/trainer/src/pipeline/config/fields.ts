@@ -12,7 +12,7 @@ const DEVICES: { readonly [name: string]: string } = {
 
 const keys = <T extends object>(table: T) => Object.keys(table) as Extract<keyof T, string>[];
 
-/** The fields of every configuration, in the order of the help. Options of one thing stand beside that thing, in the catalog. */
+/** Fields of every configuration, in help order. Options of single catalog entries are declared in the catalog. */
 export const FIELDS = {
   /** A name in `Catalog.datasets`. */
   dataset: { kind: 'name', of: 'datasets', what: 'dataset', help: 'dataset' },

@@ -9,9 +9,9 @@ import type { LoadedPlugin } from './with-plugins.js';
 /**
  * Loads a plug-in: the default export of a module, or its export `plugin`.
  *
- * @param module the name of a package, looked for from `from`; or the path of a folder or file that is absolute or begins with a dot
- * @param from a folder; default the current one
- * @throws CertError `missing-package` when there is none, `bad-argument` when it fails to load, has another form, or brings a second
+ * @param module package name, resolved from `from`; or path of a folder or file, absolute or starting with a dot
+ * @param from a folder; default: the current folder
+ * @throws CertError `missing-package` if the plug-in is not found, `bad-argument` if it fails to load, is malformed, or loads a second
  * TensorFlow.js
  */
 export async function loadPlugin(module: string, from = process.cwd()): Promise<LoadedPlugin> {

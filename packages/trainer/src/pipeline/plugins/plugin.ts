@@ -7,17 +7,17 @@ import { unknownName } from '../names.js';
 import { optionsProblem } from './field-problem.js';
 
 /**
- * What a package adds to the command: plain values by the names that options take. It changes nothing by being loaded. `cert train
- * --plugin MODULE` takes a module whose default export is one; in code it is passed to {@link withPlugins}.
+ * A plug-in: values that a package adds to the command, by name. Loading has no side effects. `cert train --plugin MODULE` takes a module
+ * whose default export is a plug-in; in code, pass the plug-in to {@link withPlugins}.
  */
 export interface Plugin {
-  /** As messages and `config.json` call it; usually the name of its package. */
+  /** Name in messages and `config.json`; usually the package name. */
   readonly name: string;
-  /** The rules of new ops, which `OpMap` of `@cert/core` declares. */
+  /** Rules of new ops, declared in `OpMap` of `@cert/core`. */
   readonly ops?: RulesByOp;
-  /** For `--bound`, for `cert eval --methods`, and for `--method`, where the name means training as `vanilla` with these bounds. */
+  /** For `--bound`, for `cert eval --methods`, and for `--method`, where the name selects training like `vanilla` with these bounds. */
   readonly boundMethods?: Table<BoundMethod>;
-  /** For `--method`: what each sets, the rest is as the preset says. */
+  /** For `--method`: the settings of each method; the preset sets all others. */
   readonly methods?: Table<Partial<RunConfig>>;
   /** For `--objective`. */
   readonly objectives?: Catalog['objectives'];
@@ -33,7 +33,7 @@ export interface Plugin {
   readonly optimizers?: Catalog['optimizers'];
 }
 
-/** What a plug-in may have besides its name, and what an entry of each part must be. */
+/** Parts of a plug-in, each with a check of its entries. */
 export const PARTS: {
   readonly [K in Exclude<keyof Plugin, 'name'>]-?: (entry: unknown, name: string) => string | undefined;
 } = {
@@ -81,7 +81,7 @@ const kindOf = (value: unknown): string => {
 /**
  * Checks that a value has the form of a plug-in.
  *
- * @param source where it comes from, for messages
+ * @param source source, for messages
  * @throws CertError `bad-argument` saying what is there, and what should be
  */
 export function checkPlugin(value: unknown, source: string): Plugin {

@@ -1,7 +1,7 @@
 import { radiusText } from '../config/radius.js';
 import type { RunEvent } from './event.js';
 
-/** An event as one line for a log, with a second one for a warning; `undefined` for those that are too frequent to be worth one. */
+/** Returns an event as a log line, with a second line for a warning; `undefined` for frequent events. */
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {
@@ -42,10 +42,10 @@ export function describeEvent(event: RunEvent): string | undefined {
   }
 }
 
-/** A fraction as a percentage with two decimals. */
+/** Formats a fraction as a percentage with two decimals. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 
-/** A number with up to four significant digits. */
+/** Formats a number with up to four significant digits. */
 export const number = (value: number): string => String(Number(value.toPrecision(4)));
 
 /** A radius on its way to 8/255, or there. */

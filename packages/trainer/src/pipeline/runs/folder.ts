@@ -79,24 +79,27 @@ export const writeRunConfig = (folder: string, config: RunConfig): Promise<void>
 export const lockRun = (folder: string): Promise<() => Promise<void>> =>
   lockFile(runFiles(folder).lock, `The run ${folder}`);
 
-/** The process that trains a run at this moment; `undefined` for none. Another process may read the run: files are replaced as a whole. */
+/**
+ * Returns the process that is training a run; `undefined` if none. Other processes may read the run, because files are replaced atomically.
+ */
 export const runOwner = (folder: string): Promise<LockOwner | undefined> => lockOwner(runFiles(folder).lock);
 
 /**
- * The configuration of a run.
+ * Reads the configuration of a run.
  *
- * @param catalog what its names stand for
- * @throws CertError `bad-file` when there is none or it is no JSON, `bad-argument` when it is not valid
+ * @param catalog catalog for names
+ * @throws CertError `bad-file` if the file is missing or not JSON, `bad-argument` if the configuration is invalid
  */
 export async function readRunConfig(folder: string, catalog: Catalog = standardCatalog): Promise<RunConfig> {
   return checkConfig(await readJson(folder), runFiles(folder).config, catalog);
 }
 
 /**
- * The plug-ins that the configuration of a run names, which is checked as far as it can be without them. Loads none of them.
+ * Returns the plug-ins that the configuration of a run names, without loading them. The configuration is checked as far as possible without
+ * plug-ins.
  *
- * @returns none where there is no run, or it lists none
- * @throws CertError `bad-file` when the configuration is not JSON, `bad-argument` when it has not the form of one
+ * @returns an empty list if there is no run or no plug-in
+ * @throws CertError `bad-file` if the configuration is not JSON, `bad-argument` if it is malformed
  */
 export async function readRunPlugins(folder: string): Promise<readonly PluginRecord[]> {
   const { config } = runFiles(folder);
@@ -143,11 +146,11 @@ function configHash(config: RunConfig, catalog: Catalog): string {
 }
 
 /**
- * Checks that a checkpoint belongs to the configuration beside it. One that was written before this was recorded belongs to any.
+ * Checks that a checkpoint belongs to the configuration of its run. Checkpoints of older versions, without this record, pass.
  *
  * @param metadata that of the checkpoint
  * @param catalog with the plug-ins of the run
- * @throws CertError `bad-file` when the configuration was changed since
+ * @throws CertError `bad-file` if the configuration has changed
  */
 export function checkConfigOf(
   path: string,

@@ -21,9 +21,9 @@ import { evidenceOfBoxes } from './box-evidence.js';
 import { proveBoxes } from './box-proof.js';
 import { proveTrees } from './tree-evidence.js';
 
-/** What {@link createProofSearch} takes. */
+/** Options of {@link createProofSearch}. */
 export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'network' | 'attack' | 'replay' | 'split'> {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The network. */
   readonly network: HostNetwork;
