@@ -161,9 +161,7 @@ describe('cert train', () => {
     const folder = join(place, 'diverged');
     const { status, err } = await train(folder, '--learning-rate', '1e30', '--clip-norm', 'none');
     expect(status).toBe(1);
-    expect(err).toMatch(
-      /^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first non-finite value is the \w+/,
-    );
+    expect(err).toMatch(/^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first non-finite value is the \w+/);
     expect(err).toContain(`The last good checkpoint is ${runFiles(folder).last}.`);
     expect(await readFile(runFiles(folder).log, 'utf8')).toMatch(/^Failed: Step \d+ /m);
     const { params } = await loadCheckpoint(runFiles(folder).last);

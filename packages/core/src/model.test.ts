@@ -186,7 +186,11 @@ describe('checkModel', () => {
       (m) => set(m, 'nodes.0.inputs', [{ toString: null }]),
       'Node "conv2d1" reads {"toString":null}, which does not come before it.',
     ],
-    ['classes that no text can name', (m) => set(m, 'classes', { toString: null }), 'but the model has {"toString":null}'],
+    [
+      'classes that no text can name',
+      (m) => set(m, 'classes', { toString: null }),
+      'but the model has {"toString":null}',
+    ],
     [
       'a stride of 0',
       (m) => set(m, 'nodes.0.attrs.stride', 0),

@@ -51,10 +51,10 @@ describe('parseIdx', () => {
   it('refuses another magic number: labels for images', () => {
     expect(errorOf(() => parseIdx(named(idxFile([20], Array(20).fill(1))), 3))).toMatchObject({
       code: 'bad-file',
-      problem: 'images begins with 0x00000801 instead of 0x00000803.',
+      problem: 'images starts with 0x00000801 instead of 0x00000803.',
     });
     expect(errorOf(() => parseIdx(named(IMAGES, 'labels'), 1)).problem).toBe(
-      'labels begins with 0x00000803 instead of 0x00000801.',
+      'labels starts with 0x00000803 instead of 0x00000801.',
     );
   });
 

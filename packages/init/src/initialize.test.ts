@@ -96,7 +96,7 @@ describe.each(initializers)('%s', (_name, initialize) => {
     expect(() => initialize(sequential([3], [odd, dense(2)]), 0)).toThrow(
       'No rule initializes "bilinear1.form" of shape [3,3,4].',
     );
-    expect(() => initialize(sequential([3], [odd, dense(2)]), 0)).toThrow(/Call the weight of a new op "kernel"/);
+    expect(() => initialize(sequential([3], [odd, dense(2)]), 0)).toThrow(/Name the weight of a new op "kernel"/);
   });
 });
 

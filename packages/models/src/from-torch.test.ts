@@ -71,11 +71,7 @@ describe('fromTorch', () => {
     ],
     ['a kernel of another size', { ...state, '2.weight': counted(2, 1, 5, 5) }, '"conv2d1" has the shape [2,1,5,5]'],
     ['a dense layer turned round', { ...state, '10.weight': counted(8, 3) }, 'instead of [3,8]'],
-    [
-      'no statistics',
-      { ...state, '3.running_var': undefined },
-      '"batchNorm1" needs "3.running_var", which is not there',
-    ],
+    ['no statistics', { ...state, '3.running_var': undefined }, '"batchNorm1" needs "3.running_var", which is missing'],
     [
       'a scale of another size',
       { ...state, '3.weight': counted(4) },

@@ -144,7 +144,7 @@ describe('the safetensors format', () => {
     ['{"__metadata__":{"model":"x","mo\\u0064el":"y"}}', 'model'],
   ])('refuses a key that occurs twice: %s', (header, key) => {
     expect(() => decodeSafetensors(file(header, 4))).toThrow(
-      `its header is not JSON (the key "${key}" occurs twice in one object)`,
+      `its header is not JSON (the key "${key}" occurs twice in the same object)`,
     );
   });
 

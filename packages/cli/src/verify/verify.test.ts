@@ -138,7 +138,7 @@ describe('a mistake', () => {
   it.each([
     ['nan.onnx', 'sat.vnnlib', 'the node "node_b" (MatMul), whose weights "w2" have NaN at 0.'],
     ['batch.onnx', 'sat.vnnlib', 'of shape [7,2], a batch of 7.\nExport the network with a batch of 1'],
-    ['erf.onnx', 'sat.vnnlib', 'no rule for the node "node_y" (Erf): the op is not supported.\nWrite the network with'],
+    ['erf.onnx', 'sat.vnnlib', 'does not support the node "node_y" (Erf): the op is not supported.\nUse only the ops'],
     ['text.onnx', 'sat.vnnlib', 'The ONNX file has '],
     ['empty.onnx', 'sat.vnnlib', 'The ONNX file has no graph.'],
     ['garbage.onnx.gz', 'sat.vnnlib', 'garbage.onnx.gz is not a gzip file.'],

@@ -100,7 +100,7 @@ describe('cifar10', () => {
     [
       'the version for Python',
       () => tar([['cifar-10-batches-py/data_batch_1', Buffer.alloc(9)]]),
-      'holds no data_batch_1.bin',
+      'does not contain data_batch_1.bin',
     ],
     [
       'with a short file',
@@ -177,7 +177,7 @@ describe('cifar10', () => {
   it('says what may be in the folder', async () => {
     await expect(read()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('holds neither cifar-10-binary.tar.gz nor'),
+      problem: expect.stringContaining('contains neither cifar-10-binary.tar.gz nor'),
     });
   });
 

@@ -76,9 +76,9 @@ describe('digits without a good package', () => {
 
   it.each([
     ['cut short', '{"data":[0,0.5', 'cannot be read'],
-    ['of half an image', '{"data":[0,0.5]}', 'does not hold images of 784 values'],
-    ['with values out of range', JSON.stringify({ data: Array(784).fill(2) }), 'does not hold images of 784 values'],
-    ['of something else', '[]', 'does not hold images of 784 values'],
+    ['of half an image', '{"data":[0,0.5]}', 'does not contain images of the digit'],
+    ['with values out of range', JSON.stringify({ data: Array(784).fill(2) }), 'does not contain images of the digit'],
+    ['of something else', '[]', 'does not contain images of the digit'],
     [
       'of too few images',
       JSON.stringify({ data: Array(784).fill(0) }),

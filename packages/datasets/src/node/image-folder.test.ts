@@ -130,7 +130,7 @@ describe('imageFolder', () => {
     ['no folder at all', async () => rm(folder, { recursive: true }), 'bad-file', 'cannot be read'],
     ['no train', () => rm(join(folder, 'train'), { recursive: true }), 'bad-file', 'has no folder train.'],
     ['no test', () => rm(join(folder, 'test'), { recursive: true }), 'bad-file', 'has no folder test or val.'],
-    ['one class', () => rm(join(folder, 'train/a'), { recursive: true }), 'bad-data', '1 folders of classes'],
+    ['one class', () => rm(join(folder, 'train/a'), { recursive: true }), 'bad-data', '1 class folders'],
     ['an empty class', () => unlink(join(folder, 'train/a/x.png')), 'bad-data', 'train/a/ contains no images.'],
     [
       'a class without test images',
