@@ -34,7 +34,7 @@ export interface GainOptions {
   readonly epsilon: number;
   /** Bound method; default IBP. */
   readonly method?: BoundMethod;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
   /** BatchNorm statistics; default: statistics of the images, as in training. */
   readonly norm?: BatchNormStats | 'batch';

@@ -2,8 +2,8 @@ import { CertError, type Property } from '@cert/core';
 import type { ImportedNetwork } from './onnx/read-onnx.js';
 
 /**
- * A property of an imported network with its inputs in the order of the model: `lower` and `upper` are then boxes of `model.inputShape`,
- * row-major. Cases that shared a box still share it.
+ * Returns a property of an imported network with inputs in the order of the model: `lower` and `upper` are then boxes of
+ * `model.inputShape`, row-major. Cases that share a box still share it.
  *
  * @throws CertError `shape-mismatch` for a property with another number of inputs or outputs than the network has
  */
@@ -38,7 +38,7 @@ export function propertyInModel(
 }
 
 /**
- * An input of the model in the order of the ONNX file, such as for a witness or for a runtime.
+ * Returns an input of the model in the order of the ONNX file, for a witness or a runtime.
  *
  * @param input one example, row-major
  * @throws CertError `shape-mismatch` for another number of values than the network has inputs

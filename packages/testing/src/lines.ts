@@ -23,25 +23,28 @@ import { checkPurity } from './purity.js';
 
 /** Options of {@link linesSuite}. */
 export interface LinesSuiteOptions {
-  /** What messages call the op. */
+  /** Name of the op in messages. */
   readonly name: string;
-  /** The function in float64: what the lines are measured against. */
+  /** The function in float64, as the reference for the lines. */
   readonly f: (x: number) => number;
   /** The lines under test, a pure function of tensors; lower and upper are [1, neurons]. */
   readonly lines: (box: IntervalTensor) => TestedLines;
-  /** The largest magnitude of an end of an interval; default 1e6. Less where the function or its lines overflow. */
+  /** Largest magnitude of the ends of an interval; default 1e6. Give less if the function or its lines overflow. */
   readonly largest?: number;
   /** Whether gradients must be finite, as training through the lines needs; default true. */
   readonly differentiable?: boolean;
-  /** Where the lines are compiled: then every check of values runs on the compiled ones, too. A `Device` of `@cert/jit` fits. Default: eagerly alone. */
+  /**
+   * Where the lines are compiled: then every check of values runs on the compiled ones, too. A `Device` of `@cert/jit` fits. Default: eager
+   * only.
+   */
   readonly device?: CompilingDevice;
   /** Seed of the random intervals; default 0. */
   readonly seed?: number;
 }
 
 /**
- * The checks that the lines of an elementwise op must pass, on a grid of intervals: of width zero, tiny and huge, on one side of 0 and across it.
- * Deterministic for a seed.
+ * Returns the conformance checks for lines of an elementwise op, on a grid of intervals: of width zero, tiny and huge, on one side of 0 and
+ * across it. Deterministic for a seed.
  *
  * @example for (const { name, run } of linesSuite({ name: 'tanh', f: Math.tanh, lines })) it(name, run);
  */

@@ -60,7 +60,7 @@ const COMMON: readonly Op[] = [
   'affine',
 ];
 
-/** The built-in ops that bounds are defined for: all but softmax. */
+/** Built-in ops that bound methods can support: all except softmax. */
 export const boundedOps: readonly Op[] = [
   ...COMMON,
   'maxPool',

@@ -25,7 +25,7 @@ export interface RegularizerSuiteOptions {
   readonly differentiable?: boolean;
   /**
    * Where the regularizer is compiled: then its value and gradient there are compared with the eager ones. A `Device` of `@cert/jit` fits:
-   * `{ device: await cpuDevice() }`. Default: eagerly alone.
+   * `{ device: await cpuDevice() }`. Default: eager only.
    */
   readonly device?: CompilingDevice;
   /** Seed of weights, bounds and images; default 0. */
@@ -33,7 +33,7 @@ export interface RegularizerSuiteOptions {
 }
 
 /**
- * The checks that every regularizer must pass, on bounds of all sorts: a finite scalar that is not negative, a finite gradient
+ * Returns the conformance checks of a regularizer, on various bounds: a finite scalar that is not negative, a finite gradient
  * that agrees with finite differences, the same from plain lower and upper bounds, one image, purity. Deterministic for a seed.
  *
  * @example for (const { name, run } of regularizerSuite({ regularizer: tightness() })) it(name, run);

@@ -118,7 +118,7 @@ function readMessage(message: Uint8Array, what: string, once: Fields, many: Fiel
   });
 }
 
-/** @throws CertError `bad-file` for bytes that are no ONNX file, and for parts that could change what it computes and are not read */
+/** @throws CertError `bad-file` for bytes that are not an ONNX file, and for parts that could change what it computes and are not read */
 export function readFile(bytes: Uint8Array): OnnxFile {
   let [producer, version] = ['', ''];
   let graph: Uint8Array | undefined;

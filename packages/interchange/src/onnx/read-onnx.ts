@@ -7,13 +7,13 @@ import { asVector, inOnnxOrder, MOST_ELEMENTS, type Progress, type Step } from '
 import type { Computed, Value } from './values.js';
 import { badOnnx } from './wire.js';
 
-/** A network that was read from an ONNX file. */
+/** A network imported from an ONNX file. */
 export interface ImportedNetwork {
   /** Its graph, with images as [height, width, channels]. Its last node has one number per output, in ONNX's order. */
   readonly model: Model;
   /** Weights and biases, float32. */
   readonly params: HostParams;
-  /** Means and variances of batch normalizations. */
+  /** Means and variances of BatchNorm nodes. */
   readonly stats: HostParams;
   /** The shape of the ONNX input, such as [1, 3, 32, 32]. A batch of any size counts as 1; some networks have no batch axis. */
   readonly inputShape: readonly number[];
@@ -21,11 +21,11 @@ export interface ImportedNetwork {
   readonly inputOrder: Int32Array;
   /** The Relu nodes of the file that are one node of the model. */
   readonly relus: readonly ImportedRelu[];
-  /** Version of ONNX's operators that the file was written for. */
+  /** Operator set version of the file. */
   readonly opset: number;
-  /** The program that wrote the file, with its version; empty where the file does not say. */
+  /** Program that wrote the file, with version; empty if unknown. */
   readonly producer: string;
-  /** Sentences on what the import changed, such as weights that were rounded; usually none. */
+  /** Notes on changes made by the import, such as rounded weights; usually empty. */
   readonly notes: readonly string[];
 }
 
@@ -58,15 +58,15 @@ const IMAGE_OPS = new Set([
 ]);
 
 /**
- * Reads a network of an ONNX file. Runs nothing: compare its outputs with those of a runtime where that matters.
+ * Imports a network from an ONNX file. Does not run the network: compare outputs with a runtime if that matters.
  *
- * Images become [height, width, channels] and kernels [height, width, channels, filters]; the rows of a dense layer behind a flattened image
- * are put into the order of the model, so that reshapes and transpositions seldom need nodes. One input and one output; a batch axis of
- * any kind counts as 1.
+ * Images become [height, width, channels] and kernels [height, width, channels, filters]; the rows of a dense layer behind a flattened
+ * image are put into the order of the model, so that reshapes and transpositions seldom need nodes. One input and one output; a batch axis
+ * of any kind counts as 1.
  *
  * @param bytes the file, decompressed
- * @throws CertError `bad-file` for bytes that are no ONNX, weights that are not finite or in another file; `missing-rule` naming the node
- * whose op, attribute or shape is not imported
+ * @throws CertError `bad-file` for bytes that are not an ONNX file, and for weights that are not finite or in another file; `missing-rule`
+ * naming the node whose op, attribute or shape is not supported
  */
 export function readOnnx(bytes: Uint8Array): ImportedNetwork {
   const file = readFile(bytes);

@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 
-/** One task of a benchmark: a network and a property. */
+/** A benchmark instance: a network and a property. */
 export interface Instance {
   /** Path of the ONNX file, as it is written; may end in .gz. */
   readonly onnx: string;
@@ -60,7 +60,7 @@ const isTimeout = (text: string | undefined) =>
   text !== undefined && text !== '' && Number(text) > 0 && Number(text) < 1e9;
 
 /**
- * The tasks of an `instances.csv` of the verification competition: `onnx,vnnlib,timeout` a line.
+ * Reads the instances of an `instances.csv` file of VNN-COMP, one `onnx,vnnlib,timeout` per line.
  *
  * With a header, columns may have any order and there may be more of them; the header names `onnx`, `vnnlib`, and `timeout` or `timeout_s`.
  *

@@ -10,7 +10,7 @@ import type { EvaluationSettings } from './file.js';
 
 /** Options of {@link certificateWriter}. */
 export interface CertificateWriterOptions {
-  /** The folder of the certificates; it gets a copy of the network too. */
+  /** Folder for certificates and a copy of the network. */
   readonly folder: string;
   /** The bytes of the checkpoint file. */
   readonly checkpoint: Uint8Array;

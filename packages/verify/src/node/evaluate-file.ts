@@ -24,11 +24,11 @@ export interface EvaluateImagesOptions {
   readonly params: HostParams;
   /** Its running statistics. */
   readonly stats: HostParams;
-  /** The images; those of which the file has a line are not looked at again. */
+  /** The images; images with a line in the file are skipped. */
   readonly split: Split;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
   /** What is computed: the first line of the file. */
   readonly settings: EvaluationSettings;
@@ -42,15 +42,15 @@ export interface EvaluateImagesOptions {
   readonly file: string;
   /** Write a certificate for every verified image into this folder; default none. `checkpoint` holds the bytes of the network's file. */
   readonly certificates?: { readonly folder: string; readonly checkpoint: Uint8Array } | undefined;
-  /** Throw away what the file holds; default false. */
+  /** Discard the content of the file; default false. */
   readonly anew?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
   readonly onProgress?: (progress: EvaluationProgress) => void;
-  /** When it is aborted, the computation under way is finished and the evaluation rejects with the signal's reason. */
+  /** If aborted, the current computation is finished and the evaluation rejects with the reason of the signal. */
   readonly signal?: AbortSignal;
 }
 
-/** How far an evaluation is. */
+/** Progress of an evaluation. */
 export interface EvaluationProgress {
   /** Images that have a line. */
   readonly images: number;
@@ -58,7 +58,7 @@ export interface EvaluationProgress {
   readonly of: number;
   /** Images that had a line in the beginning. */
   readonly before: number;
-  /** Lines of the file that were damaged, told once in the beginning; their images are evaluated again. */
+  /** Number of damaged lines, reported once at the start; their images are evaluated again. */
   readonly damaged?: number;
 }
 
@@ -81,11 +81,11 @@ export interface EvaluationSummary extends EvaluationCounts {
 }
 
 /**
- * Evaluates single images, a line each, and adds them up. Can be stopped at any moment: what has a line is done.
+ * Evaluates images, writes one line per image and returns the summary. Can be stopped at any time: images with a line are done.
  *
- * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `in-use` when
- * another process works on it, `bad-file` when it cannot be read or written or holds a line of an image with another label,
- * `bad-argument` when the settings name other attacks than those given, and those of {@link certify}
+ * @throws CertError `run-exists` if the file was started with another checkpoint or other settings, `in-use` if another process is using
+ * it, `bad-file` if it cannot be read or written or has a line with a different label, `bad-argument` if the settings do not match the
+ * given attacks, and the errors of {@link certify}
  */
 export async function evaluateImages(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
   const { file } = options;

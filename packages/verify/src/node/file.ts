@@ -25,7 +25,7 @@ export interface AttackSequence {
   readonly seed: number;
 }
 
-/** What decides what the lines of an evaluation say: its first line. Plain data. */
+/** Settings that determine the results of an evaluation: the first line of its file. Plain data. */
 export interface EvaluationSettings {
   /** SHA-256 of the checkpoint file. */
   readonly checkpoint: string;
@@ -58,11 +58,11 @@ export interface OpenedEvaluation {
 
 /**
  * Opens the JSONL file of an evaluation, new or to go on with: a first line with the settings, then a line per image in the order
- * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped, and
- * so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
+ * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped,
+ * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
  *
  * @param labels those of the test images, by index
- * @param anew throw away what the file holds
+ * @param anew discard the content of the file
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
  * `bad-file` naming a line of an image with another label, or when the file cannot be read or written
  */
