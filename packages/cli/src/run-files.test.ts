@@ -45,7 +45,7 @@ describe('a checkpoint', () => {
     await writeFile(file, bytes);
     expect(await cert('eval', file)).toMatchObject({
       status: 1,
-      err: expect.stringContaining('its checksum does not fit'),
+      err: expect.stringContaining('its checksum does not match'),
     });
   });
 });

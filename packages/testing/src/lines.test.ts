@@ -157,7 +157,7 @@ const wrong: readonly [string, string, string, RegExp, (box: IntervalTensor) => 
     'that leak',
     'is a pure function that reads no value',
     'broken-contract',
-    /tensors more are alive/,
+    /tensors undisposed/,
     (box) => {
       hidden.push(tf.keep(tf.scalar(1)));
       return right(box);

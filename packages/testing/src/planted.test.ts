@@ -134,7 +134,7 @@ describe('broken contracts are caught and named', () => {
         return right.bound(problem);
       }),
       'broken-contract',
-      /1 tensors more are alive/,
+      /1 tensors undisposed/,
     ],
     [
       'a disposed input',
@@ -190,7 +190,7 @@ describe('broken contracts are caught and named', () => {
         return bounds;
       }),
       'broken-contract',
-      /tensors more are alive/,
+      /tensors undisposed/,
     ],
     [
       'a changed model',

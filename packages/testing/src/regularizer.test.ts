@@ -60,7 +60,7 @@ describe('a wrong regularizer fails', () => {
     ],
     [
       'leaking',
-      /tensors more are alive/,
+      /tensors undisposed/,
       'broken-contract',
       (c) => {
         hidden.push(tf.keep(tf.scalar(1)));
