@@ -36,9 +36,9 @@ describe('newPlugin', () => {
   });
 
   it.each([
-    ['Mine', 'The name is "Mine".'],
-    ['../up', 'The name is "../up".'],
-    ['@me/', 'The name is "@me/".'],
+    ['Mine', 'The name of the plug-in is "Mine".'],
+    ['../up', 'The name of the plug-in is "../up".'],
+    ['@me/', 'The name of the plug-in is "@me/".'],
     ['cert-plugin-fast', 'The name "fast" is already built in.'],
     ['mlp', 'The name "mlp" is already built in.'],
   ])('refuses %s', async (name, problem) => {

@@ -35,7 +35,7 @@ it('a ramp of two steps gets a warning before the first step, and what came of i
   const lines = text.split('\n');
   const at = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));
   const places = [
-    at(/^Warning: The ramp is short: the radius grows to 0\.9 within 2 steps (1 epoch)/),
+    at(/^Warning: The ramp is short: the radius grows to 0\.9 within 2 steps \(1 epoch\)/),
     at(/^Warning: The radius 0\.9 is reached only after the last step/),
     at(/^epoch 1 /),
     at(

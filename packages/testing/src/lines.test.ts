@@ -150,7 +150,7 @@ const wrong: readonly [string, string, string, RegExp, (box: IntervalTensor) => 
     'that read a value',
     'is a pure function that reads no value',
     'value-read',
-    /reads the value of a tensor/,
+    /read the value of a tensor/,
     (box) => (box.lower.dataSync()[0]! > 0 ? { ...right(box) } : right(box)),
   ],
   [

@@ -102,6 +102,8 @@ describe('a certificate of a property', () => {
   });
 
   it.each([0, Number.NaN])('is refused for the margin %f', (margin) => {
-    expect(() => createPropertyCertificate({ ...given, margin })).toThrow('A certificate needs a positive lower margin');
+    expect(() => createPropertyCertificate({ ...given, margin })).toThrow(
+      'A certificate needs a positive lower margin',
+    );
   });
 });

@@ -211,7 +211,7 @@ describe('openEvaluationFile', () => {
     await writeFile(file, text.replace('{"format"', '{"epsilon":0.2,"format"'));
     await expect(open()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('does not begin'),
+      problem: expect.stringContaining('is not an evaluation file'),
     });
   });
 
@@ -228,7 +228,7 @@ describe('openEvaluationFile', () => {
     await writeFile(file, 'dear\n');
     await expect(open()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('does not begin'),
+      problem: expect.stringContaining('is not an evaluation file'),
     });
     expect(await readFile(file, 'utf8')).toBe('dear\n');
   });
