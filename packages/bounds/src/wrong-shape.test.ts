@@ -139,6 +139,6 @@ describe('what is no network', () => {
   it('a model of TensorFlow.js is refused', () => {
     // As a program without types would call it.
     const layers = JSON.parse('{ "layers": [] }');
-    for (const f of run(whole, layers)) expect(f).toThrow(/was given a model that is no graph of nodes/);
+    for (const f of run(whole, layers)) expect(f).toThrow(/was given a model that is not a graph of nodes/);
   });
 });

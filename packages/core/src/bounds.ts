@@ -33,7 +33,7 @@ export type Network = {
  * bounds.
  */
 export type Spec = {
-  /** [batch, rows, classes]: for each image, one row of coefficients per linear function. */
+  /** [batch, rows, classes]; for each image, one row of coefficients per linear function. */
   readonly matrix: Tensor3D;
 };
 

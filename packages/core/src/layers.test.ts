@@ -162,7 +162,7 @@ describe('what does not fit is said in words', () => {
     [
       'a padding below 0',
       conv2d(2, { padding: [0, -1, 0, 0] }).infer([4, 4, 1]),
-      /the padding is \[0,-1,0,0\] instead of/,
+      /its padding is \[0,-1,0,0\] instead of/,
     ],
     ['maxima of vectors', maxPool(2).infer([4]), /height, width, channels/],
     ['a slope of 1', leakyRelu(1).infer([4]), /the slope is 1 instead of a number >= 0 and < 1/],

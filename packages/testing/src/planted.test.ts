@@ -199,7 +199,7 @@ describe('broken contracts are caught and named', () => {
         return right.bound(problem);
       }),
       'broken-contract',
-      /changed the model/,
+      /modified the model/,
     ],
     [
       'margins from subtracted logit bounds',
@@ -235,7 +235,7 @@ describe('broken contracts are caught and named', () => {
         'wrong',
       ),
       'broken-contract',
-      /by its gradient and .* by finite differences/,
+      /by the gradient but .* by finite differences/,
     ],
     [
       'statistics of the whole batch of boxes',

@@ -7,7 +7,7 @@ import { CertError } from '@cert/core';
  * Acquires a lock for this process: a file with process id and host name. A lock of a process that has ended is taken over.
  *
  * @param path of the lock file, in a folder that exists
- * @param name of the locked resource, for the message: "the run runs/mine"
+ * @param what name of the locked resource, for the message: "the run runs/mine"
  * @returns a function that releases the lock; safe to call twice
  * @throws CertError `in-use` if another process holds the lock, naming that process; `bad-file` if the file cannot be written
  */
