@@ -91,7 +91,7 @@ describe('a wrong regularizer fails', () => {
     ],
     [
       'taking its value from carried radii',
-      /when they carry center and radius/,
+      /for bounds that carry center and radius/,
       'broken-contract',
       (c) => tf.mul(width.term(c), c.bounds.output.radius ? 2 : 1),
     ],
