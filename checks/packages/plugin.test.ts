@@ -107,7 +107,7 @@ describe('examples/bound-plugin, installed', () => {
     const elsewhere = run(root, process.execPath, installed, 'plugin', 'show', join(root, 'examples/bound-plugin'));
     await expect(elsewhere).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/loads a second @cert\/core: .*peerDependencies/s),
+      stderr: expect.stringMatching(/loads a second copy of @cert\/core: .*peerDependencies/s),
     });
   });
 });

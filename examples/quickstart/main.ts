@@ -37,7 +37,7 @@ try {
     const summary = await startRun(config, { folder, onEvent: progressReporter(terminal), signal: stop.signal });
     if (summary === null) process.exit(130);
     summaries.push(summary);
-    terminal.out(`Everything is in ${folder}\n`);
+    terminal.out(`Results and checkpoints are in ${folder}\n`);
   }
   terminal.out(resultTable(summaries));
 } catch (error) {

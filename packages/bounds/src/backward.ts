@@ -23,18 +23,18 @@ import { checkRuleShape, checkStatistics, contextOf, type ParamsOf, paramsOf, wr
 
 const { add, matMul, mul, reshape, sub } = tf;
 
-/** Linear functions of one node: for every image `count` rows of coefficients. See {@link coefficientsOf}. */
+/** Linear functions of one node: `count` rows of coefficients for every image. See {@link coefficientsOf}. */
 export interface Rows {
   /**
-   * [images * count, ...shape of the node], the rows of an image next to each other. `images` is the batch, or 1 where all images have
-   * the same rows (nothing nonlinear has been passed yet).
+   * [images * count, ...shape of the node], with the rows of an image adjacent. `images` is the batch size, or 1 if all images have the
+   * same rows (before the first nonlinear op).
    */
   readonly coefficients: Tensor;
-  /** How many linear functions there are for each image. */
+  /** Number of linear functions per image. */
   readonly count: number;
 }
 
-/** What backward bounds depend on. */
+/** Input of backward bounds. */
 export interface BackwardSetting {
   /** The network. */
   readonly network: Network;
@@ -42,11 +42,11 @@ export interface BackwardSetting {
   readonly box: IntervalTensor;
   /** Bounds [batch, ...shape] by node, at every node that a nonlinear op reads. */
   readonly at: Bounds['at'];
-  /** The lines of nonlinear nodes by their names; where a node has none, they are computed from `at`. */
+  /** Lines of nonlinear nodes by name; missing lines are computed from `at`. */
   readonly lines?: { readonly [node: string]: Lines };
   /**
-   * Which line below an op has, for each row, by node: [images, count, ...shape] in [0, 1], from the first to the second line of
-   * {@link Lines.family} (alpha-CROWN; Xu et al. 2021). A node without takes its usual line.
+   * Lower line of an op for each row, by node: [images, count, ...shape] in [0, 1], from the first to the second line of {@link
+   * Lines.family} (alpha-CROWN; Xu et al. 2021). Other nodes use the default line.
    */
   readonly mixtures?: { readonly [node: string]: Tensor };
   /**
@@ -56,17 +56,17 @@ export interface BackwardSetting {
   readonly multipliers?: { readonly [node: string]: Tensor };
 }
 
-/** Linear lower bounds in terms of the input: what {@link lowerBound} minimizes over the box. */
+/** Linear lower bounds in terms of the input, which {@link lowerBound} minimizes over the box. */
 export interface LinearBound {
   /** Coefficients of the input: rows with `images` the batch, or 1 where all images have the same. */
   readonly rows: Rows;
-  /** The constants, [images, count], or [1, count]; undefined stands for 0. */
+  /** Constants, [images, count] or [1, count]; undefined means 0. */
   readonly bias: Tensor | undefined;
-  /** Rows on the outputs of the nodes that were asked for, by name; a node that no row reaches is missing. */
+  /** Rows on the outputs of the requested nodes, by name; nodes that no row reaches are missing. */
   readonly at: { readonly [node: string]: Rows };
 }
 
-/** What a backward rule may use besides its node. */
+/** Context of a backward rule. */
 export interface BackwardContext {
   /** Statistics for every batchNorm node. */
   readonly norm: BatchNormStats;
@@ -76,17 +76,17 @@ export interface BackwardContext {
   shapeOf(node: string): Shape;
 }
 
-/** What a backward rule returns. */
+/** Result of a backward rule. */
 export interface BackwardStep {
   /** Rows on each input of the node, in order, with the same `count`. */
   readonly inputs: readonly Rows[];
-  /** The constant that is left over, [images, count]; the default is 0. */
+  /** Constant term, [images, count]; default 0. */
   readonly bias?: Tensor;
 }
 
 /**
  * Maps rows on a node's output to rows on its inputs such that, for every value that the inputs can take,
- * rows(inputs) + bias <= rows(output). Exact for a linear op. A nonlinear elementwise op is said by {@link LineRule} instead.
+ * rows(inputs) + bias <= rows(output). Exact for a linear op. For a nonlinear elementwise op, give a {@link LineRule} instead.
  */
 export type BackwardRule<K extends Op> = (
   node: NodeOf<K>,
@@ -95,26 +95,26 @@ export type BackwardRule<K extends Op> = (
   rows: Rows,
 ) => BackwardStep;
 
-/** Backward rules, one per op. A missing op is an error that names the node, at the time of use. */
+/** Backward rules by op. Using an op without a rule is an error that names the node. */
 export type BackwardRules = { readonly [K in Op]?: BackwardRule<K> };
 
-/** Rules of linear relaxation with a name, such as {@link linearRelaxation}: for an op either a backward rule or lines. */
+/** Named rules of linear relaxation, such as {@link linearRelaxation}: a backward rule or lines for each op. */
 export interface BackwardTable {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
   /** Backward rules by op. */
   readonly rules: BackwardRules;
-  /** Lines by op, for elementwise ops of one input. An op that has a backward rule too uses that. */
+  /** Lines by op, for elementwise ops with one input. A backward rule for the same op takes precedence. */
   readonly lines: LineRules;
 }
 
-/** A new table with rules added or replaced; the given one is unchanged. `extendBackward(linearRelaxation, { gelu: rule })` */
+/** Returns a new table with rules added or replaced; the given table is unchanged. `extendBackward(linearRelaxation, { gelu: rule })` */
 export const extendBackward = (table: BackwardTable, rules: BackwardRules): BackwardTable => ({
   ...table,
   rules: { ...table.rules, ...rules },
 });
 
-/** A new table with lines added or replaced; the given one is unchanged. `extendLines(linearRelaxation, { gelu: lines })` */
+/** Returns a new table with lines added or replaced; the given table is unchanged. `extendLines(linearRelaxation, { gelu: lines })` */
 export const extendLines = (table: BackwardTable, lines: LineRules): BackwardTable => ({
   ...table,
   rules: Object.fromEntries(Object.entries(table.rules).filter(([op]) => !(op in lines))),
@@ -124,25 +124,25 @@ export const extendLines = (table: BackwardTable, lines: LineRules): BackwardTab
 /** How many images the rows are for: the batch, or 1 where they are the same for all. */
 const imagesOf = ({ coefficients, count }: Rows): number => coefficients.shape[0]! / count;
 
-/** The rows with their image axis apart: [images, count, ...shape]. */
+/** Returns the rows with a separate image axis: [images, count, ...shape]. */
 export const coefficientsOf = (rows: Rows): Tensor =>
   reshape(rows.coefficients, [imagesOf(rows), rows.count, ...rows.coefficients.shape.slice(1)]);
 
 /**
- * Lower bounds of linear functions of one node over a box of inputs: one walk from the node back to the input, replacing every node
- * by linear lower bounds in terms of its own inputs, then the minimum over the box (CROWN, Zhang et al. 2018).
+ * Returns lower bounds of linear functions of one node over a box of inputs: a backward pass replaces every node by linear lower bounds in
+ * terms of its inputs, then the result is minimized over the box (CROWN, Zhang et al. 2018).
  *
- * @param start the node that `rows` are coefficients of
+ * @param start node that `rows` are coefficients of
  * @returns [batch, rows.count]
  * @throws CertError `missing-rule` naming the op, the node and the cure; `shape-mismatch` naming the op and the node whose rule
- * returned rows of another shape; `bad-argument` for a nonlinear op at whose input there are no bounds
+ * returned rows of another shape; `bad-argument` for a nonlinear op without bounds at its input
  */
 export function lowerBound(table: BackwardTable, setting: BackwardSetting, start: string, rows: Rows): Tensor {
   return leastOf(setting.box, linearBound(table, setting, start, rows));
 }
 
 /**
- * The minimum of a linear bound over a box of inputs.
+ * Returns the minimum of a linear bound over a box of inputs.
  *
  * @returns [batch, count]
  */
@@ -152,11 +152,11 @@ export function leastOf(box: IntervalTensor, { rows, bias }: LinearBound): Tenso
 }
 
 /**
- * The walk of {@link lowerBound} without its last step: linear functions of the input that lie below the given ones of a node, on the whole
- * box.
+ * The backward pass of {@link lowerBound} without the final minimization: returns linear functions of the input that are lower bounds of
+ * the given functions of a node on the whole box.
  *
- * @param start the node that `rows` are coefficients of
- * @param keep names of nodes whose rows are wanted, such as those of ReLUs for a branching heuristic
+ * @param start node that `rows` are coefficients of
+ * @param keep names of nodes whose rows are returned, such as ReLUs for a branching heuristic
  * @throws CertError as {@link lowerBound}
  */
 export function linearBound(
@@ -313,7 +313,7 @@ export const toRows = (coefficients: Tensor): Rows => {
 };
 
 /**
- * Unit vectors as coefficients of a node: row i picks the neuron `indices[i]`.
+ * Returns unit vectors as coefficients of a node: row i selects the neuron `indices[i]`.
  *
  * @param indices int32 [count], positions in the flattened shape
  * @param shape that of the node, without the batch axis

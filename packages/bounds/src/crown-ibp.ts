@@ -3,10 +3,10 @@ import { boundOutput, type LinearRelaxationOptions } from './crown-margins.js';
 import { ibp } from './ibp.js';
 
 /**
- * Makes CROWN-IBP of a forward method and backward rules:
+ * Creates CROWN-IBP from a forward method and backward rules:
  * `crownIbpOf({ forward: extend(ibp, ...), backward: extendBackward(linearRelaxation, ...) })`.
  *
- * @returns a method named `crown-ibp`; its `bound` throws CertError `missing-rule` for an op that either table lacks
+ * @returns a method named `crown-ibp`; its `bound` throws CertError `missing-rule` for an op that is missing in either table
  */
 export function crownIbpOf(options: LinearRelaxationOptions = {}): BoundMethod {
   const { forward = ibp } = options;
@@ -20,7 +20,7 @@ export function crownIbpOf(options: LinearRelaxationOptions = {}): BoundMethod {
 }
 
 /**
- * CROWN-IBP (Zhang et al. 2020): bounds at the nodes in between by IBP, then one backward pass of linear relaxation from the
- * specification to the input.
+ * CROWN-IBP (Zhang et al. 2020): intermediate bounds by IBP, then one backward pass of linear relaxation from the specification to the
+ * input.
  */
 export const crownIbp = crownIbpOf();

@@ -13,27 +13,27 @@ import { chunkSize, pieces } from './chunks.js';
 import { linearRelaxation } from './linear-relaxation.js';
 import { linesOf } from './lines.js';
 
-/** What a method of linear relaxation is made of. */
+/** Options of methods based on linear relaxation. */
 export interface LinearRelaxationOptions {
-  /** Bounds at the nodes in between: for `crownIbp` all of them, for `crown` those that no ReLU reads. Default `ibp`. */
+  /** Method for intermediate bounds: for `crownIbp` all of them, for `crown` those that no ReLU reads. Default `ibp`. */
   readonly forward?: BoundMethod;
   /** Backward rules and lines; default `linearRelaxation`. */
   readonly backward?: BackwardTable;
-  /** Rows that are passed back at a time; the default keeps the coefficients of one node at 64 MiB or less, if one row does. */
+  /** Rows per backward pass; by default as many as keep the coefficients of a node within 64 MiB, at least 1. */
   readonly chunk?: number | undefined;
 }
 
-/** A problem that says what is bounded of the logits. */
+/** A problem with a specification. */
 export type SpecifiedProblem = Problem & {
-  /** What is bounded: [batch, rows, classes]. */
+  /** The specification, [batch, rows, classes]. */
   readonly spec: Spec;
 };
 
 /**
- * Lower bounds of a specification by one backward pass, `chunk` rows at a time.
+ * Returns lower bounds of a specification by one backward pass, `chunk` rows at a time.
  *
  * @param at bounds at every node that a ReLU or an op of a plug-in reads, such as `ibp.bound(problem).at`
- * @returns [batch, rows]; with {@link marginSpec} an image is verified when all of them are > 0
+ * @returns [batch, rows]; with {@link marginSpec}, an image is verified if all are > 0
  * @throws CertError `missing-rule` for an op without a backward rule, `bad-argument` for a ReLU without bounds at its input
  */
 export function crownMargins(

@@ -133,7 +133,7 @@ describe('CROWN-IBP', () => {
         { network: { model: byHand.model, params: byHand.params }, box: byHand.box, spec: byHand.spec },
         incomplete,
       ),
-    ).toThrow('There are no bounds at "dense1", which "relu1" (relu) reads.');
+    ).toThrow('Bounds at "dense1", an input of "relu1" (relu), are missing.');
   });
 });
 
@@ -142,7 +142,7 @@ describe('a table of backward rules', () => {
     const partial: BackwardTable = { name: 'partial', rules: linearRelaxation.rules, lines: {} };
     const method = crownIbpOf({ backward: partial });
     expect(() => method.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box })).toThrow(
-      'partial has no backward rule and no lines for "relu" (node "relu1").\nAdd one of them: extendBackward(partial, { relu: rule }) or extendLines(partial, { relu: lines }).',
+      'partial has no backward rule and no lines for "relu" (node "relu1").\nAdd one with extendBackward(partial, { relu: rule }) or extendLines(partial, { relu: lines }).',
     );
     const mended = crownIbpOf({ backward: extendLines(partial, { relu: linearRelaxation.lines.relu! }) });
     expect(

@@ -22,17 +22,18 @@ import { nonlinearInputs } from './nonlinear-inputs.js';
 /** Options of {@link crown}. */
 export interface CrownOptions extends LinearRelaxationOptions {
   /**
-   * Whether a bound is the tighter one of CROWN's and the forward method's; default false, CROWN's alone. CROWN can be looser on single neurons.
+   * Whether to take the tighter bound of CROWN and the forward method, since CROWN can be looser on single neurons; default false: CROWN
+   * only.
    */
   readonly intersect?: boolean;
 }
 
 /**
- * CROWN (Zhang et al. 2018): every node that a ReLU or an op of a plug-in reads is bounded by a backward pass of its own, the
- * specification by the last one. `at` holds these bounds there, and those of the forward method elsewhere. Much more costly than
- * CROWN-IBP: as many rows are passed back as the network has neurons, `chunk` of them at a time.
+ * CROWN (Zhang et al. 2018): a separate backward pass bounds every node that a ReLU or a plug-in op reads, and a last one bounds the
+ * specification. `at` has these bounds, and the bounds of the forward method at all other nodes. Much slower than CROWN-IBP: there is one
+ * row for every neuron of the network, `chunk` at a time.
  *
- * @returns a method named `crown`; its `bound` throws CertError `missing-rule` for an op that either table lacks
+ * @returns a method named `crown`; its `bound` throws CertError `missing-rule` for an op that is missing in either table
  */
 export const crown = (options: CrownOptions = {}): BoundMethod => ({
   name: 'crown',
@@ -43,7 +44,7 @@ export const crown = (options: CrownOptions = {}): BoundMethod => ({
 });
 
 /**
- * The bounds of {@link crown} at the nodes, without those of the specification.
+ * Returns the intermediate bounds of {@link crown}, without bounds of the specification.
  *
  * @returns bounds [batch, ...shape] by node, `input` included
  */

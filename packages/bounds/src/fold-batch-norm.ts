@@ -4,15 +4,15 @@ import { normAffine } from './natural.js';
 const { add, mul } = tf;
 
 /**
- * The same network with batch normalizations folded into the convolutions and dense layers that feed them:
- * scale * (W x + b) + shift = (scale W) x + (scale b + shift). Bounds are the same up to rounding and cost less, since what was done
- * for every pixel is done once for the kernel; the folded layer goes by the name of its batch normalization. A pure function of
- * tensors: gradients flow to the original parameters and the statistics.
+ * Returns the network with BatchNorm folded into the preceding convolutions and dense layers:
+ * scale * (W x + b) + shift = (scale W) x + (scale b + shift). Bounds are equal up to rounding and faster to compute, because the scale is
+ * applied to the kernel instead of every pixel. A folded layer has the name of its BatchNorm node. A pure function of tensors: gradients
+ * flow to the original parameters and the statistics.
  *
- * Only where it pays: a kernel with more numbers than its output (a wide dense layer) is left as it is.
+ * Layers whose kernel is larger than their output (wide dense layers) are left unchanged, because folding would not save time.
  *
- * @param batch the number of images that bounds are wanted for: with more of them folding pays for larger kernels
- * @returns new tensors for the folded layers, the given ones for the others
+ * @param batch number of images to bound: with more images, folding saves time for larger kernels
+ * @returns new tensors for folded layers, and the given tensors for all others
  */
 export function foldBatchNorm(network: Network, batch: number): Network {
   const { model, params, norm = {} } = network;

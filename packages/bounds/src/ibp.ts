@@ -29,7 +29,7 @@ import { normAffine } from './natural.js';
 
 const { add, mul, sub } = tf;
 
-/** The element of {@link ibp}: an interval in the form that affine ops act on without conversion. */
+/** The element of {@link ibp}: an interval in center-radius form. */
 export interface CenterRadius {
   /** (lower + upper) / 2, [batch, ...shape]. */
   readonly center: Tensor;
@@ -109,8 +109,8 @@ const rules: ForwardRules<CenterRadius> = {
 };
 
 /**
- * Interval bound propagation (Gowal et al. 2018; equations 3 and 4 of the paper) in center and radius: an affine op
- * W x + b maps them to (W c + b, |W| r), a ReLU the two ends to theirs. Its intervals carry center and radius.
+ * Interval bound propagation (Gowal et al. 2018; equations 3 and 4 of the paper) in center-radius form: an affine op W x + b maps (c, r) to
+ * (W c + b, |W| r), and a ReLU is applied to both ends. The intervals have center and radius.
  */
 export const ibp = boundMethod<CenterRadius>({
   name: 'ibp',

@@ -219,9 +219,10 @@ function padBack(node: NodeOf<'crop'>, coefficients: Tensor, input: Shape): Tens
 }
 
 /**
- * Linear relaxation (CROWN, Zhang et al. 2018): backward rules for linear ops, which are passed exactly, lines for ReLU, leaky ReLU, sigmoid
- * and tanh, and a backward rule for maxima over windows, which reads the bounds at its input. An unstable ReLU on [l, u] lies below the line u / (u - l) * (x - l) and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0;
- * a stable one is exact. Which slope an unstable one gets carries no gradient; its upper line does. A leaky ReLU is a part of a ReLU and a
- * part of its input. Lines of sigmoid and tanh are chords and tangents.
+ * Linear relaxation (CROWN, Zhang et al. 2018): exact backward rules for linear ops, lines for ReLU, leaky ReLU, sigmoid and tanh, and a
+ * backward rule for max pooling, which reads the bounds at its input. An unstable ReLU on [l, u] lies below the line u / (u - l) * (x - l)
+ * and above the line through 0 with slope 1 where u / (u - l) > 1/2, else slope 0; a stable one is exact. Which slope an unstable one gets
+ * carries no gradient; its upper line does. A leaky ReLU is a part of a ReLU and a part of its input. Lines of sigmoid and tanh are chords
+ * and tangents.
  */
 export const linearRelaxation: BackwardTable = { name: 'linearRelaxation', rules, lines };

@@ -169,7 +169,7 @@ describe('a table', () => {
     });
     expect(() => bound(wrong)).toThrow(CertError);
     expect(() => bound(wrong)).toThrow(
-      'linearRelaxation: the rule for "relu" (node "relu1") gave lines with upperIntercept of shape [6] instead of [5,6].',
+      'linearRelaxation: the rule for "relu" (node "relu1") returned lines with upperIntercept of shape [6] instead of [5,6].',
     );
   });
 });

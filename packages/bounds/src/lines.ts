@@ -10,17 +10,17 @@ import {
 } from '@cert/core';
 import { checkRuleShape, type ParamsOf, paramsOf } from './method.js';
 
-/** A line for every neuron: slope x + intercept, each [batch, ...shape]. */
+/** A line per neuron: slope x + intercept, each [batch, ...shape]. */
 export type Line = {
   /** Its slope. */
   readonly slope: Tensor;
-  /** Its value at 0; 0 where it is left out. */
+  /** Value at 0; 0 if omitted. */
   readonly intercept?: Tensor;
 };
 
 /**
- * Two lines for every neuron between which an elementwise op f lies on an interval:
- * lowerSlope x + lowerIntercept <= f(x) <= upperSlope x + upperIntercept. Each is [batch, ...shape]; an intercept that is left out is 0.
+ * Two lines per neuron that bound an elementwise op f on an interval:
+ * lowerSlope x + lowerIntercept <= f(x) <= upperSlope x + upperIntercept. Each is [batch, ...shape]; intercepts default to 0.
  */
 export type Lines = {
   /** Slope of the line below. */
@@ -32,21 +32,21 @@ export type Lines = {
   /** Its value at 0. */
   readonly upperIntercept?: Tensor;
   /**
-   * Two lines below f, the same where f is linear on the interval: every mixture (1 - m) first + m second with m in [0, 1] is below f too.
-   * With them alpha-CROWN optimizes m, beginning with the slope of the usual line below; without, the op keeps its line.
+   * Two lower lines, equal if f is linear on the interval: every mixture (1 - m) first + m second with m in [0, 1] is also a lower line.
+   * alpha-CROWN optimizes m, starting from the slope of the default lower line; without a family, the op keeps its lower line.
    */
   readonly family?: readonly [first: Line, second: Line];
 };
 
-/** The lines of an op of one input over a box of inputs [batch, ...shape]. A pure function of tensors that reads no value. */
+/** Returns the lines of an op with one input over a box [batch, ...shape]. A pure function of tensors that reads no value. */
 export type LineRule<K extends Op> = (node: NodeOf<K>, params: ParamsOf<K>, box: IntervalTensor) => Lines;
 
 /** Lines by op. */
 export type LineRules = { readonly [K in Op]?: LineRule<K> };
 
-/** The lines of ops, with a name: a part of a `BackwardTable`. */
+/** Named lines of ops: part of a `BackwardTable`. */
 export interface LineTable {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
   /** The rules by op. */
   readonly lines: LineRules;
@@ -65,7 +65,7 @@ export function linesAt(table: LineTable, { params }: Network, node: Node, at: B
     throw new CertError(
       'missing-rule',
       `${table.name} has no backward rule and no lines for "${node.op}" (node "${node.name}").`,
-      `Add one of them: extendBackward(${table.name}, { ${node.op}: rule }) or extendLines(${table.name}, { ${node.op}: lines }).`,
+      `Add one with extendBackward(${table.name}, { ${node.op}: rule }) or extendLines(${table.name}, { ${node.op}: lines }).`,
     );
   }
   const box = boundsAt(at, node);
@@ -90,8 +90,8 @@ export function boundsAt(at: Bounds['at'], node: Node): IntervalTensor {
   if (box !== undefined) return box;
   throw new CertError(
     'bad-argument',
-    `There are no bounds at "${input}", which "${node.name}" (${node.op}) reads.`,
-    'Give bounds at every node that a nonlinear op reads, such as ibp.bound(problem).at.',
+    `Bounds at "${input}", an input of "${node.name}" (${node.op}), are missing.`,
+    'Give bounds at every input of a nonlinear op, such as ibp.bound(problem).at.',
   );
 }
 

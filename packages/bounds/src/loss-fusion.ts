@@ -5,7 +5,7 @@ import { atLeast } from './linear.js';
 const { add, mul, sub } = tf;
 
 /**
- * Upper bounds of S = sum_j exp(logit_j - logit_y) over all classes j, y included, times exp(-shift) so that they do not overflow:
+ * Upper bounds of S = sum_j exp(logit_j - logit_y) over all classes j, including y, times exp(-shift) to avoid overflow:
  * log S <= log(bound) + shift, an upper bound of the cross-entropy. All of shape [batch].
  */
 export type FusedExponentials = {
@@ -21,11 +21,11 @@ export type FusedExponentials = {
 const NARROWEST = 1e-8;
 
 /**
- * Loss fusion (Xu et al. 2020): instead of every margin, one number per image is bounded. Each exp is replaced by its chord over the IBP
- * range of logit_j - logit_y, the chords are summed, and one backward pass with a single row per image bounds the sum. It is looser
- * than the loss of the separately bounded margins, and costs one row where these have classes - 1.
+ * Loss fusion (Xu et al. 2020): bounds one number per image instead of every margin. Each exp is replaced by its chord over the IBP range
+ * of logit_j - logit_y, and one backward pass with a single row per image bounds the sum of the chords. Looser than bounding margins
+ * separately, but needs one row instead of classes - 1.
  *
- * @param problem its specification holds the margins of the labels, `marginSpec(labels, classes)`
+ * @param problem with the margins of the labels as specification, `marginSpec(labels, classes)`
  * @param bounds IBP bounds of it
  * @param options `backward` and `chunk`
  * @throws CertError `missing-rule` for an op without a backward rule

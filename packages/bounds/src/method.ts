@@ -19,20 +19,20 @@ import {
 } from '@cert/core';
 import { fuseSpec } from './spec.js';
 
-/** What a rule may use besides its node and the node's parameters. */
+/** Context of a rule. */
 export interface Context {
-  /** The graph that the node is part of; given by every walk over a network. */
+  /** The graph of the node; always present during a pass over a network. */
   readonly model?: Model;
   /** Statistics for every batchNorm node, by its name. */
   readonly norm: BatchNormStats;
 }
 
-/** The parameters of one node by name, as its rule gets them: `kernel` and `bias` for a convolution. */
+/** Parameters of one node by name: `kernel` and `bias` for a convolution. */
 export type ParamsOf<K extends Op> = { readonly [P in OpMap[K]['params']]: Tensor };
 
 /**
- * Maps the elements at a node's inputs to the element at its output. A pure function of tensors that reads no value. For a bound
- * method it must be sound: every value that the op can take on what the inputs stand for lies in what the result stands for.
+ * Maps the elements at a node's inputs to the element at its output. A pure function of tensors that reads no value. For a bound method the
+ * rule must be sound: the result must contain every value of the op for inputs in the given elements.
  */
 export type ForwardRule<K extends Op, B> = (
   node: NodeOf<K>,
@@ -41,25 +41,25 @@ export type ForwardRule<K extends Op, B> = (
   ...inputs: B[]
 ) => B;
 
-/** The rules of a method, one per op. A missing op is an error that names the node, at the time of use. */
+/** Rules of a method by op. Using an op without a rule is an error that names the node. */
 export type ForwardRules<B> = { readonly [K in Op]?: ForwardRule<K, B> };
 
-/** A table of rules with a name: what {@link extend} takes and gives back. */
+/** A named table of rules, which {@link extend} takes and returns. */
 export interface RuleTable<B> {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
   /** The rules by op. */
   readonly rules: ForwardRules<B>;
 }
 
-/** A method that walks the graph from the input to the output, with an element of type `B` at every node. */
+/** A method that propagates elements of type `B` through the graph, from input to output. */
 export interface ForwardMethod<B> extends RuleTable<B> {
-  /** The element for the box [batch, ...inputShape] at the input. */
+  /** Returns the element for the box [batch, ...inputShape] at the input. */
   lift(input: IntervalTensor): B;
-  /** The interval that an element stands for, [batch, ...shape]. */
+  /** Returns the interval of an element, [batch, ...shape]. */
   concretize(element: B): IntervalTensor;
   /**
-   * A linear map that differs from example to example: the specification, already multiplied into the last dense layer.
+   * Applies a linear map that differs between examples: the specification, already multiplied into the last dense layer.
    * `kernel` is [batch, rows, in], `bias` [batch, rows], the element's shape [batch, in].
    */
   specify(kernel: Tensor3D, bias: Tensor, element: B): B;
@@ -68,7 +68,7 @@ export interface ForwardMethod<B> extends RuleTable<B> {
    * it. Default: `specify`.
    */
   specifyDense?(spec: Spec, node: NodeOf<'dense'>, params: ParamsOf<'dense'>, element: B): B;
-  /** What is returned as the output, given the elements at all other nodes. Default: the output as it is. */
+  /** Returns the final output, given the elements at all other nodes. Default: the output unchanged. */
   conclude?(walk: Walk<B>): B;
 }
 
@@ -78,7 +78,7 @@ export interface Walk<B> {
   readonly model: Model;
   /** The element of the output: the logits, or the specification. */
   readonly output: B;
-  /** The elements by node, `input` included; that of the last node only where the specification is applied to the logits. */
+  /** Elements by node, including `input`; the last node is present only if the specification is applied to the logits. */
   readonly elements: { readonly [node: string]: B };
 }
 
@@ -110,8 +110,8 @@ export function checkStatistics(method: string, node: Node, { norm }: Pick<Conte
   if (node.op !== 'batchNorm' || norm[node.name] !== undefined) return;
   throw new CertError(
     'bad-argument',
-    `${method}: there are no statistics for the batch normalization "${node.name}".`,
-    'Give them in network.norm: runningNorm(stats), or naturalPass(...).norm for those of a batch.',
+    `${method}: the statistics of the BatchNorm node "${node.name}" are missing.`,
+    'Give statistics in network.norm: runningNorm(stats), or naturalPass(...).norm for batch statistics.',
   );
 }
 
@@ -138,8 +138,8 @@ export function checkIsModel(method: string, model: Model): void {
   if (Array.isArray((model as Partial<Model> | null)?.nodes)) return;
   throw new CertError(
     'bad-model',
-    `${method} was given a model that is no graph of nodes.`,
-    'Build it with sequential(...) or graph(...) of @cert/core, or one of @cert/models; a LayersModel of TensorFlow.js is something else.',
+    `${method} was given a model that is not a graph of nodes.`,
+    'Build a model with sequential(...) or graph(...) of @cert/core, or use one of @cert/models; a LayersModel of TensorFlow.js is not supported.',
   );
 }
 
@@ -158,8 +158,8 @@ export function checkRuleShape(method: string, node: Node, what: string, got: Sh
 export const wrongRule = (method: string, node: Node, what: string): CertError =>
   new CertError(
     'shape-mismatch',
-    `${method}: the rule for "${node.op}" (node "${node.name}") gave ${what}.`,
-    'Correct the rule. The first axis is the batch (for rows, images times rows); the others are the shape that the layer infers.',
+    `${method}: the rule for "${node.op}" (node "${node.name}") returned ${what}.`,
+    'Correct the rule: the first axis is the batch (for rows, images times rows), and the other axes are the shape that the layer infers.',
   );
 
 /** The interval at a node, its shape checked. */
@@ -178,14 +178,14 @@ function intervalAt<B>(method: ForwardMethod<B>, node: Node, element: B, batch: 
 
 /** Options of {@link propagate}. */
 export interface PropagateOptions<B> {
-  /** The nodes to walk, in topological order: a first part of those of the model; default all. */
+  /** Nodes to evaluate, in topological order: a prefix of the model's nodes; default all. */
   readonly nodes?: readonly Node[];
-  /** Called with every node and its element before the next node is looked at. */
+  /** Called with every node and its element before the next node is evaluated. */
   readonly visit?: (node: Node, element: B) => void;
 }
 
 /**
- * Walks the nodes in order and returns the element at each of them by its name, `input` included.
+ * Evaluates the nodes in order and returns the element of each node by name, including `input`.
  *
  * @param input the element at the model's input
  * @throws CertError `missing-rule` naming the op, the node and the cure
@@ -208,8 +208,8 @@ export function propagate<B>(
 }
 
 /**
- * Makes a bound method of a forward method: one walk over the graph, the specification multiplied into the last layer when
- * that is dense, and applied to the bounds of the logits when it is not.
+ * Creates a bound method from a forward method: one pass over the graph, with the specification multiplied into the last layer if that is
+ * dense, and otherwise applied to the bounds of the logits.
  *
  * @returns the method with `bound`, which throws CertError `missing-rule` for an op without a rule, and `shape-mismatch` naming the
  * node whose rule returned another shape than [batch, ...node.shape]
@@ -260,14 +260,14 @@ function specifyDense<B>(
 }
 
 /**
- * A new method with rules added or replaced; the given one is unchanged. `extend(ibp, { gelu: rule })`. A table that is a
- * {@link ForwardMethod} comes back as a bound method whose `bound` uses the new rules.
+ * Returns a new method with rules added or replaced; the given method is unchanged: `extend(ibp, { gelu: rule })`. For a {@link
+ * ForwardMethod}, the result is a bound method whose `bound` uses the new rules.
  */
 export function extend<B>(
   method: ForwardMethod<B> & BoundMethod,
   rules: ForwardRules<B>,
 ): ForwardMethod<B> & BoundMethod;
-/** The same for a table of rules alone, such as {@link natural}. */
+/** The same for a plain table of rules, such as {@link natural}. */
 export function extend<B>(method: RuleTable<B>, rules: ForwardRules<B>): RuleTable<B>;
 export function extend<B>(method: RuleTable<B> | ForwardMethod<B>, rules: ForwardRules<B>): RuleTable<B> {
   const extended = { ...method, rules: { ...method.rules, ...rules } };

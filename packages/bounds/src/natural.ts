@@ -39,7 +39,7 @@ export function normAffine(
   return { scale, shift: sub(beta, mul(mean, scale)) };
 }
 
-/** The plain forward pass as a table of rules; its element is a tensor [batch, ...shape]. */
+/** The plain forward pass as a table of rules; elements are tensors [batch, ...shape]. */
 export const natural: RuleTable<Tensor> = {
   name: 'natural',
   rules: {
@@ -71,17 +71,17 @@ export const natural: RuleTable<Tensor> = {
 export interface NaturalPass {
   /** Logits [batch, classes]. */
   readonly output: Tensor;
-  /** The value [batch, ...shape] at every node by its name, `input` included. */
+  /** Value [batch, ...shape] of every node by name, including `input`. */
   readonly at: { readonly [node: string]: Tensor };
-  /** The statistics that the batch normalizations used. */
+  /** The BatchNorm statistics that were used. */
   readonly norm: BatchNormStats;
 }
 
 /**
- * The plain forward pass. A pure function of tensors: gradients flow to the parameters, with `'batch'` through the statistics too.
+ * Runs the plain forward pass. A pure function of tensors: gradients flow to the parameters, and with `'batch'` also through the
+ * statistics.
  *
- * The network's `norm` holds running statistics (evaluation), or is `'batch'` to use the mean and biased variance of this very batch
- * (training).
+ * `norm` of the network is a set of running statistics (evaluation) or `'batch'`: the mean and biased variance of this batch (training).
  *
  * @param images [batch, ...inputShape]
  * @param method rules; default {@link natural}
@@ -109,7 +109,7 @@ export function naturalPass(
 }
 
 /**
- * Mean and biased variance over every axis but the last, in two passes (E[x^2] - E[x]^2 cancels).
+ * Returns mean and biased variance over all axes except the last, in two passes (E[x^2] - E[x]^2 would cancel).
  *
  * @param x [batch, ..., channels]
  * @returns both [channels]

@@ -1,18 +1,18 @@
 import { type BatchNormStats, type Model, type Stats, sizeOf, type Tensor, tf } from '@cert/core';
 
 /**
- * The running statistics of a model as a bound method takes them (evaluation). A change of type alone: the same tensors, unchecked
- * (see `checkParams`).
+ * Returns the running statistics of a model in the type that bound methods take (evaluation): the same tensors, unchecked (see
+ * `checkParams`).
  */
 export const runningNorm = (stats: Stats): BatchNormStats =>
   stats as { [node: string]: { mean: Tensor; variance: Tensor } };
 
 /**
- * Running statistics after one training step: (1 - momentum) * old + momentum * batch, with the unbiased variance.
+ * Returns the running statistics after one training step: (1 - momentum) * old + momentum * batch, with the unbiased variance.
  *
  * @param norm the batch's moments with the biased variance, from a natural pass over `batch` images
- * @param batch how many images these were
- * @returns new tensors, for batchNorm nodes alone
+ * @param batch number of images in the batch
+ * @returns new tensors, only for batchNorm nodes
  */
 export function updateRunning(model: Model, stats: Stats, norm: BatchNormStats, batch: number): Stats {
   const updated: { [node: string]: { mean: Tensor; variance: Tensor } } = {};

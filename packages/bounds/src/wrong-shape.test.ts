@@ -43,7 +43,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
     const wrong = extend(natural, { mirror: (_node, _params, _, x) => tf.expandDims(tf.neg(x), 2) });
     expect(caught(() => naturalPass({ model, params }, images, wrong))).toMatchObject({
       code: 'shape-mismatch',
-      problem: 'natural: the rule for "mirror" (node "mirror1") gave a value of shape [5,4,1] instead of [5,4].',
+      problem: 'natural: the rule for "mirror" (node "mirror1") returned a value of shape [5,4,1] instead of [5,4].',
     });
   });
 
@@ -56,7 +56,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
     const wrong = extend(ibp, { mirror: (_node, _params, _, x) => ({ ...x, center, radius }) });
     expect(caught(() => wrong.bound({ network: { model, params }, box }))).toMatchObject({
       code: 'shape-mismatch',
-      problem: `ibp: the rule for "mirror" (node "mirror1") gave ${message}.`,
+      problem: `ibp: the rule for "mirror" (node "mirror1") returned ${message}.`,
     });
   });
 
@@ -66,7 +66,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
       mirror: (_node, _params, _, x) => ({ center: tf.mean(x.center, 1), radius: x.radius }),
     });
     expect(caught(() => wrong.bound({ network: { model: last, params: {} }, box }))).toMatchObject({
-      problem: 'ibp: the rule for "mirror" (node "mirror1") gave a center of shape [5] instead of [5,3].',
+      problem: 'ibp: the rule for "mirror" (node "mirror1") returned a center of shape [5] instead of [5,3].',
     });
   });
 
@@ -91,7 +91,7 @@ describe('a rule that gives a wrong shape is an error that names method, op, nod
   ])('backwards, %s', (_name, step, message) => {
     expect(caught(backward(step))).toMatchObject({
       code: 'shape-mismatch',
-      problem: `linearRelaxation: the rule for "mirror" (node "mirror1") gave ${message}.`,
+      problem: `linearRelaxation: the rule for "mirror" (node "mirror1") returned ${message}.`,
     });
   });
 });
@@ -112,7 +112,7 @@ describe('extendRules', () => {
     expect(error).toBeInstanceOf(CertError);
     expect(error).toMatchObject({
       problem: 'linearRelaxation has no backward rule and no lines for "mirror" (node "mirror1").',
-      cure: 'Add one of them: extendBackward(linearRelaxation, { mirror: rule }) or extendLines(linearRelaxation, { mirror: lines }).',
+      cure: 'Add one with extendBackward(linearRelaxation, { mirror: rule }) or extendLines(linearRelaxation, { mirror: lines }).',
     });
   });
 });
@@ -139,6 +139,6 @@ describe('what is no network', () => {
   it('a model of TensorFlow.js is refused', () => {
     // As a program without types would call it.
     const layers = JSON.parse('{ "layers": [] }');
-    for (const f of run(whole, layers)) expect(f).toThrow(/was given a model that is no graph of nodes/);
+    for (const f of run(whole, layers)) expect(f).toThrow(/was given a model that is not a graph of nodes/);
   });
 });

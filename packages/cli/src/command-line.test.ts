@@ -62,7 +62,7 @@ describe('a radius', () => {
     const run = join(place, 'fraction');
     expect(await train(run, '--epsilon', '2/255')).toMatchObject({ status: 0 });
     expect((await cert('train', '--resume', run, '--epsilon', '8/255')).err).toContain(
-      '--epsilon is 8/255, and the run began with 2/255.',
+      '--epsilon is 8/255, but the run began with 2/255.',
     );
     expect(await cert('train', '--epsilon', 'abc')).toMatchObject({
       err: expect.stringContaining(
@@ -75,7 +75,7 @@ describe('a radius', () => {
   it('of another dataset than the preset is the one that is usual there, and a line says so', async () => {
     expect(await epsilonOf('--preset', 'digits/quick', '--dataset', 'cifar10')).toEqual({
       epsilon: 8 / 255,
-      err: 'note: epsilon is 8/255 (0.0314), the usual radius for cifar10; 0.1 of the preset digits/quick is meant for digits. Choose another with --epsilon.',
+      err: 'note: epsilon is 8/255 (0.0314), the usual radius for cifar10; 0.1 of the preset digits/quick is for digits. Choose another with --epsilon.',
     });
     expect(await epsilonOf('--dataset', 'cifar10', '--epsilon', '0.1')).toEqual({ epsilon: 0.1, err: '' });
     expect(await epsilonOf('--dataset', 'digits')).toEqual({ epsilon: 0.1, err: '' });
@@ -85,7 +85,7 @@ describe('a radius', () => {
     const dataset = ['--dataset', 'image-folder', '--data', 'pictures'];
     expect(await cert('train', ...dataset, '--print-config')).toMatchObject({
       ...{ status: 1, out: '' },
-      err: 'error: The dataset image-folder was chosen without a radius; 0.1 of the preset digits/quick is meant for digits.\nGive --epsilon, a number such as 0.1 or a fraction such as 8/255.',
+      err: 'error: No radius was given for the dataset image-folder; 0.1 of the preset digits/quick is for digits.\nGive --epsilon, a number such as 0.1 or a fraction such as 8/255.',
     });
     expect(await epsilonOf(...dataset, '--epsilon', '2/255')).toEqual({ epsilon: 2 / 255, err: '' });
   });
@@ -137,11 +137,11 @@ describe('--help', () => {
     const defaultOf = (text: string, option: string) =>
       new RegExp(`${option} <\\w+> [^(]*\\(default: ([^)]*)\\)`).exec(text.replaceAll(/\s+/g, ' '))?.[1];
     const standard = await help('train');
-    expect(standard).toContain('Defaults below are those of the preset digits/quick with the method fast.');
+    expect(standard).toContain('Defaults below are for the preset digits/quick with the method fast.');
     expect(standard.match(/digits\/quick/g)).toHaveLength(2);
     expect([defaultOf(standard, '--epsilon'), defaultOf(standard, '--epochs')]).toEqual(['0.1', '12']);
     const other = await help('train', '--preset', 'cifar10/cnn7/vanilla');
-    expect(other.replaceAll(/\s+/g, ' ')).toContain('of the preset cifar10/cnn7/vanilla with the method vanilla.');
+    expect(other.replaceAll(/\s+/g, ' ')).toContain('for the preset cifar10/cnn7/vanilla with the method vanilla.');
     expect([defaultOf(other, '--epsilon'), defaultOf(other, '--epochs')]).toEqual(['8/255', '160']);
     expect(defaultOf(other, '--init')).toBe('xavier');
     expect(defaultOf(await help('train', '--method', 'natural'), '--objective')).toBe('natural');

@@ -139,7 +139,7 @@ it('a second signal, of the same kind or another one, ends a run at once', async
     });
     expect(ended).toMatchObject({ status: null, signal: second });
     expect(ended.err).toMatch(
-      /^Stopping after the step under way \(SIGINT\)\. A second Ctrl-C ends the process at once\.$/m,
+      /^Stopping after the current step \(SIGINT\). A second Ctrl-C ends the process immediately.$/m,
     );
     expect(ended.out).not.toContain('Stopped after step');
   }

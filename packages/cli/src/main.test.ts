@@ -99,7 +99,7 @@ describe('cert train', () => {
     const { status, err } = await train(run);
     expect(status).toBe(1);
     expect(err).toBe(
-      `error: ${run} already holds a run.\nChoose another folder with --out, or go on with it: --resume ${run}.`,
+      `error: ${run} already contains a run.\nChoose another folder with --out, or continue the run: --resume ${run}.`,
     );
     expect(await snapshot(run)).toEqual(before);
   });
@@ -132,14 +132,14 @@ describe('cert train', () => {
     [['--no-reg', '--reg-weight', '0.1'], '--no-reg and --reg-weight were both given.'],
     [
       ['--no-fusion'],
-      '--no-fusion is for crown-ibp, and the method is fast.\nLeave it out, or give --method crown-ibp.',
+      '--no-fusion requires the method crown-ibp, but the method is fast.\nLeave it out, or give --method crown-ibp.',
     ],
     [['--method', 'crown-ibp', '--no-fusion', '--objective', 'robust'], '--no-fusion and --objective were both given.'],
-    [['--bn', 'conv'], 'small-conv has no choice of BatchNorm "conv".\nGive --bn none or --bn full'],
+    [['--bn', 'conv'], 'small-conv does not support --bn conv.\nGive --bn none or --bn full'],
     [['--bn', 'all'], '--bn is "all".\nGive one of none, conv, full. Did you mean "full"'],
     [
       ['--pgd-steps', '3'],
-      '--pgd-steps is an option of the objective pgd, and this run has the objective robust.\nLeave it out, or choose --objective pgd.',
+      '--pgd-steps is an option of the objective pgd, but this run has the objective robust.\nLeave it out, or choose --objective pgd.',
     ],
     [
       ['--no-reg', '--reg-tolerance', '0.3'],
@@ -147,7 +147,7 @@ describe('cert train', () => {
     ],
     [['--dataset', 'digits', '--data', '/x'], '--data is an option of the datasets mnist, '],
     [['--resume', '/nowhere', '--out', '/elsewhere'], '--out and --resume were both given.'],
-    [['--resume', '/nowhere'], '/nowhere holds no run: there is no /nowhere/config.json.'],
+    [['--resume', '/nowhere'], '/nowhere contains no run: /nowhere/config.json is missing.'],
   ])('refuses %o and writes nothing', async (args, message) => {
     const folder = join(place, 'never');
     const { status, err } = await cert('train', ...(args.includes('--resume') ? [] : ['--out', folder]), ...args);
@@ -161,9 +161,7 @@ describe('cert train', () => {
     const folder = join(place, 'diverged');
     const { status, err } = await train(folder, '--learning-rate', '1e30', '--clip-norm', 'none');
     expect(status).toBe(1);
-    expect(err).toMatch(
-      /^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first value that is not finite is the \w+/,
-    );
+    expect(err).toMatch(/^error: Step \d+ \(epoch 1\): \w+ is (NaN|Infinity)\. The first non-finite value is the \w+/);
     expect(err).toContain(`The last good checkpoint is ${runFiles(folder).last}.`);
     expect(await readFile(runFiles(folder).log, 'utf8')).toMatch(/^Failed: Step \d+ /m);
     const { params } = await loadCheckpoint(runFiles(folder).last);
@@ -182,11 +180,11 @@ describe('cert train', () => {
     });
 
     it.each([
-      [['--learning-rate', '0.5'], '--learning-rate is 0.5, and the run began with 0.002.'],
-      [['--method', 'vanilla'], '--method is vanilla, and the run began with fast.'],
-      [['--seed', '9'], '--seed is 9, and the run began with 0.'],
-      [['--width', '3'], '--width is 3, and the run began with 2.'],
-      [['--momentum', '0.9'], '--momentum is an option of the optimizer sgd, and this run has the optimizer adam.'],
+      [['--learning-rate', '0.5'], '--learning-rate is 0.5, but the run began with 0.002.'],
+      [['--method', 'vanilla'], '--method is vanilla, but the run began with fast.'],
+      [['--seed', '9'], '--seed is 9, but the run began with 0.'],
+      [['--width', '3'], '--width is 3, but the run began with 2.'],
+      [['--momentum', '0.9'], '--momentum is an option of the optimizer sgd, but this run has the optimizer adam.'],
     ])('refuses %o', async (args, message) => {
       const before = await snapshot(run);
       expect(await cert('train', '--resume', run, ...args)).toMatchObject({
@@ -239,16 +237,16 @@ describe('cert train', () => {
       const [lines, summary] = [join(run, 'eval', 'last-0.1.jsonl'), join(run, 'eval', 'last-0.1.json')];
       const { out } = await cert('eval', run, ...EVAL, '--anew');
       expect(out).toContain('standard error');
-      expect(out).toContain(`Image by image: ${lines}\nSummary: ${summary}`);
+      expect(out).toContain(`Results per image: ${lines}\nSummary: ${summary}`);
       const text = await readFile(lines, 'utf8');
       expect(text.trimEnd().split('\n')).toHaveLength(21);
       const again = await cert('eval', run, ...EVAL);
-      expect(again.out).toMatch(/^20 of 20 images were evaluated before\./);
+      expect(again.out).toMatch(/^20 of 20 images already evaluated./);
       expect(await readFile(lines, 'utf8')).toBe(text);
       expect(JSON.parse(await readFile(summary, 'utf8'))).toMatchObject({ images: 20, before: 20 });
 
       const other = await cert('eval', run, ...EVAL, '--methods', 'crown-ibp, ibp');
-      expect(other).toMatchObject({ status: 1, err: expect.stringContaining('was begun with methods ["ibp"], not') });
+      expect(other).toMatchObject({ status: 1, err: expect.stringContaining('was started with methods ["ibp"], not') });
       expect(await readFile(lines, 'utf8')).toBe(text);
     });
 
@@ -294,7 +292,9 @@ describe('cert train', () => {
       await saveCheckpoint(file, { model, params, stats: initialStats(model) });
       expect(await cert('eval', file)).toMatchObject({
         status: 1,
-        err: expect.stringContaining('The model takes images of shape [4] in 3 classes; digits has [28,28,1] in 10.'),
+        err: expect.stringContaining(
+          'The model takes images of shape [4] and has 3 classes, but digits has images of shape [28,28,1] and 10 classes.',
+        ),
       });
     });
   });
@@ -318,7 +318,7 @@ describe('cert doctor', () => {
     });
     const { out } = await cert('doctor');
     expect(out).toMatch(/^device cpu +missing .*npm install onnxruntime-node/m);
-    expect(out).toContain('--device auto selects tfjs: the fastest available (cpu: ');
+    expect(out).toContain('--device auto selects tfjs: fastest available; cpu: ');
     const { status, err } = await cert('train', '--out', join(place, 'never'), ...TINY, '--device', 'cpu');
     expect([status, err]).toEqual([1, expect.stringContaining('needs the package onnxruntime-node')]);
     expect(await readdir(place)).not.toContain('never');

@@ -35,7 +35,9 @@ export async function createProgram(
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({ showGlobalOptions: true })
-    .description('Certified robust training: networks whose predictions provably hold in a ball around each image.')
+    .description(
+      'Certified robust training: train networks and prove that no perturbation up to a given size changes a prediction.',
+    )
     .version(ownVersion(), '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({

@@ -36,11 +36,11 @@ describe('newPlugin', () => {
   });
 
   it.each([
-    ['Mine', 'The name is "Mine".'],
-    ['../up', 'The name is "../up".'],
-    ['@me/', 'The name is "@me/".'],
-    ['cert-plugin-fast', 'The name "fast" is built in.'],
-    ['mlp', 'The name "mlp" is built in.'],
+    ['Mine', 'The name of the plug-in is "Mine".'],
+    ['../up', 'The name of the plug-in is "../up".'],
+    ['@me/', 'The name of the plug-in is "@me/".'],
+    ['cert-plugin-fast', 'The name "fast" is already built in.'],
+    ['mlp', 'The name "mlp" is already built in.'],
   ])('refuses %s', async (name, problem) => {
     await expect(newPlugin(name, join(place, 'b'))).rejects.toMatchObject({ code: 'bad-argument', problem });
     expect(await readdir(place)).not.toContain('b');
@@ -50,7 +50,7 @@ describe('newPlugin', () => {
     await writeFile(join(place, 'letter.txt'), 'dear');
     await expect(newPlugin('mine', place)).rejects.toMatchObject({
       problem: `The folder ${place} is not empty.`,
-      cure: 'Choose another one with --dir.',
+      cure: 'Choose another folder with --dir.',
     });
   });
 });

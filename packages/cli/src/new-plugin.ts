@@ -31,8 +31,8 @@ export async function newPlugin(name: string, folder?: string): Promise<NewPlugi
   if (!PACKAGE_NAME.test(name)) {
     throw new CertError(
       'bad-argument',
-      `The name is ${JSON.stringify(name)}.`,
-      'Give the name of an npm package: small letters, digits and dashes, such as cert-plugin-mine.',
+      `The name of the plug-in is ${JSON.stringify(name)}.`,
+      'Give a valid npm package name: lowercase letters, digits and dashes, such as cert-plugin-mine.',
     );
   }
   const bare = name.split('/').at(-1)!;
@@ -40,12 +40,16 @@ export async function newPlugin(name: string, folder?: string): Promise<NewPlugi
   const { methods, verifiers, models } = standardCatalog;
   const taken = [methods, verifiers, models].some((table) => Object.hasOwn(table, short));
   if (taken) {
-    throw new CertError('bad-argument', `The name "${short}" is built in.`, 'Choose another one for the plug-in.');
+    throw new CertError(
+      'bad-argument',
+      `The name "${short}" is already built in.`,
+      'Choose another name for the plug-in.',
+    );
   }
   const target = resolve(folder ?? bare);
   const found = await readdir(target).catch((): string[] => []);
   if (found.length > 0) {
-    throw new CertError('bad-argument', `The folder ${target} is not empty.`, 'Choose another one with --dir.');
+    throw new CertError('bad-argument', `The folder ${target} is not empty.`, 'Choose another folder with --dir.');
   }
   const values: { readonly [key: string]: string } = { name, short, version: ownVersion() };
   const files: string[] = [];

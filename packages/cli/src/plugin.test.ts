@@ -75,7 +75,7 @@ describe('--plugin', () => {
       ]) {
         expect(await cert(...args)).toMatchObject({
           status: 1,
-          err: expect.stringContaining('or --trust when you trust the folder.'),
+          err: expect.stringContaining('or --trust if you trust the folder.'),
         });
       }
     }
@@ -103,7 +103,7 @@ describe('--plugin', () => {
   it('whose model has no ReLU: the run says once that the regularizers of fast do nothing', async () => {
     const folder = join(place, 'no-relu');
     const warning =
-      'Warning: The regularizers tightness, relu-balance act on the ops relu, and the model flat has none';
+      'Warning: The regularizers tightness, relu-balance act on the ops relu, but the model flat has none';
     const { out } = await train(folder, '--plugin', file(), '--model', 'flat');
     expect(out.split(warning)).toHaveLength(2);
     expect((await readFile(runFiles(folder).log, 'utf8')).split(warning)).toHaveLength(2);
@@ -117,7 +117,7 @@ describe('--plugin', () => {
     expect(await cert('plugin', 'show', file())).toMatchObject({ status: 0, out: 'flat 1.0.0\nmodels         flat' });
     expect(await cert('plugin', 'show', './nothing')).toMatchObject({
       status: 1,
-      err: expect.stringContaining('There is no '),
+      err: expect.stringContaining('nothing does not exist.'),
     });
   });
 
@@ -134,7 +134,7 @@ describe('--plugin', () => {
     await rename(file(), join(place, 'plugin/away.mjs'));
     expect(await cert('eval', run, '--attack-restarts', '0', '--trust')).toMatchObject({
       status: 1,
-      err: `error: The run needs the plug-in "flat". There is no ${file()}.\nSay where it is: --plugin MODULE.`,
+      err: `error: The run needs the plug-in "flat". ${file()} does not exist.\nGive its package or path: --plugin MODULE.`,
     });
     const again = await cert('eval', run, '--attack-restarts', '0', '--plugin', moved());
     expect(again).toMatchObject({ status: 0, err: '' });
@@ -145,7 +145,9 @@ describe('--plugin', () => {
     await manifest('2.0.0');
     expect(await cert('train', '--resume', run, '--trust')).toMatchObject({
       status: 1,
-      err: expect.stringContaining('The run began with version 1.0.0 of the plug-in "flat", and this is 2.0.0.'),
+      err: expect.stringContaining(
+        'The run began with version 1.0.0 of the plug-in "flat", but version 2.0.0 is installed.',
+      ),
     });
     await manifest('1.0.0');
   });
@@ -207,7 +209,7 @@ describe('options of a plug-in', () => {
     const help = out.replaceAll(/\s+/g, ' ');
     expect(help).toContain('--hinge-factor <factor> factor of the hinge (default: 1; with the objective hinge)');
     expect(help).toContain('--hinge-twice double the hinge (default: false; with the objective hinge)');
-    expect(help).toContain('--no-hinge-twice the opposite of --hinge-twice');
+    expect(help).toContain('--no-hinge-twice disable --hinge-twice');
     expect(help).toMatch(/training objective: natural, .*, hinge \(default/);
     expect((await cert('train', '--help')).out).not.toContain('--hinge');
   });
@@ -232,13 +234,13 @@ describe('options of a plug-in', () => {
     expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });
     expect(await resume('--hinge-factor', '0.5')).toMatchObject({
       status: 1,
-      err: expect.stringContaining('--hinge-factor is 0.5, and the run began with 0.25.'),
+      err: expect.stringContaining('--hinge-factor is 0.5, but the run began with 0.25.'),
     });
     const before = await readFile(runFiles(run).config, 'utf8');
     await writeFile(runFiles(run).config, before.replace('"hingeFactor": 0.25', '"hingeFactor": 0.5'));
     expect(await resume()).toMatchObject({
       status: 1,
-      err: expect.stringContaining('trained with another configuration'),
+      err: expect.stringContaining('differs from the config.json'),
     });
     await writeFile(runFiles(run).config, before);
   });
@@ -265,7 +267,7 @@ describe('options of a plug-in', () => {
     [['--method', 'hinge', '--hinge-facto', '1'], "unknown option '--hinge-facto'\n(Did you mean --hinge-factor?)"],
     [
       ['--hinge-factor', '2'],
-      '--hinge-factor is an option of the objective hinge, and this run has the objective robust.\nLeave it out, or choose --objective hinge.',
+      '--hinge-factor is an option of the objective hinge, but this run has the objective robust.\nLeave it out, or choose --objective hinge.',
     ],
   ])('refuses %o', async (args, message) => {
     expect(await train(join(place, 'never'), '--plugin', file, ...args)).toMatchObject({
@@ -284,7 +286,7 @@ describe('options of a plug-in', () => {
     );
     expect(await cert('train', '--plugin', taken, '--help')).toMatchObject({
       status: 1,
-      err: 'error: --resume is an option of the objective hinge, and cert train has another option of that name.\nRename the option in the plug-in, or leave the plug-in out.',
+      err: 'error: --resume is an option of the objective hinge, but cert train already has an option with this name.\nRename the option in the plug-in, or leave the plug-in out.',
     });
   });
 
@@ -300,7 +302,7 @@ describe('options of a plug-in', () => {
     expect(await cert('train', '--plugin', file, '--plugin', other, '--help')).toMatchObject({
       status: 1,
       err: expect.stringContaining(
-        'The option "hingeFactor" (--hinge-factor) of the objective other has a name which the objective hinge has with another meaning.\nRename it in the plug-in',
+        'The option "hingeFactor" (--hinge-factor) of the objective other has the name of an option of the objective hinge that has another meaning.\nRename it in the plug-in',
       ),
     });
   });

@@ -31,7 +31,7 @@ describe('a checkpoint', () => {
     ]) {
       expect(await cert(...args)).toMatchObject({
         status: 1,
-        err: expect.stringContaining('was trained with another configuration'),
+        err: expect.stringContaining('differs from the config.json'),
       });
     }
     await writeFile(file, JSON.stringify({ ...JSON.parse(text), data: place }));
@@ -45,7 +45,7 @@ describe('a checkpoint', () => {
     await writeFile(file, bytes);
     expect(await cert('eval', file)).toMatchObject({
       status: 1,
-      err: expect.stringContaining('its checksum does not fit'),
+      err: expect.stringContaining('its checksum does not match'),
     });
   });
 });
@@ -58,7 +58,7 @@ describe('a run that another process works on', () => {
     await writeFile(join(run, 'run.lock'), JSON.stringify({ pid: process.ppid, host: hostname(), id: '1' }));
     expect(await cert(...evaluate)).toMatchObject({
       status: 0,
-      err: `${run} is in training (process ${process.ppid} on ${hostname()}). This evaluates ${runFiles(run).last} as it is now, after step 6.`,
+      err: `${run} is being trained by process ${process.ppid} on ${hostname()}. Evaluating the current ${runFiles(run).last}, written after step 6.`,
     });
     await rm(join(run, 'run.lock'));
     expect(await cert(...evaluate)).toMatchObject({ status: 0, err: '' });

@@ -23,7 +23,7 @@ export function stopOnSignals({ err }: Terminal): Stop {
     if (first === undefined) {
       first = signal;
       err(
-        `Stopping after the step under way (${signal}). A second ${signal === 'SIGINT' ? 'Ctrl-C' : 'signal'} ends the process at once.`,
+        `Stopping after the current step (${signal}). A second ${signal === 'SIGINT' ? 'Ctrl-C' : 'signal'} ends the process immediately.`,
       );
       controller.abort();
       return;

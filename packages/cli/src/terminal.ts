@@ -32,7 +32,7 @@ export function processTerminal(): Terminal {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (!failed && error.code !== 'EPIPE') {
         process.exitCode = 1;
-        if (stream !== process.stderr) process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+        if (stream !== process.stderr) process.stderr.write(`error: cannot write the output: ${error.message}\n`);
       }
       failed = true;
     });

@@ -7,7 +7,7 @@ import type { Model, Op } from './model.js';
 import type { Scalar, Tensor, Tensor3D } from './tf.js';
 import type { Params } from './tree.js';
 
-/** What a batch normalization subtracts and divides by. */
+/** Mean and variance that a BatchNorm node normalizes with. */
 export type Moments = {
   /** [channels]. */
   readonly mean: Tensor;
@@ -15,39 +15,39 @@ export type Moments = {
   readonly variance: Tensor;
 };
 
-/** The statistics that each batchNorm node uses, by its name: the running ones in evaluation, the batch's own in training. */
+/** The statistics that each batchNorm node uses, by its name: running statistics in evaluation, batch statistics in training. */
 export type BatchNormStats = { readonly [node: string]: Moments };
 
-/** A network as it is bounded: graph, parameters, and the statistics of its batch normalizations. */
+/** A network to bound: graph, parameters and BatchNorm statistics. */
 export type Network = {
   /** The graph. */
   readonly model: Model;
-  /** A tensor for each of its parameters. */
+  /** One tensor for each parameter of the model. */
   readonly params: Params;
-  /** Statistics for every batchNorm node; may be left out for a model without any. */
+  /** Statistics for every batchNorm node; optional for a model without BatchNorm. */
   readonly norm?: BatchNormStats;
 };
 
 /**
- * Linear functions of the logits to be bounded. Where the last layer is dense they are multiplied into it before bounding, which is
- * tighter.
+ * Linear functions of the logits to bound. If the last layer is dense, they are multiplied into that layer first, which gives tighter
+ * bounds.
  */
 export type Spec = {
-  /** [batch, rows, classes]; for each image, a row of coefficients for each number to be bounded. */
+  /** [batch, rows, classes]; for each image, one row of coefficients per linear function. */
   readonly matrix: Tensor3D;
 };
 
-/** What is bounded: a network over a box of inputs. */
+/** A bound problem: a network over a box of inputs. */
 export type Problem = {
   /** The network. */
   readonly network: Network;
   /** The box, [batch, ...inputShape]. */
   readonly box: IntervalTensor;
-  /** What is bounded of the logits; the logits themselves without. */
+  /** Linear functions of the logits to bound; without a specification, the logits. */
   readonly spec?: Spec | undefined;
 };
 
-/** What a bound method returns. Every interval has the batch as its first axis. */
+/** Result of a bound method. The first axis of every interval is the batch. */
 export type Bounds = {
   /** Bounds of the logits [batch, classes], or of `spec` times the logits [batch, rows] when a spec was given. */
   readonly output: IntervalTensor;
@@ -60,30 +60,30 @@ export type Bounds = {
  * A pure function of tensors that reads no value, so that it runs eagerly, differentiates and compiles.
  */
 export interface BoundMethod {
-  /** The name that errors and results give it, such as `ibp`. */
+  /** Name in errors and results, such as `ibp`. */
   readonly name: string;
   /**
    * Bounds the logits, or `spec` times the logits, over a box.
    *
-   * @throws CertError `missing-rule` for an op that the method does not know, naming the node
+   * @throws CertError `missing-rule` for an op that the method does not support, naming the node
    */
   bound(problem: Problem): Bounds;
 }
 
 /** A penalty on bounds. A pure function of tensors like a {@link BoundMethod}. */
 export interface Regularizer {
-  /** The name that errors and metrics give it, such as `tightness`. */
+  /** Name in errors and metrics, such as `tightness`. */
   readonly name: string;
   /**
-   * The ops that it looks at, such as `['relu']`: on a model without any of them its term is a constant, and a run says so. Leave it out
-   * for a regularizer that acts on every model.
+   * Ops that the regularizer acts on, such as `['relu']`. On a model without these ops the term is constant, and a run warns. Leave the
+   * field out for a regularizer that acts on every model.
    */
   readonly actsOn?: readonly Op[];
-  /** The penalty, before its weight in the loss: a scalar that differentiates with respect to the parameters. */
+  /** Returns the unweighted penalty: a scalar, differentiable with respect to the parameters. */
   term(context: RegularizerContext): Scalar;
 }
 
-/** What a regularizer may look at. */
+/** Input of a regularizer. */
 export interface RegularizerContext {
   /** The model that was bounded. */
   readonly model: Model;
@@ -92,8 +92,8 @@ export interface RegularizerContext {
   /** The box, [batch, ...inputShape], clipped to the data range. */
   readonly input: IntervalTensor;
   /**
-   * Bounds over that box. `bounds.at` lacks the convolutions and dense layers that only a batch normalization reads: they may have
-   * been folded into it.
+   * Bounds over the box. `bounds.at` lacks convolutions and dense layers that only a BatchNorm node reads, because they may have been
+   * folded into that node.
    */
   readonly bounds: Bounds;
 }
@@ -112,15 +112,15 @@ export interface HostBatch {
   readonly images: Float32Array;
   /** One class index per image, from 0. */
   readonly labels: Int32Array;
-  /** For an objective that chooses points or a box: uniform in [-1, 1], one number for each of the images'. */
+  /** Noise for an objective that chooses points or a box: uniform in [-1, 1], one number per image value. */
   readonly noise?: Float32Array;
 }
 
-/** Scalars that change from step to step. They enter a compiled function as tensors, so that it compiles once. */
+/** Scalars that change from step to step. They are tensors, so that a compiled function is traced only once. */
 export type Hyper = { readonly [name: string]: Scalar };
 
-/** A minibatch as a training step takes it. */
+/** A minibatch for a training step. */
 export type TrainBatch = Batch & {
-  /** Uniform in [-1, 1], of the shape of the images; there for an objective that chooses points or a box. */
+  /** Uniform in [-1, 1], of the shape of the images; present for an objective that chooses points or a box. */
   readonly noise?: Tensor;
 };

@@ -112,8 +112,8 @@ const describeParts = (part: Shape | { readonly [name: string]: Shape }) =>
   JSON.stringify(Array.isArray(part) ? part : Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /**
- * Checks a model that came from outside (a checkpoint): names, order, and that every node of a built-in op has the attributes and shapes that
- * the op has for its inputs. Of the ops of plug-ins it checks that shapes are shapes.
+ * Checks a model from an untrusted source, such as a checkpoint: names, order, and the attributes and shapes of every node with a built-in
+ * op. For plug-in ops only the form of shapes is checked.
  *
  * @returns the same model
  * @throws CertError `bad-model` naming the node
@@ -151,7 +151,7 @@ export function checkModel(model: Model): Model {
   const out = model.nodes.at(-1)?.shape;
   if (out?.length !== 1 || out[0] !== model.classes) {
     throw fail(
-      `The last node has shape ${describeValue(out ?? [])} and the model ${describeValue(model.classes)} classes.`,
+      `The last node has the shape ${describeValue(out ?? [])}, but the model has ${describeValue(model.classes)} classes.`,
     );
   }
   return model;

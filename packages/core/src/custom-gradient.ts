@@ -1,19 +1,23 @@
 import { type Tensor, tf } from './tf.js';
 
-/** A value, and how a gradient goes back from it. See {@link withGradient}. */
+/** A value with a custom gradient. See {@link withGradient}. */
 export interface Differentiated {
-  /** What the function returns. */
+  /** The value of the function. */
   readonly value: Tensor;
-  /** What the gradient needs; default nothing. */
+  /** Tensors that the gradient needs; default none. */
   readonly saved?: readonly Tensor[];
-  /** The gradients of the inputs, in order, from that of the value. It gets `saved`, and uses no other tensor of the way there. */
+  /**
+   * Computes the gradients of the inputs, in order, from the gradient of the value and `saved`; it must not use other tensors of the
+   * forward pass.
+   */
   gradient(dy: Tensor, ...saved: Tensor[]): Tensor | Tensor[];
 }
 
 /**
- * A function of tensors with a gradient of its own, for where reverse mode would take another subgradient, keep too much, or has no rule.
+ * Returns a function of tensors with a custom gradient, for cases where reverse mode takes a different subgradient, keeps too many tensors
+ * or has no rule.
  *
- * @param f computes the value; it is called once for each call of the function
+ * @param f computes the value; called once per call of the function
  * @example const magnitude = withGradient((x: Tensor) => ({ value: tf.abs(x), saved: [x], gradient: (dy, x) => tf.mul(dy, tf.sign(x!)) }));
  */
 export const withGradient =
@@ -27,15 +31,15 @@ export const withGradient =
     })(...inputs);
 
 /**
- * A value that is a constant to differentiation: nothing of what `f` computes is on the tape.
+ * Returns the value of `f` as a constant for differentiation: nothing that `f` computes is recorded on the tape.
  *
  * @example const scale = stopGradient(() => tf.max(x));
  */
 export const stopGradient = (f: () => Tensor): Tensor => withGradient(() => ({ value: f(), gradient: () => [] }))();
 
 /**
- * A comparison as float32, 1 where it holds and 0 elsewhere, that is a constant to differentiation. Comparisons have no gradient:
- * a mask that is on the tape ends in an error of TensorFlow.js.
+ * Returns a comparison as float32, 1 if true and 0 otherwise, as a constant for differentiation. Comparisons have no gradient: recording
+ * one on the tape causes a TensorFlow.js error.
  *
  * @example const active = mask(() => tf.greater(lower, 0));
  */

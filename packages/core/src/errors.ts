@@ -34,17 +34,17 @@ export type CertErrorCode =
   | 'broken-contract';
 
 /**
- * The one error class of the project: what was got and where (`message` starts with it), and the cure (`message` ends with it).
- * A user's mistake is a `CertError`; anything else that is thrown is a defect of the code.
+ * Error caused by user input. `message` consists of `problem` (what was given, and where) and `cure` (what to do), one line each. Any other
+ * thrown error is a bug.
  */
 export class CertError extends Error {
   override readonly name = 'CertError';
 
-  /** `message` is the problem and the cure, a line each; `options.cause` is the error that led here. */
+  /** Creates an error whose `message` is the problem and the cure, one line each; `options.cause` is the underlying error. */
   constructor(
-    /** What went wrong, for programs. */
+    /** Stable identifier of the error. */
     readonly code: CertErrorCode,
-    /** What was got, and where. */
+    /** What was given, and where. */
     readonly problem: string,
     /** What to do about it. */
     readonly cure: string,

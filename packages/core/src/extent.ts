@@ -1,5 +1,5 @@
-/** Rows and columns, in this order: one number stands for both. */
+/** Rows and columns, in this order; one number sets both. */
 export type Extent = number | readonly [height: number, width: number];
 
-/** Places that are added at each side: one number stands for all four. */
+/** Padding at the top, bottom, left and right; one number sets all four. */
 export type Padding = number | readonly [top: number, bottom: number, left: number, right: number];

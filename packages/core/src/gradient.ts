@@ -1,21 +1,20 @@
 import { type Scalar, type Tensor, tf } from './tf.js';
 import { flattenTree, type Params, type Tree, unflattenTree } from './tree.js';
 
-/** What {@link valueAndGrad} returns. The caller owns the tensors. */
+/** Result of {@link valueAndGrad}. The caller disposes the tensors. */
 export interface ValueAndGrad<Aux> {
-  /** What the function returned as its value. */
+  /** The value of the function. */
   readonly value: Scalar;
-  /** What it returned besides, as tensors of their own. */
+  /** The auxiliary tensors that the function returned, as new tensors. */
   readonly aux: Aux;
   /** The gradient for every parameter; zeros where the value does not depend on it. */
   readonly grads: Params;
 }
 
 /**
- * The gradient of a scalar with respect to every parameter, by TensorFlow.js's own reverse mode, together with other tensors
- * computed on the way.
+ * Returns a scalar, its gradient with respect to every parameter (by reverse mode of TensorFlow.js), and auxiliary tensors.
  *
- * @param f a function of the parameters that it closes over; `aux` is any tree of tensors
+ * @param f a function that closes over the parameters; `aux` is any tree of tensors
  */
 export function valueAndGrad<Aux extends object>(
   f: (params: Params) => { readonly value: Scalar; readonly aux: Aux },

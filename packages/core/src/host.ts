@@ -3,15 +3,15 @@ import type { Shape } from './model.js';
 import { type Tensor, tf } from './tf.js';
 import { flattenTree, mapTree, type Tree, unflattenTree } from './tree.js';
 
-/** A tensor in the memory of the process: row-major values and their shape. Plain data. */
+/** A tensor in host memory: row-major values and their shape. Plain data. */
 export interface HostTensor {
   /** Length of each axis. */
   readonly shape: Shape;
-  /** As many values as the shape has elements, row-major; the kind of array is the dtype (float32 or int32). */
+  /** One value per element, row-major; the array type determines the dtype (float32 or int32). */
   readonly data: Float32Array | Int32Array;
 }
 
-/** Nested records with host tensors at the leaves, such as an optimizer's state. */
+/** Nested records with host tensors as leaves, such as the state of an optimizer. */
 export interface HostTree {
   readonly [key: string]: HostTensor | HostTree;
 }
@@ -19,7 +19,7 @@ export interface HostTree {
 /** Parameters or running statistics on the host: `params.conv1.kernel`. */
 export type HostParams = { readonly [node: string]: { readonly [name: string]: HostTensor } };
 
-/** Something whose values can be read: a TensorFlow.js tensor, or an array on a device of `@cert/jit`. */
+/** A tensor whose values can be read: a TensorFlow.js tensor, or an array on a device of `@cert/jit`. */
 export interface Readable {
   /** Length of each axis. */
   readonly shape: Shape;
@@ -33,14 +33,14 @@ export type AsTensors<T> = T extends HostTensor ? Tensor : { readonly [K in keyo
 /** The type of `T` with every readable tensor replaced by a host tensor. */
 export type AsHost<T> = T extends Readable ? HostTensor : { readonly [K in keyof T]: AsHost<T[K]> };
 
-/** Whether a branch of a {@link HostTree} is a tensor. A record may hold a key `data`, but not a typed array there. */
+/** Whether a branch of a {@link HostTree} is a tensor. A record may have a key `data`, but not with a typed array as its value. */
 export const isHostTensor = (value: unknown): value is HostTensor =>
   typeof value === 'object' && value !== null && 'data' in value && ArrayBuffer.isView(value.data) && 'shape' in value;
 
 const isReadable = (value: unknown): value is Readable =>
   typeof value === 'object' && value !== null && 'data' in value && typeof value.data === 'function';
 
-/** TensorFlow.js tensors with copies of the values of a tree, in the same structure. The caller disposes them. */
+/** Copies a tree of host tensors to TensorFlow.js tensors in the same structure. The caller disposes the tensors. */
 export function toTensors<T extends HostTensor | HostTree>(tree: T): AsTensors<T> {
   const copy = ({ shape, data }: HostTensor): Tensor =>
     // A copy: tfjs keeps the very array that it is given, and a later write to the host tree would change the tensor.
@@ -52,7 +52,7 @@ export function toTensors<T extends HostTensor | HostTree>(tree: T): AsTensors<T
  * Copies the values of every tensor of a tree to the host, in the same structure: nested records of TensorFlow.js tensors or of
  * arrays on a device. Frees nothing.
  *
- * @throws CertError `bad-argument` naming a leaf that is neither float32 nor int32, or no tensor at all
+ * @throws CertError `bad-argument` naming a leaf that is not a float32 or int32 tensor
  */
 export async function toHost<T extends object>(tree: T): Promise<AsHost<T>> {
   const leaves = flattenTree<unknown>(tree as Tree<unknown>, isReadable).map(async ({ value, path }) => {

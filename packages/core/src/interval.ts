@@ -2,25 +2,25 @@ import { CertError } from './errors.js';
 import { type Tensor, tf } from './tf.js';
 
 /**
- * A box of tensors: every `x` with `lower <= x <= upper` elementwise. The form in which packages hand each other bounds.
- * `center` and `radius` are there when the producer computed in that form: a narrow box loses its radius to rounding in
- * `lower` and `upper` (at radius 1e-6 around 1 by some 6 %), so consumers take them through `centerOf` and `radiusOf`.
+ * A box of tensors: every `x` with `lower <= x <= upper` elementwise. All packages exchange bounds in this form.
+ * `center` and `radius` are present if the producer computed in that form. Rounding of `lower` and `upper` changes the radius of a narrow
+ * box (at radius 1e-6 around 1 by about 6 %), so read them with `centerOf` and `radiusOf`.
  */
 export type IntervalTensor = {
   /** Lower ends, any shape. */
   readonly lower: Tensor;
   /** Upper ends, of the same shape. */
   readonly upper: Tensor;
-  /** (lower + upper) / 2 without its rounding, where the producer has it. */
+  /** (lower + upper) / 2 without rounding, if the producer computed it. */
   readonly center?: Tensor;
-  /** (upper - lower) / 2 without its rounding, where the producer has it; >= 0. */
+  /** (upper - lower) / 2 without rounding, if the producer computed it; >= 0. */
   readonly radius?: Tensor;
 };
 
-/** An interval that carries all four of its tensors. */
+/** An interval with all four tensors. */
 export type Interval = Required<IntervalTensor>;
 
-/** A range that valid data lies in: numbers, or tensors that broadcast against the data (per channel: shape [channels]). */
+/** Range of valid data: numbers, or tensors that broadcast against the data (per channel: shape [channels]). */
 export interface DataRange {
   /** The least value, in the units of the data. */
   readonly min: number | Tensor;
@@ -28,28 +28,27 @@ export interface DataRange {
   readonly max: number | Tensor;
 }
 
-/** The midpoint (lower + upper) / 2, of the interval's shape: the exact center when the interval carries it. */
+/** Returns the midpoint (lower + upper) / 2 in the shape of the interval, or the exact center if the interval has one. */
 export const centerOf = (box: IntervalTensor): Tensor => box.center ?? tf.mul(tf.add(box.lower, box.upper), 0.5);
 
-/** Half the width (upper - lower) / 2, of the interval's shape: the exact radius when the interval carries it. */
+/** Returns half the width, (upper - lower) / 2, in the shape of the interval, or the exact radius if the interval has one. */
 export const radiusOf = (box: IntervalTensor): Tensor => box.radius ?? tf.mul(tf.sub(box.upper, box.lower), 0.5);
 
 /**
- * A radius that is infinite where it was negative, and the same to the last bit elsewhere. A negative radius is that of an empty box: with
- * it bounds would claim more than holds anywhere. The infinite one claims nothing. No value is read.
+ * Replaces negative radii by infinity and leaves all others bit-identical. A negative radius means an empty box, over which bounds would
+ * prove anything; an infinite radius proves nothing. Reads no value.
  */
 export const nonNegativeRadius = (radius: Tensor): Tensor =>
   tf.div(tf.abs(radius), tf.cast(tf.greaterEqual(radius, 0), 'float32'));
 
 /**
- * The radius of a box as a bound method must take it: {@link radiusOf}, and infinity where the box is empty (lower > upper, or a negative
+ * Returns the radius of a box for use in bound methods: {@link radiusOf}, or infinity where the box is empty (lower > upper, or a negative
  * `radius`), so that nothing is verified over an empty box.
  */
 export const soundRadiusOf = (box: IntervalTensor): Tensor => nonNegativeRadius(radiusOf(box));
 
 /**
- * The interval [center - radius, center + radius], which keeps center and radius as they are. Values are not read: see
- * {@link checkInterval}.
+ * Returns the interval [center - radius, center + radius] with unchanged center and radius. Reads no value: see {@link checkInterval}.
  *
  * @throws CertError `shape-mismatch` when the two shapes differ
  */
@@ -59,7 +58,7 @@ export function fromCenterRadius(center: Tensor, radius: Tensor): Interval {
 }
 
 /**
- * The interval [lower, upper]. Values are not read: see {@link checkInterval}.
+ * Returns the interval [lower, upper]. Reads no value: see {@link checkInterval}.
  *
  * @throws CertError `shape-mismatch` when the two shapes differ
  */
@@ -69,18 +68,17 @@ export function fromBounds(lower: Tensor, upper: Tensor): IntervalTensor {
 }
 
 /**
- * The l-infinity ball of radius `epsilon` around `x`, clipped to the data range (the box of equation 1 of the paper).
+ * Returns the l-infinity ball of radius `epsilon` around `x`, clipped to the data range (equation 1 of the paper).
  *
- * Where no point of the ball lies in the range, the box would be empty, and every statement about it true. It is infinite there instead,
- * so that no bound method verifies anything over it.
+ * If no point of the ball is in the range, the box is infinite instead of empty, so that no bound method verifies anything over it.
  *
  * @param x images, any shape, values inside the range (see {@link checkInRange})
  * @param epsilon radius in the units of `x` (raw pixels for images in [0, 1]): a number, a scalar tensor, or per channel of shape
  * [channels]
  * @param range default [0, 1]; pass `null` for no clipping
  * @returns four new tensors of the shape of `x`, the caller's to dispose
- * @throws CertError `bad-argument` for an epsilon that is negative, NaN, infinite or neither a number nor a tensor; the values of a tensor
- * are not read
+ * @throws CertError `bad-argument` for an epsilon that is negative, NaN, infinite, or neither a number nor a tensor; values of a tensor are
+ * not read
  */
 export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange | null = { min: 0, max: 1 }): Interval {
   if (!(epsilon instanceof tf.Tensor)) checkEpsilon(epsilon);
@@ -105,7 +103,7 @@ export function linfBall(x: Tensor, epsilon: number | Tensor, range: DataRange |
 /**
  * Checks a radius that is a number.
  *
- * @throws CertError `bad-argument` for anything but a number that is finite and >= 0
+ * @throws CertError `bad-argument` unless it is a finite number >= 0
  */
 export function checkEpsilon(epsilon: unknown): asserts epsilon is number {
   if (typeof epsilon === 'number' && epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY) return;
@@ -113,11 +111,11 @@ export function checkEpsilon(epsilon: unknown): asserts epsilon is number {
   throw new CertError(
     'bad-argument',
     `epsilon is ${got}.`,
-    'Give a radius that is a number, finite and >= 0, in the units of the images (0.1, 8/255, ...).',
+    'Give a finite number >= 0 in the units of the images, such as 0.1 or 8/255.',
   );
 }
 
-/** The numbers that a range spans: the least and the greatest over its channels. `undefined` stands for [0, 1], `null` for no range. */
+/** Returns the least and greatest value of a range over all channels. `undefined` stands for [0, 1], `null` for no range. */
 export async function readRange(
   range: DataRange | null | undefined,
 ): Promise<{ readonly min: number; readonly max: number } | null> {
@@ -134,8 +132,8 @@ const RANGE_SLACK = 1e-6;
  * Checks values on the host against a data range.
  *
  * @param values row-major, `size` numbers each
- * @param range numbers; `null` for none, and then NaN and infinity alone are refused
- * @param first the index of the first image, for the message
+ * @param range numbers; `null` for no range: then only NaN and infinity are refused
+ * @param first index of the first image, for the message
  * @throws CertError `bad-data` naming the first value that is NaN, infinite or outside the range
  */
 export function checkInRange(
@@ -154,18 +152,18 @@ export function checkInRange(
       ? new CertError(
           'bad-data',
           `${where}, outside the range [${min}, ${max}].`,
-          'Give the range of your data, range: { min, max }, or range: null for data without one.',
+          'Give the range of the data as range: { min, max }, or range: null for data without a range.',
         )
       : new CertError('bad-data', `${where}.`, 'Give finite numbers.');
   }
 }
 
 /**
- * Reads the interval and throws when it is not one. For tests and for debugging; it waits for the device, so it has no place
- * inside a step.
+ * Reads the values of an interval and throws if they are not an interval. For tests and debugging: reading waits for the device, so do not
+ * call it inside a step.
  *
- * @param where what the interval is, for the message
- * @param slack how far lower may exceed upper, in absolute terms (rounding); default 0
+ * @param where name of the interval, for the message
+ * @param slack how far lower may exceed upper because of rounding, absolute; default 0
  * @throws CertError `unsound` where lower > upper + slack or either is NaN, naming the first such element; `shape-mismatch` when
  * the two shapes differ
  */

@@ -16,14 +16,14 @@ describe('parseJson', () => {
     ['{"mo\\u0064el":1,"model":2}', 'model'],
     ['{"\\\\":1,"\\\\":2}', '\\'],
   ])('refuses a key that occurs twice: %s', (text, key) => {
-    expect(() => parseJson(text)).toThrow(`the key ${JSON.stringify(key)} occurs twice in one object`);
+    expect(() => parseJson(text)).toThrow(`the key ${JSON.stringify(key)} occurs twice in the same object`);
   });
 
   it('refuses a value so deep that JSON.stringify would fail', () => {
     const nested = (depth: number) => '[{"a":'.repeat(depth / 2) + 1 + '}]'.repeat(depth / 2);
     expect(JSON.stringify(parseJson(nested(500)))).toBe(nested(500));
-    expect(() => parseJson(nested(502))).toThrow('nested more than 500 levels deep');
-    expect(() => parseJson(nested(200_000))).toThrow('nested more than 500 levels deep');
+    expect(() => parseJson(nested(502))).toThrow('nested deeper than 500 levels');
+    expect(() => parseJson(nested(200_000))).toThrow('nested deeper than 500 levels');
   });
 
   it('reads texts of many megabytes', () => {

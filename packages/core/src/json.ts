@@ -2,10 +2,10 @@
 const MAX_DEPTH = 500;
 
 /**
- * The value of a JSON text, read strictly. `JSON.parse` keeps the last of two equal keys without a word where other readers keep the first,
- * and it reads values so deep that `JSON.stringify` fails on them: both are errors here.
+ * Parses JSON strictly and returns the value. Duplicate keys are errors, because other parsers may keep a different one, and so is nesting
+ * that is too deep for `JSON.stringify`.
  *
- * @throws SyntaxError for a text that is not JSON, for a key that occurs twice in one object, and for more than 500 levels of nesting
+ * @throws SyntaxError for text that is not JSON, duplicate keys in an object, and more than 500 levels of nesting
  */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
@@ -33,10 +33,11 @@ function checkStructure(json: string): void {
     else if (token === '}' || token === ']') around.pop();
     else if (token === ':' && keys && last !== undefined) {
       const key: string = JSON.parse(last);
-      if (keys.has(key)) throw new SyntaxError(`the key ${JSON.stringify(shortened(key))} occurs twice in one object`);
+      if (keys.has(key))
+        throw new SyntaxError(`the key ${JSON.stringify(shortened(key))} occurs twice in the same object`);
       keys.add(key);
     }
-    if (around.length > MAX_DEPTH) throw new SyntaxError(`it is nested more than ${MAX_DEPTH} levels deep`);
+    if (around.length > MAX_DEPTH) throw new SyntaxError(`it is nested deeper than ${MAX_DEPTH} levels`);
     last = undefined;
   }
 }
@@ -53,7 +54,7 @@ function endOfString(json: string, start: number): number {
 
 const shortened = (text: string) => (text.length > 120 ? `${text.slice(0, 117)}...` : text);
 
-/** A value in a message: as JSON, shortened, and never an error itself. */
+/** Formats any value for a message: as shortened JSON. Never throws. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'number') return String(value);
   try {

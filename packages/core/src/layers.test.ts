@@ -114,7 +114,7 @@ describe('shapes agree with counting and with the engine', () => {
           const places = [count(h, 0, 1, top, bottom), count(w, 1, 1, left, right)];
           if (Math.min(...places) === 0) expect(found).toMatch(/larger than the padded image/);
           else if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
-            expect(found).toMatch(/its padding .* is not smaller/);
+            expect(found).toMatch(/the padding .* is not smaller/);
           } else expect(found).toMatchObject({ shape: [...places, 2] });
         }
       }),
@@ -165,13 +165,13 @@ describe('what does not fit is said in words', () => {
       /its padding is \[0,-1,0,0\] instead of/,
     ],
     ['maxima of vectors', maxPool(2).infer([4]), /height, width, channels/],
-    ['a slope of 1', leakyRelu(1).infer([4]), /its slope is 1 instead of a number from 0, less than 1/],
-    ['a slope that is not a number', leakyRelu(Number.NaN).infer([4]), /its slope is NaN instead of/],
-    ['another number of elements', reshape([5]).infer([4]), /\[5\] has 5 elements and the input 4/],
-    ['an order with an axis twice', transpose([0, 0]).infer([4, 3]), /\[0,0\] is not an order of its 2 axes/],
+    ['a slope of 1', leakyRelu(1).infer([4]), /the slope is 1 instead of a number >= 0 and < 1/],
+    ['a slope that is not a number', leakyRelu(Number.NaN).infer([4]), /the slope is NaN instead of/],
+    ['another number of elements', reshape([5]).infer([4]), /\[5] has 5 elements, but the input has 4/],
+    ['an order with an axis twice', transpose([0, 0]).infer([4, 3]), /\[0,0] is not a permutation of the 2 input axes/],
     ['an axis too far', concat(1).infer([4], [4]), /there is no axis 1/],
     ['one input', concat(0, 1).infer([4]), /at least 2 inputs/],
-    ['other lengths', concat(0).infer([4, 2], [4, 3]), /its inputs may differ along axis 0 alone/],
+    ['other lengths', concat(0).infer([4, 2], [4, 3]), /the input shapes may differ only along axis 0/],
     ['affine with lists of different lengths', affine([1, 2], [0]).infer([2]), /2 scales and 1 shifts/],
   ])('%s', (_name, inferred, message) => expect(inferred).toMatch(message));
 });

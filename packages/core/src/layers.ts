@@ -20,17 +20,17 @@ export interface Conv2dOptions {
   readonly stride?: Extent;
   /** Zeros on every side, or at the top, bottom, left and right; default 1. */
   readonly padding?: Padding;
-  /** Into how many parts channels and filters are split, each part seeing its own channels alone; default 1. */
+  /** Number of groups; each group of filters reads only the channels of the same group. Default 1. */
   readonly groups?: number;
-  /** Pixels from one element of the kernel to the next; default 1. */
+  /** Pixels between adjacent kernel elements; default 1. */
   readonly dilation?: Extent;
 }
 
 /**
  * Convolution of [height, width, channels] to [height', width', filters], where height' is
  * floor((height + padding at both ends - dilation (kernel - 1) - 1) / stride) + 1. Kernel [kernel height, kernel width,
- * channels / groups, filters], bias [filters]. A padding of one number is put on every side alike, also with a stride: this is not
- * TensorFlow.js's `same`. Shapes that do not fit are an error of {@link GraphBuilder.add}.
+ * channels / groups, filters], bias [filters]. Padding given as one number is applied to every side, also with a stride, unlike `same` of
+ * TensorFlow.js. {@link GraphBuilder.add} throws if shapes do not fit.
  *
  * @param filters output channels
  */
@@ -61,7 +61,7 @@ export function conv2d(
   };
 }
 
-/** Affine map of [in] to [units]: x kernel + bias with kernel [in, units] and bias [units]. An image needs {@link flatten} before it. */
+/** Affine map of [in] to [units]: x kernel + bias with kernel [in, units] and bias [units]. Add {@link flatten} before it for images. */
 export function dense(units: number): Layer<'dense'> {
   return {
     op: 'dense',
@@ -69,13 +69,12 @@ export function dense(units: number): Layer<'dense'> {
     infer: (input) =>
       input.length === 1
         ? { shape: [units], params: { kernel: [input[0]!, units], bias: [units] }, stats: {} }
-        : 'a dense layer takes a flat input; add flatten() before it',
+        : 'a dense layer takes a flat input: add flatten() before the layer',
   };
 }
 
 /**
- * Batch normalization of any shape, over every axis but the last: gamma (x - mean) / sqrt(variance + epsilon) + beta, all of shape
- * [channels].
+ * BatchNorm of any shape over all axes except the last: gamma (x - mean) / sqrt(variance + epsilon) + beta, all of shape [channels].
  *
  * @param options.momentum weight of the new batch in the running statistics; default 0.1 (PyTorch's meaning, not TensorFlow's)
  * @param options.epsilon added to the variance; default 1e-5
@@ -125,9 +124,9 @@ export const globalAvgPool = (): Layer<'globalAvgPool'> => ({
 
 /** Options of {@link maxPool}, and of {@link avgPool}. */
 export interface PoolOptions {
-  /** Pixels from one window to the next; default: the size of the window, so that windows lie side by side. */
+  /** Pixels from one window to the next; default: the window size (no overlap). */
   readonly stride?: Extent;
-  /** Places added on every side, or at the top, bottom, left and right, fewer than the window has; default 0. */
+  /** Padding on every side, or at the top, bottom, left and right, smaller than the window; default 0. */
   readonly padding?: Padding;
 }
 
@@ -137,16 +136,16 @@ function poolShape(size: Extent, options: PoolOptions, input: Shape): string | S
   if (!isImage(input)) return `it takes [height, width, channels] of at least ${height}x${width}`;
   const places = placesIn(window, input, `a ${height}x${width} window`);
   if (typeof places === 'string') return places;
-  if (mayMiss(window)) return `its padding [${window.padding}] is not smaller than its ${height}x${width} windows`;
+  if (mayMiss(window)) return `the padding [${window.padding}] is not smaller than the ${height}x${width} windows`;
   return [...places, input[2]!];
 }
 
 /**
  * Mean over windows: [height, width, channels] to [height', width', channels], where height' is
- * floor((height + padding at both ends - size) / stride) + 1. Pixels that no window covers are left out.
+ * floor((height + padding at both ends - size) / stride) + 1. Pixels that no window covers are ignored.
  *
  * @param size pixels on a side of a window, or its height and width
- * @param options.countPadding whether padded places count as zeros; default false: the mean is over pixels of the image alone
+ * @param options.countPadding whether padding counts as zeros; default false: the mean is over image pixels only
  */
 export function avgPool(
   size: Extent,
@@ -163,7 +162,7 @@ export function avgPool(
 }
 
 /**
- * Maximum over windows, shapes as for {@link avgPool}. Padded places never win.
+ * Maximum over windows, with the shapes of {@link avgPool}. Padding is never the maximum.
  *
  * @param size pixels on a side of a window, or its height and width
  */
@@ -187,7 +186,7 @@ export const leakyRelu = (slope = 0.01): Layer<'leakyRelu'> => ({
   op: 'leakyRelu',
   attrs: { slope },
   infer: (shape) =>
-    slope >= 0 && slope < 1 ? { shape, ...none } : `its slope is ${slope} instead of a number from 0, less than 1`,
+    slope >= 0 && slope < 1 ? { shape, ...none } : `the slope is ${slope} instead of a number >= 0 and < 1`,
 });
 
 /** 1 / (1 + exp(-x)), any shape. */
@@ -196,11 +195,11 @@ export const sigmoid = (): Layer<'sigmoid'> => ({ op: 'sigmoid', attrs: {}, infe
 /** The hyperbolic tangent, any shape. */
 export const tanh = (): Layer<'tanh'> => ({ op: 'tanh', attrs: {}, infer: (shape) => ({ shape, ...none }) });
 
-/** exp(x) / sum of exp(x) over the last axis. Bound methods have no rule for it: bound the logits instead. */
+/** exp(x) / sum of exp(x) over the last axis. Bound methods do not support softmax: bound the logits instead. */
 export const softmax = (): Layer<'softmax'> => ({ op: 'softmax', attrs: {}, infer: (shape) => ({ shape, ...none }) });
 
 /**
- * The same numbers in another shape, row-major.
+ * Reshapes, row-major.
  *
  * @param shape without the batch axis, with as many elements as the input has
  */
@@ -210,13 +209,13 @@ export const reshape = (shape: Shape): Layer<'reshape'> => ({
   infer: (input) =>
     sizeOf(input) === sizeOf(shape)
       ? { shape, ...none }
-      : `[${shape}] has ${sizeOf(shape)} elements and the input ${sizeOf(input)}`,
+      : `[${shape}] has ${sizeOf(shape)} elements, but the input has ${sizeOf(input)}`,
 });
 
 /**
- * Axes in another order. `transpose([2, 0, 1])` makes [channels, height, width] of [height, width, channels].
+ * Permutes axes: `transpose([2, 0, 1])` turns [height, width, channels] into [channels, height, width].
  *
- * @param perm for each axis of the result the axis of the input that it is; axes count from 0 without the batch
+ * @param perm for each output axis, the input axis; axes count from 0 without the batch
  */
 export const transpose = (perm: readonly number[]): Layer<'transpose'> => ({
   op: 'transpose',
@@ -224,14 +223,14 @@ export const transpose = (perm: readonly number[]): Layer<'transpose'> => ({
   infer: (input) =>
     perm.length === input.length && input.every((_, axis) => perm.includes(axis))
       ? { shape: perm.map((axis) => input[axis]!), ...none }
-      : `[${perm}] is not an order of its ${input.length} axes`,
+      : `[${perm}] is not a permutation of the ${input.length} input axes`,
 });
 
 /**
- * Nodes behind each other along an axis; all other axes must agree. `builder.add(concat(2), ['left', 'right'])`
+ * Concatenates nodes along an axis; all other axes must agree. `builder.add(concat(2), ['left', 'right'])`
  *
  * @param axis counts from 0 without the batch
- * @param arity how many nodes, at least 2; default 2
+ * @param arity number of inputs, at least 2; default 2
  */
 export const concat = (axis: number, arity = 2): Layer<'concat'> => ({
   op: 'concat',
@@ -242,13 +241,13 @@ export const concat = (axis: number, arity = 2): Layer<'concat'> => ({
     if (inputs.length < 2) return 'it takes at least 2 inputs';
     if (!Number.isInteger(axis) || axis < 0 || axis >= first.length) return `there is no axis ${axis}`;
     const fits = inputs.every((s) => s.length === first.length && s.every((n, i) => i === axis || n === first[i]));
-    if (!fits) return `its inputs may differ along axis ${axis} alone`;
+    if (!fits) return `the input shapes may differ only along axis ${axis}`;
     const length = inputs.reduce((sum, shape) => sum + shape[axis]!, 0);
     return { shape: first.map((n, i) => (i === axis ? length : n)), ...none };
   },
 });
 
-/** x * scale + shift with fixed numbers: one of each per channel (last axis), or one of each per element of the shape, row-major. */
+/** x * scale + shift with constants: one pair per channel (last axis), or one pair per element, row-major. */
 export function affine(scale: readonly number[], shift: readonly number[]): Layer<'affine'> {
   return {
     op: 'affine',
@@ -269,8 +268,7 @@ export interface Normalization {
 }
 
 /**
- * Input normalization (x - mean) / std as a layer, one of each per channel (last axis): images, boxes and epsilon then stay in raw
- * pixel units.
+ * Input normalization (x - mean) / std as a layer, one pair per channel (last axis). Images, boxes and epsilon stay in raw pixel units.
  */
 export const normalize = (mean: readonly number[], std: readonly number[]): Layer<'affine'> =>
   affine(

@@ -2,7 +2,7 @@ import { withGradient } from './custom-gradient.js';
 import { type Tensor, type Tensor1D, type Tensor2D, tf } from './tf.js';
 
 /**
- * log(sum(exp(x))) over the last axis, without overflow: [..., n] to [...]. Its gradient is the softmax.
+ * log(sum(exp(x))) over the last axis, without overflow: [..., n] to [...]. The gradient is the softmax.
  */
 export const logSumExp = withGradient((x: Tensor) => {
   const shift = tf.max(x, -1, true);
@@ -15,7 +15,7 @@ export const logSumExp = withGradient((x: Tensor) => {
 });
 
 /**
- * logit_j - logit_y for every class j, y included (there it is exactly 0).
+ * Returns logit_j - logit_y for every class j, including y (exactly 0).
  *
  * @param logits [batch, classes]
  * @param labels int32 [batch], each in [0, classes)

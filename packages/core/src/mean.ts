@@ -2,8 +2,8 @@ import { withGradient } from './custom-gradient.js';
 import { type Tensor, tf } from './tf.js';
 
 /**
- * The mean over some axes, which drop out. As `tf.mean`, whose gradient fills an array of ones as large as `x`: this one's is a
- * broadcast, so that tracing a function takes no longer for a larger batch.
+ * Returns the mean over some axes, which are removed. Equal to `tf.mean`, but the gradient is a broadcast instead of an array as large as
+ * `x`, so tracing time does not depend on the batch size.
  *
  * @param x any shape, float32
  * @param axes distinct and not negative; default all of them, for a scalar

@@ -93,13 +93,17 @@ describe('graph', () => {
   it.each<[string, () => unknown, string]>([
     ['an input without shape', () => graph([]), 'The input shape is [].'],
     ['a fractional input', () => graph([2.5]), 'The input shape is [2.5].'],
-    ['a name used twice', () => thenAdd('a', 'a'), 'There are two nodes named "a".'],
-    ['the name of the input', () => graph([3]).add(relu(), [INPUT], INPUT), 'There are two nodes named "input".'],
-    ['an input that is not there', () => graph([3]).add(relu(), ['x'], 'r'), 'Node "r" (relu): there is no node "x".'],
+    ['a name used twice', () => thenAdd('a', 'a'), 'Two nodes have the name "a".'],
+    ['the name of the input', () => graph([3]).add(relu(), [INPUT], INPUT), 'Two nodes have the name "input".'],
+    [
+      'an input that is not there',
+      () => graph([3]).add(relu(), ['x'], 'r'),
+      'Node "r" (relu): node "x" does not exist.',
+    ],
     [
       'too few inputs',
       () => graph([3]).add(add(), [INPUT]),
-      'Node "add1" (add) does not fit its inputs of shapes [3]: it takes 2 inputs and got 1.',
+      'Node "add1" (add) does not fit its inputs of shapes [3]: it takes 2 inputs but got 1.',
     ],
     [
       'a sum of different shapes',
@@ -116,16 +120,16 @@ describe('graph', () => {
       () => graph([4]).add(conv2d(3)),
       'Node "conv2d1" (conv2d) does not fit its inputs of shapes [4]: a convolution takes [height, width, channels]',
     ],
-    ['dense without units', () => graph([4]).add(dense(0)), 'it would give the shape [0].'],
+    ['dense without units', () => graph([4]).add(dense(0)), 'its output would have the shape [0].'],
     [
       'a stride of 0',
       () => graph([4, 4, 1]).add(conv2d(2, { stride: 0 })),
       'its stride is [0,0] instead of one or two whole numbers from 1.',
     ],
-    ['a fractional number of units', () => graph([4]).add(dense(1.5)), 'it would give the shape [1.5].'],
-    ['an output that is no vector', () => sequential([4, 4, 1], [conv2d(2)]), 'The last node has shape [4,4,2].'],
-    ['no nodes', () => graph([4]).build(), 'The last node has shape [].'],
-    ['the shape of a node that is not there', () => graph([4]).shapeOf('x'), 'shapeOf: there is no node "x".'],
+    ['a fractional number of units', () => graph([4]).add(dense(1.5)), 'its output would have the shape [1.5].'],
+    ['an output that is no vector', () => sequential([4, 4, 1], [conv2d(2)]), 'The last node has the shape [4,4,2].'],
+    ['no nodes', () => graph([4]).build(), 'The last node has the shape [].'],
+    ['the shape of a node that is not there', () => graph([4]).shapeOf('x'), 'shapeOf: node "x" does not exist.'],
   ])('refuses %s and names the node', (_name, build, problem) => {
     expect(thrown(build)).toMatchObject({ code: 'bad-model', problem: expect.stringContaining(problem) });
   });
@@ -182,7 +186,11 @@ describe('checkModel', () => {
       (m) => set(m, 'nodes.0.inputs', [{ toString: null }]),
       'Node "conv2d1" reads {"toString":null}, which does not come before it.',
     ],
-    ['classes that no text can name', (m) => set(m, 'classes', { toString: null }), 'and the model {"toString":null}'],
+    [
+      'classes that no text can name',
+      (m) => set(m, 'classes', { toString: null }),
+      'but the model has {"toString":null}',
+    ],
     [
       'a stride of 0',
       (m) => set(m, 'nodes.0.attrs.stride', 0),
@@ -193,8 +201,8 @@ describe('checkModel', () => {
     ['another shape than the op gives', (m) => set(m, 'nodes.0.shape', [8, 8, 5]), 'has the shape [8,8,5] instead of'],
     ['a parameter of another shape', (m) => set(m, 'nodes.0.params.bias', [5]), 'has the params {"kernel":'],
     ['a parameter too few', (m) => delete m.nodes[0].params.bias && m, 'has the params {"kernel":'],
-    ['other classes', (m) => set(m, 'classes', 11), 'The last node has shape [10] and the model 11 classes.'],
-    ['no nodes', (m) => set(m, 'nodes', []), 'The last node has shape []'],
+    ['other classes', (m) => set(m, 'classes', 11), 'The last node has the shape [10], but the model has 11 classes.'],
+    ['no nodes', (m) => set(m, 'nodes', []), 'The last node has the shape []'],
   ])('refuses %s', (_name, tamper, problem) => {
     expect(thrown(() => checkModel(tamper(json()) as Model))).toMatchObject({
       code: 'bad-model',

@@ -4,12 +4,12 @@ import type { Extent, Padding } from './extent.js';
 /** The shape of one example or one parameter, without the batch axis. Images are [height, width, channels]. */
 export type Shape = readonly number[];
 
-/** How many elements a tensor of a shape has: the product of its axes, 1 for a scalar. */
+/** Returns the number of elements of a shape: the product of its axes, 1 for a scalar. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, length) => product * length, 1);
 
-/** What an op carries: its attributes and the names of its parameters and running statistics. */
+/** Signature of an op: attributes, and names of parameters and running statistics. */
 export interface OpSignature {
-  /** Plain data that a node of the op carries; it must survive JSON. */
+  /** Attributes of a node; must be JSON-serializable. */
   readonly attrs: object;
   /** The names of its trainable tensors, as a union; `never` for none. */
   readonly params: string;
@@ -18,13 +18,13 @@ export interface OpSignature {
 }
 
 /**
- * The ops known to the type system. A plug-in adds its own by declaration merging:
+ * The ops known to the type system. A plug-in adds ops by declaration merging:
  * `declare module '@cert/core' { interface OpMap { gelu: { attrs: {}; params: never; stats: never } } }`.
  */
 export interface OpMap {
   /**
    * Convolution of [H, W, C] with a kernel [kernel height, kernel width, C / groups, F] and bias [F]; `padding` zeros on every side, or
-   * on [top, bottom, left, right]; `dilation` 1 where it is left out.
+   * on [top, bottom, left, right]; `dilation` is 1 if omitted.
    */
   conv2d: {
     attrs: {
@@ -53,8 +53,8 @@ export interface OpMap {
   /** Mean over height and width: [H, W, C] to [C]. */
   globalAvgPool: { attrs: object; params: never; stats: never };
   /**
-   * Mean over windows of `size`, with the stride `size` and no padding where these are left out. Padded places count as zeros with
-   * `countPadding`, and not at all without.
+   * Mean over windows of `size`; stride defaults to `size`, padding to 0. Padding counts as zeros with `countPadding`, and is ignored
+   * otherwise.
    */
   avgPool: {
     attrs: {
@@ -66,7 +66,7 @@ export interface OpMap {
     params: never;
     stats: never;
   };
-  /** Maximum over windows of `size`, with the stride `size` and no padding where these are left out. Padded places never win. */
+  /** Maximum over windows of `size`; stride defaults to `size`, padding to 0. Padding is never the maximum. */
   maxPool: {
     attrs: { readonly size: Extent; readonly stride?: Extent; readonly padding?: Padding };
     params: never;
@@ -78,15 +78,15 @@ export interface OpMap {
   sigmoid: { attrs: object; params: never; stats: never };
   /** The hyperbolic tangent, any shape. */
   tanh: { attrs: object; params: never; stats: never };
-  /** exp(x) / sum of exp(x) over the last axis. Bound methods have no rule for it. */
+  /** exp(x) / sum of exp(x) over the last axis. Bound methods do not support softmax. */
   softmax: { attrs: object; params: never; stats: never };
-  /** The same numbers, row-major, in another shape. */
+  /** Reshape, row-major. */
   reshape: { attrs: { readonly shape: Shape }; params: never; stats: never };
-  /** Axes in another order: axis i of the result is axis `perm[i]` of the input; axes count from 0 without the batch. */
+  /** Permutation of axes: output axis i is input axis `perm[i]`; axes count from 0 without the batch. */
   transpose: { attrs: { readonly perm: readonly number[] }; params: never; stats: never };
-  /** Two or more nodes behind each other along an axis, which counts from 0 without the batch. */
+  /** Concatenation of two or more nodes along an axis, which counts from 0 without the batch. */
   concat: { attrs: { readonly axis: number }; params: never; stats: never };
-  /** Fixed x * scale + shift, with one number per channel (input normalization), or one per element of the shape, row-major. */
+  /** x * scale + shift with constants, one pair per channel (input normalization) or one pair per element, row-major. */
   affine: {
     attrs: { readonly scale: readonly number[]; readonly shift: readonly number[] };
     params: never;
@@ -94,21 +94,21 @@ export interface OpMap {
   };
 }
 
-/** The name of an op: a key of {@link OpMap}, those of plug-ins included. */
+/** Name of an op: a key of {@link OpMap}, including plug-in ops. */
 export type Op = keyof OpMap;
 
 /**
- * One node of a model graph. It carries its own output shape and the shapes of its parameters and statistics, so that
- * everything that walks a model (initializers, checkpoints, summaries) works for ops it has never heard of.
+ * A node of a model graph, with output shape and the shapes of parameters and statistics, so that initializers, checkpoints and summaries
+ * work for any op.
  */
 export interface NodeOf<K extends Op> {
   /** Unique in the model; the key of its parameters and statistics. */
   readonly name: string;
-  /** What it computes. */
+  /** The op. */
   readonly op: K;
   /** Names of earlier nodes, or `input`. */
   readonly inputs: readonly string[];
-  /** The numbers that the op needs besides its parameters, such as a stride. */
+  /** Attributes of the op, such as a stride. */
   readonly attrs: OpMap[K]['attrs'];
   /** Shape of the output, without the batch axis. */
   readonly shape: Shape;
@@ -121,49 +121,49 @@ export interface NodeOf<K extends Op> {
 /** A node of any op; switching on `op` narrows it. */
 export type Node = { [K in Op]: NodeOf<K> }[Op];
 
-/** A classifier as data: nodes in topological order, the last one gives the logits. Serialises as JSON. */
+/** A classifier as data: nodes in topological order; the last one computes the logits. JSON-serializable. */
 export interface Model {
   /** One example: [height, width, channels] or [features]. */
   readonly inputShape: Shape;
   /** Number of logits. */
   readonly classes: number;
-  /** Each after the nodes that it reads. */
+  /** Nodes in topological order. */
   readonly nodes: readonly Node[];
 }
 
-/** Whether something is a list of positive integers, and not an empty one. */
+/** Whether a value is a non-empty list of positive integers. */
 export const isShape = (s: unknown): s is Shape =>
   Array.isArray(s) && s.length > 0 && s.every((n) => Number.isInteger(n) && n > 0);
 
 /** The name by which nodes refer to the model's input. */
 export const INPUT = 'input';
 
-/** An op with its attributes and the rule for shapes; what `conv2d(...)`, `dense(...)` return and {@link GraphBuilder.add} takes. */
+/** An op with attributes and a shape rule: returned by `conv2d(...)`, `dense(...)` etc., taken by {@link GraphBuilder.add}. */
 export interface Layer<K extends Op = Op> {
-  /** What it computes. */
+  /** The op. */
   readonly op: K;
-  /** The attributes that its node will carry. */
+  /** Attributes of the node. */
   readonly attrs: OpMap[K]['attrs'];
   /** Number of inputs; default 1. */
   readonly arity?: number;
-  /** The output shape and the shapes of parameters and statistics; a string says why the input shapes do not fit. */
+  /** Returns the output shape and the shapes of parameters and statistics, or a string that says why the input shapes do not fit. */
   infer(...inputs: Shape[]): string | { [P in K]: Pick<NodeOf<P>, 'shape' | 'params' | 'stats'> }[K];
 }
 
-/** Collects the nodes of a model; every `add` infers the shape at once, so that an error names the node that does not fit. */
+/** Builds a model node by node. `add` infers the shape immediately, so errors name the node that does not fit. */
 export interface GraphBuilder {
   /**
    * Adds a node and returns its name.
    *
    * @param inputs names of nodes added before, or `input`; default the node added last
-   * @param name default the op's with a number: `conv2d1`
-   * @throws CertError `bad-model` with the node's name: input shapes that do not fit, an input that is not there, a name used twice
+   * @param name default: op name with a number, such as `conv2d1`
+   * @throws CertError `bad-model` with the node's name: input shapes that do not fit, an unknown input, a duplicate name
    */
   add<K extends Op>(layer: Layer<K>, inputs?: readonly string[], name?: string): string;
   /**
    * The output shape of a node, or of `input`.
    *
-   * @throws CertError `bad-model` for a name that is not there
+   * @throws CertError `bad-model` for an unknown name
    */
   shapeOf(name: string): Shape;
   /**
@@ -197,8 +197,8 @@ export function graph(inputShape: Shape): GraphBuilder {
     if (shape !== undefined) return shape;
     throw new CertError(
       'bad-model',
-      `${asked}: there is no node "${name}".`,
-      `Nodes so far: ${[...shapes.keys()].join(', ')}. Inputs must be added first.`,
+      `${asked}: node "${name}" does not exist.`,
+      `Add the inputs of a node before the node. Nodes so far: ${[...shapes.keys()].join(', ')}.`,
     );
   };
 
@@ -209,20 +209,20 @@ export function graph(inputShape: Shape): GraphBuilder {
       counts.set(layer.op, count);
       const id = name ?? `${layer.op}${count}`;
       if (shapes.has(id)) {
-        throw new CertError('bad-model', `There are two nodes named "${id}".`, 'Give every node its own name.');
+        throw new CertError('bad-model', `Two nodes have the name "${id}".`, 'Give every node a unique name.');
       }
       const arity = layer.arity ?? 1;
       const inputShapes = inputs.map((input) => shapeOf(input, `Node "${id}" (${layer.op})`));
       const asked =
-        inputs.length === arity ? layer.infer(...inputShapes) : `it takes ${arity} inputs and got ${inputs.length}`;
+        inputs.length === arity ? layer.infer(...inputShapes) : `it takes ${arity} inputs but got ${inputs.length}`;
       // Sizes such as dense(0) or a stride of 0 show in the shape that they lead to.
       const inferred =
-        typeof asked === 'string' || isShape(asked.shape) ? asked : `it would give the shape [${asked.shape}]`;
+        typeof asked === 'string' || isShape(asked.shape) ? asked : `its output would have the shape [${asked.shape}]`;
       if (typeof inferred === 'string') {
         throw new CertError(
           'bad-model',
           `Node "${id}" (${layer.op}) does not fit its inputs of shapes ${inputShapes.map((s) => `[${s}]`).join(', ')}: ${inferred}.`,
-          'Change the layer or what it is fed with.',
+          'Change the layer or its inputs.',
         );
       }
       nodes.push({ name: id, op: layer.op, inputs, attrs: layer.attrs, ...inferred } as Node);
@@ -234,8 +234,8 @@ export function graph(inputShape: Shape): GraphBuilder {
       if (last === undefined || last.shape.length !== 1) {
         throw new CertError(
           'bad-model',
-          `The last node has shape [${last?.shape ?? ''}].`,
-          'A classifier ends in a node of shape [classes]: add flatten() and dense(classes).',
+          `The last node has the shape [${last?.shape ?? ''}].`,
+          'The last node of a classifier must have the shape [classes]: add flatten() and dense(classes).',
         );
       }
       return { inputShape, classes: last.shape[0]!, nodes };
@@ -244,10 +244,10 @@ export function graph(inputShape: Shape): GraphBuilder {
 }
 
 /**
- * A chain of layers, each fed by the one before.
+ * Builds a chain of layers; each layer reads the previous one.
  *
  * @param inputShape one example: [height, width, channels] or [features]
- * @throws CertError `bad-model` with the node's name where shapes do not fit, and when the last layer does not give [classes]
+ * @throws CertError `bad-model` with the node's name if shapes do not fit or the last layer has no shape [classes]
  */
 export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
   const builder = graph(inputShape);
@@ -255,7 +255,7 @@ export function sequential(inputShape: Shape, layers: readonly Layer[]): Model {
   return builder.build();
 }
 
-/** The names of the nodes that feed a ReLU, in order and each once: where the regularizers look. */
+/** Returns the names of the nodes that feed a ReLU, in order, without duplicates. The regularizers read bounds at these nodes. */
 export const reluInputs = (model: Model): string[] => [
   ...new Set(model.nodes.filter((node) => node.op === 'relu').map((node) => node.inputs[0]!)),
 ];

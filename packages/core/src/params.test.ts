@@ -51,12 +51,12 @@ describe('checkParams', () => {
     [
       'a missing node',
       () => ({ conv2d1: params().conv2d1! }),
-      'The params have nothing at "batchNorm1.gamma" and the model needs [3].',
+      'The params have no tensor at "batchNorm1.gamma", but the model needs the shape [3].',
     ],
     [
       'another shape',
       () => ({ ...params(), dense1: { kernel: tf.zeros([48, 4]), bias: tf.zeros([5]) } }),
-      'The params have shape [48,4] at "dense1.kernel" and the model needs [48,5].',
+      'The params have the shape [48,4] at "dense1.kernel", but the model needs the shape [48,5].',
     ],
     [
       'another rank',
@@ -66,7 +66,7 @@ describe('checkParams', () => {
     [
       'a tensor too many',
       () => ({ ...params(), dense2: { bias: tf.zeros([5]) } }),
-      'a tensor "dense2.bias" that the model does not know',
+      'a tensor "dense2.bias", which the model does not have',
     ],
   ])('refuses %s', (_name, tree, problem) => {
     expect(() => checkParams(model, tree())).toThrow(
@@ -75,6 +75,6 @@ describe('checkParams', () => {
   });
 
   it('refuses statistics of another model', () => {
-    expect(() => checkParams(model, {}, 'stats')).toThrow(/The stats have nothing at "batchNorm1.mean"/);
+    expect(() => checkParams(model, {}, 'stats')).toThrow(/The stats have no tensor at "batchNorm1.mean"/);
   });
 });

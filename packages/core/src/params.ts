@@ -4,13 +4,13 @@ import { type Model, type Shape, sizeOf } from './model.js';
 import type { Tensor } from './tf.js';
 import type { Params } from './tree.js';
 
-/** One tensor that a model needs. */
+/** Name and shape of one tensor of a model. */
 export interface TensorSpec {
   /** The first key in {@link Params} or {@link Stats}: the name of its node. */
   readonly node: string;
   /** The second key, such as `kernel`. */
   readonly name: string;
-  /** Its whole shape. */
+  /** The shape of the tensor. */
   readonly shape: Shape;
 }
 
@@ -25,15 +25,15 @@ export const paramSpecs = (model: Model): TensorSpec[] => specs(model, 'params')
 /** Every running statistic of a model, in graph order. */
 export const statSpecs = (model: Model): TensorSpec[] => specs(model, 'stats');
 
-/** How many trainable numbers a model has; running statistics are not counted. */
+/** Returns the number of trainable parameters of a model, without running statistics. */
 export const countParams = (model: Model): number =>
   paramSpecs(model).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /**
- * A parameter or statistics tree made tensor by tensor.
+ * Builds a parameter or statistics tree tensor by tensor.
  *
  * @param tensors such as {@link paramSpecs}
- * @param make called once for each, in order: a tensor, or one on the host; shapes are not checked (see {@link checkParams})
+ * @param make called once for each, in order; returns a tensor or host tensor, whose shape is not checked (see {@link checkParams})
  */
 export function buildParams<T = Tensor>(
   tensors: readonly TensorSpec[],
@@ -47,13 +47,13 @@ export function buildParams<T = Tensor>(
   return tree;
 }
 
-/** A host tensor of one value everywhere. */
+/** Returns a host tensor filled with one value. */
 export const filledTensor = (shape: Shape, value: number): HostTensor => ({
   shape,
   data: new Float32Array(sizeOf(shape)).fill(value),
 });
 
-/** Running statistics at the start of training, on the host: variances 1, everything else (means) 0. */
+/** Returns the initial running statistics on the host: variances 1, all others (means) 0. */
 export const initialStats = (model: Model): HostParams =>
   buildParams(statSpecs(model), ({ name, shape }) => filledTensor(shape, name === 'variance' ? 1 : 0));
 
@@ -70,8 +70,8 @@ export function checkParams(model: Model, tree: Params | HostParams, kind: 'para
     if (got === undefined || got.length !== shape.length || got.some((n, i) => n !== shape[i])) {
       throw new CertError(
         'shape-mismatch',
-        `The ${kind} have ${got ? `shape [${got}]` : 'nothing'} at "${node}.${name}" and the model needs [${shape}].`,
-        'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
+        `The ${kind} have ${got ? `the shape [${got}]` : 'no tensor'} at "${node}.${name}", but the model needs the shape [${shape}].`,
+        'Use parameters of this model, from an initializer or from a checkpoint of the same architecture.',
       );
     }
   }
@@ -81,8 +81,8 @@ export function checkParams(model: Model, tree: Params | HostParams, kind: 'para
     if (extra === undefined) continue;
     throw new CertError(
       'shape-mismatch',
-      `The ${kind} have a tensor "${node}.${extra}" that the model does not know.`,
-      'Use parameters that were made for this model (an initializer, or a checkpoint of the same architecture).',
+      `The ${kind} have a tensor "${node}.${extra}", which the model does not have.`,
+      'Use parameters of this model, from an initializer or from a checkpoint of the same architecture.',
     );
   }
 }

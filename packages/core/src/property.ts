@@ -6,25 +6,25 @@ export interface LinearInequality {
   readonly bound: number;
 }
 
-/** One way to violate a property: an input of a box whose outputs satisfy every inequality. */
+/** One way to violate a property: an input in the box whose outputs satisfy all inequalities. */
 export interface ViolationCase {
   /** Smallest value of each input, in the C order of the network's input tensor without its batch axis. */
   readonly lower: Float64Array;
-  /** Largest value of each input; at least `lower`. Cases of one property may share the arrays of a box. */
+  /** Largest value of each input, >= `lower`. Cases of a property may share these arrays. */
   readonly upper: Float64Array;
-  /** All of them must be satisfied; with an empty list every input of the box is a violation. */
+  /** Inequalities that must all hold; if empty, every input of the box is a violation. */
   readonly outputs: readonly LinearInequality[];
 }
 
 /**
- * What a network must not do, as data: the property holds when no case is satisfied by any input of its box and the outputs for that
- * input. Without cases it holds for every network.
+ * A property of a network as a list of violations: the property holds if no input satisfies any case. A property without cases holds for
+ * every network.
  */
 export interface Property {
   /** Number of inputs. */
   readonly inputs: number;
   /** Number of outputs. */
   readonly outputs: number;
-  /** The property is violated where at least one of them is satisfied. */
+  /** The property is violated if at least one case is satisfied. */
   readonly cases: readonly ViolationCase[];
 }

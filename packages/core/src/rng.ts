@@ -15,7 +15,7 @@ export interface Rng {
 }
 
 /**
- * An independent stream for a seed and any number of labels, so that adding a consumer never shifts the numbers of another:
+ * Returns an independent stream for a seed and any number of labels, so that adding one consumer does not change the numbers of others:
  * `createRng(seed, 'weights', 'conv1')`, `createRng(seed, 'batches', epoch)`. Not for cryptography.
  */
 export function createRng(seed: number, ...labels: readonly (string | number)[]): Rng {

@@ -14,10 +14,9 @@ import { checkVersions } from './tfjs-versions.js';
 const interop = namespace as typeof namespace & { readonly default?: typeof namespace };
 
 /**
- * TensorFlow.js: the ops of `@tensorflow/tfjs-core` with gradients, chained methods and the backend `cpu`, in the instance that every
- * package computes with. Take it from here, so that there is only one; a second instance knows neither the tensors nor the backend of the
- * first. Its types `Tensor`, `Scalar`, `Tensor1D` to `Tensor4D`, `Rank`, `DataType` and `TypedArray` are exported beside it, the others
- * under `TF`.
+ * TensorFlow.js: the ops of `@tensorflow/tfjs-core` with gradients, chained methods and the backend `cpu`, in the instance that all
+ * packages share. Import `tf` from here: a second instance knows neither the tensors nor the backend of the first. Its types `Tensor`,
+ * `Scalar`, `Tensor1D` to `Tensor4D`, `Rank`, `DataType` and `TypedArray` are exported separately, all others under `TF`.
  */
 export const tf: typeof namespace = interop.default ?? interop;
 

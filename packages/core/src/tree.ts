@@ -10,15 +10,15 @@ export type Params = { readonly [node: string]: { readonly [name: string]: Tenso
 /** Running statistics of a model, in the same form: `stats.batchNorm1.mean`. */
 export type Stats = Params;
 
-/** A leaf and the way to it. */
+/** A leaf and its path. */
 export interface Leaf<T> {
-  /** The keys that lead to it, joined by dots: `conv2d1.kernel`. */
+  /** Keys of the path, joined by dots: `conv2d1.kernel`. */
   readonly path: string;
   /** What is there. */
   readonly value: T;
 }
 
-/** Whether a node of a tree is a leaf although it is an array or a plain record. */
+/** Whether an array or plain record in a tree is a leaf. */
 export type IsLeaf = (node: unknown) => boolean;
 
 const never: IsLeaf = () => false;
@@ -38,10 +38,10 @@ const entries = (node: readonly unknown[] | Record<string, unknown>): [string, u
         .map((key) => [key, (node as Record<string, unknown>)[key]]);
 
 /**
- * The leaves of a tree, in the fixed order (sorted keys) that `unflattenTree` expects. Arrays and plain records are branches,
- * anything else is a leaf. `T` is what the caller knows the leaves to be.
+ * Returns the leaves of a tree in the order (sorted keys) that `unflattenTree` expects. Arrays and plain records are branches, everything
+ * else is a leaf. The caller asserts the leaf type `T`.
  *
- * @param isLeaf for trees whose leaves are plain records themselves, such as `isHostTensor`; default none are
+ * @param isLeaf for trees whose leaves are plain records, such as `isHostTensor`; default: no record is a leaf
  */
 export function flattenTree<T>(tree: Tree<T>, isLeaf: IsLeaf = never): Leaf<T>[] {
   const visit = (node: unknown, path: string): Leaf<T>[] =>
@@ -51,7 +51,7 @@ export function flattenTree<T>(tree: Tree<T>, isLeaf: IsLeaf = never): Leaf<T>[]
   return visit(tree, '');
 }
 
-/** A tree of the structure of `like` with the given leaves, as many and in the order of `flattenTree`. */
+/** Returns a tree with the structure of `like` and the given leaves, in the order of `flattenTree`. */
 export function unflattenTree<T>(like: Tree<unknown>, leaves: readonly T[], isLeaf: IsLeaf = never): Tree<T> {
   let next = 0;
   const build = (node: unknown): Tree<T> => {
@@ -72,7 +72,7 @@ export function mapTree<T, U>(f: (leaf: T, path: string) => U, tree: Tree<T>, is
 }
 
 /**
- * Applies `f` to the leaves of two trees that stand at the same place; the result has the structure of the first.
+ * Applies `f` to corresponding leaves of two trees; the result has the structure of the first.
  *
  * @throws CertError `bad-argument` naming the first place where the structures differ
  */
@@ -90,7 +90,7 @@ export function zipTree<T, U, V>(
     throw new CertError(
       'bad-argument',
       `Two trees differ in structure at "${left[odd]?.path ?? right[odd]?.path}".`,
-      'Give trees of the same records and arrays, such as parameters and their gradients.',
+      'Give trees with the same structure, such as parameters and gradients of the same model.',
     );
   }
   return unflattenTree<V>(

@@ -4,19 +4,19 @@ import type { NodeOf, Shape } from './model.js';
 
 export type { Extent, Padding } from './extent.js';
 
-/** The windows of a convolution or pooling with nothing left to defaults. */
+/** The windows of a convolution or pooling with all defaults resolved. */
 export interface Window {
-  /** Height and width: how many rows and columns of the input one output reads. */
+  /** Height and width in input rows and columns. */
   readonly size: readonly [number, number];
   /** Rows and columns from one window to the next. */
   readonly stride: readonly [number, number];
-  /** Places added at the top, bottom, left and right. */
+  /** Padding at the top, bottom, left and right. */
   readonly padding: readonly [number, number, number, number];
-  /** Rows and columns from one element of a window to the next; 1 where the window has no gaps. */
+  /** Rows and columns between adjacent elements of a window; 1 for a window without gaps. */
   readonly dilation: readonly [number, number];
 }
 
-/** The attributes that say how windows lie, as nodes carry them. */
+/** Window attributes of a node. */
 export interface WindowAttrs {
   /** Default: the size of the window. */
   readonly stride?: Extent;
@@ -36,20 +36,20 @@ export const windowFrom = (size: Extent, { stride = size, padding = 0, dilation 
   dilation: both(dilation),
 });
 
-/** The windows of a convolution or pooling, with nothing left to defaults. Everything that reads such a node takes them from here. */
+/** Returns the windows of a convolution or pooling node with all defaults resolved. */
 export function windowOf(node: NodeOf<'conv2d'> | NodeOf<'avgPool'> | NodeOf<'maxPool'>): Window {
   if (node.op !== 'conv2d') return windowFrom(node.attrs.size, node.attrs);
   const [height, width] = node.params.kernel as readonly [number, number, number, number];
   return windowFrom([height, width], node.attrs);
 }
 
-/** The height and width that a window covers, gaps included. */
+/** Returns the height and width that a window covers, including gaps. */
 export const reachOf = ({ size, dilation }: Window): readonly [number, number] => [
   dilation[0] * (size[0] - 1) + 1,
   dilation[1] * (size[1] - 1) + 1,
 ];
 
-/** How many windows lie in an image [height, width, ...], below each other and side by side; less than 1 where it is too small. */
+/** Returns the number of windows in an image [height, width, ...], by rows and columns; less than 1 if the image is too small. */
 export function placesOf(window: Window, [height, width]: Shape): readonly [number, number] {
   const { stride, padding } = window;
   const reach = reachOf(window);

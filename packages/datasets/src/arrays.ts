@@ -1,7 +1,7 @@
 import { CertError, type Shape } from '@cert/core';
 import { badLabel, checkSplit, type Dataset, type PixelRange, type Split } from './split.js';
 
-/** A user's own arrays, as {@link arraySplit} takes them. */
+/** Arrays for {@link arraySplit}. */
 export interface ArraySplit {
   /** The shape of one image, [height, width, channels], or of one row, [features]. */
   readonly shape: Shape;
@@ -11,17 +11,17 @@ export interface ArraySplit {
   readonly images: Uint8Array | Float32Array;
   /** One class index per image, from 0. */
   readonly labels: ArrayLike<number>;
-  /** A pixel's value is its stored value times this. Default 1/255 for bytes, 1 for floats. */
+  /** Factor from stored values to pixel values. Default 1/255 for bytes, 1 for floats. */
   readonly scale?: number | undefined;
 }
 
 /**
- * A split of a user's own arrays, checked; the pixels are not copied.
+ * Returns a validated split of arrays; pixels are not copied.
  *
- * @param name what to call it in messages
+ * @param name name in messages
  * @param range that every value must lie in; default [0, 1], null for none
- * @throws CertError as {@link checkSplit}, `bad-data` for a label that is no whole number, `bad-argument` for a number of classes
- * that is not 2 to 256
+ * @throws CertError as {@link checkSplit}, `bad-data` for a label that is not a whole number, `bad-argument` for a number of classes
+ * outside 2 to 256
  */
 export function arraySplit(arrays: ArraySplit, name = 'the split', range?: PixelRange | null): Split {
   const { shape, classes, images, labels, scale = images instanceof Uint8Array ? 1 / 255 : 1 } = arrays;
@@ -36,9 +36,9 @@ export function arraySplit(arrays: ArraySplit, name = 'the split', range?: Pixel
   return checkSplit(split, name, range);
 }
 
-/** What {@link arrayDataset} takes. */
+/** Options of {@link arrayDataset}. */
 export interface ArrayDataset {
-  /** What to call it in messages. */
+  /** Name in messages. */
   readonly name: string;
   /** The training images. */
   readonly train: ArraySplit;
@@ -49,7 +49,7 @@ export interface ArrayDataset {
 }
 
 /**
- * A dataset of a user's own arrays, checked.
+ * Returns a validated dataset of arrays.
  *
  * @throws CertError as {@link arraySplit}; `shape-mismatch` when training and test set differ in image shape or classes
  */
@@ -63,7 +63,7 @@ export function arrayDataset({ name, train, test, range = { min: 0, max: 1 } }: 
   if (String(train.shape) !== String(test.shape) || train.classes !== test.classes) {
     throw new CertError(
       'shape-mismatch',
-      `${name}: training images are [${train.shape}] in ${train.classes} classes, test images [${test.shape}] in ${test.classes}.`,
+      `${name}: training images have the shape [${train.shape}] and ${train.classes} classes, test images the shape [${test.shape}] and ${test.classes} classes.`,
       'Both sets must have the same image shape and number of classes.',
     );
   }

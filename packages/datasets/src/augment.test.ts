@@ -157,7 +157,7 @@ describe('batches with augmentation', () => {
   it('refuse images without rows and columns', () => {
     const flat = arraySplit({ ...arrays, shape: [48] });
     expect(() => batches(flat, options)).toThrow(
-      'Rows of 48 features cannot be augmented: there are no rows and columns of pixels.',
+      'Rows of 48 features cannot be augmented, because they have no rows and columns of pixels.',
     );
   });
 });

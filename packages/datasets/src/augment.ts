@@ -30,13 +30,17 @@ export function transformsOf(drawn: Int16Array, indices: Uint32Array): Int16Arra
 /** @throws CertError `bad-argument` for a crop that is no number of pixels, and for images without rows and columns */
 export function checkAugmentation({ crop }: Augmentation, shape: Shape): void {
   if (!Number.isInteger(crop) || crop < 0 || crop > 0x7fff) {
-    throw new CertError('bad-argument', `The crop is ${crop}.`, 'Give the whole number of pixels that pad each side.');
+    throw new CertError(
+      'bad-argument',
+      `The crop is ${crop}.`,
+      'Give the padding on each side as a whole number of pixels.',
+    );
   }
   if (shape.length === 3) return;
   const what = shape.length === 1 ? `Rows of ${shape[0]} features` : `Images of shape [${shape}]`;
   throw new CertError(
     'bad-argument',
-    `${what} cannot be augmented: there are no rows and columns of pixels.`,
+    `${what} cannot be augmented, because they have no rows and columns of pixels.`,
     'Give images of shape [height, width, channels], or no augmentation.',
   );
 }

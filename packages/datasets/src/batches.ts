@@ -3,11 +3,11 @@ import { checkAugmentation, drawTransforms, transformsOf } from './augment.js';
 import { gatherImages } from './gather.js';
 import type { Augmentation, Split } from './split.js';
 
-/** A minibatch of a split: pixel values are the stored ones times the split's `scale`. */
+/** A minibatch of a split; pixel values are stored values times `scale` of the split. */
 export interface SplitBatch extends HostBatch {
   /** [images in this batch, ...shape of one image]. */
   readonly shape: Shape;
-  /** Where each image stands in the split. */
+  /** Index of each image in the split. */
   readonly indices: Uint32Array;
 }
 
@@ -15,20 +15,20 @@ export interface SplitBatch extends HostBatch {
 export interface BatchOptions {
   /** Images per batch; the last batch holds what remains. */
   readonly batchSize: number;
-  /** With `epoch`, all that the order and the augmentation depend on. Default 0. */
+  /** Seed; order and augmentation depend only on `seed` and `epoch`. Default 0. */
   readonly seed?: number | undefined;
-  /** A whole number >= 0: each epoch has another order. Default 0. */
+  /** A whole number >= 0; each epoch has a different order. Default 0. */
   readonly epoch?: number | undefined;
   /** Default true; false keeps the order of the split. */
   readonly shuffle?: boolean | undefined;
-  /** The first batch to give, counted from 0: where an interrupted epoch goes on. Default 0. */
+  /** First batch to return, from 0, to resume an interrupted epoch. Default 0. */
   readonly from?: number | undefined;
-  /** Changes the images at random, by `seed`, `epoch` and their place in the split alone. Default: images as they are. */
+  /** Random augmentation, which depends only on `seed`, `epoch` and the index in the split. Default: none. */
   readonly augment?: Augmentation | undefined;
 }
 
 /**
- * The number of batches of an epoch, the last partial one included.
+ * Returns the number of batches in an epoch, including a partial last batch.
  *
  * @throws CertError `bad-argument` for a batch size that is not a positive whole number
  */
@@ -38,11 +38,11 @@ export function batchCount(split: Split, batchSize: number): number {
 }
 
 /**
- * The images of a split in batches, each image once. The order is that of `createRng(seed, 'batches', epoch)`, the same on every
- * machine, and does not depend on `batchSize` or `from`; augmentation is drawn from `createRng(seed, 'augment', epoch)` for image
- * after image of the split. Every batch has arrays of its own.
+ * Iterates over a split in batches, each image once. The order comes from `createRng(seed, 'batches', epoch)`, is the same on every machine
+ * and does not depend on `batchSize` or `from`; augmentation is drawn from `createRng(seed, 'augment', epoch)` in the order of the split.
+ * Every batch has new arrays.
  *
- * @throws CertError `bad-argument` for a batch size, seed, epoch, start or augmentation that is out of its domain
+ * @throws CertError `bad-argument` for an invalid batch size, seed, epoch, start or augmentation
  */
 export function batches(split: Split, options: BatchOptions): Iterable<SplitBatch> {
   const planned = planBatches(split, options);

@@ -51,10 +51,10 @@ describe('parseIdx', () => {
   it('refuses another magic number: labels for images', () => {
     expect(errorOf(() => parseIdx(named(idxFile([20], Array(20).fill(1))), 3))).toMatchObject({
       code: 'bad-file',
-      problem: 'images begins with 0x00000801 instead of 0x00000803.',
+      problem: 'images starts with 0x00000801 instead of 0x00000803.',
     });
     expect(errorOf(() => parseIdx(named(IMAGES, 'labels'), 1)).problem).toBe(
-      'labels begins with 0x00000803 instead of 0x00000801.',
+      'labels starts with 0x00000803 instead of 0x00000801.',
     );
   });
 
@@ -78,11 +78,11 @@ describe('parseIdxSplit', () => {
   it('refuses labels out of range and counts that differ', () => {
     expect(errorOf(() => parseIdxSplit({ images: named(IMAGES), labels: named(LABELS, 'labels') }, 2))).toMatchObject({
       code: 'bad-data',
-      problem: 'images with labels: label 0 is 2, and there are 2 classes.',
+      problem: 'images with labels: label 0 is 2, but there are 2 classes.',
     });
     expect(
       errorOf(() => parseIdxSplit({ images: named(IMAGES), labels: named(idxFile([2], [0, 1]), 'labels') }, 3)),
-    ).toMatchObject({ code: 'shape-mismatch', problem: 'images with labels: there are 3 images and 2 labels.' });
+    ).toMatchObject({ code: 'shape-mismatch', problem: 'images with labels: 3 images but 2 labels were given.' });
   });
 });
 
@@ -91,6 +91,6 @@ it('idxDataset refuses training and test images of different sizes', () => {
   const test = { images: named(idxFile([1, 1, 1], [9])), labels: named(idxFile([1], [0])) };
   expect(errorOf(() => idxDataset({ name: 'mine', classes: 3, train, test }))).toMatchObject({
     code: 'shape-mismatch',
-    problem: 'mine: training images are [2,2,1] and test images [1,1,1].',
+    problem: 'mine: training images have the shape [2,2,1], test images [1,1,1].',
   });
 });

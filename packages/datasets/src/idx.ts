@@ -2,9 +2,9 @@
 import { CertError, sizeOf } from '@cert/core';
 import { checkSplit, type Dataset, type Split, withoutImages } from './split.js';
 
-/** A file in memory and its name for messages. */
+/** A file in memory, with a name for messages. */
 export interface NamedBytes {
-  /** Its path, or what to call it. */
+  /** Path or other name of the file. */
   readonly name: string;
   /** Its content. */
   readonly bytes: Uint8Array;
@@ -19,17 +19,17 @@ export interface IdxArray {
 }
 
 /**
- * Reads an IDX file that is not compressed. `gunzipIdx` of `@cert/datasets/node` decompresses one.
+ * Parses an uncompressed IDX file. `gunzipIdx` of `@cert/datasets/node` decompresses a file.
  *
- * @param axes how many axes it must have: 3 for images, 1 for labels
- * @throws CertError `bad-file`: compressed, another magic number, truncated (with the expected and the found size)
+ * @param axes required number of axes: 3 for images, 1 for labels
+ * @throws CertError `bad-file`: a compressed file, a wrong magic number, a truncated file (with expected and actual size)
  */
 export function parseIdx({ name, bytes: content }: NamedBytes, axes: number): IdxArray {
   if (isGzip(content)) {
     throw new CertError(
       'bad-file',
       `${name} is compressed with gzip.`,
-      'Decompress it first: gunzipIdx(file, axes) of @cert/datasets/node, or a DecompressionStream in a browser.',
+      'Decompress the file first: with gunzipIdx(file, axes) of @cert/datasets/node, or with a DecompressionStream in a browser.',
     );
   }
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
@@ -39,8 +39,8 @@ export function parseIdx({ name, bytes: content }: NamedBytes, axes: number): Id
   if (view.getUint32(0) !== magic) {
     throw new CertError(
       'bad-file',
-      `${name} begins with ${hex(view.getUint32(0))} instead of ${hex(magic)}.`,
-      `Give an IDX file of bytes with ${axes} ${axes === 1 ? 'axis (labels)' : 'axes (images)'}; were two files exchanged?`,
+      `${name} starts with ${hex(view.getUint32(0))} instead of ${hex(magic)}.`,
+      `Give an IDX file of bytes with ${axes} ${axes === 1 ? 'axis (labels)' : 'axes (images)'}. Check that the files were not swapped.`,
     );
   }
   const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
@@ -58,7 +58,7 @@ export interface IdxSplit {
 }
 
 /**
- * Images [height, width, 1] and labels from two IDX files; pixel values are bytes / 255.
+ * Returns images [height, width, 1] and labels of two IDX files; pixel values are bytes / 255.
  *
  * @throws CertError `bad-file` as {@link parseIdx}; `shape-mismatch` for counts that differ; `bad-data` for labels out of range
  */
@@ -76,20 +76,20 @@ export function parseIdxSplit({ images, labels }: IdxSplit, classes: number): Sp
   return checkSplit(split, `${images.name} with ${labels.name}`);
 }
 
-/** What {@link idxDataset} takes. */
+/** Options of {@link idxDataset}. */
 export interface IdxDataset {
-  /** What to call it in messages. */
+  /** Name in messages. */
   readonly name: string;
   /** Number of classes; labels are below it. */
   readonly classes: number;
-  /** The training images; none where only the test images are wanted: the training split is empty then. */
+  /** The training images; if omitted, the training split is empty. */
   readonly train?: IdxSplit | undefined;
   /** The test images, of the same size. */
   readonly test: IdxSplit;
 }
 
 /**
- * A dataset of four IDX files; pixel values are bytes / 255, in [0, 1].
+ * Returns a dataset of four IDX files; pixel values are bytes / 255, in [0, 1].
  *
  * @throws CertError as {@link parseIdxSplit}; `shape-mismatch` when training and test images differ in size
  */
@@ -105,7 +105,7 @@ export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset 
   if (String(a) !== String(b)) {
     throw new CertError(
       'shape-mismatch',
-      `${name}: training images are [${a}] and test images [${b}].`,
+      `${name}: training images have the shape [${a}], test images [${b}].`,
       'Both sets must have the same image shape; check that the files belong together.',
     );
   }

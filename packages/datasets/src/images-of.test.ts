@@ -26,7 +26,7 @@ describe('imagesOf', () => {
 
   it.each([3, -1, 0.5, Number.NaN])('refuses the index %d', (index) => {
     expect(() => imagesOf(split, [0, index])).toThrow(
-      expect.objectContaining({ code: 'bad-argument', problem: `Index 1 is ${index}, and the split has 3 images.` }),
+      expect.objectContaining({ code: 'bad-argument', problem: `Index 1 is ${index}, but the split has 3 images.` }),
     );
   });
 });

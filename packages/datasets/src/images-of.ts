@@ -4,10 +4,10 @@ import { gatherImages } from './gather.js';
 import type { Split } from './split.js';
 
 /**
- * Images of a split as one batch: those at some indices, or all. The first ones are `imagesOf(subset(split, count))`.
+ * Returns images of a split as one batch: the images at some indices, or all. For the first N images: `imagesOf(subset(split, N))`.
  *
- * @param indices places in the split, from 0, in any order; default: all, in the order of the split
- * @throws CertError `bad-argument` for an index that is no place in the split
+ * @param indices indices in the split, from 0, in any order; default: all, in order
+ * @throws CertError `bad-argument` for an index outside the split
  */
 export function imagesOf(split: Split, indices?: ArrayLike<number>): SplitBatch {
   const { count } = split;
@@ -17,7 +17,7 @@ export function imagesOf(split: Split, indices?: ArrayLike<number>): SplitBatch 
     if (Number.isInteger(index) && index >= 0 && index < count) continue;
     throw new CertError(
       'bad-argument',
-      `Index ${i} is ${index}, and the split has ${count} images.`,
+      `Index ${i} is ${index}, but the split has ${count} images.`,
       `Give whole numbers from 0 to ${count - 1}.`,
     );
   }

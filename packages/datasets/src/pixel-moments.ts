@@ -2,10 +2,10 @@ import { CertError, type Normalization } from '@cert/core';
 import type { Split } from './split.js';
 
 /**
- * Mean and standard deviation of the pixels of each channel over all images of a split, in the units of the model's input: what an
- * input normalization is usually made of.
+ * Returns mean and standard deviation of the pixels of each channel over all images of a split, in the units of the model input, for input
+ * normalization.
  *
- * @throws CertError `bad-data` naming a channel that has the same value everywhere: it cannot be divided by its deviation
+ * @throws CertError `bad-data` naming a constant channel, whose standard deviation is 0
  */
 export function pixelMoments({ shape, images, scale }: Split): Normalization {
   const channels = shape.at(-1)!;
@@ -28,6 +28,6 @@ export function pixelMoments({ shape, images, scale }: Split): Normalization {
   throw new CertError(
     'bad-data',
     `Channel ${flat} has the value ${mean[flat]} in every pixel.`,
-    'Leave the channel out, or do not normalize by the data.',
+    'Leave the channel out, or do not normalize with the data moments.',
   );
 }

@@ -47,12 +47,12 @@ describe('arraySplit', () => {
       'a label that is too large',
       { ...good, labels: [0, 3, 1] },
       'bad-data',
-      'mine: label 1 is 3, and there are 3 classes.',
+      'mine: label 1 is 3, but there are 3 classes.',
     ],
     ['a negative label', { ...good, labels: [0, 2, -1] }, 'bad-data', 'mine: label 2 is -1'],
     ['a fractional label', { ...good, labels: [0.5, 2, 1] }, 'bad-data', 'mine: label 0 is 0.5'],
     ['NaN as a label', { ...good, labels: [0, Number.NaN, 1] }, 'bad-data', 'mine: label 1 is NaN'],
-    ['too few labels', { ...good, labels: [0, 1] }, 'shape-mismatch', 'mine: there are 6 pixel values.'],
+    ['too few labels', { ...good, labels: [0, 1] }, 'shape-mismatch', 'mine: 6 pixel values were given.'],
     ['one class', { ...good, classes: 1 }, 'bad-argument', 'mine: classes is 1.'],
     ['more classes than a byte holds', { ...good, classes: 257 }, 'bad-argument', 'mine: classes is 257.'],
     ['no shape', { ...good, shape: [] }, 'bad-argument', 'mine: the shape of one image is [].'],
@@ -68,9 +68,9 @@ describe('checkSplit', () => {
   it('refuses counts that do not agree', () => {
     const split = arraySplit(good);
     expect(errorOf(() => checkSplit({ ...split, labels: Uint8Array.of(0) }, 'mine')).problem).toBe(
-      'mine: there are 3 images and 1 labels.',
+      'mine: 3 images but 1 labels were given.',
     );
-    expect(errorOf(() => checkSplit({ ...split, count: 2 }, 'mine')).problem).toBe('mine: there are 6 pixel values.');
+    expect(errorOf(() => checkSplit({ ...split, count: 2 }, 'mine')).problem).toBe('mine: 6 pixel values were given.');
   });
 });
 
@@ -116,7 +116,8 @@ describe('arrayDataset', () => {
     const test = { ...good, shape: [2, 1, 1] };
     expect(errorOf(() => arrayDataset({ name: 'mine', train: good, test }))).toMatchObject({
       code: 'shape-mismatch',
-      problem: 'mine: training images are [1,2,1] in 3 classes, test images [2,1,1] in 3.',
+      problem:
+        'mine: training images have the shape [1,2,1] and 3 classes, test images the shape [2,1,1] and 3 classes.',
     });
   });
 });

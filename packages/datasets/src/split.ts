@@ -8,9 +8,9 @@ export interface Split {
   readonly classes: number;
   /** Number of images. */
   readonly count: number;
-  /** The stored values of all images one after the other, row-major [count, ...shape]. */
+  /** Stored values of all images, row-major [count, ...shape]. */
   readonly images: Uint8Array | Float32Array;
-  /** A pixel's value is its stored value times this: 1/255 for bytes. */
+  /** Factor from stored values to pixel values: 1/255 for bytes. */
   readonly scale: number;
   /** One class index per image. */
   readonly labels: Uint8Array;
@@ -18,27 +18,27 @@ export interface Split {
 
 /** A training set and a test set. */
 export interface Dataset {
-  /** What to call it in messages. */
+  /** Name in messages. */
   readonly name: string;
   /** Images to train on. */
   readonly train: Split;
   /** Images to report errors on, of the same shape and classes. */
   readonly test: Split;
-  /** The range that every value lies in, in the units of the model's input; null for data without one. Perturbed inputs are clipped to it. */
+  /** Range of all values, in the units of the model input; null for data without a range. Perturbed inputs are clipped to this range. */
   readonly range: PixelRange | null;
-  /** What each class is called, in the order of the labels. */
+  /** Names of the classes, in label order. */
   readonly classNames?: readonly string[] | undefined;
-  /** How a model normalizes its input: images stay as they are, so that boxes around them stay in the range. */
+  /** Input normalization for models. Images are not normalized, so boxes around images stay in the range. */
   readonly normalize?: Normalization | undefined;
-  /** The usual augmentation of the training images; batches apply it when it is given to them. */
+  /** Default augmentation of the training images; pass it to batches to apply it. */
   readonly augment?: Augmentation | undefined;
 }
 
-/** Random changes of a training image [height, width, channels], drawn anew in each epoch. */
+/** Random augmentation of a training image [height, width, channels], redrawn in each epoch. */
 export interface Augmentation {
-  /** Mirrors left and right with probability 1/2. */
+  /** Horizontal flip with probability 1/2. */
   readonly flip: boolean;
-  /** Pads each side with so many pixels that repeat the edge, and cuts the old size out at a random place. 0: no crop. */
+  /** Pads each side with N pixels that repeat the edge, then crops the original size at a random position. 0: no crop. */
   readonly crop: number;
 }
 
@@ -51,18 +51,18 @@ export interface PixelRange {
 }
 
 /**
- * Checks a split: as many images and labels as it says, labels below the number of classes, pixels finite and in the range.
+ * Checks a split: number of images and labels, labels below the number of classes, pixels finite and in the range.
  *
- * @param name what to call it in messages
- * @param range that every value must lie in; default [0, 1], null for none: values are then only finite
+ * @param name name in messages
+ * @param range of all values; default [0, 1], null for no range: values must then only be finite
  * @returns the split itself
- * @throws CertError `shape-mismatch` for counts that do not agree, `bad-data` naming the first label or pixel out of range,
- * `bad-argument` for a shape that is not made of positive whole numbers
+ * @throws CertError `shape-mismatch` for inconsistent counts, `bad-data` naming the first label or pixel out of range, `bad-argument` for a
+ * shape that is not a list of positive whole numbers
  */
 export function checkSplit(split: Split, name: string, range: PixelRange | null = { min: 0, max: 1 }): Split {
   const { shape, classes, count, images, scale, labels } = split;
   const pixels = sizeOf(shape);
-  const sizes = `The shape [${shape}] and ${count} images make ${count * pixels} values.`;
+  const sizes = `Give ${count * pixels} values: ${count} images of shape [${shape}].`;
   if (shape.length === 0 || !shape.every((n) => Number.isInteger(n) && n > 0)) {
     throw new CertError(
       'bad-argument',
@@ -71,13 +71,13 @@ export function checkSplit(split: Split, name: string, range: PixelRange | null 
     );
   }
   if (images.length !== count * pixels) {
-    throw new CertError('shape-mismatch', `${name}: there are ${images.length} pixel values.`, sizes);
+    throw new CertError('shape-mismatch', `${name}: ${images.length} pixel values were given.`, sizes);
   }
   if (labels.length !== count) {
     throw new CertError(
       'shape-mismatch',
-      `${name}: there are ${count} images and ${labels.length} labels.`,
-      'Give one label per image; check that the two come from the same set.',
+      `${name}: ${count} images but ${labels.length} labels were given.`,
+      'Give one label per image, and check that images and labels belong to the same set.',
     );
   }
   for (let i = 0; i < count; i++) {
@@ -101,19 +101,19 @@ const outOfRange = (found: string, range: PixelRange | null) =>
     : new CertError(
         'bad-data',
         `${found}, outside the range [${range.min}, ${range.max}].`,
-        'Scale the images into the range (bytes: scale 1/255), or give the range that they have (null: none).',
+        'Scale the images into the range (bytes: scale 1/255), or give the range of the images (null: no range).',
       );
 
 /** The error for a label that is no class. */
 export const badLabel = (name: string, index: number, label: number, classes: number) =>
   new CertError(
     'bad-data',
-    `${name}: label ${index} is ${label}, and there are ${classes} classes.`,
-    `Labels are whole numbers from 0 to ${classes - 1}; check the labels or the number of classes.`,
+    `${name}: label ${index} is ${label}, but there are ${classes} classes.`,
+    `Give labels from 0 to ${classes - 1}, or correct the number of classes.`,
   );
 
 /**
- * The first images of a split, sharing its memory; the whole split when it has no more than that.
+ * Returns the first images of a split, sharing its memory; the whole split if it has no more than `count`.
  *
  * @throws CertError `bad-argument` when `count` is not a positive whole number
  */

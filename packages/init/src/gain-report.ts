@@ -16,38 +16,38 @@ import {
 } from '@cert/core';
 import { fanIn } from './fan.js';
 
-/** The mean radius of the bounds at one place of the model. */
+/** Mean radius of the bounds at one node. */
 export interface GainRow {
   /** A node that feeds a ReLU or an op of a plug-in, `input` for the box (first row), or the last node (last row). */
   readonly node: string;
   /** Mean over batch and neurons of (upper - lower) / 2. */
   readonly meanRadius: number;
-  /** `meanRadius` over that of the row before; null for the input. */
+  /** `meanRadius` divided by the mean radius of the previous row; null for the input. */
   readonly gain: number | null;
-  /** The gain that the weights let expect, see {@link expectedGains}. */
+  /** Gain expected from the weights, see {@link expectedGains}. */
   readonly expected: number | null;
 }
 
-/** What {@link gainReport} takes besides model, parameters and images. */
+/** Options of {@link gainReport}. */
 export interface GainOptions {
   /** Radius of the box in the units of the images (raw pixels for images in [0, 1]). */
   readonly epsilon: number;
-  /** Where the bounds come from; default IBP. */
+  /** Bound method; default IBP. */
   readonly method?: BoundMethod;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
-  /** Statistics of batch normalizations; default those of the images, as in training. */
+  /** BatchNorm statistics; default: statistics of the images, as in training. */
   readonly norm?: BatchNormStats | 'batch';
-  /** What the box is clipped to; default [0, 1], null for no clipping. */
+  /** Range to clip the box to; default [0, 1], null for no clipping. */
   readonly range?: DataRange | null;
 }
 
 /**
- * How the mean radius of the bounds grows from layer to layer: at initialization it explodes with Xavier, and stays with the
- * IBP initialization. Reads values, so it has no place inside a step; frees its tensors.
+ * Reports how the mean radius of the bounds grows from layer to layer: at initialization it explodes with Xavier and stays constant with
+ * the IBP initialization. Reads values, so do not call it inside a step; disposes its tensors.
  *
  * @param images [batch, ...inputShape]
- * @returns a row for the input, one for each node that feeds a ReLU or an op of a plug-in, and one for the logits
+ * @returns one row for the input, one for each node that feeds a ReLU or a plug-in op, and one for the logits
  * @throws CertError `bad-argument` for an epsilon that is negative, NaN or infinite, `missing-rule` for an op that the method lacks
  */
 export async function gainReport(
@@ -63,8 +63,8 @@ export async function gainReport(
 }
 
 /**
- * The mean radius of the input box, at every node that feeds a ReLU, and at the last node. A pure function of tensors that reads
- * no value, so that it may be compiled.
+ * Returns the mean radius of the input box, at every node that feeds a ReLU, and at the last node. A pure function of tensors that reads no
+ * value, so it can be compiled.
  *
  * @param images [batch, ...inputShape]
  * @returns [rows of the report]
@@ -84,10 +84,10 @@ export function meanRadii(
 }
 
 /**
- * The gain of each row that its weights let expect: n / 2 * mean |W| for a kernel of fan-in n behind a ReLU, which halves the
- * mean radius ("Fast Certified Robust Training with Short Warmup", where its IBP initialization is derived), n * mean |W| for one
- * behind the input. It counts the padding of a convolution like pixels, so that measured gains are a little lower there. Null for
- * the input, and where anything but one convolution or dense layer stands between two rows (BatchNorm, a residual sum).
+ * Returns the gain of each row expected from its weights: n / 2 * mean |W| for a kernel of fan-in n after a ReLU, which halves the mean
+ * radius ("Fast Certified Robust Training with Short Warmup", where its IBP initialization is derived), n * mean |W| for a kernel after the
+ * input. Padding of a convolution counts like pixels, so measured gains are slightly lower there. Null for the input, and if anything other
+ * than one convolution or dense layer is between two rows (BatchNorm, a residual sum).
  */
 export function expectedGains(model: Model, params: HostParams): (number | null)[] {
   const rows = reportNodes(model);
@@ -132,7 +132,7 @@ function onlyLayer(
   return before.op === 'relu' && before.inputs[0] === from ? { layer: weighted, behindRelu: true } : null;
 }
 
-/** The report as a table of text: a heading and one line a row, four digits a number. */
+/** Formats the report as a text table: a heading and one line per row, with four significant digits. */
 export function formatGainReport(rows: readonly GainRow[]): string {
   const cells = [
     ['node', 'mean radius', 'gain', 'expected'],

@@ -2,20 +2,20 @@ import type { Model, Node } from '@cert/core';
 import { fanIn, paramShapes } from './fan.js';
 import { initializer, normal, uniform } from './initialize.js';
 
-/** What the IBP initialization does with one kernel. */
+/** How the IBP initialization draws one kernel. */
 export interface IbpPlanEntry {
   /** Inputs that one output sees, per group. */
   readonly fanIn: number;
-  /** Standard deviation of the normal distribution, halving included; null when the kernel is kept at its default. */
+  /** Standard deviation of the normal distribution, after halving; null if the kernel keeps its default. */
   readonly std: number | null;
-  /** Fed by a residual sum, which has twice the radius. */
+  /** Whether a residual sum, which has twice the radius, feeds the layer. */
   readonly halved: boolean;
-  /** The last kernel of the model, which stays at the default uniform +-1/sqrt(fan_in). */
+  /** Whether this is the last kernel of the model, which keeps the default uniform +-1/sqrt(fan_in). */
   readonly kept: boolean;
 }
 
 /**
- * What {@link ibpInit} draws each kernel from, by the name of its node: N(0, (sqrt(2 pi) / fan_in)^2), for which the expected
+ * Returns the distributions of {@link ibpInit} by node name: N(0, (sqrt(2 pi) / fan_in)^2), for which the expected
  * gain of the mean radius per layer, fan_in / 2 * E|W|, is 1 ("Fast Certified Robust Training with Short Warmup", its
  * IBP initialization); half of it where a residual sum feeds the layer directly or through ReLU.
  */
@@ -40,8 +40,8 @@ export function ibpPlan(model: Model): { readonly [node: string]: IbpPlanEntry }
 }
 
 /**
- * The IBP initialization ("Fast Certified Robust Training with Short Warmup"), with which interval widths neither explode nor
- * vanish: kernels as {@link ibpPlan} says, biases uniform in +-1/sqrt(fan_in), gamma 1, beta 0.
+ * The IBP initialization ("Fast Certified Robust Training with Short Warmup"), which keeps interval widths from exploding or vanishing:
+ * kernels as in {@link ibpPlan}, biases uniform in +-1/sqrt(fan_in), gamma 1, beta 0.
  */
 export const ibpInit = initializer((model) => {
   const plan = ibpPlan(model);

@@ -94,9 +94,9 @@ describe.each(initializers)('%s', (_name, initialize) => {
       infer: () => ({ shape: [4], params: { form: [3, 3, 4] }, stats: {} }),
     };
     expect(() => initialize(sequential([3], [odd, dense(2)]), 0)).toThrow(
-      'No rule says how to initialize "bilinear1.form" of shape [3,3,4].',
+      'No rule initializes "bilinear1.form" of shape [3,3,4].',
     );
-    expect(() => initialize(sequential([3], [odd, dense(2)]), 0)).toThrow(/Call the weight of a new op "kernel"/);
+    expect(() => initialize(sequential([3], [odd, dense(2)]), 0)).toThrow(/Name the weight of a new op "kernel"/);
   });
 });
 

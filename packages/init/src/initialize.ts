@@ -14,12 +14,13 @@ import {
 import { fanIn, paramShapes } from './fan.js';
 
 /**
- * Draws the parameters of a model, on the host: a pure function of model and seed. `toTensors` of `@cert/core` makes tensors of them. Every tensor has a random
- * stream of its own, named after its node and itself, so that adding or reordering nodes leaves the others' values alone.
+ * Returns the initial parameters of a model on the host: a pure function of model and seed. `toTensors` of `@cert/core` converts them to
+ * tensors. Every tensor has a separate random stream, named after node and tensor, so adding or reordering nodes does not change other
+ * tensors.
  */
 export type Initializer = (model: Model, seed: number) => HostParams;
 
-/** A kernel that wants its values. */
+/** A kernel to draw. */
 export interface KernelDraw {
   /** The name of its node. */
   readonly node: string;
@@ -27,17 +28,16 @@ export interface KernelDraw {
   readonly fanIn: number;
   /** Outputs: filters, or units. */
   readonly fanOut: number;
-  /** The random stream of this very tensor. */
+  /** Random stream of this tensor. */
   readonly rng: Rng;
 }
 
 /**
- * An initializer from a rule for kernels. Everything else is the same for all: a bias is uniform in +-1/sqrt(fan_in) of the
- * kernel beside it (0 without one), gamma 1, beta and any other vector 0.
+ * Creates an initializer from a rule for kernels. All initializers draw other tensors alike: a bias uniform in +-1/sqrt(fan_in) of the
+ * kernel of the node (0 without a kernel), gamma 1, beta and any other vector 0.
  *
  * @param kernel for a model, a function that draws fanIn * fanOut numbers, row-major [..., fanOut]
- * @returns the initializer; it throws CertError `bad-model` naming the node for a parameter of another op that is no vector
- * and not called "kernel"
+ * @returns the initializer; it throws CertError `bad-model` naming the node for a parameter that is neither a vector nor named "kernel"
  */
 export const initializer =
   (kernel: (model: Model) => (draw: KernelDraw) => Float32Array): Initializer =>
@@ -57,8 +57,8 @@ export const initializer =
       if (shape.length === 1) return filledTensor(shape, 0);
       throw new CertError(
         'bad-model',
-        `No rule says how to initialize "${node}.${name}" of shape [${shape}].`,
-        'Call the weight of a new op "kernel" (initialized by its fan-in), or set this tensor in the parameters yourself.',
+        `No rule initializes "${node}.${name}" of shape [${shape}].`,
+        'Name the weight of a new op "kernel" (initialized by its fan-in), or set this tensor in the parameters yourself.',
       );
     });
   };
@@ -68,8 +68,8 @@ function drawn(node: string, shape: Shape, data: Float32Array): HostTensor {
   if (data.length === sizeOf(shape)) return { shape, data };
   throw new CertError(
     'shape-mismatch',
-    `The rule of an initializer drew ${data.length} numbers for the kernel of "${node}", which has ${sizeOf(shape)}.`,
-    'Draw fanIn * fanOut numbers, row-major [..., fanOut].',
+    `The rule of an initializer returned ${data.length} numbers for the kernel of "${node}", which has ${sizeOf(shape)} elements.`,
+    'Return fanIn * fanOut numbers, row-major [..., fanOut].',
   );
 }
 

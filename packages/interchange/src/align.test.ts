@@ -32,7 +32,7 @@ it('refuses what was written for another network', () => {
   const { model } = network;
   expect(() => propertyInModel({ model, inputOrder: Int32Array.of(0) }, property)).toThrow(CertError);
   expect(() => propertyInModel(network, { ...property, outputs: 3 })).toThrow(
-    '4 inputs and 3 outputs, the network 4 and 2',
+    '4 inputs and 3 outputs, but the network has 4 inputs and 2 outputs',
   );
   expect(() => inputInFile(network, new Float32Array(8))).toThrow('8 values, the network 4 inputs');
 });

@@ -2,8 +2,8 @@ import { CertError, type Property } from '@cert/core';
 import type { ImportedNetwork } from './onnx/read-onnx.js';
 
 /**
- * A property of an imported network with its inputs in the order of the model: `lower` and `upper` are then boxes of `model.inputShape`,
- * row-major. Cases that shared a box still share it.
+ * Returns a property of an imported network with inputs in the order of the model: `lower` and `upper` are then boxes of
+ * `model.inputShape`, row-major. Cases that share a box still share it.
  *
  * @throws CertError `shape-mismatch` for a property with another number of inputs or outputs than the network has
  */
@@ -14,8 +14,8 @@ export function propertyInModel(
   if (property.inputs !== inputOrder.length || property.outputs !== model.classes) {
     throw new CertError(
       'shape-mismatch',
-      `The property has ${property.inputs} inputs and ${property.outputs} outputs, the network ${inputOrder.length} and ${model.classes}.`,
-      'Use a property that was written for this network.',
+      `The property has ${property.inputs} inputs and ${property.outputs} outputs, but the network has ${inputOrder.length} inputs and ${model.classes} outputs.`,
+      'Use a property of this network.',
     );
   }
   const moved = new Map<Float64Array, Float64Array>();
@@ -38,7 +38,7 @@ export function propertyInModel(
 }
 
 /**
- * An input of the model in the order of the ONNX file, such as for a witness or for a runtime.
+ * Returns an input of the model in the order of the ONNX file, for a witness or a runtime.
  *
  * @param input one example, row-major
  * @throws CertError `shape-mismatch` for another number of values than the network has inputs
@@ -47,8 +47,8 @@ export function inputInFile({ inputOrder }: Pick<ImportedNetwork, 'inputOrder'>,
   if (input.length !== inputOrder.length) {
     throw new CertError(
       'shape-mismatch',
-      `The input has ${input.length} values, the network ${inputOrder.length} inputs.`,
-      'Give one input, without others of a batch.',
+      `The input has ${input.length} values, but the network has ${inputOrder.length} inputs.`,
+      'Give a single input, not a batch.',
     );
   }
   return Float32Array.from(inputOrder, (position) => input[position]!);

@@ -18,7 +18,7 @@ export const putParams = (device: Device, params: HostTree): OnDevice<Params> =>
 /**
  * Copies a minibatch to a device. The caller disposes the arrays.
  *
- * @throws CertError `shape-mismatch` when there are not as many pixels as the labels and the model's input shape ask for
+ * @throws CertError `shape-mismatch` if the number of pixels does not match the labels and the input shape of the model
  */
 export function putBatch(device: Device, model: Model, { images, labels, noise }: HostBatch): OnDevice<TrainBatch> {
   const shape = [labels.length, ...model.inputShape];

@@ -1,4 +1,4 @@
-/** Lets the event loop turn, so that signals and timers are served between steps. */
+/** Yields to the event loop, so that signals and timers are handled between steps. */
 export const turn = (): Promise<void> =>
   new Promise((resolve) => {
     if (typeof setImmediate === 'function') setImmediate(resolve);

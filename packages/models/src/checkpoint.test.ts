@@ -60,7 +60,7 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
     const { tensors, metadata } = decodeSafetensors(encodeCheckpoint(checkpoint));
     const { sha256: _, ...strings } = metadata;
     expect(errorOf(() => decodeCheckpoint(encodeSafetensors({ tensors, metadata: strings }))).problem).toContain(
-      'its checksum does not fit',
+      'its checksum does not match',
     );
   });
 
@@ -93,7 +93,7 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
         f.tensors['params.conv9.kernel'] = filled([1], 0);
       },
       'shape-mismatch',
-      'it has no place for tensor "params.conv9.kernel"',
+      'the model has no tensor "params.conv9.kernel"',
     ],
     [
       'integers for weights',
@@ -154,7 +154,7 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
         f.metadata.model = f.metadata.model!.replace('"attrs":{}', `"attrs":{"a":${deep}}`);
       },
       'bad-file',
-      '"model" in its header is not JSON (it is nested more than 500 levels deep)',
+      '"model" in its header is not JSON (it is nested deeper than 500 levels)',
     ],
     [
       'a model that is none at all',
@@ -189,7 +189,9 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
       'The metadata cannot be stored as JSON: Converting circular structure',
     );
     const deep: JsonValue = JSON.parse(`${'['.repeat(501)}${']'.repeat(501)}`);
-    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, metadata: deep })).problem).toContain('500 levels deep');
+    expect(errorOf(() => encodeCheckpoint({ ...checkpoint, metadata: deep })).problem).toContain(
+      'deeper than 500 levels',
+    );
     expect(errorOf(() => encodeCheckpoint({ ...checkpoint, extra: { stats: {} } })).problem).toBe(
       'extra has the key "stats".',
     );

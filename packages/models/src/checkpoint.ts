@@ -22,7 +22,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue | undefined };
 
-/** A trained (or half trained) model: enough to rebuild it, and to go on training. Plain data. */
+/** A model during or after training, with everything needed to rebuild the model and resume training. Plain data. */
 export interface Checkpoint {
   /** The graph. */
   readonly model: Model;
@@ -30,15 +30,15 @@ export interface Checkpoint {
   readonly params: HostParams;
   /** Running statistics (float32) of every node that has any. */
   readonly stats: HostParams;
-  /** Other tensors, such as `{ optimizer: { m: ..., v: ... } }`; the keys `params` and `stats` are taken. */
+  /** Other tensors, such as `{ optimizer: { m: ..., v: ... } }`; the keys `params` and `stats` are reserved. */
   readonly extra?: HostTree | undefined;
-  /** Anything else: configuration, epoch, metrics. */
+  /** Other data, such as configuration, epoch and metrics. */
   readonly metadata?: JsonValue | undefined;
 }
 
-/** What {@link decodeCheckpoint} reads. */
+/** Result of {@link decodeCheckpoint}. */
 export interface DecodedCheckpoint extends Required<Checkpoint> {
-  /** Whether the file has a checksum, which then fits: `absent` for files that were written before there was one. */
+  /** Whether the file has a (matching) checksum; `absent` for files of older versions. */
   readonly checksum: 'verified' | 'absent';
 }
 
@@ -47,16 +47,16 @@ const FORMAT = 'cert-checkpoint-2';
 const WITHOUT_CHECKSUM = 'cert-checkpoint-1';
 
 /**
- * A checkpoint as the bytes of a safetensors file. Tensors are named `params.conv1.kernel`, `stats.bn1.mean`,
- * `optimizer.m.conv1.kernel`; the model and the metadata are JSON in the file's metadata, and with them a SHA-256 of everything.
+ * Returns a checkpoint as the bytes of a safetensors file. Tensors are named `params.conv1.kernel`, `stats.bn1.mean`,
+ * `optimizer.m.conv1.kernel`; model and metadata are stored as JSON in the metadata of the file, together with a SHA-256 of all content.
  *
- * @throws CertError `shape-mismatch` naming a tensor that does not fit the model; `bad-argument` for metadata that JSON would
- * change (NaN, infinity), for names with dots and for `extra` with a key `params` or `stats`
+ * @throws CertError `shape-mismatch` naming a tensor that does not fit the model; `bad-argument` for metadata that JSON cannot store (NaN,
+ * infinity), names with dots, and a key `params` or `stats` in `extra`
  */
 export function encodeCheckpoint({ model, params, stats, extra = {}, metadata = null }: Checkpoint): Uint8Array {
   for (const key of ['params', 'stats']) {
     if (!Object.hasOwn(extra, key)) continue;
-    throw new CertError('bad-argument', `extra has the key "${key}".`, 'Give it another name: this one is taken.');
+    throw new CertError('bad-argument', `extra has the key "${key}".`, 'Rename the key: checkpoints reserve this one.');
   }
   const tensors = flattenHost({ params, stats, ...extra });
   checkTensors(model, tensors, 'The checkpoint');
@@ -65,11 +65,11 @@ export function encodeCheckpoint({ model, params, stats, extra = {}, metadata = 
 }
 
 /**
- * Reads what {@link encodeCheckpoint} wrote.
+ * Decodes the bytes of {@link encodeCheckpoint}.
  *
- * @param source the file's name, for messages
- * @throws CertError `bad-file` for a truncated or corrupt file, one whose checksum does not fit or that is no checkpoint, `shape-mismatch` naming a tensor that
- * does not fit the model in the file
+ * @param source name of the file, for messages
+ * @throws CertError `bad-file` for a truncated or corrupt file, a wrong checksum, or a file that is not a checkpoint; `shape-mismatch`
+ * naming a tensor that does not fit the model in the file
  */
 export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): DecodedCheckpoint {
   const { tensors, metadata: strings } = decodeSafetensors(bytes, source);
@@ -77,14 +77,14 @@ export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): 
     throw new CertError(
       'bad-file',
       `${source} is a safetensors file of the format ${describeValue(strings.format ?? 'unknown')}, not ${FORMAT}.`,
-      'Give a checkpoint that was written by this version of the library.',
+      'Give a checkpoint written by this version of the library.',
     );
   }
   const { sha256, ...hashed } = strings;
   if ((sha256 !== undefined || strings.format === FORMAT) && sha256 !== checksum(tensors, hashed)) {
     throw new CertError(
       'bad-file',
-      `${source} was changed after it was written: its checksum does not fit.`,
+      `${source} was modified or damaged after it was written: its checksum does not match.`,
       'Copy the file again, or use another checkpoint of the run.',
     );
   }
@@ -124,7 +124,7 @@ function checkTensors(model: Model, tensors: FlatTensors, source: string): void 
     new CertError(
       'shape-mismatch',
       `${source} does not fit its model: ${problem}.`,
-      'Store the tensors together with the model that they were made for.',
+      'Store tensors together with the model that they belong to.',
     );
   for (const [name, shape] of needed) {
     const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
@@ -138,7 +138,7 @@ function checkTensors(model: Model, tensors: FlatTensors, source: string): void 
   }
   for (const name of Object.keys(tensors)) {
     if (/^(params|stats)(\.|$)/.test(name) && !needed.has(name))
-      throw fail(`it has no place for tensor ${describeValue(name)}`);
+      throw fail(`the model has no tensor ${describeValue(name)}`);
   }
 }
 

@@ -9,15 +9,15 @@ export interface Cnn6Options extends ClassifierOptions {
   readonly width?: number | undefined;
   /** Units of the hidden dense layer. Default 256. */
   readonly dense?: number | undefined;
-  /** Where BatchNorm stands. Default `full`. */
+  /** Placement of BatchNorm. Default `full`. */
   readonly batchNorm?: BatchNormPlaces | undefined;
 }
 
 /**
- * A smaller relative of `cnn7`: four 3x3 convolutions with padding 1, the third with stride 2, a hidden dense layer and the
+ * A smaller variant of `cnn7`: four 3x3 convolutions with padding 1, the third with stride 2, a hidden dense layer and the
  * logits. Nodes: `conv1`, `bn1`, `relu1`, ..., `flatten`, `dense1`, ..., `dense2`.
  *
- * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is no image
+ * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is not an image
  */
 export function cnn6(options: Cnn6Options): Model {
   const { classes, width = 32, dense = 256, batchNorm = 'full' } = options;

@@ -9,7 +9,7 @@ export interface Cnn7Options extends ClassifierOptions {
   readonly width?: number | undefined;
   /** Units of the hidden dense layer. Default 512. */
   readonly dense?: number | undefined;
-  /** Where BatchNorm stands. Default `full`. */
+  /** Placement of BatchNorm. Default `full`. */
   readonly batchNorm?: BatchNormPlaces | undefined;
   /** Stride of the fifth convolution. Default 1; 2 for TinyImageNet's 64x64 images. */
   readonly lastStride?: number | undefined;
@@ -20,7 +20,7 @@ export interface Cnn7Options extends ClassifierOptions {
  * the third with stride 2 (on TinyImageNet the fifth too), a hidden dense layer and the logits. With `full`, every layer but the
  * last is followed by BatchNorm, as the paper proposes. Nodes: `conv1`, `bn1`, `relu1`, ..., `flatten`, `dense1`, ..., `dense2`.
  *
- * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is no image
+ * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is not an image
  */
 export function cnn7(options: Cnn7Options): Model {
   const { classes, width = 64, dense = 512, batchNorm = 'full', lastStride = 1 } = options;

@@ -4,9 +4,9 @@ import { CertError, type HostTensor, type HostTree, isHostTensor } from '@cert/c
 export type FlatTensors = Readonly<Record<string, HostTensor>>;
 
 /**
- * Lays a tree out flat: `{ params: { conv1: { kernel } } }` becomes `{ 'params.conv1.kernel': ... }`.
+ * Flattens a tree: `{ params: { conv1: { kernel } } }` becomes `{ 'params.conv1.kernel': ... }`.
  *
- * @throws CertError `bad-argument` for a key with a dot (the way back would be ambiguous) and for anything that is no tensor
+ * @throws CertError `bad-argument` for a key with a dot (which would be ambiguous) and for values that are not tensors
  */
 export function flattenHost(tree: HostTree): FlatTensors {
   const flat: [string, HostTensor][] = [];
@@ -41,10 +41,10 @@ export function flattenHost(tree: HostTree): FlatTensors {
 const MAX_DEPTH = 64;
 
 /**
- * The tree of which {@link flattenHost} makes these tensors.
+ * Restores the tree from the result of {@link flattenHost}.
  *
  * @param source the file's name for messages
- * @throws CertError `bad-file` when one name is the beginning of another, or has more than 64 parts
+ * @throws CertError `bad-file` if one name is a prefix of another, or a name has more than 64 parts
  */
 export function unflattenHost(tensors: FlatTensors, source = 'the tensors'): HostTree {
   const build = (entries: readonly (readonly [path: string, rest: string, tensor: HostTensor])[]): HostTree => {

@@ -71,15 +71,11 @@ describe('fromTorch', () => {
     ],
     ['a kernel of another size', { ...state, '2.weight': counted(2, 1, 5, 5) }, '"conv2d1" has the shape [2,1,5,5]'],
     ['a dense layer turned round', { ...state, '10.weight': counted(8, 3) }, 'instead of [3,8]'],
-    [
-      'no statistics',
-      { ...state, '3.running_var': undefined },
-      '"batchNorm1" needs "3.running_var", which is not there',
-    ],
+    ['no statistics', { ...state, '3.running_var': undefined }, '"batchNorm1" needs "3.running_var", which is missing'],
     [
       'a scale of another size',
       { ...state, '3.weight': counted(4) },
-      '"3.weight" has the shape [4], and "batchNorm1" takes [2]',
+      '"3.weight" has the shape [4], but "batchNorm1" takes [2]',
     ],
   ])('names what does not fit: %s', (_, wrong, problem) => {
     const present = Object.entries(wrong).filter((entry): entry is [string, HostTensor] => entry[1] !== undefined);
@@ -87,7 +83,7 @@ describe('fromTorch', () => {
   });
 
   it('needs a name for every node where names are given', () => {
-    expect(() => fromTorch(model, state, { conv2d1: '2' })).toThrow('there is no name for "batchNorm1"');
+    expect(() => fromTorch(model, state, { conv2d1: '2' })).toThrow('no name was given for "batchNorm1"');
     expect(() => fromTorch(smallConv({ inputShape: [8, 8, 1], classes: 3 }), state)).toThrow('the file has 3 layers');
   });
 });

@@ -15,19 +15,19 @@ import type { FlatTensors } from './flat-tensors.js';
 export interface TorchWeights {
   /** Parameters, float32, in the layouts of `@cert/core`. */
   readonly params: HostParams;
-  /** Running statistics of the batch normalizations. */
+  /** Running statistics of BatchNorm nodes. */
   readonly stats: HostParams;
 }
 
 /**
- * Weights of a PyTorch model, from the tensors of its `state_dict` (see `decodeSafetensors`), in our layouts: convolutions [out, in, h, w] to
- * [h, w, in, out], dense layers [out, in] to [in, out], and behind a flattened image from the order [channel, row, column] to
- * [row, column, channel]. A layer without bias (`bias=False`) gets a bias of zeros. `num_batches_tracked` is not needed.
+ * Converts the `state_dict` of a PyTorch model (see `decodeSafetensors`) to the layouts of `@cert/core`: convolutions [out, in, h, w] to
+ * [h, w, in, out], dense layers [out, in] to [in, out], and after a flattened image from [channel, row, column] to [row, column, channel].
+ * A layer without bias (`bias=False`) gets a zero bias. `num_batches_tracked` is ignored.
  *
- * @param state tensors by PyTorch's names: `0.weight`, `0.bias`, `1.running_mean`, ...
- * @param names the prefix in `state` of each node with parameters, such as `{ conv1: '0', dense1: 'head.fc' }`. Default: the prefixes in
- * their order (`2` before `10`) for the nodes in theirs, which is right for an `nn.Sequential`
- * @throws CertError `shape-mismatch` naming a node and what is missing, left over or of another shape
+ * @param state tensors by PyTorch name: `0.weight`, `0.bias`, `1.running_mean`, ...
+ * @param names the prefix in `state` of each node with parameters, such as `{ conv1: '0', dense1: 'head.fc' }`. Default: prefixes in
+ * numeric order (`2` before `10`) matched to nodes in graph order, which is correct for `nn.Sequential`
+ * @throws CertError `shape-mismatch` naming a node and the tensor that is missing, unexpected or of the wrong shape
  */
 export function fromTorch(
   model: Model,
@@ -39,16 +39,16 @@ export function fromTorch(
   for (const node of model.nodes) {
     if (Object.keys(node.params).length === 0) continue;
     const prefix = names[node.name];
-    if (prefix === undefined) throw misfit(`there is no name for "${node.name}"`);
+    if (prefix === undefined) throw misfit(`no name was given for "${node.name}"`);
     const take = (name: string, shape: Shape, axes?: readonly number[], blank = false): HostTensor => {
       const found = Object.hasOwn(state, `${prefix}.${name}`) ? state[`${prefix}.${name}`] : undefined;
       if (found === undefined && blank) return { shape, data: new Float32Array(sizeOf(shape)) };
       if (found === undefined)
-        throw misfit(`"${node.name}" needs ${describeValue(`${prefix}.${name}`)}, which is not there`);
+        throw misfit(`"${node.name}" needs ${describeValue(`${prefix}.${name}`)}, which is missing`);
       const tensor = axes === undefined ? found : permuted(apart(found, node, model), axes);
       if (sizeOf(found.shape) !== sizeOf(shape) || (axes === undefined && String(found.shape) !== String(shape))) {
         throw misfit(
-          `${describeValue(`${prefix}.${name}`)} has the shape ${describeValue(found.shape)}, and "${node.name}" takes [${shape}]`,
+          `${describeValue(`${prefix}.${name}`)} has the shape ${describeValue(found.shape)}, but "${node.name}" takes [${shape}]`,
         );
       }
       return { shape, data: Float32Array.from(tensor.data) };
@@ -64,7 +64,7 @@ export function fromTorch(
         bias: take('bias', bias!, undefined, true),
       };
     } else {
-      throw misfit(`it is not known how PyTorch stores "${node.op}" (node "${node.name}")`);
+      throw misfit(`PyTorch weights of the op "${node.op}" (node "${node.name}") are not supported`);
     }
   }
   return { params, stats };
@@ -129,5 +129,5 @@ const misfit = (problem: string) =>
   new CertError(
     'shape-mismatch',
     `The PyTorch weights do not fit the model: ${problem}.`,
-    "Build the model as the PyTorch one is, and say which of its layers each node is: names, e.g. { conv1: '0', dense1: '5' }.",
+    "Build a model with the same architecture as the PyTorch model, and map nodes to PyTorch layers with names, e.g. { conv1: '0', dense1: '5' }.",
   );

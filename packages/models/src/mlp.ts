@@ -10,7 +10,7 @@ export interface MlpOptions extends ClassifierOptions {
 }
 
 /**
- * A multi-layer perceptron: dense layers with ReLU in between. Images are flattened first.
+ * A multi-layer perceptron: dense layers with ReLU between them. Images are flattened first.
  * Nodes: `dense1`, `dense1_bn`, `dense1_relu`, `dense2`, ...
  *
  * @throws CertError `bad-argument` for sizes that are not positive whole numbers

@@ -1,6 +1,6 @@
 import { CertError, type GraphBuilder, graph, type Normalization, normalize, type Shape } from '@cert/core';
 
-/** Where BatchNorm stands: nowhere, after every convolution, or after the hidden dense layer too. */
+/** Placement of BatchNorm: nowhere, after every convolution, or also after the hidden dense layer. */
 export type BatchNormPlaces = 'none' | 'conv' | 'full';
 
 /** What every architecture takes. */
@@ -9,7 +9,7 @@ export interface ClassifierOptions {
   readonly inputShape: Shape;
   /** Number of classes, at least 2. */
   readonly classes: number;
-  /** Put in front as a layer (node `normalize`), so that images, boxes and epsilon stay in raw pixel units. Default: none. */
+  /** Input normalization as a first layer (node `normalize`); images, boxes and epsilon stay in raw pixel units. Default: none. */
   readonly normalize?: Normalization | undefined;
 }
 

@@ -8,9 +8,9 @@ const EXPANSION = 2;
 
 /** Options of {@link resnext}. */
 export interface ResnextOptions extends ClassifierOptions {
-  /** Groups of the 3x3 convolutions. Default 2. */
+  /** Number of groups of the 3x3 convolutions. Default 2. */
   readonly cardinality?: number | undefined;
-  /** Channels of each group in the first stage; they double from stage to stage. Default 32. */
+  /** Channels of each group in the first stage, doubled in each later stage. Default 32. */
   readonly bottleneck?: number | undefined;
   /** Output channels of the first convolution. Default 64. */
   readonly stem?: number | undefined;
@@ -20,17 +20,17 @@ export interface ResnextOptions extends ClassifierOptions {
   readonly blocks?: number | undefined;
   /** Units of the hidden dense layer. Default 512. */
   readonly dense?: number | undefined;
-  /** Where BatchNorm stands. Default `full`. */
+  /** Placement of BatchNorm. Default `full`. */
   readonly batchNorm?: BatchNormPlaces | undefined;
 }
 
 /**
- * ResNeXt; with the default options the small one (2 groups of 32) of the paper's experiments: a 3x3 convolution, stages of
+ * ResNeXt; the defaults give the small network (2 groups of 32) of the paper: a 3x3 convolution, stages of
  * blocks (1x1, grouped 3x3 that carries the stride, 1x1, with BatchNorm and a shortcut), a hidden dense layer with BatchNorm,
  * logits. The paper's TinyImageNet form has `stem: 16, bottleneck: 8, blocks: 2`.
  * Nodes: `conv1`, `layer1_0_conv1`, ..., `layer1_0_shortcut_conv`, ..., `layer1_1_conv1`, ..., `dense1`, `dense2`.
  *
- * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is no image
+ * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is not an image
  */
 export function resnext(options: ResnextOptions): Model {
   const { classes, cardinality = 2, bottleneck = 32, stem = 64, stages = 3, blocks = 1, dense = 512 } = options;

@@ -144,7 +144,7 @@ describe('the safetensors format', () => {
     ['{"__metadata__":{"model":"x","mo\\u0064el":"y"}}', 'model'],
   ])('refuses a key that occurs twice: %s', (header, key) => {
     expect(() => decodeSafetensors(file(header, 4))).toThrow(
-      `its header is not JSON (the key "${key}" occurs twice in one object)`,
+      `its header is not JSON (the key "${key}" occurs twice in the same object)`,
     );
   });
 
@@ -157,7 +157,7 @@ describe('the safetensors format', () => {
   it('refuses to write a tensor whose values do not fill its shape, or with a taken name', () => {
     const data = Float32Array.of(1, 2, 3);
     expect(() => encodeSafetensors({ tensors: { a: { shape: [2], data } }, metadata: {} })).toThrow(
-      'Tensor "a" has 3 values and the shape [2].',
+      'Tensor "a" has 3 values, which do not match the shape [2].',
     );
     expect(() => encodeSafetensors({ tensors: { __metadata__: { shape: [3], data } }, metadata: {} })).toThrow(
       'A tensor is named "__metadata__".',

@@ -6,7 +6,7 @@ import { CertError, describeValue, type HostTensor, parseJson, sizeOf } from '@c
 import { DTYPES, type DtypeName } from './dtypes.js';
 import type { FlatTensors } from './flat-tensors.js';
 
-/** What a safetensors file holds. */
+/** Content of a safetensors file. */
 export interface Safetensors {
   /** float32 and int32 tensors by name, in the order of the header. Other dtypes are converted when they are read. */
   readonly tensors: FlatTensors;
@@ -19,9 +19,9 @@ const MAX_HEADER = 100_000_000;
 const METADATA = '__metadata__';
 
 /**
- * Writes tensors and strings as one safetensors file.
+ * Returns tensors and strings as the bytes of a safetensors file.
  *
- * @throws CertError `shape-mismatch` naming a tensor that does not have as many values as its shape; `bad-argument` for a tensor
+ * @throws CertError `shape-mismatch` naming a tensor whose number of values does not match its shape; `bad-argument` for a tensor
  * named `__metadata__`
  */
 export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Array {
@@ -31,13 +31,13 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
       throw new CertError(
         'bad-argument',
         `A tensor is named "${METADATA}".`,
-        'Rename it: the format has taken this name.',
+        'Rename the tensor: the format reserves this name.',
       );
     }
     if (data.length !== sizeOf(shape)) {
       throw new CertError(
         'shape-mismatch',
-        `Tensor "${name}" has ${data.length} values and the shape [${shape}].`,
+        `Tensor "${name}" has ${data.length} values, which do not match the shape [${shape}].`,
         'Give as many values as the shape has elements.',
       );
     }
@@ -61,11 +61,11 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
 }
 
 /**
- * Reads a safetensors file. F64, F16 and BF16 become float32, other integers and BOOL become int32.
+ * Decodes a safetensors file. F64, F16 and BF16 become float32, other integers and BOOL become int32.
  *
  * @param source its name, for messages
- * @throws CertError `bad-file`: truncated (with the expected and the found size), corrupt header, a name that occurs twice, a tensor of
- * another dtype or with a number that float32 or int32 cannot hold, offsets with holes or overlaps
+ * @throws CertError `bad-file`: a truncated file (with expected and actual size), a corrupt header, a duplicate name, a tensor of another
+ * dtype or with a number that exceeds float32 or int32, offsets with gaps or overlaps
  */
 export function decodeSafetensors(bytes: Uint8Array, source = 'the file'): Safetensors {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -113,7 +113,7 @@ function checkEntry(name: string, entry: unknown, source: string): Entry {
     throw new CertError(
       'bad-file',
       `${source}: tensor ${describeValue(name)} has the dtype ${describeValue(dtype)}.`,
-      `Convert it first; these are read: ${Object.keys(DTYPES).join(', ')}.`,
+      `Convert the tensor first. Supported: ${Object.keys(DTYPES).join(', ')}.`,
     );
   }
   if (typeof dtype !== 'string' || !isCounts(shape) || !isCounts(offsets) || offsets.length !== 2) {

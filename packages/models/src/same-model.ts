@@ -34,7 +34,7 @@ const describe = (node: Node | undefined) =>
 /**
  * Checks that two models are the same graph: same nodes in the same order, with the same inputs, attributes and shapes.
  *
- * @param names how to call the two in the message, for example `['runs/a/best.safetensors', 'the preset']`
+ * @param names names of the two models in the message, for example `['runs/a/best.safetensors', 'the preset']`
  * @throws CertError `shape-mismatch` naming the first difference
  */
 export function assertSameModel(

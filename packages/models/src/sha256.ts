@@ -1,5 +1,5 @@
 import { sha256 as hash } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 
-/** The SHA-256 of bytes, hexadecimal, such as of a checkpoint file. */
+/** Returns the SHA-256 of bytes in hexadecimal. */
 export const sha256 = (bytes: Uint8Array): string => bytesToHex(hash(bytes));

@@ -14,7 +14,7 @@ export interface SmallConvOptions extends ClassifierOptions {
 }
 
 /**
- * A small net that trains in a minute on a CPU: 3x3 convolutions with stride 2 and padding 1, a hidden dense layer, logits;
+ * A small network that trains in a minute on a CPU: 3x3 convolutions with stride 2 and padding 1, a hidden dense layer, logits;
  * BatchNorm after every layer but the last, ReLU. Nodes: `conv1`, `bn1`, `relu1`, ..., `flatten`, `dense1`, ..., `dense2`.
  *
  * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` when the image is too small

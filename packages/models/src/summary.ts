@@ -5,8 +5,8 @@ const total = (shapes: Readonly<Record<string, Shape>>) => Object.values(shapes)
 const grouped = (n: number) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /**
- * A model as a plain-text table: name, op, inputs where they are not simply the row above, output shape and number of
- * parameters of each node, then the totals. Lines are separated by newlines, without one at the end.
+ * Returns a model as a text table: name, op, inputs (if other than the previous row), output shape and number of parameters of each node,
+ * then the totals. No newline at the end.
  */
 export function summary(model: Model): string {
   const rows = [['node', 'op', 'inputs', 'shape', 'parameters']];

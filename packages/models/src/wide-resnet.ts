@@ -14,16 +14,16 @@ export interface WideResnetOptions extends ClassifierOptions {
   readonly widths?: readonly number[] | undefined;
   /** Units of the hidden dense layer. Default 512. */
   readonly dense?: number | undefined;
-  /** Where BatchNorm stands. Default `full`. */
+  /** Placement of BatchNorm. Default `full`. */
   readonly batchNorm?: BatchNormPlaces | undefined;
 }
 
 /**
- * Wide-ResNet-8 of the paper's experiments: a 3x3 convolution, three stages of one basic block each (two 3x3 convolutions with
+ * Wide-ResNet-8 of the paper: a 3x3 convolution, three stages of one basic block each (two 3x3 convolutions with
  * BatchNorm and a shortcut), a hidden dense layer with BatchNorm, logits.
  * Nodes: `conv1`, `layer1_0_conv1`, `layer1_0_bn1`, ..., `layer1_0_shortcut_conv`, ..., `dense1`, `dense2`.
  *
- * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is no image
+ * @throws CertError `bad-argument` for sizes that are not positive whole numbers, `bad-model` for an input that is not an image
  */
 export function wideResnet8(options: WideResnetOptions): Model {
   const { classes, stem = 16, widths = [128, 256, 512], dense = 512, batchNorm = 'full' } = options;

@@ -8,7 +8,7 @@ const absoluteSum = withGradient((x: Tensor) => ({
 }));
 
 /**
- * The sum of absolute values of every kernel (convolutions and dense layers); neither biases nor batch normalizations. Small
+ * Returns a regularizer: the sum of absolute values of all kernels (convolutions and dense layers), without biases and BatchNorm. Small
  * weights make bounds tight; Xiao et al. (2019) use it next to ReLU stability. Named `l1`; reads no bounds.
  */
 export function l1(): Regularizer {

@@ -18,7 +18,7 @@ import { checkTolerance, type ToleranceOptions } from './tolerance.js';
 /** Above this a float32 counts as infinite. */
 const huge = 3e38;
 
-/** How the neurons at the input of one ReLU are balanced. All scalars; a neuron is one element of [batch, ...shape]. */
+/** Balance of the neurons at the input of one ReLU. All scalars; a neuron is one element of [batch, ...shape]. */
 export interface LayerBalance {
   /** Number of neurons with lower > 0. */
   readonly activeCount: Scalar;
@@ -34,13 +34,13 @@ export interface LayerBalance {
   readonly activeSpread: Scalar;
   /** Sum of (center - centerMean)^2 over the inactive neurons. */
   readonly inactiveSpread: Scalar;
-  /** The smaller of activeMean and -inactiveMean over the larger; 1 where the layer is skipped. */
+  /** The smaller of activeMean and -inactiveMean divided by the larger; 1 if the layer is skipped. */
   readonly meanRatio: Scalar;
-  /** The smaller of the two spreads over the larger; 1 where the layer is skipped. */
+  /** The smaller spread divided by the larger; 1 if the layer is skipped. */
   readonly spreadRatio: Scalar;
   /** 1 when the layer has no defined ratio (no inactive neuron, no spread, a bound that is NaN or infinite), else 0. */
   readonly skipped: Scalar;
-  /** (relu(tolerance - meanRatio) + relu(tolerance - spreadRatio)) / tolerance, in [0, 2]; 0 where skipped. */
+  /** (relu(tolerance - meanRatio) + relu(tolerance - spreadRatio)) / tolerance, in [0, 2]; 0 if skipped. */
   readonly loss: Scalar;
 }
 
@@ -91,10 +91,10 @@ function measure(box: IntervalTensor) {
 }
 
 /**
- * How evenly the ReLUs of each layer are split into active and inactive ones ("Fast Certified Robust Training with Short
+ * Returns how evenly the neurons of each ReLU layer are split into active and inactive ones ("Fast Certified Robust Training with Short
  * Warmup", its regularizer of ReLU activation states). A pure function of tensors.
  *
- * @param context `bounds` of any method; they are read at every node that feeds a ReLU
+ * @param context `bounds` of any method, read at every node that feeds a ReLU
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number
  */
 export function reluBalanceReport(
@@ -123,7 +123,7 @@ export function reluBalanceReport(
 }
 
 /**
- * The ReLU balance regularizer: the mean over all ReLU inputs of the shortfall of two ratios between the active (lower > 0)
+ * Returns the ReLU balance regularizer: the mean over all ReLU inputs of the shortfall of two ratios between the active (lower > 0)
  * and the inactive (upper < 0) neurons, of their mean centers and of their spreads. A layer without inactive neurons is
  * skipped (0), one without active neurons gets the full penalty 2. In [0, 2]; 0 for a model without ReLU. Named `relu-balance`.
  *

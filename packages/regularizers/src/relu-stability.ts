@@ -1,11 +1,11 @@
 import { type Regularizer, reluInputs, type Scalar, tf } from '@cert/core';
 
 /**
- * The ReLU stability regularizer of Xiao, Tjeng, Shafiullah and Madry (2019), "Training for Faster Adversarial Robustness
+ * Returns the ReLU stability regularizer of Xiao, Tjeng, Shafiullah and Madry (2019), "Training for Faster Adversarial Robustness
  * Verification via Inducing ReLU Stability": -tanh(1 + lower * upper), which falls as a neuron leaves the region
  * where its ReLU is unstable (lower < 0 < upper). Summed over the neurons of every ReLU input, averaged over the batch.
  *
- * 1 is added to each neuron's term: a constant without gradient, so that a stable neuron costs next to nothing, the term is never
+ * 1 is added to the term of each neuron: a constant without gradient, so that a stable neuron contributes almost 0, the term is never
  * negative, and small differences are not lost in a large float32 sum. 0 for a model without ReLU. Named `relu-stability`.
  */
 export function reluStability(): Regularizer {

@@ -35,7 +35,7 @@ export interface TightnessReport {
 }
 
 /**
- * How much wider than the input box the bounds are at each ReLU ("Fast Certified Robust Training with Short Warmup",
+ * Returns how much wider than the input box the bounds at each ReLU are ("Fast Certified Robust Training with Short Warmup",
  * its bound tightness regularizer). A pure function of tensors.
  *
  * @param context `input` is the clipped box, [batch, ...inputShape]; `bounds`, of any method, are read at every node that feeds a ReLU
@@ -62,7 +62,7 @@ export function tightnessReport(
 }
 
 /**
- * The bound tightness regularizer: the mean over all ReLU inputs of relu(tolerance - r0 / r) / tolerance, r the mean radius
+ * Returns the bound tightness regularizer: the mean over all ReLU inputs of relu(tolerance - r0 / r) / tolerance, r the mean radius
  * there and r0 that of the input box. In [0, 1]; 0 for a model without ReLU. Named `tightness`.
  *
  * @throws CertError `bad-argument` for a tolerance that is not a finite positive number

@@ -1,8 +1,8 @@
 import { CertError } from '@cert/core';
 
-/** What the regularizers of the paper take. */
+/** Options of the regularizers of the paper. */
 export interface ToleranceOptions {
-  /** How far a ratio may fall below 1 to zero before it is penalised: the penalty is relu(tolerance - ratio) / tolerance. Default 0.5. */
+  /** Ratio below which the penalty starts: relu(tolerance - ratio) / tolerance. Default 0.5. */
   readonly tolerance?: number;
 }
 

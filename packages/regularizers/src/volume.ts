@@ -1,10 +1,9 @@
 import { type Regularizer, reluInputs, type Scalar, tf } from '@cert/core';
 
 /**
- * The volume regularizer of Balunovic and Vechev (2020), "Adversarial Training and Provable Defenses: Bridging the Gap":
- * relu(-lower) * relu(upper), twice the area of the triangle that a linear relaxation puts in the place of an unstable
- * ReLU, and 0 for a stable one. The mean over batch and neurons of each ReLU input, summed over them. 0 for a model without ReLU.
- * Named `volume`.
+ * Returns the volume regularizer of Balunovic and Vechev (2020), "Adversarial Training and Provable Defenses: Bridging the Gap":
+ * relu(-lower) * relu(upper), twice the area of the triangle relaxation of an unstable ReLU, and 0 for a stable ReLU. The mean over batch
+ * and neurons of each ReLU input, summed over them. 0 for a model without ReLU. Named `volume`.
  */
 export function volume(): Regularizer {
   return {

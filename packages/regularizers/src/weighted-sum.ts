@@ -1,11 +1,11 @@
 import { CertError, type Regularizer, type Scalar, tf } from '@cert/core';
 
-/** A weight and the regularizer that it multiplies. */
+/** A weight and a regularizer. */
 export type Weighted = readonly [weight: number, regularizer: Regularizer];
 
 /**
- * Several regularizers as one: the sum of weight * term. `weightedSum([[1, tightness()], [1, reluBalance()]])` is what the
- * paper uses. The sum of nothing is 0. Named after its parts: `tightness + 0.5 * l1`.
+ * Combines regularizers into one: the sum of weight * term. The paper uses `weightedSum([[1, tightness()], [1, reluBalance()]])`. An empty
+ * sum is 0. The name lists the parts: `tightness + 0.5 * l1`.
  *
  * @throws CertError `bad-argument` for a weight that is not finite
  */

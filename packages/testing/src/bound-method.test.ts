@@ -59,7 +59,7 @@ describe('exactOn: affine', () => {
     const chain = suite(intervalMethod()).find(({ name }) => name.endsWith('(dense, dense)'))!;
     await expect(chain.run()).rejects.toMatchObject({
       code: 'broken-contract',
-      message: expect.stringContaining('and the exact one'),
+      message: expect.stringContaining('but the exact bound is'),
     });
   });
 });

@@ -44,21 +44,21 @@ import {
 import { checkPurity, identical } from './purity.js';
 import { checkByAttack, checkBySampling, checkOrder, place } from './soundness.js';
 
-/** What {@link boundMethodSuite} needs to know. */
+/** Options of {@link boundMethodSuite}. */
 export interface BoundMethodSuiteOptions {
   /** The method under test. */
   readonly method: BoundMethod;
-  /** The plain forward pass, able to run `layers` too; `naturalPass` of `@cert/bounds` fits. */
+  /** The plain forward pass, with support for `layers`; `naturalPass` of `@cert/bounds` fits. */
   readonly forward: Forward;
   /**
-   * The ops that the method has rules for; nets with others are left out. Default: conv2d, dense, batchNorm, relu, add, flatten,
+   * Ops that the method supports; nets with other ops are skipped. Default: conv2d, dense, batchNorm, relu, add, flatten,
    * globalAvgPool, avgPool and affine. {@link boundedOps} are all built-in ops that bounds are defined for.
    */
   readonly ops?: readonly Op[];
-  /** Layers of further ops; each is put into small nets between affine layers. */
+  /** Layers of additional ops; each is tested in small nets between affine layers. */
   readonly layers?: readonly Layer[];
   /**
-   * Where the method must give the exact range: `layers`, on every layer by itself (interval arithmetic, the default);
+   * Where the method must return the exact range: `layers`, on every single layer (interval arithmetic, the default);
    * `affine`, on whole affine nets (methods that keep linear functions of the input); `output`, on whole affine nets but only for
    * the logits and margins (methods whose bounds in between are another's); `nothing`.
    */
@@ -68,18 +68,18 @@ export interface BoundMethodSuiteOptions {
   /** Whether gradients are compared with finite differences; default true. */
   readonly differentiable?: boolean;
   /**
-   * Where the method is compiled. Then every check of values runs twice, eagerly and as this device compiles the method, and values and
-   * gradients of both are compared. A `Device` of `@cert/jit` fits: `{ device: await cpuDevice() }`. Default: eagerly alone.
+   * Device for compiling the method. If given, every check of values runs eagerly and compiled, and values and gradients of both are
+   * compared. A `Device` of `@cert/jit` fits: `{ device: await cpuDevice() }`. Default: eager only.
    */
   readonly device?: CompilingDevice;
-  /** Of weights, images and boxes; default 0. */
+  /** Seed of weights, images and boxes; default 0. */
   readonly seed?: number;
 }
 
 /**
- * The checks that every bound method must pass, over small random nets of every op: soundness by random points and by a
- * gradient attack at every node and for margins, order, points, single and empty batches, exactness, gradients, purity.
- * Deterministic for a seed; some seconds on the JavaScript backend.
+ * Returns the conformance checks of a bound method, on small random nets of every op: soundness by random points and by a gradient attack
+ * at every node and for margins, order, points, single and empty batches, exactness, gradients, purity. Deterministic for a seed; takes
+ * some seconds on the JavaScript backend.
  *
  * @example for (const { name, run } of boundMethodSuite({ method: ibp, forward: naturalPass })) it(name, run);
  */
@@ -220,8 +220,8 @@ async function checkPoints(setting: Setting): Promise<void> {
             'unsound',
             call.method.name,
             `${where}, node "${node}", ${place(sides[side], i)}`,
-            `the ${side} bound is ${got} and the value ${want}.`,
-            'On a box that is a single point both bounds are the value of the natural pass.',
+            `the ${side} bound is ${got}, but the value is ${want}.`,
+            'On a box that is a single point, both bounds must equal the value of the natural pass.',
           );
         });
       }
@@ -253,8 +253,8 @@ async function checkBatches(setting: Setting): Promise<void> {
         'broken-contract',
         setting.method.name,
         `${where}, node "${node}", ${place(whole.get(node)!.lower, at)}`,
-        `the bounds are [${l}, ${u}] alone and [${wl}, ${wu}] in a batch of ${batch}.`,
-        'The bounds of an image do not depend on the other images of its batch.',
+        `the bounds are [${l}, ${u}] for one image and [${wl}, ${wu}] in a batch of ${batch}.`,
+        'The bounds of an image must not depend on other images in the batch.',
       );
     });
   }
@@ -302,7 +302,7 @@ async function checkPure(setting: Setting): Promise<void> {
     method.name,
     where,
     `the bounds at ${stale} depend on earlier calls.`,
-    'Bounds are a function of the arguments alone: keep nothing between calls.',
+    'Bounds must depend only on the arguments: keep no state between calls.',
   );
 }
 
@@ -368,8 +368,8 @@ async function checkMargins(setting: Setting): Promise<void> {
           'broken-contract',
           setting.method.name,
           `${where}, image ${image}, class ${label} against ${j}`,
-          `the margin's lower bound is ${got}; subtracting logit bounds gives ${loose}.`,
-          'Multiply the specification into the last dense layer before bounding it.',
+          `the lower bound of the margin is ${got}, but subtracting logit bounds gives ${loose}.`,
+          'Multiply the specification into the last dense layer before computing its bounds.',
         );
       });
     });

@@ -3,13 +3,13 @@ import { guarded } from './conformance.js';
 import { type CompilingDevice, checkSame, compile, compileFailure, weightedGradients } from './device.js';
 import { evaluate } from './host.js';
 
-/** How {@link checkCompiled} compares. */
+/** Options of {@link checkCompiled}. */
 export interface CompiledOptions {
   /** Where the function is compiled. A `Device` of `@cert/jit` fits. */
   readonly device: CompilingDevice;
-  /** What the inputs are called in the message; default `input 0`, `input 1`, ... */
+  /** Names of the inputs in the message; default `input 0`, `input 1`, ... */
   readonly names?: readonly string[];
-  /** Who is at fault, for the message; default `the function`. */
+  /** Name of the function in the message; default `the function`. */
   readonly who?: string;
   /** Where it was called, for the message. */
   readonly where?: string;
@@ -22,10 +22,10 @@ export interface CompiledOptions {
 }
 
 /**
- * Compares a function of tensors, and its gradient, as a device compiles it with what it gives eagerly.
+ * Compares values and gradients of a function of tensors, compiled for a device, with eager results.
  *
  * @param f a pure function that reads no value; its output may have any shape
- * @param at where it is called; the tensors are not disposed
+ * @param at arguments of the call; the tensors are not disposed
  * @throws CertError `value-read`, `unsupported-kernel` or `bad-argument` when it cannot be compiled; `broken-contract` with both values
  * when they differ
  */

@@ -148,7 +148,7 @@ describe('objectiveSuite', () => {
   it.each<[string, (loss: Scalar, logits: Tensor) => Tensor, string, RegExp]>([
     ['no scalar', (loss) => tf.reshape(loss, [1]), 'shape-mismatch', /the loss has shape \[1\]/],
     ['an infinite loss', (loss) => tf.div(loss, 0), 'not-finite', /the loss is (Infinity|NaN)/],
-    ['a value that is read', (loss) => tf.scalar(loss.dataSync()[0]!), 'value-read', /reads the value/],
+    ['a value that is read', (loss) => tf.scalar(loss.dataSync()[0]!), 'value-read', /read the value/],
     [
       'a gradient that is lost',
       (loss, logits) => tf.add(loss, tf.scalar(logits.dataSync()[0]!)),

@@ -45,7 +45,7 @@ export function guarded<T>(who: string, where: string, run: () => T): T {
       who,
       where,
       `it threw "${error instanceof Error ? error.message : String(error)}".`,
-      'A plug-in works on every well-formed model and batch, the empty one included, and every op in it has a gradient (comparisons have none: mask(() => tf.greater(x, 0)) of @cert/core).',
+      'A plug-in must work on every well-formed model and batch, including empty batches, and every op in it must have a gradient. Comparisons have none: use mask(() => tf.greater(x, 0)) of @cert/core.',
       error,
     );
   }

@@ -109,14 +109,14 @@ export function checkSame(
   });
   if (sameShape && at < 0) return;
   const got = sameShape
-    ? `element ${at} of ${what} is ${compiled.data[at]} compiled for the device "${device}" and ${eager.data[at]} eagerly.`
-    : `${what} has the shape [${compiled.shape}] compiled for the device "${device}" and [${eager.shape}] eagerly.`;
+    ? `element ${at} of ${what} is ${compiled.data[at]} when compiled for the device "${device}" and ${eager.data[at]} when run eagerly.`
+    : `${what} has the shape [${compiled.shape}] when compiled for the device "${device}" and [${eager.shape}] when run eagerly.`;
   throw failure(
     'broken-contract',
     who,
     where,
     got,
-    'A compiled function is traced once: what depends on JavaScript values, on the backend or on a value that was read is frozen then.',
+    'Compute with tensors only: a compiled function is traced once, and anything that depends on JavaScript values, on the backend or on a value that was read is fixed at that point.',
   );
 }
 

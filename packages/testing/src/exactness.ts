@@ -184,8 +184,8 @@ export async function checkExact(call: BoundCall, range: ReadonlyMap<string, Hos
           tight || Number.isNaN(got) ? 'unsound' : 'broken-contract',
           call.method.name,
           `${where}, node "${node}", ${place(box[side], i)}`,
-          `the ${side} bound is ${got} and the exact one ${want}.`,
-          'On this net the method must give the exact range; a method that is not meant to sets `exactOn` accordingly.',
+          `the ${side} bound is ${got}, but the exact bound is ${want}.`,
+          'The method must return the exact range on this net; if it should not, set `exactOn` accordingly.',
         );
       });
     }

@@ -3,11 +3,11 @@ import { guarded } from './conformance.js';
 import { weightedGradients } from './device.js';
 import { evaluate, type Values } from './host.js';
 
-/** How {@link checkGradient} compares. */
+/** Options of {@link checkGradient}. */
 export interface GradientOptions {
-  /** What the inputs are called in the message; default `input 0`, `input 1`, ... */
+  /** Names of the inputs in the message; default `input 0`, `input 1`, ... */
   readonly names?: readonly string[];
-  /** Who is at fault, for the message; default `the function`. */
+  /** Name of the function in the message; default `the function`. */
   readonly who?: string;
   /** Of the weights and directions; default 0. */
   readonly seed?: number;
@@ -16,12 +16,12 @@ export interface GradientOptions {
 }
 
 /**
- * Compares the gradient of a function of tensors with finite differences, input by input: the derivative of a random
- * weighting of the outputs in a direction that follows the gradient's signs. Central differences with several step sizes are
- * tried and one has to agree: a large step crosses kinks, a small one drowns in float32 rounding.
+ * Compares the gradient of a function of tensors with finite differences, input by input: the derivative of a random weighting of the
+ * outputs along the signs of the gradient. One of several step sizes of central differences must agree, because large steps cross kinks and
+ * small steps suffer from float32 rounding.
  *
  * @param f a pure function; its outputs may have any shape
- * @param at where to differentiate; the tensors are not disposed
+ * @param at point of differentiation; the tensors are not disposed
  * @throws CertError `broken-contract` with both derivatives when they differ, or when a gradient is NaN or infinite
  */
 export async function checkGradient(
@@ -70,8 +70,8 @@ export async function checkGradient(
     if (agrees) continue;
     throw new CertError(
       'broken-contract',
-      `${who}: the derivative with respect to ${name} is ${claimed} by its gradient and ${measured.join(', ')} by finite differences.`,
-      'Check the custom gradients, and that nothing between input and output is made from values (tf.tensor of numbers read).',
+      `${who}: the derivative with respect to ${name} is ${claimed} by the gradient but ${measured.join(', ')} by finite differences.`,
+      'Check custom gradients, and that no tensor between input and output is created from values that were read.',
     );
   }
 }

@@ -108,7 +108,7 @@ export function boundTensors(call: BoundCall, where: string): { readonly [name: 
           who,
           `${where}, node "${node}"`,
           `there is no ${side} bound.`,
-          'Return the bounds of every node before the last in `at`, those of the last as `output`, and the box as `at.input`.',
+          'Return the bounds of every node except the last in `at`, the bounds of the last node as `output`, and the box as `at.input`.',
         );
       }
       if (!sameShape(tensor.shape, shape)) {
@@ -116,8 +116,8 @@ export function boundTensors(call: BoundCall, where: string): { readonly [name: 
           'shape-mismatch',
           who,
           `${where}, node "${node}"`,
-          `the ${side} has shape [${tensor.shape}] instead of [${shape}].`,
-          'Bounds have the shape of the values that they bound, the batch axis first.',
+          `the ${side} bound has the shape [${tensor.shape}] instead of [${shape}].`,
+          'Return bounds in the shape of the bounded values, with the batch axis first.',
         );
       }
       named[`${node}/${side}`] = tensor;

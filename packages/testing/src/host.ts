@@ -48,8 +48,8 @@ export function withoutReads<T>(who: string, where: string, f: () => T): T {
   const refuse = (): never => {
     throw new CertError(
       'value-read',
-      `${who}, ${where}: it reads the value of a tensor.`,
-      'Compute with tensors alone (tf.where, tf.minimum, masks): a value that is read cannot be compiled or differentiated.',
+      `${who}, ${where}: it read the value of a tensor.`,
+      'Compute with tensors only (tf.where, tf.minimum, masks): a value that was read cannot be compiled or differentiated.',
     );
   };
   engine.read = refuse;

@@ -8,7 +8,7 @@ import { evaluate, type Values } from './host.js';
 export interface TestedLine {
   /** Its slope. */
   readonly slope: Tensor;
-  /** Its value at 0; 0 where it is left out. */
+  /** Value at 0; 0 if omitted. */
   readonly intercept?: Tensor;
 }
 
@@ -16,11 +16,11 @@ export interface TestedLine {
 export interface TestedLines {
   /** Slope of the line below. */
   readonly lowerSlope: Tensor;
-  /** Its value at 0; 0 where it is left out. */
+  /** Value at 0; 0 if omitted. */
   readonly lowerIntercept?: Tensor;
   /** Slope of the line above. */
   readonly upperSlope: Tensor;
-  /** Its value at 0; 0 where it is left out. */
+  /** Value at 0; 0 if omitted. */
   readonly upperIntercept?: Tensor;
   /** Two lines below, of which every mixture is below, too. */
   readonly family?: readonly [first: TestedLine, second: TestedLine];

@@ -48,14 +48,14 @@ const wrong: readonly [string, string, string, RegExp, (box: IntervalTensor) => 
     'too high below',
     'the line below is below',
     'unsound',
-    /^mine, on \[.*\]: the line below, .* is .* at .*: not below it, by/,
+    /^mine, on \[.*\]: the line below, .* is .* at .*: the line is not below the function, by/,
     (box) => ({ ...right(box), lowerIntercept: tf.fill(box.lower.shape, 1e-3) }),
   ],
   [
     'too low above',
     'the line above is above',
     'unsound',
-    /the line above, .*: not above it, by/,
+    /the line above, .*: the line is not above the function, by/,
     (box) => ({ ...right(box), upperIntercept: shifted(right(box).upperIntercept, -1e-3) }),
   ],
   [
@@ -116,7 +116,7 @@ const wrong: readonly [string, string, string, RegExp, (box: IntervalTensor) => 
     'loose where the interval is a point',
     'lines meet the function where an interval is a point',
     'broken-contract',
-    /on \[-40, -40\]: the line above is 0.1.*, and the function is 0/,
+    /on \[-40, -40\]: the line above is 0.1.*, but the function is 0/,
     (box) => ({ ...right(box), upperIntercept: shifted(right(box).upperIntercept, 0.1) }),
   ],
   [
@@ -150,14 +150,14 @@ const wrong: readonly [string, string, string, RegExp, (box: IntervalTensor) => 
     'that read a value',
     'is a pure function that reads no value',
     'value-read',
-    /reads the value of a tensor/,
+    /read the value of a tensor/,
     (box) => (box.lower.dataSync()[0]! > 0 ? { ...right(box) } : right(box)),
   ],
   [
     'that leak',
     'is a pure function that reads no value',
     'broken-contract',
-    /tensors more are alive/,
+    /tensors undisposed/,
     (box) => {
       hidden.push(tf.keep(tf.scalar(1)));
       return right(box);

@@ -21,27 +21,30 @@ import {
 } from './lines-grid.js';
 import { checkPurity } from './purity.js';
 
-/** What {@link linesSuite} needs to know. */
+/** Options of {@link linesSuite}. */
 export interface LinesSuiteOptions {
-  /** What messages call the op. */
+  /** Name of the op in messages. */
   readonly name: string;
-  /** The function in float64: what the lines are measured against. */
+  /** The function in float64, as the reference for the lines. */
   readonly f: (x: number) => number;
   /** The lines under test, a pure function of tensors; lower and upper are [1, neurons]. */
   readonly lines: (box: IntervalTensor) => TestedLines;
-  /** The largest magnitude of an end of an interval; default 1e6. Less where the function or its lines overflow. */
+  /** Largest magnitude of the ends of an interval; default 1e6. Give less if the function or its lines overflow. */
   readonly largest?: number;
   /** Whether gradients must be finite, as training through the lines needs; default true. */
   readonly differentiable?: boolean;
-  /** Where the lines are compiled: then every check of values runs on the compiled ones, too. A `Device` of `@cert/jit` fits. Default: eagerly alone. */
+  /**
+   * Where the lines are compiled: then every check of values runs on the compiled ones, too. A `Device` of `@cert/jit` fits. Default: eager
+   * only.
+   */
   readonly device?: CompilingDevice;
   /** Seed of the random intervals; default 0. */
   readonly seed?: number;
 }
 
 /**
- * The checks that the lines of an elementwise op must pass, on a grid of intervals: of width zero, tiny and huge, on one side of 0 and across it.
- * Deterministic for a seed.
+ * Returns the conformance checks for lines of an elementwise op, on a grid of intervals: of width zero, tiny and huge, on one side of 0 and
+ * across it. Deterministic for a seed.
  *
  * @example for (const { name, run } of linesSuite({ name: 'tanh', f: Math.tanh, lines })) it(name, run);
  */
@@ -94,8 +97,8 @@ async function checkSide(
           'unsound',
           options.name,
           `on [${interval.lower}, ${interval.upper}]`,
-          `${line.what}, ${line.slope} x + ${line.intercept}, is ${value} at ${x}, where the function is ${y}: not ${side} it, by ${by}.`,
-          `A line ${side} is ${side} the function on the whole interval, its ends included.`,
+          `${line.what}, ${line.slope} x + ${line.intercept}, is ${value} at ${x}, but the function is ${y} there: the line is not ${side} the function, by ${by}.`,
+          `A line ${side} must be ${side} the function on the whole interval, including its ends.`,
         );
       }
     }
@@ -112,7 +115,7 @@ async function checkFinite(options: Setting): Promise<void> {
         options.name,
         WHERE,
         `${part} has the shape [${values.shape}] instead of [${shape}].`,
-        'Each part of the lines has the shape of the box.',
+        'Return each part of the lines in the shape of the box.',
       );
     }
     const bad = values.data.findIndex((value) => !Number.isFinite(value));
@@ -145,7 +148,7 @@ async function checkBeginning(options: Setting): Promise<void> {
         options.name,
         `on [${interval.lower}, ${interval.upper}]`,
         `the line below is ${usual.slope} x + ${usual.intercept}, and ${begin.what} ${begin.slope} x + ${begin.intercept}: lower at ${x}, by ${by}.`,
-        'Make the line below one of the family, for example its first line: optimization begins there.',
+        'Include the line below in the family, for example as its first line: optimization starts from it.',
       );
     }
   }
@@ -163,8 +166,8 @@ async function checkPoints(options: Setting): Promise<void> {
         'broken-contract',
         options.name,
         `on [${x}, ${x}]`,
-        `${line.what} is ${value}, and the function is ${y}.`,
-        'On an interval that is a point, bounds are the value there.',
+        `${line.what} is ${value}, but the function is ${y}.`,
+        'On an interval that is a point, both lines must meet the function.',
       );
     }
   }

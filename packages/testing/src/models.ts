@@ -60,7 +60,7 @@ const COMMON: readonly Op[] = [
   'affine',
 ];
 
-/** The built-in ops that bounds are defined for: all but softmax. */
+/** Built-in ops that bound methods can support: all except softmax. */
 export const boundedOps: readonly Op[] = [
   ...COMMON,
   'maxPool',
@@ -213,8 +213,8 @@ export function modelsAround(layer: Layer): NamedModel[] {
   if (models.length > 0) return models;
   throw new CertError(
     'bad-argument',
-    `The layer "${layer.op}" fits neither vectors of 6 nor images of 4x4x4: ${reasons.join('; ')}.`,
-    'Give the suite a layer that takes one of these shapes.',
+    `The layer "${layer.op}" accepts neither vectors of 6 nor images of 4x4x4: ${reasons.join('; ')}.`,
+    'Give the suite a layer that accepts one of these shapes.',
   );
 }
 

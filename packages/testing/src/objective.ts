@@ -29,7 +29,7 @@ import {
 } from './models.js';
 import { checkPurity } from './purity.js';
 
-/** What an objective is called with, as a training step does. */
+/** Input of an objective, as in a training step. */
 export interface TestedContext {
   /** The network, with statistics for its batch normalizations. */
   readonly network: Network;
@@ -53,7 +53,7 @@ export interface TestedObjective {
   loss(context: TestedContext): Scalar;
 }
 
-/** What {@link objectiveSuite} needs to know. */
+/** Options of {@link objectiveSuite}. */
 export interface ObjectiveSuiteOptions {
   /** The objective under test. */
   readonly objective: TestedObjective;
@@ -64,8 +64,8 @@ export interface ObjectiveSuiteOptions {
   /** Whether gradients are compared with finite differences; default true. They must be finite in any case. */
   readonly differentiable?: boolean;
   /**
-   * Where the objective is compiled, bounds included: then its value and gradient there are compared with the eager ones. A `Device` of `@cert/jit` fits:
-   * `{ device: await cpuDevice() }`. Default: eagerly alone.
+   * Where the objective is compiled, bounds included: then its value and gradient there are compared with the eager ones. A `Device` of
+   * `@cert/jit` fits: `{ device: await cpuDevice() }`. Default: eager only.
    */
   readonly device?: CompilingDevice;
   /** Seed of weights and images; default 0. */
@@ -81,8 +81,8 @@ const radii = [0, 1e-6, 1e-3, 0.05, 1];
 const smooth = [0.05, 0.3];
 
 /**
- * The checks that every objective must pass, on small random nets and balls of all sizes: a finite scalar with a finite gradient that agrees
- * with finite differences, one image, purity. Deterministic for a seed.
+ * Returns the conformance checks of an objective, on small random nets and balls of all sizes: a finite scalar with a finite gradient that
+ * agrees with finite differences, one image, purity. Deterministic for a seed.
  *
  * @example for (const { name, run } of objectiveSuite({ objective: robustObjective(), method: ibp, forward: naturalPass })) it(name, run);
  */
@@ -172,7 +172,7 @@ function lossOf({ objective, where }: Setting, context: TestedContext): Tensor {
     objective.name,
     where,
     `the loss has shape [${loss instanceof tf.Tensor ? loss.shape : typeof loss}].`,
-    'An objective returns a scalar, the mean over the batch (tf.mean).',
+    'Return a scalar, the mean over the batch (tf.mean).',
   );
 }
 

@@ -60,7 +60,7 @@ describe('unsound rules are caught and named', () => {
     [
       'relu that takes unstable neurons for active ones',
       withRule('relu', (_node, _params, _norm, [x]) => ({ lower: x!.lower, upper: tf.maximum(x!.upper, x!.lower) })),
-      /Check the rule for "relu"|exact one/,
+      /Check the rule for "relu"|exact bound/,
     ],
     [
       'upper bound made of the lower coefficients',
@@ -106,7 +106,7 @@ describe('broken contracts are caught and named', () => {
       'a relu that keeps the whole radius (sound, loose)',
       intervalMethod(loose, 'wrong'),
       'broken-contract',
-      /exact one/,
+      /exact bound/,
     ],
     [
       'bounds of another shape',
@@ -115,7 +115,7 @@ describe('broken contracts are caught and named', () => {
         return { at, output: { lower: output.lower, upper: tf.expandDims(output.upper, 2) } };
       }),
       'shape-mismatch',
-      /node "\(output\)": the upper has shape \[3,4,1\] instead of \[3,4\]/,
+      /node "\(output\)": the upper bound has the shape \[3,4,1\] instead of \[3,4\]/,
     ],
     [
       'bounds missing at a node',
@@ -134,7 +134,7 @@ describe('broken contracts are caught and named', () => {
         return right.bound(problem);
       }),
       'broken-contract',
-      /1 tensors more are alive/,
+      /left 1 tensors undisposed/,
     ],
     [
       'a disposed input',
@@ -156,7 +156,7 @@ describe('broken contracts are caught and named', () => {
         return right.bound(widest < 0 ? { ...problem } : problem);
       }),
       'value-read',
-      /reads the value of a tensor/,
+      /read the value of a tensor/,
     ],
     [
       'random numbers',
@@ -190,7 +190,7 @@ describe('broken contracts are caught and named', () => {
         return bounds;
       }),
       'broken-contract',
-      /tensors more are alive/,
+      /tensors undisposed/,
     ],
     [
       'a changed model',
@@ -199,7 +199,7 @@ describe('broken contracts are caught and named', () => {
         return right.bound(problem);
       }),
       'broken-contract',
-      /changed the model/,
+      /modified the model/,
     ],
     [
       'margins from subtracted logit bounds',
@@ -235,7 +235,7 @@ describe('broken contracts are caught and named', () => {
         'wrong',
       ),
       'broken-contract',
-      /by its gradient and .* by finite differences/,
+      /by the gradient but .* by finite differences/,
     ],
     [
       'statistics of the whole batch of boxes',
@@ -244,7 +244,7 @@ describe('broken contracts are caught and named', () => {
         return { at, output: { lower: tf.sub(output.lower, tf.mean(radius(problem.box))), upper: output.upper } };
       }),
       'broken-contract',
-      /alone and .* in a batch of 3|exact one/,
+      /alone and .* in a batch of 3|exact bound/,
     ],
     [
       'an error of the engine',

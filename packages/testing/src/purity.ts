@@ -36,7 +36,7 @@ export async function checkPurity({ who, where, inputs, run }: PureCall): Promis
       who,
       where,
       `it disposed its input ${dead.path}.`,
-      'Inputs belong to the caller: dispose only what you made, or leave it to tf.tidy.',
+      'Dispose only tensors that the function created, or use tf.tidy: inputs belong to the caller.',
     );
   }
   const leaked = tf.memory().numTensors - live;
@@ -45,8 +45,8 @@ export async function checkPurity({ who, where, inputs, run }: PureCall): Promis
       'broken-contract',
       who,
       where,
-      `${leaked} tensors more are alive after the call (inside tf.tidy) than before.`,
-      'Keep no tensor beyond the call: no tf.keep, no tf.variable, no cache.',
+      `the call left ${leaked} tensors undisposed (inside tf.tidy).`,
+      'Keep no tensors after the call: no tf.keep, no tf.variable, no cache.',
     );
   }
   if (plain() !== data) {
@@ -54,14 +54,20 @@ export async function checkPurity({ who, where, inputs, run }: PureCall): Promis
       'broken-contract',
       who,
       where,
-      'it changed the model or a record that it was given.',
-      'Make new data.',
+      'it modified the model or a record in its arguments.',
+      'Return new data instead.',
     );
   }
   const after = await contents();
   const changed = tensors.find(({ path }) => !identical(after[path]!, values[path]!));
   if (changed !== undefined) {
-    throw failure('broken-contract', who, where, `it changed the values of ${changed.path}.`, 'Make new tensors.');
+    throw failure(
+      'broken-contract',
+      who,
+      where,
+      `it modified the values of ${changed.path}.`,
+      'Return new tensors instead.',
+    );
   }
   const [first, second] = [await evaluate(call), await evaluate(call)];
   const differs = Object.keys(first).find((name) => !identical(first[name]!, second[name]!));
@@ -69,7 +75,7 @@ export async function checkPurity({ who, where, inputs, run }: PureCall): Promis
   throw new CertError(
     'broken-contract',
     `${who}, ${where}: two calls with the same inputs give different values at ${differs}.`,
-    'A plug-in is a pure function: no state between calls, no random numbers.',
+    'A plug-in must be a pure function: no state between calls, no random numbers.',
   );
 }
 

@@ -47,7 +47,7 @@ describe('a wrong regularizer fails', () => {
       ({ bounds }) => tf.mean(tf.sqrt(radiusOf(bounds.output))),
     ],
     ['not a scalar', /shape \[1\]/, 'shape-mismatch', (c) => tf.reshape(width.term(c), [1]) as Tensor as Scalar],
-    ['reading a value', /reads the value/, 'value-read', (c) => tf.scalar(width.term(c).dataSync()[0]!)],
+    ['reading a value', /read the value/, 'value-read', (c) => tf.scalar(width.term(c).dataSync()[0]!)],
     ['without a gradient', /by finite differences/, 'broken-contract', (c) => tf.scalar(width.term(c).dataSync()[0]!)],
     [
       'with half its gradient',
@@ -60,7 +60,7 @@ describe('a wrong regularizer fails', () => {
     ],
     [
       'leaking',
-      /tensors more are alive/,
+      /tensors undisposed/,
       'broken-contract',
       (c) => {
         hidden.push(tf.keep(tf.scalar(1)));
@@ -91,7 +91,7 @@ describe('a wrong regularizer fails', () => {
     ],
     [
       'taking its value from carried radii',
-      /when they carry center and radius/,
+      /for bounds that carry center and radius/,
       'broken-contract',
       (c) => tf.mul(width.term(c), c.bounds.output.radius ? 2 : 1),
     ],

@@ -17,7 +17,7 @@ import {
   withTensors,
 } from './scenarios.js';
 
-/** What {@link regularizerSuite} needs to know. */
+/** Options of {@link regularizerSuite}. */
 export interface RegularizerSuiteOptions {
   /** The regularizer under test. */
   readonly regularizer: Regularizer;
@@ -25,7 +25,7 @@ export interface RegularizerSuiteOptions {
   readonly differentiable?: boolean;
   /**
    * Where the regularizer is compiled: then its value and gradient there are compared with the eager ones. A `Device` of `@cert/jit` fits:
-   * `{ device: await cpuDevice() }`. Default: eagerly alone.
+   * `{ device: await cpuDevice() }`. Default: eager only.
    */
   readonly device?: CompilingDevice;
   /** Seed of weights, bounds and images; default 0. */
@@ -33,7 +33,7 @@ export interface RegularizerSuiteOptions {
 }
 
 /**
- * The checks that every regularizer must pass, on bounds of all sorts: a finite scalar that is not negative, a finite gradient
+ * Returns the conformance checks of a regularizer, on various bounds: a finite scalar that is not negative, a finite gradient
  * that agrees with finite differences, the same from plain lower and upper bounds, one image, purity. Deterministic for a seed.
  *
  * @example for (const { name, run } of regularizerSuite({ regularizer: tightness() })) it(name, run);
@@ -106,7 +106,7 @@ function termOf({ regularizer, model, where }: Setting, params: Params, { input,
     regularizer.name,
     where,
     `the term has shape [${term instanceof tf.Tensor ? term.shape : typeof term}].`,
-    'A regularizer returns a scalar: reduce over every axis (tf.mean, tf.sum).',
+    'Return a scalar: reduce over all axes (tf.mean, tf.sum).',
   );
 }
 
@@ -121,7 +121,7 @@ async function checkValue(setting: Setting): Promise<void> {
     setting.regularizer.name,
     setting.where,
     `the term is ${value}.`,
-    'A penalty is finite and >= 0 on any bounds; clamp what it divides by from below.',
+    'Return a finite penalty >= 0 for all bounds; clamp divisors from below.',
   );
 }
 
@@ -181,8 +181,8 @@ async function checkPlain(setting: Setting): Promise<void> {
       'broken-contract',
       setting.regularizer.name,
       setting.where,
-      `the term is ${plain} from lower and upper bounds and ${carried} when they carry center and radius.`,
-      'Take centers and radii through centerOf and radiusOf of @cert/core.',
+      `the term is ${plain} for bounds with lower and upper only, but ${carried} for bounds that carry center and radius.`,
+      'Read centers and radii with centerOf and radiusOf of @cert/core.',
     );
   } finally {
     tf.dispose(full);

@@ -64,7 +64,7 @@ export function checkOrder({ method }: BoundCall, bounds: Map<string, HostBox>, 
         method.name,
         `${where}, node "${node}", ${place(lower, i)}`,
         `lower is ${l} and upper ${u}.`,
-        'A rule must return lower <= upper and no NaN; check the one that made this interval.',
+        'A rule must return lower <= upper and no NaN; check the rule that produced this interval.',
       );
     });
   }
@@ -107,7 +107,7 @@ function adviceFor(model: Model, node: string): string {
   const op = model.nodes.find(({ name }) => name === node)?.op;
   if (op !== undefined) return `Check the rule for "${op}".`;
   const ops = [...new Set(model.nodes.map((one) => one.op))];
-  return `Check the rule of the last node, how the specification is applied, and, where the method goes back through the net, its rules for ${ops.join(', ')}.`;
+  return `Check the rule of the last node, how the specification is applied, and, for a backward method, the rules for ${ops.join(', ')}.`;
 }
 
 /** Numbers of a point that a message shows at most. */

@@ -8,41 +8,41 @@ import { type Plan, planStep } from './plan.js';
 import { type HostState, putState } from './state.js';
 import type { TrainState, TrainStepOptions } from './step.js';
 
-/** Where training stands: enough, with the state, to go on as if it had never stopped. Plain data. */
+/** Position of training; with the state, enough to resume bit-identically. Plain data. */
 export interface Position {
   /** Steps done. */
   readonly step: number;
-  /** Sums over the steps of the epoch that is under way; empty between epochs. */
+  /** Sums over the steps of the current epoch; empty between epochs. */
   readonly sums: MetricSums;
 }
 
-/** What {@link fit} takes. */
+/** Options of {@link fit}. */
 export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
-  /** What changes over training. */
+  /** Schedules of training. */
   readonly plan: Plan;
-  /** How many, in all. */
+  /** Total number of epochs. */
   readonly epochs: number;
   /** Batches in an epoch. */
   readonly stepsPerEpoch: number;
-  /** The minibatches of an epoch (from 1), beginning with number `from` (from 0). The same arguments give the same batches. */
+  /** Returns the minibatches of an epoch (from 1), starting with batch `from` (from 0). Equal arguments must give equal batches. */
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
-  /** The state to begin with; the host arrays are copied. */
+  /** Initial state; the host arrays are copied. */
   readonly state: HostState;
-  /** Of the random starts of objectives that choose points or a box; default 0. */
+  /** Seed for random starts of objectives that choose points or a box; default 0. */
   readonly seed?: number;
-  /** Where to go on, with the state of then; default the beginning. */
+  /** Position to resume from, with the matching state; default: the beginning. */
   readonly position?: Position;
-  /** When it is aborted, the step that is under way is finished and the last event is `stopped`. */
+  /** If aborted, the current step is finished and the last event is `stopped`. */
   readonly signal?: AbortSignal;
 }
 
-/** What happened. `state` lives on the device and is valid until the next event is asked for. */
+/** A training event. `state` is on the device and valid until the next event is requested. */
 export interface FitEvent {
-  /** After a step, after an epoch (behind its last step), or when the signal stopped training. */
+  /** After a step, after an epoch (following its last step), or when the signal stopped training. */
   readonly type: 'step' | 'epoch' | 'stopped';
-  /** Where training stands: with the state, what a checkpoint needs. */
+  /** Position of training; with the state, the content of a checkpoint. */
   readonly position: Position;
   /** The epoch, from 1, that the last step belongs to. */
   readonly epoch: number;
@@ -61,11 +61,11 @@ export interface FitEvent {
 }
 
 /**
- * Trains, and says what happens: an event after every step and after every epoch. Waits while an event is handled. A step is compiled
- * for each objective of the plan, with and without regularizers.
+ * Trains a model and yields an event after every step and every epoch. Waits while the caller handles an event. One step is compiled for
+ * each objective of the plan, with and without regularizers.
  *
- * @throws CertError `not-finite` with the step and the layer when a loss or a gradient is NaN or infinite; the state before that
- * step was good. `bad-data` for an epoch without batches, and for an image outside the range or with a value that is not finite
+ * @throws CertError `not-finite` with step and layer if a loss or gradient is NaN or infinite; the state before that step was finite.
+ * `bad-data` for an epoch without batches, and for an image outside the range or with a value that is not finite
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
@@ -151,14 +151,14 @@ const noBatches = (epoch: number) =>
   new CertError(
     'bad-data',
     `Epoch ${epoch} has no batches.`,
-    'Give at least one image, and the right number of steps.',
+    'Give at least one training image, and the number of steps of the plan.',
   );
 
 function notFinite(step: number, epoch: number, metrics: Metrics, place = 'the gradient'): CertError {
   const [name, value] = Object.entries(metrics).find(([, number]) => !Number.isFinite(number))!;
   return new CertError(
     'not-finite',
-    `Step ${step} (epoch ${epoch}): ${name} is ${value}. The first value that is not finite is ${place}.`,
+    `Step ${step} (epoch ${epoch}): ${name} is ${value}. The first non-finite value is ${place}.`,
     'Lower the learning rate or the radius, or lengthen the ramp.',
   );
 }

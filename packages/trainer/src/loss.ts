@@ -4,8 +4,8 @@ import { advantages, logSumExp, type Scalar, type Tensor, tf } from '@cert/core'
 const LARGEST = 3.4028234663852886e38;
 
 /**
- * The robust loss: mean over the batch of log(1 + sum_j exp(-margin_j)), the cross-entropy of the worst case (equation 2 of the
- * paper). Stable for margins of any size.
+ * Returns the robust loss: mean over the batch of log(1 + sum_j exp(-margin_j)), the worst-case cross-entropy (equation 2 of the paper).
+ * Numerically stable.
  *
  * @param margins [batch, classes - 1]: lower bounds of logit_y - logit_j for every other class
  */
@@ -15,7 +15,7 @@ export function robustLoss(margins: Tensor): Scalar {
 }
 
 /**
- * Cross-entropy, mean over the batch: log(sum_j exp(logit_j - logit_y)).
+ * Returns the cross-entropy, mean over the batch: log(sum_j exp(logit_j - logit_y)).
  *
  * @param logits [batch, classes]
  * @param labels int32 [batch], each in [0, classes)
@@ -24,8 +24,8 @@ export const crossEntropy = (logits: Tensor, labels: Tensor): Scalar =>
   tf.mean(logSumExp(advantages(logits, labels))) as Scalar;
 
 /**
- * How many images are misclassified: some other logit reaches that of the label, or a value is NaN. A draw is an error, as no
- * class is predicted then.
+ * Returns the number of misclassified images: another logit is at least the logit of the label, or a value is NaN. A tie counts as an
+ * error.
  *
  * @param logits [batch, classes]
  * @param labels int32 [batch]
@@ -37,7 +37,8 @@ export function countErrors(logits: Tensor, labels: Tensor): Scalar {
 }
 
 /**
- * How many images are not verified. An image is verified when every lower margin is > 0 and finite (at 0 two classes may tie); NaN never counts as verified.
+ * Returns the number of images that are not verified. An image is verified if every lower margin is > 0 and finite (at 0, two classes may
+ * tie); NaN never counts as verified.
  *
  * @param margins [batch, classes - 1]: lower bounds
  * @returns a count as a float32 scalar

@@ -1,25 +1,25 @@
 import type { DeviceArray, OnDevice } from '@cert/jit';
 import type { StepMetrics } from './step.js';
 
-/** Measurements as plain numbers: losses and terms are means over images, `error` and `verifiedError` fractions of images. */
+/** Metrics as plain numbers: losses and terms are means over images, `error` and `verifiedError` fractions of images. */
 export interface Metrics {
-  /** What was minimized: the objective plus the weighted regularizers. */
+  /** Total loss: the objective plus the weighted regularizers. */
   readonly loss: number;
   /** The cross-entropy of the clean images. */
   readonly naturalLoss: number;
-  /** Misclassified without perturbation. */
+  /** Standard error: misclassified without perturbation. */
   readonly error: number;
   /** The global norm of the gradients before clipping. */
   readonly gradNorm: number;
-  /** The robust loss; there when bounds were computed. */
+  /** The robust loss; present if bounds were computed. */
   readonly robustLoss?: number;
-  /** Not verified; there when bounds were computed. */
+  /** Verified error; present if bounds were computed. */
   readonly verifiedError?: number;
   /** Each regularizer by its name, unweighted, while it is on. */
   readonly [term: string]: number | undefined;
 }
 
-/** Sums over the images of an epoch that is not finished, each with the number of images it is over. Plain data. */
+/** Sums over the images of an unfinished epoch, each with its number of images. Plain data. */
 export type MetricSums = { readonly [metric: string]: { readonly sum: number; readonly images: number } };
 
 /** Reads the metrics of one step. */

@@ -9,9 +9,9 @@ const NATURAL_BELOW = 1e-50;
 /** The radius at which bounds are computed for the regularizers while the schedule's own is 0. */
 const SMALLEST_RADIUS = 1e-6;
 
-/** What changes over training: functions of the global step, and of the ramp (the radius over its target, from 0 to 1). */
+/** Schedules of training: functions of the global step, and of the ramp (radius divided by target radius, from 0 to 1). */
 export interface Plan {
-  /** What is minimized, over the ramp. */
+  /** The objective over the ramp. */
   readonly objective: ObjectiveSchedule;
   /** The perturbation radius, in the units of the images. */
   readonly epsilon: Schedule;
@@ -21,30 +21,30 @@ export interface Plan {
   readonly learningRate: Schedule;
   /** The weight of the regularizers over the ramp. */
   readonly regWeight: (ramp: number) => number;
-  /** The first step without regularizers; 0 for training without, infinity for training that keeps them to the end. */
+  /** The first step without regularizers; 0 for no regularizers, infinity to keep them until the end. */
   readonly regularizedSteps: number;
 }
 
-/** A weight of `weight` where the radius is 0 that falls to 0 in proportion as the radius grows to its target. */
+/** Returns a weight that decreases from `weight` at radius 0 to 0 at the target radius, linearly in the radius. */
 export const fallingWeight =
   (weight: number): Plan['regWeight'] =>
   (ramp) =>
     weight * (1 - ramp);
 
-/** Where a ramp lies, in epochs counted from 1. */
+/** Position of a ramp, in epochs from 1. */
 export interface Ramp {
-  /** The epoch at whose first step it begins. */
+  /** The epoch in whose first step the ramp starts. */
   readonly start: number;
-  /** Epochs from there to the target. */
+  /** Length of the ramp in epochs. */
   readonly length: number;
 }
 
-/** The number of epochs with regularizers, the first ones: all until the end of the ramp (the warmup). */
+/** Returns the number of initial epochs with regularizers: until the end of the ramp (the warmup). */
 export const regularizedEpochs = ({ start, length }: Ramp): number => start + length - 1;
 
 /** One step of a {@link Plan}. */
 export interface PlannedStep {
-  /** What is minimized. */
+  /** The objective. */
   readonly objective: Objective;
   /** Whether regularizers are on. */
   readonly regularized: boolean;

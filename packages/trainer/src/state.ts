@@ -9,7 +9,7 @@ export type HostState = {
   readonly params: HostParams;
   /** Running statistics. */
   readonly stats: HostParams;
-  /** What the optimizer remembers, by its names: trees of the form of the parameters. */
+  /** State of the optimizer by name: trees in the structure of the parameters. */
   readonly optimizer: { readonly [slot: string]: HostParams };
 };
 
@@ -17,7 +17,7 @@ export type HostState = {
 export const putState = (device: Device, state: HostState): OnDevice<TrainState> =>
   putTree(device, { ...state }) as OnDevice<TrainState>;
 
-/** The state before the first step, on the host. It shares the parameters. */
+/** Returns the state before the first step, on the host. It shares the parameters. */
 export const initialState = (model: Model, params: HostParams, optimizer: Optimizer): HostState => ({
   params,
   stats: initialStats(model),

@@ -23,29 +23,29 @@ import type { Objective } from './objectives/objective.js';
 import { clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
 import type { Optimizer, OptimizerState } from './optimizers/optimizer.js';
 
-/** Everything that training changes. Plain data. */
+/** State of training. Plain data. */
 export interface TrainState {
   /** Parameters. */
   readonly params: Params;
   /** Running statistics of batch normalizations. */
   readonly stats: Stats;
-  /** What the optimizer remembers. */
+  /** State of the optimizer. */
   readonly optimizer: OptimizerState;
 }
 
-/** What a step measures on its batch, before the update. Losses are means over the batch, counts are in images. */
+/** Metrics of a step on its batch, before the update. Losses are means over the batch, counts are in images. */
 export interface StepMetrics {
-  /** What was minimized: the objective plus the weighted regularizers. */
+  /** Total loss: the objective plus the weighted regularizers. */
   readonly loss: Scalar;
   /** The cross-entropy of the clean images. */
   readonly naturalLoss: Scalar;
-  /** Images that are misclassified without perturbation. */
+  /** Number of images misclassified without perturbation. */
   readonly errors: Scalar;
   /** The norm of all gradients, before clipping. */
   readonly gradNorm: Scalar;
-  /** The robust loss, when bounds were computed. */
+  /** The robust loss, if bounds were computed. */
   readonly robustLoss?: Scalar;
-  /** Images that are not verified, when bounds were computed. */
+  /** Number of images that are not verified, if bounds were computed. */
   readonly unverified?: Scalar;
   /** Each regularizer's term by its name, unweighted. */
   readonly terms: { readonly [name: string]: Scalar };
@@ -58,17 +58,17 @@ export type Step = (
   hyper: Hyper,
 ) => { readonly state: TrainState; readonly metrics: StepMetrics };
 
-/** What a step is made of. */
+/** Options of a training step. */
 export interface TrainStepOptions {
   /** The graph. */
   readonly model: Model;
-  /** What is minimized. */
+  /** The objective. */
   readonly objective: Objective;
-  /** How parameters are updated. */
+  /** The optimizer. */
   readonly optimizer: Optimizer;
-  /** How bounds are computed; default {@link ibp}. */
+  /** Bound method; default {@link ibp}. */
   readonly method?: BoundMethod;
-  /** The plain forward pass; default {@link natural}. A model with further ops needs their rules here and in `method`. */
+  /** The plain forward pass; default {@link natural}. A model with plug-in ops needs their rules here and in `method`. */
   readonly natural?: RuleTable<Tensor>;
   /** Added to the objective, their sum times `hyper.regWeight`; default none. */
   readonly regularizers?: readonly Regularizer[];
@@ -76,21 +76,21 @@ export interface TrainStepOptions {
   readonly clipNorm?: number | null;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
-  /** Parts of nearly equal size that the batch goes through in, to save memory; default 1. */
+  /** Number of parts to split each batch into, to save memory; default 1. */
   readonly parts?: number;
 }
 
 /**
- * Makes a training step: natural pass with the batch's own statistics, bounds of the margins over the ball, objective plus
- * regularizers, gradients by reverse mode, clipping, optimizer, running statistics.
+ * Creates a training step: natural pass with batch statistics, bounds of the margins over the ball, objective plus regularizers, gradients
+ * by reverse mode, clipping, optimizer, running statistics.
  *
  * The step reads `hyper.epsilon` (radius) when it needs the ball, `hyper.ramp` where the objective does, `hyper.regWeight` when it has
- * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. It computes
- * bounds when the objective or a regularizer needs them. It reads no value, so that it runs eagerly and compiles; the caller owns the
- * tensors that it returns.
+ * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. The step
+ * computes bounds if the objective or a regularizer needs them. The step reads no value, so it can run eagerly or compiled; the caller
+ * disposes the returned tensors.
  *
- * With several parts, each has batch statistics of its own. Gradients are averaged over the images and clipped once, the running
- * statistics are updated part after part, and the metrics are those of the whole batch.
+ * With several parts, each part has separate batch statistics. Gradients are averaged over the images and clipped once, running statistics
+ * are updated after each part, and metrics cover the whole batch.
  */
 export function createTrainStep(options: TrainStepOptions): Step {
   const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, range, parts = 1 } = options;

@@ -60,7 +60,7 @@ describe('a certificate', () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused for the margin %f', (margin) => {
-    expect(() => createCertificate({ ...options, margin })).toThrow('There is nothing to certify');
+    expect(() => createCertificate({ ...options, margin })).toThrow('A certificate needs a positive lower margin');
   });
 });
 
@@ -102,6 +102,8 @@ describe('a certificate of a property', () => {
   });
 
   it.each([0, Number.NaN])('is refused for the margin %f', (margin) => {
-    expect(() => createPropertyCertificate({ ...given, margin })).toThrow('There is nothing to certify');
+    expect(() => createPropertyCertificate({ ...given, margin })).toThrow(
+      'A certificate needs a positive lower margin',
+    );
   });
 });

@@ -2,12 +2,12 @@ import { CertError, describeValue, type Property } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
 import { toBase64 } from './base64.js';
 
-/** For which executions of the network a certificate claims its property; see `docs/certificates.md`. */
+/** Executions of the network for which a certificate claims the property; see `docs/certificates.md`. */
 export type CertificateLevel = 'real' | 'deployed';
 
-/** The network of a certificate: the file that holds it, and hashes of all that is used of it. Plain data. */
+/** The network of a certificate: its file and the hashes of all tensors in use. Plain data. */
 export interface CertifiedNetwork {
-  /** Where the file is, relative to the certificate. */
+  /** Path of the file, relative to the certificate. */
   readonly path: string;
   /** A checkpoint of `@cert/models`, or an ONNX file. */
   readonly format: 'cert-safetensors' | 'onnx';
@@ -25,9 +25,9 @@ export interface CertifiedInput {
   readonly data: string;
   /** SHA-256 of these bytes, hexadecimal. */
   readonly sha256: string;
-  /** Its place in the dataset, from 0; for people. */
+  /** Index in the dataset, from 0; informational. */
   readonly index?: number;
-  /** The name of the dataset; for people. */
+  /** Name of the dataset; informational. */
   readonly dataset?: string;
 }
 
@@ -85,7 +85,7 @@ export type CertificateEvidence =
     }
   | TreeEvidence;
 
-/** A claim about one input of one network, with the evidence for it. Plain data: the content of a `.cert.json` file. */
+/** A claim about one input of one network, with evidence. Plain data: the content of a `.cert.json` file. */
 export interface Certificate {
   /** The version of the format. */
   readonly format: 'cert-certificate-1';
@@ -108,13 +108,13 @@ export interface Certificate {
         readonly classes: number;
         readonly cases: readonly (readonly { readonly coefficients: readonly number[]; readonly bound: string }[])[];
       };
-  /** For which executions. */
+  /** Executions covered by the claim. */
   readonly level: CertificateLevel;
-  /** What is assumed of these. */
+  /** Assumptions about these executions. */
   readonly assumptions: readonly string[];
-  /** The name of the verifier; for people. */
+  /** Name of the verifier; informational. */
   readonly method: string;
-  /** What lets a checker prove it again. */
+  /** Evidence for the checker. */
   readonly evidence: CertificateEvidence;
 }
 
@@ -132,11 +132,11 @@ const ASSUMPTIONS: { readonly [L in CertificateLevel]: readonly string[] } = {
 };
 
 /**
- * Hashes of a checkpoint file, for the certificates of its network.
+ * Returns the hashes of a checkpoint file, for certificates of its network.
  *
  * @param bytes the file
- * @param path where the file will be, relative to the certificates
- * @throws CertError `bad-file` for bytes that are no checkpoint
+ * @param path path of the file, relative to the certificates
+ * @throws CertError `bad-file` for bytes that are not a checkpoint
  */
 export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetwork {
   decodeCheckpoint(bytes, path);
@@ -151,30 +151,30 @@ export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetw
   };
 }
 
-/** What {@link createCertificate} takes. */
+/** Options of {@link createCertificate}. */
 export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence'> {
-  /** The smallest lower margin that was proved. A certificate does not hold it: no checker would trust it. */
+  /** The smallest proved lower margin. Not stored in the certificate, because no checker would trust it. */
   readonly margin: number;
   /** The input, row-major, in the data range. */
   readonly pixels: Float32Array;
   /** Its shape. */
   readonly shape: readonly number[];
-  /** Its class, from 0. */
+  /** Label, from 0. */
   readonly label: number;
   /** Number of classes. */
   readonly classes: number;
   /** The radius, in the units of the input. */
   readonly epsilon: number;
-  /** What the ball is clipped to; null for no clipping. */
+  /** Range that the ball is clipped to; null for no clipping. */
   readonly range: { readonly min: number; readonly max: number } | null;
-  /** Where the input is from; for people. */
+  /** Source of the input; informational. */
   readonly source?: { readonly index: number; readonly dataset: string };
 }
 
 /**
- * A certificate. Numbers become the shortest decimals that stand for them: 0.1 is one tenth, exactly.
+ * Returns a certificate of an image. Numbers become their shortest decimals: 0.1 means exactly one tenth.
  *
- * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
+ * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
  */
 export function createCertificate(options: CertificateOptions): ImageCertificate {
   const { network, level, method, evidence, margin, pixels, shape, label, classes, epsilon, range, source } = options;
@@ -194,7 +194,7 @@ export function createCertificate(options: CertificateOptions): ImageCertificate
   };
 }
 
-/** What {@link createPropertyCertificate} takes. */
+/** Options of {@link createPropertyCertificate}. */
 export interface PropertyCertificateOptions
   extends Pick<CertificateOptions, 'network' | 'level' | 'method' | 'evidence' | 'margin' | 'shape'> {
   /** What is claimed, with inputs in the order of the network's file: cases over one box. */
@@ -202,9 +202,9 @@ export interface PropertyCertificateOptions
 }
 
 /**
- * A certificate of a property of linear inequalities. Numbers become the shortest decimals that stand for them.
+ * Returns a certificate of a property of linear inequalities. Numbers become their shortest decimals.
  *
- * @throws CertError `bad-argument` for a margin that proves nothing: 0, negative, NaN or infinite
+ * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
  */
 export function createPropertyCertificate(options: PropertyCertificateOptions): Certificate {
   const { network, level, method, evidence, margin, shape, property } = options;
@@ -225,13 +225,14 @@ function checkMargin(margin: number): void {
   if (margin > 0 && Number.isFinite(margin)) return;
   throw new CertError(
     'bad-argument',
-    `There is nothing to certify: the lower margin is ${describeValue(margin)}.`,
-    'Certify images whose lower margins are finite and > 0.',
+    `A certificate needs a positive lower margin; the lower margin is ${describeValue(margin)}.`,
+    'Certify only images whose lower margins are finite and > 0.',
   );
 }
 
 /**
- * The text of a certificate's file; the evidence is one line. Its last field is the SHA-256 of all that stands before its digits, so that a change of any byte shows.
+ * Returns the text of a certificate file, with the evidence on one line. The last field is the SHA-256 of all preceding bytes, which
+ * reveals any change.
  */
 export function certificateText(certificate: Certificate): string {
   const fields = Object.entries(certificate).map(([key, value]) => {

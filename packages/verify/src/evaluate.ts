@@ -23,31 +23,31 @@ import { checkSound, readMargins, smallestBound } from './margins.js';
 import { isPositive, isVerified } from './verdict.js';
 import { boundVerifier, type Weights } from './verifier.js';
 
-/** What {@link createEvaluator} is made of. */
+/** Options of {@link createEvaluator}. */
 export interface EvaluatorOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
-  /** How bounds are computed; default {@link ibp}. */
+  /** Bound method; default {@link ibp}. */
   readonly method?: BoundMethod;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
 }
 
-/** What to evaluate. */
+/** Options of an evaluation. */
 export interface EvaluateOptions {
-  /** Minibatches in order; each image counts once. */
+  /** Minibatches in order, each image once. */
   readonly batches: Iterable<HostBatch>;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
-  /** Also run an attack; default none. */
+  /** Attack to run; default: none. */
   readonly attack?: AttackOptions | null;
-  /** Called after every batch with the images done so far. */
+  /** Called after every batch with the number of evaluated images. */
   readonly onProgress?: (images: number) => void;
-  /** When it is aborted, the batch that is under way is finished and the evaluation rejects with the signal's reason. */
+  /** If aborted, the current batch is finished and the evaluation rejects with the reason of the signal. */
   readonly signal?: AbortSignal;
 }
 
@@ -57,22 +57,22 @@ export interface Evaluation {
   readonly images: number;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
-  /** Misclassified without perturbation. */
+  /** Standard error: misclassified without perturbation. */
   readonly standardError: number;
-  /** Misclassified at the clean image or at any point that the attack visited; null without an attack. */
+  /** PGD error: misclassified at the clean image or at any point of the attack; null without an attack. */
   readonly pgdError: number | null;
-  /** Not verified: some lower margin is not positive or not finite, or a point of the ball was found that is misclassified. */
+  /** Verified error: a lower margin is not positive or not finite, or an adversarial example was found. */
   readonly verifiedError: number;
 }
 
-/** Evaluates networks of one model: compiled once, runs any number of times. */
+/** Evaluates networks of one model; compiled once, for any number of calls. */
 export interface Evaluator {
   /**
-   * Standard error, error under attack, verified error, all with running statistics. A bound that is NaN or infinite does not verify;
-   * an image with such a logit counts as misclassified.
+   * Returns standard error, PGD error and verified error, with running statistics. A NaN or infinite bound does not verify; an image with a
+   * NaN or infinite logit counts as misclassified.
    *
-   * @param weights on the evaluator's device; they stay the caller's
-   * @throws CertError `unsound` when the attack breaks an image that the bounds verify; `bad-argument` for an epsilon that is not a finite
+   * @param weights on the device of the evaluator; the caller keeps ownership
+   * @throws CertError `unsound` if the attack breaks an image that the bounds verify; `bad-argument` for an epsilon that is not a finite
    * number >= 0; `bad-data` for images outside the range
    */
   evaluate(weights: OnDevice<Weights>, options: EvaluateOptions): Promise<Evaluation>;
@@ -80,7 +80,7 @@ export interface Evaluator {
   dispose(): Promise<void>;
 }
 
-/** Makes an evaluator for one model on one device, the caller's to dispose. Nothing is compiled before its first batch. */
+/** Creates an evaluator for one model on one device; the caller disposes it. Nothing is compiled before the first batch. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { device, model, method = ibp, natural, range } = options;
   const size = sizeOf(model.inputShape);

@@ -42,7 +42,7 @@ export interface ReluCounter {
 }
 
 /**
- * Counts active, inactive and unstable neurons by bounds, interval bounds unless another method is given.
+ * Creates a counter of active, inactive and unstable neurons, by interval bounds unless another method is given.
  *
  * @param options the images to look at, row-major [count, ...inputShape]
  */

@@ -69,7 +69,7 @@ export const soundCrownSteps: SoundSteps = {
 };
 
 /**
- * A verifier that can also prove at the levels `real` and `deployed`. What it proves at `nearest` stays as it is.
+ * Returns a verifier that can also prove at the levels `real` and `deployed`. Proofs at `nearest` are unchanged.
  *
  * @param steps for models of the built-in ops; on other models nothing is proved at these levels
  */

@@ -11,7 +11,7 @@ export const isPositive = (margin: number | null | undefined): boolean =>
   typeof margin === 'number' && margin > 0 && margin < Number.POSITIVE_INFINITY;
 
 /**
- * The one place that decides what "verified" means: the lower bound is finite and > 0, and no point with a margin <= 0 was found.
- * Nothing that is NaN, infinite or missing verifies.
+ * Defines "verified": the lower bound is finite and > 0, and no point with a margin <= 0 was found. NaN, infinite or missing bounds never
+ * verify.
  */
 export const isVerified = ({ lower, found }: MarginEvidence): boolean => isPositive(lower) && isPositive(found);

@@ -22,13 +22,13 @@ export type Weights = {
   readonly stats: Stats;
 };
 
-/** Who proves margins: a bound method as it runs on a device. */
+/** A verifier: a bound method that proves margins on a device. */
 export interface Verifier {
-  /** The name that results give it. */
+  /** Name in results. */
   readonly name: string;
-  /** What it costs: what batches are sized by, and when it is run. */
+  /** Cost, which determines batch sizes and when the verifier is run. */
   readonly cost: VerifierCost;
-  /** Prepares it for a model on a device; the result is the caller's to dispose. */
+  /** Prepares the verifier for a model on a device; the caller disposes the result. */
   on(setting: VerifierSetting): Prover;
   /** The same for a level that accounts for rounding; without it nothing is proved there. See `soundVerifier`. */
   soundOn?(setting: SoundSetting): SoundProver;
@@ -70,19 +70,19 @@ export interface SearchedImage {
   readonly evidence?: CertificateEvidence;
 }
 
-/** What a verifier costs for one image. */
+/** Cost of a verifier for one image. */
 export interface VerifierCost {
-  /** Linear functions that it passes back through the model at a time; 0 when it passes back none. */
+  /** Linear functions per backward pass; 0 for no backward pass. */
   readonly rows: (model: Model) => number;
-  /** The most images that it takes at once; default: as many as fit into memory. */
+  /** Maximum images per batch; default: as many as fit into memory. */
   readonly images?: number;
-  /** Whether it costs more than an attack on the image, and is run after it. */
+  /** Whether the verifier is slower than an attack and runs after it. */
   readonly afterAttack: boolean;
 }
 
 /** Where and of what margins are proved. */
 export interface VerifierSetting {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
@@ -141,7 +141,7 @@ export interface Prover {
 const ROW_PER_MARGIN: VerifierCost = { rows: ({ classes }) => classes - 1, afterAttack: false };
 
 /**
- * A bound method as a {@link Verifier}: one compiled function from images to margins.
+ * Returns a bound method as a {@link Verifier}: one compiled function from images to margins.
  *
  * @param cost default: a row for each margin, before the attack
  * @param ball makes the box; default `linfBall` of `@cert/core`

@@ -2,9 +2,9 @@
 import { CertError } from '@cert/core';
 
 /**
- * What a bound holds for. `nearest`: nothing is said about rounding. `real`: the network over the real numbers, its parameters taken as
- * exact. `deployed`: every float32 execution of the network as well, whatever the order of its sums, with or without fused
- * multiply-add, with gradual or flushed underflow, batch normalizations as written, as scale and shift, or folded into the layer before.
+ * What a bound claims. `nearest`: no claim about rounding. `real`: the network over the real numbers, with exact parameters. `deployed`:
+ * also every float32 execution of the network, with any order of sums, with or without fused multiply-add, with gradual or flushed
+ * underflow, and BatchNorm as written, as scale and shift, or folded into the preceding layer.
  */
 export type Arithmetic = 'nearest' | 'real' | 'deployed';
 
@@ -60,7 +60,7 @@ export function gamma(n: number): number {
     throw new CertError(
       'bad-argument',
       `A sum of ${n} terms in float32 has no useful error bound.`,
-      'Bound layers of fewer than two million inputs to a neuron, or verify with the arithmetic nearest.',
+      'Use layers with fewer than two million inputs per neuron, or verify with the arithmetic nearest.',
     );
   }
   return nextUp(nextUp((n * UNIT) / (1 - n * UNIT)));

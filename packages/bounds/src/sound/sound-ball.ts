@@ -12,10 +12,9 @@ import { decimalDown, decimalUp, roundDown, roundUp, TINY, UNIT } from './roundi
 const { abs, add, minimum, mul, sub } = tf;
 
 /**
- * A radius as a float32 that is at least the decimal or the fraction that the number was read from. The nearest float32 to 0.7 is smaller
- * than 0.7.
+ * Returns a float32 that is at least the decimal or fraction that the number was parsed from (the nearest float32 to 0.7 is less than 0.7).
  *
- * @throws CertError `bad-argument` for anything but a number that is finite and >= 0
+ * @throws CertError `bad-argument` unless it is a finite number >= 0
  */
 export function epsilonUp(epsilon: number): number {
   checkEpsilon(epsilon);
@@ -23,15 +22,15 @@ export function epsilonUp(epsilon: number): number {
 }
 
 /**
- * An interval that contains the real l-infinity ball of radius `epsilon` around `x`, clipped to the data range: `linfBall` of `@cert/core`
- * with all roundings outwards. [center - radius, center + radius] over the real numbers contains the ball.
+ * Returns an interval that contains the real l-infinity ball of radius `epsilon` around `x`, clipped to the data range: `linfBall` of
+ * `@cert/core` with outward rounding. [center - radius, center + radius] over the real numbers contains the ball.
  *
- * Where no point of the ball lies in the range, the radius is infinite, so that nothing is verified over an empty box. Assumes that the
- * operations round to nearest.
+ * If no point of the ball is in the range, the radius is infinite, so that nothing is verified over an empty box. Assumes rounding to
+ * nearest.
  *
  * @param x images, float32, any shape
- * @param epsilon radius in the units of `x`. A number stands for its decimal and is rounded up; a tensor (scalar, or of shape [channels]) is
- * taken as exact: make it with {@link epsilonUp}
+ * @param epsilon radius in the units of `x`. A number stands for its decimal and is rounded up; a tensor (scalar, or of shape [channels])
+ * is taken as exact: create it with {@link epsilonUp}
  * @param range default [0, 1]; `null` for no clipping. Numbers stand for their decimals, tensors are taken as exact
  * @returns four new tensors of the shape of `x`, the caller's to dispose
  * @throws CertError `bad-argument` for an epsilon that is negative, NaN, infinite or neither a number nor a tensor

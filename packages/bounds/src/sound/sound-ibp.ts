@@ -42,15 +42,15 @@ const { abs, add, div, less, maximum, minimum, mul, relu, sub } = tf;
  */
 export interface SoundCenterRadius extends CenterRadius {
   /**
-   * How many roundings of this size the radius already covers, so that the next rule need not enlarge it again. A number known without
+   * Number of roundings of this size that the radius already covers, so that the next rule need not enlarge the radius again. Known without
    * reading a tensor; default 0.
    */
   readonly room?: number;
 }
 
-/** What {@link soundIbp} is made of. */
+/** Options of {@link soundIbp}. */
 export interface SoundIbpOptions {
-  /** What the bounds hold for: `real` or `deployed`. */
+  /** What the bounds claim: `real` or `deployed`. */
   readonly level: SoundLevel;
 }
 
@@ -221,7 +221,7 @@ function modelOf({ model }: Context): Model {
   throw new CertError(
     'bad-argument',
     'A rule of sound-ibp was called without the graph.',
-    'Give context.model: an execution may fold a batch normalization into the layer before.',
+    'Give context.model: an execution may fold BatchNorm into the preceding layer.',
   );
 }
 
@@ -389,20 +389,20 @@ function concretize(x: SoundCenterRadius): IntervalTensor {
 }
 
 /**
- * Interval bound propagation that accounts for rounding: its intervals contain every value that the network takes on the box over the real
- * numbers (level `real`), and in every float32 execution (level `deployed`, see {@link Arithmetic}). It costs about what {@link ibp} costs, with
- * the same number of convolutions, and is a pure function of float32 tensors without gradients.
+ * Creates interval bound propagation that accounts for rounding: the intervals contain every value of the network on the box over the real
+ * numbers (level `real`) and also in every float32 execution (level `deployed`, see {@link Arithmetic}). About as fast as {@link ibp}, with
+ * the same number of convolutions. A pure function of float32 tensors without gradients.
  *
- * What is assumed of the computation of the bounds, and at the level `deployed` of the execution: operations round to nearest, at most once
- * each (a division or a square root may err by 2.5 units); sums are taken in any order; convolutions and products are sums of products, so
- * no Winograd or Fourier transforms, no TF32, no bfloat16. Of the passes of `@cert/jit` this holds: they reorder sums, merge constant
- * factors (one rounding each), and divide by multiplying with a reciprocal (two roundings), all of which the error terms include.
+ * Assumptions about the computation of bounds and, at level `deployed`, about the execution: operations round to nearest, at most once each
+ * (a division or a square root may err by 2.5 units); sums are taken in any order; convolutions and products are sums of products, so no
+ * Winograd or Fourier transforms, no TF32, no bfloat16. Of the passes of `@cert/jit` this holds: they reorder sums, merge constant factors
+ * (one rounding each), and divide by multiplying with a reciprocal (two roundings), all of which the error terms include.
  *
- * An output whose bounds are NaN, or so large at any node that an execution might overflow, is NaN. Variances that are negative or, with epsilon, below 2^-100 and weights
- * above 2^60 give NaN too.
+ * An output whose bounds are NaN, or so large at any node that an execution might overflow, is NaN. Variances that are negative or, with
+ * epsilon, below 2^-100 and weights above 2^60 give NaN too.
  *
- * Rules of further ops are added by `extend(soundIbp({ level }), { op: rule })`. A rule must account for its own rounding, see
- * {@link SoundCenterRadius}. An op without a rule is an error.
+ * Add rules of other ops with `extend(soundIbp({ level }), { op: rule })`. A rule must account for its rounding, see {@link
+ * SoundCenterRadius}. An op without a rule is an error.
  *
  * @returns a method named `sound-ibp`; its `bound` throws CertError `missing-rule` for an op without a rule
  */

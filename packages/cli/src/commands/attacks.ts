@@ -20,7 +20,7 @@ export const ATTACKS: {
     }),
   },
   autoattack: {
-    about: 'APGD-CE, APGD-T, FAB-T, Square with the standard settings: stronger and slower',
+    about: 'APGD-CE, APGD-T, FAB-T and Square with standard settings; stronger and slower',
     of({ seed }) {
       const attacks = autoAttack({ seed });
       return { attacks, attack: { name: 'autoattack', attacks: attacks.map(({ name }) => name), seed } };
@@ -37,7 +37,7 @@ export function readAttack(text = 'pgd', given: Choices): (config: RunConfig) =>
     throw new CertError(
       'bad-argument',
       `${ofPgd.map((field) => optionName(field)).join(' and ')} was given with --attack ${name}.`,
-      `Leave the option out, which is one of --attack pgd: ${name} has fixed settings.`,
+      `Leave the option out: only --attack pgd has it, and ${name} has fixed settings.`,
     );
   }
   return attack.of;

@@ -18,19 +18,19 @@ export const COMMANDS: {
   readonly [name: string]: { readonly description: string; readonly load: () => Promise<Make> };
 } = {
   train: {
-    description: 'train a network whose predictions are certified, and evaluate it',
+    description: 'train a network for certified robustness and evaluate it',
     load: async () => (await import('./train.js')).addTrain,
   },
   eval: {
-    description: 'evaluate a trained network image by image: standard, PGD and verified error',
+    description: 'evaluate a trained network: standard, PGD and verified error',
     load: async () => (await import('./eval.js')).addEval,
   },
   verify: {
-    description: 'decide a property of a network: proved, violated by an input, or undecided',
+    description: 'verify a property of a network: proved, violated (with a counterexample) or undecided',
     load: async () => (await import('./verify.js')).addVerify,
   },
   runs: {
-    description: 'list the runs in a folder with their errors and states',
+    description: 'list the runs in a folder with their errors and status',
     load: async () => (await import('./runs.js')).addRuns,
   },
   compare: {
@@ -38,7 +38,7 @@ export const COMMANDS: {
     load: async () => (await import('./compare.js')).addCompare,
   },
   predict: {
-    description: 'classify one image, and certify the prediction: its margin at epsilon, and its radius',
+    description: 'classify one image and certify the prediction: margin at epsilon and certified radius',
     load: async () => (await import('./predict.js')).addPredict,
   },
   diagnose: {
@@ -50,7 +50,7 @@ export const COMMANDS: {
     load: async () => (await import('./doctor.js')).addDoctor,
   },
   completion: {
-    description: 'print a script that completes commands, options and names in the shell',
+    description: 'print a shell completion script',
     load: async () => (await import('./completion.js')).addCompletion,
   },
   plugin: {

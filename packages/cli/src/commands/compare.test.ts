@@ -30,7 +30,7 @@ it('prints the settings that differ and the errors with their intervals, and sav
   expect(settings![0]).toEqual(['setting', 'fast', 'vanilla']);
   expect(settings).toContainEqual(['method', 'fast', 'vanilla']);
   expect(settings).toContainEqual(['seed', '0', '3']);
-  // What is the same in both is not there.
+  // What is the same in both does not exist.
   expect(settings!.map(([name]) => name)).not.toContain('epsilon');
 
   const { standardError, images } = JSON.parse(await readFile(runFiles(fast).summary, 'utf8'));
@@ -79,11 +79,11 @@ describe('runs that are not whole', () => {
     await writeFile(runFiles(stopped).metrics, `${await readFile(runFiles(stopped).metrics, 'utf8')}no line\n`);
     const { status, out, err } = await compare(fast, stopped, '--out', join(place, 'c'));
     expect(status).toBe(0);
-    expect(out).toMatch(/^The settings of these runs are the same\.\n/);
+    expect(out).toMatch(/^The runs have identical settings.\n/);
     expect(out).toMatch(/^state +finished +epoch 2\/2$/m);
     expect(err.split('\n')).toEqual([
-      `note: damaged lines of ${stopped} left out: 1.`,
-      `note: ${stopped} is not finished (epoch 2/2): its errors are those of its last epoch.`,
+      `note: 1 damaged lines of ${stopped} were skipped.`,
+      `note: ${stopped} is not finished (epoch 2/2); the table shows the errors of the last epoch.`,
     ]);
   });
 
@@ -96,18 +96,18 @@ describe('runs that are not whole', () => {
     expect(await compare(fast, broken)).toMatchObject({
       status: 1,
       err: expect.stringMatching(
-        / is damaged: .*config\.json is not JSON: .*\nRestore the file, or leave out the run\.$/,
+        / is damaged: .*config\.json is not JSON: .*\nRestore the file, or leave the run out.$/,
       ),
     });
     const { status, out, err } = await compare(fast, folder, '--out', join(place, 'c'));
-    expect([status, err]).toEqual([0, expect.stringMatching(/^note: .*broken is damaged and left out: /)]);
+    expect([status, err]).toEqual([0, expect.stringMatching(/^note: .*broken is damaged and was skipped: /)]);
     expect(out).toMatch(/^setting +fast +whole$/m);
   });
 
   it.each([
-    [['nowhere'], /^error: There is no folder .*nowhere\.\nCheck the path\./],
-    [['fast'], /^error: There is one run to compare\.\nGive two runs or more/],
-    [['fast/checkpoints'], /^error: .*checkpoints holds no run\./],
+    [['nowhere'], /^error: The folder .*nowhere does not exist.\nCheck the path\./],
+    [['fast'], /^error: Only one run was given to compare\.\nGive at least two runs/],
+    [['fast/checkpoints'], /^error: .*checkpoints contains no run./],
   ])('%s', async (paths, err) => {
     expect(await compare(...paths.map((path) => join(place, path)))).toMatchObject({
       status: 1,

@@ -10,7 +10,7 @@ import { saveDiagnosis } from './save.js';
 /** Makes `cert compare`. */
 export function addCompare(command: Command, terminal: Terminal): void {
   command
-    .argument('<run...>', 'folders of runs, or folders that hold some')
+    .argument('<run...>', 'folders of runs, or folders that contain runs')
     .option('--out <folder>', 'folder for compare.json and compare.svg (default: compare, numbered)')
     .option('--json', 'print one line of JSON instead of tables (default: tables)')
     .action(async (paths: readonly string[], raw: { readonly out?: string; readonly json?: boolean }) => {
@@ -19,11 +19,11 @@ export function addCompare(command: Command, terminal: Terminal): void {
       const curves = [];
       for (const run of runs) {
         const { curve, damaged } = await curveOf(run);
-        if (damaged > 0) terminal.err(`note: damaged lines of ${run.folder} left out: ${damaged}.`);
-        if (curve.epochs.length === 0) terminal.err(`note: ${run.folder} has no finished epoch, and no curve.`);
+        if (damaged > 0) terminal.err(`note: ${damaged} damaged lines of ${run.folder} were skipped.`);
+        if (curve.epochs.length === 0) terminal.err(`note: ${run.folder} has no finished epoch, so it has no curve.`);
         if (run.state !== 'finished') {
           terminal.err(
-            `note: ${run.folder} is not finished (${stateOf(run)}): its errors are those of its last epoch.`,
+            `note: ${run.folder} is not finished (${stateOf(run)}); the table shows the errors of the last epoch.`,
           );
         }
         curves.push(curve);

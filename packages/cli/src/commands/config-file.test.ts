@@ -87,16 +87,16 @@ describe('--config', () => {
     ['a.yaml', 'epsilon: [1\n', 'FILE, line 2: Flow sequence'],
     ['a.json', '{\n"seed": 1,\n"seed": 2\n}', 'FILE, line 3: Map keys must be unique.'],
     ['a.json', '{"epsilon": {}}', 'FILE, line 1: --epsilon is {}.'],
-    ['a.yaml', 'a: &a [x]\nb: *a\n', 'FILE holds an alias'],
-    ['a.yaml', '- 1\n', 'FILE holds no settings.'],
-    ['a.yaml', '', 'FILE holds no settings.'],
+    ['a.yaml', 'a: &a [x]\nb: *a\n', 'FILE contains a YAML alias'],
+    ['a.yaml', '- 1\n', 'FILE contains no settings.'],
+    ['a.yaml', '', 'FILE contains no settings.'],
     ['a.yaml', 'preset: 3\n', 'FILE has the preset 3.'],
     ['a.yaml', 'plugins: x\n', 'FILE has plugins "x".'],
     ['a.yaml', 'pgdSteps: 3\n', '--pgd-steps is an option of the objective pgd'],
     [
       'a.yaml',
       'plugins: [{ name: p, module: ./p.mjs, version: null }]\n',
-      'The run names the plug-in "p" (./p.mjs), which is not loaded unasked',
+      'The run names the plug-in "p" (./p.mjs), which is not loaded automatically',
     ],
   ])('refuses %s %j', async (name, content, message) => {
     const file = await write(name, content);

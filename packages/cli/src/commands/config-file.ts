@@ -40,7 +40,9 @@ export interface ConfigFile {
  */
 export async function readConfigFile(file: string): Promise<ConfigFile> {
   const fail = (problem: string, cause?: unknown) =>
-    new CertError('bad-file', problem, 'Give settings in JSON or YAML, as --print-config prints them.', { cause });
+    new CertError('bad-file', problem, 'Give settings in JSON or YAML, in the format that --print-config prints.', {
+      cause,
+    });
   const text = await readFile(file, 'utf8').catch((cause) => {
     throw fail(`${file} cannot be read: ${cause instanceof Error ? cause.message : cause}.`, cause);
   });
@@ -61,9 +63,9 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
   try {
     content = document.toJS({ maxAliasCount: 0 });
   } catch (cause) {
-    throw fail(`${file} holds an alias (*name).`, cause);
+    throw fail(`${file} contains a YAML alias (*name).`, cause);
   }
-  if (!isRecord(content)) throw fail(`${file} holds no settings.`);
+  if (!isRecord(content)) throw fail(`${file} contains no settings.`);
   const { plugins = [], options = {}, preset, method } = headerOf(content, file);
   const fields = Object.entries({ ...content, ...options }).filter(([name]) => !HEADER.includes(name));
   return { preset, method, plugins, values: Object.fromEntries(fields), at: (name) => places.get(name) ?? file };

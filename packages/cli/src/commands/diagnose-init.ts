@@ -1,4 +1,4 @@
-import { CertError, createRng, type Shape } from '@cert/core';
+import { CertError, createRng, describeValue, type Shape } from '@cert/core';
 import { type Dataset, imagesOf, subset } from '@cert/datasets';
 import type { Initializer } from '@cert/init';
 import {
@@ -61,12 +61,12 @@ export async function addDiagnoseInit(
     .addOption(
       new NameOption(
         '--inits <names>',
-        `initializations to compare, with commas: ${Object.keys(known.initializers).join(', ')} (default: ${USUAL.inits})`,
+        `comma-separated initializations to compare: ${Object.keys(known.initializers).join(', ')} (default: ${USUAL.inits})`,
         Object.keys(known.initializers),
       ),
     )
-    .option('--seeds <numbers>', `seeds with commas; results are means over them (default: ${USUAL.seeds})`)
-    .option('--images <n>', `number of training images to measure on (default: ${USUAL.images})`)
+    .option('--seeds <numbers>', `comma-separated seeds; results are averaged over seeds (default: ${USUAL.seeds})`)
+    .option('--images <n>', `number of training images to measure (default: ${USUAL.images})`)
     .option(
       '--input-shape <sizes>',
       'use random images of this shape, such as 32,32,3 (default: images of the dataset)',
@@ -162,7 +162,10 @@ async function chooseImages(raw: RawOptions, config: RunConfig, catalog: Catalog
   const count = wholeNumber('--images', raw.images ?? USUAL.images, 1);
   if (raw.inputShape === undefined) {
     if (raw.classes !== undefined) {
-      throw conflict('--classes was given without --input-shape.', 'A dataset has its own classes: leave it out.');
+      throw conflict(
+        '--classes was given without --input-shape.',
+        'Leave --classes out: the dataset defines the number of classes.',
+      );
     }
     const { name, train, range, normalize } = await loadData({ ...config, limit: count }, undefined, catalog);
     return {
@@ -194,7 +197,7 @@ function refuseBoth(raw: RawOptions): void {
     if (raw[name] === undefined) continue;
     throw conflict(
       `--${name} and --input-shape were both given.`,
-      'Leave out one: --input-shape stands for random images.',
+      'Leave out one of them: with --input-shape, random images are used.',
     );
   }
 }
@@ -214,7 +217,7 @@ function readInits(
 function wholeNumbers(option: string, text: string, least: number): number[] {
   const numbers = text.split(',').map(toNumber);
   if (numbers.every((n) => isWhole(n, least))) return numbers;
-  throw badOption(option, text, `whole numbers of at least ${least} with commas between them`);
+  throw badOption(option, text, `comma-separated whole numbers of at least ${least}`);
 }
 
 function wholeNumber(option: string, text: string, least: number): number {
@@ -226,5 +229,9 @@ function wholeNumber(option: string, text: string, least: number): number {
 const toNumber = (text: string) => (text.trim() === '' ? Number.NaN : Number(text));
 const isWhole = (n: number, least: number) => Number.isSafeInteger(n) && n >= least;
 
-const badOption = (option: string, got: string, wanted: string) =>
-  new CertError('bad-argument', `${option} is ${got}.`, `Give ${wanted}.`);
+const badOption = (option: string, text: string, wanted: string) =>
+  new CertError(
+    'bad-argument',
+    `${option} is ${Number.isNaN(toNumber(text)) ? describeValue(text) : text}.`,
+    `Give ${wanted}.`,
+  );

@@ -24,7 +24,7 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
         await catalogOf({ plugin, trust }, { folder: run, plugins: await readRunPlugins(run) }),
       );
       const { epochs, damaged } = await readReluEpochs(run);
-      if (damaged > 0) terminal.err(`Damaged lines left out: ${damaged}.`);
+      if (damaged > 0) terminal.err(`Skipped damaged lines: ${damaged}.`);
       const title = `ReLU neurons by their bounds: ${preset} (${method})`;
       const images = Math.max(...epochs.map((epoch) => epoch.images));
       const subtitle = [`${model}, seed ${seed}, over the ball of each epoch's epsilon around ${images} test images`];

@@ -86,10 +86,10 @@ describe('cert diagnose init', () => {
     [['--epsilon', '0'], '--epsilon is 0.\nGive a radius greater than 0.'],
     [['--epsilon', 'x'], '--epsilon is "x"; expected a number'],
     [['--images', '0'], '--images is 0.\nGive a whole number of at least 1.'],
-    [['--images', '1,2'], '--images is 1,2.\nGive a whole number of at least 1.'],
-    [['--seeds', '0,-1'], '--seeds is 0,-1.\nGive whole numbers of at least 0 with commas between them.'],
-    [['--input-shape', '32,32,x'], '--input-shape is 32,32,x.\nGive whole numbers of at least 1'],
-    [['--input-shape', '32,0,3'], '--input-shape is 32,0,3.'],
+    [['--images', '1,2'], '--images is "1,2".\nGive a whole number of at least 1.'],
+    [['--seeds', '0,-1'], '--seeds is "0,-1".\nGive comma-separated whole numbers of at least 0.'],
+    [['--input-shape', '32,32,x'], '--input-shape is "32,32,x".\nGive comma-separated whole numbers of at least 1'],
+    [['--input-shape', '32,0,3'], '--input-shape is "32,0,3".'],
     [['--input-shape', '32'], 'Node "conv1" (conv2d) does not fit its inputs of shapes [32]'],
     [['--input-shape', '8,8,1', '--classes', '1'], '--classes is 1.\nGive a whole number of at least 2.'],
     [['--classes', '3'], '--classes was given without --input-shape.'],
@@ -110,7 +110,7 @@ describe('cert diagnose init', () => {
     const args = ['--input-shape', '4', '--model', 'mlp', '--inits', 'ibp', '--out', join(file, 'below')];
     expect(await diagnose(...args)).toMatchObject({
       status: 1,
-      err: expect.stringContaining(`The folder ${join(file, 'below')} cannot be made`),
+      err: expect.stringContaining(`The folder ${join(file, 'below')} cannot be created`),
     });
   });
 });
@@ -164,12 +164,12 @@ describe('cert diagnose relu', () => {
     await writeFile(runFiles(old).metrics, `${without.join('\n')}\n`);
     const { status, err } = await cert(['diagnose', 'relu', old]);
     expect(status).toBe(1);
-    expect(err).toContain('does not say how many neurons were active');
+    expect(err).toContain('has no neuron counts');
     expect(err).toContain('Train again');
   });
 
   it.each([
-    [['relu', '/nowhere'], '/nowhere holds no run: there is no /nowhere/config.json.'],
+    [['relu', '/nowhere'], '/nowhere contains no run: /nowhere/config.json is missing.'],
     [['relu'], "missing required argument 'run'"],
     [['rely'], "unknown command 'rely'\n(Did you mean relu?)"],
   ])('refuses %o', async (args, message) => {

@@ -49,7 +49,7 @@ export async function doctorTable(entries: readonly DeviceEntry[], look: Look = 
   const rows = [
     ['cert', ownVersion(), ''],
     ['Node.js', process.version, `${process.platform} ${process.arch}`],
-    ['telemetry', telemetry(), 'of ONNX Runtime; ORT_DISABLE_TELEMETRY=0 in the environment leaves it on'],
+    ['telemetry', telemetry(), 'of ONNX Runtime; set ORT_DISABLE_TELEMETRY=0 to leave it on'],
   ];
   for (const entry of entries) rows.push([`device ${entry.name}`, ...(await probe(entry))]);
   const paint = painter(look);

@@ -25,7 +25,7 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
   command
     .summary(command.description())
     .description(
-      'Evaluate a trained network image by image: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, the defaults below apply.',
+      'Evaluate a trained network: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, the defaults below apply.',
     )
     .argument('<path>', 'folder of a run, or a checkpoint file')
     .optionsGroup(GROUPS.evaluation)
@@ -33,43 +33,46 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
     .addOption(
       new NameOption(
         '--methods <names>',
-        `bound methods with commas, tried in this order: ${methods.join(', ')}; or "none" (default: all but ${searching})`,
+        `comma-separated bound methods, tried in this order: ${methods.join(', ')}; or "none" (default: all but ${searching})`,
         methods,
       ),
     )
-    .option('--timeout <seconds>', `time limit of ${searching} for each image, in seconds (default: ${TIMEOUT})`)
+    .option('--timeout <seconds>', `time limit per image for ${searching}, in seconds (default: ${TIMEOUT})`)
     .addOption(
       new NameOption(
         '--attack <name>',
-        `attack on images that no cheap method settles: ${Object.entries(ATTACKS)
+        `attack on images that no fast method verifies: ${Object.entries(ATTACKS)
           .map(([name, { about }]) => `${name} (${about})`)
           .join(', ')} (default: pgd)`,
         Object.keys(ATTACKS),
       ),
     )
-    .option(flags('attackSteps'), `largest number of steps of the PGD attack (default: ${ATTACK.attackSteps})`)
+    .option(flags('attackSteps'), `maximum steps of the PGD attack (default: ${ATTACK.attackSteps})`)
     .option(
       flags('attackRestarts'),
-      `largest number of random starts of the PGD attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
+      `maximum random restarts of the PGD attack; 0: no attack (default: ${ATTACK.attackRestarts})`,
     )
     .addOption(
       new NameOption(
         '--arithmetic <level>',
-        'what a verified image is proved for: nearest (bounds rounded to nearest, no claim about rounding), real (the network over the real numbers), deployed (also every float32 execution) (default: deployed)',
+        'what verification claims: nearest (bounds rounded to nearest, no claim about rounding), real (the network over the real numbers), deployed (also every float32 execution) (default: deployed)',
         ARITHMETICS,
       ),
     )
-    .option('--complete', 'run every method and the attack on every image (default: until an image is settled)');
+    .option('--complete', 'run every method and the attack on every image (default: stop once an image is decided)');
   addFields(command, { of: ofTheRun, catalog: known });
   addRunPluginOptions(command);
   command
     .optionsGroup(GROUPS.output)
     .option(
       '--certificates <folder>',
-      'write a certificate of every verified image, and a copy of the network; check them with npx @cert/check (default: none)',
+      'write a certificate for every verified image, and a copy of the network; check with npx @cert/check (default: none)',
     )
-    .option('--out <file>', 'results image by image, .jsonl (default: eval/<checkpoint>-<epsilon>.jsonl in the run)')
-    .option('--anew', 'discard earlier results in that file (default: continue)');
+    .option(
+      '--out <file>',
+      '.jsonl file for the result of each image (default: eval/<checkpoint>-<epsilon>.jsonl in the run)',
+    )
+    .option('--anew', 'discard earlier results in --out (default: continue)');
   return addOutputOptions(command, 'the summary');
 }
 

@@ -42,8 +42,8 @@ const ofTheEvaluation: FieldFilter = (name, field) =>
 const unusedTimeout = (names: readonly string[]) =>
   new CertError(
     'bad-argument',
-    '--timeout was given, and no method takes one.',
-    `It belongs to ${names.join(' and ')}: --methods ibp,crown-ibp,${names.join(',')}.`,
+    '--timeout was given, but none of the chosen methods has a time limit.',
+    `Leave it out, or choose a method with a time limit: --methods ibp,crown-ibp,${names.join(',')}.`,
   );
 
 /** Makes `cert eval`. */
@@ -87,7 +87,7 @@ export async function addEval(
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
-      if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage would not be noticed.`);
+      if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage cannot be detected.`);
       const report = progressReporter(progressTerminal(terminal, { json, quiet }));
       const decoding = (images: number, of: number) => {
         report({ type: 'decoding', images, of });
@@ -98,7 +98,7 @@ export async function addEval(
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
           terminal.err(
-            `${name} has no bounds for --arithmetic ${arithmetic}: images stay undecided. For plain bounds: --arithmetic nearest.`,
+            `${name} does not support --arithmetic ${arithmetic}, so images stay undecided. For bounds without a claim about rounding: --arithmetic nearest.`,
           );
         }
       }
@@ -122,7 +122,7 @@ export async function addEval(
           onProgress: (state) => {
             done = state.images;
             const { damaged = 0 } = state;
-            if (damaged > 0) terminal.err(`Damaged lines dropped: ${damaged}. Their images are evaluated again.`);
+            if (damaged > 0) terminal.err(`Removed damaged lines: ${damaged}. Their images are evaluated again.`);
             tell(state);
             report({ type: 'evaluating', ...state });
           },
@@ -130,7 +130,7 @@ export async function addEval(
         if (json) terminal.out(JSON.stringify(summary));
         else {
           terminal.out(
-            `\n${evaluationTable(summary, terminal)}\n\nImage by image: ${file}\nSummary: ${summaryFileOf(file)}`,
+            `\n${evaluationTable(summary, terminal)}\n\nResults per image: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
@@ -221,7 +221,7 @@ async function tellTraining({ err }: Terminal, folder: string, checkpoint: strin
   if (owner === undefined) return;
   const { position } = (metadata ?? {}) as { readonly position?: { readonly step?: number } };
   err(
-    `${folder} is in training (process ${owner.pid} on ${owner.host}). This evaluates ${checkpoint} as it is now, after step ${position?.step ?? '?'}.`,
+    `${folder} is being trained by process ${owner.pid} on ${owner.host}. Evaluating the current ${checkpoint}, written after step ${position?.step ?? '?'}.`,
   );
 }
 
@@ -231,7 +231,7 @@ function tenths({ out, screen }: Terminal, shown: boolean): (progress: Progress)
   return ({ images, of, before }) => {
     if (!shown) return;
     const done = Math.floor((10 * images) / of);
-    if (images === before && before > 0) out(`${before} of ${of} images were evaluated before.`);
+    if (images === before && before > 0) out(`${before} of ${of} images already evaluated.`);
     else if (screen === null && images > before && done > told) out(`${images} of ${of} images`);
     told = done;
   };

@@ -89,7 +89,7 @@ function addField(command: Command, name: string, any: AnyField, chosen: unknown
   const heading = GROUPS[groupOf(name, any)];
   add(command, new NameOption(flag!, help, namesOf(field, catalog)).helpGroup(heading), any);
   if (opposite === undefined) return;
-  add(command, new Option(opposite, `the opposite of ${optionName(name, field)}`).helpGroup(heading), any);
+  add(command, new Option(opposite, `disable ${optionName(name, field)}`).helpGroup(heading), any);
 }
 
 /** A value as it is given on the command line. */
@@ -106,7 +106,7 @@ function add(command: Command, option: Option, { owners }: AnyField): void {
   const taken = command.options.find(({ short, long }) => long === option.long || (short && short === option.short));
   if (taken !== undefined) {
     throw conflict(
-      `${option.long} is an option of ${ownersText(owners)}, and cert ${command.name()} has another option of that name.`,
+      `${option.long} is an option of ${ownersText(owners)}, but cert ${command.name()} already has an option with this name.`,
       'Rename the option in the plug-in, or leave the plug-in out.',
     );
   }
@@ -129,7 +129,7 @@ export function readFields(raw: RawOptions, of: FieldFilter = () => true, catalo
   return asChoices(Object.fromEntries(given));
 }
 
-/** One of a few words. @throws CertError `bad-argument` with the nearest ones */
+/** One of several choices. @throws CertError `bad-argument` with the nearest ones */
 export function readWord<W extends string>(option: string, text: string, words: readonly W[]): W {
   const name = canonicalName(text, words);
   const word = words.find((one) => one === name);

@@ -25,7 +25,7 @@ export const addRunPluginOptions = (command: Command): Command =>
   addPluginOption(command).addOption(
     new Option(
       '--trust',
-      'load the plug-ins that the run or the file of --config names; this runs their code (default: only those of --plugin)',
+      'load plug-ins named by the run or by --config, which runs their code (default: only those of --plugin)',
     ).helpGroup(GROUPS.run),
   );
 
@@ -83,10 +83,10 @@ export async function catalogOf({ plugin = [], trust = false }: PluginOption, ru
 const untrusted = ({ name, module }: PluginRecord) =>
   new CertError(
     'bad-argument',
-    `The run names the plug-in "${name}"${module === null ? '' : ` (${module})`}, which is not loaded unasked: it would run code.`,
+    `The run names the plug-in "${name}"${module === null ? '' : ` (${module})`}, which is not loaded automatically because loading runs its code.`,
     module === null
-      ? 'Say where it is: --plugin MODULE.'
-      : 'Give --plugin MODULE, or --trust when you trust the folder.',
+      ? 'Give its package or path: --plugin MODULE.'
+      : 'Give --plugin MODULE, or --trust if you trust the folder.',
   );
 
 /** A plug-in that a run was begun with. */
@@ -95,7 +95,7 @@ async function loadAgain({ name, module }: PluginRecord, folder: string): Promis
     new CertError(
       'bad-argument',
       `The run needs the plug-in "${name}". ${problem}`,
-      'Say where it is: --plugin MODULE.',
+      'Give its package or path: --plugin MODULE.',
     );
   if (module === null) throw fail('It was passed in as a value.');
   const from = module.startsWith('.') ? folder : undefined;
@@ -113,7 +113,7 @@ export function checkVersions(began: readonly PluginRecord[], { plugins }: Catal
     if (now === undefined || now.version === version) continue;
     throw new CertError(
       'bad-argument',
-      `The run began with version ${version} of the plug-in "${name}", and this is ${now.version}.`,
+      `The run began with version ${version} of the plug-in "${name}", but version ${now.version} is installed.`,
       'Install that version to continue the run, or start a new one with --out.',
     );
   }

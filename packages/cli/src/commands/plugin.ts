@@ -8,9 +8,9 @@ import type { Terminal } from '../terminal.js';
 export function addPlugin(plugin: Command, terminal: Terminal): void {
   plugin
     .command('new')
-    .description('write a package with an op, a bound method, a model and tests that pass')
+    .description('create a plug-in package with an op, a bound method, a model and passing tests')
     .argument('<name>', 'name of the package')
-    .option('--dir <folder>', 'folder, new or empty (default: named after the package)')
+    .option('--dir <folder>', 'new or empty folder (default: named after the package)')
     .action(async (name: string, { dir }: { dir?: string }) => {
       const { folder, short, files } = await newPlugin(name, dir);
       const place = relative(process.cwd(), folder) || '.';
@@ -27,8 +27,8 @@ export function addPlugin(plugin: Command, terminal: Terminal): void {
     });
   plugin
     .command('show')
-    .description('load a plug-in, check it and list what it adds')
-    .argument('<module>', 'a package, or a path that begins with a dot')
+    .description('load and check a plug-in and list what it adds')
+    .argument('<module>', 'package name, or path that starts with a dot')
     .action(async (module: string) => {
       const loaded = await loadPlugin(module);
       const fields = Object.entries(fieldsOf(withLoaded([loaded])));

@@ -43,7 +43,7 @@ it('prints the class, the largest logits, the margin and the radius of an image 
   expect(classes.slice(0, 3)).toEqual(Array(3).fill(expect.stringMatching(/^\d +-?\d+\.\d{3} +\d+\.\d\d %$/)));
   expect(out).toMatch(/^margin at epsilon 1\/255 +at least -?[\d.]+, (verified|not verified) by ibp$/m);
   expect(out).toMatch(/^certified radius +[\d.e-]+ \([\d.e-]+\/255\), by ibp$/m);
-  expect(out).toMatch(/\(arithmetic deployed\)\. It is a lower bound of the true radius, which may be larger\.$/);
+  expect(out).toMatch(/\(arithmetic deployed\)\. The true radius may be larger.$/);
 });
 
 it('finds a radius of 20 images that is verified, and is not with a tenth more', async () => {
@@ -77,7 +77,7 @@ it('certifies another class on demand, which has no radius where it is not the p
   expect(status).toBe(0);
   expect(out).toMatch(new RegExp(`^certified class +class ${other}$`, 'm'));
   expect(out).toMatch(/^certified radius +0$/m);
-  expect(out).toMatch(/The image itself is not classified as class \d, so that there is nothing to certify\.$/);
+  expect(out).toMatch(/The network does not classify the image as class \d, so there is nothing to certify.$/);
 });
 
 describe('an image file', () => {
@@ -98,7 +98,7 @@ describe('an image file', () => {
     const file = await png('large.png', new Uint8Array(32 * 30), 32, 30);
     expect(await cert('predict', run, file)).toMatchObject({
       status: 1,
-      err: `error: ${file} is 32 x 30 pixels, and the network takes 28 x 28.\nResize or crop the image to 28 x 28 as the training images were. It is not done here: the certificate would be about another image.`,
+      err: `error: ${file} has 32 x 30 pixels, but the network takes 28 x 28.\nResize or crop the image to 28 x 28 in the same way as the training images. cert does not resize it, because the certificate would be about a different image.`,
     });
   });
 
@@ -129,7 +129,7 @@ describe('an image file', () => {
 });
 
 it.each([
-  [[], 'cert predict needs an image.\nUsage: cert predict RUN IMAGE.png'],
+  [[], 'No image was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
   [['a.png', '--index', '1'], 'An image file and --index were both given.\nGive one of them.'],
   [['missing.png'], 'missing.png cannot be read: ENOENT'],
   [['--index', '99999'], '--index is 99999.\nGive a whole number from 0 to 19.'],
@@ -146,7 +146,7 @@ it('says that a folder holds no run', async () => {
   await writeFile(join(place, 'file'), '');
   expect(await cert('predict', join(place, 'none'), '--index', '0')).toMatchObject({
     status: 1,
-    err: expect.stringMatching(/none holds no run: there is no .*config\.json\.\nGive the folder of a run\.$/),
+    err: expect.stringMatching(/none contains no run: .*config\.json is missing\.\nGive the folder of a run\.$/),
   });
 });
 

@@ -36,19 +36,22 @@ export async function addPredict(
   const searches = Object.keys(searchVerifiers({})).join(' and ');
   command
     .argument('<run>', 'folder of a run')
-    .argument('[image]', 'PNG or JPEG file of the size that the network takes')
-    .option('--index <n>', 'instead of a file: the image with this number of the test split, from 0')
-    .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: that of the run)')
-    .option('--label <class>', 'class to certify, a number or a name (default: the predicted class)')
+    .argument('[image]', 'PNG or JPEG file with the input size of the network')
+    .option('--index <n>', 'use image N of the test split, from 0, instead of a file')
+    .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: radius of the run)')
+    .option('--label <class>', 'class to certify, by number or name (default: predicted class)')
     .option(
       '--methods <names>',
-      `bound methods, with commas: ${Object.keys(known.verifiers).join(', ')} (default: ibp)`,
+      `comma-separated bound methods: ${Object.keys(known.verifiers).join(', ')} (default: ibp)`,
     )
     .option('--tolerance <fraction>', `relative precision of the certified radius (default: ${TOLERANCE})`)
-    .option('--timeout <seconds>', `seconds for each radius, of ${searches} (default: ${TIMEOUT})`)
-    .option('--arithmetic <level>', 'what is proved: nearest, real, deployed, as in cert eval (default: deployed)')
+    .option('--timeout <seconds>', `time limit per radius for ${searches}, in seconds (default: ${TIMEOUT})`)
+    .option(
+      '--arithmetic <level>',
+      'what the certificate claims: nearest, real, deployed, as in cert eval (default: deployed)',
+    )
     .option('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)')
-    .option('--device <name>', 'device that computes (default: that of the run)')
+    .option('--device <name>', 'compute device (default: device of the run)')
     .option('--json', 'print one line of JSON instead of text (default: text)');
   addRunPluginOptions(command).action(
     async (folder: string, file: string | undefined, { json, plugin, trust, ...raw }: RawOptions & Switches) => {
@@ -116,7 +119,7 @@ function checkTogether(file: string | undefined, { index }: RawOptions): void {
   if (file === undefined && index === undefined) {
     throw new CertError(
       'bad-argument',
-      'cert predict needs an image.',
+      'No image was given to cert predict.',
       'Usage: cert predict RUN IMAGE.png, or cert predict RUN --index N. For all options: cert predict --help.',
     );
   }

@@ -65,7 +65,7 @@ it('lists runs by their dates, with their errors and states', async () => {
   expect(lines[0]![4]).toBe('-');
   expect(err.split('\n')).toEqual([
     `warning: ${join(runs, 'd-broken')} is damaged: ${runFiles(join(runs, 'd-broken')).summary} lacks the errors of the run.`,
-    `warning: ${join(runs, 'e-gone')} is damaged: there is no ${runFiles(join(runs, 'e-gone')).last}.`,
+    `warning: ${join(runs, 'e-gone')} is damaged: ${runFiles(join(runs, 'e-gone')).last} is missing.`,
   ]);
 });
 
@@ -85,12 +85,12 @@ it('prints them as JSON', async () => {
 it('says where it has looked when there is nothing', async () => {
   expect(await cert('runs', join(place, 'nowhere'))).toMatchObject({
     status: 1,
-    err: `error: There is no folder ${join(place, 'nowhere')}.\nCheck the path. cert train writes runs to the folder runs.`,
+    err: `error: The folder ${join(place, 'nowhere')} does not exist.\nCheck the path. By default, cert train writes runs to the folder "runs".`,
   });
   const inside = join(place, 'trained', 'checkpoints');
   expect(await cert('runs', inside)).toMatchObject({
     status: 0,
-    out: `${inside} holds no runs. cert train makes one.`,
+    out: `${inside} contains no runs. Create one with: cert train`,
   });
 });
 

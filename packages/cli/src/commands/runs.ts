@@ -6,12 +6,12 @@ import type { Terminal } from '../terminal.js';
 /** Makes `cert runs`. */
 export function addRuns(command: Command, terminal: Terminal): void {
   command
-    .argument('[folder]', 'folder that holds runs', 'runs')
+    .argument('[folder]', 'folder that contains runs', 'runs')
     .option('--json', 'print the runs as one line of JSON (default: a table)')
     .action(async (folder: string, { json = false }: { readonly json?: boolean }) => {
       const runs = await findRuns(folder);
       if (json) return terminal.out(JSON.stringify(runs));
-      if (runs.length === 0) return terminal.out(`${folder} holds no runs. cert train makes one.`);
+      if (runs.length === 0) return terminal.out(`${folder} contains no runs. Create one with: cert train`);
       terminal.out(runsTable(runs, terminal));
       for (const { folder, problem } of runs) {
         if (problem !== undefined) terminal.err(`warning: ${folder} is damaged: ${problem}`);

@@ -67,7 +67,7 @@ export function readShortcuts(raw: RawOptions, chosen?: string): Choices {
   for (const { flag, replaces, method } of given) {
     if (method !== undefined && chosen !== undefined && method !== chosen) {
       throw conflict(
-        `${flag} is for ${method}, and the method is ${chosen}.`,
+        `${flag} requires the method ${method}, but the method is ${chosen}.`,
         `Leave it out, or give --method ${method}.`,
       );
     }

@@ -45,14 +45,14 @@ export async function addTrain(
   command
     .summary(command.description())
     .description(
-      `${sentence(command.description())}\n\nDefaults below are those of the preset ${values.preset} with the method ${values.method}. For others: ${calledAs()} train --preset NAME --help`,
+      `${sentence(command.description())}\n\nDefaults below are for the preset ${values.preset} with the method ${values.method}. For another preset: ${calledAs()} train --preset NAME --help`,
     )
     .optionsGroup(GROUPS.run)
-    .addOption(new NameOption('--preset <name>', `settings to begin with: ${PRESET_NAMES}`, Object.keys(PRESETS)))
+    .addOption(new NameOption('--preset <name>', `base settings: ${PRESET_NAMES}`, Object.keys(PRESETS)))
     .addOption(methodOption(known))
     .option(
       '--config <file>',
-      'settings in JSON or YAML, as --print-config prints them, whole or in part; options override them',
+      'JSON or YAML file with all or some settings, in the format of --print-config; options override it',
     )
     .option('--resume <folder>', 'continue the run in this folder with its settings');
   addRunPluginOptions(command);
@@ -61,7 +61,7 @@ export async function addTrain(
   command
     .optionsGroup(GROUPS.output)
     .option('--out <folder>', 'new folder for the run (default: runs/<preset>-<method>-<seed>, numbered)')
-    .option('--print-config', 'print the config.json that the run would have, and exit');
+    .option('--print-config', 'print the config.json of the run and exit');
   addOutputOptions(command, 'the summary').action(
     async ({ plugin, trust, printConfig = false, json = false, quiet = false, ...raw }: Given) => {
       const plugins = { plugin, trust };
@@ -75,7 +75,7 @@ export async function addTrain(
       if (summary === null) return done(STOPPED);
       const { result, folder } = summary;
       if (json) terminal.out(JSON.stringify({ ...result, folder }));
-      else terminal.out(`\n${resultTable([result], terminal)}\n\nEverything is in ${folder}`);
+      else terminal.out(`\n${resultTable([result], terminal)}\n\nResults and checkpoints are in ${folder}`);
     },
   );
 }
@@ -136,10 +136,10 @@ async function newConfig(
  */
 function radiusNote({ dataset, epsilon }: RunConfig, usual: RunConfig, choices: Choices): string | undefined {
   if (dataset === usual.dataset || choices.epsilon !== undefined) return undefined;
-  const before = `${radiusText(usual.epsilon)} of the preset ${usual.preset} is meant for ${usual.dataset}`;
+  const before = `${radiusText(usual.epsilon)} of the preset ${usual.preset} is for ${usual.dataset}`;
   if (usualEpsilon(dataset) === undefined) {
     throw conflict(
-      `The dataset ${dataset} was chosen without a radius; ${before}.`,
+      `No radius was given for the dataset ${dataset}; ${before}.`,
       'Give --epsilon, a number such as 0.1 or a fraction such as 8/255.',
     );
   }
@@ -152,7 +152,10 @@ function radiusNote({ dataset, epsilon }: RunConfig, usual: RunConfig, choices: 
 /** The configuration that `--print-config` shows: that of a new run. */
 async function chosenConfig(raw: RawOptions, plugins: PluginOption, terminal: Terminal): Promise<RunConfig> {
   if (raw.resume === undefined) return (await newConfig(raw, plugins, terminal)).config;
-  throw conflict('--print-config and --resume were both given.', 'The config.json of that run is in its folder.');
+  throw conflict(
+    '--print-config and --resume were both given.',
+    'Leave out --print-config: the folder of the run contains its config.json.',
+  );
 }
 
 async function startNew(raw: RawOptions, plugins: PluginOption, terminal: Terminal, hooks: Hooks) {
@@ -164,13 +167,10 @@ async function startNew(raw: RawOptions, plugins: PluginOption, terminal: Termin
 
 async function resume(raw: RawOptions, folder: string, plugins: PluginOption, hooks: Hooks) {
   if (raw.out !== undefined) {
-    throw conflict('--out and --resume were both given.', 'A run continues in its own folder: leave out --out.');
+    throw conflict('--out and --resume were both given.', 'Leave out --out: a resumed run stays in its folder.');
   }
   if (raw.config !== undefined) {
-    throw conflict(
-      '--config and --resume were both given.',
-      'A run continues with its own settings: leave out --config.',
-    );
+    throw conflict('--config and --resume were both given.', 'Leave out --config: a resumed run keeps its settings.');
   }
   const began = await readRunPlugins(folder);
   const catalog = await catalogOf(plugins, { folder, plugins: began });
@@ -202,7 +202,7 @@ function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catal
     const field = known[name]?.field;
     throw new CertError(
       'bad-argument',
-      `${optionName(name, field)} is ${shown(value, field)}, and the run began with ${shown(before, field)}.`,
+      `${optionName(name, field)} is ${shown(value, field)}, but the run began with ${shown(before, field)}.`,
       'Leave the option out to continue the run, or start a new run with --out.',
     );
   }

@@ -16,26 +16,29 @@ export function addVerifyOptions(command: Command): Command {
   const [device] = flagsOf('device', FIELDS.device);
   command
     .argument('[network]', 'ONNX file (.onnx, .onnx.gz), checkpoint file, or folder of a run')
-    .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz); it describes what must not happen')
-    .optionsGroup('Image, instead of a property:')
-    .option('--index <n>', 'number of an image of the test split, from 0')
+    .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz) that describes the outputs to exclude')
+    .optionsGroup('Image instead of a property:')
+    .option('--index <n>', 'index of an image of the test split, from 0')
     .addOption(
       new NameOption(
         '--dataset <name>',
-        'dataset of the image (default: that of the run)',
+        'dataset of the image (default: dataset of the run)',
         Object.keys(standardCatalog.datasets),
       ),
     )
-    .option('--label <class>', 'class that must win (default: the label of the image)')
-    .option('--epsilon <radius>', 'l-infinity radius around the image, such as 0.1 or 8/255 (default: that of the run)')
+    .option('--label <class>', 'class that must have the largest logit (default: label of the image)')
+    .option(
+      '--epsilon <radius>',
+      'l-infinity radius around the image, such as 0.1 or 8/255 (default: radius of the run)',
+    )
     .optionsGroup('Many properties:')
-    .option('--instances <file>', 'verify every line "onnx,vnnlib,timeout" of a file in one process')
-    .option('--out <file>', 'results, .jsonl, with a table beside it, .csv (default: results.jsonl)')
+    .option('--instances <file>', 'verify every "onnx,vnnlib,timeout" line of a CSV file in one process')
+    .option('--out <file>', '.jsonl file for results, with a .csv table beside it (default: results.jsonl)')
     .option('--anew', 'discard earlier results (default: continue)')
     .optionsGroup('Search:')
     .option(
       '--timeout <seconds>',
-      `time limit for a property, in seconds (default: ${TIMEOUT}, or that of the instance)`,
+      `time limit per property, in seconds (default: ${TIMEOUT}, or the limit of the instance)`,
     )
     .addOption(
       new NameOption('--split <what>', 'split on inputs or on relus (default: inputs for up to 12 inputs)', SPLITS),
@@ -43,16 +46,16 @@ export function addVerifyOptions(command: Command): Command {
     .addOption(
       new NameOption(
         '--arithmetic <level>',
-        'strongest claim that a proof is tried for: nearest, real, deployed (default: deployed)',
+        'strongest claim to prove: nearest, real, deployed (default: deployed)',
         ARITHMETICS,
       ),
     )
-    .addOption(new NameOption(device!, 'device that computes (default: auto)', namesOf(FIELDS.device, standardCatalog)))
+    .addOption(new NameOption(device!, 'compute device (default: auto)', namesOf(FIELDS.device, standardCatalog)))
     .optionsGroup(GROUPS.output)
-    .option('--results <file>', "write the verdict, and the witness, in the competition's format (default: none)")
+    .option('--results <file>', 'write the verdict and the counterexample in VNN-COMP format (default: none)')
     .option(
       '--certificate <file>',
-      'write a certificate of what is proved, .cert.json or .cert.json.gz; check it with npx @cert/check (default: none)',
+      'write a certificate of the proof, .cert.json or .cert.json.gz; check with npx @cert/check (default: none)',
     );
   return addOutputOptions(command, 'each result');
 }

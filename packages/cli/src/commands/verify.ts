@@ -144,14 +144,14 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   readonly about: string;
 }> {
   if (file === undefined) {
-    if (raw.index === undefined) throw missing('a property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
+    if (raw.index === undefined) throw missing('property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
     return imageProperty({ path, raw, device, index: readNumber('--index', raw.index) });
   }
   const loaded = await loadNetwork(path, device);
   const text = new TextDecoder().decode(await readBytes(file));
   const property = readProperty(text, loaded);
   if (property.cases.length === 0)
-    terminal.err('note: no input satisfies the property file, so nothing can violate it.');
+    terminal.err('note: the property file admits no input, so the property holds trivially.');
   return { loaded, property, about: '' };
 }
 
@@ -166,29 +166,25 @@ function checkTogether(network: string | undefined, property: string | undefined
   }
   for (const [name, value] of Object.entries({ '--out': out, '--anew': anew })) {
     if (value === undefined) continue;
-    throw new CertError(
-      'bad-argument',
-      `${name} is an option for --instances.`,
-      'Leave it out, or give --instances FILE.csv.',
-    );
+    throw new CertError('bad-argument', `${name} requires --instances.`, 'Leave it out, or give --instances FILE.csv.');
   }
   if (certificate !== undefined && arithmetic === 'nearest') {
     throw new CertError(
       'bad-argument',
       '--certificate was given with --arithmetic nearest.',
-      'A certificate claims the arithmetic deployed or real: leave the option out.',
+      'Leave out --arithmetic, or give real or deployed: a certificate needs one of these.',
     );
   }
   if (network === undefined) throw noNetwork();
   if (property !== undefined) refuseWith('a property file', image);
 }
 
-const noNetwork = () => missing('a network', 'NETWORK PROPERTY, or --instances FILE.csv');
+const noNetwork = () => missing('network', 'NETWORK PROPERTY, or --instances FILE.csv');
 
 const missing = (what: string, usage: string) =>
   new CertError(
     'bad-argument',
-    `cert verify needs ${what}.`,
+    `No ${what} was given to cert verify.`,
     `Give ${usage}. For all options: ${calledAs()} verify --help`,
   );
 

@@ -44,14 +44,14 @@ export async function imageFile(
   if (inputShape.length !== 3 || (channels !== 1 && channels !== 3)) {
     throw new CertError(
       'shape-mismatch',
-      `${path} is an image file, and the network takes inputs of shape [${inputShape}].`,
+      `${path} is an image file, but the network takes inputs of shape [${inputShape}].`,
       'Give an image of the test split: --index N.',
     );
   }
   if (range?.min !== 0 || range.max !== 1) {
     throw new CertError(
       'bad-argument',
-      `The pixels of an image file are 0 to 1, and those of the dataset ${range === null ? 'have no range' : `${range.min} to ${range.max}`}.`,
+      `The pixels of an image file range from 0 to 1, but the pixels of the dataset ${range === null ? 'have no range' : `range from ${range.min} to ${range.max}`}.`,
       'Give an image of the test split: --index N.',
     );
   }
@@ -59,8 +59,8 @@ export async function imageFile(
   if (shape[0] !== height || shape[1] !== width) {
     throw new CertError(
       'shape-mismatch',
-      `${path} is ${shape[1]} x ${shape[0]} pixels, and the network takes ${width} x ${height}.`,
-      `Resize or crop the image to ${width} x ${height} as the training images were. It is not done here: the certificate would be about another image.`,
+      `${path} has ${shape[1]} x ${shape[0]} pixels, but the network takes ${width} x ${height}.`,
+      `Resize or crop the image to ${width} x ${height} in the same way as the training images. cert does not resize it, because the certificate would be about a different image.`,
     );
   }
   return { pixels: Float32Array.from(pixels, (byte) => byte / 255), about: path, label: null };

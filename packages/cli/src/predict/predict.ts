@@ -11,7 +11,7 @@ interface RankedClass {
 
 /** What is known about one image. Plain data. */
 export interface Prediction {
-  /** The class of the largest logit; null where a logit is not finite. */
+  /** The class of the largest logit; null if a logit is not finite. */
   readonly prediction: number | null;
   /** The label of the image; null for one without. */
   readonly label: number | null;
@@ -24,7 +24,7 @@ export interface Prediction {
   readonly radius: CertifiedRadius | null;
 }
 
-/** What {@link predict} takes. */
+/** Options of {@link predict}. */
 export interface PredictOptions {
   readonly certifier: PointCertifier;
   readonly pixels: Float32Array;

@@ -33,7 +33,7 @@ interface Estimate extends Pick<Proportion, 'fraction'> {
 }
 
 /**
- * The runs that paths lead to: folders of runs, or folders that hold some.
+ * The runs that paths lead to: folders of runs, or folders that contain runs.
  *
  * @param note told of runs that are left out
  * @throws CertError `bad-file` for a path that is no run and holds none, and for a damaged run that was named; `bad-argument` for fewer than two
@@ -46,21 +46,21 @@ export async function chosenRuns(
   for (const path of paths) {
     const found = await findRuns(path);
     if (found.length === 0) {
-      throw new CertError('bad-file', `${path} holds no run.`, 'Give folders of runs: cert runs lists them.');
+      throw new CertError('bad-file', `${path} contains no run.`, 'Give folders of runs. List runs with: cert runs');
     }
     const named = found.length === 1 && found[0]!.folder === path;
     for (const run of found) {
       if (run.state !== 'damaged') runs.push(run);
       else if (named) throw await damagedRun(path);
-      else note(`${run.folder} is damaged and left out: ${run.problem}`);
+      else note(`${run.folder} is damaged and was skipped: ${run.problem}`);
     }
   }
   const once = runs.filter(({ folder }, i) => runs.findIndex((other) => other.folder === folder) === i);
   if (once.length < 2) {
     throw new CertError(
       'bad-argument',
-      `${once.length === 0 ? 'There is no run' : 'There is one run'} to compare.`,
-      'Give two runs or more: cert compare runs/a runs/b.',
+      `${once.length === 0 ? 'No run' : 'Only one run'} was given to compare.`,
+      'Give at least two runs: cert compare runs/a runs/b.',
     );
   }
   return named(once);
@@ -68,7 +68,7 @@ export async function chosenRuns(
 
 const damagedRun = async (path: string) => {
   const { problem } = await readRun(path);
-  return new CertError('bad-file', `${path} is damaged: ${problem}`, 'Restore the file, or leave out the run.');
+  return new CertError('bad-file', `${path} is damaged: ${problem}`, 'Restore the file, or leave the run out.');
 };
 
 /** With the names of folders where these differ, and whole paths otherwise. */

@@ -64,8 +64,8 @@ async function runFolders(folder: string, depth: number): Promise<string[]> {
     const missing = cause.code === 'ENOENT';
     throw new CertError(
       'bad-file',
-      missing ? `There is no folder ${folder}.` : `${folder} cannot be read: ${cause.message}.`,
-      'Check the path. cert train writes runs to the folder runs.',
+      missing ? `The folder ${folder} does not exist.` : `${folder} cannot be read: ${cause.message}.`,
+      'Check the path. By default, cert train writes runs to the folder "runs".',
       { cause },
     );
   });
@@ -96,7 +96,7 @@ export async function readRun(folder: string): Promise<RunRecord> {
     const { epoch, trainSeconds, errors } = await lastEpoch(folder, config);
     const run = { ...blank, config, epoch, trainSeconds, errors };
     if (locked) return { ...run, state: 'in training' };
-    if (!existsSync(files.last)) throw damaged(`there is no ${files.last}`);
+    if (!existsSync(files.last)) throw damaged(`${files.last} is missing`);
     if (!existsSync(files.summary)) return { ...run, state: 'unfinished' };
     return { ...run, ...(await readSummary(files.summary)), state: 'finished' };
   } catch (error) {
@@ -106,7 +106,8 @@ export async function readRun(folder: string): Promise<RunRecord> {
   }
 }
 
-const damaged = (problem: string) => new CertError('bad-file', `${problem}.`, 'Restore it, or start the run again.');
+const damaged = (problem: string) =>
+  new CertError('bad-file', `${problem}.`, 'Restore the file, or start the run again.');
 
 /** The configuration. That of a run with plug-ins, which are not loaded here, is checked as far as it can be without them. */
 async function readSettings(folder: string): Promise<RunSettings> {

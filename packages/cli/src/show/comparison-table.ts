@@ -32,7 +32,7 @@ export function comparisonTable(
     ['state', ...runs.map(stateOf)],
   ];
   const format = tableFormat(look);
-  const differing = rows.length > 1 ? formatTable(rows, format) : 'The settings of these runs are the same.';
+  const differing = rows.length > 1 ? formatTable(rows, format) : 'The runs have identical settings.';
   return `${differing}\n\n${formatTable(outcome, format)}`;
 }
 

@@ -23,7 +23,7 @@ export interface InitReport {
   readonly inits: readonly InitLine[];
 }
 
-/** What {@link compareInits} takes. */
+/** Options of {@link compareInits}. */
 export interface InitOptions {
   readonly device: Device;
   readonly model: Model;

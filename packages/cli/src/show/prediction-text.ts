@@ -95,13 +95,11 @@ function noteOf(
 ): string {
   const claim = CLAIMS[arithmetic];
   if (certified !== prediction)
-    return `The image itself is not classified as ${name}, so that there is nothing to certify.`;
+    return `The network does not classify the image as ${name}, so there is nothing to certify.`;
   if (found === null || found.radius === 0) {
-    return `No radius was found at which ${methods.join(', ')} verifies ${name}. The true radius may be larger than 0.`;
+    return `${methods.join(', ')} verified ${name} at no radius above 0. The true radius may still be larger than 0.`;
   }
   const beyond =
-    found.unverified === null
-      ? 'The ball holds every input in the range of the data.'
-      : 'It is a lower bound of the true radius, which may be larger.';
+    found.unverified === null ? 'The ball contains every input in the data range.' : 'The true radius may be larger.';
   return `No perturbation of at most the certified radius in each pixel changes the prediction ${claim}. ${beyond}`;
 }

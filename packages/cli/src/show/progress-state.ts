@@ -89,7 +89,7 @@ export function progressState() {
       if (run === undefined || warned || steps < STEPS_BEFORE_WARNING || time === undefined || time < LONG) return;
       warned = true;
       const width = run.config.width === undefined ? '' : ', a narrower model (--width)';
-      return `Warning: this run will take about ${duration(time)} (h:mm:ss). Shorter: fewer epochs (--epochs), fewer images (--limit)${width}, or a GPU (cert doctor lists devices). Ctrl-C stops the run; --resume continues it.`;
+      return `Warning: this run will take about ${duration(time)} (h:mm:ss). To shorten it, use fewer epochs (--epochs), fewer images (--limit)${width}, or a GPU (cert doctor lists devices). Ctrl-C stops the run; --resume continues it.`;
     },
   };
 }

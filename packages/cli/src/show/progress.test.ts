@@ -68,7 +68,7 @@ it('shows a warning on a screen and in a pipe', () => {
 describe('reporter', () => {
   it('in a pipe prints one line an epoch', () => {
     expect(report(null)).toEqual([
-      'digits/quick (fast), seed 0: small-conv with 163006 parameters, 8000 + 2000 images of digits, on ONNX Runtime (the fastest), going on after step 2',
+      'digits/quick (fast), seed 0: small-conv with 163006 parameters, 8000 + 2000 images of digits, on ONNX Runtime (the fastest), resumed after step 2',
       'epoch 2  epsilon 0.05  rate 0.002  loss 0.5123  test error 4.20 %  verified error 8.90 %  12.3 s',
       'standard error 4.20 %, PGD error 7.00 %, verified error 8.90 %',
     ]);
@@ -101,7 +101,7 @@ describe('reporter', () => {
     const { screen, drawn } = drawnOn(80);
     expect(report(screen, events)).toEqual([]);
     expect(drawn().at(-1)).toMatch(/^decoding \|\u2588+\u2591+\| 2\/3 images {2}0:00:\d\d left$/);
-    expect(report(null, events)).toEqual(['Decoding 3 images. They are kept decoded for the next time.']);
+    expect(report(null, events)).toEqual(['Decoding 3 images. Decoded images are cached for later runs.']);
   });
 
   it('begins the bar of an evaluation that goes on where it stands', () => {
@@ -145,7 +145,9 @@ describe('reporter', () => {
     };
     expect(warnings(3000)).toEqual([]);
     expect(warnings(5 * 3600 + 62)).toEqual([
-      expect.stringMatching(/^Warning: this run will take about 5:01:02 \(h:mm:ss\)\. Shorter: .*--epochs.*--width/),
+      expect.stringMatching(
+        /^Warning: this run will take about 5:01:02 \(h:mm:ss\)\. To shorten it, .*--epochs.*--width/,
+      ),
     ]);
   });
 });

@@ -51,9 +51,7 @@ describe('readReluEpochs', () => {
     await write({ type: 'epoch', step: 60, epoch: 1, epsilon: 0.1, loss: 3 });
     await expect(readReluEpochs(folder)).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringMatching(
-        /metrics\.jsonl does not say how many neurons were active: the run is from before/,
-      ),
+      problem: expect.stringMatching(/metrics\.jsonl has no neuron counts: an older version/),
       cure: expect.stringContaining('Train again with this version'),
     });
   });

@@ -26,8 +26,8 @@ export async function readReluEpochs(
   if (epochs.length === 0) {
     throw new CertError(
       'bad-file',
-      `${folder} has no finished epoch: there is none in ${metrics}.`,
-      `Let it train for an epoch first. ${resumeHint(folder)}`,
+      `${folder} has no finished epoch: ${metrics} lists none.`,
+      `Train for at least one epoch. ${resumeHint(folder)}`,
     );
   }
   const found = epochs.flatMap(({ epoch, epsilon, relu }) =>
@@ -36,8 +36,8 @@ export async function readReluEpochs(
   if (found.length === 0) {
     throw new CertError(
       'bad-file',
-      `${metrics} does not say how many neurons were active: the run is from before this was counted.`,
-      'Train again with this version (cert train): it counts them after every epoch.',
+      `${metrics} has no neuron counts: an older version of cert wrote the run.`,
+      'Train again with this version: cert train counts neurons after every epoch.',
     );
   }
   const layersOf = ({ layers }: ReluEpoch) => describeValue(Object.keys(layers));
@@ -46,7 +46,7 @@ export async function readReluEpochs(
     throw new CertError(
       'bad-file',
       `${metrics} has the layers ${layersOf(found[0]!)} in epoch ${found[0]!.epoch} and ${layersOf(other)} in epoch ${other.epoch}.`,
-      'Restore the file: a run has one model.',
+      'Restore the file: all epochs of a run have the same layers.',
     );
   }
   return { epochs: found, damaged };

@@ -90,8 +90,8 @@ export function evaluationTable(summary: EvaluationSummary, look = PLAIN): strin
           ],
         ]),
     ['undecided', String(summary.undecided)],
-    ['of these, a bound was NaN or infinite', String(summary.undecidedNotFinite)],
-    ['logits were NaN or infinite', String(summary.logitsNotFinite)],
+    ['of these, with a NaN or infinite bound', String(summary.undecidedNotFinite)],
+    ['NaN or infinite logits', String(summary.logitsNotFinite)],
     ...tried,
     ...others.map((stage) => [stage === 'natural' ? 'natural pass' : `attack ${stage}`, time(stage)]),
     [

@@ -20,7 +20,7 @@ import type { BallOfImage } from './image.js';
 import type { VerifiedNetwork } from './network.js';
 import { writeOutput } from './output-file.js';
 
-/** What {@link writeCertificate} takes. */
+/** Options of {@link writeCertificate}. */
 export interface CertificateOptions {
   /** Where to write. */
   readonly file: string;
@@ -36,7 +36,7 @@ export async function prepareCertificate(file: string, { source }: VerifiedNetwo
   if (source.path.endsWith('.gz')) {
     throw new CertError(
       'bad-argument',
-      `${source.path} is compressed, and a certificate is of a network as its file holds it.`,
+      `${source.path} is compressed, but a certificate needs the uncompressed network file.`,
       'Decompress the network file.',
     );
   }
@@ -61,7 +61,7 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
   if (level === undefined) return notWritten(result.missing ? REASONS[result.missing] : 'the property was not proved');
   const evidence = evidenceInFile(result.evidence[level]!, loaded);
   if (evidence === undefined) {
-    return notWritten('the proof names ReLUs that are no Relu nodes of the network file');
+    return notWritten('the proof refers to ReLUs that are not Relu nodes of the network file');
   }
   const lower = result.lower[level] ?? Number.NaN;
   const text = certificateText(claimOf(options, { level, evidence, margin: lower }));
@@ -73,11 +73,11 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
 
 /** Why a result has no evidence. */
 const REASONS: { readonly [missing in MissingEvidence]: string } = {
-  op: 'the network has an op for which proofs do not account for rounding or cannot be checked',
-  boxes: 'the property is not about one box of inputs, as a certificate is',
-  bounds: 'bounds of hidden neurons in float64 take too long or are too large',
+  op: 'the network has an op whose proofs do not account for rounding or cannot be checked',
+  boxes: 'the property has more than one box of inputs, and a certificate supports only one',
+  bounds: 'bounds of hidden neurons in float64 take too much time or memory',
   parts: 'the proof has too many parts',
-  rounding: 'the proof in float32 did not withstand rounding, or time was up',
+  rounding: 'the float32 proof failed once rounding was accounted for, or the time limit was reached',
 };
 
 /** The certificate with inputs in the order of the network's file. */

@@ -13,7 +13,7 @@ import { canonical, type RawOptions } from '../commands/options.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
 import { readNumber, readRadius } from './read-number.js';
 
-/** What {@link imageProperty} takes. */
+/** Options of {@link imageProperty}. */
 export interface ImageOptions {
   /** Of the network. */
   readonly path: string;
@@ -48,7 +48,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   if (!fits(test.shape, model.inputShape)) {
     throw new CertError(
       'shape-mismatch',
-      `An image of "${config.dataset}" has the shape [${test.shape}], and the network takes [${model.inputShape}].`,
+      `Images of "${config.dataset}" have the shape [${test.shape}], but the network takes [${model.inputShape}].`,
       'Give the dataset that the network was trained on: --dataset NAME.',
     );
   }
@@ -77,7 +77,7 @@ async function configOf(path: string, raw: RawOptions): Promise<RunConfig> {
   if (!isRun && dataset === undefined) {
     throw new CertError(
       'bad-argument',
-      'The network file does not say which dataset --index counts in.',
+      '--index was given without a dataset, and a network file does not name one.',
       'Give --dataset NAME and --epsilon RADIUS, or the folder of a run.',
     );
   }

@@ -15,7 +15,7 @@ import { loadNetwork, readBytes, type VerifiedNetwork } from './network.js';
 import { appendOutput, writeOutput } from './output-file.js';
 import { progressLine } from './progress.js';
 
-/** What {@link runInstances} takes. */
+/** Options of {@link runInstances}. */
 export interface InstancesOptions {
   readonly terminal: Terminal;
   readonly device: Device;
@@ -57,11 +57,19 @@ export async function runInstances(options: InstancesOptions): Promise<void> {
   const { file, out } = options;
   const table = tableFileOf(out);
   if (resolve(table) === resolve(file)) {
-    throw new CertError('bad-argument', `The table of ${out} would replace ${file}.`, 'Give another file with --out.');
+    throw new CertError(
+      'bad-argument',
+      `The table written beside ${out} would overwrite ${file}.`,
+      'Give another file with --out.',
+    );
   }
   const instances = readInstances(new TextDecoder().decode(await readBytes(file)));
   if (instances.length === 0) {
-    throw new CertError('bad-file', `${file} has no instances.`, 'Write a line "onnx,vnnlib,timeout" for each.');
+    throw new CertError(
+      'bad-file',
+      `${file} contains no instances.`,
+      'Write one line "onnx,vnnlib,timeout" for each instance.',
+    );
   }
   await makeFolder(dirname(out));
   const unlock = await lockFile(`${out}.lock`, `The results ${out}`);
@@ -114,8 +122,8 @@ async function runLocked(options: InstancesOptions, instances: readonly Instance
   }
   await writeOutput(table, tableOf(instances, lines));
   if (json) return;
-  if (before > 0) terminal.out(`${before} of ${instances.length} instances have results from before.`);
-  terminal.out(`\n${summaryOf(instances, lines, terminal)}\n\nInstance by instance: ${out}\nTable: ${table}`);
+  if (before > 0) terminal.out(`${before} of ${instances.length} instances already have results.`);
+  terminal.out(`\n${summaryOf(instances, lines, terminal)}\n\nResults per instance: ${out}\nTable: ${table}`);
 }
 
 /** @throws CertError `bad-argument` for a file of results of another name */
@@ -217,7 +225,7 @@ async function readResults(out: string, terminal: Terminal): Promise<Map<string,
     }
   });
   if (good.length < lines.length || (text !== '' && !text.endsWith('\n'))) {
-    terminal.err(`Damaged lines dropped: ${lines.length - good.length}. Their instances are verified again.`);
+    terminal.err(`Removed damaged lines: ${lines.length - good.length}. Their instances are verified again.`);
     await writeOutput(out, good.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
   return new Map(good.map((line) => [keyOf(line), line]));

@@ -36,7 +36,12 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return gunzipSync(bytes, { maxOutputLength: 2 ** 31 });
   } catch (cause) {
-    throw new CertError('bad-file', `${path} is no gzip file.`, 'Compress it again, or remove .gz.', { cause });
+    throw new CertError(
+      'bad-file',
+      `${path} is not a gzip file.`,
+      'Compress the file again, or remove .gz from its name.',
+      { cause },
+    );
   }
 }
 
@@ -54,7 +59,7 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
   if (isFolder && (await stat(path).catch(() => undefined)) === undefined) {
     throw new CertError(
       'bad-file',
-      `${given} holds no run: there is no ${path}.`,
+      `${given} contains no run: ${path} is missing.`,
       'Give the folder of a run, or a file.',
     );
   }
@@ -77,7 +82,7 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     throw error;
   });
   if (independent === undefined) {
-    const unchecked = 'onnxruntime-node is not installed: the import was not compared with the file.';
+    const unchecked = 'onnxruntime-node is not installed, so the imported network was not compared with ONNX Runtime.';
     return { network, inputOrder, independent, notes: [...notes, unchecked], source };
   }
   try {
@@ -127,8 +132,8 @@ async function compare(
       if (ours.length === theirs.length && far < 0) continue;
       throw new CertError(
         'bad-file',
-        `${path}: output ${far} of a random input is ${ours[far]} here and ${theirs[far]} in ONNX Runtime.`,
-        'The import is wrong, and nothing is verified: please report the network.',
+        `${path}: for a random input, output ${far} is ${ours[far]} in cert and ${theirs[far]} in ONNX Runtime.`,
+        'Nothing was verified because the import is wrong. Please report the network.',
       );
     }
   } finally {

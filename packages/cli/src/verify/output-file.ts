@@ -30,6 +30,6 @@ const notWritten = (path: string, cause: unknown) =>
   new CertError(
     'bad-file',
     `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-    'Give a file in a folder that may be written to.',
+    'Give a file in a writable folder.',
     { cause },
   );

@@ -18,7 +18,7 @@ it('writes a line of the error output every 30 seconds in a pipe, whether the se
   vi.advanceTimersByTime(100_000);
   expect(err).toEqual([
     'net.onnx, 0:00:30  attack and first bounds',
-    'net.onnx, 0:01:00  region 1/2, 7 parts bounded, 3 open, lower bound -0.250',
+    'net.onnx, 0:01:00  region 1/2, 7 parts bounded, 3 undecided, lower bound -0.250',
   ]);
 });
 
@@ -38,7 +38,7 @@ it('changes one line of a screen and clears it, but not where results are JSON',
   line.close();
   expect(shown).toEqual([
     '\r\u001b[K0:00:00  attack and first bounds\r',
-    '\r\u001b[K0:00:00  7 parts bounded, 3 open\r',
+    '\r\u001b[K0:00:00  7 parts bounded, 3 undecided\r',
     '\r\u001b[K',
   ]);
   const json = progressLine(terminal, { json: true, about: '' });

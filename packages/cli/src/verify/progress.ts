@@ -47,5 +47,5 @@ function describe(progress: DecideProgress | undefined): string {
   const { visited, open, lower, region, regions } = progress;
   const part = regions > 1 ? `region ${region}/${regions}, ` : '';
   const least = Number.isFinite(lower) ? `, lower bound ${lower.toPrecision(3)}` : '';
-  return `${part}${visited} parts bounded, ${open} open${least}`;
+  return `${part}${visited} parts bounded, ${open} undecided${least}`;
 }

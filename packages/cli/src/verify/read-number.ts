@@ -18,7 +18,7 @@ export function readRadius(option: string, text: string): number {
   );
 }
 
-const CURE = 'Give a number that is at least 0.';
+const CURE = 'Give a number >= 0.';
 
 function toNumber(text: string): number | undefined {
   const [, above, below] = /^\s*([^/]+?)\s*(?:\/\s*([^/]+?)\s*)?$/.exec(text) ?? [];

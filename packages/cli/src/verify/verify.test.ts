@@ -98,7 +98,7 @@ describe('a property', () => {
 
   it('that no input satisfies holds, and a note says why', async () => {
     const { status, out, err } = await verify('net.onnx', 'never.vnnlib');
-    expect([status, err]).toEqual([0, 'note: no input satisfies the property file, so nothing can violate it.']);
+    expect([status, err]).toEqual([0, 'note: the property file admits no input, so the property holds trivially.']);
     expect(out).toMatch(/^unsat\n/);
   });
 
@@ -138,19 +138,27 @@ describe('a mistake', () => {
   it.each([
     ['nan.onnx', 'sat.vnnlib', 'the node "node_b" (MatMul), whose weights "w2" have NaN at 0.'],
     ['batch.onnx', 'sat.vnnlib', 'of shape [7,2], a batch of 7.\nExport the network with a batch of 1'],
-    ['erf.onnx', 'sat.vnnlib', 'no rule for the node "node_y" (Erf): the op is not imported.\nWrite the network with'],
+    ['erf.onnx', 'sat.vnnlib', 'does not support the node "node_y" (Erf): the op is not supported.\nUse only the ops'],
     ['text.onnx', 'sat.vnnlib', 'The ONNX file has '],
     ['empty.onnx', 'sat.vnnlib', 'The ONNX file has no graph.'],
-    ['garbage.onnx.gz', 'sat.vnnlib', 'garbage.onnx.gz is no gzip file.'],
+    ['garbage.onnx.gz', 'sat.vnnlib', 'garbage.onnx.gz is not a gzip file.'],
     ['net.bin', 'sat.vnnlib', 'The names of ONNX files end in .onnx or .onnx.gz.'],
     ['missing.onnx', 'sat.vnnlib', 'missing.onnx cannot be read: ENOENT'],
-    ['.', 'sat.vnnlib', 'holds no run: there is no '],
+    ['.', 'sat.vnnlib', 'contains no run: '],
     ['net.onnx', '.', 'cannot be read: EISDIR'],
-    ['net.onnx', 'garbage.vnnlib.gz', 'garbage.vnnlib.gz is no gzip file.'],
+    ['net.onnx', 'garbage.vnnlib.gz', 'garbage.vnnlib.gz is not a gzip file.'],
     ['net.onnx', 'text.onnx', 'of the VNN-LIB file'],
-    ['net.onnx', 'inputs.vnnlib', 'The property has 3 inputs and 2 outputs, the network 2 and 2.'],
-    ['net.onnx', 'outputs.vnnlib', 'The property has 2 inputs and 3 outputs, the network 2 and 2.'],
-    ['net.onnx', 'endless.vnnlib', 'the number "1e999", which float64 cannot hold.'],
+    [
+      'net.onnx',
+      'inputs.vnnlib',
+      'The property has 3 inputs and 2 outputs, but the network has 2 inputs and 2 outputs.',
+    ],
+    [
+      'net.onnx',
+      'outputs.vnnlib',
+      'The property has 2 inputs and 3 outputs, but the network has 2 inputs and 2 outputs.',
+    ],
+    ['net.onnx', 'endless.vnnlib', 'the number "1e999", which exceeds float64.'],
   ])('in %s or %s is an error without a verdict', async (network, property, message) => {
     const results = at('mistake.txt');
     await writeFile(results, 'unsat\n');
@@ -163,26 +171,26 @@ describe('a mistake', () => {
   });
 
   it.each([
-    [[], 'cert verify needs a network.\nGive NETWORK PROPERTY, or --instances FILE.csv.'],
+    [[], 'No network was given to cert verify.\nGive NETWORK PROPERTY, or --instances FILE.csv.'],
     [
       ['NET'],
-      'cert verify needs a property.\nGive NETWORK PROPERTY.vnnlib, or NETWORK --index N. For all options: cert verify --help',
+      'No property was given to cert verify.\nGive NETWORK PROPERTY.vnnlib, or NETWORK --index N. For all options: cert verify --help',
     ],
     [['NET', 'PROPERTY', '--index', '0'], 'a property file and --index were both given.'],
     [['NET', 'PROPERTY', '--epsilon', '0.1'], 'a property file and --epsilon were both given.'],
-    [['NET', 'PROPERTY', '--timeout', '-1'], '--timeout is "-1".\nGive a number that is at least 0.'],
+    [['NET', 'PROPERTY', '--timeout', '-1'], '--timeout is "-1".\nGive a number >= 0.'],
     [['NET', 'PROPERTY', '--timeout', 'soon'], '--timeout is "soon".'],
     [['NET', 'PROPERTY', '--timeout', '1e999'], '--timeout is "1e999".'],
     [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive one of: inputs, relus.'],
-    [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out is an option for --instances.'],
-    [['NET', 'PROPERTY', '--anew'], '--anew is an option for --instances.'],
+    [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out requires --instances.'],
+    [['NET', 'PROPERTY', '--anew'], '--anew requires --instances.'],
     [['NET', 'PROPERTY', '--instances', 'x.csv'], '--instances and a network were both given.'],
     [['--instances', 'x.csv', '--label', '3'], '--instances and --label were both given.'],
     [['--instances', 'NOWHERE'], 'cannot be read: ENOENT'],
     [['NET', 'PROPERTY', '--results', 'FOLDER'], 'cannot be written: EISDIR'],
-    [['NET', '--index', '0'], 'The network file does not say which dataset --index counts in.'],
+    [['NET', '--index', '0'], '--index was given without a dataset, and a network file does not name one.'],
     [['NET', '--index', 'x', '--dataset', 'digits'], '--index is "x".'],
-    [['NET', '--index', '0', '--dataset', 'digits'], 'has the shape [28,28,1], and the network takes [2].'],
+    [['NET', '--index', '0', '--dataset', 'digits'], 'have the shape [28,28,1], but the network takes [2].'],
   ])('in %o is refused', async (args, message) => {
     const paths: { readonly [word: string]: string } = {
       ...{ NET: at('net.onnx'), PROPERTY: at('sat.vnnlib'), NOWHERE: at('nowhere.csv'), FOLDER: place },
@@ -274,14 +282,14 @@ describe('instances', () => {
     await cert(...args);
     const first = await readFile(out, 'utf8');
     const again = await cert(...args);
-    expect(again.out).toContain('8 of 8 instances have results from before.');
+    expect(again.out).toContain('8 of 8 instances already have results.');
     expect(await readFile(out, 'utf8')).toBe(first);
 
     const kept = first.split('\n').slice(0, 2);
     await writeFile(out, `${kept.join('\n')}\n${first.split('\n')[2]!.slice(0, 40)}`);
     const resumed = await cert(...args);
-    expect(resumed.err).toBe('Damaged lines dropped: 1. Their instances are verified again.');
-    expect(resumed.out).toContain('2 of 8 instances have results from before.');
+    expect(resumed.err).toBe('Removed damaged lines: 1. Their instances are verified again.');
+    expect(resumed.out).toContain('2 of 8 instances already have results.');
     expect((await readFile(out, 'utf8')).split('\n').slice(0, 2)).toEqual(kept);
     expect((await linesOf(out)).map(({ result }) => result)).toEqual(VERDICTS);
 
@@ -299,7 +307,7 @@ describe('instances', () => {
     expect((await linesOf(out)).map(({ result }) => result)).toEqual(['unsat', 'sat']);
     expect(await readFile(at('changed/results.csv'), 'utf8')).toMatch(/,sat,[\d.]+\n$/);
     // The line that counts is the last one.
-    expect((await cert(...args)).out).toContain('1 of 1 instances have results from before.');
+    expect((await cert(...args)).out).toContain('1 of 1 instances already have results.');
   });
 
   it('stopped by Ctrl-C leave the lines that are done, and the same command continues', async () => {
@@ -315,7 +323,7 @@ describe('instances', () => {
     expect(err).toEqual(['Stopped after 2 of 8 instances. Run the same command again to continue.']);
     expect((await linesOf(out)).length).toBe(2);
     await expect(readFile(at('stopped/results.csv'))).rejects.toThrow('ENOENT');
-    expect((await cert(...args)).out).toContain('2 of 8 instances have results from before.');
+    expect((await cert(...args)).out).toContain('2 of 8 instances already have results.');
     expect((await linesOf(out)).map(({ result }) => result)).toEqual(VERDICTS);
   });
 
@@ -330,7 +338,7 @@ describe('instances', () => {
 
   it.each([
     ['named', ['--out', 'x.json'], '--out is "x.json".\nGive a file whose name ends in .jsonl.'],
-    ['replaced', ['--out', 'LIST.jsonl'], 'would replace '],
+    ['replaced', ['--out', 'LIST.jsonl'], 'would overwrite '],
     ['folder', ['--out', 'FOLDER.jsonl'], 'cannot be written: EISDIR'],
   ])('refuse an --out that cannot be used: %s', async (name, args, message) => {
     const { list } = await listIn(name);
@@ -347,7 +355,7 @@ describe('instances', () => {
 
   it('refuse a list without instances, or with a damaged line', async () => {
     const empty = await listIn('none', []);
-    expect((await cert(...empty.args)).err).toContain('has no instances.');
+    expect((await cert(...empty.args)).err).toContain('contains no instances.');
     const damaged = await listIn('damaged', ['net.onnx,sat.vnnlib']);
     expect((await cert(...damaged.args)).err).toContain('Line 1 of the instances: 2 fields.');
   });

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * The folder for downloaded files: `$XDG_CACHE_HOME/cert`, or `~/.cache/cert`.
+ * Returns the folder for downloaded files: `$XDG_CACHE_HOME/cert`, or `~/.cache/cert`.
  *
  * @param env environment variables; default those of the process
  */

@@ -100,7 +100,7 @@ describe('cifar10', () => {
     [
       'the version for Python',
       () => tar([['cifar-10-batches-py/data_batch_1', Buffer.alloc(9)]]),
-      'holds no data_batch_1.bin',
+      'does not contain data_batch_1.bin',
     ],
     [
       'with a short file',
@@ -170,14 +170,14 @@ describe('cifar10', () => {
     await expect(read()).rejects.toMatchObject({ problem: expect.stringContaining('data_batch_1.bin cannot be read') });
     await rm(join(folder, 'test_batch.bin'));
     await expect(readTest()).rejects.toMatchObject({
-      problem: `cifar10: ${folder} holds neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor test_batch.bin nor train nor test nor val.`,
+      problem: `cifar10: ${folder} contains neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor test_batch.bin nor train nor test nor val.`,
     });
   });
 
   it('says what may be in the folder', async () => {
     await expect(read()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('holds neither cifar-10-binary.tar.gz nor'),
+      problem: expect.stringContaining('contains neither cifar-10-binary.tar.gz nor'),
     });
   });
 

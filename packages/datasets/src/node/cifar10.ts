@@ -39,7 +39,7 @@ const USUAL = {
   augment: { flip: true, crop: 2 },
 } as const;
 
-/** Options of {@link cifar10}: with a folder of images, also those of decoding; `limit` counts for these alone. */
+/** Options of {@link cifar10}; decoding options apply to a folder of images, and `limit` only to such a folder. */
 export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress' | 'splits' | 'limit'>;
 
 /**
@@ -47,7 +47,7 @@ export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress'
  * once. `folder` may hold that archive, the unpacked `cifar-10-batches-bin` or its files, or the images as `train/CLASS/*` and
  * `test/CLASS/*` (see {@link imageFolder}; needs sharp).
  *
- * @throws CertError `bad-file` for files that are missing, cut short, damaged or something else; `no-network`: see {@link FileOptions}
+ * @throws CertError `bad-file` for files that are missing, truncated, damaged or of another format; `no-network`: see {@link FileOptions}
  */
 export const cifar10 = (options: Cifar10Options = {}): Promise<Dataset> => readCifar10(options, SOURCE, COUNT);
 
@@ -75,8 +75,8 @@ async function namesIn(folder: string, known: readonly string[]): Promise<readon
   if ([...known, ...FILES].some((name) => names.includes(name))) return names;
   throw new CertError(
     'bad-file',
-    `cifar10: ${folder} holds neither ${known.join(' nor ')}.`,
-    'Put one of them there, or leave the folder out to download the archive.',
+    `cifar10: ${folder} contains neither ${known.join(' nor ')}.`,
+    'Put one of these files into the folder, or leave the folder out to download the archive.',
   );
 }
 
@@ -88,7 +88,7 @@ async function cifar10Images(folder: string, options: Omit<Cifar10Options, 'fold
   throw new CertError(
     'bad-file',
     `cifar10: the images in ${folder} are ${shape[1]} x ${shape[0]}, of the classes ${dataset.classNames}.`,
-    'Give a folder of CIFAR-10, or read this one as image-folder.',
+    'Give a folder of CIFAR-10, or read the folder as image-folder.',
   );
 }
 
@@ -137,8 +137,8 @@ async function unpack({ name, bytes }: NamedBytes, files: readonly string[], cou
     if (content !== undefined) return { name: `${file} in ${name}`, bytes: content };
     throw new CertError(
       'bad-file',
-      `${name} holds no ${file}.`,
-      `Give the binary version of CIFAR-10, ${ARCHIVE}; the ones for Python and Matlab are other formats.`,
+      `${name} does not contain ${file}.`,
+      `Give the binary version of CIFAR-10, ${ARCHIVE}; the Python and Matlab versions have other formats.`,
     );
   });
 }
@@ -153,7 +153,7 @@ const readUnpacked = (folder: string, files: readonly string[]): Promise<NamedBy
         throw new CertError(
           'bad-file',
           `${name} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
-          files.length === 1 ? 'Put it there.' : `All of ${files.join(', ')} must be there.`,
+          files.length === 1 ? 'Put the file into the folder.' : `The folder must contain ${files.join(', ')}.`,
           { cause },
         );
       }
@@ -187,8 +187,8 @@ export function cifar10Dataset(files: readonly NamedBytes[], count: number): Dat
       if (label >= CLASS_NAMES.length) {
         throw new CertError(
           'bad-file',
-          `${name}: image ${k} has the label ${label}, and there are ${CLASS_NAMES.length} classes.`,
-          'Give the binary version of CIFAR-10; that of CIFAR-100 has other records.',
+          `${name}: image ${k} has the label ${label}, but CIFAR-10 has ${CLASS_NAMES.length} classes.`,
+          'Give the binary version of CIFAR-10; CIFAR-100 has a different record format.',
         );
       }
       labels[to] = label;

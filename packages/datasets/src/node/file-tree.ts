@@ -51,7 +51,7 @@ export async function folderTree(folder: string, subfolders: readonly string[], 
     throw new CertError(
       'bad-file',
       `${folder} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
-      'Give a folder that is there and may be read.',
+      'Give an existing, readable folder.',
       { cause },
     );
   }

@@ -50,24 +50,24 @@ describe('gunzipIdx', () => {
       expect.objectContaining({
         code: 'bad-file',
         problem:
-          'images holds an array of shape [200000,28,28], 156800016 bytes uncompressed, and at most 47040016 are read.',
+          'images contains an array of shape [200000,28,28], 156800016 bytes uncompressed; the limit is 47040016 bytes.',
         cure: expect.stringContaining('maxBytes'),
       }),
     );
     // maxRSS is in KiB. The beginning makes 64 MiB at most.
     expect(process.resourceUsage().maxRSS - before).toBeLessThan(100e3);
     expect(gunzipIdx(named(gzipSync(IMAGES)), 3, { maxBytes: 28 }).bytes.length).toBe(28);
-    expect(() => gunzipIdx(named(gzipSync(IMAGES)), 3, { maxBytes: 27 })).toThrow('at most 27 are read');
+    expect(() => gunzipIdx(named(gzipSync(IMAGES)), 3, { maxBytes: 27 })).toThrow('the limit is 27 bytes');
   });
 
   it('has a limit where none is given', () => {
     // A file of 4 MiB, of which the header alone is looked at.
     const file = named(Buffer.concat([gzipSync(idxFile([2 ** 20, 32, 33], [])), Buffer.alloc(2 ** 22)]));
-    expect(() => gunzipIdx(file, 3)).toThrow('at most 1073741824 are read');
+    expect(() => gunzipIdx(file, 3)).toThrow('the limit is 1073741824 bytes');
   });
 
   it('leaves the wrong format to parseIdx', () => {
-    expect(() => read(gzipSync(idxFile([20], Array(20).fill(1))))).toThrow('begins with 0x00000801');
+    expect(() => read(gzipSync(idxFile([20], Array(20).fill(1))))).toThrow('starts with 0x00000801');
     expect(() => read(gzipSync(IMAGES.subarray(0, 9)))).toThrow('should have at least 16 bytes');
     expect(() => read(gzipSync(Buffer.alloc(0)))).toThrow('should have at least 16 bytes');
   });

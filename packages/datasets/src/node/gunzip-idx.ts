@@ -7,21 +7,21 @@ const BEGINNING = 1 << 16;
 /** Deflate makes at most so many bytes of one. */
 const MOST_PER_BYTE = 1032;
 
-/** Settings of {@link gunzipIdx}. */
+/** Options of {@link gunzipIdx}. */
 export interface GunzipOptions {
-  /** A file whose header says that it is larger is refused before it is decompressed. Default 1 GiB. */
+  /** Maximum uncompressed size in bytes, checked against the header before decompression. Default 1 GiB. */
   readonly maxBytes?: number | undefined;
 }
 
 const MAX_BYTES = 2 ** 30;
 
 /**
- * Decompresses an IDX file. No more is decompressed than the header of the IDX file says that there is.
+ * Decompresses an IDX file, at most up to the size in its header.
  *
- * @param file compressed with gzip, or not: then it is returned as it is
- * @param axes how many axes it has: 3 for images, 1 for labels
- * @returns the file under the same name, for `parseIdx`
- * @throws CertError `bad-file` for damaged gzip, for content of another size than its header says, and for more than `maxBytes`
+ * @param file compressed with gzip, or uncompressed (returned unchanged)
+ * @param axes number of axes: 3 for images, 1 for labels
+ * @returns the file with the same name, for `parseIdx`
+ * @throws CertError `bad-file` for damaged gzip data, content whose size does not match the header, and more than `maxBytes`
  */
 export function gunzipIdx(file: NamedBytes, axes: number, { maxBytes = MAX_BYTES }: GunzipOptions = {}): NamedBytes {
   const { name, bytes } = file;
@@ -41,8 +41,8 @@ export function gunzipIdx(file: NamedBytes, axes: number, { maxBytes = MAX_BYTES
   if (expected > maxBytes) {
     throw new CertError(
       'bad-file',
-      `${name} holds an array of shape [${shape}], ${expected} bytes uncompressed, and at most ${maxBytes} are read.`,
-      'Check that this is the right file. For a larger dataset give maxBytes to gunzipIdx, and the arrays to idxDataset.',
+      `${name} contains an array of shape [${shape}], ${expected} bytes uncompressed; the limit is ${maxBytes} bytes.`,
+      'Check that this is the right file. For a larger dataset, pass maxBytes to gunzipIdx and the arrays to idxDataset.',
     );
   }
   return { name, bytes: gunzip(name, bytes, { maxOutputLength: expected }, expected) };

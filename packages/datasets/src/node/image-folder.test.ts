@@ -130,19 +130,19 @@ describe('imageFolder', () => {
     ['no folder at all', async () => rm(folder, { recursive: true }), 'bad-file', 'cannot be read'],
     ['no train', () => rm(join(folder, 'train'), { recursive: true }), 'bad-file', 'has no folder train.'],
     ['no test', () => rm(join(folder, 'test'), { recursive: true }), 'bad-file', 'has no folder test or val.'],
-    ['one class', () => rm(join(folder, 'train/a'), { recursive: true }), 'bad-data', '1 folders of classes'],
-    ['an empty class', () => unlink(join(folder, 'train/a/x.png')), 'bad-data', 'train/a/ holds no images.'],
+    ['one class', () => rm(join(folder, 'train/a'), { recursive: true }), 'bad-data', '1 class folders'],
+    ['an empty class', () => unlink(join(folder, 'train/a/x.png')), 'bad-data', 'train/a/ contains no images.'],
     [
       'a class without test images',
       async () => put('train/c/1.png', await png(1)),
       'bad-data',
-      'the class "c" is in train and not in test.',
+      'the class "c" is in train but not in test.',
     ],
     [
       'a class without training images',
       async () => put('test/c/1.png', await png(1)),
       'bad-data',
-      'the class "c" is in test and not in train.',
+      'the class "c" is in test but not in train.',
     ],
   ])('refuses %s', async (_, change, code, problem) => {
     await putShapes();
@@ -155,7 +155,7 @@ describe('imageFolder', () => {
     const image = { name: 'a.png', label: 0, read: () => png(0) };
     await expect(decodeImages([image], {}, missing)).rejects.toMatchObject({
       code: 'missing-package',
-      cure: 'Install it: npm install sharp',
+      cure: 'Install sharp: npm install sharp',
     });
   });
 });

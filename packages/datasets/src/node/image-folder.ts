@@ -10,9 +10,9 @@ import type { WantedImages, WantedSplits } from './wanted-images.js';
 
 /** Options of {@link imageFolder}. */
 export interface ImageFolderOptions extends DecodeOptions, WantedImages {
-  /** Where decoded images are kept. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
+  /** Cache folder for decoded images. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
   readonly cacheDir?: string | undefined;
-  /** Mean and standard deviation of each channel, pixels being 0 to 1; models read it, images stay as they are. Default: none. */
+  /** Mean and standard deviation of each channel for models, for pixels from 0 to 1; images are not normalized. Default: none. */
   readonly normalize?: Normalization | undefined;
   /** Augmentation of the training images. Default: none. */
   readonly augment?: Augmentation | undefined;
@@ -21,13 +21,13 @@ export interface ImageFolderOptions extends DecodeOptions, WantedImages {
 const IMAGE = /\.(png|jpe?g)$/i;
 
 /**
- * A dataset of image files, PNG or JPEG: `train/CLASS/*` and `test/CLASS/*` (or `val/CLASS/*`). The classes are in the order of their
- * names; the images of each class are spread evenly over the split, so that every beginning is balanced. Images are decoded
- * once, by the package sharp, and kept in one file of the cache until a file's name, size or time of change differs.
+ * A dataset of image files, PNG or JPEG: `train/CLASS/*` and `test/CLASS/*` (or `val/CLASS/*`). Classes are sorted by name; the images of
+ * each class are spread evenly over the split, so every prefix is balanced. The package sharp decodes images once; decoded images stay in
+ * the cache until the name, size or modification time of a file changes.
  *
- * @returns pixels in [0, 1] of shape [height, width, 3], or [height, width, 1] when all images are grey
- * @throws CertError `bad-file` for folders or images that are missing or cannot be read; `bad-data` for classes that are empty or
- * differ between the splits; and those of decoding: `missing-package`, `shape-mismatch`
+ * @returns pixels in [0, 1] of shape [height, width, 3], or [height, width, 1] if all images are grey
+ * @throws CertError `bad-file` for folders or images that are missing or cannot be read; `bad-data` for classes that are empty or differ
+ * between splits; errors of decoding: `missing-package`, `shape-mismatch`
  */
 export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const { cacheDir = defaultCacheFolder(), channels, size, normalize, augment } = options;
@@ -82,8 +82,8 @@ function checkClasses(tree: FileTree, classNames: readonly string[], first: stri
   if (classNames.length < 2 || classNames.length > 256) {
     throw new CertError(
       'bad-data',
-      `${join(tree.name, first)} has ${classNames.length} folders of classes.`,
-      'Make one folder for each class, 2 to 256.',
+      `${join(tree.name, first)} has ${classNames.length} class folders.`,
+      'Create one folder per class, 2 to 256 in total.',
     );
   }
   const others = foldersIn(tree, `${test}/`);
@@ -93,8 +93,8 @@ function checkClasses(tree: FileTree, classNames: readonly string[], first: stri
   const [there, missing] = onlyTrain === undefined ? [test, 'train'] : ['train', test];
   throw new CertError(
     'bad-data',
-    `${tree.name}: the class "${onlyTrain ?? onlyTest}" is in ${there} and not in ${missing}.`,
-    'Training and test images must be of the same classes.',
+    `${tree.name}: the class "${onlyTrain ?? onlyTest}" is in ${there} but not in ${missing}.`,
+    'Training and test images must have the same classes.',
   );
 }
 
@@ -106,8 +106,8 @@ export function listSplit(tree: FileTree, split: string, classNames: readonly st
     if (names.length > 0) return names.map((file) => `${folder}${file}`);
     throw new CertError(
       'bad-data',
-      `${join(tree.name, folder)} holds no images.`,
-      'Put PNG or JPEG files directly into it, or remove the class from both splits.',
+      `${join(tree.name, folder)} contains no images.`,
+      'Put PNG or JPEG files directly into the folder, or remove the class from both splits.',
     );
   });
   return spreadClasses(files.map((list) => list.length)).map(({ label, i }) => {

@@ -14,19 +14,18 @@ import { startBatchPool } from './batch-pool.js';
 
 /** Options of {@link loadBatches}. */
 export interface LoadOptions extends BatchOptions {
-  /** Threads that gather batches. Default 1. */
+  /** Number of threads that gather batches. Default 1. */
   readonly workers?: number | undefined;
-  /** Batches that are gathered before they are asked for. Default 4. */
+  /** Number of batches to gather in advance. Default 4. */
   readonly prefetch?: number | undefined;
 }
 
 /**
- * The very same batches as those of {@link batches}, gathered by threads before they are asked for, also while the main thread is
- * busy. The first one is gathered by the main thread, while the others start; they end with the iteration, also when it is left
- * early.
+ * Iterates over the same batches as {@link batches}, gathered in advance by threads, also while the main thread is busy. The main thread
+ * gathers the first batch while the threads start; the threads end with the iteration, even if the loop exits early.
  *
- * Images in a `SharedArrayBuffer`, as those of {@link cifar10}, {@link imageFolder} and {@link tinyImagenet} are, are shared with the
- * threads; others are copied to each.
+ * Images in a `SharedArrayBuffer`, as {@link cifar10}, {@link imageFolder} and {@link tinyImagenet} return them, are shared with the
+ * threads; other images are copied to each thread.
  *
  * @throws CertError as {@link batches}, and `bad-argument` for a number of workers or batches that is not positive
  */

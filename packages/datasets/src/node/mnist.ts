@@ -18,6 +18,6 @@ const SOURCE: RemoteIdx = {
 /**
  * MNIST (LeCun, Cortes, Burges): 60,000 and 10,000 handwritten digits, 28 x 28 x 1, values in [0, 1].
  *
- * @throws CertError `bad-file`, `no-network`: see {@link FileOptions} for where the files are looked for
+ * @throws CertError `bad-file`, `no-network`: see {@link FileOptions} for the file locations
  */
 export const mnist = (options: FileOptions & WantedSplits = {}): Promise<Dataset> => fetchIdxDataset(SOURCE, options);

@@ -3,11 +3,12 @@ import { CertError, type Shape } from '@cert/core';
 import { decodeImages } from './decode-images.js';
 
 /**
- * Reads one image file (PNG, JPEG and what else the package sharp reads) as {@link imageFolder} does: transparency is dropped, 16 bits become 8. Nothing is resized.
+ * Reads one image file (PNG, JPEG or another format of the package sharp) like {@link imageFolder}: transparency is dropped, 16 bits become
+ * 8. Images are not resized.
  *
- * @param channels 1 makes it grey, 3 coloured; default what it is
- * @returns the shape [height, width, channels], and a byte for each value, row-major
- * @throws CertError `bad-file` for a file that cannot be read or decoded, `missing-package` without sharp
+ * @param channels 1 for grey, 3 for colour; default: as in the file
+ * @returns the shape [height, width, channels] and one byte per value, row-major
+ * @throws CertError `bad-file` for a file that cannot be read or decoded, `missing-package` if sharp is not installed
  */
 export async function readImage(
   path: string,

@@ -28,13 +28,13 @@ export interface RemoteFiles {
   readonly files: readonly RemoteFile[];
 }
 
-/** Where a dataset's files come from. */
+/** Location of the files of a dataset. */
 export interface FileOptions {
-  /** A folder that holds all of the files, compressed (`.gz`) or not. Nothing is downloaded then. */
+  /** Folder with all files, compressed (`.gz`) or not. If given, nothing is downloaded. */
   readonly folder?: string | undefined;
-  /** Where downloads are kept; each dataset has a folder in it. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
+  /** Cache folder for downloads, with a subfolder for each dataset. Default `$XDG_CACHE_HOME/cert` or `~/.cache/cert`. */
   readonly cacheDir?: string | undefined;
-  /** Whether files that are not in the cache may be downloaded. Default true. */
+  /** Whether to download files that are not in the cache. Default true. */
   readonly download?: boolean | undefined;
   /** Replaces the global `fetch`, for example behind a proxy. */
   readonly fetch?: typeof fetch | undefined;
@@ -56,7 +56,7 @@ export async function fetchFiles(set: RemoteFiles, options: FileOptions = {}): P
     throw new CertError(
       'bad-file',
       `${set.name}: not in ${folder}, or damaged: ${list(missing)}.`,
-      'Allow the download, or put the files there.',
+      'Allow the download, or put the files into the folder.',
     );
   }
   const downloaded = new Map<string, NamedBytes>();
@@ -82,7 +82,7 @@ async function readFolder({ name, files }: RemoteFiles, folder: string): Promise
   throw new CertError(
     'bad-file',
     `${name}: not in ${folder}: ${list(missing)}.`,
-    'Put the files there, compressed or not, or leave the folder out to download them.',
+    'Put the files into the folder, compressed or not, or leave the folder out to download them.',
   );
 }
 
@@ -98,7 +98,7 @@ async function readCached(folder: string, file: RemoteFile): Promise<NamedBytes 
 export async function readArchive(path: string): Promise<NamedBytes> {
   const read = await readNamed(path);
   if (read !== undefined) return read;
-  throw new CertError('bad-file', `${path} is not there.`, 'Put the file there again.');
+  throw new CertError('bad-file', `${path} does not exist.`, 'Put the file back.');
 }
 
 /** A file under its path; `undefined` when there is none. */
@@ -110,7 +110,7 @@ async function readNamed(path: string): Promise<NamedBytes | undefined> {
     throw new CertError(
       'bad-file',
       `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
-      'Check that it is a file and may be read.',
+      'Check that it is a readable file.',
       { cause },
     );
   }

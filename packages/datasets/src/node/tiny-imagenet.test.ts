@@ -130,9 +130,9 @@ describe('tinyImagenet', () => {
         bytes[bytes.indexOf(good['train/n02124075/images/n02124075_0.JPEG']!) + 250]! ^= 1;
         return bytes;
       },
-      'train/n02124075/images/n02124075_0.JPEG has another checksum',
+      'train/n02124075/images/n02124075_0.JPEG has a wrong checksum',
     ],
-    ['of another dataset', () => zipFile({ 'a/b.txt': Buffer.from('c') }), 'there is no wnids.txt'],
+    ['of another dataset', () => zipFile({ 'a/b.txt': Buffer.from('c') }), 'wnids.txt is missing'],
   ])('refuses an archive that is %s', async (_, archive, problem) => {
     await put('tiny-imagenet-200.zip', archive());
     await expect(read()).rejects.toMatchObject({ code: 'bad-file', problem: expect.stringContaining(problem) });
@@ -164,7 +164,7 @@ describe('tinyImagenet', () => {
       '5 training and 2 validation images instead of 5 and 3',
     ],
     ['no class ids', () => replaced('wnids.txt', 'n01443537', 'goldfish'), 'one is "goldfish"'],
-    ['a class without images', () => replaced('wnids.txt', 'n01443537', 'n01443538'), 'holds no images'],
+    ['a class without images', () => replaced('wnids.txt', 'n01443537', 'n01443538'), 'contains no images'],
     [
       'images of another size',
       async () =>
@@ -193,7 +193,7 @@ describe('tinyImagenet', () => {
   it('says what may be in the folder', async () => {
     await expect(read()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('holds neither tiny-imagenet-200.zip nor tiny-imagenet-200 nor wnids.txt'),
+      problem: expect.stringContaining('contains neither tiny-imagenet-200.zip nor tiny-imagenet-200 nor wnids.txt'),
     });
   });
 

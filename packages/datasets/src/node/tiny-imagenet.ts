@@ -35,12 +35,12 @@ interface Counts {
 export type TinyImagenetOptions = FileOptions & Pick<ImageFolderOptions, 'onProgress' | 'splits' | 'limit'>;
 
 /**
- * TinyImageNet (Stanford CS231n, 200 classes of ImageNet): 100,000 training images, and as test set the 10,000 validation images, whose
- * labels are known; 64 x 64 x 3, values in [0, 1]. Classes are in the order of their WordNet ids; grey images become coloured. The
- * archive is downloaded once, or `folder` holds it or what is in it. Images are decoded once, by the package sharp, and kept in
- * the cache: 1.4 GB, which are also in memory while the dataset is used.
+ * TinyImageNet (Stanford CS231n, 200 classes of ImageNet): 100,000 training images, and the 10,000 labelled validation images as test set;
+ * 64 x 64 x 3, values in [0, 1]. Classes are sorted by WordNet id; grey images are converted to colour. The archive is downloaded once, or
+ * `folder` contains the archive or its content. The package sharp decodes images once into the cache: 1.4 GB, which are also in memory
+ * while the dataset is in use.
  *
- * @throws CertError `bad-file` for files that are missing, cut short, damaged or something else; `missing-package` without sharp;
+ * @throws CertError `bad-file` for files that are missing, truncated, damaged or of another format; `missing-package` without sharp;
  * `no-network`: see {@link FileOptions}
  */
 export const tinyImagenet = (options: TinyImagenetOptions = {}): Promise<Dataset> =>
@@ -108,8 +108,8 @@ async function local(folder: string): Promise<Place> {
   }
   throw new CertError(
     'bad-file',
-    `tiny-imagenet: ${folder} holds neither ${ARCHIVE} nor ${ROOT} nor ${WNIDS}.`,
-    'Put one of them there, or leave the folder out to download the archive.',
+    `tiny-imagenet: ${folder} contains neither ${ARCHIVE} nor ${ROOT} nor ${WNIDS}.`,
+    'Put one of these files into the folder, or leave the folder out to download the archive.',
   );
 }
 
@@ -119,7 +119,7 @@ const badTree = (tree: FileTree, problem: string) =>
 /** The lines of a text file. */
 async function lines(tree: FileTree, path: string): Promise<string[]> {
   const slash = path.lastIndexOf('/') + 1;
-  if (!filesIn(tree, path.slice(0, slash)).includes(path.slice(slash))) throw badTree(tree, `there is no ${path}`);
+  if (!filesIn(tree, path.slice(0, slash)).includes(path.slice(slash))) throw badTree(tree, `${path} is missing`);
   const text = Buffer.from(await tree.read(path)).toString('utf8');
   return text.split(/\r?\n/).filter((line) => line !== '');
 }
@@ -150,9 +150,9 @@ async function listAnnotated(tree: FileTree, wnids: readonly string[]): Promise<
     const [file = '', wnid = ''] = line.split('\t');
     const label = wnids.indexOf(wnid);
     if (label < 0)
-      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} has the class "${wnid}", which ${WNIDS} has not`);
+      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} has the class "${wnid}", which is not in ${WNIDS}`);
     if (!files.delete(file)) {
-      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} names "${file}", which is not there or was named before`);
+      throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} names "${file}", which is missing or was named before`);
     }
     const path = `val/images/${file}`;
     return { name: join(tree.name, path), label, read: () => tree.read(path) };

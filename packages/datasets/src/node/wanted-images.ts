@@ -1,11 +1,11 @@
-/** Which images of a dataset are wanted: then only their files have to be there. */
+/** Which splits of a dataset to read; only their files must exist. */
 export interface WantedSplits {
-  /** `test`: the test images alone; the training split has none then, and its files may be missing. Default both. */
+  /** `test`: only the test images; the training split is then empty and its files may be missing. Default: both. */
   readonly splits?: 'both' | 'test' | undefined;
 }
 
-/** Which images of a dataset are wanted: only these are decoded. */
+/** Which images of a dataset to read; only these are decoded. */
 export interface WantedImages extends WantedSplits {
-  /** So many of each split, the first ones. Default all. */
+  /** Maximum number of images of each split, from the beginning. Default: all. */
   readonly limit?: number | undefined;
 }

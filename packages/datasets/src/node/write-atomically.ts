@@ -51,7 +51,7 @@ export function notWritten(path: string, cause: unknown): CertError {
   return new CertError(
     'bad-file',
     problem,
-    'Give a cache folder that may be written to: the option cacheDir, or the variable XDG_CACHE_HOME.',
+    'Give a writable cache folder with the option cacheDir or the environment variable XDG_CACHE_HOME.',
     { cause },
   );
 }

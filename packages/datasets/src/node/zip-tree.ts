@@ -48,9 +48,9 @@ export async function zipTree({ name, bytes }: NamedBytes, root: string, stamp: 
     const read = async (path: string): Promise<Uint8Array> => {
       const entry = entries.get(path);
       if (entry === undefined)
-        throw new CertError('bad-file', `${name} holds no ${root}${path}.`, 'Download it again.');
+        throw new CertError('bad-file', `${name} does not contain ${root}${path}.`, 'Download the file again.');
       const { uncompressedSize: size } = entry;
-      if (size > LARGEST) throw damaged(`${root}${path} has ${size} bytes, and at most ${LARGEST} are read`);
+      if (size > LARGEST) throw damaged(`${root}${path} has ${size} bytes; the limit is ${LARGEST}`);
       // yauzl ends the stream with an error when there are more bytes than the entry says, or fewer.
       const content = await zip
         .openReadStreamPromise(entry)
@@ -62,7 +62,7 @@ export async function zipTree({ name, bytes }: NamedBytes, root: string, stamp: 
           );
         });
       if (crc32(content) === entry.crc32) return content;
-      throw damaged(`${root}${path} has another checksum`);
+      throw damaged(`${root}${path} has a wrong checksum`);
     };
     const sorted = [...folders].map(([folder, names]) => [folder, [...names].sort()] as const);
     return { name: `${name}/${root.slice(0, -1)}`, folders: new Map(sorted), stamp, read };

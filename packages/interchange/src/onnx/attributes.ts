@@ -8,7 +8,7 @@ const describeNode = ({ op, name, outputs }: OnnxNode): string =>
 
 /** The error of a node that has no counterpart here. */
 export const unsupported = (node: OnnxNode, problem: string, cure: string): CertError =>
-  new CertError('missing-rule', `There is no rule for ${describeNode(node)}: ${problem}.`, cure);
+  new CertError('missing-rule', `The import does not support ${describeNode(node)}: ${problem}.`, cure);
 
 /** The error of a node that is wrong in itself. */
 export const badNode = (node: OnnxNode, problem: string): CertError => badOnnx(`has ${describeNode(node)}, ${problem}`);
@@ -46,13 +46,13 @@ export function attributesOf(node: OnnxNode, known: readonly string[]): Attribut
       throw unsupported(
         node,
         `it has the attribute "${name.slice(0, 40)}"`,
-        known.length > 0 ? `Attributes that are read: ${known.join(', ')}.` : 'No attributes are read.',
+        known.length > 0 ? `Supported attributes: ${known.join(', ')}.` : 'No attributes are supported.',
       );
     }
     all.set(name, attribute);
   }
   const one = <T>(name: string, value: T | undefined, what: string): T => {
-    if (value === undefined) throw badNode(node, `whose attribute "${name}" is no ${what}`);
+    if (value === undefined) throw badNode(node, `whose attribute "${name}" is not a ${what}`);
     return value;
   };
   const list = (name: string, kind: 'ints' | 'floats'): readonly number[] | undefined => {
@@ -60,7 +60,10 @@ export function attributesOf(node: OnnxNode, known: readonly string[]): Attribut
     if (attribute === undefined) return undefined;
     const { float, int, text, tensor, [kind === 'ints' ? 'floats' : 'ints']: others } = attribute;
     if ([float, int, text, tensor].some((value) => value !== undefined) || others.length > 0) {
-      throw badNode(node, `whose attribute "${name}" is no list of ${kind === 'ints' ? 'whole numbers' : 'numbers'}`);
+      throw badNode(
+        node,
+        `whose attribute "${name}" is not a list of ${kind === 'ints' ? 'whole numbers' : 'numbers'}`,
+      );
     }
     return attribute[kind];
   };

@@ -118,7 +118,7 @@ function readMessage(message: Uint8Array, what: string, once: Fields, many: Fiel
   });
 }
 
-/** @throws CertError `bad-file` for bytes that are no ONNX file, and for parts that could change what it computes and are not read */
+/** @throws CertError `bad-file` for bytes that are not an ONNX file, and for parts that could change what it computes and are not read */
 export function readFile(bytes: Uint8Array): OnnxFile {
   let [producer, version] = ['', ''];
   let graph: Uint8Array | undefined;
@@ -159,9 +159,9 @@ export function readFile(bytes: Uint8Array): OnnxFile {
     },
   );
   if (graph === undefined) throw badOnnx('has no graph', 'Check that it is an ONNX file, decompressed.');
-  if (functions > 0) throw badOnnx('defines functions of its own', 'Export the network without local functions.');
+  if (functions > 0) throw badOnnx('defines local functions', 'Export the network without local functions.');
   const opset = opsets.get('');
-  if (opset === undefined) throw badOnnx('does not say which version of the operators it uses');
+  if (opset === undefined) throw badOnnx('does not declare the operator set version');
   return { producer: `${producer} ${version}`.trim(), opset, ...readGraph(graph) };
 }
 
@@ -336,13 +336,13 @@ function readTensor(message: Uint8Array): OnnxTensor {
   );
   const what = `has a tensor "${name}"`;
   if (elsewhere) {
-    throw badOnnx(`${what} whose numbers are in another file`, 'Save the network with its weights in one file.');
+    throw badOnnx(`${what} with external data`, 'Save the network and its weights in a single file.');
   }
   const kind = TYPES[type];
   if (kind === undefined) {
     throw badOnnx(
-      `${what} of type number ${type}`,
-      'Weights are float32 or float64, shapes int64: convert the network to float32.',
+      `${what} of data type ${type}`,
+      'Convert the network to float32: weights must be float32 or float64, and shapes int64.',
     );
   }
   if (shape.some((length) => !Number.isSafeInteger(length) || length < 0)) {
@@ -369,7 +369,7 @@ const ELEMENT_SIZE: { readonly [type: number]: number } = { 1: 4, 6: 4, 7: 8, 9:
 
 function fromRaw(raw: Uint8Array, type: number, what: string): OnnxTensor['data'] {
   const size = ELEMENT_SIZE[type]!;
-  if (raw.length % size !== 0) throw badOnnx(`${what} whose ${raw.length} bytes are no whole number of elements`);
+  if (raw.length % size !== 0) throw badOnnx(`${what} whose ${raw.length} bytes are not a whole number of elements`);
   const numbers = view(raw);
   const count = raw.length / size;
   if (type === FLOAT32) {

@@ -1,11 +1,11 @@
 import { readFile } from './file.js';
 
 /**
- * The constants of an ONNX file, as bytes.
+ * Returns the constants of an ONNX file as bytes.
  *
  * @param bytes the file, decompressed
- * @returns by name: little-endian float32, or int64 where they are whole numbers
- * @throws CertError `bad-file` for bytes that are no ONNX file
+ * @returns by name: little-endian float32, or int64 for whole numbers
+ * @throws CertError `bad-file` for bytes that are not an ONNX file
  */
 export function onnxInitializers(bytes: Uint8Array): { readonly [name: string]: Uint8Array } {
   return Object.fromEntries(

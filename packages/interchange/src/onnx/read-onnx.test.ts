@@ -743,7 +743,7 @@ describe('readOnnx refuses', () => {
   const withNaN = (value: number): TestTensor => ({ shape: [4, 1], data: [1, value, 1, 1] });
 
   it.each<[string, TestGraph, CertError['code'], RegExp]>([
-    ['an op without a rule', single('Erf', [1, 5]), 'missing-rule', /"node_Erf_\d+" \(Erf\): the op is not imported/],
+    ['an op without a rule', single('Erf', [1, 5]), 'missing-rule', /"node_Erf_\d+" \(Erf\): the op is not supported/],
     [
       'an op of another domain',
       { input: [1, 5], nodes: [{ ...node('Relu', ['x']), domain: 'my.ops' }] },
@@ -850,13 +850,13 @@ describe('readOnnx refuses', () => {
     ],
     ['channels that do not fit', single('Conv', image, [weights(2, 4, 3, 3)]), 'bad-file', /groups of 4 channels/],
     ['a matrix that does not fit', single('MatMul', [1, 4], [weights(5, 3)]), 'bad-file', /by a matrix of 5 rows/],
-    ['a shape that does not fit', single('Reshape', [1, 4], [ints(3, -1)]), 'bad-file', /makes \[3,/],
-    ['a reshape by weights', single('Reshape', [1, 4], [weights(2)]), 'bad-file', /no whole numbers/],
+    ['a shape that does not fit', single('Reshape', [1, 4], [ints(3, -1)]), 'bad-file', /to \[3,/],
+    ['a reshape by weights', single('Reshape', [1, 4], [weights(2)]), 'bad-file', /does not contain whole numbers/],
     [
       'a computed value that is repeated',
       single('Add', [1, 1], [weights(1, 4)]),
       'missing-rule',
-      /repeats a computed value/,
+      /broadcasts a computed value/,
     ],
     [
       'a name that is computed twice',
@@ -868,7 +868,7 @@ describe('readOnnx refuses', () => {
         ],
       },
       'bad-file',
-      /there already/,
+      /already used/,
     ],
     ['no kernel shape', single('MaxPool', windows), 'bad-file', /windows have the size/],
     [
@@ -881,7 +881,7 @@ describe('readOnnx refuses', () => {
       'an attribute of the wrong type',
       single('Gemm', [1, 4], [weights(4, 3)], { alpha: 1 }),
       'bad-file',
-      /"alpha" is no number/,
+      /"alpha" is not a number/,
     ],
   ])('%s', (_, graph, code, message) => {
     const error = refused(graph);

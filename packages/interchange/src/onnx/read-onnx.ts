@@ -7,13 +7,13 @@ import { asVector, inOnnxOrder, MOST_ELEMENTS, type Progress, type Step } from '
 import type { Computed, Value } from './values.js';
 import { badOnnx } from './wire.js';
 
-/** A network that was read from an ONNX file. */
+/** A network imported from an ONNX file. */
 export interface ImportedNetwork {
   /** Its graph, with images as [height, width, channels]. Its last node has one number per output, in ONNX's order. */
   readonly model: Model;
   /** Weights and biases, float32. */
   readonly params: HostParams;
-  /** Means and variances of batch normalizations. */
+  /** Means and variances of BatchNorm nodes. */
   readonly stats: HostParams;
   /** The shape of the ONNX input, such as [1, 3, 32, 32]. A batch of any size counts as 1; some networks have no batch axis. */
   readonly inputShape: readonly number[];
@@ -21,11 +21,11 @@ export interface ImportedNetwork {
   readonly inputOrder: Int32Array;
   /** The Relu nodes of the file that are one node of the model. */
   readonly relus: readonly ImportedRelu[];
-  /** Version of ONNX's operators that the file was written for. */
+  /** Operator set version of the file. */
   readonly opset: number;
-  /** The program that wrote the file, with its version; empty where the file does not say. */
+  /** Program that wrote the file, with version; empty if unknown. */
   readonly producer: string;
-  /** Sentences on what the import changed, such as weights that were rounded; usually none. */
+  /** Notes on changes made by the import, such as rounded weights; usually empty. */
   readonly notes: readonly string[];
 }
 
@@ -58,22 +58,22 @@ const IMAGE_OPS = new Set([
 ]);
 
 /**
- * Reads a network of an ONNX file. Runs nothing: compare its outputs with those of a runtime where that matters.
+ * Imports a network from an ONNX file. Does not run the network: compare outputs with a runtime if that matters.
  *
- * Images become [height, width, channels] and kernels [height, width, channels, filters]; the rows of a dense layer behind a flattened image
- * are put into the order of the model, so that reshapes and transpositions seldom need nodes. One input and one output; a batch axis of
- * any kind counts as 1.
+ * Images become [height, width, channels] and kernels [height, width, channels, filters]; the rows of a dense layer behind a flattened
+ * image are put into the order of the model, so that reshapes and transpositions seldom need nodes. One input and one output; a batch axis
+ * of any kind counts as 1.
  *
  * @param bytes the file, decompressed
- * @throws CertError `bad-file` for bytes that are no ONNX, weights that are not finite or in another file; `missing-rule` naming the node
- * whose op, attribute or shape is not imported
+ * @throws CertError `bad-file` for bytes that are not an ONNX file, and for weights that are not finite or in another file; `missing-rule`
+ * naming the node whose op, attribute or shape is not supported
  */
 export function readOnnx(bytes: Uint8Array): ImportedNetwork {
   const file = readFile(bytes);
   if (file.opset < OLDEST || file.opset > NEWEST) {
     throw badOnnx(
-      `uses version ${file.opset} of the operators`,
-      `Versions ${OLDEST} to ${NEWEST} are read: convert it with onnx.version_converter.`,
+      `uses operator set version ${file.opset}`,
+      `Convert the file with onnx.version_converter: versions ${OLDEST} to ${NEWEST} are supported.`,
     );
   }
   const [input, output] = ends(file);
@@ -101,7 +101,7 @@ export function readOnnx(bytes: Uint8Array): ImportedNetwork {
     const step = stepOf(node, progress, values, readers, output.name);
     const result = ruleOf(node).apply(step);
     elements += countOf(result.shape);
-    if (elements > MOST_IN_ALL) throw badOnnx(`computes more than ${MOST_IN_ALL} numbers in all`);
+    if (elements > MOST_IN_ALL) throw badOnnx(`computes more than ${MOST_IN_ALL} numbers in total`);
     values.set(node.outputs[0]!, result);
   }
 
@@ -159,7 +159,7 @@ function ends(file: OnnxFile): readonly [OnnxValueInfo, OnnxValueInfo] {
   if (inputs.length !== 1 || file.outputs.length !== 1) {
     throw badOnnx(
       `has ${inputs.length} inputs and ${file.outputs.length} outputs`,
-      'Networks with one input and one output are read.',
+      'Give a network with one input and one output.',
     );
   }
   return [inputs[0]!, file.outputs[0]!];
@@ -172,7 +172,7 @@ function neededNodes(file: OnnxFile, output: string): readonly OnnxNode[] {
   for (const node of file.nodes) {
     for (const name of node.outputs) {
       if (name === '') continue;
-      if (made.has(name)) throw badNode(node, `which computes "${name.slice(0, 80)}", and that is there already`);
+      if (made.has(name)) throw badNode(node, `which computes "${name.slice(0, 80)}", a name that is already used`);
       made.add(name);
     }
   }
@@ -184,7 +184,11 @@ function neededNodes(file: OnnxFile, output: string): readonly OnnxNode[] {
   for (const node of nodes) {
     const other = node.outputs.slice(1).find((name) => name !== '' && needed.has(name));
     if (other !== undefined) {
-      throw unsupported(node, `its output "${other.slice(0, 80)}" is used`, 'Only first outputs are imported.');
+      throw unsupported(
+        node,
+        `its output "${other.slice(0, 80)}" is used`,
+        'Only the first output of a node is supported.',
+      );
     }
   }
   return nodes.toReversed();
@@ -202,8 +206,8 @@ function ruleOf(node: OnnxNode) {
   if (rule !== undefined) return rule;
   throw unsupported(
     node,
-    isStandard ? 'the op is not imported' : `the op is of the domain "${node.domain.slice(0, 40)}"`,
-    `Write the network with the ops ${Object.keys(RULES).sort().join(', ')}.`,
+    isStandard ? 'the op is not supported' : `the op is of the domain "${node.domain.slice(0, 40)}"`,
+    `Use only the ops ${Object.keys(RULES).sort().join(', ')}.`,
   );
 }
 
@@ -238,7 +242,7 @@ function stepOf(
 function inputOf(input: OnnxValueInfo, nodes: readonly OnnxNode[]) {
   const what = `has an input "${input.name.slice(0, 80)}"`;
   if (input.type !== FLOAT32 && input.type !== FLOAT64) {
-    throw badOnnx(`${what} of type number ${input.type}`, 'Inputs are float32: convert the network.');
+    throw badOnnx(`${what} of data type ${input.type}`, 'Convert the network to float32 inputs.');
   }
   const shape = (input.shape ?? []).map((length, axis) => length ?? (axis === 0 ? 1 : 0));
   const asked = `[${(input.shape ?? []).map((length) => length ?? '?')}]`;

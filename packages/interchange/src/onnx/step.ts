@@ -85,7 +85,7 @@ export function optionalConstant(step: Step, index: number): Constant | undefine
   throw unsupported(
     step.node,
     `its input ${index} depends on the network's input`,
-    'Weights and shapes must be constants: fold constants when you export the network.',
+    'Fold constants when you export the network: weights and shapes must be constants.',
   );
 }
 
@@ -97,13 +97,13 @@ export function constantInput(step: Step, index: number): Constant {
 
 /** Whole numbers of a constant, such as axes. */
 export function integers(step: Step, { integer, name, data }: Constant): number[] {
-  if (!integer) throw badNode(step.node, `whose input "${name.slice(0, 80)}" holds no whole numbers`);
+  if (!integer) throw badNode(step.node, `whose input "${name.slice(0, 80)}" does not contain whole numbers`);
   return [...data];
 }
 
 /** One number of a constant. */
 export function scalar(step: Step, { name, data }: Constant): number {
-  if (data.length !== 1) throw badNode(step.node, `whose input "${name.slice(0, 80)}" is not one number`);
+  if (data.length !== 1) throw badNode(step.node, `whose input "${name.slice(0, 80)}" is not a single number`);
   return data[0]!;
 }
 
@@ -164,7 +164,7 @@ function permuted(step: Step, value: Computed, order: Int32Array): Computed {
   if (count > MOST_PERMUTED) {
     throw unsupported(
       step.node,
-      `its input of shape [${value.shape}] has its elements in an order that no transposition makes`,
+      `its input of shape [${value.shape}] has an element order that no transposition produces`,
       'Export the network with fewer reshapes and concatenations between its layers.',
     );
   }
@@ -210,7 +210,7 @@ function imageShape(step: Step, { shape }: Computed): readonly [number, number, 
     throw unsupported(
       step.node,
       `its input has the shape [${shape}]`,
-      'Images have the shape [1, channels, height, width].',
+      'Images must have the shape [1, channels, height, width].',
     );
   }
   checkOneRow(step, shape.slice(0, 1));
@@ -222,7 +222,7 @@ export function checkOneRow(step: Step, leading: readonly number[]): void {
   if (countOf(leading) === 1) return;
   throw unsupported(
     step.node,
-    `it works on ${countOf(leading)} examples at once`,
+    `it processes ${countOf(leading)} examples at once`,
     'Export the network with a batch of 1, or with a symbolic batch.',
   );
 }

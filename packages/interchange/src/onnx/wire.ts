@@ -9,7 +9,7 @@ export type Field = { readonly number: number } & (
 /** The error of a file that is no ONNX. */
 export const badOnnx = (
   problem: string,
-  cure = 'Export the network again, or check it with an ONNX tool.',
+  cure = 'Export the network again, or check the file with an ONNX tool.',
 ): CertError => new CertError('bad-file', `The ONNX file ${problem}.`, cure);
 
 /** Numbers of the wire: how the value of a field is written. */
@@ -62,7 +62,7 @@ export function eachField(message: Uint8Array, visit: (field: Field) => void): v
       const bytes = cut(at, wire === FIXED32 ? 4 : 8);
       visit({ number, kind: wire === FIXED32 ? 'fixed32' : 'fixed64', bytes });
       at += bytes.length;
-    } else throw badOnnx(`has a field ${number} of a kind that protobuf does not have any more`);
+    } else throw badOnnx(`has a field ${number} of a wire type that protobuf no longer supports`);
   }
 }
 

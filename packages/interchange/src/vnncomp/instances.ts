@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 
-/** One task of a benchmark: a network and a property. */
+/** A benchmark instance: a network and a property. */
 export interface Instance {
   /** Path of the ONNX file, as it is written; may end in .gz. */
   readonly onnx: string;
@@ -39,8 +39,8 @@ function rowsOf(text: string): Row[] {
     if (found === null) {
       throw bad(
         line,
-        'a quote that is not closed or stands within a field',
-        'Quote whole fields, and double quotes in them.',
+        'a quote that is not closed or is inside an unquoted field',
+        'Quote whole fields, and double any quote inside a field.',
       );
     }
     const [whole, quoted, plain, end] = found;
@@ -60,7 +60,7 @@ const isTimeout = (text: string | undefined) =>
   text !== undefined && text !== '' && Number(text) > 0 && Number(text) < 1e9;
 
 /**
- * The tasks of an `instances.csv` of the verification competition: `onnx,vnnlib,timeout` a line.
+ * Reads the instances of an `instances.csv` file of VNN-COMP, one `onnx,vnnlib,timeout` per line.
  *
  * With a header, columns may have any order and there may be more of them; the header names `onnx`, `vnnlib`, and `timeout` or `timeout_s`.
  *
@@ -82,14 +82,14 @@ export function readInstances(csv: string): Instance[] {
   };
   const [onnx, vnnlib, timeout] = [place('onnx'), place('vnnlib'), place('timeout', 'timeout_s')];
   if (new Set(names).size < names.length) {
-    throw bad(header?.line ?? 1, 'two columns have one name', 'Give every column its own name.');
+    throw bad(header?.line ?? 1, 'two columns have one name', 'Give every column a unique name.');
   }
   return rows.slice(header === undefined ? 0 : 1).map(({ line, fields }) => {
     if (fields.length !== names.length || !fields[onnx] || !fields[vnnlib]) {
       throw bad(
         line,
         `${fields.length} fields`,
-        `Expected: ${names.slice(0, 10).join(',')}. Files with more columns begin with a header.`,
+        `Expected: ${names.slice(0, 10).join(',')}. Files with more columns need a header.`,
       );
     }
     if (!isTimeout(fields[timeout])) {

@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 
-/** The answers of the verification competition: `sat` is a property that is violated, `unsat` one that is proved. */
+/** Verdicts of VNN-COMP: `sat` means violated, `unsat` proved. */
 export type VnncompVerdict = 'sat' | 'unsat' | 'unknown' | 'timeout' | 'error';
 
 /** An input that violates a property, with the outputs of the network for it. */
@@ -20,16 +20,16 @@ const valuesOf = (letter: string, values: ArrayLike<number>): string[] =>
     throw new CertError(
       'bad-argument',
       `${letter}_${i} of the witness is ${value}.`,
-      'Give a witness of finite numbers; without one the verdict is unknown.',
+      'Give a witness of finite numbers; without a witness, the verdict is unknown.',
     );
   });
 
 /**
- * The text of a result file of the verification competition (VNN-COMP): the verdict on the first line; for `sat` one s-expression with the
- * witness behind it, in full digits.
+ * Returns the text of a VNN-COMP result file: the verdict on the first line and, for `sat`, one s-expression with the witness in full
+ * precision.
  *
- * @param witness needed for `sat`, which does not count without one; not allowed for other verdicts
- * @throws CertError `bad-argument` for an unknown verdict, a witness that is missing or not wanted, numbers that are not finite
+ * @param witness required for `sat`, not allowed for other verdicts
+ * @throws CertError `bad-argument` for an unknown verdict, a missing or superfluous witness, or numbers that are not finite
  */
 export function writeVnncompResult(verdict: VnncompVerdict, witness?: Witness): string {
   if (!VERDICTS.includes(verdict)) {
@@ -38,8 +38,8 @@ export function writeVnncompResult(verdict: VnncompVerdict, witness?: Witness): 
   if ((verdict === 'sat') !== (witness !== undefined)) {
     throw new CertError(
       'bad-argument',
-      `The verdict is ${verdict}, ${witness === undefined ? 'without' : 'with'} a witness.`,
-      'A witness belongs to sat, and to sat alone.',
+      `The verdict ${verdict} was given ${witness === undefined ? 'without' : 'with'} a witness.`,
+      'Give a witness with the verdict sat, and only with sat.',
     );
   }
   if (witness === undefined) return `${verdict}\n`;

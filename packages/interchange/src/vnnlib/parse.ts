@@ -23,7 +23,8 @@ const MAX_VARIABLES = 10_000_000;
 const IGNORED = new Set(['set-logic', 'set-info', 'set-option']);
 const FINAL = new Set(['check-sat', 'get-model', 'exit']);
 
-const KNOWN_COMMANDS = 'Commands that are read: declare-const, assert; in VNN-LIB 2.0 vnnlib-version, declare-network.';
+const KNOWN_COMMANDS =
+  'Supported commands: declare-const, assert; in VNN-LIB 2.0 also vnnlib-version, declare-network.';
 
 /** Tensors of a network of VNN-LIB 2.0: names of elements are an index into a shape. */
 interface Tensor {
@@ -54,12 +55,12 @@ export function parseVnnlib(text: string): ParsedFile {
   const expect = (kind: Token['kind'], what: string): Token => {
     const token = tokens.next();
     if (token.kind === kind) return token;
-    throw fail(token.start, `${quote(text, token)} where ${what} was expected.`, 'Correct the file at that place.');
+    throw fail(token.start, `${quote(text, token)} where ${what} was expected.`, 'Correct the file at this position.');
   };
 
   const use = (asked: '1.0' | '2.0', at: number) => {
     if (version !== undefined && version !== asked) {
-      throw fail(at, `a command of VNN-LIB ${asked} in a file of ${version}.`, 'Write the file in one version.');
+      throw fail(at, `a command of VNN-LIB ${asked} in a file of ${version}.`, 'Use one version throughout the file.');
     }
     version = asked;
   };
@@ -67,7 +68,7 @@ export function parseVnnlib(text: string): ParsedFile {
   const declare = (name: string, at: number) => {
     const parts = /^([XY])_(0|[1-9]\d{0,8})$/.exec(name);
     if (parts === null) {
-      throw fail(at, `the variable "${name.slice(0, 40)}".`, 'Inputs are called X_0, X_1, ..., outputs Y_0, Y_1, ...');
+      throw fail(at, `the variable "${name.slice(0, 40)}".`, 'Name inputs X_0, X_1, ... and outputs Y_0, Y_1, ...');
     }
     if (variables.has(name)) throw fail(at, `${name} is declared twice.`, 'Remove one of the declarations.');
     const variable: Variable = { name, side: parts[1] === 'X' ? 'input' : 'output', index: Number(parts[2]) };
@@ -82,13 +83,13 @@ export function parseVnnlib(text: string): ParsedFile {
     declare(word(token), token.start);
     const sort = expect('word', 'the sort Real');
     if (word(sort) !== 'Real') {
-      throw fail(sort.start, `the sort ${quote(text, sort)}.`, 'Variables are of the sort Real.');
+      throw fail(sort.start, `the sort ${quote(text, sort)}.`, 'Variables must have the sort Real.');
     }
   };
 
   const declareNetwork = (at: number) => {
     if (tensors.size > 0) {
-      throw fail(at, 'a second network.', 'Properties of one network are read: split the file.');
+      throw fail(at, 'a second network.', 'Split the file: a property file may declare only one network.');
     }
     expect('word', 'the name of the network');
     while (tokens.peek().kind === '(') {
@@ -98,7 +99,7 @@ export function parseVnnlib(text: string): ParsedFile {
         throw fail(
           open.start,
           `"${command.slice(0, 40)}" in a network.`,
-          'Networks with one declare-input and one declare-output are read.',
+          'Only networks with one declare-input and one declare-output are supported.',
         );
       }
       declareTensor(command === 'declare-input' ? 'input' : 'output');
@@ -114,14 +115,18 @@ export function parseVnnlib(text: string): ParsedFile {
   const declareTensor = (side: Variable['side']) => {
     const name = expect('word', 'the name of a tensor');
     if (!/^[A-Za-z_][\w.-]*$/.test(word(name)) || tensors.has(word(name))) {
-      throw fail(name.start, `the tensor name ${quote(text, name)}.`, 'Use one name of letters and digits per tensor.');
+      throw fail(
+        name.start,
+        `the tensor name ${quote(text, name)}.`,
+        'Use a unique name of letters and digits for each tensor.',
+      );
     }
     if ([...tensors.values()].some((tensor) => tensor.side === side)) {
-      throw fail(name.start, `a second ${side}.`, `Networks with one ${side} are read.`);
+      throw fail(name.start, `a second ${side}.`, `Only networks with one ${side} are supported.`);
     }
     const type = expect('word', 'an element type');
     if (!/^(real|Real|float32|float64)$/.test(word(type))) {
-      throw fail(type.start, `the element type ${quote(text, type)}.`, 'Types that are read: real, float32, float64.');
+      throw fail(type.start, `the element type ${quote(text, type)}.`, 'Supported types: real, float32, float64.');
     }
     const shape = expect('word', 'a shape such as [1,5]');
     const lengths = indices(shape);
@@ -176,7 +181,7 @@ export function parseVnnlib(text: string): ParsedFile {
     const after = tokens.peek();
     if (after.kind === 'word' && text[after.start] === '[') return tokens.next();
     if (tensor.shape.length === 0) return undefined;
-    throw fail(name.start, `${quote(text, name)} without an index.`, 'Comparisons are between elements: write X[0,3].');
+    throw fail(name.start, `${quote(text, name)} without an index.`, 'Compare elements, such as X[0,3].');
   };
 
   const variable = (token: Token): LinearTerm | undefined =>
@@ -186,7 +191,7 @@ export function parseVnnlib(text: string): ParsedFile {
     if (!('inexact' in term)) return term;
     throw fail(
       at,
-      `the coefficients of ${term.inexact} do not add up to a float64.`,
+      `the coefficients of ${term.inexact} do not add up to an exact float64.`,
       'Write one coefficient for each variable.',
     );
   };
@@ -197,7 +202,7 @@ export function parseVnnlib(text: string): ParsedFile {
       const number = numberOf(text, token);
       if (number !== undefined) {
         if (Number.isFinite(number)) return constant(number);
-        throw fail(token.start, `the number ${quote(text, token)}, which float64 cannot hold.`, 'Give finite numbers.');
+        throw fail(token.start, `the number ${quote(text, token)}, which exceeds float64.`, 'Give finite numbers.');
       }
       const found = variable(token);
       if (found !== undefined) return found;
@@ -222,7 +227,7 @@ export function parseVnnlib(text: string): ParsedFile {
     const [first, ...rest] = terms;
     const at = operator.start;
     if (first === undefined) {
-      throw fail(at, `${quote(text, operator)} of nothing.`, 'Give the terms that it combines.');
+      throw fail(at, `${quote(text, operator)} of nothing.`, 'Give at least one term.');
     }
     switch (word(operator)) {
       case '+':
@@ -233,21 +238,25 @@ export function parseVnnlib(text: string): ParsedFile {
         return rest.reduce((product, next) => {
           const [factor, other] = product.coefficients.size === 0 ? [product, next] : [next, product];
           if (factor.coefficients.size > 0) {
-            throw fail(at, 'a product of variables.', 'Only linear terms are read: multiply a variable by a number.');
+            throw fail(
+              at,
+              'a product of variables.',
+              'Multiply a variable by a number: only linear terms are supported.',
+            );
           }
           if (factor.low !== factor.high) {
-            throw fail(at, 'a factor that float64 cannot hold exactly.', 'Write the factor as one number.');
+            throw fail(at, 'a factor that is not exact in float64.', 'Write the factor as one number.');
           }
           return exact(scaleTerm(other, factor.low), at);
         }, first);
       default:
-        throw fail(at, `the function ${quote(text, operator)}.`, 'Terms are made of +, - and * with a number.');
+        throw fail(at, `the function ${quote(text, operator)}.`, 'Terms may use +, - and * with a number.');
     }
   };
 
   const checkDepth = (depth: number, at: number) => {
     if (depth <= MAX_DEPTH) return;
-    throw fail(at, `more than ${MAX_DEPTH} parentheses inside each other.`, 'Write the property with less nesting.');
+    throw fail(at, `more than ${MAX_DEPTH} nested parentheses.`, 'Write the property with less nesting.');
   };
 
   /** left <= right. */
@@ -255,7 +264,7 @@ export function parseVnnlib(text: string): ParsedFile {
     const { coefficients, low, high } = exact(sumOfTerms([left, negated(right)]), at);
     // NaN would compare as false, and a case would be lost.
     if (!Number.isFinite(high) || !Number.isFinite(low)) {
-      throw fail(at, 'a comparison with a number that float64 cannot hold.', 'Give finite numbers.');
+      throw fail(at, 'a comparison with a number that exceeds float64.', 'Give finite numbers.');
     }
     // Decided on the side of more violations where rounding hides which it is.
     if (coefficients.size === 0) return low <= 0;
@@ -263,18 +272,14 @@ export function parseVnnlib(text: string): ParsedFile {
     for (const variable of coefficients.keys()) {
       side ??= variable.side;
       if (variable.side !== side) {
-        throw fail(
-          at,
-          'a comparison of an input with an output.',
-          'Comparisons that are read are about inputs alone or about outputs alone.',
-        );
+        throw fail(at, 'a comparison of an input with an output.', 'Compare only inputs, or only outputs.');
       }
     }
     if (side === 'input' && coefficients.size > 1) {
       throw fail(
         at,
         `a comparison of the inputs ${[...coefficients.keys()].slice(0, 3).map(({ name }) => name)}.`,
-        'Sets of inputs are boxes: compare each input with numbers.',
+        'Compare each input with numbers: only boxes of inputs are supported.',
       );
     }
     return { coefficients, bound: -low, at };
@@ -320,11 +325,7 @@ export function parseVnnlib(text: string): ParsedFile {
         result = comparison(operator, (a, b) => allOf([atMost(a, b, at), atMost(b, a, at)]));
         break;
       default:
-        throw fail(
-          at,
-          `${quote(text, operator)} in an assertion.`,
-          'Assertions are made of and, or, <=, >=, <, > and =.',
-        );
+        throw fail(at, `${quote(text, operator)} in an assertion.`, 'Assertions may use and, or, <=, >=, <, > and =.');
     }
     expect(')', 'a closing parenthesis');
     return result;
@@ -344,7 +345,7 @@ export function parseVnnlib(text: string): ParsedFile {
     const open = expect('(', 'a command in parentheses');
     const command = word(expect('word', 'a command'));
     if (final !== undefined && !FINAL.has(command)) {
-      throw fail(open.start, `a command behind ${final}.`, `Put ${final} at the end of the file, or remove it.`);
+      throw fail(open.start, `a command after ${final}.`, `Put ${final} at the end of the file, or remove it.`);
     }
     if (command === 'declare-const') {
       use('1.0', open.start);
@@ -357,7 +358,8 @@ export function parseVnnlib(text: string): ParsedFile {
     } else if (command === 'vnnlib-version') {
       use('2.0', open.start);
       const asked = expect('word', 'a version');
-      if (word(asked) !== '<2.0>') throw fail(asked.start, `version ${quote(text, asked)}.`, 'Version <2.0> is read.');
+      if (word(asked) !== '<2.0>')
+        throw fail(asked.start, `version ${quote(text, asked)}.`, 'Only version <2.0> is supported.');
     } else if (command === 'declare-network') {
       if (version !== '2.0') throw fail(open.start, 'declare-network.', 'Begin the file with (vnnlib-version <2.0>).');
       declareNetwork(open.start);
@@ -391,7 +393,7 @@ function countVariables(
     const letter = side === 'input' ? 'X' : 'Y';
     const { count: total, last } = declared[side];
     if (total === 0) {
-      throw badVnnlib(text, text.length, `no ${side} is declared.`, `Declare ${letter}_0 and so on.`);
+      throw badVnnlib(text, text.length, `no ${side} is declared.`, `Declare ${letter}_0, ${letter}_1, ...`);
     }
     if (last >= total) {
       // No index is declared twice: one of the first is missing.
@@ -400,8 +402,8 @@ function countVariables(
       throw badVnnlib(
         text,
         text.length,
-        `${total} variables ${letter}_... are declared and ${letter}_${missing} is missing.`,
-        'Declare every index from 0 on.',
+        `${total} variables ${letter}_... are declared, but ${letter}_${missing} is missing.`,
+        'Declare every index, starting from 0.',
       );
     }
     return total;

@@ -63,7 +63,7 @@ export function readVnnlib(text: string): Property {
 const tooLarge = () =>
   new CertError(
     'bad-file',
-    'The VNN-LIB file describes more cases than fit into memory.',
+    'The VNN-LIB file describes too many cases to fit into memory.',
     'Split it into several properties, or write alternatives with fewer combinations of "or".',
   );
 

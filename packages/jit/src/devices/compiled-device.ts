@@ -9,7 +9,7 @@ import { optimize, type Target } from '../passes/index.js';
 import { type ArraySpec, trace } from '../trace/trace.js';
 import type { Device, DeviceArray, DeviceFunction, OnDevice } from './device.js';
 
-/** Settings that every compiled device has. */
+/** Options of every compiled device. */
 export interface CompiledOptions {
   /**
    * Replaces the standard passes, for this package's tests and measurements: the graphs that it maps are not part of the interface.
@@ -19,7 +19,7 @@ export interface CompiledOptions {
   readonly passes?: (graph: Graph, target: Target) => Graph;
   /** Loads ONNX Runtime; default `import('onnxruntime-node')`. */
   readonly load?: () => Promise<unknown>;
-  /** Writes ONNX Runtime's profile of every session to files with this prefix. */
+  /** Prefix of files for the ONNX Runtime profile of every session. */
   readonly profile?: string;
   /** Is given each ONNX model before it is loaded; with `profile`, the documentation of a node says where the function made it. */
   readonly onModel?: (model: Uint8Array) => void;

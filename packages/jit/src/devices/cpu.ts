@@ -6,18 +6,18 @@ import { loadRuntime, runtimeName } from './load-runtime.js';
 import { probeBlock } from './probe-block.js';
 import { probeRefusal } from './probe-refusal.js';
 
-/** Settings of the compiled CPU device. */
+/** Options of the compiled CPU device. */
 export interface CpuOptions extends CompiledOptions {
-  /** Threads of ONNX Runtime; default: one for each core that this process may use. */
+  /** Threads of ONNX Runtime; default: one per core available to this process. */
   readonly threads?: number;
   /** Channels in a block of the blocked image layout, `null` for the plain one; default: what the processor's kernels take. */
   readonly block?: number | null;
 }
 
 /**
- * Compiles functions to ONNX and runs them on ONNX Runtime's CPU provider.
+ * Opens a device that compiles functions to ONNX and runs them on the CPU provider of ONNX Runtime.
  *
- * @throws CertError `missing-package` without onnxruntime-node
+ * @throws CertError `missing-package` if onnxruntime-node is not installed
  */
 export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime('cpu', options.load);

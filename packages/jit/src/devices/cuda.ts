@@ -9,14 +9,14 @@ import { mayHaveNvidia } from './hardware.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
 import { probeRefusal } from './probe-refusal.js';
 
-/** Settings of the CUDA device. */
+/** Options of the CUDA device. */
 export interface CudaOptions extends CompiledOptions {
   /**
-   * Whether products may round their operands to 10 bits (TensorFloat-32): faster, with errors of about 1e-3 that bounds do not
-   * account for. Default false; decided by the first device of the process.
+   * Whether matrix products may use TensorFloat-32 (10-bit mantissa): faster, with errors of about 1e-3 that bounds do not account for.
+   * Default false; the first device of the process decides.
    */
   readonly tf32?: boolean;
-  /** Whether there may be an NVIDIA GPU; default: what the machine's device files say. */
+  /** Whether an NVIDIA GPU may be present; default: according to the device files of the machine. */
   readonly nvidia?: () => boolean;
 }
 
@@ -24,10 +24,11 @@ export interface CudaOptions extends CompiledOptions {
 const CUDA: Dialect = { lacks: new Set(['integer Pow']), losesNaN: new Set(['relu']) };
 
 /**
- * Compiles functions to ONNX and runs them on ONNX Runtime's CUDA provider. Its Node binding keeps results on the GPU for WebGPU
- * alone: arrays are in host memory and cross the bus in every call.
+ * Opens a device that compiles functions to ONNX and runs them on the CUDA provider of ONNX Runtime. The Node binding can keep results on
+ * the GPU only for WebGPU, so arrays are in host memory and are transferred in every call.
  *
- * @throws CertError `missing-package` without onnxruntime-node, `missing-device` when there is no NVIDIA GPU or the provider does not load
+ * @throws CertError `missing-package` if onnxruntime-node is not installed, `missing-device` if no NVIDIA GPU is found or the provider does
+ * not load
  */
 export async function cudaDevice(options: CudaOptions = {}): Promise<Device> {
   const ort = await loadRuntime('cuda', options.load);
@@ -35,7 +36,7 @@ export async function cudaDevice(options: CudaOptions = {}): Promise<Device> {
     throw new CertError(
       'missing-device',
       'The device "cuda" finds no NVIDIA GPU.',
-      'Run on another device (cert doctor lists them), or install the NVIDIA driver and give a container access to the GPU.',
+      'Use another device (cert doctor lists devices), or install the NVIDIA driver; a container needs access to the GPU.',
     );
   }
   if (options.tf32 !== true) process.env.NVIDIA_TF32_OVERRIDE ??= '0';
@@ -69,7 +70,7 @@ function doesNotLoad(ort: typeof Ort, cause: unknown): CertError {
   return new CertError(
     'missing-device',
     `The CUDA provider of ${runtimeName(ort)} does not load: ${reason}.`,
-    'It is there when npm was allowed to run the install script of onnxruntime-node (Linux x64: npm rebuild onnxruntime-node). It needs CUDA 12 and cuDNN 9, with their folders in LD_LIBRARY_PATH. Without: --device webgpu.',
+    'Run the install script of onnxruntime-node, which downloads the provider (Linux x64: npm rebuild onnxruntime-node). Install CUDA 12 and cuDNN 9 with their folders in LD_LIBRARY_PATH. Alternative: --device webgpu.',
     { cause },
   );
 }

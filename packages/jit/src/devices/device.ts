@@ -1,14 +1,14 @@
 import { flattenTree, type Shape, type Tensor, type Tree, unflattenTree } from '@cert/core';
 
-/** Element types that live on a device. */
+/** Element types of device arrays. */
 export type DType = 'float32' | 'int32' | 'bool';
 
-/** The host array of a dtype; booleans are one byte each. */
+/** Host array type of a dtype; booleans are one byte each. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
 /**
- * A tensor on a device. Results of a compiled function stay there and are fed to the next call as they are.
- * `dispose()` gives the memory back to the device for the results of later calls; nothing else frees it.
+ * A tensor on a device. Results of a compiled function stay on the device and can be passed to the next call without a copy. Only
+ * `dispose()` frees the memory, for results of later calls.
  */
 export interface DeviceArray {
   /** Length of each axis; [] for a scalar. */
@@ -16,18 +16,18 @@ export interface DeviceArray {
   /** The type of its elements. */
   readonly dtype: DType;
   /**
-   * A copy of the values on the host, row-major. Waits for the device.
+   * Returns a copy of the values on the host, row-major. Waits for the device.
    *
    * @throws CertError `bad-argument` after `dispose()`
    */
   data(): Promise<HostArray>;
-  /** Gives the memory back to the device. A second call does nothing. */
+  /** Frees the memory on the device. A second call does nothing. */
   dispose(): void;
-  /** Whether `dispose()` was called; such an array can be neither read nor given to a function. */
+  /** Whether `dispose()` was called; a disposed array can be neither read nor passed to a function. */
   readonly disposed: boolean;
 }
 
-/** The type of `T` with every tensor replaced by a handle on a device. */
+/** The type `T` with every tensor replaced by a device array. */
 export type OnDevice<T> = T extends Tensor
   ? DeviceArray
   : T extends readonly (infer U)[]
@@ -35,46 +35,46 @@ export type OnDevice<T> = T extends Tensor
     : { readonly [K in keyof T]: OnDevice<T[K]> };
 
 /**
- * A function of trees of tensors, as it runs on a device. Arguments stay the caller's; what it returns is the caller's to dispose.
+ * A function of trees of tensors that runs on a device. The caller disposes arguments and results.
  *
- * A call throws CertError `bad-argument` for an array that is disposed or of another device and, where the function is compiled,
- * `unsupported-kernel` and `value-read`, each naming where in the function.
+ * A call throws CertError `bad-argument` for an array that is disposed or belongs to another device and, during compilation,
+ * `unsupported-kernel` and `value-read`, each with the location in the function.
  */
 export interface DeviceFunction<Args extends readonly unknown[], Out> {
   (...args: { [K in keyof Args]: OnDevice<Args[K]> }): Promise<OnDevice<Out>>;
-  /** How many distinct signatures (tree structure, shapes, dtypes) have been traced so far; 0 on a device that runs eagerly. */
+  /** Number of distinct signatures (tree structure, shapes, dtypes) traced so far; 0 on an eager device. */
   readonly traces: number;
   /** Frees the compiled graphs. */
   dispose(): Promise<void>;
 }
 
-/** Where functions run: the same pure function of tensors runs on each. */
+/** A device that runs pure functions of tensors. */
 export interface Device {
-  /** The name by which it is opened: `cpu`, `webgpu`, ... */
+  /** Name for opening the device: `cpu`, `webgpu`, ... */
   readonly name: string;
-  /** What it really runs on, for people. */
+  /** Human-readable description of the actual hardware and runtime. */
   readonly description: string;
-  /** Why it is not what its name promises: a GPU device that runs on the processor. For people; `auto` passes it over. */
+  /** Human-readable warning if a GPU device actually runs on the CPU; `auto` skips such a device. */
   readonly warning?: string;
   /**
-   * Copies values to the device. The kind of array is the dtype: float32, int32, bool.
+   * Copies values to the device and returns the array. The array type determines the dtype: float32, int32, bool.
    *
    * @param values row-major
-   * @throws CertError `shape-mismatch` when the number of values is not that of the shape
+   * @throws CertError `shape-mismatch` if the number of values does not match the shape
    */
   put(values: HostArray, shape: Shape): DeviceArray;
   /**
-   * Compiles (or wraps) a pure function of trees of tensors that reads no value. A compiled function is traced at its first call, and
-   * once for each further signature: the structure of its arguments, their shapes and dtypes.
+   * Compiles (or wraps) a pure function of trees of tensors that reads no value. A compiled function is traced once per signature: the
+   * structure, shapes and dtypes of its arguments.
    */
   jit<Args extends readonly unknown[], Out>(f: (...args: Args) => Out): DeviceFunction<Args, Out>;
-  /** How many arrays are alive: constant over steps when nothing leaks. */
+  /** Number of live arrays: constant over steps unless there is a leak. */
   readonly live: number;
   /** Frees every array and compiled function. */
   dispose(): Promise<void>;
 }
 
-/** Disposes every array of a tree: nested records and arrays; anything else in it is passed over. */
+/** Disposes every array in a tree of nested records and arrays; other values are ignored. */
 export function disposeTree(tree: unknown): void {
   for (const { value } of flattenTree<unknown>(tree as Tree<unknown>, isDeviceArray)) {
     if (isDeviceArray(value)) value.dispose();

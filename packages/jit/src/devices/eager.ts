@@ -33,15 +33,15 @@ class EagerArray implements DeviceArray {
   }
 }
 
-/** What an eager device is called, and what is undone when it is disposed. */
+/** Options of an eager device. */
 export interface EagerOptions extends Partial<Pick<Device, 'name' | 'description' | 'warning'>> {
   /** Called when the device is disposed, after its arrays; default nothing. */
   readonly dispose?: () => Promise<unknown>;
 }
 
 /**
- * Runs functions eagerly on the current TensorFlow.js backend (`tf.setBackend` chooses it): slow in plain JavaScript, exact, easy to
- * debug.
+ * Opens a device that runs functions eagerly on the current TensorFlow.js backend (set with `tf.setBackend`): slow in plain JavaScript, but
+ * easy to debug.
  */
 export function eagerDevice(options: EagerOptions = {}): Device {
   const { name = 'tfjs', warning } = options;

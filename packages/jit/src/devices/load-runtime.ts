@@ -18,14 +18,14 @@ export async function loadRuntime(
   await disableTelemetry();
   try {
     const loaded = await load();
-    if (!isRuntime(loaded)) throw new Error('It has no InferenceSession and Tensor.');
+    if (!isRuntime(loaded)) throw new Error('The module has no InferenceSession and Tensor.');
     return loaded;
   } catch (cause) {
     throw new CertError(
       'missing-package',
       `The device "${device}" needs the package onnxruntime-node, which is not installed or does not load.`,
       // The install script downloads the CUDA provider and fails behind a firewall.
-      `Install it: npm install onnxruntime-node@1.30${device === 'cuda' ? '' : ' --ignore-scripts'} (or run on the device "tfjs", which needs nothing, slowly).`,
+      `Install the package: npm install onnxruntime-node@1.30${device === 'cuda' ? '' : ' --ignore-scripts'} (or use the device "tfjs", which needs no package but is slow).`,
       { cause },
     );
   }

@@ -1,7 +1,7 @@
 import { CertError, sizeOf } from '@cert/core';
 import { loadRuntime } from './load-runtime.js';
 
-/** An ONNX file as ONNX Runtime runs it: an opinion that is independent of an import. */
+/** An ONNX file in ONNX Runtime: a reference that is independent of the import. */
 export interface OnnxModel {
   /**
    * Runs one input.
@@ -15,11 +15,11 @@ export interface OnnxModel {
 }
 
 /**
- * Opens an ONNX file in ONNX Runtime, on the processor.
+ * Opens an ONNX file in ONNX Runtime on the CPU.
  *
  * @param bytes the file
- * @param shape of the input; a batch axis is part of it
- * @throws CertError `missing-package` without onnxruntime-node; `bad-file` for a file that ONNX Runtime refuses
+ * @param shape of the input, including a batch axis
+ * @throws CertError `missing-package` if onnxruntime-node is not installed; `bad-file` for a file that ONNX Runtime cannot load
  */
 export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[]): Promise<OnnxModel> {
   const ort = await loadRuntime('cpu');
@@ -27,7 +27,7 @@ export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[])
     (cause: unknown) => {
       throw new CertError(
         'bad-file',
-        `ONNX Runtime does not load the network: ${cause instanceof Error ? cause.message : cause}`,
+        `ONNX Runtime cannot load the network: ${cause instanceof Error ? cause.message : cause}`,
         'Check the file with onnx.checker.check_model.',
         { cause },
       );
@@ -38,7 +38,11 @@ export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[])
   return {
     async run(input) {
       if (input.length !== sizeOf(shape)) {
-        throw new CertError('shape-mismatch', `The network takes [${shape}].`, `Give ${sizeOf(shape)} numbers.`);
+        throw new CertError(
+          'shape-mismatch',
+          `The network takes the shape [${shape}].`,
+          `Give ${sizeOf(shape)} numbers.`,
+        );
       }
       const data = double ? Float64Array.from(input) : Float32Array.from(input);
       const tensor = new ort.Tensor(double ? 'float64' : 'float32', data, [...shape]);

@@ -7,11 +7,11 @@ import { mayHaveNvidia, softwareAdapter } from './hardware.js';
 import { tfjsNodeDevice, tfjsNodeGpuDevice } from './tfjs-node.js';
 import { webgpuDevice } from './webgpu.js';
 
-/** A device that can be asked for by name. */
+/** A device that can be opened by name. */
 export interface DeviceEntry {
-  /** What it is asked for by. */
+  /** Name of the device. */
   readonly name: string;
-  /** What it is, for a help text. */
+  /** Description for help texts. */
   readonly about: string;
   /**
    * Opens it with its default settings.
@@ -19,11 +19,11 @@ export interface DeviceEntry {
    * @throws CertError `missing-package`, `missing-device`
    */
   open(): Promise<Device>;
-  /** Whether this machine shows no hardware for it: a choice need not try it. */
+  /** Whether this machine has no hardware for the device, so that `auto` need not try it. */
   readonly hopeless?: () => boolean;
 }
 
-/** All devices, the fastest first. */
+/** All devices, fastest first. */
 export const devices: readonly DeviceEntry[] = [
   {
     name: 'cuda',
@@ -48,13 +48,13 @@ export const devices: readonly DeviceEntry[] = [
   { name: 'tfjs', about: 'plain JavaScript, eager, slow', open: async () => eagerDevice() },
 ];
 
-/** The names that {@link openDevice} knows. */
+/** Names for {@link openDevice}. */
 export const deviceNames: readonly string[] = devices.map(({ name }) => name);
 
 /**
  * Opens a device of {@link devices} by its name.
  *
- * @throws CertError `missing-device` for an unknown name or missing hardware, `missing-package` when what it needs is not installed
+ * @throws CertError `missing-device` for an unknown name or missing hardware, `missing-package` if a required package is not installed
  */
 export async function openDevice(name: string): Promise<Device> {
   const entry = devices.find((one) => one.name === name);

@@ -53,7 +53,7 @@ describe('webgpu', () => {
     const absent = await failure(webgpuDevice({ load: () => Promise.reject(new Error('no')) }));
     expect([absent.code, absent.problem]).toEqual(['missing-package', expect.stringContaining('"webgpu"')]);
     const old = await failure(webgpuDevice(runtime(undefined, ['cpu'])));
-    expect([old.code, old.problem]).toEqual(['missing-device', expect.stringContaining('comes without WebGPU')]);
+    expect([old.code, old.problem]).toEqual(['missing-device', expect.stringContaining('does not include WebGPU')]);
     const bare = await failure(webgpuDevice(runtime('Failed to get a WebGPU adapter')));
     expect([bare.code, bare.problem]).toEqual(['missing-device', expect.stringContaining('no graphics adapter')]);
     expect(bare.cure).toContain('libvulkan.so.1');

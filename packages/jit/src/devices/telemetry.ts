@@ -3,12 +3,12 @@ import { CertError } from '@cert/core';
 /** What ONNX Runtime looks for in the environment of the process. */
 const SWITCH = 'ORT_DISABLE_TELEMETRY';
 
-/** Whether ONNX Runtime, loaded by this package, sends usage data: `on` only where the environment says so. */
+/** Whether ONNX Runtime, loaded by this package, sends usage data: `on` only if enabled in the environment. */
 export const telemetry = (): 'off' | 'on' => (['0', 'false', ''].includes(process.env[SWITCH] ?? '1') ? 'on' : 'off');
 
 /**
- * Switches off the telemetry of ONNX Runtime's official binaries, which is on by default and keeps a database and a device id under the home
- * folder. They read the environment of the process when they load; there is no other switch. A value that the user has set stays.
+ * Switches off the telemetry of the official ONNX Runtime binaries, which is on by default and stores a database and a device id in the
+ * home folder. The only switch is an environment variable, read when the binaries load; a value set by the user is kept.
  *
  * @throws CertError `missing-device` in a worker thread whose environment is a copy, which the library does not see
  */
@@ -21,8 +21,8 @@ export async function disableTelemetry(): Promise<void> {
   if (before === undefined) delete process.env[SWITCH];
   throw new CertError(
     'missing-device',
-    'The telemetry of ONNX Runtime cannot be switched off from this worker thread: its environment is a copy.',
-    `Start the process with ${SWITCH}=1 (or 0 to leave it on), or make the worker with { env: SHARE_ENV } of node:worker_threads.`,
+    'The telemetry of ONNX Runtime cannot be switched off from this worker thread, because its environment is a copy.',
+    `Start the process with ${SWITCH}=1 (or 0 to leave it on), or create the worker with { env: SHARE_ENV } of node:worker_threads.`,
   );
 }
 

@@ -56,7 +56,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
     expect([device.live, tf.getBackend()]).toEqual([0, 'cpu']);
     const cpu = await tfjsNodeDevice({ load: fakePackage(CPU) }).catch((e: CertError) => e.message);
     // The backend of the first package stays: a process has one of the two.
-    expect(cpu).toContain('loaded the other one');
+    expect(cpu).toContain('the other one is already loaded');
   });
 
   it('on the CPU: as promised, or with a warning', async () => {
@@ -83,7 +83,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
 
   it('of another version, or with a TensorFlow.js of its own', async () => {
     const old = await failure(tfjsNodeDevice({ load: fakePackage({ ...CPU, version: '4.21.1' }) }));
-    expect(old.problem).toContain(`is 4.21.1, and TensorFlow.js is ${version}`);
+    expect(old.problem).toContain(`is 4.21.1, but TensorFlow.js is ${version}`);
     await forget();
     const strange = await failure(tfjsNodeDevice({ load: async () => ({}) }));
     expect(strange.problem).toContain('of an unknown version');

@@ -3,7 +3,7 @@ import { CertError, tf } from '@cert/core';
 import type { Device } from './device.js';
 import { eagerDevice } from './eager.js';
 
-/** Settings of the devices of TensorFlow's native packages. */
+/** Options of the devices of the native TensorFlow packages. */
 export interface TfjsNodeOptions {
   /** Loads the package; default `import()` of it. */
   readonly load?: () => Promise<unknown>;
@@ -13,15 +13,15 @@ export interface TfjsNodeOptions {
 const BACKEND = 'tensorflow';
 
 /**
- * Runs functions eagerly on TensorFlow's CPU kernels, by the package `@tensorflow/tfjs-node`.
+ * Opens a device that runs functions eagerly on the CPU kernels of TensorFlow, with the package `@tensorflow/tfjs-node`.
  *
- * @throws CertError `missing-package` when it is not installed, does not load or belongs to another version of TensorFlow.js
+ * @throws CertError `missing-package` if the package is not installed, does not load or has a different TensorFlow.js version
  */
 export const tfjsNodeDevice = (options: TfjsNodeOptions = {}): Promise<Device> => open('tfjs-node', options);
 
 /**
- * Runs functions eagerly on TensorFlow's CUDA kernels, by the package `@tensorflow/tfjs-node-gpu`. TensorFlow goes on with the CPU
- * when its CUDA libraries do not load, and the package does not say so: then the device has a `warning`.
+ * Opens a device that runs functions eagerly on the CUDA kernels of TensorFlow, with the package `@tensorflow/tfjs-node-gpu`. If the CUDA
+ * libraries do not load, TensorFlow silently uses the CPU: the device then has a `warning`.
  *
  * @throws CertError `missing-package` as {@link tfjsNodeDevice}
  */
@@ -56,7 +56,7 @@ async function open(name: 'tfjs-node' | 'tfjs-node-gpu', options: TfjsNodeOption
 }
 
 const FELL_BACK =
-  'tfjs-node-gpu runs on the CPU: TensorFlow found no GPU that it can use. It needs the NVIDIA driver, CUDA 11 and cuDNN 8, with their folders in LD_LIBRARY_PATH.';
+  'tfjs-node-gpu runs on the CPU: TensorFlow found no usable GPU. Install the NVIDIA driver, CUDA 11 and cuDNN 8, with their folders in LD_LIBRARY_PATH.';
 
 /**
  * Node 23 removed functions that the packages call (`util.isArray`, `util.isNullOrUndefined`). Without them the first op fails.
@@ -83,7 +83,7 @@ async function load(name: string, importPackage: () => Promise<unknown>): Promis
     throw new CertError(
       'missing-package',
       `The device "${name}" needs the package @tensorflow/${name}, which ${absent ? 'is not installed' : `does not load: ${reason}`}.`,
-      `Install it, its install script included: npm install @tensorflow/${name}@${tf.version_core}`,
+      `Install the package and let its install script run: npm install @tensorflow/${name}@${tf.version_core}`,
       { cause },
     );
   }
@@ -106,20 +106,20 @@ const minor = (version: string): string => version.split('.').slice(0, 2).join('
 const otherVersion = (name: string, version = 'of an unknown version') =>
   new CertError(
     'missing-package',
-    `The package @tensorflow/${name} is ${version}, and TensorFlow.js is ${tf.version_core}: they do not fit together.`,
+    `The package @tensorflow/${name} is ${version}, but TensorFlow.js is ${tf.version_core}.`,
     `Install the same version: npm install @tensorflow/${name}@${tf.version_core}`,
   );
 
 const otherInstance = (name: string) =>
   new CertError(
     'missing-package',
-    `The package @tensorflow/${name} brought a TensorFlow.js of its own, so that ours does not see its backend.`,
-    `Let npm share one: npm dedupe (npm ls @tensorflow/tfjs-core must list ${tf.version_core} alone).`,
+    `The package @tensorflow/${name} loaded a second copy of TensorFlow.js, so its backend is not registered in the first one.`,
+    `Remove the duplicate: npm dedupe (npm ls @tensorflow/tfjs-core must list only ${tf.version_core}).`,
   );
 
 const otherPackage = (name: string) =>
   new CertError(
     'missing-package',
-    `The device "${name}" is not there in this process, which loaded the other one of tfjs-node and tfjs-node-gpu: both have the same backend.`,
-    'Use it in a process of its own.',
+    `The device "${name}" is not available in this process: tfjs-node and tfjs-node-gpu share a backend name, and the other one is already loaded.`,
+    'Use the device in a separate process.',
   );

@@ -8,7 +8,7 @@ import type { Device } from './device.js';
 import { softwareAdapter } from './hardware.js';
 import { loadRuntime, runtimeName } from './load-runtime.js';
 
-/** Settings of the WebGPU device. */
+/** Options of the WebGPU device. */
 export interface WebgpuOptions extends CompiledOptions {
   /** Why the adapter is a program and no GPU, in words, `undefined` for a GPU; default: what the machine's files and drivers say. */
   readonly software?: () => string | undefined;
@@ -24,10 +24,11 @@ const WEBGPU: Dialect = {
 };
 
 /**
- * Compiles functions to ONNX and runs them on ONNX Runtime's WebGPU provider: any GPU with a driver for Vulkan, Metal or Direct3D 12.
- * Arrays stay in its memory from call to call.
+ * Opens a device that compiles functions to ONNX and runs them on the WebGPU provider of ONNX Runtime: any GPU with a driver for Vulkan,
+ * Metal or Direct3D 12. Arrays stay in GPU memory between calls.
  *
- * @throws CertError `missing-package` without onnxruntime-node, `missing-device` when there is no adapter or the runtime was built without WebGPU
+ * @throws CertError `missing-package` if onnxruntime-node is not installed, `missing-device` if no adapter is found or the runtime lacks
+ * WebGPU
  */
 export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime('webgpu', options.load);
@@ -50,7 +51,7 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
       name: 'webgpu',
       description: `${runtimeName(ort)}, WebGPU${software === undefined ? '' : ' in software'}`,
       ...(software !== undefined && {
-        warning: `webgpu runs on ${software}: correct, and slower than the device "cpu".`,
+        warning: `webgpu runs on ${software}: results are correct, but slower than on the device "cpu".`,
       }),
       ort,
       memory: gpuMemory(ort, session),
@@ -64,14 +65,14 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
 const withoutProvider = (ort: typeof Ort): CertError =>
   new CertError(
     'missing-device',
-    `${runtimeName(ort)} for ${process.platform} ${process.arch} comes without WebGPU.`,
-    'Install a version that has it: npm install onnxruntime-node@1.30 --ignore-scripts',
+    `${runtimeName(ort)} for ${process.platform} ${process.arch} does not include WebGPU.`,
+    'Install a version with WebGPU: npm install onnxruntime-node@1.30 --ignore-scripts',
   );
 
 const withoutAdapter = (cause: unknown): CertError =>
   new CertError(
     'missing-device',
     'The device "webgpu" finds no graphics adapter.',
-    'Install the driver of the GPU, on Linux with Vulkan (the library libvulkan.so.1 and the files of the driver in /usr/share/vulkan/icd.d), or run on another device: cert doctor lists them.',
+    'Install the driver of the GPU, on Linux with Vulkan (the library libvulkan.so.1 and the files of the driver in /usr/share/vulkan/icd.d), or use another device (cert doctor lists devices).',
     { cause },
   );

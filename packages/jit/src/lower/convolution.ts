@@ -53,7 +53,7 @@ function channelsLast({ dataFormat }: { readonly dataFormat?: string }): void {
   throw new CertError(
     'unsupported-kernel',
     `A convolution with the data format ${dataFormat} reached a compiled function.`,
-    'Use NHWC; the compiler chooses the layout in memory itself.',
+    'Use NHWC: the compiler chooses the memory layout.',
   );
 }
 
@@ -84,7 +84,7 @@ export const convolution: Lowerings<ConvolutionKernels> = {
       throw new CertError(
         'unsupported-kernel',
         'The gradient of a padded average pooling reached a compiled function.',
-        'Use tf.pad before an average pooling without padding.',
+        'Use tf.pad before average pooling without padding.',
       );
     }
     // The gradient of a mean over windows is a depthwise transposed convolution with a constant kernel.

@@ -11,6 +11,6 @@ export function knownDtype(dtype: TF.DataType): DType {
   throw new CertError(
     'unsupported-kernel',
     `A ${dtype} tensor reached a compiled function.`,
-    'Compiled functions know float32, int32 and bool.',
+    'Compiled functions support float32, int32 and bool.',
   );
 }

@@ -79,7 +79,7 @@ export const movement: Lowerings<MovementKernels> = {
       throw unsupportedOption(
         'tf.gather',
         'batchDims',
-        'Gather from one example at a time and stack, or multiply by tf.oneHot.',
+        'Gather from one example at a time and stack the results, or multiply by tf.oneHot.',
       );
     return build.gather(x, build.cast(indices, 'int32'), axisOf(axis, x.shape.length));
   },

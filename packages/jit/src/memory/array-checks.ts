@@ -7,15 +7,15 @@ export const usedAfterDispose = (shape: Shape): CertError =>
   new CertError(
     'bad-argument',
     `An array of shape [${shape}] was used after dispose().`,
-    'Dispose an array only when no later call takes it; keep the state that the last step returned.',
+    'Dispose an array only when no later call uses it, and keep the state that the last step returned.',
   );
 
 /** The error for an array that another device made: its memory means nothing here. */
 export const ofAnotherDevice = (shape: Shape, device: string): CertError =>
   new CertError(
     'bad-argument',
-    `An array of shape [${shape}] that another device made was given to the device "${device}".`,
-    'Copy it: device.put(await array.data(), array.shape).',
+    `The device "${device}" was given an array of shape [${shape}] of another device.`,
+    'Copy the array: device.put(await array.data(), array.shape).',
   );
 
 /** @throws CertError `shape-mismatch` */
@@ -24,7 +24,7 @@ export function checkCount(values: HostArray, shape: Shape): void {
   if (values.length === size) return;
   throw new CertError(
     'shape-mismatch',
-    `${values.length} values were given for the shape [${shape}], which has ${size}.`,
+    `${values.length} values were given for the shape [${shape}], which has ${size} elements.`,
     'Give as many values as the shape has elements.',
   );
 }

@@ -97,8 +97,8 @@ function copyResult(array: HostMemoryArray, returned: Ort.OnnxValue | undefined,
   if (!ArrayBuffer.isView(data) || data.byteLength !== array.values.byteLength) {
     throw new CertError(
       'missing-device',
-      `ONNX Runtime ended without a result "${name}" of shape [${array.shape}].`,
-      'Install the version of onnxruntime-node that is tested: 1.30.',
+      `ONNX Runtime returned no result "${name}" of shape [${array.shape}].`,
+      'Install the tested version of onnxruntime-node: 1.30.',
     );
   }
   const { buffer, byteOffset, byteLength } = array.values;

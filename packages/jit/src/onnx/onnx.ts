@@ -205,7 +205,7 @@ const noIntegerPower = (): CertError =>
   new CertError(
     'unsupported-kernel',
     'The TensorFlow.js kernel "Pow" cannot be compiled for integers on this device.',
-    "Cast them first: tf.pow(tf.cast(x, 'float32'), y).",
+    "Cast to float32 first: tf.pow(tf.cast(x, 'float32'), y).",
   );
 
 const hostScalar = (value: number, dtype: DType): HostArray =>

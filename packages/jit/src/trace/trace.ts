@@ -92,7 +92,7 @@ function refuseRandom(): never {
   throw new CertError(
     'bad-argument',
     `A compiled function drew random numbers${site() ? ` (at ${site()})` : ''}.`,
-    'They would be drawn once, while it compiles, and be the same in every call. Draw them outside and pass them in as an argument.',
+    'Draw the numbers outside and pass them in as an argument: inside, they would be drawn once and be the same in every call.',
   );
 }
 
@@ -102,7 +102,7 @@ function asyncFunction(promise: Promise<unknown>): CertError {
   return new CertError(
     'bad-argument',
     'The compiled function is async.',
-    'Give a function that returns tensors, not a promise of them: nothing can be awaited inside a compiled function.',
+    'Give a function that returns tensors, not a promise: a compiled function cannot await anything.',
   );
 }
 
@@ -133,7 +133,7 @@ class TraceBackend extends tf.KernelBackend {
       throw new CertError(
         'bad-argument',
         `A compiled function used a tensor of shape [${tensor.shape}] that was disposed${site() ? ` (at ${site()})` : ''}.`,
-        'Keep a tensor that it captures until it has been called with every signature (tf.keep), or pass it in as an argument.',
+        'Keep captured tensors (tf.keep) until the function has been called with every signature, or pass them in as arguments.',
       );
     }
     return constant(this.builder, tf.engine().readSync(tensor.dataId), tensor.shape, tensor.dtype);
@@ -149,7 +149,7 @@ class TraceBackend extends tf.KernelBackend {
     throw new CertError(
       'value-read',
       `A compiled function read the value of a tensor${site() ? ` (at ${site()})` : ''}.`,
-      'Inside a compiled function values do not exist yet. Use tf.where or arithmetic instead of if, or pass the decision in as a scalar.',
+      'Use tf.where or arithmetic instead of if, or pass the decision in as a scalar: tensors have no values while the function is compiled.',
     );
   }
 
@@ -225,7 +225,7 @@ function unsupported(kernel: string): NamedLowering {
     throw new CertError(
       'unsupported-kernel',
       `The TensorFlow.js kernel "${kernel}" cannot be compiled${site() ? ` (called at ${site()})` : ''}.`,
-      'Express it by other ops, run the function eagerly (device "tfjs"), or add a lowering in @cert/jit (src/lower).',
+      'Use other ops, run the function eagerly (device "tfjs"), or add a lowering in @cert/jit (src/lower).',
     );
   };
 }

@@ -4,8 +4,8 @@ import { type Checkpoint, type DecodedCheckpoint, decodeCheckpoint, encodeCheckp
 import { writeFileAtomic } from './write-file.js';
 
 /**
- * Writes a checkpoint as a safetensors file, see {@link encodeCheckpoint}. At every moment the path holds either the old file
- * or the whole new one.
+ * Writes a checkpoint as a safetensors file, see {@link encodeCheckpoint}. The write is atomic: the path contains either the old file or
+ * the complete new file.
  *
  * @throws CertError as {@link encodeCheckpoint}; `bad-file` when the path cannot be written
  */
@@ -14,9 +14,9 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 }
 
 /**
- * Reads a checkpoint file. Outside of Node.js read the bytes yourself and give them to {@link decodeCheckpoint}.
+ * Reads a checkpoint file. Outside Node.js, read the bytes and pass them to {@link decodeCheckpoint}.
  *
- * @throws CertError `bad-file` when there is none or it is truncated or corrupt, `shape-mismatch` when its tensors do not fit its model
+ * @throws CertError `bad-file` for a missing, truncated or corrupt file, `shape-mismatch` if tensors do not fit the model in the file
  */
 export async function loadCheckpoint(path: string): Promise<DecodedCheckpoint> {
   let bytes: Uint8Array;

@@ -4,12 +4,12 @@ import { hostname } from 'node:os';
 import { CertError } from '@cert/core';
 
 /**
- * Takes a lock for this process: a file with the process id and the name of the machine. A lock whose process has ended is taken over.
+ * Acquires a lock for this process: a file with process id and host name. A lock of a process that has ended is taken over.
  *
  * @param path of the lock file, in a folder that exists
- * @param what is locked, for the message: "the run runs/mine"
- * @returns gives the lock back; safe to call twice
- * @throws CertError `in-use` when another process holds it, naming that process; `bad-file` when the file cannot be written
+ * @param what name of the locked resource, for the message: "the run runs/mine"
+ * @returns a function that releases the lock; safe to call twice
+ * @throws CertError `in-use` if another process holds the lock, naming that process; `bad-file` if the file cannot be written
  */
 export async function lockFile(path: string, what: string): Promise<() => Promise<void>> {
   const id = randomUUID();
@@ -48,7 +48,7 @@ export async function lockFile(path: string, what: string): Promise<() => Promis
     throw new CertError(
       'bad-file',
       `The lock ${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-      'Check that the folder may be written.',
+      'Check that the folder is writable.',
       { cause },
     );
   } finally {
@@ -68,9 +68,9 @@ export interface LockOwner {
 }
 
 /**
- * Who holds a lock of {@link lockFile}.
+ * Returns the process that holds a lock of {@link lockFile}.
  *
- * @returns `undefined` for a lock that is not there or can be taken over
+ * @returns `undefined` for a lock that does not exist or can be taken over
  */
 export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   const text = await read(path);
@@ -120,5 +120,5 @@ const inUse = (path: string, what: string, owner?: LockOwner) =>
     owner === undefined
       ? `${what} is used by another process.`
       : `${what} is used by process ${owner.pid} on ${owner.host}.`,
-    `Wait until it has ended, or stop it. If no such process works there, remove ${path}.`,
+    `Wait until the process ends, or stop it. If the process no longer exists, remove ${path}.`,
   );

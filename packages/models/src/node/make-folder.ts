@@ -3,9 +3,9 @@ import { dirname, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 
 /**
- * Makes a folder and those that it lies in, where they are missing.
+ * Creates a folder and missing parent folders.
  *
- * @throws CertError `bad-file` when it cannot be made
+ * @throws CertError `bad-file` if the folder cannot be created
  */
 export async function makeFolder(folder: string): Promise<void> {
   const isFolder = (path: string) =>
@@ -28,8 +28,8 @@ export async function makeFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw new CertError(
       'bad-file',
-      `The folder ${folder} cannot be made: ${cause instanceof Error ? cause.message : cause}.`,
-      'Choose a place in a folder that may be written to, with --out.',
+      `The folder ${folder} cannot be created: ${cause instanceof Error ? cause.message : cause}.`,
+      'Choose a path in a writable folder with --out.',
       { cause },
     );
   }

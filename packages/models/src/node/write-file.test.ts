@@ -61,7 +61,7 @@ it.skipIf(!existsSync('/dev/full'))(
     const path = join(folder, 'summary.json');
     await writeFileAtomic(path, 'old');
     await symlink('/dev/full', `${path}.${process.pid}.tmp`);
-    const full = { code: 'bad-file', cure: 'The disk is full: free space on it.' };
+    const full = { code: 'bad-file', cure: 'Free space on the disk: it is full.' };
     await expect(writeFileAtomic(path, 'new')).rejects.toMatchObject(full);
     expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual(['old', ['summary.json']]);
     await expect(appendText('/dev/full', 'new')).rejects.toMatchObject(full);

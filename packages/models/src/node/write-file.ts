@@ -7,11 +7,11 @@ import { isAlive } from './lock-file.js';
 const ORPHAN = /^\.(\d+)\.tmp$/;
 
 /**
- * Writes a file so that at every moment, whatever happens to the process or the machine, the path holds either what it held
- * before or all of the new content: a temporary file beside it, synchronised to the disk, then renamed. The folder must exist.
- * A process that is killed may leave the temporary file, `<path>.<process id>.tmp`; the next write removes it.
+ * Writes a file atomically, even if the process or the machine fails: a temporary file in the same folder is synchronised to disk, then
+ * renamed. The folder must exist. A killed process may leave the temporary file `<path>.<process id>.tmp`; the next write removes that
+ * file.
  *
- * @throws CertError `bad-file` when the path cannot be written; the old file is then untouched
+ * @throws CertError `bad-file` if the path cannot be written; the old file is then unchanged
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -41,9 +41,9 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 }
 
 /**
- * Adds text to the end of a file, which is made where it is missing. The folder must exist.
+ * Appends text to a file, which is created if missing. The folder must exist.
  *
- * @throws CertError `bad-file` when it cannot be written; a part of the text may then be in the file
+ * @throws CertError `bad-file` if the file cannot be written; the file may then contain a part of the text
  */
 export async function appendText(path: string, text: string): Promise<void> {
   await appendFile(path, text).catch((cause: unknown) => {
@@ -53,11 +53,11 @@ export async function appendText(path: string, text: string): Promise<void> {
 
 /** What to do about errors of the system. */
 const CURES: { readonly [code: string]: string } = {
-  ENOSPC: 'The disk is full: free space on it.',
-  EDQUOT: 'The quota of the disk is used up: free space on it.',
-  EFBIG: 'Raise the largest size of a file that the system allows (ulimit -f).',
-  EACCES: 'Check who may write there.',
-  EPERM: 'Check who may write there.',
+  ENOSPC: 'Free space on the disk: it is full.',
+  EDQUOT: 'Free space on the disk: its quota is exhausted.',
+  EFBIG: 'Raise the file size limit of the system (ulimit -f).',
+  EACCES: 'Check the write permissions of the folder.',
+  EPERM: 'Check the write permissions of the folder.',
   EROFS: 'The disk is mounted read-only: mount it for writing, or choose another place.',
 };
 
@@ -66,7 +66,7 @@ function notWritten(path: string, cause: unknown): CertError {
   return new CertError(
     'bad-file',
     `${path} cannot be written: ${cause instanceof Error ? cause.message : cause}.`,
-    CURES[code] ?? 'Check that the folder exists, and that it may be written to.',
+    CURES[code] ?? 'Check that the folder exists and is writable.',
     { cause },
   );
 }

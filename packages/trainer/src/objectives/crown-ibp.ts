@@ -6,18 +6,18 @@ import { type CertifiedOptions, withNaturalLoss } from './robust.js';
 
 /** Options of {@link crownIbpObjective}. */
 export interface CrownIbpOptions extends CertifiedOptions {
-  /** One bound of the loss for each image (Xu et al. 2020) instead of one for each margin; default true. */
+  /** Loss fusion (Xu et al. 2020): one bound per image instead of one per margin; default true. */
   readonly fusion?: boolean;
   /** Backward rules; default {@link linearRelaxation}. */
   readonly backward?: BackwardTable;
 }
 
 /**
- * CROWN-IBP training (Zhang et al. 2020): f times what one backward pass of linear relaxation gives plus 1 - f times what IBP
- * gives, f = 1 - `hyper.ramp` falling from 1 to 0 as the radius grows. Margins are mixed before the robust loss; with fusion, the
- * bounds of sum_j exp(logit_j - logit_y) are mixed before the logarithm.
+ * CROWN-IBP training (Zhang et al. 2020): f times the bounds of one backward pass of linear relaxation plus 1 - f times the IBP bounds,
+ * with f = 1 - `hyper.ramp` decreasing from 1 to 0 as the radius grows. Margins are mixed before the robust loss; with fusion, the bounds
+ * of sum_j exp(logit_j - logit_y) are mixed before the logarithm.
  *
- * The intermediate bounds are those of the step's method, which should be IBP. Named `crown-ibp-fused`, `crown-ibp` without fusion.
+ * The bound method of the step, which should be IBP, gives the intermediate bounds. Named `crown-ibp-fused`, `crown-ibp` without fusion.
  */
 export const crownIbpObjective = ({
   fusion = true,

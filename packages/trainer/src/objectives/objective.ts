@@ -1,34 +1,34 @@
 import type { NaturalPass, SpecifiedProblem } from '@cert/bounds';
 import type { Bounds, DataRange, Hyper, IntervalTensor, Model, Network, Params, Scalar, Tensor } from '@cert/core';
 
-/** What every objective may look at. */
+/** Input of every objective. */
 export interface NaturalContext {
-  /** The network as it is trained, with the batch's own statistics. */
+  /** The network in training, with batch statistics. */
   readonly network: Network;
   /** int32 [batch]. */
   readonly labels: Tensor;
-  /** Logits [batch, classes] at the points trained on. */
+  /** Logits [batch, classes] at the training points. */
   readonly logits: Tensor;
   /** Scalars that change from step to step. */
   readonly hyper: Hyper;
 }
 
-/** What an objective may look at that reads bounds. */
+/** Input of an objective that reads bounds. */
 export interface BoundedContext extends NaturalContext {
   /**
-   * What is bounded: the network, with batch normalizations folded where it pays, over the box around each image, and the margins of the
-   * labels, matrix [batch, classes - 1, classes].
+   * The bound problem: the network (possibly with folded BatchNorm), the box around each image, and the margins of the labels as
+   * specification, matrix [batch, classes - 1, classes].
    */
   readonly problem: SpecifiedProblem;
-  /** Bounds by the step's method, of the margins [batch, classes - 1] at the output. */
+  /** Bounds by the bound method of the step; the output bounds the margins [batch, classes - 1]. */
   readonly bounds: Bounds;
 }
 
-/** What {@link Objective.choose} may look at. */
+/** Input of {@link Objective.choose}. */
 export interface ChoiceContext {
   /** The graph. */
   readonly model: Model;
-  /** Its parameters, as they are trained. */
+  /** Current parameters. */
   readonly params: Params;
   /** [batch, ...inputShape]. */
   readonly images: Tensor;
@@ -36,24 +36,24 @@ export interface ChoiceContext {
   readonly labels: Tensor;
   /** Uniform in [-1, 1], of the shape of the images. */
   readonly noise: Tensor;
-  /** `epsilon` is there. */
+  /** Scalars, including `epsilon`. */
   readonly hyper: Hyper;
-  /** The range that points are clipped to; `undefined` for [0, 1], null for none. */
+  /** Range that points are clipped to; `undefined` for [0, 1], null for no range. */
   readonly range: DataRange | null | undefined;
-  /** The plain forward pass with the statistics of these very images. */
+  /** The plain forward pass with the batch statistics of these images. */
   pass(params: Params, images: Tensor): NaturalPass;
 }
 
-/** What a step trains on instead of the images and the whole ball. */
+/** Points or a box to train on instead of the images and the whole ball. */
 export interface Choice {
-  /** The points of the natural pass, of the shape of the images; default the images. */
+  /** Points for the natural pass, in the shape of the images; default: the images. */
   readonly points?: Tensor;
-  /** The box that is bounded, [batch, ...inputShape]; default the ball of radius `hyper.epsilon`, clipped to the data range. */
+  /** Box to bound, [batch, ...inputShape]; default: the ball of radius `hyper.epsilon`, clipped to the data range. */
   readonly box?: IntervalTensor;
 }
 
 interface Named {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
   /**
    * Chooses other points to train on than the images, or another box than the whole ball. No gradient flows through the choice. The step
@@ -64,19 +64,19 @@ interface Named {
 
 /** An objective that reads no bounds. */
 export interface UnboundedObjective extends Named {
-  /** The step computes no bounds for it. */
+  /** False: the step computes no bounds. */
   readonly bounded: false;
-  /** What to minimize: a scalar, the mean over the batch. */
+  /** Returns the loss: a scalar, the mean over the batch. */
   loss(context: NaturalContext): Scalar;
 }
 
 /** An objective that reads bounds over the ball of radius `hyper.epsilon`. */
 export interface BoundedObjective extends Named {
-  /** The step computes bounds for it. */
+  /** True: the step computes bounds. */
   readonly bounded: true;
-  /** What to minimize: a scalar, the mean over the batch. */
+  /** Returns the loss: a scalar, the mean over the batch. */
   loss(context: BoundedContext): Scalar;
 }
 
-/** What training minimizes, before regularizers. Pure functions of tensors that read no value. */
+/** The training loss before regularizers. Consists of pure functions of tensors that read no value. */
 export type Objective = UnboundedObjective | BoundedObjective;

@@ -7,14 +7,14 @@ import type { UnboundedObjective } from './objective.js';
 export interface PgdOptions {
   /** Steps of the attack; default 7. */
   readonly steps?: number;
-  /** Their size in radii of the ball; default 2.5 / steps, with which an attack can cross the ball 1.25 times. */
+  /** Step size as a multiple of the radius; default 2.5 / steps, which lets an attack cross the ball 1.25 times. */
   readonly stepSize?: number;
 }
 
 /**
- * Adversarial training (Madry et al. 2018): the cross-entropy at points of the clipped ball that a projected gradient attack found
- * from a random start. The attack sees batch normalizations as training does, with the statistics of its own points, and the
- * running statistics are those of the points trained on, whose loss they belong to. Named `pgd`.
+ * Adversarial training (Madry et al. 2018): the cross-entropy at points of the clipped ball that a projected gradient attack finds from a
+ * random start. The attack uses the batch statistics of its points, as in training; the running statistics come from the adversarial
+ * points. Named `pgd`.
  */
 export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions = {}): UnboundedObjective {
   return {

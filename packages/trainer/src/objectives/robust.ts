@@ -8,7 +8,7 @@ export interface CertifiedOptions {
   readonly naturalWeight?: number;
 }
 
-/** Certified training: the robust loss of the lower margins (equation 2 of the paper). Named `robust`. */
+/** Returns the objective of certified training: the robust loss of the lower margins (equation 2 of the paper). Named `robust`. */
 export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): BoundedObjective =>
   withNaturalLoss(naturalWeight, {
     name: 'robust',

@@ -4,12 +4,12 @@ import type { Objective } from './objective.js';
 import { robustObjective } from './robust.js';
 
 /**
- * The objective over the ramp: `ramp` is the radius over its target, 0 in natural epochs. It returns one of a few objectives, the
- * same value for the same choice: a step is compiled for each.
+ * Returns the objective for a point of the ramp: `ramp` is the radius divided by the target radius, 0 in natural epochs. Must return one of
+ * a few objects, the same object for the same objective, because a step is compiled for each object.
  */
 export type ObjectiveSchedule = (ramp: number) => Objective;
 
-/** One objective throughout. */
+/** The same objective during the whole training. */
 export const always =
   (objective: Objective): ObjectiveSchedule =>
   () =>
@@ -24,7 +24,7 @@ export const naturalThen =
 /** Below this share of CROWN-IBP, training is by IBP alone and saves the backward pass. */
 const NEGLIGIBLE = 1e-5;
 
-/** Natural training while the radius is 0, CROWN-IBP on the ramp, and the robust loss by IBP at its end. */
+/** Natural training while the radius is 0, CROWN-IBP on the ramp, and the robust loss by IBP at the end. */
 export function crownIbpSchedule(options: CrownIbpOptions = {}): ObjectiveSchedule {
   const [mixed, robust] = [crownIbpObjective(options), robustObjective(options)];
   return (ramp) => {

@@ -3,15 +3,15 @@ import { type Optimizer, zerosLike } from './optimizer.js';
 
 /** Options of {@link adam}, with their defaults. */
 export interface AdamOptions {
-  /** Decay of the mean of the gradients: 0.9. */
+  /** Decay of the first moment; default 0.9. */
   readonly beta1?: number;
-  /** Decay of the mean of their squares: 0.999. */
+  /** Decay of the second moment; default 0.999. */
   readonly beta2?: number;
-  /** Added to the root of the corrected second moment: 1e-8. */
+  /** Added to the root of the corrected second moment; default 1e-8. */
   readonly epsilon?: number;
 }
 
-/** Adam (Kingma and Ba 2015, algorithm 1), bias corrections included. */
+/** Returns Adam (Kingma and Ba 2015, algorithm 1) with bias correction. */
 export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
   return {
     name: 'adam',

@@ -9,9 +9,9 @@ export interface Clipped {
 }
 
 /**
- * Scales all gradients by min(1, limit / (norm + 1e-6)), norm being the Euclidean norm over every number of every tensor.
+ * Scales all gradients by min(1, limit / (norm + 1e-6)), where norm is the Euclidean norm over all elements of all tensors.
  *
- * @param limit the largest norm that passes unscaled, > 0
+ * @param limit largest norm that is not scaled, > 0
  */
 export function clipByGlobalNorm(grads: Params, limit: number): Clipped {
   const norm = globalNorm(grads);

@@ -9,32 +9,32 @@ import {
   type Tree,
 } from '@cert/core';
 
-/** What an optimizer remembers between steps: named trees of the form of the parameters. */
+/** State of an optimizer between steps: named trees in the structure of the parameters. */
 export type OptimizerState = { readonly [slot: string]: Params };
 
-/** An optimizer as a pair of pure functions, and the numbers that the second one needs at each step. */
+/** An optimizer: two pure functions, and the scalars that `update` needs at each step. */
 export interface Optimizer {
-  /** The name that errors give it. */
+  /** Name in errors. */
   readonly name: string;
-  /** The state before the first step, on the host. */
+  /** Returns the state before the first step, on the host. */
   init(params: HostParams): { readonly [slot: string]: HostParams };
   /**
-   * The numbers besides the learning rate that `update` reads from its `hyper`, computed on the host.
+   * Returns the scalars, besides the learning rate, that `update` reads from `hyper`; computed on the host.
    * @param step the global step, from 0
    */
   hyper(step: number): { readonly [name: string]: number };
-  /** One step. Reads no value; `hyper` holds `learningRate` and what {@link Optimizer.hyper} names. */
+  /** Runs one update. Reads no value; `hyper` has `learningRate` and the scalars of {@link Optimizer.hyper}. */
   update(params: Params, grads: Params, state: OptimizerState, hyper: Hyper): Updated;
 }
 
-/** What an update returns. */
+/** Result of an update. */
 export interface Updated {
   /** The parameters after the step. */
   readonly params: Params;
-  /** What to hand to the next one. */
+  /** State for the next update. */
   readonly state: OptimizerState;
 }
 
-/** Zeros of the form of the parameters: what most optimizers begin with. */
+/** Returns zeros in the structure of the parameters, the initial state of most optimizers. */
 export const zerosLike = (params: HostParams): HostParams =>
   mapTree(({ shape }) => filledTensor(shape, 0), params as Tree<HostTensor>, isHostTensor) as HostParams;

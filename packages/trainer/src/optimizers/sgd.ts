@@ -2,9 +2,9 @@ import { type Hyper, type Params, tf, zipParams } from '@cert/core';
 import { type Optimizer, zerosLike } from './optimizer.js';
 
 /**
- * Stochastic gradient descent with heavy-ball momentum: v' = momentum * v + g, p' = p - rate * v'.
+ * Returns stochastic gradient descent with heavy-ball momentum: v' = momentum * v + g, p' = p - rate * v'.
  *
- * @param options.momentum from 0 to 1; default 0, which keeps no state
+ * @param options.momentum from 0 to 1; default 0, without state
  */
 export function sgd({ momentum = 0 }: { readonly momentum?: number } = {}): Optimizer {
   const apply = (params: Params, direction: Params, hyper: Hyper) =>

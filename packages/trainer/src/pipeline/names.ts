@@ -2,11 +2,11 @@ import { CertError, describeValue } from '@cert/core';
 import { distance } from 'fastest-levenshtein';
 
 /**
- * The value of a name in a table.
+ * Returns the value of a name in a table.
  *
- * @param kind what is chosen, for the message: "preset", "model"
- * @param known the names in words; default all of them
- * @throws CertError `bad-argument` with the nearest names first
+ * @param kind kind of the value, for the message: "preset", "model"
+ * @param known known names as text; default: all names
+ * @throws CertError `bad-argument` with suggestions
  */
 export function choose<T>(kind: string, name: string, table: { readonly [name: string]: T }, known?: string): T {
   if (Object.hasOwn(table, name)) return table[name]!;
@@ -16,7 +16,7 @@ export function choose<T>(kind: string, name: string, table: { readonly [name: s
 const spelling = (name: string): string => name.toLowerCase().replaceAll(/[-_ ]/g, '');
 
 /**
- * The name that a person means: case, hyphens and underscores do not count. What stands for no known name stays as it is.
+ * Returns the known name for a spelling: case, hyphens and underscores are ignored. Unknown names are returned unchanged.
  *
  * @param aliases other words for names
  */
@@ -35,7 +35,7 @@ export function canonicalName(
 /** Comparing takes time by the length, and no name is as long. */
 const LONGEST = 100;
 
-/** The nearest names as a question, `Did you mean "fast"? `; empty where none is near. */
+/** Returns suggestions, `Did you mean "fast"? `, or an empty string. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const near = (name.length > LONGEST ? [] : known)
     .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -46,7 +46,7 @@ export function didYouMean(name: string, known: readonly string[]): string {
   return near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
 }
 
-/** The error for a name that is not known: suggests the nearest ones and lists all, or says which there are. */
+/** Returns the error for an unknown name, with suggestions and all known names. */
 export function unknownName(
   kind: string,
   name: string,

@@ -1,9 +1,9 @@
 import { type RampOptions, rampSteps, type Schedule } from './schedule.js';
 
 /**
- * A straight ramp: 0 up to the first step of epoch `start`, `target` at the end of the ramp and after it.
+ * Returns a linear ramp: 0 up to the first step of epoch `start`, `target` from the end of the ramp on.
  *
- * @throws CertError `bad-argument` for a ramp that is not one (start < 1, length < 0, NaN)
+ * @throws CertError `bad-argument` for an invalid ramp (start < 1, length < 0, NaN)
  */
 export function linearSchedule(options: RampOptions): Schedule {
   const { first, last } = rampSteps(options);

@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 
-/** A hyperparameter over training: a plain number for every global step. Steps count from 0. */
+/** A hyperparameter over training: a number for every global step, from 0. */
 export type Schedule = (step: number) => number;
 
 /** The same value at every step. */
@@ -9,9 +9,9 @@ export const constantSchedule =
   () =>
     value;
 
-/** Where a ramp from 0 to `target` lies. Epochs count from 1, steps from 0. */
+/** Position of a ramp from 0 to `target`. Epochs count from 1, steps from 0. */
 export interface RampOptions {
-  /** The epoch at whose first step the ramp begins; there the value is still 0. Every epoch before it is natural. */
+  /** The epoch in whose first step the ramp starts; the value is still 0 in that step. Earlier epochs are natural. */
   readonly start: number;
   /** The length of the ramp in epochs. */
   readonly length: number;
@@ -40,4 +40,4 @@ export function checkSteps(stepsPerEpoch: number): void {
 
 /** The error for a part of a ramp that is not valid. */
 export const badRamp = (name: string, got: number, wanted: string) =>
-  new CertError('bad-argument', `${name} of a schedule is ${got}.`, `Give ${wanted}.`);
+  new CertError('bad-argument', `The schedule option ${name} is ${got}.`, `Give ${wanted}.`);

@@ -1,6 +1,6 @@
 import { badRamp, type RampOptions, rampSteps, type Schedule } from './schedule.js';
 
-/** Where a ramp lies that starts as a power of the step and continues as the tangent line. */
+/** A ramp that starts as a power of the step and continues as its tangent line. */
 export interface SmoothedRampOptions extends RampOptions {
   /** The fraction of the ramp at which the power ends; default 0.25. */
   readonly mid?: number;
@@ -9,13 +9,13 @@ export interface SmoothedRampOptions extends RampOptions {
 }
 
 /**
- * The ramp of the perturbation radius used for certified training: 0 up to and including the first step of epoch `start`, then
- * a * (s - s0)^beta up to `mid` of the way, then the straight line that continues it with the same slope to `target`.
+ * Returns the smoothed ramp of the radius for certified training: 0 up to and including the first step of epoch `start`, then a * (s -
+ * s0)^beta up to the fraction `mid` of the ramp, then a straight line with the same slope to `target`.
  *
- * With q = the steps of the power part and l = those of the line, equal slopes and the end value ask for
+ * With q steps in the power part and l in the line, equal slopes and the end value require
  * a * q^beta + l * a * beta * q^(beta - 1) = target, which gives a.
  *
- * @throws CertError `bad-argument` for a ramp that is not one (start < 1, length < 0, NaN)
+ * @throws CertError `bad-argument` for an invalid ramp (start < 1, length < 0, NaN)
  */
 export function smoothedSchedule(options: SmoothedRampOptions): Schedule {
   const { target, mid = 0.25, beta = 4 } = options;

@@ -6,19 +6,19 @@ import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
 import { randomStart } from './step.js';
 import { targetOf, targetsOf } from './targets.js';
 
-/** Settings of an attack by Auto-PGD. */
+/** Options of Auto-PGD. */
 export interface ApgdOptions {
-  /** Steps of one run; default 100. */
+  /** Steps per run; default 100. */
   readonly steps?: number;
-  /** Runs from different random points of the ball, for each target class where there are such; default 1. */
+  /** Runs from different random points of the ball (per target class, if any); default 1. */
   readonly restarts?: number;
-  /** Of the random starts: an image's depend on this and on its position in the split alone. Default 0. */
+  /** Seed of random starts, which depend only on the seed and the index of the image in the split. Default 0. */
   readonly seed?: number;
 }
 
-/** Settings of an attack by Auto-PGD towards single classes. */
+/** Options of targeted Auto-PGD. */
 export interface TargetedApgdOptions extends ApgdOptions {
-  /** Target classes: the most likely ones apart from the label; default 9, or all if there are fewer. */
+  /** Number of target classes, the most likely ones except the label; default 9, or all if there are fewer. */
   readonly targets?: number;
 }
 
@@ -28,7 +28,7 @@ const RHO = 0.75;
 /** The weight of the gradient step against the last movement. */
 const ALPHA = 0.75;
 
-/** Auto-PGD on the cross-entropy (Croce & Hein 2020). */
+/** Returns Auto-PGD on the cross-entropy (Croce & Hein 2020). */
 export const apgdCe = ({ steps = 100, restarts = 1, seed = 0 }: ApgdOptions = {}): Attack => ({
   name: 'apgd-ce',
   runs: () => restarts,
@@ -37,7 +37,7 @@ export const apgdCe = ({ steps = 100, restarts = 1, seed = 0 }: ApgdOptions = {}
     deviceAttacker(setting, autoPgd(setting, { ...{ steps, seed }, name: 'apgd-ce', loss: crossEntropyLoss })),
 });
 
-/** Auto-PGD on the targeted DLR loss, towards one class after the other (Croce & Hein 2020). */
+/** Returns Auto-PGD on the targeted DLR loss, one target class at a time (Croce & Hein 2020). */
 export const apgdT = ({ steps = 100, restarts = 1, targets = 9, seed = 0 }: TargetedApgdOptions = {}): Attack => {
   const classes = (model: Model) => targetsOf(model, targets);
   return {

@@ -4,60 +4,60 @@ import type { Device, DeviceArray, OnDevice } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 
 /**
- * An attack: searches the ball of an image for a misclassified point. A plain value; `certify({ attacks })` takes any. What it claims is not
- * trusted: a point counts once the natural pass, run again on the point clipped into the ball, misclassifies it.
+ * An attack: searches the ball of an image for an adversarial example. A plain value, for `certify({ attacks })`. Claims are not trusted: a
+ * point counts only if the natural pass, run again on the point clipped into the ball, misclassifies it.
  */
 export interface Attack {
-  /** The name that results give it. */
+  /** Name in results. */
   readonly name: string;
-  /** Independent runs for each image: from different starts, or towards different classes. An image is left after its first success. */
+  /** Independent runs per image, from different starts or towards different classes. An image is done after the first success. */
   readonly runs: (model: Model) => number;
-  /** Points that a run visits, >= 1. */
+  /** Points per run, >= 1. */
   readonly points: number;
-  /** Prepares it for a model on a device; the result is the caller's to dispose. Nothing is computed before its first step. */
+  /** Prepares the attack for a model on a device; the caller disposes the result. Nothing is computed before the first step. */
   on(setting: AttackSetting): Attacker;
 }
 
-/** What is attacked, and where. */
+/** Setting of an attack. */
 export interface AttackSetting {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
-  /** Its parameters and running statistics on that device; they stay the caller's. */
+  /** Parameters and running statistics on the device; the caller keeps ownership. */
   readonly weights: OnDevice<Weights>;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null | undefined;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor> | undefined;
-  /** Points that move in one step: runs that take place at the same time. */
+  /** Number of runs at the same time: points moved per step. */
   readonly places: number;
 }
 
 /** An image under attack. */
 export interface AttackImage {
-  /** Where the image stands in the test set, from 0. Random draws depend on this and on the seed of the attack, not on the batch. */
+  /** Index of the image in the test set, from 0. Random draws depend on the index and the seed of the attack, not on the batch. */
   readonly index: number;
   /** Row-major [...inputShape], in the data range. */
   readonly pixels: Float32Array;
-  /** Its class, from 0. */
+  /** Label, from 0. */
   readonly label: number;
 }
 
-/** An attack that is prepared for a model on a device: a batch of points, each of a run of its own. */
+/** An attack prepared for a model on a device: a batch of points, one per run. */
 export interface Attacker {
-  /** Starts a run in a place; the run that was there ends. */
+  /** Starts a run in a place and ends the previous run there. */
   begin(place: number, image: AttackImage, run: number): void;
   /**
-   * Visits the next point of every run.
+   * Moves every run to its next point.
    *
-   * @returns the margin at the point of each place: logit of the label minus the largest other one, -infinity where a logit is not finite,
-   * +infinity for a point outside the ball. Places without a run have any value.
+   * @returns the margin at each point: logit of the label minus the largest other logit, -infinity if a logit is not finite, +infinity for
+   * a point outside the ball. Values of places without a run are undefined.
    */
   step(): Promise<readonly number[]>;
-  /** The points [places, ...inputShape] that the last step visited. They stay the attacker's, until its next step. */
+  /** The points [places, ...inputShape] of the last step. The attacker owns them, until the next step. */
   visited(): DeviceArray;
   /** Frees arrays and compiled functions. */
   dispose(): Promise<void>;

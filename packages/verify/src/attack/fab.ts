@@ -6,15 +6,15 @@ import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
 import { randomStart } from './step.js';
 import { targetOf, targetsOf } from './targets.js';
 
-/** Settings of the fast adaptive boundary attack. */
+/** Options of the fast adaptive boundary attack. */
 export interface FabOptions {
-  /** Steps of one run; default 100. */
+  /** Steps per run; default 100. */
   readonly steps?: number;
-  /** Runs for each target class: the first from the image, further ones from random points around it; default 1. */
+  /** Runs per target class: the first starts from the image, the others from random points around it; default 1. */
   readonly restarts?: number;
-  /** Target classes: the most likely ones apart from the label; default 9, or all if there are fewer. */
+  /** Number of target classes, the most likely ones except the label; default 9, or all if there are fewer. */
   readonly targets?: number;
-  /** Of the random starts: an image's depend on this and on its position in the split alone. Default 0. */
+  /** Seed of random starts, which depend only on the seed and the index of the image in the split. Default 0. */
   readonly seed?: number;
 }
 
@@ -27,7 +27,10 @@ const OVERSHOOT = 1.05;
 /** What is left of the distance to the image after a step back from a misclassified point (beta). */
 const BACK = 0.9;
 
-/** The fast adaptive boundary attack towards one class after the other (FAB-T; Croce & Hein 2020, "Minimally distorted adversarial examples"). */
+/**
+ * Returns the fast adaptive boundary attack, one target class at a time (FAB-T; Croce & Hein 2020, "Minimally distorted adversarial
+ * examples").
+ */
 export const fabT = ({ steps = 100, restarts = 1, targets = 9, seed = 0 }: FabOptions = {}): Attack => ({
   name: 'fab-t',
   runs: (model: Model) => restarts * targetsOf(model, targets),

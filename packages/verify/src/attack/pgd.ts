@@ -4,7 +4,7 @@ import { readMargins } from '../margins.js';
 import type { Attack, Attacker, AttackSetting } from './attack.js';
 import { type AttackOptions, attackStepSize, createAttackStep, randomStart } from './step.js';
 
-/** Projected gradient descent (Madry et al. 2018) from random points, as an {@link Attack}; see {@link createAttackStep}. */
+/** Returns projected gradient descent (Madry et al. 2018) from random points as an {@link Attack}; see {@link createAttackStep}. */
 export const pgd = ({ steps = 40, restarts = 3, seed = 0 }: AttackOptions = {}): Attack => ({
   name: 'pgd',
   runs: () => restarts,

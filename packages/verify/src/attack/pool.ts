@@ -4,7 +4,7 @@ import type { Item, Stage } from '../images/stage.js';
 import type { Attack, AttackSetting } from './attack.js';
 import { createReplay } from './replay.js';
 
-/** What {@link attackStage} takes. */
+/** Options of {@link attackStage}. */
 export interface AttackStageOptions extends Omit<AttackSetting, 'places'> {
   readonly attack: Attack;
   /** The most points that are moved in one step. */

@@ -4,21 +4,21 @@ import { choose, clampTo } from './clamp.js';
 import { marginLoss } from './losses.js';
 import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
 
-/** Settings of the Square attack. */
+/** Options of the Square attack. */
 export interface SquareOptions {
-  /** Points that one run tries; default 5000. */
+  /** Queries per run; default 5000. */
   readonly queries?: number;
   /** Runs with different random squares; default 1. */
   readonly restarts?: number;
-  /** The share of the image that the first squares cover (p); default 0.8. */
+  /** Fraction of the image that the first squares cover (p); default 0.8. */
   readonly share?: number;
-  /** Of the random squares: an image's depend on this and on its position in the split alone. Default 0. */
+  /** Seed of random squares, which depend only on the seed and the index of the image in the split. Default 0. */
   readonly seed?: number;
 }
 
 /**
- * The Square attack (Andriushchenko et al. 2020): random squares of one value a channel at the ends of the ball, each kept if it lowers the
- * margin. It uses no gradient. Inputs that are not images of rows, columns and channels are taken for one column.
+ * Returns the Square attack (Andriushchenko et al. 2020): random squares of one value per channel at the ends of the ball, each kept if it
+ * lowers the margin. Uses no gradient. Inputs that are not images of rows, columns and channels are treated as one column.
  */
 export const square = ({ queries = 5000, restarts = 1, share = 0.8, seed = 0 }: SquareOptions = {}): Attack => ({
   name: 'square',

@@ -15,13 +15,13 @@ import {
 } from '@cert/core';
 import type { Weights } from '../verifier.js';
 
-/** Settings of a projected gradient attack (Madry et al. 2018). */
+/** Options of the PGD attack (Madry et al. 2018). */
 export interface AttackOptions {
-  /** Steps of one run; default 40. */
+  /** Steps per run; default 40. */
   readonly steps?: number;
   /** Runs from different random points of the ball; default 3. */
   readonly restarts?: number;
-  /** Of the random starts: an image's depend on this and on its position in the split alone. Default 0. */
+  /** Seed of random starts, which depend only on the seed and the index of the image in the split. Default 0. */
   readonly seed?: number;
 }
 
@@ -40,9 +40,9 @@ export type AttackStep = (
 const NEVER = -1e30;
 
 /**
- * Makes a step of the attack: up the sign of the gradient of log(sum_{j != y} exp(logit_j - logit_y)), which unlike the
- * cross-entropy does not vanish for images that are classified with confidence, then back into the clipped ball.
- * `hyper` holds `epsilon` and `stepSize`, both in the units of the images. `point` is first projected, so that any start will do.
+ * Creates a step of the attack: along the sign of the gradient of log(sum_{j != y} exp(logit_j - logit_y)), which unlike the cross-entropy
+ * does not vanish for confidently classified images, then projected into the clipped ball. `hyper` holds `epsilon` and `stepSize`, both in
+ * the units of the images. `point` is projected first, so any start is valid.
  *
  * @param range that points are clipped to; default [0, 1], `null` for no clipping
  * @param natural the plain forward pass; default that of the built-in ops
@@ -66,12 +66,14 @@ export function createAttackStep(model: Model, range?: DataRange | null, natural
   };
 }
 
-/** The step size of an attack of so many steps, 2.5 epsilon / steps, in the units of epsilon: it can cross the ball 1.25 times. */
+/**
+ * Returns the step size of an attack of `steps` steps, 2.5 epsilon / steps, in the units of epsilon, which lets the attack cross the ball
+ * 1.25 times.
+ */
 export const attackStepSize = (epsilon: number, steps: number): number => (2.5 * epsilon) / steps;
 
 /**
- * Random points of the ball, one for each image and uniform, not yet clipped to the data range. They are the same however images are
- * put into batches.
+ * Returns uniform random points of the ball, one per image, not clipped to the data range. They do not depend on batching.
  *
  * @param images row-major [count, size]
  * @param options.epsilon the radius, in the units of the images

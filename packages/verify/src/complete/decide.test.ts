@@ -328,7 +328,9 @@ describe('a decision', () => {
 
   it('is about a property of the network', async () => {
     const wrong = sequential([3], [dense(2)]);
-    await expect(decided(network, below(wrong, 0))).rejects.toThrow('3 inputs and 2 outputs; the network has 2 and 3');
+    await expect(decided(network, below(wrong, 0))).rejects.toThrow(
+      '3 inputs and 2 outputs, but the network has 2 inputs and 3 outputs',
+    );
     const empty = below(MLP, 0);
     const [one] = empty.cases;
     const inverted = { ...empty, cases: [{ ...one!, lower: new Float64Array([2, 0]) }] };

@@ -14,50 +14,49 @@ import { createReluSplit } from './relus/relu-split.js';
 import type { BoxTree, ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
-/** What {@link createDecider} takes. */
+/** Options of {@link createDecider}. */
 export interface DeciderOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The network. */
   readonly network: HostNetwork;
-  /** The attack when the first bounds are not enough, after a short one in the beginning; null for none. */
+  /** Attack to run if the first bounds are not enough, after a short initial attack; null for none. */
   readonly attack?: PropertyAttackOptions | null;
-  /** What is split: `inputs` is best for few inputs, `relus` for many; default by their number. */
+  /** What to split: `inputs` is best for few inputs, `relus` for many; default: by the number of inputs. */
   readonly split?: 'inputs' | 'relus';
-  /** The rules of the network's ops; default those of the built-in ones. */
+  /** Rules of the ops of the network; default: built-in ops. */
   readonly rules?: Rules;
   /** Settings of the search over ReLUs. */
   readonly relus?: ReluSplitOptions;
   /**
-   * Runs a witness in an independent runtime; a witness counts only if the outputs violate the property there, too. Default: the network on the
-   * device alone.
+   * Runs a witness in an independent runtime; a witness counts only if the outputs violate the property there too. Default: only the
+   * network on the device.
    *
    * @returns the outputs
    */
   readonly replay?: (input: Float32Array) => Promise<ArrayLike<number>>;
 }
 
-/** What a property is decided with. */
+/** Options of {@link Decider.decide}. */
 export interface DecideOptions {
-  /** Seconds after which the answer is `unknown`; default 360. */
+  /** Time limit in seconds, after which the answer is `unknown`; default 360. */
   readonly timeout?: number;
-  /** The most parts of the search that are held at a time; default 500,000. Beyond it the answer is `unknown`. */
+  /** Maximum number of undecided parts of the search, beyond which the answer is `unknown`; default 500,000. */
   readonly mostOpen?: number;
   /**
-   * The strongest arithmetic that a proof is tried in, as long as time is left and that takes less than a third of the search (or two seconds);
-   * default `deployed`.
-   * It is possible for networks of ReLUs and linear ops; where inputs are split on, also with leaky ReLUs and maxima.
+   * Strongest arithmetic to prove, if time is left and the proof takes less than a third of the search time (or two seconds); default
+   * `deployed`. Supported for networks of ReLUs and linear ops; when splitting inputs, also with leaky ReLUs and max pooling.
    */
   readonly arithmetic?: Arithmetic;
-  /** A part is proved when its lower bound, with the variables that `onProved` is told, is above this; default 0, with the best variables. */
+  /** Lower bound that proves a part, for the variables passed to `onProved`; default 0, for the best variables. */
   readonly least?: number;
-  /** Told of every part that is proved by splits of ReLUs: what a check in another arithmetic needs. */
+  /** Called with every part proved by ReLU splits, for a check in another arithmetic. */
   readonly onProved?: (part: ProvedPart) => void;
-  /** Told how the box of a region was split on inputs, once all of it is proved. A search over more than {@link mostBoxes} is not told of. */
+  /** Called with the input splits of a region's box once all of it is proved, unless there are more than {@link mostBoxes}. */
   readonly onBoxes?: (tree: BoxTree) => void;
   /** The most boxes of which a search over inputs records how it splits; default 5000, and 0 where nothing asks for it. */
   readonly mostBoxes?: number;
-  /** Told now and then how far the search has come. */
+  /** Called periodically with the progress of the search. */
   readonly onProgress?: (progress: DecideProgress) => void;
   /** Aborts: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -66,46 +65,46 @@ export interface DecideOptions {
 /** Decides properties of one network. */
 export interface Decider {
   /**
-   * Whether a property holds.
+   * Decides whether a property holds.
    *
    * @param property inputs in the order of the model's input, row-major
-   * @throws CertError `shape-mismatch` for a property about other inputs or outputs; `bad-argument` for boxes that are empty, infinite or NaN,
-   * and for a timeout that is negative or NaN
+   * @throws CertError `shape-mismatch` for a property with other numbers of inputs or outputs; `bad-argument` for boxes that are empty,
+   * infinite or NaN, and for a timeout that is negative or NaN
    */
   decide(property: Property, options?: DecideOptions): Promise<Decision>;
   /** Frees the network and the compiled functions. */
   dispose(): Promise<void>;
 }
 
-/** How far {@link Decider.decide} has come. */
+/** Progress of {@link Decider.decide}. */
 export interface DecideProgress extends SearchProgress {
-  /** The region that is searched, from 1, and how many there are. */
+  /** The current region, from 1. */
   readonly region: number;
-  /** How many regions there are. */
+  /** Number of regions. */
   readonly regions: number;
 }
 
 /** An input that violates a property. */
 export interface Witness {
-  /** In the order of the model's input; inside of the property's box. */
+  /** In the order of the model input, inside the box of the property. */
   readonly input: Float32Array;
-  /** What the network makes of it, as it was run. */
+  /** Outputs of the network for the input, as computed. */
   readonly output: Float32Array;
 }
 
-/** What was found out about a property. */
+/** Decision about a property. */
 export type Decision = {
-  /** Seconds that it took. */
+  /** Time in seconds. */
   readonly seconds: number;
-  /** Parts of the search that were bounded. */
+  /** Number of bounded parts of the search. */
   readonly visited: number;
 } & (
   | {
-      /** No input of the property's boxes violates it. */
+      /** Proved: no input in the boxes violates the property. */
       readonly verdict: 'verified';
-      /** What the proof holds for: `nearest` is a statement about real numbers up to the rounding of float32 bounds. */
+      /** What the proof claims; `nearest` holds up to the rounding of float32 bounds. */
       readonly arithmetic: Arithmetic;
-      /** The smallest lower bound by which an inequality of each case is missed: > 0; infinity where there is no case. */
+      /** The smallest lower bound by which each case violates an inequality, > 0; infinity if there are no cases. */
       readonly lower: number;
     }
   | {
@@ -115,9 +114,9 @@ export type Decision = {
     }
   | {
       readonly verdict: 'unknown';
-      /** Why nothing was decided. */
+      /** Reason why the property is undecided. */
       readonly reason: UnknownReason;
-      /** The smallest lower bound over all parts that are open; NaN where none is known. */
+      /** The smallest lower bound over all undecided parts; NaN if unknown. */
       readonly lower: number;
     }
 );
@@ -132,10 +131,11 @@ const ATTACK_SHARE = 0.1;
 const FEW_INPUTS = 12;
 
 /**
- * Decides properties of a network: attack, then branch and bound with linear relaxation until every part of the input set is proved or a witness
- * is found. Bounds of the search are computed in float32 and rounded to nearest; what it has proved is proved again in float64 where that is quick.
+ * Creates a decider for properties of a network: attack, then branch and bound with linear relaxation until every part of the input set is
+ * proved or a witness is found. The search computes bounds in float32 with rounding to nearest; proofs are repeated in float64 with
+ * rounding accounted for, if that is fast.
  *
- * Functions are compiled at the first property that needs them, and kept.
+ * Functions are compiled on first use and kept.
  */
 export function createDecider(options: DeciderOptions): Decider {
   const { device, network, replay, split, attack, relus, rules = standardRules } = options;
@@ -311,7 +311,7 @@ function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Proper
   if (inputs !== size || outputs !== model.classes) {
     throw new CertError(
       'shape-mismatch',
-      `The property is about ${inputs} inputs and ${outputs} outputs; the network has ${size} and ${model.classes}.`,
+      `The property has ${inputs} inputs and ${outputs} outputs, but the network has ${size} inputs and ${model.classes} outputs.`,
       'Give a property of this network.',
     );
   }
@@ -323,10 +323,10 @@ function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Proper
     throw new CertError(
       'bad-argument',
       `Input ${i} of the property lies between ${lower[i]} and ${upper[i]}.`,
-      'Give two finite numbers, the lower one first.',
+      'Give finite bounds with lower <= upper.',
     );
   }
   if (!(timeout >= 0)) {
-    throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give seconds, 0 or more.');
+    throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give a number of seconds >= 0.');
   }
 }

@@ -24,6 +24,6 @@ export const comparesOutputs = ({ cases }: Property): boolean =>
 export const valuesOfSoftmax = () =>
   new CertError(
     'missing-rule',
-    'The network ends in a softmax, and the property is about values of its outputs.',
+    'The network ends in a softmax, but the property constrains values of its outputs.',
     'State the property about the order of two outputs, or about the inputs of the softmax.',
   );

@@ -61,7 +61,7 @@ export function regionsOf({ cases, outputs }: Property): Region[] {
       throw new CertError(
         'bad-argument',
         `An inequality of the property has the coefficients ${Array.from(coefficients).join(', ')} and the bound ${bound}.`,
-        'Give finite numbers, and coefficients that float32 holds exactly.',
+        'Give finite numbers, and coefficients that are exact in float32.',
       );
     });
     return {

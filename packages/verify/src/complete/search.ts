@@ -31,7 +31,7 @@ export type SearchResult =
       readonly lower: number;
     };
 
-/** Why nothing was decided. */
+/** Reason why the property is undecided. */
 export type UnknownReason = 'timeout' | 'memory' | 'not finite' | 'rounding' | 'incomplete relaxation' | 'no splits';
 
 /** What proves a case where some splits of ReLUs hold: numbers with which linear relaxation gives a bound that is large enough. */

@@ -216,7 +216,7 @@ function step(network: Network64, node: Node, inputs: Enclosure[], shapes: reado
 export const noBounds = ({ op, name }: Pick<Node, 'op' | 'name'>): CertError =>
   new CertError(
     'missing-rule',
-    `There are no bounds in float64 for "${op}" (node "${name}").`,
+    `Float64 bounds do not support the op "${op}" (node "${name}").`,
     'Verify this model with --arithmetic nearest.',
   );
 

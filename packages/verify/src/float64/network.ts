@@ -17,7 +17,7 @@ export function valuesOf({ params, stats }: Network64, node: string, name: strin
   if (tensor !== undefined) return tensor.data;
   throw new CertError(
     'shape-mismatch',
-    `"${node}" has no parameter and no statistic "${name}".`,
+    `The parameters and statistics of "${node}" lack "${name}".`,
     'Give the parameters and running statistics of this model.',
   );
 }

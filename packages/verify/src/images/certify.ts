@@ -21,63 +21,62 @@ import { proverAt } from './prover-at.js';
 import { firstVerifier, type ImageResult, isBroken } from './result.js';
 import { fullBatch, type Item, inBatches, type Stage, timed } from './stage.js';
 
-/** One image and where it stands. */
+/** An image with its index. */
 export interface IndexedImage {
-  /** Its place in the test set, from 0. */
+  /** Index in the test set, from 0. */
   readonly index: number;
   /** Row-major [...inputShape], in the data range. */
   readonly pixels: Float32Array;
-  /** Its class, from 0. */
+  /** Label, from 0. */
   readonly label: number;
 }
 
-/** What {@link certify} takes. */
+/** Options of {@link certify}. */
 export interface CertifyOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
-  /** Its parameters and running statistics on that device; they stay the caller's. */
+  /** Parameters and running statistics on the device; the caller keeps ownership. */
   readonly weights: OnDevice<Weights>;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor> | undefined;
-  /** The images to look at; taken as they are needed. */
+  /** The images, read lazily. */
   readonly images: Iterable<IndexedImage>;
-  /** In the order in which they are tried: cheap ones first. */
+  /** Verifiers, in the order in which they are tried: fast ones first. */
   readonly verifiers: readonly Verifier[];
   /**
-   * What the lower margins hold for; default nearest. At `real` and `deployed` an image whose bounds cannot be computed with rounding
-   * accounted for is not verified.
+   * What the lower margins claim; default nearest. With `real` and `deployed`, an image is not verified if bounds that account for rounding
+   * cannot be computed.
    */
   readonly arithmetic?: Arithmetic | undefined;
-  /** Settings of the PGD attack on images that are neither misclassified nor verified; null for none. */
+  /** Options of the PGD attack on undecided images; null for no attack. */
   readonly attack: AttackOptions | null;
-  /** Further attacks, run after it in this order, each on what is still unbroken: `autoAttack()`, for example. Default none. */
+  /** More attacks, such as `autoAttack()`, run after PGD in this order on images that are still unbroken. Default: none. */
   readonly attacks?: readonly Attack[] | undefined;
-  /** Images in a batch of the natural pass and of the attack; verifiers take fewer where memory or their cost asks for it. */
+  /** Images per batch of the natural pass and the attack; verifiers may use smaller batches. */
   readonly batchSize: number;
-  /** Run every method on every image, and attacks on every image that is classified rightly until one breaks it; default false. */
+  /** Run every method on every image, and attacks on every correctly classified image until one breaks it; default false. */
   readonly complete?: boolean;
-  /** Told what a certificate of an image holds, before the image is settled, where a method that searches has proved it at the arithmetic. */
+  /** Called with the evidence for the certificate of an image, before its result, if a search method proved the image at the arithmetic. */
   readonly onEvidence?: ((index: number, method: string, evidence: CertificateEvidence) => void) | undefined;
-  /** Told how many more seconds a stage has taken: `natural`, or the name of a verifier or an attack. */
+  /** Called with additional seconds of a stage: `natural`, or the name of a verifier or attack. */
   readonly onTime?: ((stage: string, seconds: number) => void) | undefined;
-  /** When it is aborted, the computation under way is finished and the iteration rejects with the signal's reason. */
+  /** If aborted, the current computation is finished and the iteration rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Finds out about single images: prediction, lower margins by one method after the other, an attack. Images flow from stage to
- * stage. One that is misclassified, broken by the attack or verified is looked at no more (see `complete`). A stage waits until
- * it has a full batch of images to look at, so that each computation is compiled for one shape and wastes nothing; only the last
- * batch is filled up, with a repeated image.
+ * Certifies images one by one: prediction, lower margins by one method after another, and attacks. Images move from stage to stage; an
+ * image that is misclassified, broken by an attack or verified is done (see `complete`). A stage waits for a full batch, so that each
+ * computation is compiled for one shape; only the last batch is padded, with a repeated image.
  *
- * @returns each image once, as soon as it is settled, not always in the order given
- * @throws CertError `unsound` when a point is found in the ball of an image that a method proves not to be there; `bad-argument` for an
+ * @returns each image once, as soon as it is decided, not necessarily in input order
+ * @throws CertError `unsound` if an adversarial example contradicts a proof; `bad-argument` for an
  * epsilon that is not a finite number >= 0; `bad-data` for an image outside the range
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {

@@ -1,8 +1,8 @@
 /**
- * The exact (Clopper and Pearson 1934) confidence interval of a proportion: whatever the true proportion is, it lies inside with at
- * least this probability.
+ * Returns the exact confidence interval of a proportion (Clopper and Pearson 1934): the true proportion is inside with at least this
+ * probability.
  *
- * @param count how many of the trials came out so
+ * @param count number of successes
  * @param trials at least 1
  * @param confidence between 0 and 1; default 0.95
  * @returns lower and upper end, fractions

@@ -21,23 +21,23 @@ export interface Proportion {
   readonly interval: readonly [lower: number, upper: number];
 }
 
-/** What one bound method brought. */
+/** Results of one bound method. */
 export interface MethodSummary {
-  /** Images that it was run on. */
+  /** Number of attempted images. */
   readonly tried: number;
-  /** Of these, the images that it verified. */
+  /** Number of verified images. */
   readonly verified: number;
-  /** Of these, the images for which it gave NaN or infinity. */
+  /** Number of images with NaN or infinite bounds. */
   readonly notFinite: number;
-  /** Images that neither it nor a method before it verified. */
+  /** Images that neither this method nor an earlier one verified. */
   readonly verifiedError: Proportion;
-  /** Images that it did not verify itself; null unless it was run on every image. */
+  /** Images that this method alone did not verify; null unless it was run on every image. */
   readonly aloneError: Proportion | null;
 }
 
-/** What one arithmetic brought. */
+/** Results for one arithmetic. */
 export interface ArithmeticSummary {
-  /** Images that no method verified at this arithmetic or at one that claims more. */
+  /** Images that no method verified at this or a stronger arithmetic. */
   readonly verifiedError: Proportion;
 }
 
@@ -49,11 +49,11 @@ export interface ArithmeticCounts {
   readonly steps: { readonly float32: number; readonly float64: number };
 }
 
-/** What the lines of an evaluation add up to. Plain data. */
+/** Totals of an evaluation. Plain data. */
 export interface EvaluationCounts {
   /** All images. */
   readonly images: number;
-  /** Misclassified without perturbation. */
+  /** Standard error: misclassified without perturbation. */
   readonly standardError: Proportion;
   /** Misclassified without perturbation or at a point that the attack found; null without an attack. */
   readonly pgdError: Proportion | null;
@@ -61,16 +61,16 @@ export interface EvaluationCounts {
   readonly methods: { readonly [method: string]: MethodSummary };
   /** By arithmetic; null where nothing but `nearest` was asked for. */
   readonly arithmetic: ArithmeticCounts | null;
-  /** Neither broken nor verified. */
+  /** Undecided images. */
   readonly undecided: number;
-  /** Of these, images for which some bound was NaN or infinite: without that they might be verified. */
+  /** Undecided images with a NaN or infinite bound, which might otherwise be verified. */
   readonly undecidedNotFinite: number;
-  /** Images with a logit that is NaN or infinite; they count as misclassified. */
+  /** Images with a NaN or infinite logit; they count as misclassified. */
   readonly logitsNotFinite: number;
 }
 
 /**
- * Adds up results of single images.
+ * Returns the totals of image results.
  *
  * @param results at least one
  * @param options `methods` in the order in which they were tried; `attack` is null when none was run; `arithmetic` that was asked for,

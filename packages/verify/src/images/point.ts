@@ -7,14 +7,14 @@ import type { Weights } from '../verifier.js';
 import type { CertifyOptions } from './certify.js';
 import { proverAt } from './prover-at.js';
 
-/** What {@link createPointCertifier} takes. */
+/** Options of {@link createPointCertifier}. */
 export interface PointCertifierOptions
   extends Pick<
     CertifyOptions,
     'device' | 'model' | 'weights' | 'range' | 'natural' | 'verifiers' | 'arithmetic' | 'signal'
   > {}
 
-/** An input and the class that must win. */
+/** An input and its label. */
 export interface LabelledPoint {
   /** Row-major [...inputShape], in the data range. */
   readonly pixels: Float32Array;
@@ -22,47 +22,48 @@ export interface LabelledPoint {
   readonly label: number;
 }
 
-/** What is proved of the ball around a point. Plain data. */
+/** Bound over the ball around a point. Plain data. */
 export interface PointBound {
-  /** The largest lower bound of the smallest margin that a verifier gave; null where none is finite. */
+  /** The largest lower bound of the smallest margin over all verifiers; null if none is finite. */
   readonly lower: number | null;
-  /** The first verifier that verifies it; null where none does. */
+  /** The first verifier that verifies the ball; null if none does. */
   readonly verifiedBy: string | null;
 }
 
-/** How large a ball around a point is verified. Plain data. */
+/** Certified radius of a point. Plain data. */
 export interface CertifiedRadius {
-  /** The largest radius that was verified: a lower bound of the distance to the nearest misclassified point. 0 where none was. */
+  /** The largest verified radius, a lower bound of the distance to the nearest adversarial example. 0 if none was verified. */
   readonly radius: number;
   /** The verifier that verifies it; null for a radius of 0. */
   readonly verifiedBy: string | null;
-  /** The smallest radius that was tried and is not verified; null where the ball holds the whole data range. */
+  /** The smallest radius that was tried and not verified; null if the ball contains the whole data range. */
   readonly unverified: number | null;
 }
 
-/** How {@link PointCertifier.radius} searches. */
+/** Options of {@link PointCertifier.radius}. */
 export interface RadiusOptions {
-  /** Relative: the search ends when the radius and the smallest unverified one differ by less. Default 0.01. */
+  /** Relative tolerance: the search ends once the verified and the smallest unverified radius differ by less. Default 0.01. */
   readonly tolerance?: number;
-  /** The radius that is tried first; default 0.01. */
+  /** First radius to try; default 0.01. */
   readonly start?: number;
 }
 
-/** Certifies points one at a time: compiled once, for any number of points and radii. */
+/** Certifies points one at a time; compiled once, for any number of points and radii. */
 export interface PointCertifier {
   /**
-   * The logits of a point, without perturbation.
+   * Returns the logits of a point without perturbation.
    *
    * @throws CertError `bad-data` for a point outside the range
    */
   logits(pixels: Float32Array): Promise<Float32Array>;
   /**
-   * Bounds the margin over the ball of radius `epsilon`, in the units of the point. Verifiers are tried in turn until one verifies it.
+   * Bounds the margin over the ball of radius `epsilon`, in the units of the point. Tries verifiers in order until one verifies the ball.
    *
-   * @throws CertError `unsound` when a lower bound lies above the margin of the point itself; `bad-argument` for an epsilon that is not a finite number >= 0
+   * @throws CertError `unsound` if a lower bound is larger than the margin of the point itself; `bad-argument` for an epsilon that is not a
+   * finite number >= 0
    */
   bound(point: LabelledPoint, epsilon: number): Promise<PointBound>;
-  /** Searches for the largest verified radius by bisection. Another radius between the result and `unverified` may be verified as well. */
+  /** Searches for the largest verified radius by bisection. Larger radii below `unverified` may also be verifiable. */
   radius(point: LabelledPoint, options?: RadiusOptions): Promise<CertifiedRadius>;
   /** Frees the compiled functions. */
   dispose(): Promise<void>;
@@ -71,7 +72,7 @@ export interface PointCertifier {
 /** The smallest radius that is tried, and the largest one without a data range. */
 const [LEAST, MOST] = [1e-6, 1e6];
 
-/** Makes a certifier for one network on one device, the caller's to dispose. Nothing is compiled before its first point. */
+/** Creates a certifier for one network on one device; the caller disposes it. Nothing is compiled before the first point. */
 export function createPointCertifier(options: PointCertifierOptions): PointCertifier {
   const { device, model, weights, range, verifiers, arithmetic = 'nearest', signal } = options;
   const size = sizeOf(model.inputShape);

@@ -2,25 +2,25 @@ import type { Arithmetic } from '@cert/bounds';
 import { isPositive, isVerified } from '../verdict.js';
 import type { LevelMargins } from '../verifier.js';
 
-/** What an attack found at one image. */
+/** Result of an attack on one image. */
 export interface AttackResult {
-  /** Whether a point of the ball is misclassified. */
+  /** Whether an adversarial example was found. */
   readonly found: boolean;
-  /** The smallest margin at any point that the attack visited before it stopped; null where a logit was not finite. */
+  /** The smallest margin at any point that the attack visited; null if a logit was not finite. */
   readonly margin: number | null;
-  /** The name of the attack that found it; only where one did. */
+  /** Name of the successful attack; only present if one was. */
   readonly by?: string;
 }
 
-/** What is known of one image: a line of an evaluation's JSONL file. Plain data. */
+/** Result of one image: a line in the JSONL file of an evaluation. Plain data. */
 export interface ImageResult {
-  /** Where the image stands in the test set, from 0. */
+  /** Index of the image in the test set, from 0. */
   readonly index: number;
-  /** Its class, from 0. */
+  /** Label, from 0. */
   readonly label: number;
-  /** The class of the largest logit; null where a logit is not finite. */
+  /** The class of the largest logit; null if a logit is not finite. */
   readonly prediction: number | null;
-  /** Logit of the label minus the largest other one, without perturbation; null where a logit is not finite. */
+  /** Logit of the label minus the largest other logit, without perturbation; null if a logit is not finite. */
   readonly margin: number | null;
   /**
    * Of each bound method that was run on this image, the smallest lower margin at the arithmetic asked for; null where there is none that
@@ -29,29 +29,29 @@ export interface ImageResult {
   readonly lower: { readonly [method: string]: number | null };
   /** The same by arithmetic, and what decided; only where the arithmetic asked for is `real` or `deployed`. */
   readonly levels?: { readonly [method: string]: LevelMargins };
-  /** The first method that verified it; null when none did. */
+  /** The first method that verified the image; null if none did. */
   readonly verifiedBy: string | null;
-  /** Null when no attack was run on this image. */
+  /** Result of the attack; null if no attack was run on this image. */
   readonly attack: AttackResult | null;
 }
 
 /** What {@link ImageResult} says, without the conclusion. */
 export type ImageEvidence = Omit<ImageResult, 'verifiedBy'>;
 
-/** Whether an image is classified correctly without perturbation. A tie is an error, and so is a logit that is not finite. */
+/** Whether an image is classified correctly without perturbation. A tie or a logit that is not finite counts as an error. */
 export const isCorrect = ({ margin }: ImageEvidence): boolean => isPositive(margin);
 
-/** Whether a misclassified point of the ball is known, the image itself included. */
+/** Whether an adversarial example is known, or the image itself is misclassified. */
 export const isBroken = (image: ImageEvidence): boolean => !isCorrect(image) || image.attack?.found === true;
 
 /** Whether a method verified an image: it was run on it, its lower margins prove that (see {@link isVerified}). */
 export const isVerifiedBy = (image: ImageEvidence, method: string): boolean =>
   !isBroken(image) && isVerified({ lower: image.lower[method], found: image.margin });
 
-/** What an arithmetic claims, from the weakest to the strongest. Each claim includes the ones before. */
+/** The arithmetics, from the weakest claim to the strongest. Each claim includes the previous ones. */
 export const ARITHMETICS = ['nearest', 'real', 'deployed'] as const satisfies readonly Arithmetic[];
 
-/** Whether a method verified an image at an arithmetic, or at one that claims more. */
+/** Whether a method verified an image at an arithmetic or a stronger one. */
 export const isVerifiedAt = (image: ImageEvidence, method: string, arithmetic: Arithmetic): boolean => {
   const found = image.margin;
   const margins = image.levels?.[method] ?? { nearest: image.lower[method] ?? null };

@@ -13,7 +13,7 @@ export interface Item extends ImageEvidence {
 /** Takes images and gives all of them on, in any order, with more known of those that it looked at. */
 export type Stage = (items: AsyncIterable<Item>) => AsyncIterable<Item>;
 
-/** What {@link inBatches} takes. */
+/** Options of {@link inBatches}. */
 export interface BatchStage {
   readonly batchSize: number;
   /** The images to look at; the others are given on at once. */

@@ -8,7 +8,7 @@ import type { Prover, Verifier, VerifierSetting, Weights } from '../verifier.js'
 
 /** Options of {@link crownVerifier}. */
 export interface CrownVerifierOptions extends Pick<LinearRelaxationOptions, 'forward' | 'backward'> {
-  /** The most images that it takes at once; default 32. */
+  /** Maximum images per batch; default 32. */
   readonly images?: number;
 }
 

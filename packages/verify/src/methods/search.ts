@@ -11,16 +11,16 @@ import type { ImageSearch, SearchedImage, Verifier, VerifierSetting } from '../v
 
 /** Options of {@link babVerifier} and {@link alphaCrownVerifier}. */
 export interface SearchVerifierOptions {
-  /** Seconds for each image; default 60. An image that takes longer stays undecided. */
+  /** Time limit per image in seconds; default 60. An image that takes longer stays undecided. */
   readonly timeout?: number;
-  /** The rules of the model's ops; default those of the built-in ones. */
+  /** Rules of the ops of the model; default: built-in ops. */
   readonly rules?: Rules;
 }
 
 /**
- * Branch and bound over ReLUs with linear relaxation (alpha-beta-CROWN; Wang et al. 2021): decides an image, given time. It finds misclassified
- * points, too. At the levels `real` and `deployed` every part of the search is proved again in float64, from the slopes and multipliers that
- * the search has found.
+ * Branch and bound over ReLUs with linear relaxation (alpha-beta-CROWN; Wang et al. 2021): complete, given enough time. Also finds
+ * adversarial examples. At the levels `real` and `deployed` every part of the search is proved again in float64, from the slopes and
+ * multipliers that the search has found.
  *
  * @returns a verifier named `bab`, run after the attack
  */

@@ -8,9 +8,9 @@ import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import type { EvaluationSettings } from './file.js';
 
-/** What {@link certificateWriter} takes. */
+/** Options of {@link certificateWriter}. */
 export interface CertificateWriterOptions {
-  /** The folder of the certificates; it gets a copy of the network too. */
+  /** Folder for certificates and a copy of the network. */
   readonly folder: string;
   /** The bytes of the checkpoint file. */
   readonly checkpoint: Uint8Array;
@@ -61,7 +61,7 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
   if (level === 'nearest') {
     throw new CertError(
       'bad-argument',
-      'Certificates were asked for with the arithmetic nearest, which claims nothing about rounding.',
+      'Certificates were requested with the arithmetic nearest, which makes no claim about rounding.',
       'Use --arithmetic deployed (the default) or real.',
     );
   }
@@ -116,7 +116,7 @@ async function putNetwork(path: string, bytes: Uint8Array): Promise<void> {
   if (there.equals(bytes)) return;
   throw new CertError(
     'run-exists',
-    `${path} holds another network: the certificates in that folder are of it.`,
+    `${path} contains a different network, to which the certificates in that folder belong.`,
     'Choose another folder with --certificates.',
   );
 }

@@ -14,9 +14,9 @@ import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 
-/** What {@link evaluateImages} takes. */
+/** Options of {@link evaluateImages}. */
 export interface EvaluateImagesOptions {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
@@ -24,11 +24,11 @@ export interface EvaluateImagesOptions {
   readonly params: HostParams;
   /** Its running statistics. */
   readonly stats: HostParams;
-  /** The images; those of which the file has a line are not looked at again. */
+  /** The images; images with a line in the file are skipped. */
   readonly split: Split;
   /** The range that perturbed images are clipped to; default [0, 1]. */
   readonly range?: DataRange | null;
-  /** The plain forward pass; default that of the built-in ops. */
+  /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
   /** What is computed: the first line of the file. */
   readonly settings: EvaluationSettings;
@@ -42,23 +42,23 @@ export interface EvaluateImagesOptions {
   readonly file: string;
   /** Write a certificate for every verified image into this folder; default none. `checkpoint` holds the bytes of the network's file. */
   readonly certificates?: { readonly folder: string; readonly checkpoint: Uint8Array } | undefined;
-  /** Throw away what the file holds; default false. */
+  /** Discard the content of the file; default false. */
   readonly anew?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
   readonly onProgress?: (progress: EvaluationProgress) => void;
-  /** When it is aborted, the computation under way is finished and the evaluation rejects with the signal's reason. */
+  /** If aborted, the current computation is finished and the evaluation rejects with the reason of the signal. */
   readonly signal?: AbortSignal;
 }
 
-/** How far an evaluation is. */
+/** Progress of an evaluation. */
 export interface EvaluationProgress {
   /** Images that have a line. */
   readonly images: number;
-  /** All of them. */
+  /** Total number of images. */
   readonly of: number;
   /** Images that had a line in the beginning. */
   readonly before: number;
-  /** Lines of the file that were damaged, told once in the beginning; their images are evaluated again. */
+  /** Number of damaged lines, reported once at the start; their images are evaluated again. */
   readonly damaged?: number;
 }
 
@@ -68,7 +68,7 @@ export interface EvaluationSummary extends EvaluationCounts {
   readonly settings: EvaluationSettings;
   /** The name of the device. */
   readonly device: string;
-  /** What it really ran on. */
+  /** Actual hardware and runtime of the device. */
   readonly deviceDescription: string;
   /** Images of which there was a line in the beginning. */
   readonly before: number;
@@ -81,11 +81,11 @@ export interface EvaluationSummary extends EvaluationCounts {
 }
 
 /**
- * Evaluates single images, a line each, and adds them up. Can be stopped at any moment: what has a line is done.
+ * Evaluates images, writes one line per image and returns the summary. Can be stopped at any time: images with a line are done.
  *
- * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, `in-use` when
- * another process works on it, `bad-file` when it cannot be read or written or holds a line of an image with another label,
- * `bad-argument` when the settings name other attacks than those given, and those of {@link certify}
+ * @throws CertError `run-exists` if the file was started with another checkpoint or other settings, `in-use` if another process is using
+ * it, `bad-file` if it cannot be read or written or has a line with a different label, `bad-argument` if the settings do not match the
+ * given attacks, and the errors of {@link certify}
  */
 export async function evaluateImages(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
   const { file } = options;
@@ -200,7 +200,7 @@ function checkAttacks({ settings: { attack }, attacks = [] }: EvaluateImagesOpti
   if (JSON.stringify(named) === JSON.stringify(given)) return;
   throw new CertError(
     'bad-argument',
-    `The settings of the evaluation name the attacks [${named.join(', ')}], and [${given.join(', ')}] were given.`,
+    `The settings of the evaluation name the attacks [${named.join(', ')}], but [${given.join(', ')}] were given.`,
     'Give settings.attack = { name, attacks: attacks.map(({ name }) => name), seed } with the attacks, in the same order.',
   );
 }

@@ -80,7 +80,7 @@ describe('openEvaluationFile', () => {
   });
 
   it.each([
-    [{ checkpoint: 'abd' }, 'another checkpoint: training has gone on since, or this is another run.'],
+    [{ checkpoint: 'abd' }, 'another checkpoint: training has continued since, or the file belongs to another run.'],
     [{ epsilon: 0.2 }, 'epsilon 0.1, not 0.2.'],
     [{ methods: ['ibp', 'crown'] }, 'methods ["ibp"], not ["ibp","crown"].'],
     [{ attack: null }, 'attack {"steps":2,"restarts":1,"seed":0}, not null.'],
@@ -95,7 +95,7 @@ describe('openEvaluationFile', () => {
   ])('refuses what was begun otherwise: %o', async (changes, difference) => {
     const text = await written(0);
     await expect(open(changes)).rejects.toMatchObject({
-      ...{ code: 'run-exists', problem: `${file} was begun with ${difference}` },
+      ...{ code: 'run-exists', problem: `${file} was started with ${difference}` },
       cure: expect.stringContaining('--anew'),
     });
     expect(await readFile(file, 'utf8')).toBe(text);
@@ -211,7 +211,7 @@ describe('openEvaluationFile', () => {
     await writeFile(file, text.replace('{"format"', '{"epsilon":0.2,"format"'));
     await expect(open()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('does not begin'),
+      problem: expect.stringContaining('is not an evaluation file'),
     });
   });
 
@@ -219,7 +219,7 @@ describe('openEvaluationFile', () => {
     await written(0, 1);
     await expect(openEvaluationFile(file, settings, { labels: [5, 5, 5, 5] })).rejects.toMatchObject({
       code: 'bad-file',
-      problem: `${file}: line 3 is of no use: it gives image 1 the label 6, and the dataset 5.`,
+      problem: `${file}: line 3 is invalid: image 1 has the label 6 in the file but 5 in the dataset.`,
     });
   });
 
@@ -228,7 +228,7 @@ describe('openEvaluationFile', () => {
     await writeFile(file, 'dear\n');
     await expect(open()).rejects.toMatchObject({
       code: 'bad-file',
-      problem: expect.stringContaining('does not begin'),
+      problem: expect.stringContaining('is not an evaluation file'),
     });
     expect(await readFile(file, 'utf8')).toBe('dear\n');
   });

@@ -25,7 +25,7 @@ export interface AttackSequence {
   readonly seed: number;
 }
 
-/** What decides what the lines of an evaluation say: its first line. Plain data. */
+/** Settings that determine the results of an evaluation: the first line of its file. Plain data. */
 export interface EvaluationSettings {
   /** SHA-256 of the checkpoint file. */
   readonly checkpoint: string;
@@ -58,11 +58,11 @@ export interface OpenedEvaluation {
 
 /**
  * Opens the JSONL file of an evaluation, new or to go on with: a first line with the settings, then a line per image in the order
- * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped, and
- * so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
+ * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped,
+ * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
  *
  * @param labels those of the test images, by index
- * @param anew throw away what the file holds
+ * @param anew discard the content of the file
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
  * `bad-file` naming a line of an image with another label, or when the file cannot be read or written
  */
@@ -89,7 +89,11 @@ export async function openEvaluationFile(
     if (!isImageResult(result, settings.methods, settings.arithmetic) || !fitsSettings(result, settings)) return;
     const { index, label } = result;
     if (index < labels.length && labels[index] !== label) {
-      throw badLine(path, i + 2, `it gives image ${index} the label ${label}, and the dataset ${labels[index]}`);
+      throw badLine(
+        path,
+        i + 2,
+        `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
+      );
     }
     found.push({ line, result });
   });
@@ -167,8 +171,8 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
   if (found.format !== FORMAT) {
     throw new CertError(
       'bad-file',
-      `${path} does not begin as an evaluation of the format ${FORMAT}.`,
-      'Choose another file with --out, or throw away what it holds with --anew.',
+      `${path} is not an evaluation file of the format ${FORMAT}.`,
+      'Choose another file with --out, or discard its content with --anew.',
     );
   }
   // Files from before there was a choice.
@@ -178,12 +182,12 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
     if (JSON.stringify(before) === JSON.stringify(now)) continue;
     const difference =
       name === 'checkpoint'
-        ? 'another checkpoint: training has gone on since, or this is another run'
+        ? 'another checkpoint: training has continued since, or the file belongs to another run'
         : `${name} ${describeValue(before)}, not ${JSON.stringify(now)}`;
     throw new CertError(
       'run-exists',
-      `${path} was begun with ${difference}.`,
-      'Throw away what it holds with --anew, choose another file with --out, or give the settings that it was begun with.',
+      `${path} was started with ${difference}.`,
+      'Discard the earlier results with --anew, choose another file with --out, or give the original settings.',
     );
   }
 }
@@ -191,6 +195,6 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
 const badLine = (path: string, line: number, what: string) =>
   new CertError(
     'bad-file',
-    `${path}: line ${line} is of no use: ${what}.`,
-    'Give the dataset that the evaluation was begun with, or throw away what the file holds with --anew.',
+    `${path}: line ${line} is invalid: ${what}.`,
+    'Give the dataset of the earlier evaluation, or discard the earlier results with --anew.',
   );

@@ -47,8 +47,8 @@ function paired(step: Step, value: Computed, constant: Constant): Paired {
   if (countOf(shape) !== countOf(value.shape)) {
     throw unsupported(
       step.node,
-      `it repeats a computed value of shape [${value.shape}] to [${shape}]`,
-      'Computed values keep their number of elements.',
+      `it broadcasts a computed value of shape [${value.shape}] to [${shape}]`,
+      'Computed values cannot be broadcast.',
     );
   }
   const data = weights(step, constant);
@@ -89,8 +89,8 @@ function aligned(step: Step, a: Computed, b: Computed): readonly [Computed, Comp
   if (countOf(shape) !== countOf(a.shape) || countOf(shape) !== countOf(b.shape)) {
     throw unsupported(
       step.node,
-      `it repeats computed values of shapes [${a.shape}] and [${b.shape}]`,
-      'Computed values that are added must have the same number of elements.',
+      `it broadcasts computed values of shapes [${a.shape}] and [${b.shape}]`,
+      'Computed values must have the same number of elements to be added.',
     );
   }
   const [left, right] = [
@@ -164,7 +164,7 @@ const product = (step: Step, value: Computed, constant: Constant): Computed => {
 const refuseBoth =
   (what: string) =>
   (step: Step): never => {
-    throw unsupported(step.node, `it ${what} two computed values`, 'One of them must be a constant.');
+    throw unsupported(step.node, `it ${what} two computed values`, 'One of the values must be a constant.');
   };
 
 function quotient(step: Step, value: Computed, constant: Constant): Computed {
@@ -187,7 +187,7 @@ function leaky(step: Step): Computed {
   const value = computedInput(step, 0);
   if (slope === 0) return each(step, relu(), value);
   if (!(slope > 0 && slope < 1)) {
-    throw unsupported(step.node, `its slope is ${slope}`, 'Slopes from 0, less than 1, are imported.');
+    throw unsupported(step.node, `its slope is ${slope}`, 'Slopes >= 0 and < 1 are supported.');
   }
   return each(step, leakyRelu(slope), value);
 }
@@ -206,7 +206,7 @@ const NEAR = 8;
 function clip(step: Step): Computed {
   const { attributes, opset, node } = step;
   if (opset >= 11 ? attributes.has('min') || attributes.has('max') : step.inputs.length > 1) {
-    throw badNode(node, `whose limits are not where version ${opset} of the operators has them`);
+    throw badNode(node, `whose limits are in the wrong place for operator set version ${opset}`);
   }
   const limit = (name: string, index: number, otherwise: number): number => {
     if (opset < 11) return attributes.float(name, otherwise);
@@ -239,13 +239,14 @@ function cast(step: Step): Value {
   const to = step.attributes.int('to', 0);
   const isFloat = to === FLOAT32 || to === FLOAT64;
   if (value.kind === 'computed') {
-    if (!isFloat) throw unsupported(step.node, `it converts to type number ${to}`, 'Computed values are numbers.');
+    if (!isFloat)
+      throw unsupported(step.node, `it converts to data type ${to}`, 'Computed values must be floating-point numbers.');
     if (to === FLOAT64) step.notes.add('The network computes parts in float64; the import computes them in float32.');
     return value;
   }
   // Types of whole numbers: int32 and int64.
   if (!isFloat && to !== 6 && to !== 7) {
-    throw unsupported(step.node, `it converts to type number ${to}`, 'Fold constants when you export the network.');
+    throw unsupported(step.node, `it converts to data type ${to}`, 'Fold constants when you export the network.');
   }
   const data =
     to === FLOAT32
@@ -273,7 +274,7 @@ function softmaxAtEnd(step: Step): Computed {
     throw unsupported(
       node,
       'it is not over all outputs at the end of the network',
-      'Softmax is imported as the last node alone; remove it where it is in between.',
+      'Softmax is supported only as the last node; remove softmax in between.',
     );
   }
   const vector = asVector(step, inOnnxOrder(step, value));

@@ -45,7 +45,7 @@ function matrixOf(step: Step, constant: Constant): Matrix {
     throw unsupported(
       step.node,
       `its weights have the shape [${shape}]`,
-      'Products with one matrix, of shape [inputs, outputs], are imported.',
+      'Only products with one matrix of shape [inputs, outputs] are supported.',
     );
   }
   return { rows: shape.at(-2)!, columns: shape.at(-1)!, data: weights(step, constant) };
@@ -155,7 +155,7 @@ function conv(step: Step): Computed {
     throw unsupported(
       node,
       `its kernel has the shape [${constant.shape}]`,
-      'Convolutions of images are imported, with a kernel [filters, channels, height, width].',
+      'Only convolutions of images with a kernel [filters, channels, height, width] are supported.',
     );
   }
   const [filters, channels, height, width] = constant.shape as [number, number, number, number];

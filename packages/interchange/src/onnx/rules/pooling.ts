@@ -55,7 +55,11 @@ function maximum(step: Step): Computed {
 
 function checkNotDilated(step: Step, { dilation }: Window): void {
   if (dilation.every((n) => n === 1)) return;
-  throw unsupported(step.node, `its windows have the dilation [${dilation}]`, 'Pooling without dilation is imported.');
+  throw unsupported(
+    step.node,
+    `its windows have the dilation [${dilation}]`,
+    'Only pooling without dilation is supported.',
+  );
 }
 
 function average(step: Step): Computed {
@@ -66,8 +70,8 @@ function average(step: Step): Computed {
   if (countPadding && window.extended) {
     throw unsupported(
       step.node,
-      'it counts padding, and its last window reaches over the end (ceil_mode)',
-      'Runtimes disagree on what that is: export the network without ceil_mode.',
+      'it counts padding, and its last window extends beyond the padded input (ceil_mode)',
+      'Export the network without ceil_mode: runtimes disagree on the result.',
     );
   }
   const padding = paddingOf(window);
@@ -102,7 +106,7 @@ function reduceMean(step: Step): Computed {
     throw unsupported(
       node,
       `it takes the mean over the axes [${sorted}] of [${shape}]`,
-      'Means over height and width of [1, channels, height, width] are imported.',
+      'Only means over height and width of [1, channels, height, width] are supported.',
     );
   }
   return globalAverage(step, attributes.int('keepdims', 1) !== 0);
@@ -128,7 +132,7 @@ function pad(step: Step): Computed {
     throw unsupported(
       node,
       `it pads [${value.shape}] by [${pads.slice(0, 8)}], ${mode.slice(0, 20)}`,
-      'Zeros around the height and width of [1, channels, height, width] are imported.',
+      'Only zero padding of height and width of [1, channels, height, width] is supported.',
     );
   }
   if (pads.some((n) => n > 2 ** 24)) throw badNode(node, `whose pads are [${pads}]`);
@@ -166,7 +170,7 @@ function normalization(step: Step): Computed {
     throw unsupported(
       node,
       `its input has the shape [${shape}]`,
-      'Batch normalization of [1, features] and [1, channels, height, width] is imported.',
+      'Only BatchNorm of [1, features] and [1, channels, height, width] is supported.',
     );
   }
   // ONNX's momentum is the weight of the old statistics.

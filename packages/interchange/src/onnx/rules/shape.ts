@@ -19,7 +19,7 @@ import type { Rules } from './rule.js';
 /** The same elements in another shape. Computed values need no node for that. */
 function withShape(step: Step, value: Value, shape: readonly number[]): Value {
   if (countOf(shape) !== countOf(value.shape) || shape.some((length) => length < 0 || !Number.isInteger(length))) {
-    throw badNode(step.node, `which makes [${shape.slice(0, 8)}] of [${value.shape}]`);
+    throw badNode(step.node, `which reshapes [${value.shape}] to [${shape.slice(0, 8)}]`);
   }
   return { ...value, shape };
 }
@@ -75,7 +75,8 @@ function picked(data: Constant['data'], positions: ArrayLike<number>): Constant[
 /** Axes in an attribute, or from version 13 on in an input. */
 function axesOf(step: Step): number[] | undefined {
   if (step.opset < 13) return step.attributes.ints('axes')?.slice();
-  if (step.attributes.has('axes')) throw badNode(step.node, 'whose axes are not where its version has them');
+  if (step.attributes.has('axes'))
+    throw badNode(step.node, 'whose axes are in the wrong place for its operator set version');
   return step.inputs[1] === undefined ? undefined : integers(step, constantInput(step, 1));
 }
 
@@ -110,7 +111,8 @@ function joined(step: Step): Value {
     ({ shape }) =>
       shape.length === first.shape.length && shape.every((length, i) => i === axis || length === first.shape[i]),
   );
-  if (!fits) throw badNode(step.node, `which joins the shapes ${values.map(({ shape }) => `[${shape}]`).slice(0, 8)}`);
+  if (!fits)
+    throw badNode(step.node, `which concatenates the shapes ${values.map(({ shape }) => `[${shape}]`).slice(0, 8)}`);
   if (values.length === 1) return first;
   const shape = first.shape.map((length, i) =>
     i === axis ? values.reduce((sum, value) => sum + value.shape[axis]!, 0) : length,
@@ -120,10 +122,11 @@ function joined(step: Step): Value {
   if (computed.length === values.length) return joinComputed(step, computed, axis, shape);
   const constants = values.filter((value) => value.kind === 'constant');
   if (constants.length < values.length) {
-    throw unsupported(step.node, 'it joins constants with computed values', 'Join computed values alone.');
+    throw unsupported(step.node, 'it concatenates constants with computed values', 'Concatenate only computed values.');
   }
   const { name, integer } = constants[0]!;
-  if (constants.some((constant) => constant.integer !== integer)) throw badNode(step.node, 'which joins two types');
+  if (constants.some((constant) => constant.integer !== integer))
+    throw badNode(step.node, 'which concatenates two data types');
   const data = new (constants.every((c) => c.data instanceof Float32Array) ? Float32Array : Float64Array)(
     countOf(shape),
   );
@@ -217,12 +220,12 @@ function shapeOf(step: Step): Value {
 function gather(step: Step): Value {
   const from = inputOf(step, 0);
   if (from.kind === 'computed') {
-    throw unsupported(step.node, 'it picks from a computed value', 'Only elements of constants are picked.');
+    throw unsupported(step.node, 'it gathers from a computed value', 'Gathering is supported only from constants.');
   }
   const axis = axisIn(step, step.attributes.int('axis', 0), from.shape.length);
   const indices = constantInput(step, 1);
   if (from.shape.length !== 1) {
-    throw unsupported(step.node, `it picks from a constant of shape [${from.shape}]`, 'Fold constants on export.');
+    throw unsupported(step.node, `it gathers from a constant of shape [${from.shape}]`, 'Fold constants on export.');
   }
   const positions = integers(step, indices).map((index) => axisIn(step, index, from.shape[axis]!));
   return { ...from, name: step.node.outputs[0]!, shape: indices.shape, data: picked(from.data, positions) };
@@ -233,20 +236,24 @@ function slice(step: Step): Value {
   const { node, attributes, opset } = step;
   const from = inputOf(step, 0);
   if (from.kind === 'computed' || from.shape.length !== 1) {
-    throw unsupported(node, `it cuts [${from.shape}]`, 'Only lists of constants, such as shapes, are cut.');
+    throw unsupported(
+      node,
+      `it slices [${from.shape}]`,
+      'Slicing is supported only for lists of constants, such as shapes.',
+    );
   }
   const part = (name: string, index: number): readonly number[] | undefined => {
     if (opset < 10) return attributes.ints(name);
-    if (attributes.has(name)) throw badNode(node, 'whose parts are not where its version has them');
+    if (attributes.has(name)) throw badNode(node, 'whose inputs are in the wrong place for its operator set version');
     return step.inputs[index] === undefined ? undefined : integers(step, constantInput(step, index));
   };
   const [starts, ends] = [part('starts', 1), part('ends', 2)];
   const [axes, steps] = [part('axes', 3) ?? [0], opset < 10 ? [1] : (part('steps', 4) ?? [1])];
   if (starts?.length !== 1 || ends?.length !== 1 || axes.length !== 1 || axisIn(step, axes[0]!, 1) !== 0) {
-    throw badNode(node, `which cuts from [${starts?.slice(0, 8)}] to [${ends?.slice(0, 8)}]`);
+    throw badNode(node, `which slices from [${starts?.slice(0, 8)}] to [${ends?.slice(0, 8)}]`);
   }
   if (steps.length !== 1 || steps[0] !== 1) {
-    throw unsupported(node, `its steps are [${steps.slice(0, 8)}]`, 'Only steps of 1 are cut.');
+    throw unsupported(node, `its steps are [${steps.slice(0, 8)}]`, 'Only steps of 1 are supported.');
   }
   const data = from.data.slice(starts[0], ends[0]);
   return { ...from, name: node.outputs[0]!, shape: [data.length], data };

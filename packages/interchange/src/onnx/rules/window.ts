@@ -65,7 +65,7 @@ function paddingOf(step: Step, image: Pair, size: Pair, stride: Pair, dilation: 
     throw unsupported(
       node,
       `its auto_pad is "${automatic.slice(0, 40)}"`,
-      'Values: NOTSET, VALID, SAME_UPPER, SAME_LOWER.',
+      'Supported: NOTSET, VALID, SAME_UPPER, SAME_LOWER.',
     );
   }
   const ends = (axis: 0 | 1): Pair => {

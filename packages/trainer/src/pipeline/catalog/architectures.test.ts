@@ -53,7 +53,7 @@ describe('MODELS', () => {
     expect(() => make(name, { ...small, batchNorm })).toThrow(
       expect.objectContaining({
         code: 'bad-argument',
-        problem: `${name} has no choice of BatchNorm "${batchNorm}".`,
+        problem: `${name} does not support --bn ${batchNorm}.`,
         cure: expect.stringContaining(cure),
       }),
     );

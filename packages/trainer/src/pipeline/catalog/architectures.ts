@@ -13,7 +13,7 @@ import {
 import type { Fields, ValuesOf } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
-/** The options of the built-in models; a plug-in's model may have the same ones: `withOptions({ width: modelOptions.width }, ...)`. */
+/** Options of the built-in models, which plug-in models may reuse: `withOptions({ width: modelOptions.width }, ...)`. */
 export const modelOptions = {
   /** Channels of the first stage of the model; null for the model's default. */
   width: {
@@ -43,14 +43,14 @@ export const modelOptions = {
     alias: '--bn',
     placeholder: 'where',
     about: { none: 'nowhere', conv: 'after convolutions', full: 'after hidden dense layers too' },
-    help: 'BatchNorm layers, unless set those of the model',
+    help: 'BatchNorm layers, default: as in the model',
   },
 } as const satisfies Fields;
 
-/** The values of {@link modelOptions}; null is the model's default. Channels of later stages grow along with `width`. */
+/** Values of {@link modelOptions}; null is the default of the model. Channels of later stages scale with `width`. */
 export type ModelSize = ValuesOf<typeof modelOptions>;
 
-/** What a run knows when it makes its model. */
+/** Context for creating the model of a run. */
 export interface ModelContext {
   /** One image: [height, width, channels]. */
   readonly inputShape: Shape;
@@ -128,6 +128,6 @@ function everywhereOrNowhere(model: string, place: BatchNormPlaces | null): bool
 const noSuchBatchNorm = (model: string, place: BatchNormPlaces, known: readonly BatchNormPlaces[]) =>
   new CertError(
     'bad-argument',
-    `${model} has no choice of BatchNorm "${place}".`,
-    `Give ${known.map((name) => `--bn ${name}`).join(' or ')}, leave the option out, or take another --model (cnn7 has all).`,
+    `${model} does not support --bn ${place}.`,
+    `Give ${known.map((name) => `--bn ${name}`).join(' or ')}, leave the option out, or choose another --model (cnn7 supports all).`,
   );

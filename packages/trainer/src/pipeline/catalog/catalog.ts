@@ -60,26 +60,26 @@ export const verifiersOf = (rules: Rules, further: Table<BoundMethod> = {}): Tab
   ...searchVerifiers({ rules }),
 });
 
-/** Verifiers that search, and take a time for each image. */
+/** Returns the verifiers that search, with a time limit per image. */
 export const searchVerifiers = (options: SearchVerifierOptions): Table<Verifier> => ({
   'alpha-crown': alphaCrownVerifier(options),
   bab: babVerifier(options),
 });
 
-/** Verifiers of `cert eval` for models of the built-in ops, cheap ones first: `ibp`, `crown-ibp`, `crown`, `alpha-crown`, `bab`. */
+/** Verifiers of `cert eval` for models of built-in ops, fastest first: `ibp`, `crown-ibp`, `crown`, `alpha-crown`, `bab`. */
 export const VERIFIERS = verifiersOf(standardRules);
 
-/** All that a configuration can name: what is built in, and what plug-ins brought (see `withPlugins`). */
+/** Everything that a configuration can name, built in or from plug-ins (see `withPlugins`). */
 export interface Catalog {
-  /** The plug-ins in it. */
+  /** The plug-ins of the catalog. */
   readonly plugins: readonly PluginRecord[];
   /** The rules of every op. */
   readonly rules: Rules;
-  /** For `--method`: what each sets, the rest is as the preset says. */
+  /** For `--method`: the settings of each method; the preset sets all others. */
   readonly methods: Table<Partial<RunConfig>>;
-  /** For `--bound`: where training takes its bounds from. */
+  /** For `--bound`: bound methods for training. */
   readonly boundMethods: Table<BoundMethod>;
-  /** For `cert eval --methods`, cheap ones first. */
+  /** For `cert eval --methods`, fastest first. */
   readonly verifiers: Table<Verifier>;
   /** For `--objective`. */
   readonly objectives: Table<Entry<ObjectiveContext, ObjectiveSchedule>>;
@@ -89,13 +89,13 @@ export interface Catalog {
   readonly models: Table<Entry<ModelContext, Model>>;
   /** For `--dataset`. */
   readonly datasets: Table<Entry<DatasetContext, Promise<Dataset>>>;
-  /** For `--init`: an initializer, or one that is made of options. */
+  /** For `--init`: an initializer, or an entry that creates one from options. */
   readonly initializers: Table<Initializer | Configurable<Fields, void, Initializer>>;
   /** For `--optimizer`. */
   readonly optimizers: Table<Entry<void, Optimizer>>;
 }
 
-/** What is built in, without plug-ins. */
+/** The catalog of everything built in, without plug-ins. */
 export const standardCatalog: Catalog = {
   plugins: [],
   rules: standardRules,

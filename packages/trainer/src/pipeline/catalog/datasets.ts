@@ -12,13 +12,13 @@ import {
 import type { Fields } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
-/** What a run knows when it reads its dataset. Images that are not wanted need not be read: what a dataset gives beyond them is left out. */
+/** Context for reading the dataset of a run. A dataset may return more images than requested; the excess is dropped. */
 export interface DatasetContext extends WantedImages {
-  /** Called after each image that is decoded, with the number of images done, and of all. */
+  /** Called after each image with the number of decoded images and the total. */
   readonly onProgress?: ((images: number, of: number) => void) | undefined;
 }
 
-/** Of datasets that are made of files. */
+/** Options of datasets stored as files. */
 export const datasetOptions = {
   /** The folder with the files of the dataset; null for the cache of downloads. */
   data: {
@@ -50,7 +50,7 @@ export const DATASETS = {
 const missingFolder = () => {
   throw new CertError(
     'bad-argument',
-    'The dataset image-folder has no folder.',
-    'Give the one that holds train/CLASS/ and test/CLASS/: --data FOLDER.',
+    'No folder was given for the dataset image-folder.',
+    'Give a folder with train/CLASS/ and test/CLASS/: --data FOLDER.',
   );
 };

@@ -1,25 +1,25 @@
 import type { Field, Fields, OptionValue, ValuesOf } from '../config/field.js';
 
-/** Values by the names that options of the command take. */
+/** Values by the names used in options of the command. */
 export type Table<T> = { readonly [name: string]: T };
 
-/** Something that a name stands for, with the options that it has. {@link withOptions} makes one. */
+/** A catalog entry with options, created by {@link withOptions}. */
 export interface Configurable<F extends Fields, Context, Out> {
-  /** Its options: each is an option of the command, and recorded in `config.json` when the run uses this. */
+  /** Options of the entry: each is an option of the command, recorded in `config.json` if the run uses the entry. */
   readonly options: F;
-  /** Makes it of the values of these options and of what the run knows. */
+  /** Creates the value from option values and the context of the run. */
   make(options: ValuesOf<F>, context: Context): Out;
 }
 
-/** What a name stands for: a function of what the run knows, or one that takes options too. */
+/** A catalog entry: a function of the context of the run, with or without options. */
 export type Entry<Context, Out> = ((context: Context) => Out) | Configurable<Fields, Context, Out>;
 
 /**
- * Something with options of its own.
+ * Creates a catalog entry with options.
  *
- * @param options by their names in camel case: `smoothKappa` becomes `--smooth-kappa`. A name belongs to one option of all that is
- * loaded, so begin it with the name of the thing; several things may have equal options of the same name, which they share
- * @param make gets their values, typed and checked, and what the run knows
+ * @param options by their names in camel case: `smoothKappa` becomes `--smooth-kappa`. Option names are global, so start the name with the
+ * name of the entry; entries can share an option if its declarations are equal
+ * @param make gets the typed and checked option values and the context of the run
  */
 export const withOptions = <const F extends Fields, Context, Out>(
   options: F,

@@ -6,7 +6,7 @@ import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '.
 import type { Fields } from '../config/field.js';
 import { type Entry, type Table, withOptions } from './entry.js';
 
-/** What a run knows when it makes its objective. */
+/** Context for creating the objective of a run. */
 export interface ObjectiveContext {
   /** Backward rules that know every op of the run. */
   readonly backward: BackwardTable;
@@ -20,7 +20,7 @@ const certified = {
     min: 0,
     default: 0,
     placeholder: 'factor',
-    help: 'weight of the natural cross-entropy beside the robust loss',
+    help: 'weight of the natural cross-entropy added to the robust loss',
   },
 } as const satisfies Fields;
 
@@ -30,7 +30,7 @@ export const OBJECTIVES = {
   pgd: withOptions(
     {
       /** Steps of the attack that the objective `pgd` trains on. */
-      pgdSteps: { kind: 'integer', min: 0, default: 7, before: 7, help: 'steps of the attack that pgd trains on' },
+      pgdSteps: { kind: 'integer', min: 0, default: 7, before: 7, help: 'steps of the attack in pgd training' },
       /** Size of each of these steps, as a multiple of the radius. */
       pgdStepSize: {
         kind: 'number',
@@ -38,7 +38,7 @@ export const OBJECTIVES = {
         default: 2.5 / 7,
         before: 2.5 / 7,
         placeholder: 'radii',
-        help: 'size of each of these steps, as a multiple of the radius',
+        help: 'step size of the attack in pgd training, as a multiple of the radius',
       },
     },
     ({ pgdSteps, pgdStepSize }) => always(pgdObjective({ steps: pgdSteps, stepSize: pgdStepSize })),

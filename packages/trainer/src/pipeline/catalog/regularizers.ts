@@ -11,7 +11,7 @@ const tolerant = {
     above: 0,
     default: 0.5,
     placeholder: 'ratio',
-    help: 'how far a ratio may fall below 1 to 0 before it is penalized',
+    help: 'ratio below which tightness or balance is penalized',
   },
 } as const satisfies Fields;
 

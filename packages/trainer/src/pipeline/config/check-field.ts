@@ -7,8 +7,8 @@ import { hasNone, toNumber } from './parse-field.js';
 /**
  * Checks a value of a field.
  *
- * @param tables the names that it may use
- * @throws CertError `bad-argument` naming the option, what was given and what is expected
+ * @param tables names that the value may use
+ * @throws CertError `bad-argument` with the option, the given value and the expected values
  */
 export function checkField(name: string, field: CommonField, value: unknown, tables: Tables): void {
   if (value === null && field.orNone) return;
@@ -104,7 +104,7 @@ function wantedOf(field: Exclude<CommonField, NameField>, tables: Tables): strin
     case 'text':
       return field.wanted ?? (field.pattern === undefined ? 'a text' : `a text that matches ${field.pattern}`);
     case 'weighted':
-      return `names out of ${Object.keys(tables[field.of]).join(', ')}, each alone or as weight*name`;
+      return `comma-separated names, each alone or as weight*name, from ${Object.keys(tables[field.of]).join(', ')}`;
     case 'numbers':
       return field.wanted;
     default:

@@ -124,7 +124,7 @@ describe('resolveConfig', () => {
     [{ objective: 'robustt' }, 'There is no objective "robustt".', 'Did you mean "robust"?'],
     [{ accumulate: 0 }, '--accumulate is 0.', 'whole number'],
     [{ batchNorm: 'all' }, '--bn is "all".', 'none, conv, full'],
-    [{ rampLength: 20 }, 'The ramp ends after epoch 21 and training after epoch 12', 'Raise --epochs'],
+    [{ rampLength: 20 }, 'The ramp ends after epoch 21 but training ends after epoch 12', 'Raise --epochs'],
   ])('refuses %o', (choices, problem, cure) => {
     const expected = {
       code: 'bad-argument',
@@ -155,8 +155,8 @@ describe('checkConfig', () => {
 
   it.each([
     [{ ...resolveConfig(), epsilom: 1 }, 'There is no field in run.json "epsilom".'],
-    [incomplete, 'run.json has no field "seed".'],
-    [[], 'run.json is no JSON object.'],
+    [incomplete, 'run.json lacks the field "seed".'],
+    [[], 'run.json is not a JSON object.'],
     [{ ...resolveConfig(), batchSize: '64' }, '--batch-size is "64".'],
     [{ ...resolveConfig(), regularizers: [['l1']] }, '--regularizers is [["l1"]].'],
     [{ ...resolveConfig(), batchNorm: ['conv'] }, '--bn is ["conv"].'],

@@ -8,7 +8,7 @@ import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
 import { radiusText } from './radius.js';
 import type { PluginRecord, RunConfig, RunHeader } from './run-config.js';
 
-/** The name of a field of every configuration. */
+/** Name of a field of every configuration. */
 export type FieldName = keyof typeof FIELDS;
 
 /** The names of {@link FIELDS}. */
@@ -27,13 +27,12 @@ export const BEFORE: { readonly [name: string]: unknown } = {
 };
 
 /**
- * Checks a configuration, whole: every field and every option of what it uses is there and valid, no unknown one is, and the fields
- * fit together.
+ * Checks a complete configuration: every field and every used option is present and valid, none is unknown, and the fields are consistent.
  *
- * @param config such as the content of a `config.json`; fields that did not exist when it was written get the value of that time
- * @param source where it comes from, for messages
- * @param catalog what its names may stand for
- * @returns the same settings, complete
+ * @param config such as the content of a `config.json`; fields added since it was written get their former value
+ * @param source source, for messages
+ * @param catalog catalog for the names in the configuration
+ * @returns the complete configuration
  * @throws CertError `bad-argument` naming the field
  */
 export function checkConfig(
@@ -53,7 +52,7 @@ export function checkConfig(
   if (end > values.epochs) {
     throw new CertError(
       'bad-argument',
-      `The ramp ends after epoch ${end} and training after epoch ${values.epochs}, so that the radius ${radiusText(values.epsilon)} is never reached.`,
+      `The ramp ends after epoch ${end} but training ends after epoch ${values.epochs}, so the radius ${radiusText(values.epsilon)} is never reached.`,
       'Raise --epochs, or lower --ramp-start or --ramp-length.',
     );
   }
@@ -97,7 +96,7 @@ function withUsedOptions(config: RunConfig, source: string, catalog: Catalog): R
 }
 
 const missing = (name: string, source: string) =>
-  new CertError('bad-argument', `${source} has no field "${name}".`, 'Use the whole config.json of a run.');
+  new CertError('bad-argument', `${source} lacks the field "${name}".`, 'Give the complete config.json of a run.');
 
 const KNOWN: readonly string[] = [
   ...['preset', 'method', 'plugins', 'options'],
@@ -113,7 +112,7 @@ const KNOWN: readonly string[] = [
  */
 export function checkForm(config: unknown, source: string): asserts config is { readonly [field: string]: unknown } {
   if (!isObject(config)) {
-    throw new CertError('bad-argument', `${source} is no JSON object.`, 'Use the config.json of a run.');
+    throw new CertError('bad-argument', `${source} is not a JSON object.`, 'Give the config.json of a run.');
   }
   const fields: { readonly [field: string]: unknown } = { ...config };
   for (const name of Object.keys(fields)) {
@@ -123,10 +122,11 @@ export function checkForm(config: unknown, source: string): asserts config is { 
 }
 
 /**
- * What a configuration, or a part of one, says besides its fields: a preset, a method, plug-ins and the options of these.
+ * Returns the header of a (partial) configuration: preset, method, plug-ins and the options of plug-ins.
  *
- * @param source where it comes from, for messages
- * @throws CertError `bad-argument` for a preset or method that is no text, plug-ins that are no list of records, options that are no plain values
+ * @param source source, for messages
+ * @throws CertError `bad-argument` for a preset or method that is not a string, plug-ins that are not a list of records, options that are
+ * not plain values
  */
 export function headerOf(
   { preset, method, plugins = [], options = {} }: { readonly [field: string]: unknown },
@@ -140,14 +140,14 @@ export function headerOf(
     throw new CertError(
       'bad-argument',
       `${source} has plugins ${describeValue(plugins)}.`,
-      'Use the plugins of the config.json of a run: a list of { name, module, version }.',
+      'Give a list of { name, module, version }, as in the config.json of a run.',
     );
   }
   if (!isOptions(options)) {
     throw new CertError(
       'bad-argument',
       `${source} has options ${describeValue(options)}.`,
-      'Use the options of the config.json of a run: an object of texts, numbers and truth values.',
+      'Give an object of strings, numbers, booleans and null, as in the config.json of a run.',
     );
   }
   return { ...(preset !== undefined && { preset }), ...(method !== undefined && { method }), plugins, options };
@@ -175,6 +175,6 @@ function checkPlugins(plugins: readonly PluginRecord[], source: string, catalog:
   throw new CertError(
     'bad-argument',
     `${source} needs the plug-in ${describeValue(lacking.name)}, which was not passed in.`,
-    'Give a catalog with it: withPlugins([plugin]).',
+    'Give a catalog that contains the plug-in: withPlugins([plugin]).',
   );
 }

@@ -1,19 +1,19 @@
 /** One option as plain data: its kind, its domain, its default, its help. Values are read and checked by what is here alone. */
 
-/** What an option may be set to. It is written to `config.json`. */
+/** Value of an option, as written to `config.json`. */
 export type OptionValue = string | number | boolean | null;
 
-/** What every kind of field says. */
+/** Properties of every kind of field. */
 export interface FieldAbout {
   /** Help text: an imperative or a noun phrase with the unit. The default is added to it. */
   readonly help: string;
-  /** What the help shows in place of the value: `images` gives `--limit <images>`. Default by kind. */
+  /** Placeholder for the value in the help: `images` gives `--limit <images>`. Default by kind. */
   readonly placeholder?: string;
-  /** A further flag, such as `--bn`; messages use it. */
+  /** Alias of the option, such as `--bn`, used in messages. */
   readonly alias?: `--${string}`;
-  /** Whether the value may be null, written `none`. */
+  /** Whether the value may be null (`none` on the command line). */
   readonly orNone?: boolean;
-  /** The value of a run that was written before the option existed. Without it, such a run is refused. */
+  /** Value for runs written before the option existed. Without it, such a run is rejected. */
   readonly before?: unknown;
 }
 
@@ -21,13 +21,13 @@ export interface FieldAbout {
 export interface NumberField extends FieldAbout {
   /** Its kind. */
   readonly kind: 'number';
-  /** The least value. */
+  /** Minimum value. */
   readonly min?: number;
-  /** The largest value. */
+  /** Maximum value. */
   readonly max?: number;
   /** The value must be greater than this. */
   readonly above?: number;
-  /** Whether it is a radius, which people write as 0.1 or as 8/255. */
+  /** Whether the value is a radius, written as 0.1 or 8/255. */
   readonly radius?: boolean;
 }
 
@@ -35,9 +35,9 @@ export interface NumberField extends FieldAbout {
 export interface IntegerField extends FieldAbout {
   /** Its kind. */
   readonly kind: 'integer';
-  /** The least value. */
+  /** Minimum value. */
   readonly min?: number;
-  /** The largest value. */
+  /** Maximum value. */
   readonly max?: number;
 }
 
@@ -47,41 +47,41 @@ export interface BooleanField extends FieldAbout {
   readonly kind: 'boolean';
 }
 
-/** One of a few words. */
+/** One of several choices. */
 export interface ChoiceField extends FieldAbout {
   /** Its kind. */
   readonly kind: 'choice';
-  /** The words. */
+  /** The choices. */
   readonly of: readonly string[];
-  /** What each word means, for the help. */
+  /** Meaning of each choice, for the help. */
   readonly about?: { readonly [word: string]: string };
-  /** What is chosen, for messages: `schedule` gives `There is no schedule "smoth".` */
+  /** Kind of the value, for messages: `schedule` gives `There is no schedule "smoth".` */
   readonly what?: string;
 }
 
-/** Any text, or one that a pattern matches. */
+/** Text, optionally restricted by a pattern. */
 export interface TextField extends FieldAbout {
   /** Its kind. */
   readonly kind: 'text';
-  /** What the text must match. */
+  /** Pattern that the text must match. */
   readonly pattern?: RegExp;
-  /** What to give, for messages: `a folder`. */
+  /** Expected value, for messages: `a folder`. */
   readonly wanted?: string;
 }
 
-/** What a field is when nothing is chosen. */
+/** A field with a default. */
 export interface WithDefault {
-  /** The value unless another one is chosen. */
+  /** Value if none is chosen. */
   readonly default: OptionValue;
 }
 
 /** An option of an objective, regularizer, dataset, model, initialization or optimizer. Plain data. */
 export type Field = (NumberField | IntegerField | BooleanField | ChoiceField | TextField) & WithDefault;
 
-/** The options of one thing by their names in camel case: `smoothKappa` is `--smooth-kappa`. */
+/** Options of one catalog entry by names in camel case: `smoothKappa` is `--smooth-kappa`. */
 export type Fields = { readonly [name: string]: Field };
 
-/** The parts of a catalog that a configuration names something of. */
+/** Parts of a catalog whose entries a configuration names. */
 export type Part =
   | 'datasets'
   | 'models'
@@ -102,7 +102,7 @@ export interface NameField extends FieldAbout {
   readonly of: Part;
   /** What is chosen, for messages. */
   readonly what: string;
-  /** Other words for names: `{ he: 'kaiming' }`. */
+  /** Aliases of names: `{ he: 'kaiming' }`. */
   readonly aliases?: { readonly [alias: string]: string };
 }
 
@@ -116,19 +116,19 @@ export interface WeightedField extends FieldAbout {
   readonly what: string;
 }
 
-/** Numbers with commas between them. */
+/** Comma-separated numbers. */
 export interface NumbersField extends FieldAbout {
   /** Its kind. */
   readonly kind: 'numbers';
-  /** The least value of each. */
+  /** Minimum of each number. */
   readonly min: number;
-  /** What to give, for messages. */
+  /** Expected value, for messages. */
   readonly wanted: string;
 }
 
-/** The default of a field that may have none: then each preset gives a value. */
+/** A field with an optional default; without a default, each preset gives a value. */
 export interface MaybeDefault {
-  /** The value unless another one is chosen. */
+  /** Value if none is chosen. */
   readonly default?: OptionValue | readonly string[] | readonly number[];
 }
 
@@ -169,7 +169,7 @@ export type ValueOf<F extends CommonField> =
 /** The values of fields by their names. */
 export type ValuesOf<F extends { readonly [name: string]: CommonField }> = { readonly [K in keyof F]: ValueOf<F[K]> };
 
-/** The name of an option on the command line: `smoothKappa` is `--smooth-kappa`, unless it has an alias. */
+/** Returns the name of an option on the command line: `smoothKappa` is `--smooth-kappa`, unless the option has an alias. */
 export const optionName = (name: string, { alias }: Pick<FieldAbout, 'alias'> = {}): string =>
   alias ?? `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
@@ -183,7 +183,7 @@ const PLACEHOLDERS: { readonly [K in Exclude<CommonField['kind'], 'boolean'>]: s
   numbers: 'numbers',
 };
 
-/** The flags of a field, as commander takes them: `--bn, --batch-norm <where>`; two for a boolean. */
+/** Returns the flags of a field for commander: `--bn, --batch-norm <where>`; two for a boolean. */
 export function flagsOf(name: string, field: CommonField): readonly string[] {
   const long = optionName(name);
   const names = field.alias === undefined ? long : `${field.alias}, ${long}`;
@@ -192,13 +192,13 @@ export function flagsOf(name: string, field: CommonField): readonly string[] {
     : [`${names} <${field.placeholder ?? PLACEHOLDERS[field.kind]}>`];
 }
 
-/** The words or names to choose from; none where a field takes other values. */
+/** Returns the choices or names that a field takes; empty for other fields. */
 export function namesOf(field: CommonField, tables: Tables): readonly string[] {
   if (field.kind === 'choice') return field.of;
   return field.kind === 'name' || field.kind === 'weighted' ? Object.keys(tables[field.of]) : [];
 }
 
-/** What a field's help says after its own text: the words or names to choose from. */
+/** Returns the list of choices or names that the help appends to the text of a field. */
 export function choicesOf(field: CommonField, tables: Tables): string {
   const about = field.kind === 'choice' ? (field.about ?? {}) : {};
   const names = namesOf(field, tables).map((name) => (Object.hasOwn(about, name) ? `${name} (${about[name]})` : name));

@@ -12,7 +12,7 @@ const DEVICES: { readonly [name: string]: string } = {
 
 const keys = <T extends object>(table: T) => Object.keys(table) as Extract<keyof T, string>[];
 
-/** The fields of every configuration, in the order of the help. Options of one thing stand beside that thing, in the catalog. */
+/** Fields of every configuration, in help order. Options of single catalog entries are declared in the catalog. */
 export const FIELDS = {
   /** A name in `Catalog.datasets`. */
   dataset: { kind: 'name', of: 'datasets', what: 'dataset', help: 'dataset' },
@@ -42,11 +42,11 @@ export const FIELDS = {
   augment: {
     kind: 'text',
     pattern: AUGMENTATION,
-    wanted: 'flip, crop:PIXELS, both with a comma between them, none or usual',
+    wanted: 'flip, crop:PIXELS, flip,crop:PIXELS, none or usual',
     default: 'usual',
     before: 'usual',
     placeholder: 'how',
-    help: 'augmentation of the training images: flip, crop:4, flip,crop:4, none, or usual (as is usual for the dataset)',
+    help: 'augmentation of the training images: flip, crop:4, flip,crop:4, none, or usual (as set by the dataset)',
   },
   /** A name in `Catalog.initializers`. */
   init: {
@@ -64,10 +64,10 @@ export const FIELDS = {
     max: 1,
     radius: true,
     placeholder: 'radius',
-    help: 'radius of the l-infinity ball, pixels being 0 to 1',
+    help: 'l-infinity radius, for pixels from 0 to 1, such as 0.1 or 8/255',
   },
   /** Epochs of training. */
-  epochs: { kind: 'integer', min: 1, help: 'number of epochs; a preset scales its ramp and milestones to it' },
+  epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },
   /** Images in a minibatch. */
   batchSize: { kind: 'integer', min: 1, placeholder: 'images', help: 'images in a minibatch' },
   /** Parts that a minibatch goes through in, to save memory; gradients are averaged. */
@@ -85,14 +85,14 @@ export const FIELDS = {
     of: keys(RAMPS),
     what: 'schedule',
     default: 'smoothed',
-    help: 'ramp of the radius',
+    help: 'shape of the ramp of the radius',
   },
   /** The epoch in which the ramp begins, from 1; those before are natural. */
   rampStart: {
     kind: 'integer',
     min: 1,
     placeholder: 'epoch',
-    help: 'first epoch of the ramp, from 1; epochs before it train naturally',
+    help: 'first epoch of the ramp, from 1; earlier epochs use the natural loss',
   },
   /** Length of the ramp in epochs; 0 for the target radius from the first step on. */
   rampLength: { kind: 'integer', min: 0, placeholder: 'epochs', help: 'length of the ramp in epochs' },
@@ -104,7 +104,7 @@ export const FIELDS = {
   milestones: {
     kind: 'numbers',
     min: 0,
-    wanted: 'epochs >= 0 with commas between them',
+    wanted: 'comma-separated epochs >= 0',
     placeholder: 'epochs',
     help: 'epochs after which the learning rate drops, such as 8,10; "none": never',
   },
@@ -124,7 +124,7 @@ export const FIELDS = {
     orNone: true,
     default: 10,
     placeholder: 'norm',
-    help: 'largest global norm of the gradients; "none": any',
+    help: 'maximum global gradient norm; "none": no clipping',
   },
   /** A name in `Catalog.objectives`. */
   objective: {
@@ -142,7 +142,7 @@ export const FIELDS = {
     what: 'bound method',
     default: 'ibp',
     before: 'ibp',
-    help: 'bound method for training and its tests',
+    help: 'bound method in training and in the test after each epoch',
   },
   /** Names in `Catalog.regularizers`, each alone or as `weight*name`. */
   regularizers: {
@@ -150,28 +150,28 @@ export const FIELDS = {
     of: 'regularizers',
     what: 'regularizer',
     default: ['tightness', 'relu-balance'],
-    help: 'regularizers with commas, each alone or as weight*name, or "none"',
+    help: 'comma-separated regularizers, each alone or as weight*name, or "none"',
   },
-  /** The weight of all regularizers together (lambda). */
+  /** The weight of the sum of all regularizers (lambda). */
   regWeight: {
     kind: 'number',
     min: 0,
     default: 0.5,
     placeholder: 'factor',
-    help: 'weight of all regularizers together (lambda)',
+    help: 'weight of the sum of all regularizers (lambda)',
   },
-  /** `warmup`: the weight of the regularizers falls to 0 over the ramp of the radius; `constant`: it stays. */
+  /** `warmup`: the weight of the regularizers decreases to 0 over the ramp of the radius; `constant`: it stays. */
   regSchedule: {
     kind: 'choice',
     of: keys(REG_SCHEDULES),
     what: 'weighting of regularizers',
     default: 'warmup',
     before: 'warmup',
-    about: { warmup: 'falls to 0 over the ramp', constant: 'stays' },
+    about: { warmup: 'decreases to 0 over the ramp', constant: 'does not change' },
     help: 'weight of the regularizers over time',
   },
   /** Seed of weights, batches, augmentation and attack. */
-  seed: { kind: 'integer', min: 0, default: 0, help: 'seed of weights, batches and attack' },
+  seed: { kind: 'integer', min: 0, default: 0, help: 'seed of initialization, batches, augmentation and attack' },
   /** Where to compute: a name in `deviceNames` of `@cert/jit`, or `auto`. */
   device: {
     kind: 'choice',
@@ -194,13 +194,13 @@ export const FIELDS = {
   /** Steps of the PGD attack that the final evaluation runs. */
   attackSteps: { kind: 'integer', min: 1, default: 40, help: 'steps of the PGD attack in the final evaluation' },
   /** Random starts of that attack; 0 for no attack. */
-  attackRestarts: { kind: 'integer', min: 0, default: 3, help: 'random starts of the PGD attack; 0: no attack' },
+  attackRestarts: { kind: 'integer', min: 0, default: 3, help: 'random restarts of the PGD attack; 0: no attack' },
   /** Images in a minibatch of the evaluation. */
   evalBatchSize: {
     kind: 'integer',
     min: 1,
     default: 250,
     placeholder: 'images',
-    help: 'images in a batch of the evaluation',
+    help: 'images per batch in the evaluation',
   },
 } as const satisfies { readonly [name: string]: CommonField };

@@ -7,10 +7,10 @@ const plain = { objective: 'robust', init: 'xavier', regularizers: [], regWeight
 const noRamp = { rampStart: 1, rampLength: 0 } as const;
 
 /**
- * The methods by name: what each sets, the rest is as the preset says. `natural` is the cross-entropy alone, `pgd` adversarial training
- * (Madry et al. 2018), `vanilla` IBP training (Gowal et al. 2018), `fast` the method of "Fast Certified Robust Training with Short
- * Warmup", `crown-ibp` CROWN-IBP training (Zhang et al. 2020) with loss fusion (Xu et al. 2020), `stability` IBP training with ReLU
- * stability and L1 (Xiao et al. 2019), `volume` with the volume regularizer (Balunovic and Vechev 2020).
+ * Training methods by name: the settings of each method; the preset sets all others. `natural` is the cross-entropy alone, `pgd`
+ * adversarial training (Madry et al. 2018), `vanilla` IBP training (Gowal et al. 2018), `fast` the method of "Fast Certified Robust
+ * Training with Short Warmup", `crown-ibp` CROWN-IBP training (Zhang et al. 2020) with loss fusion (Xu et al. 2020), `stability` IBP
+ * training with ReLU stability and L1 (Xiao et al. 2019), `volume` with the volume regularizer (Balunovic and Vechev 2020).
  */
 export const METHODS: { readonly [name: string]: Partial<RunConfig> } = {
   /** The cross-entropy alone. Nothing is certified; the radius is the one that it is evaluated at. */

@@ -132,25 +132,25 @@ describe('options of plug-ins', () => {
     [{ options: { smothKappa: 1 } }, 'There is no option "smothKappa".', 'Did you mean "smoothKappa"'],
     [
       { options: { smoothKappa: 1 } },
-      '--smooth-kappa is an option of the objective smooth, and this run has the objective robust.',
+      '--smooth-kappa is an option of the objective smooth, but this run has the objective robust.',
       'Leave it out, or choose --objective smooth.',
     ],
     [
       { options: { widthNorm: 'l1' }, regularizers: [] },
-      '--width-norm is an option of the regularizer width, and this run has no regularizer.',
+      '--width-norm is an option of the regularizer width, but this run has no regularizer.',
       '--regularizers width.',
     ],
     [
       { pgdSteps: 3 },
-      '--pgd-steps is an option of the objective pgd, and this run has the objective robust.',
+      '--pgd-steps is an option of the objective pgd, but this run has the objective robust.',
       'Leave it out, or choose --objective pgd.',
     ],
     [
       { method: 'vanilla', regTolerance: 0.3 },
-      '--reg-tolerance is an option of the regularizers tightness, relu-balance, and this run has no regularizer.',
+      '--reg-tolerance is an option of the regularizers tightness, relu-balance, but this run has no regularizer.',
       'Leave it out, or choose one of them: --regularizers NAME.',
     ],
-    [{ momentum: 0.5 }, '--momentum is an option of the optimizer sgd, and this run has the optimizer adam.', 'sgd'],
+    [{ momentum: 0.5 }, '--momentum is an option of the optimizer sgd, but this run has the optimizer adam.', 'sgd'],
     [{ model: 'thin', dense: 3 }, '--dense is an option of the models small-conv, mlp, ', '--model NAME.'],
   ])('refuses %o', (choices, problem, cure) => {
     expect(() => resolveConfig(choices, catalog)).toThrow(
@@ -174,7 +174,7 @@ describe('options of plug-ins', () => {
           ),
         },
       },
-      'The option "smoothKappa" (--smooth-kappa) of the regularizer wide-net has a name which the objective smooth has with another meaning.',
+      'The option "smoothKappa" (--smooth-kappa) of the regularizer wide-net has the name of an option of the objective smooth that has another meaning.',
       'wideNetSmoothKappa.',
     ],
     [
@@ -185,7 +185,7 @@ describe('options of plug-ins', () => {
           o: withOptions({ epochs: { kind: 'integer', default: 1, help: 'x' } }, () => always(naturalObjective)),
         },
       },
-      'The option "epochs" (--epochs) of the objective o has a name which every run has.',
+      'The option "epochs" (--epochs) of the objective o has the name of an option of every run.',
       'oEpochs.',
     ],
     [
@@ -196,7 +196,7 @@ describe('options of plug-ins', () => {
           o: withOptions({ pgdSteps: { kind: 'integer', default: 1, help: 'x' } }, () => always(naturalObjective)),
         },
       },
-      'which the objective pgd has with another meaning',
+      'of the objective pgd that has another meaning',
       'oPgdSteps.',
     ],
   ])('refuses the name of %s', (_name, other, problem, cure) => {
@@ -238,7 +238,7 @@ describe('a configuration from before', () => {
   it('an option of a plug-in is complete, unless it says what it was before', () => {
     const config = resolveConfig({ objective: 'smooth' }, catalog);
     const partial = { ...config, options: { smoothKappa: 0.5 } };
-    expect(() => checkConfig(partial, 'it', catalog)).toThrow('it has no field "smoothSquare".');
+    expect(() => checkConfig(partial, 'it', catalog)).toThrow('it lacks the field "smoothSquare".');
     expect(() => checkConfig({ ...config, options: { ...config.options, dotsSize: 3 } }, 'it', catalog)).toThrow(
       'There is no option in it "dotsSize".',
     );

@@ -7,7 +7,7 @@ import { type CommonField, type Field, type OptionValue, optionName } from './fi
 import { FIELDS } from './fields.js';
 import type { RunConfig } from './run-config.js';
 
-/** The fields that say which things a run uses. */
+/** The fields that name the catalog entries of a run. */
 export type UsedNames = Pick<RunConfig, 'dataset' | 'model' | 'init' | 'optimizer' | 'objective' | 'regularizers'>;
 
 /** The part of the catalog behind each of these fields, and what one entry is called. */
@@ -23,7 +23,7 @@ const PARTS = {
 /** The fields of {@link PARTS}. */
 const NAMED = Object.keys(PARTS) as (keyof UsedNames)[];
 
-/** Something that has an option. */
+/** A catalog entry that has an option. */
 export interface Owner {
   /** The field that names it. */
   readonly field: keyof UsedNames;
@@ -35,13 +35,13 @@ export interface Owner {
 
 /** An option, and what has it. */
 interface Option {
-  /** What it may be set to. */
+  /** The field. */
   readonly field: Field;
   /** What has it; several things may share it. */
   readonly owners: readonly Owner[];
 }
 
-/** Owners for people: `the objective pgd`, `the models mlp, cnn7`. */
+/** Formats owners for messages: `the objective pgd`, `the models mlp, cnn7`. */
 export const ownersText = (owners: readonly Owner[]): string =>
   NAMED.flatMap((field) => {
     const names = owners.filter((owner) => owner.field === field).map(({ name }) => name);
@@ -59,10 +59,10 @@ export function optionsOf(catalog: Pick<Catalog, (typeof PARTS)[keyof UsedNames]
     for (const [name, entry] of Object.entries<unknown>(catalog[PARTS[field].part])) {
       for (const [option, declared] of Object.entries(optionsOfEntry(entry))) {
         const owner = { field, name, part: PARTS[field].part };
-        if (TAKEN.includes(option)) throw clash(option, [owner], 'which every run has');
+        if (TAKEN.includes(option)) throw clash(option, [owner], 'of every run');
         const { field: known = declared, owners = [] } = Object.hasOwn(options, option) ? options[option]! : {};
         if (!sameField(known, declared)) {
-          throw clash(option, [owner], `which ${ownersText(owners.slice(0, 1))} has with another meaning`);
+          throw clash(option, [owner], `of ${ownersText(owners.slice(0, 1))} that has another meaning`);
         }
         options[option] = { field: known, owners: [...owners, owner] };
       }
@@ -77,8 +77,8 @@ const TAKEN: readonly string[] = ['preset', 'method', 'plugins', 'options', ...O
 const clash = (option: string, owners: readonly Owner[], what: string) =>
   new CertError(
     'bad-argument',
-    `The option "${option}" (${optionName(option)}) of ${ownersText(owners)} has a name ${what}.`,
-    `Rename it in the plug-in, beginning with the name of the thing: ${owners[0]!.name.replaceAll(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}${option[0]!.toUpperCase()}${option.slice(1)}.`,
+    `The option "${option}" (${optionName(option)}) of ${ownersText(owners)} has the name of an option ${what}.`,
+    `Rename it in the plug-in, with the name of the part as a prefix: ${owners[0]!.name.replaceAll(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}${option[0]!.toUpperCase()}${option.slice(1)}.`,
   );
 
 /** Whether two declarations are the same option. Patterns are compared by their text. */
@@ -111,8 +111,8 @@ export function usedOptions(config: UsedNames, catalog: Catalog): Table<Field> {
 }
 
 /**
- * @param given names of options that were chosen for this run
- * @throws CertError `bad-argument` for one that belongs to nothing that the run uses
+ * @param given names of the options chosen for this run
+ * @throws CertError `bad-argument` for an option of an entry that the run does not use
  */
 export function refuseUnused(given: readonly string[], config: UsedNames, catalog: Catalog): void {
   const used = usedOptions(config, catalog);
@@ -128,7 +128,7 @@ export function refuseUnused(given: readonly string[], config: UsedNames, catalo
     });
     throw new CertError(
       'bad-argument',
-      `${optionName(name, field)} is an option of ${ownersText(owners)}, and this run has ${instead.join(' and ')}.`,
+      `${optionName(name, field)} is an option of ${ownersText(owners)}, but this run has ${instead.join(' and ')}.`,
       `Leave it out, or choose ${owners.length === 1 ? '' : 'one of them: '}${fields.map((one) => `${optionName(one)} ${owners.length === 1 ? owners[0]!.name : 'NAME'}`).join(' or ')}.`,
     );
   }
@@ -140,7 +140,7 @@ export function valueOfOption(config: Partial<RunConfig>, name: string, field: F
   return (values[name] === undefined ? field.default : values[name]) as OptionValue;
 }
 
-/** Makes what a name stands for, of the values that the configuration gives its options. */
+/** Creates the value of a catalog entry by name, with the option values of the configuration. */
 export const makeNamed = <Context, Out>(
   kind: string,
   name: string,
@@ -149,15 +149,15 @@ export const makeNamed = <Context, Out>(
   context: Context,
 ): Out => makeEntry(choose(kind, name, table), (option, field) => valueOfOption(config, option, field), context);
 
-/** A field of every run, or an option of things in the catalog: then with what has it. */
+/** A field of every run, or an option of catalog entries with its owners. */
 export interface AnyField {
-  /** What it may be set to. */
+  /** The field. */
   readonly field: CommonField;
-  /** What has it; nothing for a field of every run. */
+  /** Entries that have the option; empty for a field of every run. */
   readonly owners: readonly Owner[];
 }
 
-/** Every field that may be set with a catalog, by its name: an option of one thing stands behind the field that names the thing. */
+/** Returns all fields of a catalog by name; options of an entry follow the field that names the entry. */
 export function fieldsOf(catalog: Catalog): Table<AnyField> {
   const options = Object.entries(optionsOf(catalog));
   return Object.fromEntries(
@@ -168,7 +168,7 @@ export function fieldsOf(catalog: Catalog): Table<AnyField> {
   );
 }
 
-/** Values by the names of fields, in the form that a configuration has: options of plug-ins apart. */
+/** Converts values by field name to the form of a configuration, with plug-in options in `options`. */
 export function asChoices(values: { readonly [name: string]: unknown }): { readonly [name: string]: unknown } {
   const own = (name: string) => TAKEN.includes(name) || Object.hasOwn(BUILT_IN_OPTIONS, name);
   const entries = Object.entries(values);

@@ -18,9 +18,9 @@ export const hasNone = (field: CommonField): boolean =>
   (field.orNone === true && !(field.kind === 'choice' && field.of.includes('none')));
 
 /**
- * A value from the command line. It need not be valid.
+ * Parses a value from the command line without validating it.
  *
- * @param tables the names that it may use: one that is written in another way (`Adam`, `he`) becomes the name in the table
+ * @param tables names that the value may use: one that is written in another way (`Adam`, `he`) becomes the name in the table
  */
 export function parseField(field: CommonField, text: string, tables?: Tables): unknown {
   if (text === 'none' && hasNone(field)) return field.orNone ? null : [];

@@ -8,20 +8,20 @@ import { METHODS } from './methods.js';
 import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
 import type { RunConfig } from './run-config.js';
 
-/** A named choice of every setting, for a number of epochs. */
+/** A named set of all settings, for a number of epochs. */
 export interface Preset {
-  /** Epochs of the whole schedule, unless another number is chosen. */
+  /** Default number of epochs of the schedule. */
   readonly epochs: number;
-  /** The method, unless another one is chosen. */
+  /** Default method. */
   readonly method: string;
   /**
-   * What differs from the defaults, for so many epochs: the ramp and the milestones keep their place in the whole. An option of one
-   * thing counts where the run uses that thing.
+   * Returns the settings that differ from the defaults, with ramp and milestones scaled to the number of epochs. Options of a catalog entry
+   * apply only if the run uses the entry.
    */
   settings(epochs: number): PresetSettings;
 }
 
-/** What a preset says: the fields that have no default, and what differs from the defaults. */
+/** Settings of a preset: fields without a default, and values that differ from the defaults. */
 export type PresetSettings = Pick<
   RunConfig,
   'dataset' | 'model' | 'epsilon' | 'batchSize' | 'rampStart' | 'rampLength' | 'milestones'
@@ -135,13 +135,13 @@ export const PRESETS: { readonly [name: string]: Preset } = {
   ),
 };
 
-/** The names of {@link PRESETS} for people. */
+/** Names of {@link PRESETS}, for help texts. */
 export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[SCHEDULES, models, METHODS]
   .map((table) => Object.keys(table).join(' '))
   .join(' / ')}`;
 
 /**
- * The radius that the presets for a dataset have: 0.1 for `digits` and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for
+ * Returns the radius of the presets for a dataset: 0.1 for `digits` and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for
  * `tiny-imagenet`.
  *
  * @returns undefined for a dataset without presets
@@ -151,19 +151,19 @@ export function usualEpsilon(dataset: string): number | undefined {
   return dataset === 'digits' ? 0.1 : epsilon;
 }
 
-/** What a user chooses. Settings that are left out come from the method, then from the preset. */
+/** Settings chosen by the user. Missing settings come from the method, then from the preset. */
 export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: RunConfig[K] | undefined };
 
 /**
- * The whole configuration for what was chosen.
+ * Returns the complete configuration for a set of choices.
  *
- * With another dataset than the preset's and no `epsilon`, the radius is that of {@link usualEpsilon}; for a dataset without one it stays as in
- * the preset, so give `epsilon`.
+ * If `dataset` differs from the preset and `epsilon` is missing, the radius comes from {@link usualEpsilon}; for a dataset without a usual
+ * radius, the radius of the preset is kept, so give `epsilon`.
  *
- * @param choices options of plug-ins are in `options`: `{ objective: 'smooth', options: { smoothKappa: 0.3 } }`
- * @param catalog what names stand for; its plug-ins become those of the run
- * @throws CertError `bad-argument` for an unknown name (with the nearest ones), a value outside its domain, or an option of something that
- * the run does not use, naming the option
+ * @param choices plug-in options go into `options`: `{ objective: 'smooth', options: { smoothKappa: 0.3 } }`
+ * @param catalog catalog for names; the run records its plug-ins
+ * @throws CertError `bad-argument` for an unknown name (with suggestions), an invalid value, or an option of an entry that the run does not
+ * use, naming the option
  */
 export function resolveConfig(choices: Choices = {}, catalog: Catalog = standardCatalog): RunConfig {
   const { preset = 'digits/quick' } = choices;

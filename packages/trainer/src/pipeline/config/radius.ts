@@ -1,4 +1,4 @@
-/** A radius as people write it: `8/255` for 0.03137254901960784, `0.1` for 0.1. */
+/** Formats a radius: `8/255` for 0.03137254901960784, `0.1` for 0.1. */
 export function radiusText(radius: number): string {
   const short = String(Number(radius.toPrecision(4)));
   const k = Math.round(255 * radius);

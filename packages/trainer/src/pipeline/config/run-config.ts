@@ -7,25 +7,25 @@ import type { REGULARIZERS } from '../catalog/regularizers.js';
 import type { OptionValue, ValuesOf } from './field.js';
 import type { FIELDS } from './fields.js';
 
-/** A plug-in of a run, and where to find it again. Plain data. */
+/** A plug-in of a run and its location. Plain data. */
 export interface PluginRecord {
-  /** Its name, as the plug-in gives it. */
+  /** Name of the plug-in. */
   readonly name: string;
-  /** The name of a package, or the absolute path of a folder or file; null for one that was passed in as a value. */
+  /** Package name, or absolute path of a folder or file; null for a plug-in passed as a value. */
   readonly module: string | null;
-  /** That of its package; null when it has none. */
+  /** Version of the package; null if unknown. */
   readonly version: string | null;
 }
 
-/** What a configuration says besides its fields and options. */
+/** Header of a configuration. */
 export interface RunHeader {
   /** A name in {@link PRESETS}; the values that it chose are in the other fields. */
   readonly preset: string;
   /** A name in `Catalog.methods`; the values that it chose are in the other fields. */
   readonly method: string;
-  /** What it needs beyond what is built in. */
+  /** Plug-ins that the run needs. */
   readonly plugins: readonly PluginRecord[];
-  /** The options of what plug-ins bring, as far as the run uses it: `{ smoothKappa: 0.3 }`. */
+  /** Plug-in options that the run uses: `{ smoothKappa: 0.3 }`. */
   readonly options: { readonly [name: string]: OptionValue };
 }
 
@@ -38,13 +38,13 @@ type Declared = ValuesOf<
     OptionsIn<typeof REGULARIZERS>
 >;
 
-/** The options of single built-in objectives, regularizers, datasets, models and optimizers, as they are declared beside them in the catalog. */
+/** Options of built-in objectives, regularizers, datasets, models and optimizers, as declared in the catalog. */
 export interface BuiltInOptions extends Declared {}
 
 /**
- * Everything that a run depends on. Plain data: `config.json` of a run is one, and replays it. Names are keys of a {@link Catalog};
- * {@link resolveConfig} makes one of a few choices, {@link checkConfig} checks one. Each field but `plugins` is an option of
- * `cert train`. The options of one thing (`pgdSteps` of the objective `pgd`, `width` of the models) are there where the run uses that
- * thing: those of what is built in as fields, those of plug-ins in `options`.
+ * Complete configuration of a run, as stored in `config.json`. Plain data. Names are keys of a {@link Catalog}; {@link resolveConfig}
+ * creates a configuration from a few choices, {@link checkConfig} checks one. Each field except `plugins` is an option of `cert train`.
+ * Options of catalog entries (`pgdSteps` of the objective `pgd`, `width` of the models) are present if the run uses the entry: built-in
+ * options as fields, plug-in options in `options`.
  */
 export type RunConfig = RunHeader & ValuesOf<typeof FIELDS> & Partial<BuiltInOptions>;

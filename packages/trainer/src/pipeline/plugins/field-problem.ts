@@ -25,7 +25,7 @@ const NO_NAMES: Tables = {
 /** What is wrong with the options that a plug-in declares, in the words that stand behind "It must be"; `undefined` if nothing is. */
 export function optionsProblem(options: unknown): string | undefined {
   if (!isRecord(options))
-    return 'an object whose options are an object of fields: { options: { NAME: { kind: "number", ... } } }';
+    return 'an object with options, an object of fields: { options: { NAME: { kind: "number", ... } } }';
   for (const [name, field] of Object.entries(options)) {
     const problem = fieldProblem(name, field);
     if (problem !== undefined) return `an object whose option "${name}" ${problem}`;
@@ -42,15 +42,15 @@ function fieldProblem(name: string, field: unknown): string | undefined {
   const own = KINDS[field.kind as Field['kind']];
   const unknown = Object.keys(field).find((key) => !EVERY.includes(key) && !own.includes(key));
   if (unknown !== undefined) {
-    return `says ${[...EVERY, ...own].join(', ')} and nothing else: "${unknown}" is no part of a ${field.kind}`;
+    return `has only the properties ${[...EVERY, ...own].join(', ')}: "${unknown}" is not a property of a ${field.kind} option`;
   }
   if (typeof field.help !== 'string' || field.help === '') return 'has a help text';
   if (field.alias !== undefined && !/^--[a-z][a-z0-9-]*$/.test(String(field.alias))) {
-    return 'has an alias such as --kappa, or none';
+    return 'has no alias, or an alias such as --kappa';
   }
   const { of } = field;
   if (field.kind === 'choice' && !(Array.isArray(of) && of.every((word) => typeof word === 'string'))) {
-    return 'lists the words to choose from: { kind: "choice", of: ["a", "b"] }';
+    return 'lists its choices: { kind: "choice", of: ["a", "b"] }';
   }
   if (field.default === undefined) return 'has a default';
   return domainProblem(name, field as unknown as Field);
@@ -68,7 +68,7 @@ function domainProblem(name: string, field: Field): string | undefined {
       checkField(name, field, value, NO_NAMES);
     } catch (error) {
       if (!(error instanceof CertError)) throw error;
-      return `has a ${what} in its domain: ${error.problem} ${error.cure}`.replace(/\.$/, '');
+      return `has a valid ${what}: ${error.problem} ${error.cure}`.replace(/\.$/, '');
     }
   }
   return undefined;

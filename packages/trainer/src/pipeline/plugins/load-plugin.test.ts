@@ -51,14 +51,19 @@ describe('loadPlugin', () => {
   });
 
   it.each([
-    ['./nothing', 'missing-package', /^There is no .*nothing\.$/, 'Give the folder or the file'],
+    ['./nothing', 'missing-package', /nothing does not exist\.$/, 'Give the folder or file'],
     ['nothing', 'missing-package', /^The plug-in "nothing" was not found from /, 'npm install nothing'],
     ['./unbuilt', 'missing-package', /^The plug-in in .*unbuilt has no /, 'npm run build'],
-    ['empty', 'missing-package', /^The plug-in "empty" was not found from .*main\.js/, 'Build or install it again.'],
-    ['./throws.js', 'bad-argument', /^The plug-in \.\/throws\.js failed to load: no luck$/, 'Correct it'],
-    ['./syntax.js', 'bad-argument', /^The plug-in \.\/syntax\.js failed to load: /, 'Correct it'],
-    ['./other.js', 'bad-argument', /exports method, rules, and neither a default nor "plugin"\.$/, 'export default {'],
-    ['./form.js', 'bad-argument', /^\.\/form\.js: its models are a number\.$/, 'Give an object'],
+    [
+      'empty',
+      'missing-package',
+      /^The plug-in "empty" was not found from .*main\.js/,
+      'Build or install the plug-in again.',
+    ],
+    ['./throws.js', 'bad-argument', /^The plug-in \.\/throws\.js failed to load: no luck$/, 'Correct the plug-in'],
+    ['./syntax.js', 'bad-argument', /^The plug-in \.\/syntax\.js failed to load: /, 'Correct the plug-in'],
+    ['./other.js', 'bad-argument', /exports method, rules, but neither a default nor "plugin".$/, 'export default {'],
+    ['./form.js', 'bad-argument', /^\.\/form\.js: models is a number\.$/, 'Give an object'],
   ])('%s is an error with a cure', async (module, code, problem, cure) => {
     await expect(loadPlugin(module, place)).rejects.toMatchObject({
       code,
@@ -69,8 +74,8 @@ describe('loadPlugin', () => {
 
   it.each([
     ['@tensorflow/tfjs-core', '3.21.0', 'needs another major version of @tensorflow/tfjs-core: 3.21.0 in '],
-    ['@tensorflow/tfjs-core', '4.0.0', 'loads a second @tensorflow/tfjs-core: 4.0.0 in '],
-    ['@cert/core', '0.0.0', 'loads a second @cert/core: 0.0.0 in '],
+    ['@tensorflow/tfjs-core', '4.0.0', 'loads a second copy of @tensorflow/tfjs-core: 4.0.0 in '],
+    ['@cert/core', '0.0.0', 'loads a second copy of @cert/core: 0.0.0 in '],
   ])('refuses a plug-in that brings %s %s of its own', async (name, version, problem) => {
     const folder = `copies/${name.replaceAll(/\W/g, '')}-${version}`;
     await write({

@@ -9,9 +9,9 @@ import type { LoadedPlugin } from './with-plugins.js';
 /**
  * Loads a plug-in: the default export of a module, or its export `plugin`.
  *
- * @param module the name of a package, looked for from `from`; or the path of a folder or file that is absolute or begins with a dot
- * @param from a folder; default the current one
- * @throws CertError `missing-package` when there is none, `bad-argument` when it fails to load, has another form, or brings a second
+ * @param module package name, resolved from `from`; or path of a folder or file, absolute or starting with a dot
+ * @param from a folder; default: the current folder
+ * @throws CertError `missing-package` if the plug-in is not found, `bad-argument` if it fails to load, is malformed, or loads a second
  * TensorFlow.js
  */
 export async function loadPlugin(module: string, from = process.cwd()): Promise<LoadedPlugin> {
@@ -27,8 +27,8 @@ export async function loadPlugin(module: string, from = process.cwd()): Promise<
 function entryOf(path: string): string {
   if (!existsSync(path)) {
     throw notFound(
-      `There is no ${path}`,
-      'Give the folder or the file of a plug-in, or the name of an installed package.',
+      `${path} does not exist`,
+      'Give the folder or file of a plug-in, or the name of an installed package.',
     );
   }
   const real = realpathSync(path);
@@ -41,7 +41,7 @@ function entryOf(path: string): string {
   if (file === undefined || !existsSync(file)) {
     throw notFound(
       `The plug-in in ${path} has no ${file ?? 'module to import'}`,
-      'Build it there (npm run build), or correct "exports" in its package.json.',
+      'Build the plug-in (npm run build), or correct "exports" in its package.json.',
     );
   }
   return file;
@@ -57,8 +57,8 @@ function resolvePackage(name: string, from: string): string {
     throw notFound(
       `The plug-in "${name}" was not found from ${from}: ${reason}`,
       installed
-        ? 'Build or install it again.'
-        : `Install it there (npm install ${name}); a path begins with a dot: ./${name}.`,
+        ? 'Build or install the plug-in again.'
+        : `Install it in that folder (npm install ${name}). To give a path, start it with a dot: ./${name}.`,
       cause,
     );
   }
@@ -96,8 +96,8 @@ function checkInstances(module: string, entry: string): void {
     const [major, other] = [used, brought].map((version) => version?.split('.')[0]);
     throw new CertError(
       'bad-argument',
-      `The plug-in ${module} ${major === other ? `loads a second ${name}` : `needs another major version of ${name}`}: ${brought} in ${dirname(theirs)}, and cert uses ${used} in ${dirname(ours)}.`,
-      `A plug-in takes tf from @cert/core, names @cert/core in its peerDependencies and is installed beside cert: npm install ${isAbsolute(module) || module.startsWith('.') ? `--install-links ${module}` : module}.`,
+      `The plug-in ${module} ${major === other ? `loads a second copy of ${name}` : `needs another major version of ${name}`}: ${brought} in ${dirname(theirs)}, while cert uses ${used} in ${dirname(ours)}.`,
+      `A plug-in must import tf from @cert/core and list @cert/core in its peerDependencies. Install the plug-in in the same project as cert: npm install ${isAbsolute(module) || module.startsWith('.') ? `--install-links ${module}` : module}.`,
     );
   }
 }
@@ -110,7 +110,7 @@ async function importModule(module: string, entry: string): Promise<{ readonly [
     throw new CertError(
       'bad-argument',
       `The plug-in ${module} failed to load: ${cause instanceof Error ? cause.message : String(cause)}`,
-      'Correct it, or install what it needs beside it.',
+      'Correct the plug-in, or install its missing dependencies.',
       { cause },
     );
   }
@@ -123,7 +123,7 @@ function exported(module: string, exports: { readonly [name: string]: unknown })
   const names = Object.keys(exports).sort();
   throw new CertError(
     'bad-argument',
-    `The plug-in ${module} exports ${names.length > 0 ? names.join(', ') : 'nothing'}, and neither a default nor "plugin".`,
+    `The plug-in ${module} exports ${names.length > 0 ? names.join(', ') : 'nothing'}, but neither a default nor "plugin".`,
     'Export the plug-in as the default: export default { name: "my-plugin", boundMethods: { ... } }.',
   );
 }

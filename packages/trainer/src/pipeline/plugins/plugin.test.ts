@@ -20,14 +20,14 @@ describe('checkPlugin', () => {
   it.each<[string, unknown, string, string]>([
     ['a function', () => ({ name: 'x' }), 'p: the plug-in is a function.', 'A plug-in is an object'],
     ['an array', [], 'p: the plug-in is an array.', 'export default { name: "my-plugin"'],
-    ['no name', { boundMethods: {} }, 'p: the plug-in has the name undefined.', 'Give it a name'],
+    ['no name', { boundMethods: {} }, 'p: the name of the plug-in is undefined.', 'Give the plug-in a name'],
     [
       'a part that is misspelled',
       { name: 'x', boundMethod: {} },
       'There is no part of a plug-in (p) "boundMethod".',
       'Did you mean "boundMethods"?',
     ],
-    ['a part that is a list', { name: 'x', models: [] }, 'p: its models are an array.', 'models: { NAME: ... }'],
+    ['a part that is a list', { name: 'x', models: [] }, 'p: models is an array.', 'models: { NAME: ... }'],
     [
       'a model',
       { name: 'x', models: { m: {} } },
@@ -39,14 +39,14 @@ describe('checkPlugin', () => {
       'a bound method under another name',
       { name: 'x', boundMethods: { m: ibp } },
       'p: boundMethods.m is an object.',
-      'It must be a method of the same name, and not one named "ibp".',
+      'It must be a method with the same name, but its name is "ibp".',
     ],
     ['an op', { name: 'x', ops: { o: { ibp: () => 1 } } }, 'p: ops.o is an object.', 'a rule "natural"'],
     [
       'a rule for an unknown table',
       { name: 'x', ops: { o: { natural: () => 1, crown: () => 1 } } },
       'p: ops.o is an object.',
-      'It must be an object of rules named natural, ibp, lines, linearRelaxation, and nothing like "crown".',
+      'It must be an object whose only properties are rules named natural, ibp, lines, linearRelaxation; "crown" is none of them.',
     ],
     ...(
       [
@@ -56,10 +56,14 @@ describe('checkPlugin', () => {
           { k: { kind: 'float' } },
           'option "k" has a kind, one of number, integer, boolean, choice, text',
         ],
-        ['with a key that is misspelled', { k: { kind: 'number', least: 0 } }, '"least" is no part of a number.'],
+        [
+          'with a key that is misspelled',
+          { k: { kind: 'number', least: 0 } },
+          '"least" is not a property of a number option.',
+        ],
         ['without help', { k: { kind: 'number', default: 1 } }, 'option "k" has a help text'],
         ['without a default', { k: { kind: 'number', help: 'x' } }, 'option "k" has a default'],
-        ['without words', { k: { kind: 'choice', help: 'x', default: 'a' } }, 'lists the words to choose from'],
+        ['without words', { k: { kind: 'choice', help: 'x', default: 'a' } }, 'lists its choices'],
         [
           'with an odd alias',
           { k: { kind: 'number', help: 'x', default: 1, alias: '-k' } },
@@ -68,9 +72,9 @@ describe('checkPlugin', () => {
         [
           'with a default outside its domain',
           { k: { kind: 'number', help: 'x', default: 0, above: 0 } },
-          'It must be an object whose option "k" has a default in its domain: --k is 0. Give a number > 0.',
+          'It must be an object whose option "k" has a valid default: --k is 0. Give a number > 0.',
         ],
-        ['that are no object', 3, 'an object whose options are an object of fields'],
+        ['that are no object', 3, 'an object with options, an object of fields'],
       ] as const
     ).map(([name, options, cure]): [string, unknown, string, string] => [
       `an option ${name}`,

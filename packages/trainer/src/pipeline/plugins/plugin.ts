@@ -7,17 +7,17 @@ import { unknownName } from '../names.js';
 import { optionsProblem } from './field-problem.js';
 
 /**
- * What a package adds to the command: plain values by the names that options take. It changes nothing by being loaded. `cert train
- * --plugin MODULE` takes a module whose default export is one; in code it is passed to {@link withPlugins}.
+ * A plug-in: values that a package adds to the command, by name. Loading has no side effects. `cert train --plugin MODULE` takes a module
+ * whose default export is a plug-in; in code, pass the plug-in to {@link withPlugins}.
  */
 export interface Plugin {
-  /** As messages and `config.json` call it; usually the name of its package. */
+  /** Name in messages and `config.json`; usually the package name. */
   readonly name: string;
-  /** The rules of new ops, which `OpMap` of `@cert/core` declares. */
+  /** Rules of new ops, declared in `OpMap` of `@cert/core`. */
   readonly ops?: RulesByOp;
-  /** For `--bound`, for `cert eval --methods`, and for `--method`, where the name means training as `vanilla` with these bounds. */
+  /** For `--bound`, for `cert eval --methods`, and for `--method`, where the name selects training like `vanilla` with these bounds. */
   readonly boundMethods?: Table<BoundMethod>;
-  /** For `--method`: what each sets, the rest is as the preset says. */
+  /** For `--method`: the settings of each method; the preset sets all others. */
   readonly methods?: Table<Partial<RunConfig>>;
   /** For `--objective`. */
   readonly objectives?: Catalog['objectives'];
@@ -33,21 +33,23 @@ export interface Plugin {
   readonly optimizers?: Catalog['optimizers'];
 }
 
-/** What a plug-in may have besides its name, and what an entry of each part must be. */
+/** Parts of a plug-in, each with a check of its entries. */
 export const PARTS: {
   readonly [K in Exclude<keyof Plugin, 'name'>]-?: (entry: unknown, name: string) => string | undefined;
 } = {
   ops: (entry) => {
     if (!isRecord(entry) || typeof entry.natural !== 'function') return 'an object with a rule "natural"';
     const extra = Object.entries(entry).find(([table, rule]) => !TABLES.includes(table) || typeof rule !== 'function');
-    return extra && `an object of rules named ${TABLES.join(', ')}, and nothing like "${extra[0]}"`;
+    return (
+      extra && `an object whose only properties are rules named ${TABLES.join(', ')}; "${extra[0]}" is none of them`
+    );
   },
   boundMethods: (entry, name) => {
     if (!isRecord(entry) || typeof entry.bound !== 'function')
       return 'an object with a function "bound" (a BoundMethod)';
     return entry.name === name
       ? undefined
-      : `a method of the same name, and not one named ${JSON.stringify(entry.name)}`;
+      : `a method with the same name, but its name is ${JSON.stringify(entry.name)}`;
   },
   methods: (entry) => (isRecord(entry) ? undefined : 'an object of settings, such as { objective: "robust" }'),
   objectives: anEntry,
@@ -79,7 +81,7 @@ const kindOf = (value: unknown): string => {
 /**
  * Checks that a value has the form of a plug-in.
  *
- * @param source where it comes from, for messages
+ * @param source source, for messages
  * @throws CertError `bad-argument` saying what is there, and what should be
  */
 export function checkPlugin(value: unknown, source: string): Plugin {
@@ -91,7 +93,10 @@ export function checkPlugin(value: unknown, source: string): Plugin {
     );
   }
   if (typeof value.name !== 'string' || value.name === '') {
-    throw fail(`the plug-in has the name ${JSON.stringify(value.name)}`, 'Give it a name: { name: "my-plugin", ... }.');
+    throw fail(
+      `the name of the plug-in is ${JSON.stringify(value.name)}`,
+      'Give the plug-in a name: { name: "my-plugin", ... }.',
+    );
   }
   for (const part of Object.keys(value)) {
     if (part !== 'name' && !Object.hasOwn(PARTS, part)) {
@@ -101,7 +106,7 @@ export function checkPlugin(value: unknown, source: string): Plugin {
   for (const [part, problemOf] of Object.entries(PARTS)) {
     const table = value[part];
     if (table === undefined) continue;
-    if (!isRecord(table)) throw fail(`its ${part} are ${kindOf(table)}`, `Give an object: ${part}: { NAME: ... }.`);
+    if (!isRecord(table)) throw fail(`${part} is ${kindOf(table)}`, `Give an object: ${part}: { NAME: ... }.`);
     for (const [name, entry] of Object.entries(table)) {
       const wanted = problemOf(entry, name);
       if (wanted !== undefined) throw fail(`${part}.${name} is ${kindOf(entry)}`, `It must be ${wanted}.`);

@@ -81,29 +81,29 @@ describe('withPlugins', () => {
     [
       'a built-in op',
       [{ name: 'a', ops: { relu: { natural: standardCatalog.rules.natural.rules.relu! } } }],
-      'The plug-in "a" brings the op "relu", which is built in.',
+      'The plug-in "a" adds the op "relu", which is already built in.',
     ],
     [
       'an op of another plug-in',
       [a, { name: 'c', ops: a.ops! }],
-      'The plug-in "c" brings the op "twice", which the plug-in "a" brings too.',
+      'The plug-in "c" adds the op "twice", which the plug-in "a" also adds.',
     ],
     [
       'a bound method of cert eval',
       [{ name: 'c', boundMethods: { crown: { ...ibp, name: 'crown' } } }],
-      'The plug-in "c" brings the bound method "crown", which is built in.',
+      'The plug-in "c" adds the bound method "crown", which is already built in.',
     ],
     [
       'a training method, by a bound method',
       [{ name: 'c', boundMethods: { fast: { ...ibp, name: 'fast' } } }],
-      'The plug-in "c" brings the method "fast", which is built in.',
+      'The plug-in "c" adds the method "fast", which is already built in.',
     ],
     [
       'a model',
       [b, { name: 'c', models: b.models! }],
-      'The plug-in "c" brings the model "tiny", which the plug-in "b" brings too.',
+      'The plug-in "c" adds the model "tiny", which the plug-in "b" also adds.',
     ],
-    ['a plug-in', [a, { name: 'a' }], 'The plug-in "a" brings the plug-in "a", which the plug-in "a" brings too.'],
+    ['a plug-in', [a, { name: 'a' }], 'The plug-in "a" adds the plug-in "a", which the plug-in "a" also adds.'],
   ])('refuses a name that is taken: %s', (_name, plugins, problem) => {
     expect(() => withPlugins(plugins)).toThrow(expect.objectContaining({ code: 'bad-argument', problem }));
   });
@@ -117,7 +117,7 @@ describe('a configuration', () => {
     expect(() => checkConfig(config, 'config.json')).toThrow(
       expect.objectContaining({
         problem: 'config.json needs the plug-in "a", which was not passed in.',
-        cure: 'Give a catalog with it: withPlugins([plugin]).',
+        cure: 'Give a catalog that contains the plug-in: withPlugins([plugin]).',
       }),
     );
     expect(() => checkConfig({ ...config, plugins: 'a' }, 'it', catalog)).toThrow('it has plugins "a".');

@@ -7,25 +7,26 @@ import { optionsOf } from '../config/options.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import { checkPlugin, type Plugin } from './plugin.js';
 
-/** A plug-in and where it was found. */
+/** A plug-in and its location. */
 export interface LoadedPlugin {
-  /** What its module exports. */
+  /** The plug-in that the module exports. */
   readonly plugin: Plugin;
   /** The name of its package, or the absolute path of a folder or file; null for one that was passed in as a value. */
   readonly module: string | null;
-  /** That of its package; null when it has none. */
+  /** Version of the package; null if unknown. */
   readonly version: string | null;
 }
 
 /**
- * What is built in together with what plug-ins bring. A new value, whatever their order: nothing is registered anywhere.
+ * Returns a catalog of everything built in and the given plug-ins. The order of plug-ins does not matter, and nothing is registered
+ * globally.
  *
- * @throws CertError `bad-argument` for a plug-in of the wrong form, and for a name or an option that is taken, naming both
+ * @throws CertError `bad-argument` for a malformed plug-in, and for a duplicate name or option, naming both owners
  */
 export const withPlugins = (plugins: readonly Plugin[]): Catalog =>
   withLoaded(plugins.map((plugin) => ({ plugin: checkPlugin(plugin, 'withPlugins'), module: null, version: null })));
 
-/** {@link withPlugins} of plug-ins that know where they come from. */
+/** {@link withPlugins} for plug-ins with a location. */
 export function withLoaded(loaded: readonly LoadedPlugin[]): Catalog {
   const plugins = loaded.map(({ plugin }) => plugin);
   const names = claim('plug-in', {});
@@ -79,17 +80,17 @@ function claim(kind: string, builtIn: object): (plugin: Plugin, names: readonly 
   const owners = new Map<string, string>();
   return ({ name: plugin }, names) => {
     for (const name of names) {
-      const owner = Object.hasOwn(builtIn, name) ? 'is built in' : owners.get(name);
+      const owner = Object.hasOwn(builtIn, name) ? 'is already built in' : owners.get(name);
       if (owner !== undefined) {
         throw new CertError(
           'bad-argument',
-          `The plug-in "${plugin}" brings the ${kind} "${name}", which ${owner}.`,
+          `The plug-in "${plugin}" adds the ${kind} "${name}", which ${owner}.`,
           kind === 'plug-in'
-            ? 'Leave one of them out, or rename it.'
-            : `Rename it in the plug-in, or leave the plug-in out.`,
+            ? 'Leave out or rename one of the plug-ins.'
+            : `Rename the ${kind} in the plug-in, or leave the plug-in out.`,
         );
       }
-      owners.set(name, `the plug-in "${plugin}" brings too`);
+      owners.set(name, `the plug-in "${plugin}" also adds`);
     }
   };
 }

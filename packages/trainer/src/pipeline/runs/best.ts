@@ -8,7 +8,7 @@ export interface Best {
   readonly epoch: number;
   /** On the test images, a fraction. */
   readonly verifiedError: number;
-  /** On the test images, a fraction. Checkpoints from before it was kept lack it. */
+  /** On the test images, a fraction. Missing in checkpoints of older versions. */
   readonly standardError?: number;
 }
 

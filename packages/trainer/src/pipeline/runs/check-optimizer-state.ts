@@ -16,7 +16,7 @@ export function checkOptimizerState(path: string, { params, optimizer: found }: 
     new CertError(
       'bad-file',
       `${path} does not hold the state of the optimizer ${describeValue(optimizer.name)}: ${problem}.`,
-      'Resume from a checkpoint that cert train wrote with this optimizer.',
+      'Resume from a checkpoint written by cert train with this optimizer.',
     );
   const tensors = flattenHost(found);
   for (const [name, shape] of wanted) {
@@ -25,5 +25,6 @@ export function checkOptimizerState(path: string, { params, optimizer: found }: 
     if (String(tensor.shape) !== shape) throw fail(`${describeValue(name)} has the shape [${tensor.shape}]`);
     if (!(tensor.data instanceof Float32Array)) throw fail(`${describeValue(name)} should be float32`);
   }
-  for (const name of Object.keys(tensors)) if (!wanted.has(name)) throw fail(`${describeValue(name)} is left over`);
+  for (const name of Object.keys(tensors))
+    if (!wanted.has(name)) throw fail(`${describeValue(name)} is not part of this state`);
 }

@@ -2,26 +2,26 @@ import { CertError, tf } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { type DeviceEntry, devices, openDevice } from '@cert/jit/node';
 
-/** A device and why it was taken. */
+/** A device and the reason for choosing it. */
 export interface ChosenDevice {
-  /** The open device, the caller's to dispose. */
+  /** The open device; the caller disposes it. */
   readonly device: Device;
-  /** Why it was taken, and which others were passed over and why. For people. */
+  /** Human-readable reason for the choice, including skipped devices. */
   readonly reason: string;
 }
 
 /**
- * Opens a device by name; `auto` takes the first of the candidates that is there and is what it promises: no GPU device that runs on
- * the processor. It does not try what this machine shows no hardware for.
+ * Opens a device by name; `auto` chooses the first available candidate, skipping GPU devices that actually run on the CPU and devices
+ * without hardware on this machine.
  *
  * @param name of one of {@link devices}, or `auto`
- * @param candidates of `auto`, the fastest first
- * @throws CertError `missing-device` for an unknown name, missing hardware, or when no candidate is there; `missing-package` when what a
- * named device needs is not installed
+ * @param candidates of `auto`, fastest first
+ * @throws CertError `missing-device` for an unknown name, missing hardware, or no available candidate; `missing-package` if a package of
+ * the named device is not installed
  */
 export async function chooseDevice(name: string, candidates: readonly DeviceEntry[] = devices): Promise<ChosenDevice> {
   await tf.ready();
-  if (name !== 'auto') return { device: await openDevice(name), reason: 'asked for' };
+  if (name !== 'auto') return { device: await openDevice(name), reason: 'requested' };
   const passedOver: string[] = [];
   for (const { name: candidate, hopeless, open } of candidates) {
     if (hopeless?.()) continue;
@@ -35,8 +35,8 @@ export async function chooseDevice(name: string, candidates: readonly DeviceEntr
       passedOver.push(`${candidate}: ${error.problem}`);
     }
   }
-  throw new CertError('missing-device', 'No device is there.', `Tried: ${passedOver.join('; ')}`);
+  throw new CertError('missing-device', 'No device is available.', `Tried: ${passedOver.join('; ')}`);
 }
 
 const reasonOf = (passedOver: readonly string[]): string =>
-  passedOver.length === 0 ? 'the fastest available' : `the fastest available (${passedOver.join('; ')})`;
+  passedOver.length === 0 ? 'fastest available' : `fastest available; ${passedOver.join('; ')}`;

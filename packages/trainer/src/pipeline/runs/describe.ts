@@ -1,12 +1,12 @@
 import { radiusText } from '../config/radius.js';
 import type { RunEvent } from './event.js';
 
-/** An event as one line for a log, with a second one for a warning; `undefined` for those that are too frequent to be worth one. */
+/** Returns an event as a log line, with a second line for a warning; `undefined` for frequent events. */
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {
       const { config, device, trainImages, testImages, parameters, step } = event;
-      const from = step === 0 ? '' : `, going on after step ${step}`;
+      const from = step === 0 ? '' : `, resumed after step ${step}`;
       return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} images of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
@@ -33,7 +33,7 @@ export function describeEvent(event: RunEvent): string | undefined {
       return `standard error ${percent(standardError)}${attacked}, verified error ${percent(verifiedError)}`;
     }
     case 'decoding':
-      return event.images === 1 ? `Decoding ${event.of} images. They are kept decoded for the next time.` : undefined;
+      return event.images === 1 ? `Decoding ${event.of} images. Decoded images are cached for later runs.` : undefined;
     case 'step':
     case 'evaluating':
       return undefined;
@@ -42,10 +42,10 @@ export function describeEvent(event: RunEvent): string | undefined {
   }
 }
 
-/** A fraction as a percentage with two decimals. */
+/** Formats a fraction as a percentage with two decimals. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 
-/** A number with up to four significant digits. */
+/** Formats a number with up to four significant digits. */
 export const number = (value: number): string => String(Number(value.toPrecision(4)));
 
 /** A radius on its way to 8/255, or there. */

@@ -47,7 +47,7 @@ describe.skipIf(!existsSync('/dev/full'))('on a full disk (skipped where there i
     expect(error).toMatchObject({
       code: 'bad-file',
       problem: `${last} cannot be written: ENOSPC: no space left on device, write.`,
-      cure: `The disk is full: free space on it. The last checkpoint is whole: go on with --resume ${folder}.`,
+      cure: `Free space on the disk: it is full. The last checkpoint is intact. Continue with --resume ${folder}.`,
     });
     expect(events.at(-1)).toMatchObject({ type: 'failed', message: expect.stringContaining('ENOSPC') });
     expect((await loadCheckpoint(last)).metadata).toMatchObject({ position: { step: 3 } });
@@ -72,7 +72,7 @@ describe.skipIf(!existsSync('/dev/full'))('on a full disk (skipped where there i
       await expect(startRun(config, { folder, onEvent })).rejects.toMatchObject({
         code: 'bad-file',
         problem: `${file} cannot be written: ENOSPC: no space left on device, write.`,
-        cure: expect.stringContaining(`go on with --resume ${folder}.`),
+        cure: expect.stringContaining(`Continue with --resume ${folder}.`),
       });
       expect(events.at(-1)?.type).toBe('failed');
       await loadCheckpoint(runFiles(folder).last);

@@ -3,7 +3,7 @@ import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
 
-/** `summary.json`: what came out of a run. Errors are fractions of the test images, for the weights after the last step. */
+/** Results of a run (`summary.json`). Errors are fractions of the test images, for the weights after the last step. */
 export interface Summary extends Evaluation {
   /** As in the configuration. */
   readonly preset: string;
@@ -25,11 +25,11 @@ export interface Summary extends Evaluation {
   readonly trainImages: number;
   /** The attack of the final evaluation; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number } | null;
-  /** The epoch of `best.safetensors`; null when no epoch had the full radius. */
+  /** The epoch of `best.safetensors`; null if no epoch had the full radius. */
   readonly best: Best | null;
   /** The name of the device. */
   readonly device: string;
-  /** What it really ran on. */
+  /** Actual hardware and runtime of the device. */
   readonly deviceDescription: string;
   /** Seconds in training steps, without evaluation and files. */
   readonly trainSeconds: number;
@@ -37,7 +37,7 @@ export interface Summary extends Evaluation {
   readonly evalSeconds: number;
 }
 
-/** What is known after a step or an epoch. */
+/** Numbers after a step or an epoch. */
 export interface RunNumbers {
   /** Steps done. */
   readonly step: number;
@@ -51,23 +51,23 @@ export interface RunNumbers {
   readonly metrics: Metrics;
   /** Images in the last step. */
   readonly images: number;
-  /** Estimated seconds to the end of the run, with the tests behind its epochs and the final evaluation. */
+  /** Estimated seconds to the end of the run, including tests after epochs and the final evaluation. */
   readonly secondsLeft: number;
 }
 
 /**
- * What happens in a run, in order. Plain data; `type` says which. `decoding` comes before `start`, `warning` after it and, for a network that has learned
- * nothing, before `finished`; `step` after every step and `epoch` after every epoch, `evaluating` during the final evaluation, and one of
- * `stopped`, `failed` and `finished` at the end.
+ * Event of a run, in order. Plain data, distinguished by `type`. `decoding` comes before `start`; `warning` after `start` and, for a
+ * network that has learned nothing, before `finished`; `step` after every step and `epoch` after every epoch, `evaluating` during the final
+ * evaluation, and one of `stopped`, `failed` and `finished` at the end.
  */
 export type RunEvent =
   | {
       readonly type: 'start';
       /** The folder of the run. */
       readonly folder: string;
-      /** What it runs with. */
+      /** Configuration of the run. */
       readonly config: RunConfig;
-      /** Where it runs and why there; `warning`: why the device is not what its name promises. */
+      /** Device of the run and the reason for choosing it; `warning` if a GPU device runs on the CPU. */
       readonly device: {
         readonly name: string;
         readonly description: string;
@@ -84,12 +84,12 @@ export type RunEvent =
       readonly epochs: number;
       /** Steps in an epoch. */
       readonly stepsPerEpoch: number;
-      /** Steps that were done before; 0 for a new run. */
+      /** Steps of earlier calls; 0 for a new run. */
       readonly step: number;
     }
   | {
       readonly type: 'warning';
-      /** What does not do what was asked for, and what to do about it. For people. */
+      /** Human-readable problem and cure. */
       readonly message: string;
     }
   | ({ readonly type: 'step' } & RunNumbers)
@@ -102,36 +102,36 @@ export type RunEvent =
     } & RunNumbers)
   | {
       readonly type: 'decoding';
-      /** Images of the dataset that are decoded; they are kept for the next time. */
+      /** Decoded images of the dataset, cached for later runs. */
       readonly images: number;
-      /** All of them. */
+      /** Total number of images. */
       readonly of: number;
     }
   | {
       readonly type: 'evaluating';
-      /** Images that are evaluated. */
+      /** Evaluated images. */
       readonly images: number;
-      /** All of them. */
+      /** Total number of images. */
       readonly of: number;
       /** Images that an earlier run of the command had evaluated; default 0. */
       readonly before?: number;
     }
   | {
       readonly type: 'stopped';
-      /** The folder of the run: it can go on from there. */
+      /** The folder of the run, for resuming. */
       readonly folder: string;
       /** Steps done. */
       readonly step: number;
     }
   | {
       readonly type: 'failed';
-      /** That of the error, which is thrown too. */
+      /** Message of the error, which is also thrown. */
       readonly message: string;
     }
   | {
       readonly type: 'finished';
       /** The folder of the run. */
       readonly folder: string;
-      /** What came out of it: its `summary.json`. */
+      /** Summary of the run, as in `summary.json`. */
       readonly summary: Summary;
     };

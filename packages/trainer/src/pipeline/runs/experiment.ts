@@ -44,9 +44,9 @@ export interface Experiment {
 }
 
 /**
- * Reads the dataset of a configuration, cut to its `limit`. Options of the dataset that the configuration lacks have their defaults.
+ * Reads the dataset of a configuration, up to `limit` images. Missing dataset options have their defaults.
  *
- * @param onDecoded called for every image that has to be decoded, with their number
+ * @param onDecoded called after each decoded image with the number of decoded images and the total
  * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
  */
 export const loadData = (
@@ -56,9 +56,9 @@ export const loadData = (
 ): Promise<Dataset> => readDataset(config, { onProgress: onDecoded }, catalog);
 
 /**
- * The same without the training images, whose files may be missing.
+ * Like {@link loadData}, without training images, whose files may be missing.
  *
- * @param onDecoded called for every image that has to be decoded, with their number
+ * @param onDecoded called after each decoded image with the number of decoded images and the total
  * @throws CertError of the dataset: `missing-package`, `bad-file`, `no-network`
  */
 export const loadTestData = (
@@ -136,7 +136,7 @@ function regularizerOf(item: string, config: RunConfig, { regularizers }: Catalo
   return weight === '1' ? regularizer : weightedSum([[Number(weight), regularizer]]);
 }
 
-/** The initialization that a name stands for, made of its options where it has some. */
+/** Returns an initializer by name, with the option values of the configuration. */
 export function initializerOf(
   name: string,
   config: Partial<RunConfig>,
@@ -156,7 +156,7 @@ export const startState = (
 ): HostState => initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer);
 
 /**
- * Checks that a model takes the images of a split and has its classes.
+ * Checks that the images and classes of a split fit a model.
  *
  * @throws CertError `shape-mismatch` with both
  */
@@ -165,7 +165,7 @@ export function checkDataFits(model: Model, split: Split, name: string): void {
   if (same && split.classes === model.classes) return;
   throw new CertError(
     'shape-mismatch',
-    `The model takes images of shape [${model.inputShape}] in ${model.classes} classes; ${name} has [${split.shape}] in ${split.classes}.`,
-    'Evaluate on the dataset that the model was trained for, or train a model for this one.',
+    `The model takes images of shape [${model.inputShape}] and has ${model.classes} classes, but ${name} has images of shape [${split.shape}] and ${split.classes} classes.`,
+    'Evaluate on the dataset that the model was trained on, or train a model on this dataset.',
   );
 }

@@ -45,15 +45,15 @@ export const runFiles = (folder: string) => ({
 /**
  * Makes the folder of a new run.
  *
- * @throws CertError `run-exists` when the folder holds anything already, `bad-file` when it cannot be made
+ * @throws CertError `run-exists` when the folder holds anything already, `bad-file` if the folder cannot be created
  */
 export async function createRunFolder(folder: string): Promise<void> {
   const found = await readdir(folder).catch((): string[] => []);
   if (found.length > 0) {
     throw new CertError(
       'run-exists',
-      found.includes('config.json') ? `${folder} already holds a run.` : `The folder ${folder} is not empty.`,
-      `Choose another folder with --out${found.includes('config.json') ? `, or go on with it: --resume ${folder}` : ''}.`,
+      found.includes('config.json') ? `${folder} already contains a run.` : `The folder ${folder} is not empty.`,
+      `Choose another folder with --out${found.includes('config.json') ? `, or continue the run: --resume ${folder}` : ''}.`,
     );
   }
   await makeFolder(runFiles(folder).checkpoints);
@@ -79,24 +79,27 @@ export const writeRunConfig = (folder: string, config: RunConfig): Promise<void>
 export const lockRun = (folder: string): Promise<() => Promise<void>> =>
   lockFile(runFiles(folder).lock, `The run ${folder}`);
 
-/** The process that trains a run at this moment; `undefined` for none. Another process may read the run: files are replaced as a whole. */
+/**
+ * Returns the process that is training a run; `undefined` if none. Other processes may read the run, because files are replaced atomically.
+ */
 export const runOwner = (folder: string): Promise<LockOwner | undefined> => lockOwner(runFiles(folder).lock);
 
 /**
- * The configuration of a run.
+ * Reads the configuration of a run.
  *
- * @param catalog what its names stand for
- * @throws CertError `bad-file` when there is none or it is no JSON, `bad-argument` when it is not valid
+ * @param catalog catalog for names
+ * @throws CertError `bad-file` if the file is missing or not JSON, `bad-argument` if the configuration is invalid
  */
 export async function readRunConfig(folder: string, catalog: Catalog = standardCatalog): Promise<RunConfig> {
   return checkConfig(await readJson(folder), runFiles(folder).config, catalog);
 }
 
 /**
- * The plug-ins that the configuration of a run names, which is checked as far as it can be without them. Loads none of them.
+ * Returns the plug-ins that the configuration of a run names, without loading them. The configuration is checked as far as possible without
+ * plug-ins.
  *
- * @returns none where there is no run, or it lists none
- * @throws CertError `bad-file` when the configuration is not JSON, `bad-argument` when it has not the form of one
+ * @returns an empty list if there is no run or no plug-in
+ * @throws CertError `bad-file` if the configuration is not JSON, `bad-argument` if it is malformed
  */
 export async function readRunPlugins(folder: string): Promise<readonly PluginRecord[]> {
   const { config } = runFiles(folder);
@@ -109,13 +112,13 @@ export async function readRunPlugins(folder: string): Promise<readonly PluginRec
 async function readJson(folder: string): Promise<unknown> {
   const { config } = runFiles(folder);
   const text = await readFile(config, 'utf8').catch(() => {
-    throw new CertError('bad-file', `${folder} holds no run: there is no ${config}.`, 'Give the folder of a run.');
+    throw new CertError('bad-file', `${folder} contains no run: ${config} is missing.`, 'Give the folder of a run.');
   });
   try {
     return parseJson(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : cause;
-    throw new CertError('bad-file', `${config} is not JSON: ${reason}.`, 'Restore it, or start the run again.', {
+    throw new CertError('bad-file', `${config} is not JSON: ${reason}.`, 'Restore the file, or start the run again.', {
       cause,
     });
   }
@@ -143,11 +146,11 @@ function configHash(config: RunConfig, catalog: Catalog): string {
 }
 
 /**
- * Checks that a checkpoint belongs to the configuration beside it. One that was written before this was recorded belongs to any.
+ * Checks that a checkpoint belongs to the configuration of its run. Checkpoints of older versions, without this record, pass.
  *
  * @param metadata that of the checkpoint
  * @param catalog with the plug-ins of the run
- * @throws CertError `bad-file` when the configuration was changed since
+ * @throws CertError `bad-file` if the configuration has changed
  */
 export function checkConfigOf(
   path: string,
@@ -159,8 +162,8 @@ export function checkConfigOf(
   if (recorded === undefined || recorded === configHash(config, catalog)) return;
   throw new CertError(
     'bad-file',
-    `${path} was trained with another configuration than the config.json of its run says.`,
-    'Restore the config.json, or copy the checkpoint to a folder of its own and give all settings as options.',
+    `The configuration in the checkpoint ${path} differs from the config.json of its run.`,
+    'Restore config.json, or copy the checkpoint to another folder and give all settings as options.',
   );
 }
 
@@ -204,8 +207,8 @@ export async function readRunCheckpoint(
   if (!isProgress(metadata)) {
     throw new CertError(
       'bad-file',
-      `${path} does not say where training stood.`,
-      'Resume from a checkpoint that cert train wrote.',
+      `${path} does not record how far training got.`,
+      'Resume from a checkpoint written by cert train.',
     );
   }
   // The optimizer's slots have the form of the parameters; a run without any stores nothing under that name.

@@ -27,15 +27,15 @@ describe('before the first step', () => {
 
   it('a ramp of few steps is short, and one of few epochs beside those of the preset', () => {
     expect(scheduleWarnings(...setting(16, { limit: 500 }))).toEqual([
-      'The ramp is short: the radius grows to 0.1 within 80 steps (5 epochs). The bounds may explode, or the network may predict one class. To avoid it, raise --limit, or raise --epochs, or lower --epsilon.',
+      'The ramp is short: the radius grows to 0.1 within 80 steps (5 epochs). The bounds may explode, or the network may predict a single class. To avoid this, raise --limit, or raise --epochs, or lower --epsilon.',
     ]);
     const [short] = scheduleWarnings(...setting(391, { preset: 'cifar10/cnn7/fast', epochs: 15, rampLength: 7 }));
-    expect(short).toContain('within 2737 steps (7 epochs); the preset cifar10/cnn7/fast has 80 epochs for it');
+    expect(short).toContain('within 2737 steps (7 epochs); the preset cifar10/cnn7/fast uses 80 epochs');
   });
 
   it('a radius that no step trains at is named', () => {
     expect(scheduleWarnings(...setting(125, { epochs: 1 }))).toEqual([
-      'The radius 0.1 is reached only after the last step: the ramp begins in epoch 1 and takes 1 epoch of 1. No epoch counts as the best one. Raise --epochs, or lower --ramp-length.',
+      'The radius 0.1 is reached only after the last step: the ramp begins in epoch 1 and lasts 1 epoch of 1. No epoch can become the best one. Raise --epochs, or lower --ramp-length.',
     ]);
     expect(scheduleWarnings(...setting(125, { epochs: 2 }))).toEqual([]);
   });
@@ -55,7 +55,7 @@ describe('at the end', () => {
 
   it('one that guesses does, and one with no image verified', () => {
     expect(verdict(...long, { standardError: 0.89, verifiedError: 0.9, images: 1000 }, test)).toMatch(
-      /^The network does no better than guessing: its standard error is 89\.00 %, that of the most frequent class 90\.00 %\. Likely reason: the radius is too large .* Try this: lower --epsilon, /,
+      /^The network is no better than guessing: its standard error is 89\.00 %, and always predicting the most frequent class gives 90.00 %\. Likely reason: the radius is too large .* Try this: lower --epsilon, /,
     );
     expect(verdict(...long, { standardError: 0.3, verifiedError: 1, images: 1000 }, test)).toMatch(
       /^No test image is verified\. Likely reason: the radius/,

@@ -1,8 +1,9 @@
 import type { Split } from '@cert/datasets';
 import type { Evaluation } from '@cert/verify';
 import { PRESETS } from '../config/preset.js';
+import { radiusText } from '../config/radius.js';
 import type { RunConfig } from '../config/run-config.js';
-import { number, percent } from './describe.js';
+import { percent } from './describe.js';
 import type { Experiment } from './experiment.js';
 
 /** A ramp of fewer steps is too short on any dataset. */
@@ -27,8 +28,8 @@ function shortRamp(config: Settings, training: Training): string | undefined {
   const known = PRESETS[preset];
   const usual = known === undefined ? 0 : known.settings(known.epochs).rampLength;
   if (steps >= FEWEST_STEPS && rampLength >= SMALLEST_SHARE * usual) return undefined;
-  const beside = usual > rampLength ? `; the preset ${preset} has ${count(usual, 'epoch')} for it` : '';
-  return `the radius grows to ${number(epsilon)} within ${count(steps, 'step')} (${count(rampLength, 'epoch')})${beside}`;
+  const beside = usual > rampLength ? `; the preset ${preset} uses ${count(usual, 'epoch')}` : '';
+  return `the radius grows to ${radiusText(epsilon)} within ${count(steps, 'step')} (${count(rampLength, 'epoch')})${beside}`;
 }
 
 /** What helps where a ramp is too short. */
@@ -36,7 +37,7 @@ function longerRamp({ preset, limit, epochs }: Settings): string {
   const usual = PRESETS[preset]?.epochs ?? 0;
   return [
     ...(limit === null ? [] : ['raise --limit']),
-    `raise --epochs${usual > epochs ? ` (the preset has ${usual})` : ''}`,
+    `raise --epochs${usual > epochs ? ` (the preset uses ${usual})` : ''}`,
     'lower --epsilon',
   ].join(', or ');
 }
@@ -51,12 +52,12 @@ export function scheduleWarnings(config: Settings, training: Training): readonly
     ...(short === undefined
       ? []
       : [
-          `The ramp is short: ${short}. The bounds may explode, or the network may predict one class. To avoid it, ${longerRamp(config)}.`,
+          `The ramp is short: ${short}. The bounds may explode, or the network may predict a single class. To avoid this, ${longerRamp(config)}.`,
         ]),
     ...(reached || !isCertified(training)
       ? []
       : [
-          `The radius ${number(epsilon)} is reached only after the last step: the ramp begins in epoch ${rampStart} and takes ${count(rampLength, 'epoch')} of ${epochs}. No epoch counts as the best one. Raise --epochs, or lower --ramp-length.`,
+          `The radius ${radiusText(epsilon)} is reached only after the last step: the ramp begins in epoch ${rampStart} and lasts ${count(rampLength, 'epoch')} of ${epochs}. No epoch can become the best one. Raise --epochs, or lower --ramp-length.`,
         ]),
   ];
 }
@@ -81,7 +82,7 @@ export function verdict(
     guessing > 0 && standardError >= guessing - DEVIATIONS * Math.sqrt((guessing * (1 - guessing)) / images);
   if (!guesses && !(verifiedError === 1 && isCertified(training))) return undefined;
   const problem = guesses
-    ? `The network does no better than guessing: its standard error is ${percent(standardError)}, that of the most frequent class ${percent(guessing)}.`
+    ? `The network is no better than guessing: its standard error is ${percent(standardError)}, and always predicting the most frequent class gives ${percent(guessing)}.`
     : 'No test image is verified.';
   const short = shortRamp(config, training);
   const [reason, cure] =
@@ -89,9 +90,9 @@ export function verdict(
       ? [short, longerRamp(config)]
       : isCertified(training)
         ? [
-            'the radius is too large for this network, or it grows too fast',
+            'the radius is too large for this network, or the radius grows too fast',
             'lower --epsilon, raise --epochs, or lower --learning-rate; cert diagnose relu shows where bounds are loose',
           ]
-        : ['too few steps, or a learning rate that is too high', 'raise --epochs or --limit, or lower --learning-rate'];
+        : ['too few steps or too high a learning rate', 'raise --epochs or --limit, or lower --learning-rate'];
   return `${problem} Likely reason: ${reason}. Try this: ${cure}.`;
 }

@@ -9,10 +9,10 @@ const net = sequential([3], [dense(4), relu(), dense(2)]);
 describe('idleRegularizers', () => {
   it('names those that find none of their ops in the model', () => {
     expect(idleRegularizers([tightness(), l1(), reluBalance()], linear, 'flat')).toBe(
-      'The regularizers tightness, relu-balance act on the ops relu, and the model flat has none: their terms are constant and change nothing. Train without (--no-reg), or choose others (--regularizers).',
+      'The regularizers tightness, relu-balance act on the ops relu, but the model flat has none, so their terms are constant. Train without regularizers (--no-reg), or choose others (--regularizers).',
     );
     expect(idleRegularizers([weightedSum([[0.5, volume()]])], linear, 'flat')).toMatch(
-      /^The regularizer 0\.5 \* volume acts on the ops relu, .*: its term is constant/,
+      /^The regularizer 0\.5 \* volume acts on the ops relu, .*, so its term is constant/,
     );
     expect(idleRegularizers([reluStability()], linear, 'flat')).toContain('The regularizer relu-stability');
   });

@@ -18,5 +18,5 @@ export function idleRegularizers(
     idle.length === 1
       ? [`The regularizer ${idle[0]!.name}`, 'acts', 'its term is']
       : [`The regularizers ${idle.map((one) => one.name).join(', ')}`, 'act', 'their terms are'];
-  return `${names} ${act} on the ops ${ops}, and the model ${name} has none: ${their} constant and change nothing. Train without (--no-reg), or choose others (--regularizers).`;
+  return `${names} ${act} on the ops ${ops}, but the model ${name} has none, so ${their} constant. Train without regularizers (--no-reg), or choose others (--regularizers).`;
 }

@@ -6,20 +6,20 @@ import { runFiles } from './folder.js';
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsLine {
-  /** After every N steps, or after an epoch. */
+  /** Line after every N steps, or after an epoch. */
   readonly type: 'step' | 'epoch';
-  /** Steps done when it was written. */
+  /** Number of steps at the time of writing. */
   readonly step: number;
-  /** After an epoch: its neurons by their bounds. Runs that were written before this was counted have none. */
+  /** After an epoch: counts of active, unstable and inactive neurons. Missing in runs of older versions. */
   readonly relu?: ReluStates;
   readonly [field: string]: string | number | null | undefined | ReluStates;
 }
 
 /** What {@link readMetricsLines} found. */
 export interface ReadMetrics {
-  /** The lines that are whole, in their order. */
+  /** Valid lines, in order. */
   readonly lines: readonly MetricsLine[];
-  /** Lines that are no such line, and are left out. The last line does not count when it was cut short. */
+  /** Number of damaged lines, which are skipped. A truncated last line does not count. */
   readonly damaged: number;
 }
 
@@ -28,7 +28,7 @@ export const appendMetrics = (folder: string, line: MetricsLine): Promise<void> 
   appendText(runFiles(folder).metrics, `${JSON.stringify(line)}\n`);
 
 /**
- * The lines of `metrics.jsonl`, none when there is no such file.
+ * Reads the lines of `metrics.jsonl`; returns no lines if the file is missing.
  *
  * @throws CertError `bad-file` when it cannot be read
  */
@@ -36,9 +36,14 @@ export async function readMetricsLines(folder: string): Promise<ReadMetrics> {
   const { metrics } = runFiles(folder);
   const text = await readFile(metrics, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return '';
-    throw new CertError('bad-file', `${metrics} cannot be read: ${cause.message}.`, 'Move it away, or restore it.', {
-      cause,
-    });
+    throw new CertError(
+      'bad-file',
+      `${metrics} cannot be read: ${cause.message}.`,
+      'Restore the file, or move it away.',
+      {
+        cause,
+      },
+    );
   });
   const texts = text.split('\n').slice(0, -1);
   const lines = texts.map(parseLine).filter((line) => line !== undefined);

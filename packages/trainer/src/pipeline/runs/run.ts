@@ -29,15 +29,15 @@ import { idleRegularizers } from './idle.js';
 import { cutMetrics } from './metrics-lines.js';
 import { type Run, train } from './train.js';
 
-/** What a run may be told besides what it computes. */
+/** Options of a run. */
 export interface RunOptions {
   /** The folder of the run. */
   readonly folder: string;
-  /** What the names of the configuration stand for; default what is built in. With plug-ins: `withPlugins([plugin])`. */
+  /** Catalog for names in the configuration; default: everything built in. With plug-ins: `withPlugins([plugin])`. */
   readonly catalog?: Catalog;
-  /** Called with everything that happens, in order. */
+  /** Called with every event, in order. */
   readonly onEvent?: (event: RunEvent) => void;
-  /** When it is aborted, the step under way is finished and a checkpoint written. */
+  /** If aborted, the current step is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
 }
 
@@ -45,9 +45,9 @@ export interface RunOptions {
  * Trains in a new folder: writes `config.json`, `metrics.jsonl`, `log.txt`, checkpoints (one before the first step, one each
  * epoch and every `checkpointMinutes`) and, after the final evaluation, `summary.json`.
  *
- * @returns the summary; `null` when it was stopped by the signal
- * @throws CertError `run-exists` when the folder is not empty, `not-finite` when training diverged, and those of the dataset
- * and the device, which are raised before anything is written
+ * @returns the summary; `null` if stopped by the signal
+ * @throws CertError `run-exists` if the folder is not empty, `not-finite` if training diverged, and errors of dataset and device, which are
+ * thrown before anything is written
  */
 export async function startRun(config: RunConfig, options: RunOptions): Promise<Summary | null> {
   const { catalog = standardCatalog } = options;
@@ -78,11 +78,12 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
 }
 
 /**
- * Goes on with a run from its last checkpoint; the weights become those of a run that was never stopped.
+ * Resumes a run from its last checkpoint; the final weights are bit-identical to those of an uninterrupted run.
  *
- * @param options `change`: a check of the configuration before anything else, and the settings that may differ from it
- * @returns the summary; `null` when it was stopped by the signal
- * @throws CertError `bad-file` when there is no run or its checkpoint is corrupt, `in-use` when another process works on it, and those of {@link startRun}
+ * @param options `change`: checks the configuration first, and returns the settings that may differ
+ * @returns the summary; `null` if stopped by the signal
+ * @throws CertError `bad-file` if there is no run or its checkpoint is corrupt, `in-use` if another process is using the run, and the
+ * errors of {@link startRun}
  */
 export async function resumeRun(
   options: RunOptions & { readonly change?: (config: RunConfig) => RunConfig },
@@ -98,7 +99,7 @@ export async function resumeRun(
     const chosen = await chooseDevice(config.device);
     try {
       const damaged = await cutMetrics(folder, progress.position.step);
-      if (damaged > 0) await appendLog(folder, `Damaged lines dropped from metrics.jsonl: ${damaged}.`);
+      if (damaged > 0) await appendLog(folder, `Removed damaged lines from metrics.jsonl: ${damaged}.`);
       await rm(runFiles(folder).summary, { force: true });
       return await continueRun({ config, catalog, experiment, chosen, state, progress }, options);
     } finally {
@@ -214,7 +215,7 @@ function withWayOn(error: unknown, folder: string): unknown {
     });
   }
   if (code !== 'bad-file') return error;
-  return new CertError(code, problem, `${cure} The last checkpoint is whole: go on with --resume ${folder}.`, {
+  return new CertError(code, problem, `${cure} The last checkpoint is intact. Continue with --resume ${folder}.`, {
     cause: error,
   });
 }

@@ -7,7 +7,7 @@ import { type Place, placeOf, sidesOf } from '../inputs/input-boxes.js';
 import { boxOf, type Region, rowAt } from '../region.js';
 import type { BoxTree } from '../search.js';
 
-/** What {@link proveBoxes} takes. */
+/** Options of {@link proveBoxes}. */
 export interface BoxProblem {
   readonly network: HostNetwork;
   readonly region: Region;

@@ -21,25 +21,25 @@ import { evidenceOfBoxes } from './box-evidence.js';
 import { proveBoxes } from './box-proof.js';
 import { proveTrees } from './tree-evidence.js';
 
-/** What {@link createProofSearch} takes. */
+/** Options of {@link createProofSearch}. */
 export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'network' | 'attack' | 'replay' | 'split'> {
-  /** Where to compute. */
+  /** The compute device. */
   readonly device: Device;
   /** The network. */
   readonly network: HostNetwork;
-  /** The rules of the network's ops; default those of the built-in ones. */
+  /** Rules of the ops of the network; default: built-in ops. */
   readonly rules?: Rules;
   /** Settings of the search over ReLUs. */
   readonly relus?: ReluSplitOptions;
 }
 
-/** What is searched for, and for how long. */
+/** Options of {@link ProofSearch.prove}. */
 export interface ProofOptions extends Pick<DecideOptions, 'timeout' | 'onProgress' | 'signal'> {
-  /** What a proof has to hold for. */
+  /** What a proof must claim. */
   readonly level: SoundLevel;
 }
 
-/** A decision, and what proves it where rounding is accounted for. */
+/** A decision, with evidence that accounts for rounding. */
 export interface ProofResult {
   /** What the search in float32 has decided; its arithmetic is the strongest level with evidence. */
   readonly decision: Decision;
@@ -47,7 +47,7 @@ export interface ProofResult {
   readonly lower: { readonly [level in SoundLevel]?: number | null };
   /** What a certificate holds, by the levels at which it proves the property. */
   readonly evidence: { readonly [level in SoundLevel]?: TreeEvidence };
-  /** Why a property that is verified has no evidence. */
+  /** Reason why a verified property has no evidence. */
   readonly missing?: MissingEvidence;
 }
 

@@ -16,7 +16,7 @@ interface Tree {
   lower: number;
 }
 
-/** What {@link proveTrees} takes. */
+/** Options of {@link proveTrees}. */
 export interface TreeProblem {
   readonly network: Network64;
   /** Of `encloseTightly`, for the region. */

@@ -59,7 +59,7 @@ const EFFORTS = [
  */
 export type CasesResult = SearchResult & { readonly left: ReadonlyMap<number, number>; readonly proved: number };
 
-/** What {@link searchDomains} takes. */
+/** Options of {@link searchDomains}. */
 export interface SearchParts {
   readonly setting: SearchSetting;
   /** The network of the setting on the host. */
