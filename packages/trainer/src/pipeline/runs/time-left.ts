@@ -3,7 +3,7 @@ export interface Pace {
   /** Training steps so far, and the seconds that they took. */
   readonly steps: number;
   readonly stepSeconds: number;
-  /** Epochs that have ended, and the seconds that their tests and files took. */
+  /** Epochs that have ended after the first one, whose test compiles, and the seconds that their tests and files took. */
   readonly tests: number;
   readonly testSeconds: number;
 }

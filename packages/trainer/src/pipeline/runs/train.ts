@@ -68,7 +68,7 @@ export async function train(
     range: experiment.range,
     method: experiment.rules.ibp,
   });
-  let [pace, started] = [NO_PACE, false];
+  let [pace, started, testCompiled] = [NO_PACE, false, false];
   const left = ({ position: { step } }: FitEvent) =>
     secondsLeft(pace, {
       steps: config.epochs * experiment.stepsPerEpoch - step,
@@ -119,7 +119,10 @@ export async function train(
         });
         if (better) await save(files.best, event.state);
         await save(files.last, event.state);
-        pace = { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + secondsSince(tested) };
+        // The first test compiles: the final attack is estimated from the others, and before these from the steps.
+        if (testCompiled)
+          pace = { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + secondsSince(tested) };
+        testCompiled = true;
         await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds, secondsLeft: left(event) });
       }
       before = performance.now();
