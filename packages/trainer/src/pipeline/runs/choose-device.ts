@@ -35,7 +35,7 @@ export async function chooseDevice(name: string, candidates: readonly DeviceEntr
       passedOver.push(`${candidate}: ${error.problem.replace(/\.$/, '')}`);
     }
   }
-  throw new CertError('missing-device', 'No device is there.', `Tried: ${passedOver.join('; ')}`);
+  throw new CertError('missing-device', 'No device is there.', `Tried: ${passedOver.join('; ')}.`);
 }
 
 const reasonOf = (passedOver: readonly string[]): string =>
