@@ -1,5 +1,5 @@
 /** Runs blocks of shell commands, with `cert` as it is built in place of an installed one. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -62,6 +62,9 @@ const NOTES = ['npm', 'npx', 'cd'].map(note).join('\n');
 
 /** Runs a block in a folder with the shell of the machine. It ends at the first command that fails. */
 export const runCommands = (code: string, cwd: string): Promise<ShellOutcome> => shell(`${RUNS}\n${code}`, cwd);
+
+/** Whether blocks can be run in a terminal: by the `script` of util-linux. */
+export const hasTerminal = spawnSync('script', ['--version']).status === 0;
 
 /** A line that changed in place, up to where it was cleared for the last time. */
 const CLEARED = new RegExp(`[^\\n]*\\r${String.fromCharCode(0x1b)}\\[K`, 'g');

@@ -8,6 +8,15 @@ export interface Pace {
   readonly testSeconds: number;
 }
 
+/**
+ * The pace after the test of an epoch. The first test of a process compiles: it does not count, as the final attack, estimated from tests, would seem to
+ * take its time again with every step.
+ *
+ * @param first whether this is the first test of the process
+ */
+export const afterTest = (pace: Pace, seconds: number, first: boolean): Pace =>
+  first ? pace : { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + seconds };
+
 /** What a run has still to do. */
 export interface Remaining {
   readonly steps: number;

@@ -13,7 +13,7 @@ import type { RunEvent } from './event.js';
 import type { Experiment } from './experiment.js';
 import { type Progress, runFiles, writeRunCheckpoint } from './folder.js';
 import { appendMetrics } from './metrics-lines.js';
-import { NO_PACE, secondsLeft } from './time-left.js';
+import { afterTest, NO_PACE, secondsLeft } from './time-left.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -119,9 +119,7 @@ export async function train(
         });
         if (better) await save(files.best, event.state);
         await save(files.last, event.state);
-        // The first test compiles: the final attack is estimated from the others, and before these from the steps.
-        if (testCompiled)
-          pace = { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + secondsSince(tested) };
+        pace = afterTest(pace, secondsSince(tested), !testCompiled);
         testCompiled = true;
         await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds, secondsLeft: left(event) });
       }
