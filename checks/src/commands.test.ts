@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram, main } from '../../packages/cli/src/main.js';
 import { guides, readmes, root, slug } from './markdown.js';
 import { missingLine } from './same-output.js';
-import { installable, readCommands, runCommands, scripts } from './shell.js';
+import { hasTerminal, installable, readCommands, runCommands, runInTerminal, scripts } from './shell.js';
 
 /** Inside the repository, so that what is written there finds the packages. */
 const place = join(root, 'checks', '.blocks', 'commands');
@@ -28,21 +28,30 @@ const withCommands = (document: (typeof guides)[number]) => document.blocks.some
 
 describe('documents', () => {
   for (const document of guides.filter(withCommands)) {
-    it(`${document.file}: all commands run`, async () => {
-      const folder = join(place, slug(document));
-      await mkdir(folder, { recursive: true });
-      // A project of the reader's; without one, what is written there would belong to this package.
-      await writeFile(join(folder, 'package.json'), '{ "name": "mine", "version": "1.0.0", "type": "module" }');
-      for (const { language, code, number, output: shown = '' } of document.blocks) {
-        const file = /^\/\/ ([\w-]+\.mjs)\n/.exec(code)?.[1];
-        if (language === 'js' && file !== undefined) await writeFile(join(folder, file), code);
-        if (language !== 'sh') continue;
-        const { status, output, noted } = await runCommands(code, folder);
-        expect([`block ${number}`, status], output).toEqual([`block ${number}`, 0]);
-        expect(missingLine(shown, output), output).toBeUndefined();
-        expect(noted.map(npmProblem).filter(Boolean)).toEqual([]);
-      }
-    }, 180_000);
+    const inTerminal = document.blocks.some(({ words }) => words.includes('terminal'));
+    const needs = inTerminal ? ' (skipped without the command script of util-linux)' : '';
+    it.skipIf(inTerminal && !hasTerminal)(
+      `${document.file}: all commands run${needs}`,
+      async () => {
+        const folder = join(place, slug(document));
+        await mkdir(folder, { recursive: true });
+        // A project of the reader's; without one, what is written there would belong to this package.
+        await writeFile(join(folder, 'package.json'), '{ "name": "mine", "version": "1.0.0", "type": "module" }');
+        for (const { language, words, code, number, output: shown = '' } of document.blocks) {
+          const file = /^\/\/ ([\w-]+\.mjs)\n/.exec(code)?.[1];
+          if (language === 'js' && file !== undefined) await writeFile(join(folder, file), code);
+          if (language !== 'sh') continue;
+          const stopped = words.includes('ctrl-c');
+          const { status, output, noted } = words.includes('terminal')
+            ? await runInTerminal(code, folder, { stopped })
+            : await runCommands(code, folder);
+          expect([`block ${number}`, status], output).toEqual([`block ${number}`, stopped ? 130 : 0]);
+          expect(missingLine(shown, output), output).toBeUndefined();
+          expect(noted.map(npmProblem).filter(Boolean)).toEqual([]);
+        }
+      },
+      180_000,
+    );
   }
 });
 

@@ -9,6 +9,8 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** A fenced block. */
 interface Block {
   readonly language: string;
+  /** What follows the language: how a test runs the block. */
+  readonly words: readonly string[];
   readonly code: string;
   /** Its number among the blocks of its language, from 1. */
   readonly number: number;
@@ -26,14 +28,17 @@ export interface Document {
 
 const readDocument = (file: string): Document => {
   const text = readFileSync(join(root, file), 'utf8');
-  const fences = [...text.matchAll(/^```(\w*)\n(.*?)^```/gms)].map(([, language = '', code = '']) => ({
-    language,
-    code,
-  }));
-  const blocks = fences.map(({ language, code }, i): Block => {
+  const fences = [...text.matchAll(/^```(\w*)([ \w-]*)\n(.*?)^```/gms)].map(
+    ([, language = '', words = '', code = '']) => ({
+      language,
+      words: words.split(' ').filter(Boolean),
+      code,
+    }),
+  );
+  const blocks = fences.map(({ language, words, code }, i): Block => {
     const number = fences.slice(0, i + 1).filter((fence) => fence.language === language).length;
     const next = fences[i + 1];
-    return { language, code, number, output: next?.language === 'text' ? next.code : undefined };
+    return { language, words, code, number, output: next?.language === 'text' ? next.code : undefined };
   });
   return { file, text, blocks };
 };

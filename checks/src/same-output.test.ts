@@ -26,10 +26,13 @@ describe('missingLine', () => {
   it('takes lines with other numbers, in order, and dots for any', () => {
     expect(missingLine('epoch 7  loss 12.125\n...\ndone in 4 s\n', output)).toBeUndefined();
     expect(missingLine('', output)).toBeUndefined();
+    expect(missingLine('epoch 1 ...\n... loss 0.1\ndone ...', output)).toBeUndefined();
   });
 
   it('names the line that is not there, or not in this place', () => {
     expect(missingLine('epoch 1  error 0.5\n', output)).toBe('epoch 1  error 0.5');
+    expect(missingLine('epoch 1 ... los', output)).toBe('epoch 1 ... los');
+    expect(missingLine('done (in) ...', output)).toBe('done (in) ...');
     expect(missingLine('done in 3 s\nepoch 1  loss 0.5\n', output)).toBe('epoch 1  loss 0.5');
     expect(missingLine('epoch 1  loss 1\nepoch 1  loss 1\nepoch 1  loss 1\n', output)).toBe('epoch 1  loss 1');
   });

@@ -11,7 +11,7 @@ export function sameOutput(comment: string, printed: string): boolean {
 
 /**
  * The first line of a text that an output does not have after the lines before it; undefined when it has them all, in this order. Numbers may be
- * others, as they differ from machine to machine; a line of three dots stands for any.
+ * others, as they differ from machine to machine. Three dots stand for any text within a line, and on a line of their own for any lines.
  */
 export function missingLine(text: string, output: string): string | undefined {
   const lines = output.split('\n').map(withoutNumbers);
@@ -21,11 +21,20 @@ export function missingLine(text: string, output: string): string | undefined {
     .split('\n')
     .find((line) => {
       if (line.trim() === '...' || line.trim() === '') return false;
-      const at = lines.indexOf(withoutNumbers(line), from);
+      const wanted = pattern(withoutNumbers(line));
+      const at = lines.findIndex((seen, i) => i >= from && wanted.test(seen));
       from = at + 1;
       return at === -1;
     });
 }
+
+const pattern = (line: string) =>
+  new RegExp(
+    `^${line
+      .split(/ ?\.\.\. ?/)
+      .map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+      .join('.*')}$`,
+  );
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 

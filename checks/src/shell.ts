@@ -1,7 +1,8 @@
 /** Runs blocks of shell commands, with `cert` as it is built in place of an installed one. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { root } from './markdown.js';
 
 const manifest = (path: string) => JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
@@ -50,7 +51,7 @@ const program = (folder: string) => join(root, 'packages', folder, 'dist', 'cli.
 const RUNS = `${note('npm')}
 npx() {
   case "$1" in
-    cert) shift; node ${program('cli')} "$@" ;;
+    cert) shift; npm_command=exec node ${program('cli')} "$@" ;;
     @cert/check) shift; node ${program('check')} "$@" ;;
     *) echo "npx $1 is not known here"; return 1 ;;
   esac
@@ -62,21 +63,61 @@ const NOTES = ['npm', 'npx', 'cd'].map(note).join('\n');
 /** Runs a block in a folder with the shell of the machine. It ends at the first command that fails. */
 export const runCommands = (code: string, cwd: string): Promise<ShellOutcome> => shell(`${RUNS}\n${code}`, cwd);
 
+/** Whether blocks can be run in a terminal: by the `script` of util-linux. */
+export const hasTerminal = spawnSync('script', ['--version']).status === 0;
+
+/** A line that changed in place, up to where it was cleared for the last time. */
+const CLEARED = new RegExp(`[^\\n]*\\r${String.fromCharCode(0x1b)}\\[K`, 'g');
+
+/**
+ * Runs a block as a person does, in a terminal of 80 columns; needs the `script` of util-linux. What lines that changed in place showed before
+ * their last state is left out.
+ *
+ * @param options.stopped press Ctrl-C as soon as an epoch has ended
+ */
+export async function runInTerminal(
+  code: string,
+  cwd: string,
+  { stopped }: { readonly stopped: boolean },
+): Promise<ShellOutcome> {
+  const inner = `stty cols 80 rows 24; exec bash -e -c ${quoted(`${RUNS}\n${code}`)}`;
+  const { output, ...outcome } = await start('script', ['-qec', inner, '/dev/null'], cwd, {
+    ...(stopped && { stopAt: /^epoch 1\/\d+ {2}loss /m }),
+  });
+  const left = stripVTControlCharacters(output.replaceAll(CLEARED, '')).split(/\r*\n/);
+  return { ...outcome, output: left.map((line) => line.split('\r').at(-1)).join('\n') };
+}
+
+const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+
 /** The commands of a block as the shell takes them apart. */
 export const readCommands = (code: string, cwd: string): Promise<ShellOutcome> => shell(`${NOTES}\n${code}`, cwd);
 
-function shell(code: string, cwd: string): Promise<ShellOutcome> {
+const shell = (code: string, cwd: string): Promise<ShellOutcome> => start('bash', ['-e', '-c', code], cwd);
+
+/** @param options.stopAt press Ctrl-C, in a terminal, when the output has this */
+function start(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  { stopAt }: { readonly stopAt?: RegExp } = {},
+): Promise<ShellOutcome> {
   const { FORCE_COLOR: _, ...env } = process.env;
-  const child = spawn('bash', ['-e', '-c', code], {
+  const child = spawn(command, args, {
     cwd,
     env: { ...env, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: [stopAt === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
   });
+  let waiting = stopAt;
   const read = (stream: NodeJS.ReadableStream, take: (text: string) => void) =>
     stream.setEncoding('utf8').on('data', take);
   let [output, lines] = ['', ''];
   read(child.stdout!, (text) => {
     output += text;
+    if (waiting?.test(stripVTControlCharacters(output))) {
+      waiting = undefined;
+      child.stdin?.write('\u0003');
+    }
   });
   read(child.stderr!, (text) => {
     output += text;

@@ -49,6 +49,19 @@ describe('a mistyped word', () => {
     expect(err).toContain(message);
     expect(err).not.toContain('    at ');
   });
+
+  it.each([
+    ['frobnicate', 'For all commands: cert --help'],
+    ['train digits/quick', 'For arguments and options: cert train --help'],
+    ['eval', 'For arguments and options: cert eval --help'],
+    ['diagnose relu', 'For arguments and options: cert diagnose --help'],
+    ['runs --preset', 'For arguments and options: cert runs --help'],
+  ])('cert %s: where to read on', async (line, hint) => {
+    const { status, out, err } = await cert(...line.split(' '));
+    expect([status, out]).toEqual([1, '']);
+    expect(err).toMatch(/^error: /);
+    expect(err.split('\n').at(-1)).toBe(hint);
+  });
 });
 
 describe('a radius', () => {

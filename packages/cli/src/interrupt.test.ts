@@ -138,9 +138,7 @@ it('a second signal, of the same kind or another one, ends a run at once', async
       child.kill('SIGINT');
     });
     expect(ended).toMatchObject({ status: null, signal: second });
-    expect(ended.err).toMatch(
-      /^Stopping after the current step \(SIGINT\). A second Ctrl-C ends the process immediately.$/m,
-    );
+    expect(ended.err).toMatch(/^Stopping after this step \(SIGINT\)\. A second Ctrl-C ends the process at once\.$/m);
     expect(ended.out).not.toContain('Stopped after step');
   }
 }, 60_000);

@@ -1,5 +1,6 @@
 import type { CertError } from '@cert/core';
 import { Command, CommanderError, Option } from 'commander';
+import { calledAs } from './called-as.js';
 import { COMMANDS } from './commands/commands.js';
 import { completions } from './complete.js';
 import { STOPPED } from './signals.js';
@@ -39,6 +40,7 @@ export async function createProgram(
       'Certified robust training: train networks and prove that no perturbation up to a given size changes a prediction.',
     )
     .version(ownVersion(), '-V, --version', 'print the version')
+    .showHelpAfterError(`For all commands: ${calledAs()} --help`)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),
@@ -46,7 +48,8 @@ export async function createProgram(
     });
   if (Object.keys(COMMANDS).some((name) => only.includes(name))) await prepare?.();
   for (const [name, { description, load }] of Object.entries(COMMANDS)) {
-    const command = program.command(name).description(description);
+    const usage = `For arguments and options: ${calledAs()} ${name} --help`;
+    const command = program.command(name).description(description).showHelpAfterError(usage);
     if (only.includes(name)) await (await load())(command, terminal, signal, done, args);
   }
   return program;

@@ -57,6 +57,15 @@ describe('--plugin', () => {
     expect(await cert('diagnose', 'relu', run, '--trust')).toMatchObject({ status: 0, err: '' });
   });
 
+  it('is not needed to verify an image: the checkpoint has the network', async () => {
+    expect(await cert('verify', run, '--index', '0')).toMatchObject({
+      status: 1,
+      err: `error: ${run} was trained with the plug-in "flat", and cert verify loads no plug-ins.\nGive the checkpoint alone, ${runFiles(run).last}, with --index N, --dataset NAME and --epsilon RADIUS.`,
+    });
+    const image = ['--index', '0', '--dataset', 'digits', '--epsilon', '0'];
+    expect(await cert('verify', runFiles(run).last, ...image)).toMatchObject({ status: 0, err: '' });
+  });
+
   it('that only the folder names runs no code', async () => {
     const foreign = join(place, 'foreign');
     await cp(run, foreign, { recursive: true });

@@ -22,9 +22,8 @@ export function stopOnSignals({ err }: Terminal): Stop {
   const onSignal = (signal: (typeof SIGNALS)[number]) => {
     if (first === undefined) {
       first = signal;
-      err(
-        `Stopping after the current step (${signal}). A second ${signal === 'SIGINT' ? 'Ctrl-C' : 'signal'} ends the process immediately.`,
-      );
+      const again = signal === 'SIGINT' ? 'Ctrl-C' : 'signal';
+      err(`Stopping after this step (${signal}). A second ${again} ends the process at once.`);
       controller.abort();
       return;
     }

@@ -66,6 +66,16 @@ describe.skipIf(!hasPty)('in a terminal (skipped without the command script of u
     expect(doctor).toMatch(/^device cuda +missing +The device/m);
   });
 
+  it('errors and sentences fit 80 columns, broken between words', async () => {
+    const error = await inTerminal(80, ['train', '--preset', 'digits/quik']);
+    const verify = ['verify', join(place, 'run80'), '--index', '0', '--epsilon', '0', '--timeout', '5'];
+    const shown = [error, await inTerminal(80, verify)];
+    for (const { lines, wrapped } of shown) {
+      expect([wrapped, lines.filter((line) => line.length > 80)]).toEqual([false, []]);
+    }
+    expect(error.lines.join(' ')).toContain('/ natural pgd vanilla fast crown-ibp stability volume.');
+  });
+
   it('colours headings and verdicts, unless NO_COLOR is set', async () => {
     const verify = ['verify', join(place, 'run80'), '--index', '0', '--epsilon', '0', '--timeout', '5'];
     const coloured = await inTerminal(80, verify);

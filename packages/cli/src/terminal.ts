@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { columnsOf, wrapText } from './show/width.js';
 
 /** Where a command writes to. Libraries print nothing; commands print through this. */
 export interface Terminal {
@@ -22,6 +23,13 @@ const marked = (line: string): string =>
     .replace(/^error:/, (word) => styleText('red', word, { validateStream: false }))
     .replace(/^(warning|note):/i, (word) => styleText('yellow', word, { validateStream: false }));
 
+/** A text that is broken between words where it is wider than the screen; a line that ends in a command to copy stays whole. */
+const fit = (text: string, width: number): string =>
+  text
+    .split('\n')
+    .flatMap((line) => (/: (npx|npm|cert) /.test(line) ? [line] : wrapText(line, width)))
+    .join('\n');
+
 /**
  * The terminal of this process. When whoever reads the output goes away (`| head -1`), the rest is dropped and the work goes on; when it
  * cannot be written for another reason (a full disk), one message says so and the exit status becomes 1.
@@ -38,9 +46,10 @@ export function processTerminal(): Terminal {
     });
     return (line: string) => {
       if (failed || !stream.writable) return;
-      const text = stream === process.stderr && hasColors(stream) ? marked(line) : line;
-      // A line of progress may stand where this begins: the rest of it is cleared.
-      stream.write(stream.isTTY ? `${text.replaceAll('\n', '\u001b[K\n')}\u001b[K\n` : `${text}\n`);
+      const fitted = stream === process.stderr && stream.isTTY ? fit(line, columnsOf(stream)) : line;
+      const text = stream === process.stderr && hasColors(stream) ? marked(fitted) : fitted;
+      // A line of progress, or the ^C of whoever stopped it, may stand where this begins: it is covered, and the rest of it cleared.
+      stream.write(stream.isTTY ? `\r${text.replaceAll('\n', '\u001b[K\n')}\u001b[K\n` : `${text}\n`);
     };
   };
   return {

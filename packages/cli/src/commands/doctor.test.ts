@@ -31,7 +31,7 @@ describe('auto', () => {
       entry('late', {}),
     ]);
     expect(device.name).toBe('good');
-    expect(reason).toBe('fastest available; absent: It is not installed.; slow: It is slow.');
+    expect(reason).toBe('fastest available; absent: It is not installed; slow: It is slow.');
     expect(disposed).toEqual(['slow']);
   });
 

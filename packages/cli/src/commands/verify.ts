@@ -6,6 +6,7 @@ import { createDecider, createProofSearch, type DecideProgress, type ProofResult
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { painter } from '../show/paint.js';
+import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
 import { type BallOfImage, imageProperty } from '../verify/image.js';
@@ -95,9 +96,10 @@ async function verifyOne(options: OneProperty): Promise<void> {
       terminal.out(JSON.stringify({ ...jsonOf(decision, text), ...written }));
       if (certificate?.written === false) terminal.err(certificate.sentence);
     } else {
+      const fitted = (sentence: string) => wrapText(sentence, widthOf(terminal)).join('\n');
       terminal.out(text.trimEnd());
-      terminal.out(`${about}${marked(terminal, decision.verdict, sentenceOf(decision))}`);
-      if (certificate !== undefined) terminal.out(certificate.sentence);
+      terminal.out(marked(terminal, decision.verdict, fitted(`${about}${sentenceOf(decision)}`)));
+      if (certificate !== undefined) terminal.out(fitted(certificate.sentence));
     }
   } finally {
     show.close();
@@ -107,9 +109,9 @@ async function verifyOne(options: OneProperty): Promise<void> {
 
 const MARKS = { verified: 'good', falsified: 'bad', unknown: 'warning' } as const;
 
-/** A sentence whose beginning, which is the verdict, is coloured. */
-const marked = (terminal: Terminal, verdict: keyof typeof MARKS, sentence: string): string =>
-  sentence.replace(/^(The property (holds|is violated)|Undecided)/, (text) => painter(terminal)(MARKS[verdict], text));
+/** Sentences with the verdict coloured. A line may end in it. */
+const marked = (terminal: Terminal, verdict: keyof typeof MARKS, text: string): string =>
+  text.replace(/The\sproperty\s(holds|is\sviolated)|Undecided/, (words) => painter(terminal)(MARKS[verdict], words));
 
 /** Decides a property; for a certificate by a search whose proofs it can hold. */
 async function decided(

@@ -78,8 +78,11 @@ export function progressState() {
         return fitDraft(countDrafts(what, done, of, countLeft(counted)), done / of, width);
       }
       if (training === undefined) {
-        const first = run === undefined ? 1 : Math.floor(run.step / run.stepsPerEpoch) + 1;
-        return `epoch ${first}/${run?.epochs ?? '?'}  compiling ... ${duration(seconds() - began)}`;
+        const { step = 0, stepsPerEpoch = 1, epochs = '?' } = run ?? {};
+        const first = Math.floor(step / stepsPerEpoch) + 1;
+        // All epochs of a run that is resumed may have been trained before.
+        const what = typeof epochs === 'number' && first > epochs ? 'evaluation' : `epoch ${first}/${epochs}`;
+        return `${what}  compiling ... ${duration(seconds() - began)}`;
       }
       return fitDraft(trainingDrafts({ ...training, left: left() }), training.fraction, width);
     },

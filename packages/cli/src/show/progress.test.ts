@@ -96,6 +96,14 @@ describe('reporter', () => {
     expect(drawn().at(-1)).toMatch(/epsilon 8\/255 {2}verified error 8\.9 % {2}\d+:\d\d:\d\d left/);
   });
 
+  it('a run that is resumed behind its last epoch is evaluated', () => {
+    const { screen, drawn } = drawnOn(80);
+    const start = events[0];
+    if (start?.type !== 'start') throw new Error('the first event is the start');
+    report(screen, [{ ...start, step: start.epochs * start.stepsPerEpoch }]);
+    expect(drawn()).toEqual(['evaluation  compiling ... 0:00:00']);
+  });
+
   it('shows that images are decoded: a bar on a screen, a line in a pipe', () => {
     const events = [1, 2, 3].map((images) => ({ type: 'decoding', images, of: 3 }) as const);
     const { screen, drawn } = drawnOn(80);

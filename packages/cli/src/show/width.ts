@@ -1,10 +1,8 @@
-import type { Terminal } from '../terminal.js';
-
 /** Of a screen that does not tell. */
 const USUAL = 80;
 
 /** Columns of a terminal's screen; infinite in a pipe, where lines stay whole for the programs that read them. */
-export function widthOf({ screen }: Pick<Terminal, 'screen'>): number {
+export function widthOf({ screen }: { readonly screen: NodeJS.WritableStream | null }): number {
   return screen === null ? Number.POSITIVE_INFINITY : columnsOf(screen);
 }
 

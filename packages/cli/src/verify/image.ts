@@ -6,7 +6,9 @@ import {
   type RunConfig,
   radiusText,
   readRunConfig,
+  readRunPlugins,
   resolveConfig,
+  runFiles,
   standardCatalog,
 } from '@cert/trainer/pipeline';
 import { canonical, type RawOptions } from '../commands/options.js';
@@ -81,8 +83,20 @@ async function configOf(path: string, raw: RawOptions): Promise<RunConfig> {
       'Give --dataset NAME and --epsilon RADIUS, or the folder of a run.',
     );
   }
+  if (isRun) await refusePlugins(path);
   const config = isRun ? await readRunConfig(path) : resolveConfig();
   return dataset === undefined ? config : { ...config, dataset, limit: null };
+}
+
+/** @throws CertError `bad-argument` for a run whose configuration needs a plug-in, which this command does not load */
+async function refusePlugins(folder: string): Promise<void> {
+  const [plugin] = await readRunPlugins(folder);
+  if (plugin === undefined) return;
+  throw new CertError(
+    'bad-argument',
+    `${folder} was trained with the plug-in "${plugin.name}", and cert verify loads no plug-ins.`,
+    `Give the checkpoint alone, ${runFiles(folder).last}, with --index N, --dataset NAME and --epsilon RADIUS.`,
+  );
 }
 
 /** That the label's logit is larger than every other one in a ball, clipped to a range. */

@@ -199,6 +199,8 @@ it.each([
   ['8/', '8/'],
   ['a', 'a'],
   ['0/0', '0/0'],
+  ['8/0', '8/0'],
+  ['Infinity', 'Infinity'],
 ])('%s from the command line', (text, value) => {
   expect(parseField(FIELDS.epsilon, text)).toBe(value);
 });

@@ -6,7 +6,7 @@ import { type CommonField, namesOf, type Tables } from './field.js';
 export const toNumber = (text: string): unknown => {
   const parts = text.split('/').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   const [number = Number.NaN, divisor = 1] = parts;
-  return parts.length > 2 || Number.isNaN(number / divisor) ? text : number / divisor;
+  return parts.length > 2 || !Number.isFinite(number / divisor) ? text : number / divisor;
 };
 
 const items = (text: string) => text.split(',').map((item) => item.trim());

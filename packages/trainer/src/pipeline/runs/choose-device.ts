@@ -32,10 +32,10 @@ export async function chooseDevice(name: string, candidates: readonly DeviceEntr
       await device.dispose();
     } catch (error) {
       if (!(error instanceof CertError)) throw error;
-      passedOver.push(`${candidate}: ${error.problem}`);
+      passedOver.push(`${candidate}: ${error.problem.replace(/\.$/, '')}`);
     }
   }
-  throw new CertError('missing-device', 'No device is available.', `Tried: ${passedOver.join('; ')}`);
+  throw new CertError('missing-device', 'No device is available.', `Tried: ${passedOver.join('; ')}.`);
 }
 
 const reasonOf = (passedOver: readonly string[]): string =>

@@ -96,7 +96,8 @@ export async function resumeRun(
     const { last } = runFiles(folder);
     const { state, progress } = await readRunCheckpoint(last, experiment.model, config, catalog);
     checkOptimizerState(last, state, experiment.optimizer);
-    const chosen = await chooseDevice(config.device);
+    // The configuration of a run names the device that it began on, whoever chose it.
+    const chosen = { ...(await chooseDevice(config.device)), reason: 'as before' };
     try {
       const damaged = await cutMetrics(folder, progress.position.step);
       if (damaged > 0) await appendLog(folder, `Removed damaged lines from metrics.jsonl: ${damaged}.`);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { secondsLeft } from './time-left.js';
+import { afterTest, secondsLeft } from './time-left.js';
 
 const remaining = { steps: 100, tests: 2, batchSize: 10, testImages: 300, attackSteps: 0 };
 
@@ -16,4 +16,11 @@ it('counts steps, the tests behind epochs and the final evaluation', () => {
 it('estimates a test before the first one', () => {
   const pace = { steps: 20, stepSeconds: 10, tests: 0, testSeconds: 0 };
   expect(secondsLeft(pace, remaining)).toBeCloseTo(50 + (3 * 300 * 0.05) / 3, 9);
+});
+
+it('does not take the compilation of the first test for the time of a test', () => {
+  const pace = { steps: 20, stepSeconds: 10, tests: 0, testSeconds: 0 };
+  const compiled = afterTest(pace, 60, true);
+  expect(secondsLeft(compiled, remaining)).toBe(secondsLeft(pace, remaining));
+  expect(secondsLeft(afterTest(compiled, 4, false), remaining)).toBeCloseTo(50 + 3 * 4, 9);
 });

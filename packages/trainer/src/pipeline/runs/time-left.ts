@@ -3,10 +3,19 @@ export interface Pace {
   /** Training steps so far, and the seconds that they took. */
   readonly steps: number;
   readonly stepSeconds: number;
-  /** Epochs that have ended, and the seconds that their tests and files took. */
+  /** Epochs that have ended after the first one, whose test compiles, and the seconds that their tests and files took. */
   readonly tests: number;
   readonly testSeconds: number;
 }
+
+/**
+ * The pace after the test of an epoch. The first test of a process compiles: it does not count, as the final attack, estimated from tests, would seem to
+ * take its time again with every step.
+ *
+ * @param first whether this is the first test of the process
+ */
+export const afterTest = (pace: Pace, seconds: number, first: boolean): Pace =>
+  first ? pace : { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + seconds };
 
 /** What a run has still to do. */
 export interface Remaining {

@@ -13,7 +13,7 @@ import type { RunEvent } from './event.js';
 import type { Experiment } from './experiment.js';
 import { type Progress, runFiles, writeRunCheckpoint } from './folder.js';
 import { appendMetrics } from './metrics-lines.js';
-import { NO_PACE, secondsLeft } from './time-left.js';
+import { afterTest, NO_PACE, secondsLeft } from './time-left.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -68,7 +68,7 @@ export async function train(
     range: experiment.range,
     method: experiment.rules.ibp,
   });
-  let [pace, started] = [NO_PACE, false];
+  let [pace, started, testCompiled] = [NO_PACE, false, false];
   const left = ({ position: { step } }: FitEvent) =>
     secondsLeft(pace, {
       steps: config.epochs * experiment.stepsPerEpoch - step,
@@ -119,7 +119,8 @@ export async function train(
         });
         if (better) await save(files.best, event.state);
         await save(files.last, event.state);
-        pace = { ...pace, tests: pace.tests + 1, testSeconds: pace.testSeconds + secondsSince(tested) };
+        pace = afterTest(pace, secondsSince(tested), !testCompiled);
+        testCompiled = true;
         await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds, secondsLeft: left(event) });
       }
       before = performance.now();
