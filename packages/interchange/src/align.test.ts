@@ -34,5 +34,5 @@ it('refuses what was written for another network', () => {
   expect(() => propertyInModel(network, { ...property, outputs: 3 })).toThrow(
     '4 inputs and 3 outputs, but the network has 4 inputs and 2 outputs',
   );
-  expect(() => inputInFile(network, new Float32Array(8))).toThrow('8 values, the network 4 inputs');
+  expect(() => inputInFile(network, new Float32Array(8))).toThrow('8 values, but the network has 4 inputs');
 });
