@@ -10,7 +10,7 @@ import { hasPty, inTerminal, type Seen } from '../test/pty.js';
 
 let place: string;
 beforeAll(async () => {
-  place = await mkdtemp(join(tmpdir(), 'cert-terminal-'));
+  place = await mkdtemp(join(tmpdir(), 'cert-'));
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 

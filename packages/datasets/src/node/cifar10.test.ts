@@ -167,7 +167,7 @@ describe('cifar10', () => {
     await rm(join(folder, 'cifar-10-binary.tar.gz'));
     await put('test_batch.bin', small()[5]!.bytes);
     expect(await readTest()).toMatchObject({ train: { count: 0 }, test });
-    await expect(read()).rejects.toMatchObject({ problem: expect.stringContaining('data_batch_1.bin cannot be read') });
+    await expect(read()).rejects.toMatchObject({ problem: expect.stringMatching(/data_batch_\d\.bin cannot be read/) });
     await rm(join(folder, 'test_batch.bin'));
     await expect(readTest()).rejects.toMatchObject({
       problem: `cifar10: ${folder} contains neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor test_batch.bin nor train nor test nor val.`,
