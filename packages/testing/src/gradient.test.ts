@@ -21,7 +21,7 @@ describe('checkGradient', () => {
     [
       'no gradient',
       (a) => tf.customGrad((z) => ({ value: (z as Tensor).clone(), gradFunc: (dy: Tensor) => tf.zerosLike(dy) }))(a!),
-      /is 0 by its/,
+      /is 0 by the/,
     ],
     ['a wrong second input', (a, b) => tf.mul(a!, half(b!)), /with respect to the second/],
     ['an infinite gradient', (a) => tf.sqrt(tf.mul(a!, 0)), /element 0 of the gradient .* is/],

@@ -73,7 +73,7 @@ describe('smoothedSchedule', () => {
     (bad) => {
       const name = Object.keys(bad)[0]!;
       expect(() => smoothedSchedule({ start: 1, length: 2, target: 0.1, stepsPerEpoch: 5, ...bad })).toThrow(
-        new RegExp(`^${name} of a schedule is`),
+        new RegExp(`^The schedule option ${name} is`),
       );
     },
   );
