@@ -50,7 +50,7 @@ describe('run', () => {
       const cli = join('node_modules', '@cert', 'cli', 'bin', 'cert.js');
       expect(await readFile(join(folder, cli), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
       const { stdout } = await run(folder, path!, cli, 'doctor');
-      expect(stdout).toMatch(/--device auto takes tfjs/);
+      expect(stdout).toMatch(/--device auto selects tfjs/);
     });
   }
 });
