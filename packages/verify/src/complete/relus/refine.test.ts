@@ -1,5 +1,18 @@
 import { naturalPass, standardRules } from '@cert/bounds';
-import { createRng, dense, type HostParams, type Model, paramSpecs, relu, sequential, tf, toTensors } from '@cert/core';
+import {
+  add,
+  createRng,
+  dense,
+  graph,
+  type HostParams,
+  INPUT,
+  type Model,
+  paramSpecs,
+  relu,
+  sequential,
+  tf,
+  toTensors,
+} from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +26,17 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-const MODEL = sequential([2], [dense(8), relu(), dense(8), relu(), dense(6), relu(), dense(2)]);
+const CHAIN = sequential([2], [dense(8), relu(), dense(8), relu(), dense(6), relu(), dense(2)]);
+
+/** Two layers that read the same one: the search for one of them must do without the other. */
+const fork = (): Model => {
+  const builder = graph([2]);
+  const first = builder.add(relu(), [builder.add(dense(8), [INPUT])]);
+  const sides = [1, 2].map(() => builder.add(relu(), [builder.add(dense(8), [first])]));
+  builder.add(add(), sides);
+  builder.add(dense(2));
+  return builder.build();
+};
 
 function drawn(model: Model, seed: number): HostParams {
   const rng = createRng(seed, 'weights');
@@ -42,17 +65,17 @@ const [region] = regionsOf({
 });
 
 /** Bounds of hidden neurons by CROWN, and refined ones. */
-async function bounds(params: HostParams, visits: number, deadline = Number.POSITIVE_INFINITY) {
+async function bounds(model: Model, params: HostParams, visits: number, deadline = Number.POSITIVE_INFINITY) {
   const weights = { params: putParams(device, params), stats: {} };
-  const setting = { device, model: MODEL, weights, rules: standardRules };
+  const setting = { device, model, weights, rules: standardRules };
   const box = { lower: device.put(region!.lower, [1, 2]), upper: device.put(region!.upper, [1, 2]) };
   const roots = createRootBounds({
     device,
-    model: MODEL,
+    model,
     forward: standardRules.ibp,
     backward: standardRules.linearRelaxation,
   });
-  const refinement = createRefinement(setting, { model: MODEL, params, stats: {} }, roots);
+  const refinement = createRefinement(setting, { model, params, stats: {} }, roots);
   const root = await roots.bound(weights, box);
   const before = structuredClone(root.host);
   const told: string[] = [];
@@ -70,7 +93,7 @@ async function bounds(params: HostParams, visits: number, deadline = Number.POSI
 }
 
 /** The smallest and largest values of neurons on a grid of the box. */
-function extremes(params: HostParams) {
+function extremes(model: Model, params: HostParams) {
   const steps = 200;
   return tf.tidy(() => {
     const points = tf.tensor(
@@ -80,7 +103,7 @@ function extremes(params: HostParams) {
       ),
       [(steps + 1) ** 2, 2],
     );
-    const { at } = naturalPass({ model: MODEL, params: toTensors(params), norm: {} }, points);
+    const { at } = naturalPass({ model, params: toTensors(params), norm: {} }, points);
     return Object.fromEntries(
       ['dense2', 'dense3'].map((name) => [
         name,
@@ -90,13 +113,16 @@ function extremes(params: HostParams) {
   });
 }
 
-describe('a refinement', () => {
+describe.each([
+  ['layers one after the other', CHAIN],
+  ['a fork', fork()],
+])('a refinement of %s', (_, model) => {
   it.each([0, 1, 2, 3])(
     'of a few visits lies between the bounds before and the values there are: net %i',
     async (seed) => {
-      const params = drawn(MODEL, seed);
-      const { before, after } = await bounds(params, 3);
-      const real = extremes(params);
+      const params = drawn(model, seed);
+      const { before, after } = await bounds(model, params, 3);
+      const real = extremes(model, params);
       let gained = 0;
       for (const name of ['dense2', 'dense3']) {
         const [old, now, least] = [before[name]!, after[name]!, real[name]!];
@@ -111,11 +137,13 @@ describe('a refinement', () => {
       expect(gained).toBeGreaterThan(0.01);
     },
   );
+});
 
+describe('a refinement', () => {
   it('of many visits comes near to what there is', async () => {
-    const params = drawn(MODEL, 5);
-    const { before, after } = await bounds(params, 60);
-    const real = extremes(params);
+    const params = drawn(CHAIN, 5);
+    const { before, after } = await bounds(CHAIN, params, 60);
+    const real = extremes(CHAIN, params);
     let refined = 0;
     for (const name of ['dense2', 'dense3']) {
       const [{ lower, upper }, least] = [after[name]!, real[name]!];
@@ -130,14 +158,14 @@ describe('a refinement', () => {
   });
 
   it('without time changes nothing', async () => {
-    const { before, after } = await bounds(drawn(MODEL, 0), 3, 0);
+    const { before, after } = await bounds(CHAIN, drawn(CHAIN, 0), 3, 0);
     expect(after).toEqual(before);
   });
 
   it('of bounds that are not finite changes nothing', async () => {
-    const params = drawn(MODEL, 0);
+    const params = drawn(CHAIN, 0);
     params.dense1!.kernel!.data.fill(1e38);
-    const { before, after } = await bounds(params, 3);
+    const { before, after } = await bounds(CHAIN, params, 3);
     expect(after).toEqual(before);
   });
 });
