@@ -137,7 +137,7 @@ it.each([
   [['--index', '1', '--label', '10'], '--label is "10".\nGive a class from 0 to 9.'],
   [['--index', '1', '--methods', 'ibq'], 'There is no bound method "ibq".'],
   [['--index', '1', '--tolerance', '2'], '--tolerance is 2.\nGive a fraction'],
-  [['--index', '1', '--checkpoint', 'first'], '--checkpoint is "first".\nGive last or best.'],
+  [['--index', '1', '--checkpoint', 'first'], '--checkpoint is "first".\nGive one of: last, best.'],
 ])('%s: says what is wrong, and the cure', async (args, err) => {
   expect(await cert('predict', run, ...args)).toMatchObject({ status: 1, err: expect.stringContaining(err) });
 });

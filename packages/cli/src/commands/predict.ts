@@ -4,6 +4,7 @@ import type { Catalog } from '@cert/trainer/pipeline';
 import { choose, loadTestData, readRunPlugins, searchVerifiers } from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
+import { calledAs } from '../called-as.js';
 import { imageAt, imageFile } from '../predict/input.js';
 import { predict } from '../predict/predict.js';
 import { readTrained } from '../predict/trained-network.js';
@@ -13,8 +14,9 @@ import { progressReporter } from '../show/progress.js';
 import { duration } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
+import { CHECKPOINTS } from './eval-options.js';
 import { openDeviceFor } from './open-device.js';
-import { conflict, type RawOptions } from './options.js';
+import { conflict, type RawOptions, readWord } from './options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { readArithmetic } from './read-arithmetic.js';
 
@@ -63,7 +65,7 @@ export async function addPredict(
       const tolerance = readTolerance(raw.tolerance);
       const { config, model, params, stats, checkpoint } = await readTrained(
         folder,
-        readCheckpointName(raw.checkpoint ?? 'last'),
+        readWord('--checkpoint', raw.checkpoint ?? 'last', CHECKPOINTS),
         catalog,
       );
       const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
@@ -120,7 +122,7 @@ function checkTogether(file: string | undefined, { index }: RawOptions): void {
     throw new CertError(
       'bad-argument',
       'No image was given to cert predict.',
-      'Usage: cert predict RUN IMAGE.png, or cert predict RUN --index N. For all options: cert predict --help.',
+      `Usage: ${calledAs()} predict RUN IMAGE.png, or ${calledAs()} predict RUN --index N. For all options: ${calledAs()} predict --help.`,
     );
   }
 }
@@ -130,11 +132,6 @@ function readMethods(text: string, { verifiers }: Catalog): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) choose('bound method', name, verifiers);
   return Object.keys(verifiers).filter((name) => names.includes(name));
-}
-
-function readCheckpointName(name: string): 'last' | 'best' {
-  if (name === 'last' || name === 'best') return name;
-  throw new CertError('bad-argument', `--checkpoint is ${JSON.stringify(name)}.`, 'Give last or best.');
 }
 
 function readTolerance(text: string | undefined): number {

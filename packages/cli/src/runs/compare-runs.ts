@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { CertError } from '@cert/core';
 import { readMetricsLines } from '@cert/trainer/pipeline';
 import { clopperPearson, type Proportion } from '@cert/verify';
+import { calledAs } from '../called-as.js';
 import type { TrainingCurve } from '../plots/training-curves.js';
 import { findRuns, type RunRecord, type RunSettings, readRun } from './read-run.js';
 
@@ -60,7 +61,7 @@ export async function chosenRuns(
     throw new CertError(
       'bad-argument',
       `${once.length === 0 ? 'No run' : 'Only one run'} was given to compare.`,
-      'Give at least two runs: cert compare runs/a runs/b.',
+      `Give at least two runs: ${calledAs()} compare runs/a runs/b.`,
     );
   }
   return named(once);
