@@ -1,5 +1,4 @@
 import type { DataRange, Params, Tensor } from '@cert/core';
-import { tf } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type HostArray, type OnDevice, readTree } from '@cert/jit';
 import type { Field, Numbers } from './field.js';
 import type { NumberTree } from './net.js';
@@ -53,15 +52,11 @@ export const putParams = (device: Device, tree: NumberTree, edit?: ReadonlyMap<s
     ]),
   );
 
-/** `data_min` and `data_max`: numbers, or one for each channel ([1, C, 1, 1]). A function, as tensors belong to who makes them. */
-export function dataRange(file: Field): () => DataRange {
-  const side = (field: Field): (() => number | Tensor) => {
-    if (typeof field.value === 'number') return () => field.number();
-    const { data } = field.tensor();
-    return () => tf.tensor1d([...data]);
-  };
-  const [min, max] = [side(file.get('data_min')), side(file.get('data_max'))];
-  return () => ({ min: min(), max: max() });
+/** `data_min` and `data_max`: numbers, or one for each channel ([1, C, 1, 1]). */
+export function dataRange(file: Field): DataRange {
+  const side = (field: Field): number | readonly number[] =>
+    typeof field.value === 'number' ? field.number() : [...field.tensor().data];
+  return { min: side(file.get('data_min')), max: side(file.get('data_max')) };
 }
 
 /** Every tensor of a tree of parameters under `prefix.node.name`. */

@@ -110,7 +110,7 @@ export async function marginsBy(method: BoundMethod, problem: Problem): Promise<
   const evaluate = compileOn(
     device,
     (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
-      const box = linfBall(x, epsilon, range());
+      const box = linfBall(x, epsilon, range);
       const bounds = method.bound({
         network: { model: net.model, params, norm: runningNorm(stats) },
         box,
@@ -135,7 +135,7 @@ function trainingLosses(problem: Problem): (factor: number) => Promise<Values> {
     device,
     (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor, factor: Tensor): Outputs => {
       const norm = runningNorm(stats);
-      const box = linfBall(x, epsilon, range());
+      const box = linfBall(x, epsilon, range);
       const spec = marginSpec(labels, classes);
       const network = { model, params, norm };
       const problem = { network: foldBatchNorm(network, x.shape[0]!), box, spec };

@@ -72,7 +72,7 @@ function evaluator(file: Field, net: Net, device: Device): (entry: Field) => Pro
       }, start);
       const robust = valueAndGrad((params) => {
         const { norm } = naturalPass({ model, params, norm: 'batch' }, x);
-        const box = linfBall(x, epsilon, range());
+        const box = linfBall(x, epsilon, range);
         const margins = ibp.bound({ network: { model, params, norm }, box, spec: marginSpec(labels, classes) }).output
           .lower;
         return { value: robustLoss(margins), aux: { margins } };

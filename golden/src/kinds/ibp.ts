@@ -51,7 +51,7 @@ export async function evaluateIbp(file: Field, net: Net, device: Device): Promis
     device,
     (params: Params, stats: Stats, x: Tensor, labels: Tensor, epsilon: Tensor): Outputs => {
       const norm = runningNorm(stats);
-      const box = linfBall(x, epsilon, range());
+      const box = linfBall(x, epsilon, range);
       const spec = marginSpec(labels, classes);
       const bounds = ibp.bound({ network: { model, params, norm }, box });
       const margins = ibp.bound({ network: { model, params, norm }, box, spec }).output;

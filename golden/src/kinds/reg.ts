@@ -108,7 +108,7 @@ function evaluator(base: Field, tolerance: number, net: Net, device: Device): (e
   const evaluate = compileOn(device, (start: Params, x: Tensor, epsilon: Tensor): Outputs => {
     const { value, aux, grads } = valueAndGrad((params) => {
       const { norm } = naturalPass({ model, params, norm: 'batch' }, x);
-      const input = linfBall(x, epsilon, range());
+      const input = linfBall(x, epsilon, range);
       const bounds = ibp.bound({ network: { model, params, norm }, box: input });
       const context = { model, params, input, bounds };
       const tight = tightnessReport(context, { tolerance });

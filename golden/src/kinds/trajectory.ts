@@ -1,4 +1,4 @@
-import type { Batch, Hyper } from '@cert/core';
+import { type Batch, type Hyper, linf } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice, readTree } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { createTrainStep, type Objective, planStep, type StepMetrics, type TrainState } from '@cert/trainer';
@@ -78,9 +78,18 @@ function steps(file: Field, net: Net, training: Training, device: Device) {
   const { optimizer, plan, tolerance, clipNorm, smallestRadius } = training;
   const regularizers = [tightness({ tolerance }), reluBalance({ tolerance })];
   const compile = (objective: Objective, regularized: boolean) => {
-    const range = dataRange(file)();
+    const range = dataRange(file);
     const kept = regularized ? regularizers : [];
-    return device.jit(createTrainStep({ model: net.model, objective, optimizer, clipNorm, range, regularizers: kept }));
+    return device.jit(
+      createTrainStep({
+        model: net.model,
+        objective,
+        optimizer,
+        clipNorm,
+        perturbation: linf({ epsilon: 0, range }),
+        regularizers: kept,
+      }),
+    );
   };
   const compiled = new Map<string, ReturnType<typeof compile>>();
   return async (state: OnDevice<TrainState>, batch: Field, i: number) => {

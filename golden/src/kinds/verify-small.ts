@@ -102,7 +102,7 @@ function boundsOf(device: Device, { model, params }: Net, one: Field) {
   const evaluate = compileOn(device, (own: Params, x: Tensor, labels: Tensor, epsilon: Tensor) => {
     const problem = {
       network: { model, params: own },
-      box: linfBall(x, epsilon, range()),
+      box: linfBall(x, epsilon, range),
       spec: marginSpec(labels, model.classes),
     };
     return {

@@ -327,7 +327,13 @@ export function unitRows(indices: Tensor1D, shape: Shape): Tensor {
   return tf.reshape(tf.cast(tf.oneHot(indices, size), 'float32'), [count, ...shape]);
 }
 
-/** The minimum of rows . x over a box: rows . center - |rows| . radius; [batch, count]. */
+/** Lower bounds below this are none: the box is empty or undefined. */
+const NONE = -3e38;
+
+/**
+ * The minimum of rows . x over a box: rows . center - |rows| . radius; [batch, count]. Over a Euclidean ball in the box: the larger one of
+ * this and rows . center - ||rows|| radius with the center and radius of the ball (dual norm).
+ */
 function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
   const [center, radius] = [centerOf(box), soundRadiusOf(box)];
   const batch = center.shape[0]!;
@@ -340,5 +346,12 @@ function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
     const each = reshape(coefficients, [batch, rows.count, size]) as Tensor3D;
     return reshape(matMul(each, reshape(x, [batch, size, 1]) as Tensor3D), [batch, rows.count]);
   };
-  return sub(dot(rows.coefficients, center), dot(magnitude(rows.coefficients), radius));
+  const least = sub(dot(rows.coefficients, center), dot(magnitude(rows.coefficients), radius));
+  const { ball } = box;
+  if (ball === undefined) return least;
+  // Inputs that the box fixes do not take part, such as padding of a receptive field.
+  const moving = tf.cast(tf.greater(radius, 0), 'float32');
+  const norms = tf.sqrt(dot(tf.square(rows.coefficients), moving));
+  const inBall = sub(dot(rows.coefficients, ball.center), mul(norms, ball.radius));
+  return tf.where(tf.greater(least, NONE), tf.maximum(least, inBall), least);
 }

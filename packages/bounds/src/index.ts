@@ -44,7 +44,7 @@ export { nonlinearInputs } from './nonlinear-inputs.js';
 export { runningNorm, updateRunning } from './norm.js';
 export { extendRules, increasing, type OpRules, type Rules, type RulesByOp, standardRules } from './rules.js';
 export { type Arithmetic, decimalDown, decimalUp, gamma, type SoundLevel } from './sound/rounding.js';
-export { epsilonUp, soundBall } from './sound/sound-ball.js';
+export { epsilonUp, soundBall, soundBox } from './sound/sound-ball.js';
 export { type SoundCenterRadius, type SoundIbpOptions, soundIbp } from './sound/sound-ibp.js';
 export { roundingsOf, shiftRoundingsOf, termsOf } from './sound/terms.js';
 export { fuseSpec, marginSpec } from './spec.js';

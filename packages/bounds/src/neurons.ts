@@ -169,6 +169,7 @@ const mapBox = (box: IntervalTensor, f: (x: Tensor) => Tensor): IntervalTensor =
   upper: f(box.upper),
   center: f(centerOf(box)),
   radius: f(soundRadiusOf(box)),
+  ...(box.ball && { ball: { ...box.ball, center: f(box.ball.center) } }),
 });
 
 const mapLine = ({ slope, intercept }: Line, f: (x: Tensor) => Tensor): Line => ({

@@ -13,8 +13,10 @@ export type {
   Spec,
   TrainBatch,
 } from './bounds.js';
+export { type CategoryVariants, categoryVariants, hullOf } from './categories.js';
 export { checkModel } from './check-model.js';
 export { type Differentiated, mask, stopGradient, withGradient } from './custom-gradient.js';
+export { checkInRange } from './data-range.js';
 export { CertError, type CertErrorCode } from './errors.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export {
@@ -31,17 +33,14 @@ export {
 export {
   centerOf,
   checkEpsilon,
-  checkInRange,
   checkInterval,
-  type DataRange,
+  type EuclideanBall,
   fromBounds,
   fromCenterRadius,
   type Interval,
   type IntervalTensor,
-  linfBall,
   nonNegativeRadius,
   radiusOf,
-  readRange,
   soundRadiusOf,
 } from './interval.js';
 export { describeValue, parseJson } from './json.js';
@@ -96,6 +95,20 @@ export {
   statSpecs,
   type TensorSpec,
 } from './params.js';
+export { type DataRange, eachFeature, everyFeature, type PerFeature, perFeatureTensor } from './per-feature.js';
+export {
+  type L2Perturbation,
+  type LinfOptions,
+  type LinfPerturbation,
+  l2,
+  linf,
+  linfBall,
+  type Perturbation,
+  perturbationBox,
+  perturbationEnds,
+  UNIT_BALL,
+} from './perturbation.js';
+export { perturbationReach, projection, steepest } from './projection.js';
 export type { LinearInequality, Property, ViolationCase } from './property.js';
 export { createRng, type Rng } from './rng.js';
 export {

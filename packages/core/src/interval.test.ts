@@ -54,7 +54,7 @@ describe('linfBall', () => {
 
   it('takes epsilon and range per channel', () => {
     const x = tf.tensor([0, 0, 1, 1], [1, 1, 2, 2]);
-    const range = { min: tf.tensor1d([-1, -0.1]), max: tf.tensor1d([2, 1.1]) };
+    const range = { min: [-1, -0.1], max: [2, 1.1] };
     const box = values(linfBall(x, tf.tensor1d([0.5, 0.25]), range));
     close(box.lower, [-0.5, -0.1, 0.5, 0.75]);
     close(box.upper, [0.5, 0.25, 1.5, 1.1]);

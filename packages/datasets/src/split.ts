@@ -28,6 +28,10 @@ export interface Dataset {
   readonly range: PixelRange | null;
   /** Names of the classes, in label order. */
   readonly classNames?: readonly string[] | undefined;
+  /** Names of the features in row-major order, for data that are rows. */
+  readonly featureNames?: readonly string[] | undefined;
+  /** One-hot groups of features by the name of their column: the indices of the features. */
+  readonly categories?: { readonly [column: string]: readonly number[] } | undefined;
   /** Input normalization for models. Images are not normalized, so boxes around images stay in the range. */
   readonly normalize?: Normalization | undefined;
   /** Default augmentation of the training images; pass it to batches to apply it. */

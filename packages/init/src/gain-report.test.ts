@@ -8,6 +8,7 @@ import {
   dense,
   flatten,
   graph,
+  linf,
   type Model,
   relu,
   sequential,
@@ -33,7 +34,7 @@ const images = () => {
 async function gains(initialize: Initializer): Promise<number[]> {
   const x = images();
   const params = initialize(deep, 2);
-  const rows = await gainReport(deep, params, x, { epsilon: 0.1, range: null });
+  const rows = await gainReport(deep, params, x, { epsilon: 0.1, perturbation: linf({ epsilon: 0, range: null }) });
   x.dispose();
   return rows.slice(2, -1).map(({ gain }) => gain!);
 }
@@ -70,7 +71,11 @@ describe('gainReport', () => {
 
   it('is right for a case worked by hand', async () => {
     // Radius 0.5: |W| r = (2, 3); times |gamma| (4, 6), mean 5. All active, so the logits have (4, 18), mean 11.
-    const rows = await gainReport(small, await toHost(params), tf.zeros([1, 2]), { epsilon: 0.5, range: null, norm });
+    const rows = await gainReport(small, await toHost(params), tf.zeros([1, 2]), {
+      epsilon: 0.5,
+      perturbation: linf({ epsilon: 0, range: null }),
+      norm,
+    });
     expect(rows.map(({ node }) => node)).toEqual(['input', 'batchNorm1', 'dense2']);
     expect(rows[0]).toEqual({ node: 'input', meanRadius: 0.5, gain: null, expected: null });
     expect(rows[1]!.meanRadius).toBeCloseTo(5, 5);

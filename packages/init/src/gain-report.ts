@@ -2,17 +2,18 @@ import { ibp, naturalPass, nonlinearInputs, type RuleTable } from '@cert/bounds'
 import {
   type BatchNormStats,
   type BoundMethod,
-  type DataRange,
   type HostParams,
   INPUT,
-  linfBall,
   type Model,
   type NodeOf,
   type Params,
+  type Perturbation,
+  perturbationBox,
   radiusOf,
   type Tensor,
   tf,
   toTensors,
+  UNIT_BALL,
 } from '@cert/core';
 import { fanIn } from './fan.js';
 
@@ -38,8 +39,8 @@ export interface GainOptions {
   readonly natural?: RuleTable<Tensor>;
   /** BatchNorm statistics; default: statistics of the images, as in training. */
   readonly norm?: BatchNormStats | 'batch';
-  /** Range to clip the box to; default [0, 1], null for no clipping. */
-  readonly range?: DataRange | null;
+  /** The set around each image, whose radius `epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
+  readonly perturbation?: Perturbation;
 }
 
 /**
@@ -74,9 +75,9 @@ export function meanRadii(
   model: Model,
   params: Params,
   images: Tensor,
-  { epsilon, method = ibp, natural, norm = 'batch', range = { min: 0, max: 1 } }: GainOptions,
+  { epsilon, method = ibp, natural, norm = 'batch', perturbation = UNIT_BALL }: GainOptions,
 ): Tensor {
-  const box = linfBall(images, epsilon, range);
+  const box = perturbationBox(perturbation, images, epsilon);
   const used = norm === 'batch' ? naturalPass({ model, params, norm: 'batch' }, images, natural).norm : norm;
   const { at, output } = method.bound({ network: { model, params, norm: used }, box });
   const last = model.nodes.at(-1)!.name;

@@ -185,7 +185,7 @@ describe('broken contracts are caught and named', () => {
         if (known) return known;
         const bounds = right.bound(problem);
         for (const t of Object.values({ ...bounds.at, output: bounds.output }))
-          for (const x of Object.values(t)) tf.keep(x);
+          for (const x of [t.lower, t.upper, t.center, t.radius]) if (x !== undefined) tf.keep(x);
         cache.set(key, bounds);
         return bounds;
       }),

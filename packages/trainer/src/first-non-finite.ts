@@ -1,5 +1,5 @@
 import { naturalPass } from '@cert/bounds';
-import { type Batch, type Hyper, INPUT, linfBall, type Params, type Tensor, tf } from '@cert/core';
+import { type Batch, type Hyper, INPUT, type Params, perturbationBox, type Tensor, tf, UNIT_BALL } from '@cert/core';
 import type { Device, OnDevice } from '@cert/jit';
 import type { TrainStepOptions } from './step.js';
 
@@ -11,7 +11,12 @@ import type { TrainStepOptions } from './step.js';
  */
 export async function firstNonFinite(
   device: Device,
-  { model, method, natural, range }: Pick<TrainStepOptions, 'model' | 'method' | 'natural' | 'range'>,
+  {
+    model,
+    method,
+    natural,
+    perturbation = UNIT_BALL,
+  }: Pick<TrainStepOptions, 'model' | 'method' | 'natural' | 'perturbation'>,
   params: OnDevice<Params>,
   batch: OnDevice<Batch>,
   hyper: OnDevice<Hyper>,
@@ -21,7 +26,8 @@ export async function firstNonFinite(
     const { at, norm } = naturalPass({ model, params: weights, norm: 'batch' }, images, natural);
     const epsilon = scalars.epsilon;
     const bounds =
-      epsilon && method?.bound({ network: { model, params: weights, norm }, box: linfBall(images, epsilon, range) });
+      epsilon &&
+      method?.bound({ network: { model, params: weights, norm }, box: perturbationBox(perturbation, images, epsilon) });
     const sizes: Record<string, Tensor> = {};
     for (const [node, tensors] of Object.entries(weights)) {
       for (const [name, tensor] of Object.entries(tensors)) sizes[`parameter|${node}|${name}`] = size(tensor);

@@ -1,4 +1,4 @@
-import { batchNorm, createRng, dense, type HostBatch, relu, sequential, tf, toHost } from '@cert/core';
+import { batchNorm, createRng, dense, type HostBatch, linf, relu, sequential, tf, toHost } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { eagerDevice } from '@cert/jit';
 import { reluBalance, tightness } from '@cert/regularizers';
@@ -150,17 +150,22 @@ describe('fit', () => {
   });
 
   it.each<[string, number, Partial<FitOptions>, string]>([
-    ['above 1', 1.5, {}, 'Image 1 has the value 1.5 at position 2, outside the range [0, 1].'],
-    ['below a range of its own', 1.5, { range: { min: 2, max: 9 } }, 'Image 0 has the value'],
-    ['that is not a number', Number.NaN, {}, 'Image 1 has the value NaN at position 2.'],
+    ['above 1', 1.5, {}, 'Input 1 has the value 1.5 at position 2, outside the range [0, 1].'],
+    [
+      'below a range of its own',
+      1.5,
+      { perturbation: linf({ epsilon: 0, range: { min: 2, max: 9 } }) },
+      'Input 0 has the value',
+    ],
+    ['that is not a number', Number.NaN, {}, 'Input 1 has the value NaN at position 2.'],
     [
       'that is infinite, where there is no range',
       Number.POSITIVE_INFINITY,
-      { range: null },
-      'Image 1 has the value Inf',
+      { perturbation: linf({ epsilon: 0, range: null }) },
+      'Input 1 has the value Inf',
     ],
   ])('refuses an image with a value %s, and frees what it used', async (_, value, changes, problem) => {
-    const first = 'range' in changes && changes.range !== null ? 1 : 2;
+    const first = changes.perturbation?.range ? 1 : 2;
     const bad = await options({
       batches: function* (epoch, from) {
         for (const batch of batches(epoch, from)) {
@@ -182,7 +187,7 @@ describe('fit', () => {
   it('takes images of any values where there is no range', async () => {
     const far = await options({
       epochs: 1,
-      range: null,
+      perturbation: linf({ epsilon: 0, range: null }),
       batches: function* (epoch, from) {
         for (const { images, labels } of batches(epoch, from))
           yield { images: images.map((x) => 100 * x - 50), labels };

@@ -1,5 +1,13 @@
 import { ibp } from '@cert/bounds';
-import { CertError, checkInRange, createRng, type HostBatch, readRange, sizeOf } from '@cert/core';
+import {
+  CertError,
+  checkInRange,
+  createRng,
+  type HostBatch,
+  type Model,
+  type Perturbation,
+  UNIT_BALL,
+} from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
@@ -69,8 +77,7 @@ export interface FitEvent {
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
-  const limits = await readRange(options.range);
-  const imageSize = sizeOf(model.inputShape);
+  const { perturbation = UNIT_BALL } = options;
   const compiled = compiledSteps(device, options);
   let state = putState(device, options.state);
   let position: Position = options.position ?? { step: 0, sums: {} };
@@ -83,7 +90,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const waitSeconds = (performance.now() - asked) / 1000;
         waited += waitSeconds;
         const { step } = position;
-        checkImages(host.images, limits, imageSize, `Step ${step} (epoch ${epoch})`);
+        checkImages(host.images, model, perturbation, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
         const { choose, bounded } = planned.objective;
         const noise = choose && noiseOf(seed, step, host.images.length);
@@ -93,10 +100,9 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const next = await compiled.of(planned)(state, batch, hyper);
         const metrics = await readMetrics(next.metrics, images);
         if (!Object.values(metrics).every(Number.isFinite)) {
-          const { range, natural, method = ibp } = options;
+          const { natural, method = ibp } = options;
           const used = {
-            model,
-            ...(range !== undefined && { range }),
+            ...{ model, perturbation },
             ...(natural !== undefined && { natural }),
             ...((bounded || planned.regularized) && { method }),
           };
@@ -131,9 +137,9 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
 }
 
 /** A box around an image outside the range would be empty, and the loss infinite. */
-function checkImages(images: Float32Array, limits: Awaited<ReturnType<typeof readRange>>, size: number, when: string) {
+function checkImages(images: Float32Array, { inputShape }: Model, { range }: Perturbation, when: string) {
   try {
-    checkInRange(images, limits, size);
+    checkInRange(images, range, inputShape);
   } catch (error) {
     throw error instanceof CertError
       ? new CertError(error.code, `${when}, in its batch: ${error.problem}`, error.cure, { cause: error })

@@ -10,6 +10,7 @@ import {
   type Model,
   type Params,
   paramSpecs,
+  perturbationBox,
   relu,
   type Stats,
   sequential,
@@ -207,7 +208,9 @@ describe('createTrainStep', () => {
     const robust = robustObjective();
     const halved: BoundedObjective = {
       ...robust,
-      choose: ({ images, hyper: { epsilon }, range }) => ({ box: linfBall(images, tf.div(epsilon!, 2), range) }),
+      choose: ({ images, hyper: { epsilon }, perturbation }) => ({
+        box: perturbationBox(perturbation, images, tf.div(epsilon!, 2)),
+      }),
     };
     expect(after(halved, 0.1)).toEqual(after(robust, 0.05));
     expect(after(halved, 0.1)).not.toEqual(after(robust, 0.1));

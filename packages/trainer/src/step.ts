@@ -2,18 +2,19 @@ import { foldBatchNorm, ibp, marginSpec, natural, naturalPass, type RuleTable, u
 import {
   type BatchNormStats,
   type BoundMethod,
-  type DataRange,
   type Hyper,
   type IntervalTensor,
-  linfBall,
   type Model,
   type Params,
+  type Perturbation,
+  perturbationBox,
   type Regularizer,
   type Scalar,
   type Stats,
   type Tensor,
   type TrainBatch,
   tf,
+  UNIT_BALL,
   type ValueAndGrad,
   valueAndGrad,
 } from '@cert/core';
@@ -74,14 +75,14 @@ export interface TrainStepOptions {
   readonly regularizers?: readonly Regularizer[];
   /** Gradients are scaled down to this global norm; default 10, `null` for no clipping. */
   readonly clipNorm?: number | null;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null;
+  /** The set around each image, whose radius `hyper.epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
+  readonly perturbation?: Perturbation;
   /** Number of parts to split each batch into, to save memory; default 1. */
   readonly parts?: number;
 }
 
 /**
- * Creates a training step: natural pass with batch statistics, bounds of the margins over the ball, objective plus regularizers, gradients
+ * Creates a training step: natural pass with batch statistics, bounds of the margins over the perturbation set, objective plus regularizers, gradients
  * by reverse mode, clipping, optimizer, running statistics.
  *
  * The step reads `hyper.epsilon` (radius) when it needs the ball, `hyper.ramp` where the objective does, `hyper.regWeight` when it has
@@ -93,7 +94,8 @@ export interface TrainStepOptions {
  * are updated after each part, and metrics cover the whole batch.
  */
 export function createTrainStep(options: TrainStepOptions): Step {
-  const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, range, parts = 1 } = options;
+  const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, parts = 1 } = options;
+  const { perturbation = UNIT_BALL } = options;
   const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
 
   const forward = (params: Params, { images, labels, points, box }: Prepared, hyper: Hyper): Forward => {
@@ -106,7 +108,7 @@ export function createTrainStep(options: TrainStepOptions): Step {
       const loss = objective.loss(context);
       return { value: loss, aux: { norm, metrics: { ...clean, loss, terms: {} } } };
     }
-    const input = box ?? linfBall(images, hyper.epsilon!, range);
+    const input = box ?? perturbationBox(perturbation, images, hyper.epsilon!);
     const folded = foldBatchNorm(network, images.shape[0]!);
     const problem = { network: folded, box: input, spec: marginSpec(labels, model.classes) };
     const bounds = method.bound(problem);
@@ -133,7 +135,7 @@ export function createTrainStep(options: TrainStepOptions): Step {
   /** Points and box are chosen outside the pass that gradients are taken of: they are constants to it. */
   const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => ({
     ...{ images, labels, points: images },
-    ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, range, pass }),
+    ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, perturbation, pass }),
   });
 
   return (state, batch, hyper) => {

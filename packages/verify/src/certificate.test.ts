@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { initialStats } from '@cert/core';
+import { initialStats, linf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { encodeCheckpoint, mlp } from '@cert/models';
 import { describe, expect, it } from 'vitest';
@@ -19,8 +19,8 @@ const hex = (data: Uint8Array) => createHash('sha256').update(data).digest('hex'
 const options: CertificateOptions = {
   network: certifiedNetwork(bytes, 'network.safetensors'),
   ...{ level: 'deployed', method: 'ibp', evidence: { kind: 'ibp' }, margin: 0.25 },
-  ...{ pixels: Float32Array.of(0.5, 0, 1), shape: [3], label: 1, classes: 2, epsilon: 0.1 },
-  range: { min: 0, max: 1 },
+  ...{ pixels: Float32Array.of(0.5, 0, 1), shape: [3], label: 1, classes: 2 },
+  perturbation: linf({ epsilon: 0.1 }),
 };
 
 describe('a certificate', () => {
@@ -36,7 +36,7 @@ describe('a certificate', () => {
 
   it('holds the input, the ball and the claim, exactly', () => {
     const certificate = createCertificate({ ...options, source: { index: 7, dataset: 'points' } });
-    const data = Buffer.from(certificate.input.data, 'base64');
+    const data = Buffer.from('data' in certificate.input ? certificate.input.data : '', 'base64');
     expect([data.readFloatLE(0), data.readFloatLE(4), data.readFloatLE(8)]).toEqual([0.5, 0, 1]);
     expect(certificate).toMatchObject({
       format: 'cert-certificate-1',
@@ -47,7 +47,9 @@ describe('a certificate', () => {
       assumptions: ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'],
     });
     expect(JSON.parse(JSON.stringify(certificate))).toEqual(certificate);
-    expect(createCertificate({ ...options, range: null }).perturbation.range).toBeNull();
+    expect(createCertificate({ ...options, perturbation: linf({ epsilon: 0.1, range: null }) }).perturbation).toEqual({
+      ...{ kind: 'linf', epsilon: '0.1', range: null },
+    });
   });
 
   it('is sealed: the last field is the hash of all before it', () => {

@@ -1,6 +1,8 @@
-import { CertError, describeValue, type Property } from '@cert/core';
+import { CertError, describeValue, type Perturbation, type Property } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
+import { isBall } from './attack/perturbed.js';
 import { toBase64 } from './base64.js';
+import { boxAround } from './float64/intervals.js';
 
 /** Executions of the network for which a certificate claims the property; see `docs/certificates.md`. */
 export type CertificateLevel = 'real' | 'deployed';
@@ -120,8 +122,6 @@ export interface Certificate {
 
 /** A certificate of the label of one input. */
 export interface ImageCertificate extends Certificate {
-  readonly input: CertifiedInput;
-  readonly perturbation: Extract<Certificate['perturbation'], { readonly kind: 'linf' }>;
   readonly property: Extract<Certificate['property'], { readonly kind: 'label' }>;
 }
 
@@ -163,10 +163,8 @@ export interface CertificateOptions extends Pick<Certificate, 'network' | 'level
   readonly label: number;
   /** Number of classes. */
   readonly classes: number;
-  /** The radius, in the units of the input. */
-  readonly epsilon: number;
-  /** Range that the ball is clipped to; null for no clipping. */
-  readonly range: { readonly min: number; readonly max: number } | null;
+  /** The set around the input. */
+  readonly perturbation: Perturbation;
   /** Source of the input; informational. */
   readonly source?: { readonly index: number; readonly dataset: string };
 }
@@ -177,22 +175,59 @@ export interface CertificateOptions extends Pick<Certificate, 'network' | 'level
  * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
  */
 export function createCertificate(options: CertificateOptions): ImageCertificate {
-  const { network, level, method, evidence, margin, pixels, shape, label, classes, epsilon, range, source } = options;
+  const { network, level, method, evidence, margin, pixels, shape, label, classes, perturbation, source } = options;
   checkMargin(margin);
-  const bytes = littleEndian(pixels);
   return {
     format: 'cert-certificate-1',
     network,
-    input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
-    perturbation: {
-      kind: 'linf',
-      epsilon: decimal(epsilon),
-      range: range && [decimal(range.min), decimal(range.max)],
-    },
+    ...claimedSet(perturbation, pixels, shape, source),
     property: { kind: 'label', label, classes },
     ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
   };
 }
+
+/**
+ * The inputs that a certificate speaks of: a ball around the input where the radius and the range are the same for all features, else the
+ * box around the set.
+ */
+function claimedSet(
+  perturbation: Perturbation,
+  pixels: Float32Array,
+  shape: readonly number[],
+  source: CertificateOptions['source'],
+): Pick<Certificate, 'input' | 'perturbation'> {
+  const { range, epsilon } = perturbation;
+  const isOne = range === null || (typeof range.min === 'number' && typeof range.max === 'number');
+  if (perturbation.kind === 'linf' && isBall(perturbation) && isOne) {
+    const bytes = littleEndian(pixels);
+    return {
+      input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
+      perturbation: {
+        kind: 'linf',
+        epsilon: decimal(epsilon),
+        range: range && [decimal(range.min as number), decimal(range.max as number)],
+      },
+    };
+  }
+  const { lower, upper } = boxAround(pixels, perturbation, shape, epsilon);
+  return {
+    input: { shape },
+    perturbation: {
+      kind: 'box',
+      lower: Array.from(lower, (end) => decimal(away(end, -1))),
+      upper: Array.from(upper, (end) => decimal(away(end, 1))),
+    },
+  };
+}
+
+/** Ends closer to 0 than this would have decimals of hundreds of digits. */
+const SMALLEST_END = 1e-20;
+
+/** An end that is close to 0, moved to 0 or outwards. */
+const away = (end: number, sign: 1 | -1): number => {
+  if (end === 0 || Math.abs(end) >= SMALLEST_END) return end;
+  return end * sign > 0 ? sign * SMALLEST_END : 0;
+};
 
 /** Options of {@link createPropertyCertificate}. */
 export interface PropertyCertificateOptions

@@ -4,14 +4,14 @@ import {
   type BoundMethod,
   checkEpsilon,
   checkInRange,
-  type DataRange,
   type HostBatch,
   type Hyper,
-  linfBall,
   type Model,
-  readRange,
+  type Perturbation,
+  perturbationBox,
   sizeOf,
   type Tensor,
+  UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import type { AttackOptions } from './attack/step.js';
@@ -33,8 +33,8 @@ export interface EvaluatorOptions {
   readonly method?: BoundMethod;
   /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null;
+  /** The set around each image; its radius is replaced by that of each evaluation. Default: an l-infinity ball, clipped to [0, 1]. */
+  readonly perturbation?: Perturbation;
 }
 
 /** Options of an evaluation. */
@@ -82,12 +82,12 @@ export interface Evaluator {
 
 /** Creates an evaluator for one model on one device; the caller disposes it. Nothing is compiled before the first batch. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { device, model, method = ibp, natural, range } = options;
+  const { device, model, method = ibp, natural, perturbation = UNIT_BALL } = options;
   const size = sizeOf(model.inputShape);
   const bounds = device.jit(({ params, stats }: Weights, { images, labels }: Batch, hyper: Hyper) => {
     const network = { model, params, norm: runningNorm(stats) };
     const { output: logits } = naturalPass(network, images, natural);
-    const box = linfBall(images, hyper.epsilon!, range);
+    const box = perturbationBox(perturbation, images, hyper.epsilon!);
     const spec = marginSpec(labels, model.classes);
     return { logits, lower: finiteMargins(network, method.bound({ network, box, spec })) };
   });
@@ -97,12 +97,11 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     weights: OnDevice<Weights>,
     { batches, epsilon, onProgress, signal }: EvaluateOptions,
   ): Promise<Evaluation> {
-    const limits = await readRange(range);
     const total = { images: 0, standard: 0, unverified: 0 };
     const scalars = putScalars(device, { epsilon });
     try {
       for (const host of batches) {
-        checkInRange(host.images, limits, size, total.images);
+        checkInRange(host.images, perturbation.range, model.inputShape, total.images);
         const batch = putBatch(device, model, host);
         const out = await bounds(weights, batch, scalars);
         const clean = readMargins(await out.logits.data(), host.labels, model.classes);
@@ -138,8 +137,8 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     const [first, ...rest] = batches;
     const results: ImageResult[] = [];
     const stream = certify({
-      ...{ device, model, weights, epsilon, natural, attack, complete: true, signal },
-      ...(range !== undefined && { range }),
+      ...{ device, model, weights, natural, attack, complete: true, signal },
+      perturbation: { ...perturbation, epsilon },
       images: singly(first === undefined ? [] : [first, ...rest], size),
       verifiers: [boundVerifier(method)],
       batchSize: Math.max(1, first?.labels.length ?? 1),

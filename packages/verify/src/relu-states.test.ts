@@ -1,16 +1,16 @@
-import { batchNorm, dense, type HostParams, type Model, relu, sequential } from '@cert/core';
+import { batchNorm, dense, type HostParams, linf, type Model, relu, sequential } from '@cert/core';
 import { putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
 import { describe, expect, it } from 'vitest';
 import { createReluCounter } from './relu-states.js';
 
 const tensor = (shape: number[], ...values: number[]) => ({ shape, data: Float32Array.from(values) });
-const range = { min: -10, max: 10 };
+const perturbation = linf({ epsilon: 0, range: { min: -10, max: 10 } });
 
 /** The states of a network over a ball, with nothing left on the device. */
 async function states(model: Model, params: HostParams, stats: HostParams, images: Float32Array, epsilon: number) {
   const device = await openDevice('tfjs');
-  const counter = createReluCounter({ device, model, images, range });
+  const counter = createReluCounter({ device, model, images, perturbation });
   const network = { params: putParams(device, params), stats: putParams(device, stats) };
   const before = device.live;
   const found = await counter.count(network, epsilon);

@@ -1,9 +1,9 @@
 import { ibp, runningNorm } from '@cert/bounds';
 import {
   type BoundMethod,
-  type DataRange,
-  linfBall,
   type Model,
+  type Perturbation,
+  perturbationBox,
   reluInputs,
   sizeOf,
   type Tensor,
@@ -35,7 +35,7 @@ export interface ReluStates {
 
 /** Compiled once, counts any number of times. */
 export interface ReluCounter {
-  /** The states of the neurons over balls of radius `epsilon`, with running statistics. */
+  /** The states of the neurons over perturbation sets of radius `epsilon`, with running statistics. */
   count(weights: OnDevice<Weights>, epsilon: number): Promise<ReluStates>;
   /** Frees the compiled function. */
   dispose(): Promise<void>;
@@ -50,13 +50,13 @@ export function createReluCounter({
   device,
   model,
   images,
-  range,
+  perturbation,
   method = ibp,
 }: {
   readonly device: Device;
   readonly model: Model;
   readonly images: Float32Array;
-  readonly range: DataRange | null;
+  readonly perturbation: Perturbation;
   readonly method?: BoundMethod;
 }): ReluCounter {
   const nodes = reluInputs(model);
@@ -65,7 +65,7 @@ export function createReluCounter({
   const measure = device.jit(({ params, stats }: Weights, x: Tensor, epsilon: Tensor) => {
     const { at } = method.bound({
       network: { model, params, norm: runningNorm(stats) },
-      box: linfBall(x, epsilon, range),
+      box: perturbationBox(perturbation, x, epsilon),
     });
     // Sums over single images: whole numbers that float32 holds exactly.
     const counts = (mask: (box: (typeof at)[string]) => Tensor) =>

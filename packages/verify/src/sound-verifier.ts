@@ -1,5 +1,5 @@
-import { type SoundLevel, soundBall, soundIbp } from '@cert/bounds';
-import { type BoundMethod, CertError, type HostParams, type Model, sizeOf, tf } from '@cert/core';
+import { type SoundLevel, soundBox, soundIbp } from '@cert/bounds';
+import { type BoundMethod, type HostParams, type Model, sizeOf, tf, UNIT_BALL } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
 import type { CertificateEvidence } from './certificate.js';
 import { boxAround } from './float64/intervals.js';
@@ -89,10 +89,10 @@ const roundsToNearest = ({ name }: Device): boolean => name === 'cpu' || (name =
 const SHARE = 8;
 
 function soundProver(verifier: Verifier, { screen, margins }: SoundSteps, setting: SoundSetting): SoundProver {
-  const { device, model, range, level } = setting;
+  const { device, model, perturbation = UNIT_BALL, level } = setting;
   const nearest = verifier.on(setting);
   const screened = screen !== undefined && roundsToNearest(device);
-  const first = screened ? boundVerifier(screen(level), undefined, soundBall).on(setting) : undefined;
+  const first = screened ? boundVerifier(screen(level), undefined, soundBox).on(setting) : undefined;
   const rows = model.classes - 1;
   const size = sizeOf(model.inputShape);
   const onHost = hostWeights();
@@ -100,7 +100,7 @@ function soundProver(verifier: Verifier, { screen, margins }: SoundSteps, settin
   /** Lower margins at a level, in float64. */
   const exactly = async (weights: OnDevice<Weights>, image: HostImage, at: SoundLevel): Promise<number | null> => {
     const network: Network64 = { model, ...(await onHost(weights)) };
-    const box = boxAround(image.pixels, image.epsilon, await endsOf(range, model.inputShape.at(-1)!));
+    const box = boxAround(image.pixels, perturbation, model.inputShape, image.epsilon);
     const lower = margins({ network, box, label: image.label, level: at });
     await turn();
     return usable(smallestBound(lower, 0, rows));
@@ -218,20 +218,4 @@ async function copyOf({ params, stats }: OnDevice<Weights>) {
     );
   };
   return { params: await tree(params), stats: await tree(stats) };
-}
-
-/** The ends of a range as numbers, one for all channels or one each. */
-export async function endsOf(range: SoundSetting['range'], channels: number) {
-  if (range === null) return null;
-  const { min, max } = range ?? { min: 0, max: 1 };
-  const read = async (end: typeof min): Promise<ArrayLike<number>> => {
-    const values = typeof end === 'number' ? [end] : Array.from(await end.data());
-    if (values.length === 1 || values.length === channels) return values;
-    throw new CertError(
-      'bad-argument',
-      `The range has ${values.length} numbers for ${channels} channels.`,
-      'Give numbers, or tensors of shape [channels].',
-    );
-  };
-  return { min: await read(min), max: await read(max) };
 }

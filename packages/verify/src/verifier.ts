@@ -2,13 +2,14 @@ import { type Arithmetic, marginSpec, runningNorm, type SoundLevel } from '@cert
 import {
   type Batch,
   type BoundMethod,
-  type DataRange,
   type Hyper,
-  linfBall,
   type Model,
   type Params,
+  type Perturbation,
+  perturbationBox,
   type Stats,
   sizeOf,
+  UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
 import type { CertificateEvidence } from './certificate.js';
@@ -49,7 +50,7 @@ export interface ImageSearch {
    * Decides one image, or gives up.
    *
    * @param weights stay the caller's; the same object for all images of a network
-   * @param epsilon the radius, in the units of the image
+   * @param epsilon the radius of the set, in the units of the image
    */
   search(
     weights: OnDevice<Weights>,
@@ -86,8 +87,8 @@ export interface VerifierSetting {
   readonly device: Device;
   /** The graph. */
   readonly model: Model;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null | undefined;
+  /** The set around each image; its radius is replaced by that of each call. Default: an l-infinity ball, clipped to [0, 1]. */
+  readonly perturbation?: Perturbation | undefined;
 }
 
 /** Where, of what, and in which sense margins are proved. */
@@ -125,7 +126,7 @@ export interface SoundProver {
 /** A verifier that is prepared for a model on a device. */
 export interface Prover {
   /**
-   * Lower bounds of logit_y - logit_j over the clipped ball, with running statistics. Disposes none of its arguments.
+   * Lower bounds of logit_y - logit_j over the perturbation set, with running statistics. Disposes none of its arguments.
    *
    * @param batch images and labels, always as many
    * @param hyper `epsilon`, the radius in the units of the images
@@ -144,19 +145,19 @@ const ROW_PER_MARGIN: VerifierCost = { rows: ({ classes }) => classes - 1, after
  * Returns a bound method as a {@link Verifier}: one compiled function from images to margins.
  *
  * @param cost default: a row for each margin, before the attack
- * @param ball makes the box; default `linfBall` of `@cert/core`
+ * @param boxOf makes the box; default `perturbationBox` of `@cert/core`
  */
 export const boundVerifier = (
   method: BoundMethod,
   cost: VerifierCost = ROW_PER_MARGIN,
-  ball: typeof linfBall = linfBall,
+  boxOf: typeof perturbationBox = perturbationBox,
 ): Verifier => ({
   name: method.name,
   cost,
-  on({ device, model, range }) {
+  on({ device, model, perturbation = UNIT_BALL }) {
     const bound = device.jit(({ params, stats }: Weights, { images, labels }: Batch, { epsilon }: Hyper) => {
       const network = { model, params, norm: runningNorm(stats) };
-      const box = ball(images, epsilon!, range);
+      const box = boxOf(perturbation, images, epsilon!);
       const bounds = method.bound({ network, box, spec: marginSpec(labels, model.classes) });
       return { lower: finiteMargins(network, bounds) };
     });

@@ -7,6 +7,7 @@ import {
   type HostBatch,
   type HostTensor,
   type HostTree,
+  linf,
   linfBall,
   relu,
   type Shape,
@@ -64,7 +65,8 @@ describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the 
     pixel: number,
     range?: null,
   ): Promise<readonly number[]> => {
-    const bounder = method.on({ device, model, range });
+    const perturbation = range === null ? linf({ epsilon: 0, range }) : undefined;
+    const bounder = method.on({ device, model, perturbation });
     const placed = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
     const batch = { images: device.put(Float32Array.of(pixel), [1, 1]), labels: device.put(new Int32Array(1), [1]) };
     const lower = await bounder.lowerMargins(placed, batch, { epsilon: device.put(Float32Array.of(0.1), []) });
@@ -135,10 +137,10 @@ describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the 
     const evaluator = createEvaluator({ device, model: linear });
     await expect(evaluator.evaluate(network, { batches, epsilon: 0.1 })).rejects.toMatchObject({
       code: 'bad-data',
-      problem: 'Image 0 has the value 2 at position 0, outside the range [0, 1].',
+      problem: 'Input 0 has the value 2 at position 0, outside the range [0, 1].',
       cure: expect.stringContaining('range: null'),
     });
-    const free = createEvaluator({ device, model: linear, range: null });
+    const free = createEvaluator({ device, model: linear, perturbation: linf({ epsilon: 0, range: null }) });
     expect(await free.evaluate(network, { batches, epsilon: 0.1 })).toMatchObject({ verifiedError: 1 });
     expect(await free.evaluate(network, { batches, epsilon: 0.01 })).toMatchObject({ verifiedError: 0 });
   });
@@ -157,12 +159,15 @@ describe.each([process.env.CERT_TEST_DEVICE ?? ['cpu', 'tfjs']].flat())('on the 
         attack: null,
         batchSize: 1,
       };
-      for await (const result of certify({ ...common, epsilon: 0.1, ...(range === null && { range }) })) {
+      for await (const result of certify({
+        ...common,
+        perturbation: linf({ epsilon: 0.1, ...(range === null && { range }) }),
+      })) {
         results.push(result);
       }
       return results;
     };
-    await expect(run(2)).rejects.toMatchObject({ code: 'bad-data', problem: expect.stringMatching(/^Image 7 has/) });
+    await expect(run(2)).rejects.toMatchObject({ code: 'bad-data', problem: expect.stringMatching(/^Input 7 has/) });
     await expect(run(Number.NaN, null)).rejects.toMatchObject({ code: 'bad-data', cure: 'Give finite numbers.' });
     expect(await run(2, null)).toMatchObject([{ verifiedBy: null }]);
   });

@@ -1,5 +1,5 @@
 import { crownIbp, ibp } from '@cert/bounds';
-import { createRng } from '@cert/core';
+import { createRng, linf } from '@cert/core';
 import { disposeTree, putParams } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { boundVerifier, certify, crownVerifier, type ImageResult } from '@cert/verify';
@@ -31,7 +31,7 @@ it.each([0, 1, 2])('seed %i: the attack misses the planted point, and no method 
   const params = putParams(device, network.params);
   const results: ImageResult[] = [];
   for await (const result of certify({
-    ...{ device, model, weights: { params, stats: {} }, epsilon, range },
+    ...{ device, model, weights: { params, stats: {} }, perturbation: linf({ epsilon, range }) },
     images: [{ index: 0, pixels: image, label }],
     verifiers: [boundVerifier(ibp), boundVerifier(crownIbp), crownVerifier()],
     ...{ attack: { steps: 40, restarts: 3 }, batchSize: 1, complete: true },

@@ -4,6 +4,7 @@ import {
   dense,
   type HostParams,
   type Hyper,
+  linf,
   type Params,
   relu,
   type Scalar,
@@ -77,7 +78,7 @@ export async function hideCounterexample(options: HiddenOptions): Promise<Advers
     }, params);
     return { ...optimizer.update(params, grads, state, hyper), value };
   });
-  const attack = device.jit(createAttackStep(model, range));
+  const attack = device.jit(createAttackStep(model, linf({ epsilon, range })));
 
   const initial = withSpike(kaimingInit(model, seed), image, point, epsilon);
   let params = putParams(device, initial);

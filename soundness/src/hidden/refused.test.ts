@@ -2,6 +2,7 @@
  * Nothing certifies an image with a hidden counterexample, whatever the method, the arithmetic and the budget. `npm run fuzz` tries 6 networks and longer searches; FUZZ_SEED
  * begins another sequence.
  */
+import { linf } from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { searchVerifiers, VERIFIERS } from '@cert/trainer/pipeline';
@@ -42,7 +43,8 @@ describe.each(seeds)('a hidden counterexample, seed %i', (seed) => {
         for (const timeout of complete ? TIMEOUTS : TIMEOUTS.slice(0, 1)) {
           const verifiers = Object.values({ ...VERIFIERS, ...searchVerifiers({ timeout }) });
           const images = [{ index: 0, pixels, label }];
-          const setting = { device, model, weights, epsilon, range, images, verifiers, arithmetic, complete };
+          const perturbation = linf({ epsilon, range });
+          const setting = { device, model, weights, perturbation, images, verifiers, arithmetic, complete };
           for await (const result of certify({ ...setting, attack: null, batchSize: 1 })) {
             expect(result.verifiedBy).toBeNull();
             expect(Object.keys(result.lower).length).toBeGreaterThan(2);

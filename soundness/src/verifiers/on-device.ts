@@ -1,6 +1,6 @@
 /** The verifiers of `@cert/verify` and the natural pass, for networks on the host. */
 import { naturalPass, runningNorm } from '@cert/bounds';
-import { type Batch, sizeOf } from '@cert/core';
+import { type Batch, linf, sizeOf } from '@cert/core';
 import { type Device, disposeTree, putBatch, putParams, putScalars } from '@cert/jit';
 import { isVerified, type Verifier, type Weights } from '@cert/verify';
 import type { Ball } from '../box.js';
@@ -17,7 +17,7 @@ async function lowerMargins(
   const weights = { params: putParams(device, params), stats: putParams(device, stats) };
   const batch = putBatch(device, model, { images: image, labels: Int32Array.of(label) });
   const hyper = putScalars(device, { epsilon });
-  const prover = verifier.on({ device, model, range });
+  const prover = verifier.on({ device, model, perturbation: linf({ epsilon, range }) });
   try {
     return Array.from(await prover.lowerMargins(weights, batch, hyper));
   } finally {

@@ -1,6 +1,8 @@
 /** What accounts for rounding refuses every network that is built to fool verifiers, at each level that its counterexample refutes. */
+
 import { crownIbp, epsilonUp, ibp, type SoundLevel } from '@cert/bounds';
 import { checkCertificate } from '@cert/check';
+import { linf } from '@cert/core';
 import { type Device, disposeTree, eagerDevice, putBatch, putParams, putScalars } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { encodeCheckpoint } from '@cert/models';
@@ -57,7 +59,7 @@ async function proves(
   const weights = { params: putParams(device, net.params), stats: putParams(device, net.stats) };
   const batch = putBatch(device, model, { images: image, labels: Int32Array.of(label) });
   const hyper = putScalars(device, { epsilon: epsilonUp(epsilon) });
-  const prover = verifier.soundOn!({ device, model, range, level });
+  const prover = verifier.soundOn!({ device, model, perturbation: linf({ epsilon, range }), level });
   try {
     const [margins] = await prover.lowerMargins(weights, batch, hyper, 1);
     return isVerified({ lower: margins?.[level], found: 1 });
@@ -79,8 +81,7 @@ async function checks(net: AdversarialNetwork, level: SoundLevel, kind: 'ibp' | 
       margin: 1,
       pixels: image,
       label,
-      epsilon,
-      range,
+      perturbation: linf({ epsilon, range }),
     },
     evidence:
       kind === 'ibp' ? { kind } : { kind: 'linear', slopes: {}, intermediate: kind === 'linear' ? 'ibp' : 'crown' },
@@ -119,7 +120,10 @@ describe.each(LEVELS)('at the level %s', (level) => {
       const device = devices[1]!;
       for (const net of refuted(level)) {
         const weights = { params: putParams(device, net.params), stats: putParams(device, net.stats) };
-        const search = verifier.searchOn!({ device, model: net.model, range: net.range }, level);
+        const search = verifier.searchOn!(
+          { device, model: net.model, perturbation: linf({ epsilon: net.epsilon, range: net.range }) },
+          level,
+        );
         const image = { pixels: net.image, label: net.label };
         const { margins, found } = await search.search(weights, image, net.epsilon);
         if (found === undefined && isVerified({ lower: margins[level], found: 1 })) verified.push(net.name);

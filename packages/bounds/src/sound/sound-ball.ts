@@ -2,8 +2,12 @@ import {
   checkEpsilon,
   type DataRange,
   fromCenterRadius,
+  hullOf,
   type Interval,
   nonNegativeRadius,
+  type PerFeature,
+  type Perturbation,
+  perFeatureTensor,
   type Tensor,
   tf,
 } from '@cert/core';
@@ -31,26 +35,74 @@ export function epsilonUp(epsilon: number): number {
  * @param x images, float32, any shape
  * @param epsilon radius in the units of `x`. A number stands for its decimal and is rounded up; a tensor (scalar, or of shape [channels])
  * is taken as exact: create it with {@link epsilonUp}
- * @param range default [0, 1]; `null` for no clipping. Numbers stand for their decimals, tensors are taken as exact
+ * @param range default [0, 1]; `null` for no clipping. Numbers stand for their decimals
  * @returns four new tensors of the shape of `x`, the caller's to dispose
  * @throws CertError `bad-argument` for an epsilon that is negative, NaN, infinite or neither a number nor a tensor
  */
 export function soundBall(x: Tensor, epsilon: number | Tensor, range: DataRange | null = { min: 0, max: 1 }): Interval {
-  const reach = epsilon instanceof tf.Tensor ? epsilon : tf.scalar(epsilonUp(epsilon));
   return tf.tidy(() => {
-    // What rounding costs: 8 units of every number that takes part.
-    const covering = (half: Tensor) => add(add(mul(half, 1 + 16 * UNIT), mul(add(abs(x), reach), 8 * UNIT)), TINY);
-    if (range === null) return fromCenterRadius(tf.clone(x), covering(mul(tf.onesLike(x), reach)));
-    const [min, max] = [lowEnd(range.min), highEnd(range.max)];
-    const down = minimum(outward(sub(x, min)), reach);
-    const up = minimum(outward(sub(max, x)), reach);
-    const center = add(x, mul(sub(up, down), 0.5));
-    return fromCenterRadius(center, covering(nonNegativeRadius(mul(add(up, down), 0.5))));
+    const reach = exactly(epsilon);
+    return coveringBox(x, reach, reach, range);
   });
 }
 
-const lowEnd = (end: number | Tensor): number | Tensor => (typeof end === 'number' ? roundDown(decimalDown(end)) : end);
-const highEnd = (end: number | Tensor): number | Tensor => (typeof end === 'number' ? roundUp(decimalUp(end)) : end);
+/**
+ * Returns an interval that contains a perturbation set over the real numbers: `perturbationBox` of `@cert/core` with outward rounding. For
+ * `l2`, the box around the ball.
+ *
+ * @param x [batch, ...inputShape], float32
+ * @param epsilon as in {@link soundBall}; default: the radius of the set
+ * @returns four new tensors of the shape of `x`, the caller's to dispose
+ * @throws CertError as {@link soundBall}, and for lists of a length that does not fit `x`
+ */
+export function soundBox(
+  perturbation: Perturbation,
+  x: Tensor,
+  epsilon: number | Tensor = perturbation.epsilon,
+): Interval {
+  return tf.tidy(() => {
+    const reach = exactly(epsilon);
+    const { range } = perturbation;
+    if (perturbation.kind === 'l2') return coveringBox(x, reach, reach, range);
+    const set = hullOf(perturbation, x.shape.slice(1));
+    const times = (multiple: PerFeature) =>
+      multiple === 1 ? reach : outward(mul(perFeatureTensor(upwards(multiple), x), reach));
+    return coveringBox(x, times(set.down), times(set.up), set.range);
+  });
+}
+
+const exactly = (epsilon: number | Tensor): Tensor =>
+  epsilon instanceof tf.Tensor ? epsilon : tf.scalar(epsilonUp(epsilon));
+
+/** Contains [x - down, x + up], clipped to a range. */
+function coveringBox(x: Tensor, down: Tensor, up: Tensor, range: DataRange | null): Interval {
+  // What rounding costs: 8 units of every number that takes part.
+  const covering = (half: Tensor) =>
+    add(add(mul(half, 1 + 16 * UNIT), mul(add(abs(x), tf.maximum(down, up)), 8 * UNIT)), TINY);
+  if (range === null && down === up) return fromCenterRadius(tf.clone(x), covering(mul(tf.onesLike(x), down)));
+  const { min, max } = range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
+  const below = minimum(outward(sub(x, perFeatureTensor(downwards(min), x))), down);
+  const above = minimum(outward(sub(perFeatureTensor(upwards(max), x), x)), up);
+  const center = add(x, mul(sub(above, below), 0.5));
+  return fromCenterRadius(center, covering(nonNegativeRadius(mul(add(above, below), 0.5))));
+}
+
+const each = (values: PerFeature, change: (value: number) => number): PerFeature =>
+  typeof values === 'number' ? change(values) : values.map(change);
+const finite = (change: (value: number) => number) => (value: number) =>
+  Number.isFinite(value) ? change(value) : value;
+
+/** Float32 numbers that are at least, or at most, the decimals. */
+const upwards = (values: PerFeature) =>
+  each(
+    values,
+    finite((value) => roundUp(decimalUp(value))),
+  );
+const downwards = (values: PerFeature) =>
+  each(
+    values,
+    finite((value) => roundDown(decimalDown(value))),
+  );
 
 /** A difference that was rounded, moved up by more than the rounding. */
 const outward = (difference: Tensor): Tensor => add(difference, mul(abs(difference), 4 * UNIT));

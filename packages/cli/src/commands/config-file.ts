@@ -1,5 +1,6 @@
 /** Settings of a run from the file of `--config`. */
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CertError } from '@cert/core';
 import {
   asChoices,
@@ -17,7 +18,7 @@ import {
   resolveConfig,
   unknownName,
 } from '@cert/trainer/pipeline';
-import { canonical } from './options.js';
+import { canonical, valueText } from './options.js';
 
 /** Values by the names of fields; those of plug-ins are beside the others. */
 type Values = { readonly [name: string]: unknown };
@@ -30,6 +31,8 @@ export interface ConfigFile {
   readonly values: Values;
   /** The place of a field, for messages: `run.yaml, line 3`. */
   readonly at: (name: string) => string;
+  /** The folder of the file, from which files that it names are found. */
+  readonly folder: string;
 }
 
 /**
@@ -68,7 +71,14 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
   if (!isRecord(content)) throw fail(`${file} contains no settings.`);
   const { plugins = [], options = {}, preset, method } = headerOf(content, file);
   const fields = Object.entries({ ...content, ...options }).filter(([name]) => !HEADER.includes(name));
-  return { preset, method, plugins, values: Object.fromEntries(fields), at: (name) => places.get(name) ?? file };
+  return {
+    preset,
+    method,
+    plugins,
+    values: Object.fromEntries(fields),
+    at: (name) => places.get(name) ?? file,
+    folder: dirname(file),
+  };
 }
 
 const HEADER: readonly string[] = ['preset', 'method', 'plugins', 'options'];
@@ -129,7 +139,7 @@ function choicesIn(file: ConfigFile, values: Values, catalog: Catalog): Values {
 }
 
 /** The fields of a file, texts read as those of the command line. @throws CertError `bad-argument` naming the field and its line */
-function valuesIn({ values, at }: ConfigFile, catalog: Catalog): Values {
+function valuesIn({ values, at, folder }: ConfigFile, catalog: Catalog): Values {
   const fields = fieldsOf(catalog);
   const known = [...Object.keys(fields), ...HEADER];
   return Object.fromEntries(
@@ -137,7 +147,7 @@ function valuesIn({ values, at }: ConfigFile, catalog: Catalog): Values {
       if (!Object.hasOwn(fields, name)) throw unknownName(`field in ${at(name)}:`, name, known);
       const { field } = fields[name]!;
       const text = hasItems(field) && Array.isArray(value) && value.length > 0 ? value.join(',') : value;
-      const read = typeof text === 'string' ? parseField(field, text, catalog) : text;
+      const read = typeof text === 'string' ? parseField(field, valueText(name, field, text, folder), catalog) : text;
       try {
         checkField(name, field, read, catalog);
       } catch (error) {

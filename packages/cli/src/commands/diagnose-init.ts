@@ -10,6 +10,7 @@ import {
   initializerOf,
   loadData,
   makeNamed,
+  perturbationOf,
   type RunConfig,
   resolveConfig,
 } from '@cert/trainer/pipeline';
@@ -84,8 +85,7 @@ export async function addDiagnoseInit(
       const inits = readInits(raw.inits ?? USUAL.inits, config, catalog);
       const seeds = [...new Set(wholeNumbers('--seeds', raw.seeds ?? USUAL.seeds, 0))];
       const source = await chooseImages(raw, config, catalog);
-      const { shape: inputShape, classes, normalize, images, range } = source;
-      const { epsilon } = config;
+      const { shape: inputShape, classes, normalize, images } = source;
       const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
       const device = await openDeviceFor(terminal, config.device);
       const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
@@ -98,8 +98,7 @@ export async function addDiagnoseInit(
           inits,
           seeds,
           images,
-          range,
-          epsilon,
+          perturbation: perturbationOf({ epsilon: config.epsilon }, source),
           onProgress,
           signal,
         });

@@ -13,6 +13,7 @@ import {
   choose,
   fieldsOf,
   loadTestData,
+  perturbationOf,
   type RunConfig,
   readRunConfig,
   readRunPlugins,
@@ -93,7 +94,9 @@ export async function addEval(
         report({ type: 'decoding', images, of });
         signal.throwIfAborted();
       };
-      const { test, range } = await loadTestData(config, decoding, catalog).finally(report.close);
+      const data = await loadTestData(config, decoding, catalog).finally(report.close);
+      const { test } = data;
+      const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: test.shape });
       checkDataFits(model, test, config.dataset);
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
@@ -107,7 +110,7 @@ export async function addEval(
       let done = 0;
       try {
         const summary = await evaluateImages({
-          ...{ device, model, params, stats, split: test, range, file, anew, signal },
+          ...{ device, model, params, stats, split: test, perturbation, file, anew, signal },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),

@@ -35,6 +35,7 @@ const OF_FIELD = {
   learningRate: 'optimization',
   clipNorm: 'optimization',
   epsilon: 'certified',
+  perturbation: 'certified',
   objective: 'certified',
   bound: 'certified',
   regularizers: 'certified',

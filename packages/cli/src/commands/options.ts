@@ -1,4 +1,6 @@
-import { CertError, describeValue } from '@cert/core';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { CertError, describeValue, parseJson } from '@cert/core';
 import {
   type AnyField,
   asChoices,
@@ -122,11 +124,28 @@ export function readFields(raw: RawOptions, of: FieldFilter = () => true, catalo
   const given = Object.entries(fieldsOf(catalog)).flatMap(([name, any]) => {
     const text = raw[name];
     if (text === undefined || !of(name, any)) return [];
-    const value = parseField(any.field, String(text), catalog);
+    const value = parseField(any.field, valueText(name, any.field, String(text)), catalog);
     checkField(name, any.field, value, catalog);
     return [[name, value] as const];
   });
   return asChoices(Object.fromEntries(given));
+}
+
+/** The text of a value: the content of the file for a field that is given as a file, unless it is `none` or JSON itself. */
+export function valueText(name: string, field: CommonField, text: string, folder = ''): string {
+  if (field.kind !== 'perturbation' || text === 'none' || text.trimStart().startsWith('{')) return text;
+  const file = resolve(folder, text);
+  try {
+    const content = readFileSync(file, 'utf8');
+    parseJson(content);
+    return content;
+  } catch (error) {
+    throw new CertError(
+      'bad-file',
+      `${optionName(name, field)} is ${describeValue(text)}: ${error instanceof Error ? error.message : String(error)}.`,
+      'Give a JSON file such as { "kind": "linf", "features": { "age": { "scale": 0 } } }.',
+    );
+  }
 }
 
 /** One of several choices. @throws CertError `bad-argument` with the nearest ones */

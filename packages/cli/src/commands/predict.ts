@@ -1,7 +1,13 @@
 import { CertError } from '@cert/core';
 import { disposeTree, putParams } from '@cert/jit';
-import type { Catalog } from '@cert/trainer/pipeline';
-import { choose, loadTestData, readRunPlugins, searchVerifiers } from '@cert/trainer/pipeline';
+import {
+  type Catalog,
+  choose,
+  loadTestData,
+  perturbationOf,
+  readRunPlugins,
+  searchVerifiers,
+} from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
@@ -82,11 +88,12 @@ export async function addPredict(
       const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, data.classNames);
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
-      const { classNames, range } = data;
+      const { classNames } = data;
+      const perturbation = perturbationOf(config, { ...data, shape: model.inputShape });
       const found = searchVerifiers({ timeout, rules: catalog.rules });
       const verifiers = methods.map((name) => found[name] ?? catalog.verifiers[name]!);
       const certifier = createPointCertifier({
-        ...{ device, model, weights, range, verifiers, arithmetic, signal },
+        ...{ device, model, weights, perturbation, verifiers, arithmetic, signal },
         natural: catalog.rules.natural,
       });
       const began = performance.now();

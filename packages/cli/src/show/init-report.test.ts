@@ -1,4 +1,4 @@
-import { batchNorm, dense, relu, sequential, tf } from '@cert/core';
+import { batchNorm, dense, linf, relu, sequential, tf } from '@cert/core';
 import { gainReport, ibpInit, xavierInit } from '@cert/init';
 import { openDevice } from '@cert/jit/node';
 import { chooseDevice } from '@cert/trainer/pipeline';
@@ -7,7 +7,7 @@ import { compareInits, formatInitReport, type InitReport } from './init-report.j
 
 const model = sequential([6], [dense(8), relu(), dense(8), batchNorm(), relu(), dense(3)]);
 const images = Float32Array.from({ length: 4 * 6 }, (_, i) => ((i * 7) % 11) / 11);
-const options = { model, images, range: { min: 0, max: 1 }, epsilon: 0.1 };
+const options = { model, images, perturbation: linf({ epsilon: 0.1 }) };
 
 describe('compareInits', () => {
   it('is the gain report of each initialization and seed, on any device', async () => {

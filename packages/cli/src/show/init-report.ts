@@ -1,6 +1,5 @@
 import { type Rules, standardRules } from '@cert/bounds';
-import { countParams, type Model, type Params, sizeOf, type Tensor } from '@cert/core';
-import type { PixelRange } from '@cert/datasets';
+import { countParams, type Model, type Params, type Perturbation, sizeOf, type Tensor } from '@cert/core';
 import { expectedGains, type GainRow, gainRows, type Initializer, meanRadii } from '@cert/init';
 import { type Device, disposeTree, putParams, turn } from '@cert/jit';
 import { formatTable, type TableFormat } from './format-table.js';
@@ -31,8 +30,7 @@ export interface InitOptions {
   readonly seeds: readonly number[];
   /** Images to put boxes around, row-major [count, ...inputShape] in the range. */
   readonly images: Float32Array;
-  readonly range: PixelRange | null;
-  readonly epsilon: number;
+  readonly perturbation: Perturbation;
   /** Default: those of the built-in ops. */
   readonly rules?: Rules;
   /** Called before each measurement with the number of those that are done. */
@@ -45,12 +43,13 @@ export interface InitOptions {
  * takes the statistics of the images, as in training.
  */
 export async function compareInits(options: InitOptions): Promise<InitReport> {
-  const { device, model, seeds, epsilon, range, rules = standardRules, signal } = options;
+  const { device, model, seeds, perturbation, rules = standardRules, signal } = options;
+  const { epsilon } = perturbation;
   const count = options.images.length / sizeOf(model.inputShape);
   const images = device.put(options.images, [count, ...model.inputShape]);
   const { ibp: method, natural } = rules;
   const measure = device.jit((params: Params, x: Tensor) =>
-    meanRadii(model, params, x, { epsilon, range, method, natural }),
+    meanRadii(model, params, x, { epsilon, perturbation, method, natural }),
   );
   const inits: InitLine[] = [];
   let done = 0;

@@ -1,8 +1,17 @@
 import { stat } from 'node:fs/promises';
-import { CertError, type Property, type Shape, sizeOf } from '@cert/core';
+import {
+  CertError,
+  type Model,
+  type Perturbation,
+  type Property,
+  perturbationEnds,
+  type Shape,
+  sizeOf,
+} from '@cert/core';
 import type { Device } from '@cert/jit';
 import {
   loadTestData,
+  perturbationOf,
   type RunConfig,
   radiusText,
   readRunConfig,
@@ -29,8 +38,8 @@ export interface ImageOptions {
 export interface BallOfImage {
   readonly pixels: Float32Array;
   readonly label: number;
-  readonly epsilon: number;
-  readonly range: { readonly min: number; readonly max: number } | null;
+  /** What may change. */
+  readonly perturbation: Perturbation;
   /** Where it is from. */
   readonly source: { readonly index: number; readonly dataset: string };
 }
@@ -44,7 +53,8 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
 }> {
   const loaded = await loadNetwork(path, device);
   const config = await configOf(path, raw);
-  const { test, range } = await loadTestData(config);
+  const data = await loadTestData(config);
+  const { test } = data;
   const { model } = loaded.network;
   const size = sizeOf(test.shape);
   if (!fits(test.shape, model.inputShape)) {
@@ -64,8 +74,16 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
   const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
-  const ball = { pixels, label, epsilon, range, source: { index, dataset: config.dataset } };
-  return { loaded, property: robustness(ball, model.classes), ball, about };
+  const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
+  if (perturbation.kind === 'l2') {
+    throw new CertError(
+      'bad-argument',
+      'cert verify searches boxes, but the perturbation set is Euclidean (l2).',
+      'Use cert eval, whose bound methods support it.',
+    );
+  }
+  const ball = { pixels, label, perturbation, source: { index, dataset: config.dataset } };
+  return { loaded, property: robustness(ball, model), ball, about };
 }
 
 /** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
@@ -99,11 +117,9 @@ async function refusePlugins(folder: string): Promise<void> {
   );
 }
 
-/** That the label's logit is larger than every other one in a ball, clipped to a range. */
-function robustness({ pixels, epsilon, range, label }: BallOfImage, classes: number): Property {
-  const { min, max } = range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
-  const lower = Float64Array.from(pixels, (x) => Math.max(x - epsilon, min));
-  const upper = Float64Array.from(pixels, (x) => Math.min(x + epsilon, max));
+/** That the label's logit is larger than every other one in the box around a perturbation set. */
+function robustness({ pixels, perturbation, label }: BallOfImage, { classes, inputShape }: Model): Property {
+  const { lower, upper } = perturbationEnds(perturbation, pixels, inputShape);
   const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
   const cases = others.map((other) => {
     const coefficients = new Float64Array(classes);

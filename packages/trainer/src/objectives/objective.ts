@@ -1,5 +1,5 @@
 import type { NaturalPass, SpecifiedProblem } from '@cert/bounds';
-import type { Bounds, DataRange, Hyper, IntervalTensor, Model, Network, Params, Scalar, Tensor } from '@cert/core';
+import type { Bounds, Hyper, IntervalTensor, Model, Network, Params, Perturbation, Scalar, Tensor } from '@cert/core';
 
 /** Input of every objective. */
 export interface NaturalContext {
@@ -38,8 +38,8 @@ export interface ChoiceContext {
   readonly noise: Tensor;
   /** Scalars, including `epsilon`. */
   readonly hyper: Hyper;
-  /** Range that points are clipped to; `undefined` for [0, 1], null for no range. */
-  readonly range: DataRange | null | undefined;
+  /** The set around each image; its radius is `hyper.epsilon`. */
+  readonly perturbation: Perturbation;
   /** The plain forward pass with the batch statistics of these images. */
   pass(params: Params, images: Tensor): NaturalPass;
 }
@@ -48,7 +48,7 @@ export interface ChoiceContext {
 export interface Choice {
   /** Points for the natural pass, in the shape of the images; default: the images. */
   readonly points?: Tensor;
-  /** Box to bound, [batch, ...inputShape]; default: the ball of radius `hyper.epsilon`, clipped to the data range. */
+  /** Box to bound, [batch, ...inputShape]; default: the perturbation set of radius `hyper.epsilon`. */
   readonly box?: IntervalTensor;
 }
 

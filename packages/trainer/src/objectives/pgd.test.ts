@@ -12,6 +12,7 @@ import {
   type Tensor,
   tf,
   toTensors,
+  UNIT_BALL,
 } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { describe, expect, it } from 'vitest';
@@ -48,7 +49,7 @@ describe('pgdObjective', () => {
     ]);
     const { points } = pgdObjective().choose!({
       ...{ model, params, images, labels: tf.tensor1d([0, 1], 'int32') },
-      ...{ noise: random(1, [2, 3], -1), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
+      ...{ noise: random(1, [2, 3], -1), hyper: { epsilon: tf.scalar(0.1) }, perturbation: UNIT_BALL },
       pass: passOf(model),
     });
     // Against each image's own class, by the signs of w_0 - w_1 = (2, -3, 0.3).
@@ -67,7 +68,7 @@ describe('pgdObjective', () => {
         images: tf.tensor2d([[0.5, 0.98]]),
         labels: tf.tensor1d([0], 'int32'),
       },
-      ...{ noise: tf.tensor2d([[-0.5, 1]]), hyper: { epsilon: tf.scalar(0.1) }, range: undefined },
+      ...{ noise: tf.tensor2d([[-0.5, 1]]), hyper: { epsilon: tf.scalar(0.1) }, perturbation: UNIT_BALL },
       pass: passOf(model),
     });
     expect(values(points!).map((value) => value.toFixed(4))).toEqual(['0.4500', '1.0000']);
@@ -85,7 +86,7 @@ describe('pgdObjective', () => {
     const start = () => toTensors(initialState(model, initial, optimizer));
     const adversarial = createTrainStep({ model, objective, optimizer })(start(), { images, labels, noise }, hyper);
     const { points } = objective.choose!({
-      ...{ model, params, images, labels, noise, hyper, range: undefined, pass: passOf(model) },
+      ...{ model, params, images, labels, noise, hyper, perturbation: UNIT_BALL, pass: passOf(model) },
     });
     const natural = createTrainStep({ model, objective: naturalObjective, optimizer });
     const wanted = natural(start(), { images: points!, labels }, hyper);

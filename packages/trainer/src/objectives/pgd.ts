@@ -1,4 +1,4 @@
-import { linfBall, type Tensor, tf, valueAndGrad } from '@cert/core';
+import { projection, steepest, type Tensor, tf, valueAndGrad } from '@cert/core';
 import { crossEntropy } from '../loss.js';
 import { naturalObjective } from './natural.js';
 import type { UnboundedObjective } from './objective.js';
@@ -12,7 +12,7 @@ export interface PgdOptions {
 }
 
 /**
- * Adversarial training (Madry et al. 2018): the cross-entropy at points of the clipped ball that a projected gradient attack finds from a
+ * Adversarial training (Madry et al. 2018): the cross-entropy at points of the perturbation set that a projected gradient attack finds from a
  * random start. The attack uses the batch statistics of its points, as in training; the running statistics come from the adversarial
  * points. Named `pgd`.
  */
@@ -20,10 +20,9 @@ export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions =
   return {
     ...naturalObjective,
     name: 'pgd',
-    choose({ params, images, labels, noise, hyper, range, pass }) {
+    choose({ params, images, labels, noise, hyper, perturbation, pass }) {
       const radius = hyper.epsilon!;
-      const { lower, upper } = linfBall(images, radius, range);
-      const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
+      const project = projection(perturbation, images, radius);
       const ascend = (point: Tensor) => {
         const { grads } = valueAndGrad(
           ({ attack }) => ({
@@ -32,7 +31,7 @@ export function pgdObjective({ steps = 7, stepSize = 2.5 / steps }: PgdOptions =
           }),
           { attack: { point } },
         );
-        return project(tf.add(point, tf.mul(tf.sign(grads.attack!.point!), tf.mul(radius, stepSize))));
+        return project(tf.add(point, tf.mul(steepest(perturbation, grads.attack!.point!), tf.mul(radius, stepSize))));
       };
       const start = project(tf.add(images, tf.mul(noise, radius)));
       return { points: Array.from({ length: steps }).reduce<Tensor>(ascend, start) };

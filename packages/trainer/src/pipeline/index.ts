@@ -44,6 +44,8 @@ export {
   type UsedNames,
 } from './config/options.js';
 export { parseField } from './config/parse-field.js';
+export { type PerturbedData, perturbationOf } from './config/perturbation.js';
+export { checkPerturbationSpec, type FeatureSpec, type PerturbationSpec } from './config/perturbation-spec.js';
 export {
   type Choices,
   PRESET_NAMES,

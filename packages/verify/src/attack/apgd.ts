@@ -1,8 +1,9 @@
-import { linfBall, type Model, type Scalar, sizeOf, type Tensor, tf, valueAndGrad } from '@cert/core';
+import { type Model, perturbationBox, type Scalar, sizeOf, steepest, type Tensor, tf, valueAndGrad } from '@cert/core';
 import type { Attack, AttackSetting } from './attack.js';
 import { choose, clampTo, perImage } from './clamp.js';
 import { type AttackLoss, crossEntropyLoss, targetedDlrLoss } from './losses.js';
 import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
+import { boxesOnly, hostReach } from './perturbed.js';
 import { randomStart } from './step.js';
 import { targetOf, targetsOf } from './targets.js';
 
@@ -69,7 +70,10 @@ interface AutoPgdOptions {
  * goes on from the best point, where too few steps raised the loss or nothing changed since the last checkpoint.
  */
 function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: AutoPgdOptions): DeviceAttack {
-  const { model, natural, range, epsilon: radius } = setting;
+  const { model, natural } = setting;
+  const perturbation = boxesOnly(setting.perturbation, name);
+  const { epsilon: radius } = perturbation;
+  const reach = hostReach(perturbation, model.inputShape);
   const size = sizeOf(model.inputShape);
   const windows = checkpointWindows(steps);
   return {
@@ -80,7 +84,10 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
     columns: 3,
     needsLogits: targets !== undefined,
     begin({ pixels, index, label }, run, logits) {
-      const start = randomStart(pixels, { epsilon: radius, size, first: index, seed, restart: run, name });
+      const start = randomStart(pixels, {
+        ...{ epsilon: radius, size, reach, first: index, seed },
+        ...{ restart: run, name },
+      });
       const target = targets === undefined ? 0 : targetOf(logits, label, run % targets);
       return {
         start,
@@ -92,7 +99,7 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
     },
     step({ weights, batch: { images, labels }, start, state, fresh, control, epsilon }) {
       const [check, wanted, target] = control as [Tensor, Tensor, Tensor];
-      const box = linfBall(images, epsilon, range);
+      const box = perturbationBox(perturbation, images, epsilon);
       const point = choose(fresh, clampTo(start, box), state.point!);
       const { aux, grads } = valueAndGrad(
         ({ attack }) => {
@@ -102,7 +109,7 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
         },
         { attack: { point } },
       );
-      const uphill = tf.sign(grads.attack!.point!);
+      const uphill = steepest(perturbation, grads.attack!.point!);
       const now = aux.losses;
       const either = (a: Tensor, b: Tensor) => tf.maximum(a, b);
       const is = (condition: Tensor) => tf.cast(condition, 'float32');

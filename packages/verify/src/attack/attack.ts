@@ -1,11 +1,11 @@
 import type { RuleTable } from '@cert/bounds';
-import type { DataRange, Model, Tensor } from '@cert/core';
+import type { Model, Perturbation, Tensor } from '@cert/core';
 import type { Device, DeviceArray, OnDevice } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 
 /**
- * An attack: searches the ball of an image for an adversarial example. A plain value, for `certify({ attacks })`. Claims are not trusted: a
- * point counts only if the natural pass, run again on the point clipped into the ball, misclassifies it.
+ * An attack: searches the perturbation set of an image for an adversarial example. A plain value, for `certify({ attacks })`. Claims are not trusted: a
+ * point counts only if the natural pass, run again on the point clipped into the set, misclassifies it.
  */
 export interface Attack {
   /** Name in results. */
@@ -26,10 +26,8 @@ export interface AttackSetting {
   readonly model: Model;
   /** Parameters and running statistics on the device; the caller keeps ownership. */
   readonly weights: OnDevice<Weights>;
-  /** The radius, in the units of the images. */
-  readonly epsilon: number;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null | undefined;
+  /** The set of perturbed images around each image. */
+  readonly perturbation: Perturbation;
   /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor> | undefined;
   /** Number of runs at the same time: points moved per step. */
@@ -54,7 +52,7 @@ export interface Attacker {
    * Moves every run to its next point.
    *
    * @returns the margin at each point: logit of the label minus the largest other logit, -infinity if a logit is not finite, +infinity for
-   * a point outside the ball. Values of places without a run are undefined.
+   * a point outside the set. Values of places without a run are undefined.
    */
   step(): Promise<readonly number[]>;
   /** The points [places, ...inputShape] of the last step. The attacker owns them, until the next step. */

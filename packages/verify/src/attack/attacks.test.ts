@@ -1,4 +1,4 @@
-import { dense, flatten, type HostParams, type Model, relu, sequential, tf } from '@cert/core';
+import { dense, flatten, type HostParams, linf, type Model, relu, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
@@ -56,13 +56,14 @@ interface Case {
 /** Attacks images without methods, and gives what is known of each in order. */
 async function run(
   { model, params, images }: Case,
-  options: Partial<CertifyOptions> & Pick<CertifyOptions, 'epsilon'>,
+  { epsilon = 0.1, ...options }: Partial<CertifyOptions> & { readonly epsilon?: number },
 ): Promise<readonly ImageResult[]> {
   const weights = { params: putParams(device, params), stats: {} };
   const results: ImageResult[] = [];
   try {
     for await (const result of certify({
       ...{ device, model, weights, images, verifiers: [], attack: null, batchSize: 8 },
+      perturbation: linf({ epsilon }),
       ...options,
     })) {
       results.push(result);
@@ -174,7 +175,7 @@ describe.each(ATTACKS.map((attack) => [attack.name, attack] as const))('%s', (na
 
   it('attacks without a data range, at the radius 0, and where gradients are not finite', async () => {
     const net = linear(3);
-    const [free] = await run(net, { epsilon: 2, range: null, attacks: [attack] });
+    const [free] = await run(net, { perturbation: linf({ epsilon: 2, range: null }), attacks: [attack] });
     expect(free!.attack).toMatchObject({ found: true });
     const still = await run(net, { epsilon: 0, attacks: [attack] });
     for (const { attack: result, margin } of still) expect(result).toEqual({ found: false, margin });

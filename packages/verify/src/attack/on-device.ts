@@ -61,7 +61,8 @@ export interface DeviceAttack {
 
 /** Runs an attack that is written as a step on the device: one compiled function, whose state is fed back to it. */
 export function deviceAttacker(setting: AttackSetting, attack: DeviceAttack): Attacker {
-  const { device, model, weights, epsilon, places } = setting;
+  const { device, model, weights, places } = setting;
+  const { epsilon } = setting.perturbation;
   const columns = attack.columns + 1;
   const step = device.jit(
     (weights: Weights, batch: Batch, start: Tensor, state: Tensors, control: Tensor, hyper: Hyper) => {

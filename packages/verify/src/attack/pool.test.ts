@@ -1,4 +1,4 @@
-import { dense, sequential } from '@cert/core';
+import { dense, linf, sequential } from '@cert/core';
 import { type Device, disposeTree, eagerDevice, type OnDevice, putParams } from '@cert/jit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isBroken } from '../images/result.js';
@@ -38,7 +38,14 @@ async function attackAll(pixels: number[], batchSize: number, attack: { steps: n
   };
   const network = { params: putParams(eager, weights), stats: {} };
   const stage = attackStage({
-    ...{ device: counting, model, weights: network, epsilon: 0.1, attack: pgd(attack), batchSize },
+    ...{
+      device: counting,
+      model,
+      weights: network,
+      perturbation: linf({ epsilon: 0.1 }),
+      attack: pgd(attack),
+      batchSize,
+    },
     picks: (image) => !isBroken(image),
     settle: (image, result) => ({ ...image, attack: result }),
   });
@@ -90,7 +97,14 @@ describe('attackStage', () => {
     expect(eager.live).toBe(live);
     const network = { params: putParams(eager, weights), stats: {} };
     const stage = attackStage({
-      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: pgd({ steps: 2, restarts: 1 }), batchSize: 1 },
+      ...{
+        device: eager,
+        model,
+        weights: network,
+        perturbation: linf({ epsilon: 0.1 }),
+        attack: pgd({ steps: 2, restarts: 1 }),
+        batchSize: 1,
+      },
       ...{ picks: () => true, settle: (image: Item) => image },
     });
     const images = async function* () {
@@ -123,7 +137,15 @@ describe('attackStage', () => {
     const live = eager.live;
     const network = { params: putParams(eager, weights), stats: {} };
     const stage = attackStage({
-      ...{ device: eager, model, weights: network, epsilon: 0.1, attack: liar, batchSize: 4, picks: () => true },
+      ...{
+        device: eager,
+        model,
+        weights: network,
+        perturbation: linf({ epsilon: 0.1 }),
+        attack: liar,
+        batchSize: 4,
+        picks: () => true,
+      },
       settle: (image, result) => ({ ...image, attack: result }),
     });
     const images = async function* () {

@@ -1,8 +1,9 @@
-import { createRng, linfBall, mask, type Shape, sizeOf, type Tensor, tf } from '@cert/core';
+import { createRng, mask, perturbationBox, type Shape, sizeOf, type Tensor, tf } from '@cert/core';
 import type { Attack, AttackSetting } from './attack.js';
 import { choose, clampTo } from './clamp.js';
 import { marginLoss } from './losses.js';
 import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
+import { boxesOnly, hostReach } from './perturbed.js';
 
 /** Options of the Square attack. */
 export interface SquareOptions {
@@ -33,9 +34,11 @@ const imageShape = (shape: Shape): readonly [number, number, number] =>
   shape.length === 3 ? [shape[0]!, shape[1]!, shape[2]!] : [sizeOf(shape), 1, 1];
 
 function squares(
-  { model, natural, range, epsilon: radius }: AttackSetting,
+  { model, natural, perturbation: set }: AttackSetting,
   { queries, share, seed }: Required<Pick<SquareOptions, 'queries' | 'share' | 'seed'>>,
 ): DeviceAttack {
+  const perturbation = boxesOnly(set, 'square');
+  const reach = hostReach(perturbation, model.inputShape);
   const [rows, columns, channels] = imageShape(model.inputShape);
   return {
     state: { point: 'image', loss: 'number' },
@@ -46,7 +49,7 @@ function squares(
       // A stripe for each column and channel.
       const stripes = Array.from({ length: columns === 1 ? pixels.length : columns * channels }, sign);
       return {
-        start: pixels.map((x, i) => x + radius * stripes[i % stripes.length]!),
+        start: pixels.map((x, i) => x + reach[i]! * perturbation.epsilon * stripes[i % stripes.length]!),
         control(visit) {
           const [height, width] = squareSize(share * shrinking(visit, queries), [rows, columns]);
           const top = rng.int(rows - height + 1);
@@ -57,7 +60,7 @@ function squares(
     },
     step({ weights, batch: { images, labels }, start, state, fresh, control, epsilon }) {
       const [top, left, height, width, ...signs] = control as [Tensor, Tensor, Tensor, Tensor, ...Tensor[]];
-      const ball = linfBall(images, epsilon, range);
+      const ball = perturbationBox(perturbation, images, epsilon);
       const batch = images.shape[0]!;
       const along = (axis: 1 | 2, length: number, from: Tensor, count: Tensor) => {
         const shape: [number, number, number, number] = [1, 1, 1, 1];

@@ -2,15 +2,17 @@ import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
 import {
   advantages,
   createRng,
-  type DataRange,
   type Hyper,
-  linfBall,
   logSumExp,
   type Model,
+  type Perturbation,
+  projection,
   type Scalar,
+  steepest,
   type Tensor,
   type Tensor1D,
   tf,
+  UNIT_BALL,
   valueAndGrad,
 } from '@cert/core';
 import type { Weights } from '../verifier.js';
@@ -41,16 +43,19 @@ const NEVER = -1e30;
 
 /**
  * Creates a step of the attack: along the sign of the gradient of log(sum_{j != y} exp(logit_j - logit_y)), which unlike the cross-entropy
- * does not vanish for confidently classified images, then projected into the clipped ball. `hyper` holds `epsilon` and `stepSize`, both in
- * the units of the images. `point` is projected first, so any start is valid.
+ * does not vanish for confidently classified images, then projected into the perturbation set. `hyper` holds `epsilon` and `stepSize`, both in
+ * the units of the images. `point` is projected first, so any start is valid. In a Euclidean set, steps go along the gradient.
  *
- * @param range that points are clipped to; default [0, 1], `null` for no clipping
+ * @param perturbation its radius is replaced by `hyper.epsilon`; default: an l-infinity ball, clipped to [0, 1]
  * @param natural the plain forward pass; default that of the built-in ops
  */
-export function createAttackStep(model: Model, range?: DataRange | null, natural?: RuleTable<Tensor>): AttackStep {
+export function createAttackStep(
+  model: Model,
+  perturbation: Perturbation = UNIT_BALL,
+  natural?: RuleTable<Tensor>,
+): AttackStep {
   return ({ params, stats }, { images, labels }, start, hyper) => {
-    const { lower, upper } = linfBall(images, hyper.epsilon!, range);
-    const project = (x: Tensor) => tf.minimum(tf.maximum(x, lower), upper);
+    const project = projection(perturbation, images, hyper.epsilon!);
     const network = { model, params, norm: runningNorm(stats) };
     const { aux, grads } = valueAndGrad(
       ({ attack }) => {
@@ -61,7 +66,7 @@ export function createAttackStep(model: Model, range?: DataRange | null, natural
       },
       { attack: { point: project(start) } },
     );
-    const moved = tf.add(project(start), tf.mul(tf.sign(grads.attack!.point!), hyper.stepSize!));
+    const moved = tf.add(project(start), tf.mul(steepest(perturbation, grads.attack!.point!), hyper.stepSize!));
     return { logits: aux.logits, point: project(moved) };
   };
 }
@@ -73,11 +78,12 @@ export function createAttackStep(model: Model, range?: DataRange | null, natural
 export const attackStepSize = (epsilon: number, steps: number): number => (2.5 * epsilon) / steps;
 
 /**
- * Returns uniform random points of the ball, one per image, not clipped to the data range. They do not depend on batching.
+ * Returns uniform random points of the box around the perturbation set, one per image, not clipped to the data range. They do not depend on batching.
  *
  * @param images row-major [count, size]
  * @param options.epsilon the radius, in the units of the images
  * @param options.size numbers in one image
+ * @param options.reach of each feature in multiples of epsilon; default 1
  * @param options.first the position of the first image in the split
  * @param options.seed of the attack
  * @param options.restart the number of the run, from 0
@@ -89,17 +95,26 @@ export function randomStart(
   {
     epsilon,
     size,
+    reach,
     first,
     seed,
     restart,
     name,
-  }: { epsilon: number; size: number; first: number; seed: number; restart: number; name?: string },
+  }: {
+    epsilon: number;
+    size: number;
+    reach?: readonly number[];
+    first: number;
+    seed: number;
+    restart: number;
+    name?: string;
+  },
 ): Float32Array {
   const start = Float32Array.from(images);
   for (let image = 0; image * size < images.length; image++) {
     const labels = name === undefined ? ['attack'] : ['attack', name];
     const rng = createRng(seed, ...labels, restart, first + image);
-    for (let i = image * size; i < (image + 1) * size; i++) start[i]! += epsilon * (2 * rng.uniform() - 1);
+    for (let i = 0; i < size; i++) start[image * size + i]! += (reach?.[i] ?? 1) * epsilon * (2 * rng.uniform() - 1);
   }
   return start;
 }

@@ -1,5 +1,14 @@
 import { decimalDown, decimalUp, gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
-import { CertError, INPUT, type Node, type NodeOf, type Shape } from '@cert/core';
+import {
+  CertError,
+  eachFeature,
+  hullOf,
+  INPUT,
+  type Node,
+  type NodeOf,
+  type Perturbation,
+  type Shape,
+} from '@cert/core';
 import { divisors, forward, isLayer, type Network64, type Products, sources, valuesOf, windows } from './network.js';
 
 /** Twice the unit roundoff of float64: every error term here counts each of our own roundings twice. */
@@ -88,25 +97,27 @@ export function endsOf({ center, radius }: Enclosure): { readonly lower: Float64
 }
 
 /**
- * A box that contains the real l-infinity ball around an image, clipped to a range: all ends rounded outwards.
+ * A box that contains a perturbation set over the real numbers around an input: all ends rounded outwards.
  *
- * @param epsilon taken as exact
- * @param range decimals, one for all channels or one each; null for none
+ * @param shape of the input
+ * @param epsilon replaces the radius of the set; taken as exact
  */
-export function boxAround(
-  pixels: Float32Array,
-  epsilon: number,
-  range: { readonly min: ArrayLike<number>; readonly max: ArrayLike<number> } | null,
-): Box64 {
-  const slack = (x: number) => 2 * UNIT * (Math.abs(x) + epsilon) + Number.MIN_VALUE;
-  const end = (ends: ArrayLike<number>, i: number) => ends[i % ends.length]!;
+export function boxAround(pixels: Float32Array, perturbation: Perturbation, shape: Shape, epsilon: number): Box64 {
+  const set = perturbation.kind === 'l2' ? { ...perturbation, up: 1, down: 1 } : hullOf(perturbation, shape);
+  const { min, max } = set.range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
+  const [up, down] = [eachFeature(set.up, shape), eachFeature(set.down, shape)];
+  const [least, most] = [eachFeature(min, shape), eachFeature(max, shape)];
+  // A multiple that is 1 is exact, and so is its product.
+  const reachOf = (multiple: number) => (multiple === 1 ? epsilon : multiple * epsilon * (1 + 4 * UNIT));
+  const slack = (x: number, reach: number) => 2 * UNIT * (Math.abs(x) + reach) + Number.MIN_VALUE;
+  const finite = (end: number, outwards: (x: number) => number) => (Number.isFinite(end) ? outwards(end) : end);
   const lower = Float64Array.from(pixels, (x, i) => {
-    const least = x - epsilon - slack(x);
-    return range === null ? least : Math.max(least, decimalDown(end(range.min, i)));
+    const reach = reachOf(down[i]!);
+    return Math.max(x - reach - slack(x, reach), finite(least[i]!, decimalDown));
   });
   const upper = Float64Array.from(pixels, (x, i) => {
-    const most = x + epsilon + slack(x);
-    return range === null ? most : Math.min(most, decimalUp(end(range.max, i)));
+    const reach = reachOf(up[i]!);
+    return Math.min(x + reach + slack(x, reach), finite(most[i]!, decimalUp));
   });
   return { lower, upper };
 }

@@ -3,6 +3,7 @@ import {
   createRng,
   dense,
   flatten,
+  linf,
   linfBall,
   maxPool,
   relu,
@@ -35,7 +36,7 @@ import { crownIbpMargins, ibpMargins } from './margins.js';
 beforeEach(() => tf.engine().startScope());
 afterEach(() => tf.engine().endScope());
 
-const range = { min: [0], max: [1] };
+const around = (x: Float32Array, epsilon: number) => boxAround(x, linf({ epsilon }), [x.length], epsilon);
 const methods = {
   ibp: ibpMargins,
   'crown-ibp': (problem: Parameters<typeof crownIbpMargins>[0]) => crownIbpMargins(problem),
@@ -50,7 +51,7 @@ describe.each(smallModels())('margins in float64 on $name', ({ name, model }) =>
       const image = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
       for (const epsilon of [0, 1e-7, 0.1]) {
         const ball = { image, epsilon, range: { min: 0, max: 1 } };
-        const problem = { network, box: boxAround(image, epsilon, range), label: 1 };
+        const problem = { network, box: around(image, epsilon), label: 1 };
         const [real, deployed] = [margins({ ...problem, level: 'real' }), margins({ ...problem, level: 'deployed' })];
         expect([...real, ...deployed].every(Number.isFinite)).toBe(true);
         for (let draw = 0; draw < 10; draw++) {
@@ -78,7 +79,7 @@ describe.each(smallModels())('margins in float64 on $name', ({ name, model }) =>
     const spec = marginSpec(tf.tensor1d([1], 'int32'), model.classes);
     const box = linfBall(tf.tensor(x, [1, ...model.inputShape]), 0.02);
     const expected = crownIbp.bound({ network: net, box, spec }).output.lower.dataSync();
-    const problem = { network, box: boxAround(x, 0.02, range), label: 1 };
+    const problem = { network, box: around(x, 0.02), label: 1 };
     const [real, deployed] = (['real', 'deployed'] as const).map((level) => crownIbpMargins({ ...problem, level }));
     real!.forEach((margin, i) => {
       expect(margin).toBeCloseTo(expected[i]!, 3);
@@ -97,11 +98,11 @@ it.each(Object.entries(methods))('refuse a network that loses a neuron beside a 
   // Of this seed the large number is 2^36: float64 loses little.
   const network = adversarialNetworks({ seed: 2 }).find(({ name }) => name === 'lost-center')!;
   for (const level of ['real', 'deployed'] as const) {
-    const box = boxAround(network.image, network.epsilon, range);
+    const box = around(network.image, network.epsilon);
     expect(margins({ network, box, label: 0, level })[0]).toBeLessThan(0);
   }
   // Over the real numbers the margin at 0.125 is 16; an execution in float32 may lose it.
-  const point = boxAround(Float32Array.of(0.125), 0, range);
+  const point = around(Float32Array.of(0.125), 0);
   expect(margins({ network, box: point, label: 0, level: 'real' })[0]).toBeCloseTo(16, 2);
   expect(margins({ network, box: point, label: 0, level: 'deployed' })[0]).toBeLessThan(0);
 });
@@ -115,7 +116,7 @@ it.each(Object.entries(methods))('count what an execution loses in the last laye
       dense1: { kernel: { shape: [1001, 2], data: kernel }, bias: { shape: [2], data: Float32Array.of(-1, 0) } },
     },
   };
-  const problem = { network, box: boxAround(new Float32Array(1001).fill(1), 0, range), label: 0 };
+  const problem = { network, box: around(new Float32Array(1001).fill(1), 0), label: 0 };
   expect(margins({ ...problem, level: 'real' })[0]).toBeCloseTo(1000 * 2 ** -24, 9);
   expect(margins({ ...problem, level: 'deployed' })[0]).toBeLessThanOrEqual(0);
 });
@@ -129,7 +130,7 @@ it.each([
   image[0] = 2 ** -130;
   const network = { model, params: {}, stats: {} };
   expect(executor(network)(image, { ...PLAIN, underflow: 'flush-inputs' })[0]).toBe(0);
-  const problem = { network, box: boxAround(image, 0, range), label: 0 };
+  const problem = { network, box: around(image, 0), label: 0 };
   for (const margins of Object.values(methods)) {
     expect(Math.min(...margins({ ...problem, level: 'real' }))).toBeGreaterThan(0);
     expect(Math.max(...margins({ ...problem, level: 'deployed' }))).toBeLessThanOrEqual(0);
@@ -139,7 +140,7 @@ it.each([
 it.each([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 100])('are NaN for a weight of %s', (weight) => {
   const network = cancellingNetwork(smallModels()[0]!.model, createRng(3));
   network.params.dense2!.kernel!.data[0] = weight;
-  const problem = { network, box: boxAround(new Float32Array(40).fill(0.5), 0.1, range), label: 0 };
+  const problem = { network, box: around(new Float32Array(40).fill(0.5), 0.1), label: 0 };
   for (const margins of Object.values(methods)) {
     expect(margins({ ...problem, level: 'deployed' })).toEqual([Number.NaN, Number.NaN, Number.NaN]);
     expect(margins({ ...problem, level: 'real' })).toEqual([Number.NaN, Number.NaN, Number.NaN]);
@@ -148,13 +149,13 @@ it.each([Number.NaN, Number.POSITIVE_INFINITY, 2 ** 100])('are NaN for a weight 
 
 it('are NaN over an empty box', () => {
   const network = cancellingNetwork(smallModels()[0]!.model, createRng(3));
-  const box = boxAround(new Float32Array(40).fill(1.5), 0.1, range);
+  const box = around(new Float32Array(40).fill(1.5), 0.1);
   expect(ibpMargins({ network, box, label: 0, level: 'real' }).every(Number.isNaN)).toBe(true);
 });
 
 it('are over a box that the one of the tensors contains', () => {
   const x = Float32Array.of(0, 0.05, 0.5, 0.97, 1);
-  const { lower, upper } = boxAround(x, 0.1, range);
+  const { lower, upper } = around(x, 0.1);
   const { center, radius } = soundBall(tf.tensor1d(x), 0.1);
   const [c, r] = [center.dataSync(), radius.dataSync()];
   lower.forEach((l, i) => {

@@ -1,4 +1,4 @@
-import { createRng, type Rng, sizeOf } from '@cert/core';
+import { createRng, linf, type Rng, sizeOf } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import {
   adversarialNetworks,
@@ -18,7 +18,7 @@ import { boxAround, type Enclosures, enclose, endsOf } from './intervals.js';
 import { crownIbpMargins, type MarginProblem } from './margins.js';
 import { covers, encloseTightly, type Leaf, treeMargins } from './tree.js';
 
-const range = { min: [0], max: [1] };
+const around = (x: Float32Array, epsilon: number) => boxAround(x, linf({ epsilon }), [x.length], epsilon);
 
 /** A tree that splits on random inputs of ReLUs, with any slopes and multipliers: the leaves of one class. */
 function drawLeaves(problem: MarginProblem, other: number, depth: number, rng: Rng): Leaf[] {
@@ -55,12 +55,12 @@ describe.each(smallModels())('trees in float64 on $name', ({ name, model }) => {
       for (const epsilon of [0, 0.02, 0.2]) {
         const ball = { image, epsilon, range: { min: 0, max: 1 } };
         const bound = (level: 'real' | 'deployed') => {
-          const problem = { network, box: boxAround(image, epsilon, range), label: 1, level };
+          const problem = { network, box: around(image, epsilon), label: 1, level };
           const leaves = othersOf(problem).flatMap((other) => drawLeaves(problem, other, 3, rng));
           // Bounds on a larger box may be used, too.
-          const around = encloseTightly({ ...problem, box: boxAround(image, 2 * epsilon + 0.01, range) });
+          const enclosed = encloseTightly({ ...problem, box: around(image, 2 * epsilon + 0.01) });
           const of = (bounds: Enclosures) => treeMargins(problem, bounds, leaves);
-          const [own, inherited] = [of(encloseTightly(problem)), of(encloseTightly(problem, undefined, around))];
+          const [own, inherited] = [of(encloseTightly(problem)), of(encloseTightly(problem, undefined, enclosed))];
           expect([...own, ...inherited].every(Number.isFinite)).toBe(true);
           return own.map((margin, i) => Math.max(margin, inherited[i]!));
         };
@@ -86,7 +86,7 @@ describe.each(smallModels())('trees in float64 on $name', ({ name, model }) => {
     const rng = createRng(4, name);
     const network = cancellingNetwork(model, rng);
     const image = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
-    const problem = { network, box: boxAround(image, 0.05, range), label: 1, level: 'deployed' as const };
+    const problem = { network, box: around(image, 0.05), label: 1, level: 'deployed' as const };
     const [tight, loose] = [encloseTightly(problem), enclose(network, problem.box, 'deployed')];
     for (const [node, enclosure] of tight.at) {
       const [inner, outer] = [endsOf(enclosure), endsOf(loose.at.get(node)!)];
@@ -106,7 +106,7 @@ describe.each(smallModels())('trees in float64 on $name', ({ name, model }) => {
 describe('a tree', () => {
   const network = cancellingNetwork(smallModels()[0]!.model, createRng(1, 'tree'));
   const image = new Float32Array(sizeOf(network.model.inputShape)).fill(0.5);
-  const problem = { network, box: boxAround(image, 0.1, range), label: 1, level: 'real' as const };
+  const problem = { network, box: around(image, 0.1), label: 1, level: 'real' as const };
   const bounds = encloseTightly(problem);
   const leaves = othersOf(problem).flatMap((other) => drawLeaves(problem, other, 4, createRng(2, 'leaves', other)));
 
@@ -143,7 +143,7 @@ describe('a tree', () => {
   it('refuses a network that loses a neuron beside a large number', () => {
     const net = adversarialNetworks({ seed: 2 }).find((one) => one.name === 'lost-center')!;
     for (const level of ['real', 'deployed'] as const) {
-      const hostile = { network: net, box: boxAround(net.image, net.epsilon, range), label: net.label, level };
+      const hostile = { network: net, box: around(net.image, net.epsilon), label: net.label, level };
       const one = othersOf(hostile).flatMap((other) => drawLeaves(hostile, other, 2, createRng(5, 'hostile')));
       expect(Math.min(...treeMargins(hostile, encloseTightly(hostile), one))).toBeLessThan(0);
     }

@@ -1,5 +1,5 @@
 import { ibp } from '@cert/bounds';
-import { type BoundMethod, CertError, dense, sequential, type Tensor, tf } from '@cert/core';
+import { type BoundMethod, CertError, dense, linf, sequential, type Tensor, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, eagerDevice, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
@@ -46,7 +46,7 @@ async function run(options: Partial<CertifyOptions> = {}, values = weights): Pro
   const placed = { params: putParams(on, values), stats: {} };
   const results: ImageResult[] = [];
   const stream = certify({
-    ...{ device: on, model, weights: placed, epsilon: 0.1, batchSize: 3 },
+    ...{ device: on, model, weights: placed, perturbation: linf({ epsilon: 0.1 }), batchSize: 3 },
     images: images(0.95, 0.65, 0.61, 0.55, 0.45),
     verifiers: [entry(weak), entry(ibp, 2, true)],
     attack: { steps: 5, restarts: 2, seed: 0 },
@@ -127,7 +127,7 @@ describe('certify', () => {
     it('does not take a margin that rounding may turn for a proof', async () => {
       // The margin is 2^-23 at least, which one rounding of the logits may remove.
       const results = await run({
-        ...{ arithmetic, attack: null, epsilon: 0, images: images(0.5 + 2 ** -24) },
+        ...{ arithmetic, attack: null, perturbation: linf({ epsilon: 0 }), images: images(0.5 + 2 ** -24) },
         verifiers: [soundVerifier(entry(ibp), soundIbpSteps)],
       });
       expect(results[0]).toMatchObject({ margin: 2 ** -23, verifiedBy: null });
@@ -194,7 +194,7 @@ describe('certify', () => {
   });
 
   it.each([
-    ['by the clean image', { attack: null, epsilon: 0 }],
+    ['by the clean image', { attack: null, perturbation: linf({ epsilon: 0 }) }],
     ['by the attack', { verifiers: [entry(changed('optimistic', (lower) => tf.add(lower, 0.2)))], complete: true }],
     [
       'after the attack',
@@ -238,7 +238,15 @@ describe('certify', () => {
     for (const batchSize of [1, 5, 30]) {
       const results: ImageResult[] = [];
       for await (const result of certify({
-        ...{ device: eager, model: net, weights, epsilon: 0.03, images: all, attack, batchSize },
+        ...{
+          device: eager,
+          model: net,
+          weights,
+          perturbation: linf({ epsilon: 0.03 }),
+          images: all,
+          attack,
+          batchSize,
+        },
         verifiers: [entry(ibp, batchSize)],
       })) {
         results.push(result);
@@ -259,7 +267,12 @@ describe('certify', () => {
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error('enough')), 50);
     // An attack that cannot succeed, and would go on for hours.
-    const attempt = run({ complete: true, epsilon: 0, attack: { steps: 1e9 }, signal: controller.signal });
+    const attempt = run({
+      complete: true,
+      perturbation: linf({ epsilon: 0 }),
+      attack: { steps: 1e9 },
+      signal: controller.signal,
+    });
     await expect(attempt).rejects.toThrow('enough');
     expect(device.live).toBe(live);
   });

@@ -1,14 +1,5 @@
 import { type Arithmetic, epsilonUp, naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
-import {
-  type Batch,
-  checkEpsilon,
-  checkInRange,
-  type DataRange,
-  type Model,
-  readRange,
-  sizeOf,
-  type Tensor,
-} from '@cert/core';
+import { type Batch, checkInRange, type Model, type Perturbation, type Tensor } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars } from '@cert/jit';
 import type { Attack } from '../attack/attack.js';
 import { pgd } from '../attack/pgd.js';
@@ -20,6 +11,7 @@ import { batchSizeOf, type SearchedImage, type Verifier, type Weights } from '..
 import { proverAt } from './prover-at.js';
 import { firstVerifier, type ImageResult, isBroken } from './result.js';
 import { fullBatch, type Item, inBatches, type Stage, timed } from './stage.js';
+import { certifyVariants } from './variants.js';
 
 /** An image with its index. */
 export interface IndexedImage {
@@ -39,10 +31,8 @@ export interface CertifyOptions {
   readonly model: Model;
   /** Parameters and running statistics on the device; the caller keeps ownership. */
   readonly weights: OnDevice<Weights>;
-  /** The radius, in the units of the images. */
-  readonly epsilon: number;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null;
+  /** The set of perturbed images around each image, such as `linf({ epsilon: 0.1 })`. */
+  readonly perturbation: Perturbation;
   /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor> | undefined;
   /** The images, read lazily. */
@@ -73,18 +63,27 @@ export interface CertifyOptions {
 /**
  * Certifies images one by one: prediction, lower margins by one method after another, and attacks. Images move from stage to stage; an
  * image that is misclassified, broken by an attack or verified is done (see `complete`). A stage waits for a full batch, so that each
- * computation is compiled for one shape; only the last batch is padded, with a repeated image.
+ * computation is compiled for one shape; only the last batch is padded, with a repeated image. Where categories may change, images are
+ * certified box by box (`categoryVariants` of `@cert/core`), without evidence for certificates.
  *
  * @returns each image once, as soon as it is decided, not necessarily in input order
  * @throws CertError `unsound` if an adversarial example contradicts a proof; `bad-argument` for an
  * epsilon that is not a finite number >= 0; `bad-data` for an image outside the range
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
-  const { device, model, weights, verifiers, attack, range, epsilon, batchSize, complete = false, signal } = options;
+  const { perturbation, model } = options;
+  if (perturbation.kind === 'linf' && perturbation.categories.length > 0) {
+    yield* certifyVariants({ ...options, perturbation }, model.inputShape, certifyBoxes);
+  } else {
+    yield* certifyBoxes(options);
+  }
+}
+
+/** {@link certify} where no category changes. */
+async function* certifyBoxes(options: CertifyOptions): AsyncGenerator<ImageResult> {
+  const { device, model, weights, verifiers, attack, perturbation, batchSize, complete = false, signal } = options;
   const { arithmetic = 'nearest' } = options;
-  checkEpsilon(epsilon);
-  const limits = await readRange(range);
-  const size = sizeOf(model.inputShape);
+  const { epsilon } = perturbation;
   const order = verifiers.map(({ name }) => name);
   const named = (name: string, stage: Stage) => timed(stage, (seconds) => options.onTime?.(name, seconds));
   const isOpen = (item: Item) => !isBroken(item) && firstVerifier(item, order) === null;
@@ -106,7 +105,7 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   });
 
   const scalars = putScalars(device, { epsilon: arithmetic === 'nearest' ? epsilon : epsilonUp(epsilon) });
-  const setting = { device, model, range };
+  const setting = { device, model, perturbation };
   const provers = verifiers.map((verifier) =>
     verifier.searchOn === undefined ? proverAt(arithmetic, verifier, setting) : verifier.searchOn(setting, arithmetic),
   );
@@ -147,7 +146,7 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   const attacks = [...(attack === null ? [] : [pgd(attack)]), ...(options.attacks ?? [])];
   for (const each of attacks) {
     const stage = attackStage({
-      ...{ device, model, weights, range, epsilon, batchSize, signal, natural: options.natural },
+      ...{ device, model, weights, perturbation, batchSize, signal, natural: options.natural },
       attack: each,
       picks: complete ? (item) => !isBroken(item) : isOpen,
       settle: (item, result) => checked({ ...item, attack: result }),
@@ -158,7 +157,11 @@ export async function* certify(options: CertifyOptions): AsyncGenerator<ImageRes
   try {
     const items = stages.reduce(
       (before, stage) => stage(before),
-      fresh(options.images, (image) => checkInRange(image.pixels, limits, size, image.index), arithmetic !== 'nearest'),
+      fresh(
+        options.images,
+        (image) => checkInRange(image.pixels, perturbation.range, model.inputShape, image.index),
+        arithmetic !== 'nearest',
+      ),
     );
     for await (const item of items) {
       const { index, label, prediction, margin, lower, levels, attack: attacked } = item;

@@ -1,5 +1,14 @@
 import { epsilonUp, naturalPass, runningNorm } from '@cert/bounds';
-import { type Batch, checkEpsilon, checkInRange, readRange, sizeOf } from '@cert/core';
+import {
+  type Batch,
+  checkEpsilon,
+  checkInRange,
+  eachFeature,
+  hullOf,
+  type Perturbation,
+  type Shape,
+  UNIT_BALL,
+} from '@cert/core';
 import { disposeTree, putBatch, putScalars } from '@cert/jit';
 import { checkSound, readMargins } from '../margins.js';
 import { isPositive, isVerified } from '../verdict.js';
@@ -9,10 +18,10 @@ import { proverAt } from './prover-at.js';
 
 /** Options of {@link createPointCertifier}. */
 export interface PointCertifierOptions
-  extends Pick<
-    CertifyOptions,
-    'device' | 'model' | 'weights' | 'range' | 'natural' | 'verifiers' | 'arithmetic' | 'signal'
-  > {}
+  extends Pick<CertifyOptions, 'device' | 'model' | 'weights' | 'natural' | 'verifiers' | 'arithmetic' | 'signal'> {
+  /** The set around a point; its radius is replaced by that of each call. Default: an l-infinity ball, clipped to [0, 1]. */
+  readonly perturbation?: Perturbation;
+}
 
 /** An input and its label. */
 export interface LabelledPoint {
@@ -74,9 +83,8 @@ const [LEAST, MOST] = [1e-6, 1e6];
 
 /** Creates a certifier for one network on one device; the caller disposes it. Nothing is compiled before the first point. */
 export function createPointCertifier(options: PointCertifierOptions): PointCertifier {
-  const { device, model, weights, range, verifiers, arithmetic = 'nearest', signal } = options;
-  const size = sizeOf(model.inputShape);
-  const setting = { device, model, range };
+  const { device, model, weights, verifiers, arithmetic = 'nearest', perturbation = UNIT_BALL, signal } = options;
+  const setting = { device, model, perturbation };
   const pass = device.jit(({ params, stats }: Weights, { images }: Batch) => ({
     logits: naturalPass({ model, params, norm: runningNorm(stats) }, images, options.natural).output,
   }));
@@ -89,7 +97,7 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
   }));
 
   const logits = async (pixels: Float32Array): Promise<Float32Array> => {
-    checkInRange(pixels, await readRange(range), size);
+    checkInRange(pixels, perturbation.range, model.inputShape);
     const batch = putBatch(device, model, { images: pixels, labels: Int32Array.of(0) });
     const out = await pass(weights, batch);
     const values = Float32Array.from(await out.logits.data());
@@ -136,8 +144,7 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
     logits,
     bound: boundAt,
     async radius(point, { tolerance = 0.01, start = 0.01 } = {}) {
-      const limits = await readRange(range);
-      const most = limits === null ? MOST : limits.max - limits.min;
+      const most = largestRadius(perturbation, model.inputShape);
       const best: { radius: number; verifiedBy: string | null; unverified: number | null } = {
         ...{ radius: 0, verifiedBy: null, unverified: null },
       };
@@ -159,4 +166,20 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
       for (const { prover } of provers) await prover.dispose();
     },
   };
+}
+
+/** The radius from which the set is the whole range; a large one where it has no end. */
+function largestRadius(perturbation: Perturbation, shape: Shape): number {
+  const { range } = perturbation;
+  if (range === null) return MOST;
+  const [least, most] = [eachFeature(range.min, shape), eachFeature(range.max, shape)];
+  const widths = most.map((end, i) => end - least[i]!);
+  if (perturbation.kind === 'l2') return Math.min(MOST, Math.hypot(...widths));
+  const set = hullOf(perturbation, shape);
+  const [up, down] = [eachFeature(set.up, shape), eachFeature(set.down, shape)];
+  const needed = widths.flatMap((width, i) => [up[i]!, down[i]!].map((reach) => (reach === 0 ? 0 : width / reach)));
+  return Math.min(
+    MOST,
+    needed.reduce((a, b) => Math.max(a, b), 0),
+  );
 }

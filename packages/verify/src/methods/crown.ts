@@ -1,5 +1,5 @@
 import { crownMargins, ibp, type LinearRelaxationOptions, linearRelaxation, marginSpec } from '@cert/bounds';
-import { type Batch, type Bounds, type Hyper, linfBall, tf } from '@cert/core';
+import { type Batch, type Bounds, type Hyper, perturbationBox, tf, UNIT_BALL } from '@cert/core';
 import { disposeTree, type OnDevice } from '@cert/jit';
 import { createRootBounds } from '../complete/relus/root-bounds.js';
 import { networkOf, type Sides } from '../complete/weights.js';
@@ -34,10 +34,10 @@ export const crownVerifier = ({
 
 type Parts = Required<Pick<CrownVerifierOptions, 'forward' | 'backward'>>;
 
-function prover({ device, model, range }: VerifierSetting, { forward, backward }: Parts): Prover {
+function prover({ device, model, perturbation = UNIT_BALL }: VerifierSetting, { forward, backward }: Parts): Prover {
   const start = device.jit((weights: Weights, { images }: Batch, { epsilon }: Hyper) => {
     const network = networkOf(model, weights);
-    const box = linfBall(images, epsilon!, range);
+    const box = perturbationBox(perturbation, images, epsilon!);
     // NaN for an image with a bound at any node that is not finite.
     const finite = tf.sum(tf.mul(finiteMargins(network, forward.bound({ network, box })), 0), 1);
     return { box, finite };

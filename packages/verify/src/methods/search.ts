@@ -1,12 +1,12 @@
 import type { Arithmetic, Rules } from '@cert/bounds';
-import { type Model, type Property, sizeOf } from '@cert/core';
+import { type Model, type Perturbation, type Property, sizeOf, UNIT_BALL } from '@cert/core';
 import { createDecider, type Decision } from '../complete/decide.js';
 import type { HostNetwork } from '../complete/host-network.js';
 import { canProve, createProofSearch, type ProofResult } from '../complete/proofs/proof-search.js';
 import type { ReluSplitOptions } from '../complete/relus/domain-search.js';
 import { type Box64, boxAround } from '../float64/intervals.js';
 import { readMargins } from '../margins.js';
-import { endsOf, hostWeights } from '../sound-verifier.js';
+import { hostWeights } from '../sound-verifier.js';
 import type { ImageSearch, SearchedImage, Verifier, VerifierSetting } from '../verifier.js';
 
 /** Options of {@link babVerifier} and {@link alphaCrownVerifier}. */
@@ -64,7 +64,7 @@ const searchVerifier = (
 });
 
 function imageSearch(
-  { device, model, range }: VerifierSetting,
+  { device, model, perturbation = UNIT_BALL }: VerifierSetting,
   arithmetic: Arithmetic,
   {
     relus,
@@ -99,9 +99,9 @@ function imageSearch(
     async search(weights, { pixels, label }, epsilon): Promise<SearchedImage> {
       const network = { model, ...(await onHost(weights)) };
       const decide = await deciderOf(weights, network);
-      const box = boxAround(pixels, epsilon, await endsOf(range, model.inputShape.at(-1)!));
+      const box = boxAround(pixels, perturbation, model.inputShape, epsilon);
       const { decision, lower, evidence } = await decide(robustness(box, label, model.classes));
-      const { margins, found } = searched(decision, label, model);
+      const { margins, found } = searched(decision, label, model, perturbation);
       const own = level && evidence[level];
       return {
         margins: { ...margins, ...lower, ...(level !== undefined && level in lower && { step: 'float64' as const }) },
@@ -118,8 +118,10 @@ function imageSearch(
 /** Decides a property, and proves it again where that is asked for. */
 type Decide = (property: Property) => Promise<ProofResult>;
 
-/** What a decision says of an image. */
-function searched(decision: Decision, label: number, { classes }: Model): SearchedImage {
+/** What a decision about the box around a set says of an image. */
+function searched(decision: Decision, label: number, { classes }: Model, { kind }: Perturbation): SearchedImage {
+  // A point of the box may lie outside a Euclidean ball.
+  if (decision.verdict === 'falsified' && kind === 'l2') return { margins: { nearest: null } };
   if (decision.verdict !== 'falsified') {
     return { margins: { nearest: Number.isFinite(decision.lower) ? decision.lower : null } };
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CertError, type Model } from '@cert/core';
+import { CertError, type Model, type Perturbation } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type CertificateEvidence, certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
@@ -18,8 +18,8 @@ export interface CertificateWriterOptions {
   readonly model: Model;
   /** The images. */
   readonly split: Split;
-  /** What balls are clipped to; null for no clipping. */
-  readonly range: { readonly min: number; readonly max: number } | null;
+  /** The set around each image. */
+  readonly perturbation: Perturbation;
   /** How the images are evaluated. */
   readonly settings: EvaluationSettings;
   /** The verifiers that the settings name. */
@@ -56,7 +56,7 @@ export interface CertificateWriter {
  * folder has certificates of another network
  */
 export async function certificateWriter(options: CertificateWriterOptions): Promise<CertificateWriter> {
-  const { folder, checkpoint, model, split, range, settings, verifiers } = options;
+  const { folder, checkpoint, model, split, perturbation, settings, verifiers } = options;
   const { arithmetic: level = 'nearest' } = settings;
   if (level === 'nearest') {
     throw new CertError(
@@ -73,10 +73,10 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
   const textOf = ({ index, label, lower }: ImageResult, method: string, evidence: CertificateEvidence): string =>
     certificateText(
       createCertificate({
-        ...{ network, level, label, range, method, evidence },
+        ...{ network, level, label, perturbation, method, evidence },
         margin: lower[method] ?? Number.NaN,
         ...{ pixels: imagesOf(split, [index]).images, shape: model.inputShape, classes: model.classes },
-        ...{ epsilon: settings.epsilon, source: { index, dataset: settings.dataset } },
+        ...{ source: { index, dataset: settings.dataset } },
       }),
     );
   async function write(result: ImageResult, found?: CertificateEvidence): Promise<boolean> {

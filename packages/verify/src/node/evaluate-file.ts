@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RuleTable } from '@cert/bounds';
-import { CertError, type DataRange, type HostParams, type Model, readRange, type Tensor } from '@cert/core';
+import { CertError, type HostParams, type Model, type Perturbation, type Tensor, UNIT_BALL } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
@@ -26,8 +26,8 @@ export interface EvaluateImagesOptions {
   readonly stats: HostParams;
   /** The images; images with a line in the file are skipped. */
   readonly split: Split;
-  /** The range that perturbed images are clipped to; default [0, 1]. */
-  readonly range?: DataRange | null;
+  /** The set around each image, whose radius `settings.epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
+  readonly perturbation?: Perturbation;
   /** The plain forward pass; default: the rules of the built-in ops. */
   readonly natural?: RuleTable<Tensor>;
   /** What is computed: the first line of the file. */
@@ -100,7 +100,9 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<Ev
 }
 
 async function evaluateLocked(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
-  const { device, model, split, settings, verifiers, file, anew, onProgress, signal } = options;
+  const { device, model, split, verifiers, file, anew, onProgress, signal } = options;
+  const settings = withPerturbation(options);
+  const perturbation = perturbationOf(options);
   const started = performance.now();
   const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) });
   const results = [...opened.results];
@@ -115,8 +117,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const found = new Map<number, CertificateEvidence>();
   const stageSeconds: { [stage: string]: number } = {};
   const setting = {
-    ...{ device, model, weights, signal, epsilon: settings.epsilon, arithmetic: settings.arithmetic },
-    ...(options.range !== undefined && { range: options.range }),
+    ...{ device, model, weights, signal, perturbation, arithmetic: settings.arithmetic },
     natural: options.natural,
     onEvidence: (index: number, _: string, evidence: CertificateEvidence) => void found.set(index, evidence),
   };
@@ -153,10 +154,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
 
 /** What {@link certifyAgain} searches with. */
 interface SearchAgain
-  extends Pick<
-    CertifyOptions,
-    'device' | 'model' | 'weights' | 'epsilon' | 'range' | 'natural' | 'arithmetic' | 'signal'
-  > {
+  extends Pick<CertifyOptions, 'device' | 'model' | 'weights' | 'perturbation' | 'natural' | 'arithmetic' | 'signal'> {
   readonly onEvidence: NonNullable<CertifyOptions['onEvidence']>;
   readonly split: Split;
   /** Where `onEvidence` puts what is found. */
@@ -205,10 +203,30 @@ function checkAttacks({ settings: { attack }, attacks = [] }: EvaluateImagesOpti
   );
 }
 
-async function writerOf({ certificates, model, split, settings, verifiers, range }: EvaluateImagesOptions) {
+async function writerOf(options: EvaluateImagesOptions) {
+  const { certificates, model, split, settings, verifiers } = options;
   if (certificates === undefined) return undefined;
-  const ends = await readRange(range);
-  return certificateWriter({ ...certificates, model, split, settings, verifiers, range: ends });
+  return certificateWriter({
+    ...certificates,
+    model,
+    split,
+    settings,
+    verifiers,
+    perturbation: perturbationOf(options),
+  });
+}
+
+/** The set at the radius of the evaluation. */
+const perturbationOf = ({ perturbation = UNIT_BALL, settings: { epsilon } }: EvaluateImagesOptions): Perturbation => ({
+  ...perturbation,
+  epsilon,
+});
+
+/** The settings with the set, where it is not the usual one. */
+function withPerturbation({ settings, perturbation = UNIT_BALL }: EvaluateImagesOptions): EvaluationSettings {
+  const { epsilon: _, ...set } = perturbation;
+  const { epsilon: __, ...usual } = UNIT_BALL;
+  return JSON.stringify(set) === JSON.stringify(usual) ? settings : { ...settings, perturbation: set };
 }
 
 /** Where the summary of an evaluation is. */

@@ -1,9 +1,10 @@
 import { readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Arithmetic } from '@cert/bounds';
-import { CertError, describeValue, parseJson } from '@cert/core';
+import { CertError, describeValue, type L2Perturbation, type LinfPerturbation, parseJson } from '@cert/core';
 import { appendText, makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type ImageResult, isBroken, isImageResult } from '../images/result.js';
+import { CATEGORY_ATTACK } from '../images/variants.js';
 
 /** An attack by projected gradient descent. */
 export interface PgdSettings {
@@ -33,6 +34,8 @@ export interface EvaluationSettings {
   readonly dataset: string;
   /** The radius, in the units of the images. */
   readonly epsilon: number;
+  /** The perturbation set without its radius; missing for the l-infinity ball in [0, 1]. */
+  readonly perturbation?: Omit<LinfPerturbation, 'epsilon'> | Omit<L2Perturbation, 'epsilon'>;
   /** The methods in the order in which they were tried. */
   readonly methods: readonly string[];
   /** What the lower margins hold for; default nearest. */
@@ -139,7 +142,10 @@ const indexOf = (value: unknown): unknown => (value as Partial<ImageResult> | nu
 /** Whether a result can come from an evaluation with these settings: nothing was run that they leave out, and all that is always run. */
 function fitsSettings(image: ImageResult, settings: EvaluationSettings): boolean {
   const { attack, lower } = image;
-  const found = attack?.by !== undefined && settings.methods.includes(attack.by);
+  const { perturbation } = settings;
+  const changes = perturbation?.kind === 'linf' && perturbation.categories.length > 0;
+  const finders = [...settings.methods, ...(changes ? [CATEGORY_ATTACK] : [])];
+  const found = attack?.by !== undefined && finders.includes(attack.by);
   return (
     (settings.attack !== null || attack === null || found) &&
     (attack?.by === undefined || found || namesOf(settings.attack).includes(attack.by)) &&

@@ -1,8 +1,9 @@
 /** Whether a value is in the domain of a field, and what to say where it is not. */
 import { CertError, describeValue } from '@cert/core';
 import { choose, didYouMean, unknownName } from '../names.js';
-import { type CommonField, type NameField, namesOf, optionName, type Tables } from './field.js';
+import { type CommonField, type NameField, namesOf, optionName, type PerturbationField, type Tables } from './field.js';
 import { hasNone, toNumber } from './parse-field.js';
+import { checkPerturbationSpec } from './perturbation-spec.js';
 
 /**
  * Checks a value of a field.
@@ -12,6 +13,10 @@ import { hasNone, toNumber } from './parse-field.js';
  */
 export function checkField(name: string, field: CommonField, value: unknown, tables: Tables): void {
   if (value === null && field.orNone) return;
+  if (field.kind === 'perturbation') {
+    checkPerturbationSpec(value, optionName(name, field));
+    return;
+  }
   if (field.kind === 'name') {
     choose(field.what, asName(value), tables[field.of]);
     return;
@@ -52,7 +57,7 @@ const within = (
   { min = -Number.MAX_VALUE, max = Number.MAX_VALUE }: { readonly min?: number; readonly max?: number },
 ): boolean => value >= min && value <= max;
 
-function fits(field: Exclude<CommonField, NameField>, value: unknown, tables: Tables): boolean {
+function fits(field: Exclude<CommonField, NameField | PerturbationField>, value: unknown, tables: Tables): boolean {
   switch (field.kind) {
     case 'number':
       return typeof value === 'number' && within(value, field) && value > (field.above ?? Number.NEGATIVE_INFINITY);
@@ -82,7 +87,7 @@ function isWeighted(item: string, table: { readonly [name: string]: unknown }): 
   return rest.length === 0 && Object.hasOwn(table, name) && typeof factor === 'number' && within(factor, { min: 0 });
 }
 
-function wantedOf(field: Exclude<CommonField, NameField>, tables: Tables): string {
+function wantedOf(field: Exclude<CommonField, NameField | PerturbationField>, tables: Tables): string {
   switch (field.kind) {
     case 'number': {
       const { min, max, above } = field;

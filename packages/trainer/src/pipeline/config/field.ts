@@ -1,5 +1,7 @@
 /** One option as plain data: its kind, its domain, its default, its help. Values are read and checked by what is here alone. */
 
+import type { PerturbationSpec } from './perturbation-spec.js';
+
 /** Value of an option, as written to `config.json`. */
 export type OptionValue = string | number | boolean | null;
 
@@ -126,6 +128,12 @@ export interface NumbersField extends FieldAbout {
   readonly wanted: string;
 }
 
+/** A perturbation set, as JSON. */
+export interface PerturbationField extends FieldAbout {
+  /** Its kind. */
+  readonly kind: 'perturbation';
+}
+
 /** A field with an optional default; without a default, each preset gives a value. */
 export interface MaybeDefault {
   /** Value if none is chosen. */
@@ -142,6 +150,7 @@ export type CommonField = (
   | NameField
   | WeightedField
   | NumbersField
+  | PerturbationField
 ) &
   MaybeDefault;
 
@@ -163,7 +172,9 @@ export type ValueOf<F extends CommonField> =
             ? readonly string[]
             : F extends NumbersField
               ? readonly number[]
-              : string)
+              : F extends PerturbationField
+                ? PerturbationSpec
+                : string)
   | (F extends OrNone ? null : never);
 
 /** The values of fields by their names. */
@@ -181,6 +192,7 @@ const PLACEHOLDERS: { readonly [K in Exclude<CommonField['kind'], 'boolean'>]: s
   name: 'name',
   weighted: 'names',
   numbers: 'numbers',
+  perturbation: 'file',
 };
 
 /** Returns the flags of a field for commander: `--bn, --batch-norm <where>`; two for a boolean. */

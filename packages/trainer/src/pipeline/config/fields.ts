@@ -57,14 +57,21 @@ export const FIELDS = {
     default: 'ibp',
     help: 'initialization',
   },
-  /** Target radius of the l-infinity ball in raw pixel units (pixels being 0 to 1), from 0 to 1. */
+  /** Target radius in the units of the data. */
   epsilon: {
     kind: 'number',
     min: 0,
-    max: 1,
     radius: true,
     placeholder: 'radius',
-    help: 'l-infinity radius, for pixels from 0 to 1, such as 0.1 or 8/255',
+    help: 'radius of the perturbation set in the units of the data (pixels from 0 to 1), such as 0.1 or 8/255',
+  },
+  /** What may change; null for the l-infinity ball in the range of the dataset. */
+  perturbation: {
+    kind: 'perturbation',
+    orNone: true,
+    default: null,
+    before: null,
+    help: 'JSON file with the perturbation set: l2, or a radius per feature, immutable features, ranges, categories; "none": the l-infinity ball',
   },
   /** Epochs of training. */
   epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },

@@ -1,4 +1,5 @@
 /** Values of fields from text. */
+import { parseJson } from '@cert/core';
 import { canonicalName } from '../names.js';
 import { type CommonField, namesOf, type Tables } from './field.js';
 
@@ -16,6 +17,15 @@ export const hasNone = (field: CommonField): boolean =>
   field.kind === 'weighted' ||
   field.kind === 'numbers' ||
   (field.orNone === true && !(field.kind === 'choice' && field.of.includes('none')));
+
+/** The value of a JSON text; text that is none stays as it is and fails its check. */
+function parsedJson(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return text;
+  }
+}
 
 /**
  * Parses a value from the command line without validating it.
@@ -41,6 +51,8 @@ export function parseField(field: CommonField, text: string, tables?: Tables): u
       return canonicalName(text, field.of);
     case 'name':
       return tables ? canonicalName(text, namesOf(field, tables), field.aliases) : text;
+    case 'perturbation':
+      return parsedJson(text);
     default:
       return text;
   }

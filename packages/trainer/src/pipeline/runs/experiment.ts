@@ -1,6 +1,13 @@
 import type { Rules } from '@cert/bounds';
-import { type BoundMethod, CertError, type HostBatch, type Model, type Regularizer } from '@cert/core';
-import { batchCount, batches, type Dataset, type PixelRange, type Split, subset } from '@cert/datasets';
+import {
+  type BoundMethod,
+  CertError,
+  type HostBatch,
+  type Model,
+  type Perturbation,
+  type Regularizer,
+} from '@cert/core';
+import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
@@ -14,6 +21,7 @@ import { makeEntry } from '../catalog/entry.js';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
+import { perturbationOf } from '../config/perturbation.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 
@@ -34,7 +42,8 @@ export interface Experiment {
   readonly seed: number;
   readonly epochs: number;
   readonly stepsPerEpoch: number;
-  readonly range: PixelRange | null;
+  /** The set around each image, at the target radius. */
+  readonly perturbation: Perturbation;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
@@ -82,7 +91,7 @@ async function readDataset(
 /** Builds everything that training needs. */
 export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Catalog = standardCatalog): Experiment {
   const { rules } = catalog;
-  const { train, test, range } = dataset;
+  const { train, test } = dataset;
   const normalize = NORMALIZATIONS[config.normalize](dataset);
   const augment = augmentationOf(config.augment, dataset.augment);
   const { shape: inputShape, classes } = train;
@@ -117,7 +126,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     seed,
     epochs,
     stepsPerEpoch,
-    range,
+    perturbation: perturbationOf(config, { ...dataset, shape: inputShape }),
     batches: (epoch, from) => {
       const order = { batchSize, seed, epoch, from };
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });

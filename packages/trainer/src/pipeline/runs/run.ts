@@ -122,13 +122,13 @@ const decoding =
 async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): Promise<Summary | null> {
   const { config, experiment, chosen } = run;
   const { device } = chosen;
-  const { model, method, natural, range, testImages } = experiment;
+  const { model, method, natural, perturbation, testImages } = experiment;
   const emit = async (event: RunEvent) => {
     onEvent?.(event);
     const line = describeEvent(event);
     if (line !== undefined) await appendLog(folder, line);
   };
-  const evaluator = createEvaluator({ device, model, method, natural, range });
+  const evaluator = createEvaluator({ device, model, method, natural, perturbation });
   try {
     await emit({
       type: 'start',

@@ -65,7 +65,7 @@ export async function train(
     device: chosen.device,
     model: experiment.model,
     images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
-    range: experiment.range,
+    perturbation: experiment.perturbation,
     method: experiment.rules.ibp,
   });
   let [pace, started, testCompiled] = [NO_PACE, false, false];

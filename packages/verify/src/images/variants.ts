@@ -1,0 +1,97 @@
+import { categoryVariants, type LinfPerturbation, type Shape } from '@cert/core';
+import type { CertifyOptions, IndexedImage } from './certify.js';
+import { firstVerifier, type ImageEvidence, type ImageResult, isBroken, isCorrect } from './result.js';
+
+/** Name in results of the attack that replaces categories: an input that is misclassified with other categories. */
+export const CATEGORY_ATTACK = 'categories';
+
+/** What is known of the inputs that one input became. */
+interface Gathered {
+  readonly image: IndexedImage;
+  readonly results: ImageResult[];
+  readonly variants: number;
+}
+
+/**
+ * Certifies inputs with categories that may change, box by box: an input is verified if it is verified with every combination of
+ * categories, and broken if one of them is misclassified or attacked.
+ *
+ * @param certifyBoxes certifies inputs around which no category changes
+ */
+export async function* certifyVariants(
+  options: CertifyOptions & { readonly perturbation: LinfPerturbation },
+  shape: Shape,
+  certifyBoxes: (options: CertifyOptions) => AsyncGenerator<ImageResult>,
+): AsyncGenerator<ImageResult> {
+  const { perturbation, arithmetic = 'nearest' } = options;
+  const order = options.verifiers.map(({ name }) => name);
+  const open = new Map<number, Gathered>();
+  let count = 0;
+  function* variants(): Iterable<IndexedImage> {
+    for (const image of options.images) {
+      const { inputs } = categoryVariants(perturbation, image.pixels, shape);
+      const gathered = { image, results: [], variants: inputs.length };
+      for (const pixels of inputs) {
+        open.set(count, gathered);
+        yield { index: count++, pixels, label: image.label };
+      }
+    }
+  }
+  const fixed = { ...perturbation, ...fixedCategories(perturbation, shape) };
+  const { onEvidence: _, ...rest } = options;
+  for await (const result of certifyBoxes({ ...rest, perturbation: fixed, images: variants() })) {
+    const gathered = open.get(result.index)!;
+    open.delete(result.index);
+    gathered.results.push(result);
+    if (gathered.results.length === gathered.variants) yield combined(gathered, order, arithmetic);
+  }
+}
+
+/** The set around an input whose categories are fixed. */
+function fixedCategories(perturbation: LinfPerturbation, shape: Shape) {
+  const input = new Float32Array(shape.reduce((product, n) => product * n, 1));
+  for (const [first] of perturbation.categories) input[first!] = 1;
+  const { up, down, categories } = categoryVariants(perturbation, input, shape).perturbation;
+  return { up, down, categories };
+}
+
+/** The result of an input from those of its variants. */
+function combined({ image, results }: Gathered, order: readonly string[], arithmetic: string): ImageResult {
+  const byVariant = results.toSorted((a, b) => a.index - b.index);
+  const [own] = byVariant as [ImageResult];
+  const { index, label } = image;
+  const { prediction, margin } = own;
+  const tried = order.filter((method) => byVariant.some(({ lower }) => method in lower));
+  const lower = Object.fromEntries(tried.map((method) => [method, leastBound(byVariant, order, method)]));
+  const attack = isCorrect(own) ? attackOf(byVariant) : own.attack;
+  const evidence: ImageEvidence = { index, label, prediction, margin, lower, attack };
+  const levels = Object.fromEntries(tried.map((method) => [method, { [arithmetic]: lower[method]! }]));
+  return {
+    ...{ index, label, prediction, margin, lower },
+    ...(arithmetic !== 'nearest' && { levels }),
+    ...{ verifiedBy: firstVerifier(evidence, order), attack },
+  };
+}
+
+/** The smallest over the variants of the largest lower margin by a method or an earlier one; null if a variant has none. */
+function leastBound(results: readonly ImageResult[], order: readonly string[], method: string): number | null {
+  const until = order.slice(0, order.indexOf(method) + 1);
+  const best = results.map(({ lower }) => {
+    const known = until.flatMap((each) => (typeof lower[each] === 'number' ? [lower[each]] : []));
+    return known.length === 0 ? null : Math.max(...known);
+  });
+  return best.every((bound): bound is number => bound !== null) ? Math.min(...best) : null;
+}
+
+/** What attacks say, the choice of other categories among them. */
+function attackOf(results: readonly ImageResult[]): ImageResult['attack'] {
+  const broken = results.filter(isBroken);
+  const margins = results.flatMap(({ attack }) => (attack === null ? [] : [attack.margin]));
+  if (broken.length === 0) {
+    const least = margins.filter((margin) => margin !== null);
+    return least.length === 0 ? null : { found: false, margin: Math.min(...least) };
+  }
+  const [first] = broken as [ImageResult];
+  if (first.attack?.found === true) return first.attack;
+  return { found: true, margin: first.margin, by: CATEGORY_ATTACK };
+}
