@@ -109,6 +109,16 @@ export {
   UNIT_BALL,
 } from './perturbation.js';
 export { perturbationReach, projection, steepest } from './projection.js';
+export {
+  type InputBox,
+  type OutputIntervalOptions,
+  type OutputRequirement,
+  outputInterval,
+  requireAll,
+  requireAny,
+  type TopKOptions,
+  topK,
+} from './properties.js';
 export type { LinearInequality, Property, ViolationCase } from './property.js';
 export { createRng, type Rng } from './rng.js';
 export {
@@ -137,4 +147,5 @@ export {
   zipParams,
   zipTree,
 } from './tree.js';
+export { type PairedNetwork, type TwoCopiesOptions, twoCopies } from './two-copies.js';
 export { type Extent, type Padding, placesOf, reachOf, type Window, windowOf } from './window.js';

@@ -13,10 +13,11 @@ import {
   perturbationEnds,
   projection,
   steepest,
+  type Tensor,
   tf,
 } from './index.js';
 
-const numbers = (x: tf.Tensor) => [...x.dataSync()];
+const numbers = (x: Tensor) => [...x.dataSync()];
 const boxOf = (set: Perturbation, x: number[], epsilon?: number) => {
   const { lower, upper, center, radius } = perturbationBox(set, tf.tensor2d([x]), epsilon);
   return { lower: numbers(lower), upper: numbers(upper), center: numbers(center), radius: numbers(radius) };
@@ -51,7 +52,7 @@ describe('linf', () => {
   });
 
   it('takes lists per channel and per feature of an image', () => {
-    const x = tf.ones<tf.Rank.R4>([1, 2, 1, 2]);
+    const x = tf.ones([1, 2, 1, 2]);
     const perChannel = perturbationBox(linf({ epsilon: 1, scale: [0, 1], range: null }), x);
     expect(numbers(perChannel.radius)).toEqual([0, 1, 0, 1]);
     const perFeature = perturbationBox(linf({ epsilon: 1, scale: [0, 1, 2, 3], range: null }), x);

@@ -19,3 +19,6 @@ export {
   type Split,
   subset,
 } from './split.js';
+export type { ColumnType, Table } from './tabular/columns.js';
+export type { RowSplit } from './tabular/split-rows.js';
+export { type TableOptions, tableDataset } from './tabular/table-dataset.js';

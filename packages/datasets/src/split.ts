@@ -32,6 +32,8 @@ export interface Dataset {
   readonly featureNames?: readonly string[] | undefined;
   /** One-hot groups of features by the name of their column: the indices of the features. */
   readonly categories?: { readonly [column: string]: readonly number[] } | undefined;
+  /** Reach of each feature at radius 1, for data whose features have different units. Perturbation sets use it as their default scale. */
+  readonly featureScale?: readonly number[] | undefined;
   /** Input normalization for models. Images are not normalized, so boxes around images stay in the range. */
   readonly normalize?: Normalization | undefined;
   /** Default augmentation of the training images; pass it to batches to apply it. */

@@ -33,6 +33,7 @@ export {
   type Witness,
 } from './complete/decide.js';
 export type { HostNetwork } from './complete/host-network.js';
+export { decideMonotone, type MonotonicityDecision, type MonotonicityOptions } from './complete/monotone.js';
 export {
   createProofSearch,
   type MissingEvidence,

@@ -1,7 +1,8 @@
 import { CertError } from '@cert/core';
-import type { Dataset } from '@cert/datasets';
+import type { ColumnType, Dataset } from '@cert/datasets';
 import {
   cifar10,
+  csv,
   digits,
   fashionMnist,
   imageFolder,
@@ -31,6 +32,56 @@ export const datasetOptions = {
   },
 } as const satisfies Fields;
 
+/** Options of a table. */
+export const csvOptions = {
+  /** The CSV file. */
+  data: datasetOptions.data,
+  /** Column with the class; null for the last one. */
+  csvLabel: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    placeholder: 'column',
+    help: 'column with the class; "none": the last column',
+  },
+  /** Types of columns: `zip:category,id:ignore`; null to infer all. */
+  csvTypes: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    pattern: /^[^:,]+:(?:number|category|ignore)(?:,[^:,]+:(?:number|category|ignore))*$/,
+    wanted: 'comma-separated pairs COLUMN:number, COLUMN:category or COLUMN:ignore',
+    placeholder: 'types',
+    help: 'types of columns, such as zip:category,id:ignore; "none": inferred',
+  },
+  /** Column that orders the rows in time, for a split into earlier and later rows; null for a stratified random split. */
+  csvTime: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    placeholder: 'column',
+    help: 'test on the latest rows by this column; "none": a stratified random split',
+  },
+  /** Fraction of the rows that are test rows. */
+  csvTest: {
+    kind: 'number',
+    above: 0,
+    max: 0.9,
+    default: 0.2,
+    placeholder: 'fraction',
+    help: 'fraction of the rows that are test rows',
+  },
+} as const satisfies Fields;
+
+/** `zip:category,id:ignore` as types by column. */
+const typesOf = (text: string): { readonly [column: string]: ColumnType } =>
+  Object.fromEntries(
+    text.split(',').map((pair) => {
+      const [column, type] = pair.split(':') as [string, ColumnType];
+      return [column.trim(), type];
+    }),
+  );
+
 /** A dataset whose files are in a folder, or downloaded. */
 const files = (read: (options: DatasetContext & { readonly folder?: string | undefined }) => Promise<Dataset>) =>
   withOptions(datasetOptions, ({ data }, context: DatasetContext) => read({ ...context, folder: data ?? undefined }));
@@ -45,7 +96,21 @@ export const DATASETS = {
   'image-folder': withOptions(datasetOptions, async ({ data }, context: DatasetContext) =>
     imageFolder(data ?? missingFolder(), context),
   ),
+  csv: withOptions(csvOptions, ({ data, csvLabel, csvTypes, csvTime, csvTest }) =>
+    csv(data ?? missingTable(), {
+      ...{ label: csvLabel ?? undefined, types: csvTypes === null ? undefined : typesOf(csvTypes) },
+      ...{ testFraction: csvTest, ...(csvTime !== null && { split: 'time', timeColumn: csvTime }) },
+    }),
+  ),
 } satisfies Table<Entry<DatasetContext, Promise<Dataset>>>;
+
+const missingTable = () => {
+  throw new CertError(
+    'bad-argument',
+    'No file was given for the dataset csv.',
+    'Give a CSV file with a header line: --data FILE.csv.',
+  );
+};
 
 const missingFolder = () => {
   throw new CertError(

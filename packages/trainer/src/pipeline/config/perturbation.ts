@@ -5,7 +5,8 @@ import type { FeatureSpec, PerturbationSpec } from './perturbation-spec.js';
 import { radiusText } from './radius.js';
 
 /** What a perturbation set takes from a dataset. */
-export interface PerturbedData extends Pick<Dataset, 'name' | 'range' | 'featureNames' | 'categories'> {
+export interface PerturbedData
+  extends Pick<Dataset, 'name' | 'range' | 'featureNames' | 'featureScale' | 'categories'> {
   /** The shape of one input. */
   readonly shape: Shape;
 }
@@ -22,7 +23,7 @@ export function perturbationOf(
   const range = spec?.range === undefined ? data.range : spec.range;
   if (spec == null) checkRadius(epsilon, data);
   if (spec?.kind === 'l2') return l2({ epsilon, range });
-  const { scale = 1, up = scale, down = scale, features = {}, categories = [] } = spec ?? {};
+  const { scale = data.featureScale ?? 1, up = scale, down = scale, features = {}, categories = [] } = spec ?? {};
   const groups = categories.map((group) => groupOf(group, data));
   const base = linf({ epsilon, up, down, range, categories: groups });
   return Object.keys(features).length === 0 ? base : withFeatures(base, features, data);

@@ -55,6 +55,20 @@ const digitsQuick: Preset = {
   }),
 };
 
+const tabularMlp: Preset = {
+  epochs: 60,
+  method: 'fast',
+  settings: (epochs) => ({
+    ...shortRamp(epochs, 1 / 2, true),
+    dataset: 'csv',
+    model: 'mlp',
+    epsilon: 0.1,
+    batchSize: 32,
+    learningRate: 1e-3,
+    milestones: milestonesAt(epochs, [0.75, 0.9]),
+  }),
+};
+
 /** How the paper trains on a dataset, in epochs of the whole schedule. */
 interface PaperSchedule {
   readonly dataset: string;
@@ -121,11 +135,12 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
 });
 
 /**
- * The presets: `digits/quick`, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
+ * The presets: `digits/quick`, `tabular/mlp` for a CSV file, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
  * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}.
  */
 export const PRESETS: { readonly [name: string]: Preset } = {
   'digits/quick': digitsQuick,
+  'tabular/mlp': tabularMlp,
   ...Object.fromEntries(
     Object.entries(SCHEDULES).flatMap(([name, schedule]) =>
       Object.entries(schedule.models).flatMap(([shortName, model]) =>
@@ -136,19 +151,19 @@ export const PRESETS: { readonly [name: string]: Preset } = {
 };
 
 /** Names of {@link PRESETS}, for help texts. */
-export const PRESET_NAMES = `digits/quick, or <dataset>/<model>/<method> of ${[SCHEDULES, models, METHODS]
+export const PRESET_NAMES = `digits/quick, tabular/mlp, or <dataset>/<model>/<method> of ${[SCHEDULES, models, METHODS]
   .map((table) => Object.keys(table).join(' '))
   .join(' / ')}`;
 
 /**
- * Returns the radius of the presets for a dataset: 0.1 for `digits` and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for
+ * Returns the radius of the presets for a dataset: 0.1 for `digits`, `csv` (standard deviations) and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for
  * `tiny-imagenet`.
  *
  * @returns undefined for a dataset without presets
  */
 export function usualEpsilon(dataset: string): number | undefined {
   const { epsilon } = Object.values(SCHEDULES).find((schedule) => schedule.dataset === dataset) ?? {};
-  return dataset === 'digits' ? 0.1 : epsilon;
+  return dataset === 'digits' || dataset === 'csv' ? 0.1 : epsilon;
 }
 
 /** Settings chosen by the user. Missing settings come from the method, then from the preset. */
