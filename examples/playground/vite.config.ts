@@ -1,0 +1,44 @@
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
+
+const page = fileURLToPath(new URL('dist/index.html', import.meta.url));
+
+/** Moves script and style sheet into the page: browsers load neither modules nor data from `file://`. */
+const oneFile = (): Plugin => ({
+  name: 'one-file',
+  enforce: 'post',
+  apply: 'build',
+  generateBundle(_, files) {
+    const html = files['index.html'];
+    if (html?.type !== 'asset') throw new Error('The build has no index.html.');
+    let text = String(html.source);
+    for (const [name, file] of Object.entries(files)) {
+      if (file === html) continue;
+      // An end tag inside the script would end the element.
+      const [tag, content] =
+        file.type === 'chunk'
+          ? [
+              /<script[^>]*><\/script>/,
+              `<script type="module">${file.code.replaceAll('</script', '<\\/script')}</script>`,
+            ]
+          : [/<link rel="stylesheet"[^>]*>/, `<style>${file.source}</style>`];
+      if (!text.match(tag)?.[0].includes(name)) throw new Error(`The page does not name ${name}.`);
+      text = text.replace(tag, () => content);
+      delete files[name];
+    }
+    html.source = text;
+  },
+  writeBundle() {
+    console.log(`Open in a browser: ${pathToFileURL(page)}`);
+  },
+});
+
+export default defineConfig({
+  // Packages from source, so that no build is needed. Leave this out where the packages are installed.
+  resolve: { conditions: ['@cert/source', ...defaultClientConditions] },
+  assetsInclude: ['**/*.safetensors', '**/*.idx'],
+  plugins: [oneFile()],
+  server: { host: '127.0.0.1' },
+  build: { target: 'es2022', modulePreload: false, chunkSizeWarningLimit: 4000, assetsInlineLimit: 0 },
+  logLevel: 'warn',
+});
