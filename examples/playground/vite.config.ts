@@ -1,7 +1,9 @@
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
 
-const page = fileURLToPath(new URL('dist/index.html', import.meta.url));
+/** The page loads nothing, and the browser sees to it. */
+const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
 
 /** Moves script and style sheet into the page: browsers load neither modules nor data from `file://`. */
 const oneFile = (): Plugin => ({
@@ -26,10 +28,11 @@ const oneFile = (): Plugin => ({
       text = text.replace(tag, () => content);
       delete files[name];
     }
-    html.source = text;
+    const policy = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
+    html.source = text.replace('<head>', () => `<head>${policy}`);
   },
-  writeBundle() {
-    console.log(`Open in a browser: ${pathToFileURL(page)}`);
+  writeBundle({ dir = 'dist' }) {
+    console.log(`Open in a browser: ${pathToFileURL(join(dir, 'index.html'))}`);
   },
 });
 

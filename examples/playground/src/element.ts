@@ -27,7 +27,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** The width that a chart may have, in pixels. */
-export const roomIn = ({ clientWidth }: HTMLElement): number => Math.min(640, Math.max(300, clientWidth));
+export const roomIn = ({ clientWidth }: HTMLElement): number => Math.min(860, Math.max(300, clientWidth));
 
 /** The context of a canvas. */
 export function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {

@@ -52,7 +52,7 @@ export function createCard(parent: HTMLElement, title: string, about: string, mo
     part('radius-text').textContent = rulerText(known);
     part('radius').innerHTML = radiusRuler(known, analysis.epsilon, most);
     showBounds(state);
-    showAttack(state);
+    showAttack(state, verdict);
     return verdict;
   };
 
@@ -75,16 +75,18 @@ export function createCard(parent: HTMLElement, title: string, about: string, mo
     part('numbers').replaceChildren(...logits.map((_, j) => numbersRow(analysis, prediction, j)));
   }
 
-  function showAttack({ pixels, analysis, attacks }: CardState): void {
+  function showAttack({ pixels, analysis, attacks }: CardState, { kind }: Verdict): void {
     const result = attackAt(attacks, analysis.epsilon);
     part('attack').hidden = result === undefined;
     if (result === undefined) return;
     const { epsilon, found } = result;
     part('pair').hidden = found === null;
+    const effort = `PGD (${EFFORT.restarts} runs of ${EFFORT.steps} steps)`;
+    const proof = kind === 'verified' ? 'The bounds prove that there is none.' : 'This proves nothing.';
     part('attack-text').textContent =
       found === null
-        ? `PGD (${EFFORT.restarts} runs of ${EFFORT.steps} steps) found no adversarial example at ε = ${radiusText(epsilon)}. This proves nothing.`
-        : `PGD found an adversarial example at ε = ${radiusText(epsilon)}: ${analysis.prediction} becomes ${found.prediction ?? 'no class'}.`;
+        ? `${effort} found no adversarial example at ε = ${radiusText(epsilon)}. ${proof}`
+        : `${effort} found an adversarial example at ε = ${radiusText(epsilon)}: ${analysis.prediction} becomes ${found.prediction ?? 'no class'}.`;
     if (found === null) return;
     showDigit(canvas('adversarial'), found.pixels);
     showChange(canvas('change'), pixels, found.pixels);
@@ -128,12 +130,17 @@ function marginRows(
       ...{ name: `${own} − ${j}`, strong: false, value },
       attacked: adversarial === undefined ? undefined : adversarial[own]! - adversarial[j]!,
       intervals: bounds.map(({ margins }) => ({ lower: margins[row]!, upper: value })),
-      note: bounds.some(({ margins }) => isPositive(margins[row])) ? '✓ > 0' : '? ≤ 0',
+      note: noteOf(bounds.map(({ margins }) => margins[row]!)),
     };
   });
 }
 
-const isPositive = (margin: number | undefined) => margin !== undefined && margin > 0 && Number.isFinite(margin);
+/** What the lower bounds of a margin say, by all methods together. */
+function noteOf(margins: readonly number[]): string {
+  const finite = margins.filter(Number.isFinite);
+  if (finite.length === 0) return '? none';
+  return Math.max(...finite) > 0 ? '✓ > 0' : '? ≤ 0';
+}
 
 const othersOf = (logits: readonly number[], own: number) => logits.flatMap((_, j) => (j === own ? [] : [j]));
 

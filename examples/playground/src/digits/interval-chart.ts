@@ -17,7 +17,7 @@ export interface IntervalRow {
   readonly note?: string;
 }
 
-const [WIDTH, ROW, LEFT, RIGHT, TOP] = [360, 20, 40, 52, 4];
+const [WIDTH, ROW, LEFT, RIGHT, TOP] = [360, 20, 44, 58, 4];
 
 /**
  * Draws rows. Intervals that leave the axis end in an arrow; a bound that is not finite spans the whole axis.

@@ -123,7 +123,7 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
   async function attackBoth(asked: Image): Promise<void> {
     const [epsilon, stop] = [Number(slider.value), new AbortController()];
     attacking = stop;
-    attackButton.textContent = 'Attacking …';
+    attackButton.textContent = 'Attack …';
     attackButton.setAttribute('aria-disabled', 'true');
     try {
       for (const side of sides) {

@@ -13,8 +13,10 @@ export const SIDE = 28;
 const DIGIT = 20;
 /** Half the width of a line, and how far it fades out, in pixels. */
 const [PEN, FADE] = [1, 0.9];
+/** How far the digit may be moved from the middle, so that nothing of it leaves the image. */
+const SHIFT = (SIDE - DIGIT) / 2;
 /** A dot is not blown up to a digit: the most pixels that the whole drawing area may become. */
-const MOST = 2.5 * SIDE;
+const MOST = 6 * SIDE;
 
 /**
  * Draws strokes.
@@ -34,7 +36,8 @@ export function drawDigit(strokes: readonly Stroke[]): Float32Array | null {
       })),
     );
   const center = massCenter(rasterize(placed({ x: 0, y: 0 })));
-  return rasterize(placed({ x: SIDE / 2 - center.x, y: SIDE / 2 - center.y }));
+  const within = (shift: number) => Math.min(SHIFT, Math.max(-SHIFT, shift));
+  return rasterize(placed({ x: within(SIDE / 2 - center.x), y: within(SIDE / 2 - center.y) }));
 }
 
 const rangeOf = (values: readonly number[]) => {

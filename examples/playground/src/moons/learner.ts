@@ -22,6 +22,9 @@ import { boundVerifier, isVerified, type Weights } from '@cert/verify';
 /** How a network is trained. */
 export type Training = 'certified' | 'plain';
 
+/** How balls are verified. */
+export type Method = 'ibp' | 'crown-ibp';
+
 /** Epochs in all; the radius grows from epoch 5 on for 60 epochs. */
 export const EPOCHS = 120;
 const [RAMP, BATCH, RATE] = [{ start: 5, length: 60 }, 30, 0.01];
@@ -38,8 +41,8 @@ export interface Learner {
   advance(): Promise<void>;
   /** Logit of class 1 minus logit of class 0, at points [count, 2]. */
   scores(points: Float32Array): Promise<Float32Array>;
-  /** For each point whether IBP or CROWN-IBP verifies its label over the ball of radius `epsilon`. */
-  verified(epsilon: number): Promise<boolean[]>;
+  /** For each point whether a method verifies its label over the ball of radius `epsilon`. */
+  verified(epsilon: number, method: Method): Promise<boolean[]>;
   /** Frees everything; a running `advance` must have ended. */
   dispose(): Promise<void>;
 }
@@ -50,7 +53,7 @@ export function createLearner(
   points: Split,
   { training, target, seed }: { readonly training: Training; readonly target: number; readonly seed: number },
 ): Learner {
-  const model = mlp({ inputShape: [2], classes: 2, hidden: [32, 32] });
+  const model = mlp({ inputShape: [2], classes: 2, hidden: [32, 32, 32] });
   const optimizer = adam();
   const stepsPerEpoch = batchCount(points, BATCH);
   const state = initialState(model, ibpInit(model, seed), optimizer);
@@ -67,7 +70,10 @@ export function createLearner(
     },
     batches: (epoch, from) => batches(points, { batchSize: BATCH, seed, epoch, from }),
   });
-  const verifiers = [ibp, crownIbp].map((method) => boundVerifier(method).on({ device, model }));
+  const verifiers = {
+    ibp: boundVerifier(ibp).on({ device, model }),
+    'crown-ibp': boundVerifier(crownIbp).on({ device, model }),
+  };
   const pass = device.jit(
     ({ params, stats }: Weights, images: Tensor) =>
       naturalPass({ model, params, norm: runningNorm(stats) }, images).output,
@@ -109,21 +115,20 @@ export function createLearner(
         return;
       }
     },
-    async verified(radius) {
+    async verified(radius, method) {
       const own = await scores(all.images);
       const found = Array.from(own, (score, i) => (all.labels[i] === 1 ? score : -score));
       const batch = putBatch(device, model, all);
       const hyper = putScalars(device, { epsilon: radius });
-      const lower: ArrayLike<number>[] = [];
-      for (const verifier of verifiers) lower.push(await verifier.lowerMargins(weights, batch, hyper));
+      const lower = await verifiers[method].lowerMargins(weights, batch, hyper);
       disposeTree([batch, hyper]);
-      return found.map((margin, i) => lower.some((margins) => isVerified({ lower: margins[i], found: margin })));
+      return found.map((margin, i) => isVerified({ lower: lower[i], found: margin }));
     },
     async dispose() {
       await events.return();
       disposeTree(first);
       await pass.dispose();
-      for (const verifier of verifiers) await verifier.dispose();
+      for (const verifier of Object.values(verifiers)) await verifier.dispose();
     },
   };
 }

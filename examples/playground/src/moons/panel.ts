@@ -1,10 +1,11 @@
 /** The panel of the two moons: trains both networks in turns, an epoch each, and draws them. */
 import type { Device } from '@cert/jit';
+import { methodName } from '../digits/verdict.js';
 import { byId, partOf, roomIn } from '../element.js';
 import { latest, nextFrame } from '../latest.js';
 import { radiusText, shareText } from '../numbers.js';
 import { type Epoch, historyChart } from './history-chart.js';
-import { createLearner, EPOCHS, type Learner } from './learner.js';
+import { createLearner, EPOCHS, type Learner, type Method } from './learner.js';
 import { drawPlane, gridPoints } from './plane.js';
 import { twoMoons } from './points.js';
 
@@ -16,6 +17,7 @@ export function startMoons(device: Device, report: (error: unknown) => void): vo
   const points = twoMoons(POINTS);
   const grid = gridPoints();
   const [slider, target] = [byId('moons-epsilon', HTMLInputElement), byId('moons-target', HTMLInputElement)];
+  const bounds = byId('moons-method', HTMLSelectElement);
   const [button, status] = [byId('moons-run', HTMLButtonElement), byId('moons-status', HTMLElement)];
   const views = (['certified', 'plain'] as const).map((training) => ({ training, show: createView(TITLES[training]) }));
   const create = (): Learner[] =>
@@ -28,9 +30,10 @@ export function startMoons(device: Device, report: (error: unknown) => void): vo
   /** Draws both networks. @returns the number of verified points of each */
   async function draw(): Promise<number[]> {
     const epsilon = Number(slider.value);
+    const method: Method = bounds.value === 'ibp' ? 'ibp' : 'crown-ibp';
     const counts: number[] = [];
     for (const [i, learner] of learners.entries()) {
-      const [scores, verified] = [await learner.scores(grid), await learner.verified(epsilon)];
+      const [scores, verified] = [await learner.scores(grid), await learner.verified(epsilon, method)];
       const count = verified.filter(Boolean).length;
       const own = await learner.scores(Float32Array.from(points.images));
       // A score that is NaN is an error, too.
@@ -38,7 +41,7 @@ export function startMoons(device: Device, report: (error: unknown) => void): vo
       views[i]!.show({ scores, points: points.images, labels: points.labels, verified, epsilon }, [
         `Epoch ${learner.epoch} of ${EPOCHS}, training radius ${radiusText(learner.epsilon)}.`,
         `Misclassified: ${errors} of ${points.count}.`,
-        `Verified at ε = ${radiusText(epsilon)}: ${shareText(count, points.count)}.`,
+        `Verified by ${methodName(method)} at ε = ${radiusText(epsilon)}: ${shareText(count, points.count)}.`,
       ]);
       counts.push(count);
     }
@@ -119,6 +122,7 @@ export function startMoons(device: Device, report: (error: unknown) => void): vo
     byId('moons-target-text', HTMLOutputElement).value = radiusText(Number(target.value));
   };
   target.addEventListener('input', showRadii);
+  bounds.addEventListener('change', () => redraw(undefined));
   slider.addEventListener('input', () => {
     showRadii();
     redraw(undefined);
