@@ -36,12 +36,13 @@ const oneFile = (): Plugin => ({
   },
 });
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   // Packages from source, so that no build is needed. Leave this out where the packages are installed.
   resolve: { conditions: ['@cert/source', ...defaultClientConditions] },
   assetsInclude: ['**/*.safetensors', '**/*.idx'],
   plugins: [oneFile()],
   server: { host: '127.0.0.1' },
   build: { target: 'es2022', modulePreload: false, chunkSizeWarningLimit: 4000, assetsInlineLimit: 0 },
-  logLevel: 'warn',
-});
+  // A build prints where the page is.
+  logLevel: command === 'build' ? 'warn' : 'info',
+}));

@@ -7,7 +7,7 @@ import labels from '../networks/digits-labels.idx?inline';
 import plain from '../networks/plain.safetensors?inline';
 
 /** The bytes of a `data:` address. */
-export const bytesOf = (address: string): Uint8Array =>
+const bytesOf = (address: string): Uint8Array =>
   Uint8Array.from(atob(address.slice(address.indexOf(',') + 1)), (letter) => letter.charCodeAt(0));
 
 /** A trained network; its checksum was compared. */

@@ -12,6 +12,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const needs = executablePath === undefined ? ' (skipped: there is no Chromium; apt-get install chromium)' : '';
 
+/** Generous: it takes seconds, unless other tests run at the same time. */
+const TIMEOUT = 240_000;
+
 describe.skipIf(executablePath === undefined)(`the page in Chromium${needs}`, () => {
   let [folder, browser]: [string, Browser] = ['', undefined as never];
   beforeAll(async () => {
@@ -19,7 +22,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${needs}`, ()
     const cwd = fileURLToPath(new URL('..', import.meta.url));
     await promisify(execFile)('npm', ['start', '--silent', '--', '--outDir', folder], { cwd });
     browser = await chromium.launch({ executablePath: executablePath! });
-  });
+  }, TIMEOUT);
   afterAll(async () => {
     await browser?.close();
     await rm(folder, { recursive: true, force: true });
@@ -32,87 +35,96 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${needs}`, ()
   it.each([
     { width: 400, colorScheme: 'dark', hasTouch: true },
     { width: 1400, colorScheme: 'light', hasTouch: false },
-  ] as const)('draws, slides, attacks and trains at $width pixels, $colorScheme', async ({ width, ...options }) => {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, ...options });
-    const [problems, requests]: string[][] = [[], []];
-    page.on('console', (message) => problems!.push(message.text()));
-    page.on('pageerror', (error) => problems!.push(String(error)));
-    page.on('request', (request) => requests!.push(request.url()));
-    const address = String(pathToFileURL(join(folder, 'index.html')));
-    await page.goto(address);
+  ] as const)(
+    'draws, slides, attacks and trains at $width pixels, $colorScheme',
+    async ({ width, ...options }) => {
+      const page = await browser.newPage({ viewport: { width, height: 900 }, ...options });
+      page.setDefaultTimeout(TIMEOUT);
+      const [problems, requests]: string[][] = [[], []];
+      page.on('console', (message) => problems!.push(message.text()));
+      page.on('pageerror', (error) => problems!.push(String(error)));
+      page.on('request', (request) => requests!.push(request.url()));
+      const address = String(pathToFileURL(join(folder, 'index.html')));
+      await page.goto(address);
 
-    // It begins with a test digit.
-    const [certified, plain] = [cardOf(page, 'Certified network'), cardOf(page, 'Plain network')];
-    await certified.heading('Verified at ε = 0.100');
-    await plain.heading('Not verified at ε = 0.100');
-    await certified.says('Prediction: 1, which is right');
-    await certified.says(/Certified radius: IBP 0\.1\d\d, CROWN-IBP 0\.1\d\d/);
-    await plain.says(/Certified radius: IBP 0\.00\d, CROWN-IBP 0\.0\d\d/);
-    await page.getByRole('status').filter({ hasText: 'Certified network: Verified at ε = 0.100' }).waitFor();
+      // It begins with a test digit.
+      const [certified, plain] = [cardOf(page, 'Certified network'), cardOf(page, 'Plain network')];
+      await certified.heading('Verified at ε = 0.100');
+      await plain.heading('Not verified at ε = 0.100');
+      await certified.says('Prediction: 1, which is right');
+      await certified.says(/Certified radius: IBP 0\.1\d\d, CROWN-IBP 0\.1\d\d/);
+      await plain.says(/Certified radius: IBP 0\.00\d, CROWN-IBP 0\.0\d\d/);
+      await page.getByRole('status').filter({ hasText: 'Certified network: Verified at ε = 0.100' }).waitFor();
 
-    // The slider, by its keys.
-    const slider = page.getByLabel('Radius ε per pixel');
-    await slider.focus();
-    await page.keyboard.press('ArrowRight');
-    await certified.heading('Verified at ε = 0.102');
-    await page.keyboard.press('Home');
-    await certified.heading('Verified at ε = 0.000');
-    expect(await page.getByRole('button', { name: 'Attack' }).isDisabled()).toBe(true);
-    await page.keyboard.press('End');
-    await plain.heading('Not verified at ε = 0.200');
-    await slider.fill('0.1');
+      // The slider, by its keys.
+      const slider = page.getByLabel('Radius ε per pixel');
+      await slider.focus();
+      await page.keyboard.press('ArrowRight');
+      await certified.heading('Verified at ε = 0.102');
+      await page.keyboard.press('Home');
+      await certified.heading('Verified at ε = 0.000');
+      expect(await page.getByRole('button', { name: 'Attack' }).isDisabled()).toBe(true);
+      await page.keyboard.press('End');
+      await plain.heading('Not verified at ε = 0.200');
+      await slider.fill('0.1');
 
-    // A drawing.
-    const area = page.getByRole('application', { name: 'Drawing area' });
-    await draw(page, area, [
-      [0.3, 0.25],
-      [0.7, 0.25],
-      [0.6, 0.45],
-      [0.45, 0.8],
-    ]);
-    await certified.says('Prediction: 7.');
-    await certified.heading('Verified at ε = 0.100');
+      // A drawing.
+      const area = page.getByRole('application', { name: 'Drawing area' });
+      await draw(page, area, [
+        [0.3, 0.25],
+        [0.7, 0.25],
+        [0.6, 0.45],
+        [0.45, 0.8],
+      ]);
+      await certified.says('Prediction: 7.');
+      await certified.heading('Verified at ε = 0.100');
 
-    // The attack; what it finds stays true in a larger ball, and says nothing of a smaller one.
-    await page.getByRole('button', { name: 'Attack' }).click();
-    await certified.says('found no adversarial example at ε = 0.100. The bounds prove that there is none.');
-    await plain.heading('Not robust at ε = 0.100');
-    await plain.says(/found an adversarial example at ε = 0\.100: 7 becomes \d\./);
-    expect(await plain.card.getByRole('img', { name: 'The adversarial example' }).isVisible()).toBe(true);
-    await plain.says(/an attack succeeds at 0\.0\d\d/);
-    await slider.fill('0.15');
-    await plain.heading('Not robust at ε = 0.150');
-    await slider.fill('0.004');
-    await plain.heading(/^(Not v|V)erified at ε = 0\.004$/);
+      // The attack; what it finds stays true in a larger ball, and says nothing of a smaller one.
+      await page.getByRole('button', { name: 'Attack' }).click();
+      await certified.says('found no adversarial example at ε = 0.100. The bounds prove that there is none.');
+      await plain.heading('Not robust at ε = 0.100');
+      await plain.says(/found an adversarial example at ε = 0\.100: 7 becomes \d\./);
+      expect(await plain.card.getByRole('img', { name: 'The adversarial example' }).isVisible()).toBe(true);
+      await plain.says(/an attack succeeds at 0\.0\d\d/);
+      await slider.fill('0.15');
+      await plain.heading('Not robust at ε = 0.150');
+      await slider.fill('0.004');
+      await plain.heading(/^(Not v|V)erified at ε = 0\.004$/);
 
-    // Keys draw, too: a line downwards is a 1.
-    await page.getByRole('button', { name: 'Clear' }).click();
-    await certified.card.waitFor({ state: 'hidden' });
-    await area.focus();
-    await page.keyboard.press('Space');
-    for (let k = 0; k < 14; k++) await page.keyboard.press('ArrowDown');
-    await page.keyboard.press('Space');
-    await certified.says('Prediction: 1.');
+      // Keys draw, too: a line downwards is a 1.
+      await page.getByRole('button', { name: 'Clear' }).click();
+      await certified.card.waitFor({ state: 'hidden' });
+      await area.focus();
+      await page.keyboard.press('Space');
+      for (let k = 0; k < 14; k++) await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Space');
+      await certified.says('Prediction: 1.');
 
-    // A few epochs.
-    await page.getByRole('button', { name: 'Start training' }).click();
-    const moons = page.getByRole('article').filter({ has: page.getByRole('heading', { name: 'Certified training' }) });
-    await moons.filter({ hasText: /Epoch [3-9] of 120/ }).waitFor();
-    await page.getByLabel('Bounds that verify').selectOption('CROWN-IBP');
-    await page.getByRole('button', { name: 'Stop training' }).click();
-    await page.getByRole('button', { name: 'Continue training' }).waitFor();
-    await page.getByText(/^Training has stopped after epoch \d+\. Verified: certified training \d+,/).waitFor();
-    await moons.filter({ hasText: 'Verified by CROWN-IBP at ε = 0.050' }).waitFor();
-    await page.getByRole('button', { name: 'Reset' }).click();
-    await moons.filter({ hasText: 'Epoch 0 of 120' }).waitFor();
+      // A few epochs.
+      await page.getByRole('button', { name: 'Start training' }).click();
+      const moons = page
+        .getByRole('article')
+        .filter({ has: page.getByRole('heading', { name: 'Certified training' }) });
+      await moons.filter({ hasText: /Epoch [3-9] of 120/ }).waitFor();
+      await page.getByLabel('Bounds that verify').selectOption('CROWN-IBP');
+      await page.getByRole('button', { name: 'Stop training' }).click();
+      await page.getByRole('button', { name: 'Continue training' }).waitFor();
+      await page.getByText(/^Training has stopped after epoch \d+\. Verified: certified training \d+,/).waitFor();
+      await moons.filter({ hasText: 'Verified by CROWN-IBP at ε = 0.050' }).waitFor();
+      await page.getByRole('button', { name: 'Reset' }).click();
+      await moons.filter({ hasText: 'Epoch 0 of 120' }).waitFor();
 
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
-    expect(await page.locator('body').innerText()).not.toMatch(/NaN(?! or infinite)|undefined|Infinity/);
-    expect(await unnamed(page)).toEqual([]);
-    expect(problems).toEqual([]);
-    expect(requests).toEqual([address]);
-    await page.close();
-  });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(
+        0,
+      );
+      expect(await page.locator('main').textContent()).not.toMatch(/NaN(?! or infinite)|undefined|Infinity/);
+      expect(await unnamed(page)).toEqual([]);
+      expect(problems).toEqual([]);
+      expect(requests).toEqual([address]);
+      await page.close();
+    },
+    TIMEOUT,
+  );
 });
 
 /** A card of a digit network. */

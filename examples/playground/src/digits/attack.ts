@@ -5,7 +5,7 @@ import { pgd } from '@cert/verify';
 import { type DigitNetwork, marginOf } from './network.js';
 
 /** A point of a ball with another prediction than its center. */
-export interface Adversarial {
+interface Adversarial {
   readonly pixels: Float32Array;
   readonly logits: readonly number[];
   /** The other class; null if a logit is not finite. */

@@ -9,7 +9,7 @@ import { radiusRuler, rulerText } from './radius-ruler.js';
 import { type Verdict, verdictOf } from './verdict.js';
 
 /** What a card shows. */
-export interface CardState {
+interface CardState {
   readonly pixels: Float32Array;
   /** The true class; null if nobody knows. */
   readonly label: number | null;
@@ -145,7 +145,7 @@ function noteOf(margins: readonly number[]): string {
 const othersOf = (logits: readonly number[], own: number) => logits.flatMap((_, j) => (j === own ? [] : [j]));
 
 /** A round number somewhat larger than all values: the axis stays while the radius moves. */
-export function axisFor(values: readonly number[]): number {
+function axisFor(values: readonly number[]): number {
   const most = 1.5 * Math.max(1, ...values.map(Math.abs));
   const power = 10 ** Math.floor(Math.log10(most));
   return power * ([1, 1.5, 2, 3, 4, 5, 6, 8].find((factor) => factor * power >= most) ?? 10);

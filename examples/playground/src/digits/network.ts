@@ -128,7 +128,7 @@ function readWidths({ nodes }: Model, widths: { readonly [node: string]: DeviceA
 }
 
 /** The class of the largest logit; null if a logit is not finite. */
-export const predictionOf = (logits: readonly number[]): number | null =>
+const predictionOf = (logits: readonly number[]): number | null =>
   logits.every(Number.isFinite) ? logits.indexOf(Math.max(...logits)) : null;
 
 /** Logit of a class minus the largest other one; null if a logit is not finite. */

@@ -32,6 +32,11 @@ export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null
     context.clearRect(0, 0, width, height);
     Object.assign(context, { lineWidth: width / 14, lineCap: 'round', lineJoin: 'round', strokeStyle: color });
     for (const stroke of strokes) path(stroke, width, height);
+    if (strokes.length === 0) {
+      Object.assign(context, { fillStyle: color, font: '40px system-ui', textAlign: 'center', globalAlpha: 0.5 });
+      context.fillText('draw here', width / 2, height / 2);
+      context.globalAlpha = 1;
+    }
     if (!area.matches(':focus-visible')) return;
     // Where the keys move the pen: a ring, filled while the pen is down.
     context.lineWidth = 3;
@@ -106,6 +111,7 @@ export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null
     }
     event.preventDefault();
   });
+  show();
   for (const each of ['focus', 'blur'] as const) area.addEventListener(each, show);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
 
