@@ -42,6 +42,15 @@ describe('verdictOf', () => {
     expect(verdictOf(unverified, [{ epsilon: 0.2, found }]).kind).toBe('undecided');
   });
 
+  it('counts a larger ball that was verified, and no smaller one', () => {
+    const at = (radius: number | null) => [{ method: 'crown-ibp', radius }];
+    expect(verdictOf(unverified, [], at(0.11))).toMatchObject({ kind: 'verified', heading: 'Verified at ε = 0.100' });
+    for (const radius of [0.09, 0, null, Number.NaN])
+      expect(verdictOf(unverified, [], at(radius)).kind).toBe('undecided');
+    expect(verdictOf(unverified, [{ epsilon: 0.1, found }], at(0.11)).heading).toBe('Contradiction');
+    expect(verdictOf({ ...unverified, epsilon: 0 }, [], at(0)).kind).toBe('undecided');
+  });
+
   it('trusts neither side when bounds and attack contradict each other', () => {
     const verdict = verdictOf(analysis(), [{ epsilon: 0.1, found }]);
     expect(verdict).toMatchObject({ kind: 'invalid', heading: 'Contradiction' });

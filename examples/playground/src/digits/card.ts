@@ -5,7 +5,7 @@ import { type AttackResult, attackAt, EFFORT, weakest } from './attack.js';
 import { type IntervalRow, intervalChart } from './interval-chart.js';
 import { type Analysis, METHODS, type MethodBounds, smallest } from './network.js';
 import { showChange, showDigit } from './pictures.js';
-import { radiusRuler, rulerText } from './radius-ruler.js';
+import { type KnownRadii, radiusRuler, rulerText } from './radius-ruler.js';
 import { type Verdict, verdictOf } from './verdict.js';
 
 /** What a card shows. */
@@ -38,17 +38,17 @@ export function createCard(parent: HTMLElement, title: string, about: string, mo
 
   const show = (state: CardState): Verdict => {
     const { analysis, attacks, radii } = state;
-    const verdict = verdictOf(analysis, attacks);
+    const known: KnownRadii = {
+      certified: METHODS.map(({ name }, i) => ({ method: name, radius: radii[i] ?? null })),
+      attacked: weakest(attacks),
+    };
+    const verdict = verdictOf(analysis, attacks, known.certified);
     part('verdict').dataset.kind = verdict.kind;
     part('mark').textContent = verdict.mark;
     part('heading').textContent = verdict.heading;
     part('text').textContent = verdict.text;
     part('prediction').textContent = predictionText(state);
 
-    const known = {
-      certified: METHODS.map(({ name }, i) => ({ method: name, radius: radii[i] ?? null })),
-      attacked: weakest(attacks),
-    };
     part('radius-text').textContent = rulerText(known);
     part('radius').innerHTML = radiusRuler(known, analysis.epsilon, most);
     showBounds(state);

@@ -1,12 +1,12 @@
 /** What is known at every radius, on one line: verified, unknown, attacked. */
 import { radiusText, verifiedRadiusText } from '../numbers.js';
 import { label, picture, tag } from '../svg.js';
-import { methodName } from './verdict.js';
+import { type CertifiedRadius, methodName } from './verdict.js';
 
 /** What is known of an image at all radii. */
 export interface KnownRadii {
   /** The certified radius of each method; null while it is searched for. */
-  readonly certified: readonly { readonly method: string; readonly radius: number | null }[];
+  readonly certified: readonly CertifiedRadius[];
   /** The smallest radius at which an attack succeeded; null if none did. */
   readonly attacked: number | null;
 }

@@ -13,21 +13,37 @@ export interface Verdict {
 
 const NAMES: { readonly [method: string]: string } = { ibp: 'IBP', 'crown-ibp': 'CROWN-IBP' };
 
+/** The radius that a method verifies; null if nothing is known yet. */
+export interface CertifiedRadius {
+  readonly method: string;
+  readonly radius: number | null;
+}
+
 /** The name of a method as papers write it. */
 export const methodName = (method: string): string => NAMES[method] ?? method;
 
 /**
- * Decides what is known of a prediction. An adversarial example of a smaller or equal ball lies in this one, too.
+ * Decides what is known of a prediction. An adversarial example of a smaller ball lies in this one, too, and a larger ball that was verified
+ * contains this one: linear relaxations do not always become tighter when the ball becomes smaller.
  *
  * @param attacks results for the same image, at any radius
+ * @param certified radii at which the same image was verified; null for none yet
  */
-export function verdictOf(analysis: Analysis, attacks: readonly AttackResult[] = []): Verdict {
+export function verdictOf(
+  analysis: Analysis,
+  attacks: readonly AttackResult[] = [],
+  certified: readonly CertifiedRadius[] = [],
+): Verdict {
   const { epsilon, prediction, bounds } = analysis;
   const radius = `ε = ${radiusText(epsilon)}`;
   if (prediction === null) {
     return verdict('invalid', 'No prediction', 'A logit is NaN or infinite, so nothing is known of this network.');
   }
-  const methods = bounds.filter(({ verified }) => verified).map(({ method }) => methodName(method));
+  const largerBall = (name: string) =>
+    certified.some(({ method, radius }) => method === name && radius !== null && radius > 0 && radius >= epsilon);
+  const methods = bounds
+    .filter(({ method, verified }) => verified || largerBall(method))
+    .map(({ method }) => methodName(method));
   const attack = attackAt(attacks, epsilon);
   if (attack?.found && methods.length > 0) {
     return verdict(

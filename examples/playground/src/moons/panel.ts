@@ -67,7 +67,8 @@ export function startMoons(device: Device, report: (error: unknown) => void): vo
 
   const showButtons = () => {
     const epoch = learners[0]!.epoch;
-    button.textContent = training !== undefined ? 'Stop training' : epoch > 0 ? 'Continue training' : 'Start training';
+    const next = finished() ? 'Training finished' : epoch > 0 ? 'Continue training' : 'Start training';
+    button.textContent = training === undefined ? next : 'Stop training';
     button.disabled = training === undefined && finished();
   };
 
