@@ -1,9 +1,18 @@
 /** A digit network in the browser: its logits, bounds, margins, interval widths and certified radii. Nothing here knows of the page. */
 import { crownIbp, ibp, naturalPass, runningNorm } from '@cert/bounds';
 import { type BoundMethod, INPUT, linfBall, type Model, radiusOf, type Scalar, type Tensor, tf } from '@cert/core';
-import { type Device, type DeviceArray, disposeTree, type OnDevice, putBatch, putParams, putScalars } from '@cert/jit';
+import {
+  type Device,
+  type DeviceArray,
+  disposeTree,
+  type OnDevice,
+  putBatch,
+  putParams,
+  putScalars,
+  turn,
+} from '@cert/jit';
 import type { Checkpoint } from '@cert/models';
-import { boundVerifier, createPointCertifier, isVerified, type Weights } from '@cert/verify';
+import { boundVerifier, createPointCertifier, isVerified, type Verifier, type Weights } from '@cert/verify';
 
 /** The bound methods of the page, the looser one first. */
 export const METHODS: readonly BoundMethod[] = [ibp, crownIbp];
@@ -50,8 +59,11 @@ export interface DigitNetwork {
   logits(pixels: Float32Array): Promise<number[]>;
   /** Bounds over the l-infinity ball of radius `epsilon`, clipped to [0, 1]. */
   analyze(pixels: Float32Array, epsilon: number): Promise<Analysis>;
-  /** The largest radius at which a method verifies the label, by bisection to 1 %; 0 if there is none. */
-  radius(pixels: Float32Array, label: number, method: BoundMethod): Promise<number>;
+  /**
+   * The largest radius at which a method verifies the label, by bisection to 1 %; 0 if there is none. Events of the page are handled between
+   * the steps; `signal` stops the search with an exception.
+   */
+  radius(pixels: Float32Array, label: number, method: BoundMethod, signal?: AbortSignal): Promise<number>;
 }
 
 /** Bounds as tensors. */
@@ -78,7 +90,6 @@ export function createDigitNetwork(device: Device, { model, params, stats }: Che
     }),
     // The same bounds of the margins, with the specification multiplied into the last layer: tighter than the difference of two logits.
     prover: boundVerifier(method).on({ device, model }),
-    certifier: createPointCertifier({ device, model, weights, verifiers: [boundVerifier(method)] }),
   }));
 
   const logits = async (pixels: Float32Array): Promise<number[]> => {
@@ -112,12 +123,32 @@ export function createDigitNetwork(device: Device, { model, params, stats }: Che
       disposeTree([batch, scalars]);
       return { epsilon, logits: values, prediction, bounds, widths };
     },
-    async radius(pixels, label, method) {
-      const { certifier } = steps.find((step) => step.method === method)!;
-      return (await certifier.radius({ pixels, label }, { start: 0.05 })).radius;
+    async radius(pixels, label, method, signal) {
+      const verifiers = [patient(boundVerifier(method))];
+      const certifier = createPointCertifier({ device, model, weights, verifiers, ...(signal && { signal }) });
+      try {
+        return (await certifier.radius({ pixels, label }, { start: 0.05 })).radius;
+      } finally {
+        await certifier.dispose();
+      }
     },
   };
 }
+
+/** A verifier that lets the page handle events before each ball. */
+const patient = (verifier: Verifier): Verifier => ({
+  ...verifier,
+  on(setting) {
+    const prover = verifier.on(setting);
+    return {
+      async lowerMargins(...problem) {
+        await turn();
+        return prover.lowerMargins(...problem);
+      },
+      dispose: () => prover.dispose(),
+    };
+  },
+});
 
 const numbers = async (array: DeviceArray): Promise<number[]> => Array.from(await array.data());
 

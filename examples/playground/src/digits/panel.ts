@@ -3,7 +3,7 @@ import type { Device } from '@cert/jit';
 import type { DecodedCheckpoint } from '@cert/models';
 import { byId, element, roomIn } from '../element.js';
 import { checkpoints, testDigits } from '../embedded.js';
-import { latest, nextFrame } from '../latest.js';
+import { latest } from '../latest.js';
 import { radiusText } from '../numbers.js';
 import { type AttackResult, attackAndBisect } from './attack.js';
 import { type Card, createCard } from './card.js';
@@ -17,8 +17,11 @@ interface Side {
   readonly name: string;
   readonly network: DigitNetwork;
   readonly card: Card;
-  analysis: Analysis | null;
+  /** The newest analysis, and its image: while the pen moves, an image before the current one. */
+  analyzed: { readonly image: Image; readonly analysis: Analysis } | null;
+  /** Of the current image, by method; null while it is searched for. */
   radii: (number | null)[];
+  /** Of the current image. */
   attacks: AttackResult[];
 }
 
@@ -47,57 +50,71 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
       name: title,
       network: createDigitNetwork(device, loaded[key]),
       card: createCard(byId('cards', HTMLElement), title, `${how}; ${errorsText(loaded[key])}`, Number(slider.max)),
-      ...{ analysis: null, radii: [], attacks: [] },
+      ...{ analyzed: null, radii: [], attacks: [] },
     };
   });
   let image: Image | null = null;
   let resting: ReturnType<typeof setTimeout> | undefined;
   let attacking: AbortController | undefined;
+  let searching = new AbortController();
 
-  const show = (): void => {
-    const verdicts = sides.map(({ name, card, analysis, radii, attacks }) => {
-      const verdict = card.show(image && analysis && { ...image, analysis, radii, attacks });
-      return verdict && `${name}: ${verdict.heading}. ${verdict.text}`;
+  /** Whether both networks have read the current image. */
+  const isAnalyzed = () => image !== null && sides.every(({ analyzed }) => analyzed?.image === image);
+
+  /** Draws what is known. @returns the verdicts in words */
+  const show = (): string[] => {
+    const verdicts = sides.flatMap(({ name, card, analyzed, radii, attacks }) => {
+      const verdict = card.show(
+        image && analyzed && { ...analyzed.image, analysis: analyzed.analysis, radii, attacks },
+      );
+      return verdict === null ? [] : [`${name}: ${verdict.heading}. ${verdict.text}`];
     });
-    const widths = sides.map(({ analysis }) => analysis?.widths ?? []);
+    const widths = sides.map(({ analyzed }) => (image && analyzed?.analysis.widths) ?? []);
     const place = byId('width-chart', HTMLElement);
     place.innerHTML = widthChart(widths, ['certified', 'plain'], roomIn(place));
-    attackButton.disabled = image === null || Number(slider.value) === 0;
-    // Announced once the image and the radius rest.
-    clearTimeout(resting);
-    resting = setTimeout(() => {
-      // The cards say it already to those who see them.
-      status.classList.toggle('unseen', image !== null);
-      status.textContent = image === null ? 'Draw a digit, or take a test digit.' : verdicts.join(' ');
-      searchRadii(image).catch(onError);
-    }, REST);
+    attackButton.disabled = !isAnalyzed() || Number(slider.value) === 0;
+    return verdicts;
   };
 
   /** Nothing that was computed before stays on the page. */
   const onError = (error: unknown): void => {
-    for (const side of sides) side.analysis = null;
+    // Another image stopped what was running.
+    if (error instanceof DOMException && error.name === 'AbortError') return;
+    for (const side of sides) side.analyzed = null;
     show();
     report(error);
   };
 
   const analyze = latest(async ({ image: asked, epsilon }: { image: Image; epsilon: number }) => {
     for (const side of sides) {
-      const analysis = await side.network.analyze(asked.pixels, epsilon);
-      if (image === asked) side.analysis = analysis;
+      side.analyzed = { image: asked, analysis: await side.network.analyze(asked.pixels, epsilon) };
     }
     show();
+    restSoon();
   }, onError);
 
-  /** Finds the radii that are missing; gives up when there is another image. */
-  async function searchRadii(asked: Image | null): Promise<void> {
+  /** Slower work waits until pen and slider rest. */
+  const restSoon = () => {
+    clearTimeout(resting);
+    resting = setTimeout(() => {
+      if (image !== null && !isAnalyzed()) return;
+      const verdicts = show();
+      // The cards say it already to those who see them.
+      status.classList.toggle('unseen', image !== null);
+      status.textContent = image === null ? 'Draw a digit, or take a test digit.' : verdicts.join(' ');
+      if (image !== null) searchRadii(image, searching.signal).catch(onError);
+    }, REST);
+  };
+
+  /** Finds the radii that are missing. */
+  async function searchRadii({ pixels }: Image, signal: AbortSignal): Promise<void> {
     for (const side of sides) {
       for (const [i, method] of METHODS.entries()) {
-        const prediction = side.analysis?.prediction;
-        if (asked === null || image !== asked || prediction == null || side.radii[i] !== undefined) continue;
+        const prediction = side.analyzed?.analysis.prediction;
+        if (prediction == null || side.radii[i] !== undefined) continue;
         side.radii[i] = null;
-        await nextFrame();
-        const radius = await side.network.radius(asked.pixels, prediction, method);
-        if (image !== asked) return;
+        const radius = await side.network.radius(pixels, prediction, method, signal);
+        signal.throwIfAborted();
         side.radii[i] = radius;
         show();
       }
@@ -109,14 +126,17 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
     byId('epsilon-text', HTMLOutputElement).value = `${radiusText(epsilon)} (${Math.round(255 * epsilon)}/255)`;
     if (image === null) show();
     else analyze({ image, epsilon });
+    restSoon();
   };
 
   const setImage = (next: Image | null, text: string) => {
     attacking?.abort();
-    image = next;
-    for (const side of sides) Object.assign(side, { analysis: null, radii: [], attacks: [] });
+    searching.abort();
+    [image, searching] = [next, new AbortController()];
+    for (const side of sides) Object.assign(side, { radii: [], attacks: [] });
     showDigit(byId('seen', HTMLCanvasElement), next?.pixels ?? new Float32Array(28 * 28));
     byId('seen-text', HTMLElement).textContent = text;
+    attackButton.disabled = true;
     update();
   };
 
@@ -127,14 +147,16 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
     attackButton.setAttribute('aria-disabled', 'true');
     try {
       for (const side of sides) {
-        const prediction = side.analysis?.prediction;
+        const prediction = side.analyzed?.analysis.prediction;
         if (prediction == null) continue;
         const options = { epsilon, signal: stop.signal };
         for await (const result of attackAndBisect(side.network, asked.pixels, prediction, options)) {
+          stop.signal.throwIfAborted();
           side.attacks = [...side.attacks, result];
           show();
         }
       }
+      restSoon();
     } finally {
       attacking = undefined;
       attackButton.textContent = 'Attack';
@@ -143,11 +165,8 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
   }
 
   attackButton.addEventListener('click', () => {
-    if (image === null || attacking !== undefined) return;
-    attackBoth(image).catch((error: unknown) => {
-      // Another image stopped it.
-      if (!(error instanceof DOMException && error.name === 'AbortError')) onError(error);
-    });
+    if (image === null || !isAnalyzed() || attacking !== undefined) return;
+    attackBoth(image).catch(onError);
   });
   slider.addEventListener('input', update);
   addEventListener('resize', show);
