@@ -57,7 +57,7 @@ export interface DigitNetwork {
   readonly weights: OnDevice<Weights>;
   /** The logits of an image. */
   logits(pixels: Float32Array): Promise<number[]>;
-  /** Bounds over the l-infinity ball of radius `epsilon`, clipped to [0, 1]. */
+  /** Bounds over the l-infinity ball of radius `epsilon`, clipped to [0, 1]. Events of the page are handled between the methods. */
   analyze(pixels: Float32Array, epsilon: number): Promise<Analysis>;
   /**
    * The largest radius at which a method verifies the label, by bisection to 1 %; 0 if there is none. Events of the page are handled between
@@ -111,6 +111,7 @@ export function createDigitNetwork(device: Device, { model, params, stats }: Che
       const bounds: MethodBounds[] = [];
       let widths: LayerWidth[] = [];
       for (const { method, bound, prover } of steps) {
+        await turn();
         const out = await bound(weights, batch.images, scalars.epsilon!);
         const margins = Array.from(await prover.lowerMargins(weights, batch, scalars));
         const [lower, upper] = [await numbers(out.lower), await numbers(out.upper)];

@@ -16,9 +16,9 @@ const STEP = 0.04;
 /**
  * Makes an element with a canvas a drawing area.
  *
- * @param onDraw gets the digit [28 * 28] after each change; null when the area is empty
+ * @param onDraw gets the digit [28 * 28] after each change, null when the area is empty, and whether the pen is down
  */
-export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null) => void): Pad {
+export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null, penDown: boolean) => void): Pad {
   const canvas = area.getElementsByTagName('canvas')[0]!;
   const context = contextOf(canvas);
   area.tabIndex = 0;
@@ -56,7 +56,7 @@ export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null
 
   const changed = () => {
     show();
-    onDraw(drawDigit(strokes));
+    onDraw(drawDigit(strokes), drawing !== undefined);
   };
 
   const begin = (point: Point) => {
@@ -84,7 +84,9 @@ export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null
   });
   for (const end of ['pointerup', 'pointercancel'] as const) {
     area.addEventListener(end, () => {
+      if (drawing === undefined) return;
       drawing = undefined;
+      changed();
     });
   }
 
@@ -101,9 +103,12 @@ export function createPad(area: HTMLElement, onDraw: (digit: Float32Array | null
       else show();
     } else if (event.key === ' ') {
       penDown = !penDown;
-      if (penDown) begin(pen);
-      else drawing = undefined;
-      show();
+      if (penDown) {
+        begin(pen);
+      } else {
+        drawing = undefined;
+        changed();
+      }
     } else if (event.key === 'Delete' || event.key === 'Backspace') {
       pad.clear();
     } else {

@@ -38,6 +38,8 @@ const TEXTS = {
 
 /** How long the pen or the slider rests before slower work begins, in milliseconds. */
 const REST = 250;
+/** The same for bounds while the pen is down: on a phone, lines would lag behind the finger otherwise. */
+const PAUSE = 100;
 
 /** Starts the panel. @param report gets what goes wrong later */
 export function startDigits(device: Device, report: (error: unknown) => void): void {
@@ -54,7 +56,7 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
     };
   });
   let image: Image | null = null;
-  let resting: ReturnType<typeof setTimeout> | undefined;
+  let [resting, pausing]: (ReturnType<typeof setTimeout> | undefined)[] = [];
   let attacking: AbortController | undefined;
   let searching = new AbortController();
 
@@ -129,7 +131,7 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
     restSoon();
   };
 
-  const setImage = (next: Image | null, text: string) => {
+  const setImage = (next: Image | null, text: string, penDown = false) => {
     attacking?.abort();
     searching.abort();
     [image, searching] = [next, new AbortController()];
@@ -137,7 +139,9 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
     showDigit(byId('seen', HTMLCanvasElement), next?.pixels ?? new Float32Array(28 * 28));
     byId('seen-text', HTMLElement).textContent = text;
     attackButton.disabled = true;
-    update();
+    clearTimeout(pausing);
+    if (penDown) pausing = setTimeout(update, PAUSE);
+    else update();
   };
 
   async function attackBoth(asked: Image): Promise<void> {
@@ -176,10 +180,10 @@ export function startDigits(device: Device, report: (error: unknown) => void): v
     button.setAttribute('aria-pressed', 'true');
     setImage({ pixels, label }, `As the networks read it: 28 × 28 pixels. A test digit, label ${label}.`);
   });
-  const pad = createPad(byId('pad', HTMLElement), (pixels) => {
+  const pad = createPad(byId('pad', HTMLElement), (pixels, penDown) => {
     for (const button of pressed) button.setAttribute('aria-pressed', 'false');
     if (pixels === null) setImage(null, 'Nothing drawn yet.');
-    else setImage({ pixels, label: null }, 'As the networks read it: 28 × 28 pixels, scaled and centered.');
+    else setImage({ pixels, label: null }, 'As the networks read it: 28 × 28 pixels, scaled and centered.', penDown);
   });
   byId('clear', HTMLButtonElement).addEventListener('click', () => pad.clear());
   byId('undo', HTMLButtonElement).addEventListener('click', () => pad.undo());
