@@ -36,7 +36,7 @@ function addDocument(project, document) {
   if (file.endsWith('/README.md')) project.files.registerReflectionPath(normalizePath(dirname(file)), document);
 }
 
-const isFigure = (path) => /\.(png|svg|jpe?g|gif)$/.test(path);
+const isFigure = (path) => /\.(png|svg|jpe?g|gif|webp)$/.test(path);
 
 /** `[text](path)` becomes `text` where the path is neither a page nor a figure. `parts` are what TypeDoc made of the Markdown. */
 function unlinkRepository(project, parts) {
