@@ -69,7 +69,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
 }
 
 /** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
-const fits = (image: Shape, input: Shape): boolean =>
+export const fits = (image: Shape, input: Shape): boolean =>
   sizeOf(image) === sizeOf(input) && (image.join() === input.join() || image.length === 1 || image.at(-1) === 1);
 
 /** The configuration of the run that a path leads to, with another dataset where one is given. */
@@ -100,7 +100,7 @@ async function refusePlugins(folder: string): Promise<void> {
 }
 
 /** That the label's logit is larger than every other one in a ball, clipped to a range. */
-function robustness({ pixels, epsilon, range, label }: BallOfImage, classes: number): Property {
+export function robustness({ pixels, epsilon, range, label }: BallOfImage, classes: number): Property {
   const { min, max } = range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
   const lower = Float64Array.from(pixels, (x) => Math.max(x - epsilon, min));
   const upper = Float64Array.from(pixels, (x) => Math.min(x + epsilon, max));
