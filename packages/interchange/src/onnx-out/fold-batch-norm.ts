@@ -53,8 +53,8 @@ function folded(
   shift: Float64Array,
 ): HostParams[string] {
   const channels = sizeOf(bias!.shape);
-  return {
-    kernel: { ...kernel!, data: Float32Array.from(kernel!.data, (w, i) => w * scale[i % channels]!) },
-    bias: { ...bias!, data: Float32Array.from(bias!.data, (b, i) => b * scale[i]! + shift[i]!) },
-  };
+  const [scaled, shifted] = [new Float32Array(kernel!.data.length), new Float32Array(channels)];
+  for (let i = 0; i < scaled.length; i++) scaled[i] = kernel!.data[i]! * scale[i % channels]!;
+  for (let i = 0; i < channels; i++) shifted[i] = bias!.data[i]! * scale[i]! + shift[i]!;
+  return { kernel: { ...kernel!, data: scaled }, bias: { ...bias!, data: shifted } };
 }

@@ -24,7 +24,9 @@ export const orderOf = ({ image }: Stored): Order =>
 
 /** The numbers of a tensor of the model, row-major, in the order of a stored value. */
 export function inOrder(data: ArrayLike<number>, order: Order): Float32Array {
-  return order === undefined ? Float32Array.from(data) : Float32Array.from(order, (position) => data[position]!);
+  const moved = new Float32Array(data.length);
+  for (let i = 0; i < moved.length; i++) moved[i] = data[order === undefined ? i : order[i]!]!;
+  return moved;
 }
 
 /** An image with its channels first. */

@@ -97,10 +97,10 @@ export const RULES: { readonly [K in Op]?: Rule<K> } = {
     const [rows, units] = kernel!.shape as readonly [number, number];
     // [out, in], as PyTorch has it; its columns are in the order of the stored input.
     const order = orderOf(x);
-    const data = Float32Array.from({ length: rows * units }, (_, i) => {
-      const [unit, row] = [Math.floor(i / rows), i % rows];
-      return kernel!.data[(order === undefined ? row : order[row]!) * units + unit]!;
-    });
+    const data = new Float32Array(rows * units);
+    for (let unit = 0, i = 0; unit < units; unit++) {
+      for (let row = 0; row < rows; row++, i++) data[i] = kernel!.data[(order?.[row] ?? row) * units + unit]!;
+    }
     const weight = writer.floats(`${node.name}.weight`, [units, rows], data);
     const added = writer.floats(`${node.name}.bias`, [units], Float32Array.from(bias!.data));
     const name = writer.node('Gemm', [x.name, weight, added], node.name, { transB: 1 });

@@ -67,10 +67,10 @@ function convolutionKernel({ params }: NodeOf<'conv2d'>): LayerTensor {
 function denseKernel({ params, inputs }: NodeOf<'dense'>, orders: VectorOrders): LayerTensor {
   const [rows, units] = params.kernel as readonly [number, number];
   const columns = orders.get(inputs[0]!);
-  const order = Int32Array.from({ length: rows * units }, (_, i) => {
-    const [unit, row] = [Math.floor(i / rows), i % rows];
-    return (columns === undefined ? row : columns[row]!) * units + unit;
-  });
+  const order = new Int32Array(rows * units);
+  for (let unit = 0, i = 0; unit < units; unit++) {
+    for (let row = 0; row < rows; row++, i++) order[i] = (columns?.[row] ?? row) * units + unit;
+  }
   return { part: 'params', key: 'kernel', torch: 'weight', shape: [units, rows], order };
 }
 

@@ -1,6 +1,7 @@
 import { CertError, checkModel, checkParams, describeValue, type HostTensor } from '@cert/core';
 import type { FlatTensors } from '@cert/models';
 import type { ImportedNetwork } from '../onnx/read-onnx.js';
+import { inOrder } from '../onnx-out/layout.js';
 import { checkInputOrder, type StateDictOptions } from './from-state-dict.js';
 import { layersOf } from './layers.js';
 
@@ -45,8 +46,7 @@ export function toStateDict(
         throw new CertError('bad-argument', `Two tensors would have the name "${name}".`, 'Rename a layer with names.');
       }
       const { data } = (part === 'params' ? params : stats)[node]![key]!;
-      const moved = order === undefined ? Float32Array.from(data) : Float32Array.from(order, (at) => data[at]!);
-      tensors.set(name, { shape, data: moved });
+      tensors.set(name, { shape, data: inOrder(data, order) });
     }
   }
   return Object.fromEntries(tensors);
