@@ -1,6 +1,6 @@
 /** `cert export` of a short run: what it writes runs elsewhere, is verified as the run is, and can be certified. */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkCertificate } from '@cert/check';
@@ -72,6 +72,14 @@ describe('a run', () => {
       ...{ network: join(run, 'checkpoints', 'last.safetensors'), difference: expect.any(Number) },
     });
     expect((await readFile(at('facts', 'net.onnx'))).toString('latin1')).toContain('cert.source_sha256');
+  });
+
+  it('has no errors before it has finished: its checkpoint may be of another state than its last epoch', async () => {
+    await cp(run, at('unfinished'), { recursive: true });
+    await rm(at('unfinished', 'summary.json'));
+    const { facts } = await exported(at('unfinished'), '--out', at('unfinished.onnx'));
+    expect(facts).toMatchObject({ 'cert.method': 'fast' });
+    expect(Object.keys(facts).filter((key) => /epoch|error|images/.test(key))).toEqual([]);
   });
 
   it('has the errors of its best epoch with --checkpoint best', async () => {

@@ -191,7 +191,12 @@ describe.each(Object.entries({ ...ARCHITECTURES, ...OPS }))('%s', (name, model) 
     if (options.foldBatchNorm) expect(opsIn(bytes)).not.toContain('BatchNormalization');
     const read = await matchesRuntime(bytes, name, { inputs: 1 });
     expect(read.notes).toEqual([]);
+    // Where the reader sees an image, its model has the input of ours.
     expect(read.inputOrder.length).toBe(sizeOf(model.inputShape));
+    if (model.nodes.some(({ op }) => op === 'conv2d') && model.inputShape.length === 3) {
+      expect(read.model.inputShape).toEqual(model.inputShape);
+      expect(read.inputOrder).toEqual(exportedInputOrder(model, options.layout ?? 'nchw'));
+    }
   });
 });
 

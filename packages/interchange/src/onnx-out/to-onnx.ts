@@ -3,7 +3,6 @@ import {
   checkModel,
   checkParams,
   describeValue,
-  type HostParams,
   INPUT,
   type Model,
   type Node,
@@ -11,6 +10,7 @@ import {
   type Op,
   type Shape,
 } from '@cert/core';
+import { checkFinite } from '../check-finite.js';
 import type { ImportedNetwork } from '../onnx/read-onnx.js';
 import { withoutBatchNorm } from './fold-batch-norm.js';
 import { type GraphWriter, graphWriter } from './graph-writer.js';
@@ -122,20 +122,6 @@ function ruleOf({ op, name }: Node): Rule<Op> {
     `The op ${describeValue(op)} (node ${describeValue(name)}) has no equivalent in ONNX.`,
     `Build the model from the ops ${Object.keys(RULES).join(', ')}.`,
   );
-}
-
-function checkFinite(weights: HostParams, when = ''): void {
-  for (const [node, tensors] of Object.entries(weights)) {
-    for (const [name, { data }] of Object.entries(tensors)) {
-      const at = data.findIndex((value) => !Number.isFinite(value));
-      if (at < 0) continue;
-      throw new CertError(
-        'not-finite',
-        `"${node}.${name}" has ${data[at]} at ${at}${when}.`,
-        'Export a checkpoint whose weights are finite, such as an earlier one.',
-      );
-    }
-  }
 }
 
 function checkVariances({ model, stats }: Pick<ImportedNetwork, 'model' | 'stats'>): void {

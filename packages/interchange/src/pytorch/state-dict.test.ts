@@ -332,6 +332,15 @@ describe('a mistake', () => {
       'no tensor at "conv2d1.kernel"',
     ],
     [
+      'a weight to write that is NaN',
+      () => {
+        const dense1 = { ...network.params.dense1!, bias: { shape: [3], data: Float32Array.of(0, Number.NaN, 0) } };
+        return toStateDict({ ...network, params: { ...network.params, dense1 } });
+      },
+      'not-finite',
+      '"dense1.bias" has NaN at 1.',
+    ],
+    [
       'a name of no node',
       () => toStateDict(network, { names: { a: 'relu1' } }),
       'bad-argument',

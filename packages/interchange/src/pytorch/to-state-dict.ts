@@ -1,5 +1,6 @@
 import { CertError, checkModel, checkParams, describeValue, type HostTensor } from '@cert/core';
 import type { FlatTensors } from '@cert/models';
+import { checkFinite } from '../check-finite.js';
 import type { ImportedNetwork } from '../onnx/read-onnx.js';
 import { inOrder } from '../onnx-out/layout.js';
 import { checkInputOrder, type StateDictOptions } from './from-state-dict.js';
@@ -14,7 +15,8 @@ import { layersOf } from './layers.js';
  *
  * @returns float32 tensors in the layouts of PyTorch, every layer with its bias
  * @throws CertError `bad-argument` for `names` of nodes that do not exist, and for two layers with one name; `missing-rule` for a node with
- * weights that is no convolution, dense layer or BatchNorm; `shape-mismatch` for weights that do not fit the model
+ * weights that is no convolution, dense layer or BatchNorm; `shape-mismatch` for weights that do not fit the model; `not-finite` naming a
+ * weight that is NaN or infinite
  */
 export function toStateDict(
   { model, params, stats }: Pick<ImportedNetwork, 'model' | 'params' | 'stats'>,
@@ -24,6 +26,8 @@ export function toStateDict(
   checkModel(model);
   checkParams(model, params);
   checkParams(model, stats, 'stats');
+  checkFinite(params);
+  checkFinite(stats);
   const layers = layersOf(model, inputOrder);
   const nodes = new Set(layers.map(({ node }) => node));
   const prefixes = new Map<string, string>();
