@@ -13,13 +13,13 @@ const ATTRIBUTE = { float: 1, int: 2, ints: 7 } as const;
 export type Attribute = number | readonly number[] | { readonly float: number };
 
 /** An input or output with the batch axis in front: a number, or a name for any number of examples. */
-export interface Port {
+interface Port {
   readonly name: string;
   readonly shape: readonly (number | string)[];
 }
 
 /** What a file says besides its graph. */
-export interface FileFacts {
+interface FileFacts {
   readonly graph: string;
   readonly producer: { readonly name: string; readonly version: string };
   readonly metadata: { readonly [key: string]: string };

@@ -25,7 +25,7 @@ interface Found {
 const signatureOf = (kind: Layer['kind'], shape: Shape) => `${kind} [${shape}]`;
 
 /** The layer that has a tensor. */
-export const prefixOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('.')));
+const prefixOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('.')));
 
 /** The layers of a state_dict. */
 function foundIn(state: FlatTensors): readonly Found[] {
