@@ -28,9 +28,9 @@ export function propertyInModel(
 }
 
 /**
- * Returns a property of a model with inputs in the order of an ONNX file: the reverse of {@link propertyInModel}, for `writeVnnlib`.
+ * Returns a property of a model with inputs in the order of an ONNX file: the reverse of {@link propertyInModel}, for `writeVnnlib`. The
+ * order is that of an imported network, or `{ inputOrder: exportedInputOrder(model, layout) }`.
  *
- * @param network an imported network, or `{ inputOrder: exportedInputOrder(model, layout) }`
  * @throws CertError `shape-mismatch` for a property with another number of inputs than the network has
  */
 export function propertyInFile({ inputOrder }: Pick<ImportedNetwork, 'inputOrder'>, property: Property): Property {

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkCertificate } from '@cert/check';
 import { conv2d, dense, flatten, relu, sequential } from '@cert/core';
-import { fromStateDict, readInstances, readOnnx, readStateDict } from '@cert/interchange';
+import { fromStateDict, propertyInModel, readInstances, readOnnx, readStateDict, readVnnlib } from '@cert/interchange';
 import { decodeCheckpoint, encodeCheckpoint } from '@cert/models';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cert } from '../../test/cert.js';
+import { cert, TINY } from '../../test/cert.js';
 import { distanceNetwork } from '../../test/make-onnx.js';
 import { hasPty, inTerminal } from '../../test/pty.js';
 
@@ -177,6 +178,38 @@ describe('properties of images', () => {
     );
     expect([status, out.split('\n')[0]]).toEqual([0, 'unsat']);
   });
+});
+
+it('keeps the order of colours', async () => {
+  for (const [i, folder] of ['train/a', 'train/b', 'test/a', 'test/b'].entries()) {
+    await mkdir(at('colours', folder), { recursive: true });
+    for (let k = 0; k < 8; k++) {
+      // The second class is bright.
+      const pixels = Uint8Array.from(
+        { length: 8 * 10 * 3 },
+        (_, p) => 20 + 100 * (i % 2) + 10 * (p % 3) + ((7 * k + Math.floor(p / 3)) % 40),
+      );
+      await sharp(pixels, { raw: { width: 10, height: 8, channels: 3 } })
+        .png()
+        .toFile(at('colours', folder, `${k}.png`));
+    }
+  }
+  const data = ['--dataset', 'image-folder', '--data', at('colours'), '--epsilon', '0.01'];
+  const trained = await cert('train', '--out', at('colour-run'), ...TINY, '--limit', 'none', ...data);
+  expect([trained.status, trained.err]).toEqual([0, '']);
+  const boxes: Float64Array[] = [];
+  const texts: string[] = [];
+  for (const layout of ['nchw', 'nhwc']) {
+    const net = at(layout, 'colours', 'net.onnx');
+    const { properties } = await exported(at('colour-run'), '--layout', layout, '--out', net, '--vnnlib', '1');
+    const text = await readFile(join(properties.folder, `image-${properties.images[0]}.vnnlib`), 'utf8');
+    texts.push(text);
+    boxes.push(propertyInModel(readOnnx(await readFile(net)), readVnnlib(text)).cases[0]!.lower);
+  }
+  expect(boxes[0]).toEqual(boxes[1]);
+  expect(texts[0]).not.toBe(texts[1]);
+  // Colours of a pixel stand together in the model, 10 apart.
+  expect(255 * (boxes[0]![1]! - boxes[0]![0]!)).toBeCloseTo(10, 3);
 });
 
 describe('other networks', () => {
