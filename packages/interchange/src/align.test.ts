@@ -1,7 +1,7 @@
 import { CertError } from '@cert/core';
 import { expect, it } from 'vitest';
 import { buildOnnx } from '../test/build-onnx.js';
-import { inputInFile, propertyInModel, readOnnx, readVnnlib } from './index.js';
+import { inputInFile, propertyInFile, propertyInModel, readOnnx, readVnnlib } from './index.js';
 
 /** Two channels of 2 x 1 pixels: ONNX has both pixels of a channel first, the model both channels of a pixel. */
 const network = readOnnx(
@@ -26,6 +26,7 @@ it('moves the boxes of a property into the order of the model, and inputs back',
   expect(cases[1]!.lower).toBe(cases[0]!.lower);
   expect(cases[1]!.outputs).toBe(property.cases[1]!.outputs);
   expect([...inputInFile(network, Float32Array.of(0, 2, 1, 3))]).toEqual([0, 1, 2, 3]);
+  expect(propertyInFile(network, propertyInModel(network, property))).toEqual(property);
 });
 
 it('refuses what was written for another network', () => {
@@ -33,6 +34,9 @@ it('refuses what was written for another network', () => {
   expect(() => propertyInModel({ model, inputOrder: Int32Array.of(0) }, property)).toThrow(CertError);
   expect(() => propertyInModel(network, { ...property, outputs: 3 })).toThrow(
     '4 inputs and 3 outputs, but the network has 4 inputs and 2 outputs',
+  );
+  expect(() => propertyInFile({ inputOrder: Int32Array.of(0) }, property)).toThrow(
+    'The property has 4 inputs, but the network has 1 inputs.',
   );
   expect(() => inputInFile(network, new Float32Array(8))).toThrow('8 values, but the network has 4 inputs');
 });

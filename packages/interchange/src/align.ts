@@ -18,20 +18,43 @@ export function propertyInModel(
       'Use a property of this network.',
     );
   }
-  const moved = new Map<Float64Array, Float64Array>();
-  const move = (values: Float64Array): Float64Array => {
-    const known = moved.get(values);
-    if (known !== undefined) return known;
+  return withInputs(property, (values) => {
     const own = new Float64Array(values.length);
     inputOrder.forEach((position, i) => {
       own[position] = values[i]!;
     });
-    moved.set(values, own);
+    return own;
+  });
+}
+
+/**
+ * Returns a property of a model with inputs in the order of an ONNX file: the reverse of {@link propertyInModel}, for `writeVnnlib`. The
+ * order is that of an imported network, or `{ inputOrder: exportedInputOrder(model, layout) }`.
+ *
+ * @throws CertError `shape-mismatch` for a property with another number of inputs than the network has
+ */
+export function propertyInFile({ inputOrder }: Pick<ImportedNetwork, 'inputOrder'>, property: Property): Property {
+  if (property.inputs !== inputOrder.length) {
+    throw new CertError(
+      'shape-mismatch',
+      `The property has ${property.inputs} inputs, but the network has ${inputOrder.length} inputs.`,
+      'Use a property of this network.',
+    );
+  }
+  return withInputs(property, (values) => Float64Array.from(inputOrder, (position) => values[position]!));
+}
+
+/** A property with moved inputs. Cases that share a box still share it. */
+function withInputs(property: Property, move: (values: Float64Array) => Float64Array): Property {
+  const known = new Map<Float64Array, Float64Array>();
+  const moved = (values: Float64Array): Float64Array => {
+    const own = known.get(values) ?? move(values);
+    known.set(values, own);
     return own;
   };
   const cases = property.cases.map(({ lower, upper, outputs }) => ({
-    lower: move(lower),
-    upper: move(upper),
+    lower: moved(lower),
+    upper: moved(upper),
     outputs,
   }));
   return { ...property, cases };

@@ -2,13 +2,27 @@
  * The readers on damaged files: a CertError that names the problem, or a value that keeps its promises. `npm run fuzz` tries 10,000 files a
  * reader; FUZZ_SEED begins another sequence.
  */
-import { checkModel, checkParams, type Rng, sizeOf } from '@cert/core';
+import {
+  batchNorm,
+  checkModel,
+  checkParams,
+  conv2d,
+  dense,
+  flatten,
+  type HostTensor,
+  type Rng,
+  relu,
+  sequential,
+  sizeOf,
+} from '@cert/core';
+import { encodeSafetensors } from '@cert/models';
 import { describe, expect, it } from 'vitest';
 import { mutateBytes } from '../../../fuzz/mutate-bytes.js';
 import { mutateJson } from '../../../fuzz/mutate-json.js';
 import { CASES, survives } from '../../../fuzz/survives.js';
 import { buildOnnx, type TestGraph, type TestTensor } from '../test/build-onnx.js';
-import { readInstances, readOnnx, readVnnlib } from './index.js';
+import { withRandomWeights } from '../test/random-weights.js';
+import { fromStateDict, readInstances, readOnnx, readStateDict, readVnnlib, toStateDict } from './index.js';
 
 const tensor = (...shape: number[]): TestTensor => ({
   shape,
@@ -99,6 +113,20 @@ const damagedWords = (text: string) => (rng: Rng) => {
   return words.join('');
 };
 
+/** A safetensors file whose header is damaged as JSON and whose data are whole. */
+function damagedHeader(bytes: Uint8Array): (rng: Rng) => Uint8Array {
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const header: unknown = JSON.parse(decoder.decode(bytes.subarray(8, 8 + length)));
+  return (rng) => {
+    const json = encoder.encode(mutateJson(header, rng));
+    const file = new Uint8Array(8 + json.length + bytes.length - 8 - length);
+    new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true);
+    file.set(json, 8);
+    file.set(bytes.subarray(8 + length), 8 + json.length);
+    return file;
+  };
+}
+
 function checkNetwork(bytes: Uint8Array): void {
   const { model, params, stats, inputShape, inputOrder } = readOnnx(bytes);
   checkModel(model);
@@ -144,4 +172,21 @@ describe(`readers survive ${CASES} damaged files`, { timeout: 60_000 + 100 * CAS
     await survives('instances bytes', damagedBytes(CSV), checkInstances);
     await survives('instances words', damagedWords(CSV), checkInstances);
   });
+
+  const model = sequential([4, 4, 1], [conv2d(2), batchNorm(), relu(), flatten(), dense(3)]);
+  const names = { 0: 'conv2d1', 1: 'batchNorm1', 4: 'dense1' };
+  const state = encodeSafetensors({ tensors: toStateDict(withRandomWeights(model), { names }), metadata: {} });
+  it.each<[string, (rng: Rng) => Uint8Array]>([
+    ['bytes', (rng) => mutateBytes(state, rng)],
+    ['header', damagedHeader(state)],
+  ])('PyTorch state, %s', (part, damage) =>
+    survives(`torch ${part}`, damage, (bytes) => {
+      const given = readStateDict(bytes);
+      const { params, stats } = fromStateDict(model, given);
+      checkParams(model, params);
+      checkParams(model, stats, 'stats');
+      const sorted = ({ data }: HostTensor) => [...data].sort();
+      expect(sorted(params.dense1!.kernel!)).toEqual(sorted(given['4.weight']!));
+    }),
+  );
 });

@@ -4,9 +4,6 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect } from 'vitest';
 import { type ImportedNetwork, readOnnx } from '../src/index.js';
 
-/** Random inputs that are compared. */
-const INPUTS = 3;
-
 /** The outputs of an imported network for an input in ONNX's order. */
 async function outputsOf(network: ImportedNetwork, input: Float32Array): Promise<Float32Array> {
   const { model, inputOrder } = network;
@@ -27,11 +24,15 @@ async function outputsOf(network: ImportedNetwork, input: Float32Array): Promise
  *
  * @returns what was read
  */
-export async function matchesRuntime(bytes: Uint8Array, seed: string, tolerance = 1e-5): Promise<ImportedNetwork> {
+export async function matchesRuntime(
+  bytes: Uint8Array,
+  seed: string,
+  { tolerance = 1e-5, inputs = 3 }: { readonly tolerance?: number; readonly inputs?: number } = {},
+): Promise<ImportedNetwork> {
   const network = readOnnx(bytes);
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 3, graphOptimizationLevel: 'disabled' });
   const rng = createRng(0, 'onnx', seed);
-  for (let i = 0; i < INPUTS; i++) {
+  for (let i = 0; i < inputs; i++) {
     const input = Float32Array.from({ length: network.inputOrder.length }, () => rng.uniform() * 4 - 2);
     const feeds = { [session.inputNames[0]!]: new Tensor('float32', input, network.inputShape) };
     const wanted = (await session.run(feeds))[session.outputNames[0]!]!.data as Float32Array;

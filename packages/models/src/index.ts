@@ -9,7 +9,6 @@ export { type Cnn6Options, cnn6 } from './cnn6.js';
 export { type Cnn7Options, cnn7 } from './cnn7.js';
 export { type DmLargeOptions, dmLarge } from './dm-large.js';
 export { type FlatTensors, flattenHost, unflattenHost } from './flat-tensors.js';
-export { fromTorch, type TorchWeights } from './from-torch.js';
 export { type MlpOptions, mlp } from './mlp.js';
 export type { BatchNormPlaces, ClassifierOptions } from './options.js';
 export { type ResnextOptions, resnext } from './resnext.js';

@@ -29,6 +29,10 @@ export const COMMANDS: {
     description: 'verify a property of a network: proved, violated (with a counterexample) or undecided',
     load: async () => (await import('./verify.js')).addVerify,
   },
+  export: {
+    description: 'write a network for other tools: ONNX or PyTorch weights, and properties of test images',
+    load: async () => (await import('./export.js')).addExport,
+  },
   runs: {
     description: 'list the runs in a folder with their errors and status',
     load: async () => (await import('./runs.js')).addRuns,

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { soundIbp } from '@cert/bounds';
 import { CertError, type Model } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
@@ -15,16 +14,13 @@ import {
   loadTestData,
   perturbationOf,
   type RunConfig,
-  readRunConfig,
-  readRunPlugins,
   refuseUnused,
-  resolveConfig,
-  runFiles,
   runOwner,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
 import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
+import { locateCheckpoint, readCheckpointFile, recordedPlugins } from '../runs/locate-checkpoint.js';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
@@ -34,7 +30,7 @@ import { addEvalOptions, CHECKPOINTS, ofTheRun, TIMEOUT } from './eval-options.j
 import { openDeviceFor } from './open-device.js';
 import { type FieldFilter, named, optionsOfEvery, type RawOptions, readFields, readWord } from './options.js';
 import { type OutputOptions, progressTerminal } from './output-options.js';
-import { catalogIn, catalogOf, type PluginOption, type RecordedPlugins } from './plugin-option.js';
+import { catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { readArithmetic } from './read-arithmetic.js';
 
 const ofTheEvaluation: FieldFilter = (name, field) =>
@@ -79,12 +75,12 @@ export async function addEval(
       const given = readFields(raw, ofTheEvaluation, catalog);
       const attackOf = readAttack(raw.attack, given);
       if (raw.out !== undefined) checkOut(raw.out);
-      const { file: checkpoint, folder, config: trained, ofRun } = await locate(path, chosen, catalog);
+      const { file: checkpoint, folder, config: trained, ofRun } = await locateCheckpoint(path, chosen, catalog);
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
       const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
-      const bytes = await readCheckpoint(checkpoint);
+      const bytes = await readCheckpointFile(checkpoint);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
@@ -180,42 +176,6 @@ function unsound(model: Model, methods: readonly string[], { verifiers }: Catalo
 function checkOut(file: string): void {
   if (file.endsWith('.jsonl')) return;
   throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
-}
-
-/** The folder of the run that a checkpoint file is in, if it is in one. */
-const runOfFile = (path: string) => dirname(dirname(path));
-
-/** The plug-ins of the run that a path stands for; none where it stands for none. */
-async function recordedPlugins(path: string): Promise<RecordedPlugins> {
-  const info = await stat(path).catch(() => undefined);
-  const folder = info?.isFile() ? runOfFile(path) : path;
-  return { folder, plugins: await readRunPlugins(folder) };
-}
-
-/** The checkpoint file that a path stands for, the folder of its run, and the configuration that it was trained with (the standard one if unknown). */
-async function locate(path: string, name: (typeof CHECKPOINTS)[number], catalog: Catalog) {
-  const info = await stat(path).catch(() => {
-    throw new CertError('bad-file', `There is no ${path}.`, 'Give the folder of a run, or a checkpoint file.');
-  });
-  if (info.isDirectory()) {
-    return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog), ofRun: true };
-  }
-  const run = runOfFile(path);
-  const inRun = await stat(runFiles(run).config).catch(() => undefined);
-  return inRun
-    ? { file: path, folder: run, config: await readRunConfig(run, catalog), ofRun: true }
-    : { file: path, folder: dirname(path), config: resolveConfig({}, catalog), ofRun: false };
-}
-
-async function readCheckpoint(file: string): Promise<Uint8Array> {
-  return readFile(file).catch((cause) => {
-    throw new CertError(
-      'bad-file',
-      `${file} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
-      'Give the folder of a run, or a checkpoint file.',
-      { cause },
-    );
-  });
 }
 
 /** Says that a run goes on changing its checkpoint. */

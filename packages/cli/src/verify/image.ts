@@ -75,19 +75,12 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
   const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
-  if (perturbation.kind === 'l2') {
-    throw new CertError(
-      'bad-argument',
-      'cert verify searches boxes, but the perturbation set is Euclidean (l2).',
-      'Use cert eval, whose bound methods support it.',
-    );
-  }
   const ball = { pixels, label, perturbation, source: { index, dataset: config.dataset } };
   return { loaded, property: robustness(ball, model), ball, about };
 }
 
 /** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
-const fits = (image: Shape, input: Shape): boolean =>
+export const fits = (image: Shape, input: Shape): boolean =>
   sizeOf(image) === sizeOf(input) && (image.join() === input.join() || image.length === 1 || image.at(-1) === 1);
 
 /** The configuration of the run that a path leads to, with another dataset where one is given. */
@@ -117,8 +110,19 @@ async function refusePlugins(folder: string): Promise<void> {
   );
 }
 
-/** That the label's logit is larger than every other one in the box around a perturbation set. */
-function robustness({ pixels, perturbation, label }: BallOfImage, { classes, inputShape }: Model): Property {
+/**
+ * That the label's logit is larger than every other one in the box of a perturbation set.
+ *
+ * @throws CertError `bad-argument` for a Euclidean set, whose box has points outside of it
+ */
+export function robustness({ pixels, perturbation, label }: BallOfImage, { classes, inputShape }: Model): Property {
+  if (perturbation.kind === 'l2') {
+    throw new CertError(
+      'bad-argument',
+      'Properties are about boxes, but the perturbation set is Euclidean (l2).',
+      'Use cert eval, whose bound methods support it.',
+    );
+  }
   const { lower, upper } = perturbationEnds(perturbation, pixels, inputShape);
   const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
   const cases = others.map((other) => {

@@ -1,13 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { naturalPass, runningNorm } from '@cert/bounds';
-import { CertError, createRng, type Tensor } from '@cert/core';
+import { CertError } from '@cert/core';
 import { type ImportedNetwork, readOnnx } from '@cert/interchange';
-import { type Device, disposeTree, putParams } from '@cert/jit';
+import type { Device } from '@cert/jit';
 import { type OnnxModel, openOnnxModel } from '@cert/jit/node';
 import { decodeCheckpoint } from '@cert/models';
 import { runFiles } from '@cert/trainer/pipeline';
-import type { HostNetwork, Weights } from '@cert/verify';
+import type { HostNetwork } from '@cert/verify';
+import { compareWithRuntime } from './compare-with-runtime.js';
 
 /** A network that properties are verified of, and how its inputs are ordered in files. */
 export interface VerifiedNetwork {
@@ -86,7 +86,14 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     return { network, inputOrder, independent, notes: [...notes, unchecked], source };
   }
   try {
-    await compare(path, network, inputOrder, independent, device);
+    const { far } = await compareWithRuntime(network, inputOrder, independent, device);
+    if (far !== undefined) {
+      throw new CertError(
+        'bad-file',
+        `${path}: for a random input, output ${far.output} is ${far.ours} in cert and ${far.theirs} in ONNX Runtime.`,
+        'Nothing was verified because the import is wrong. Please report the network.',
+      );
+    }
   } catch (error) {
     await independent.dispose();
     throw error;
@@ -103,50 +110,4 @@ function readCheckpoint(bytes: Uint8Array, path: string) {
     const cure = `${error.cure} The names of ONNX files end in .onnx or .onnx.gz.`;
     throw new CertError(error.code, error.problem, cure, { cause: error });
   }
-}
-
-/** How far outputs may be from each other, relative to the largest. */
-const CLOSE = 1e-5;
-
-async function compare(
-  path: string,
-  { model, params, stats }: HostNetwork,
-  inputOrder: Int32Array,
-  independent: OnnxModel,
-  device: Device,
-): Promise<void> {
-  const rng = createRng(0, 'import');
-  const weights = { params: putParams(device, params), stats: putParams(device, stats) };
-  const pass = device.jit((own: Weights, x: Tensor) => ({
-    output: naturalPass({ model, params: own.params, norm: runningNorm(own.stats) }, x).output,
-  }));
-  try {
-    for (let trial = 0; trial < 3; trial++) {
-      const inFile = Float32Array.from({ length: inputOrder.length }, () => rng.uniform());
-      const x = device.put(inModelOrder(inFile, inputOrder), [1, ...model.inputShape]);
-      const out = await pass(weights, x);
-      const [ours, theirs] = [await out.output.data(), await independent.run(inFile)];
-      disposeTree([x, out]);
-      const largest = theirs.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-      const far = theirs.findIndex((value, j) => !(Math.abs(value - ours[j]!) <= CLOSE * largest));
-      if (ours.length === theirs.length && far < 0) continue;
-      throw new CertError(
-        'bad-file',
-        `${path}: for a random input, output ${far} is ${ours[far]} in cert and ${theirs[far]} in ONNX Runtime.`,
-        'Nothing was verified because the import is wrong. Please report the network.',
-      );
-    }
-  } finally {
-    disposeTree(weights);
-    await pass.dispose();
-  }
-}
-
-/** An input in the order of the file, in that of the model. */
-function inModelOrder(input: Float32Array, inputOrder: Int32Array): Float32Array {
-  const moved = new Float32Array(input.length);
-  inputOrder.forEach((place, i) => {
-    moved[place] = input[i]!;
-  });
-  return moved;
 }

@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 import { describe, expect, it } from 'vitest';
-import { readInstances, writeVnncompResult } from '../index.js';
+import { readInstances, writeInstances, writeVnncompResult } from '../index.js';
 
 describe('writeVnncompResult', () => {
   it('writes a verdict alone, and a witness in full digits', () => {
@@ -52,5 +52,27 @@ describe('readInstances', () => {
   ])('says where %j is wrong', (csv, line, problem) => {
     expect(() => readInstances(csv)).toThrow(line);
     expect(() => readInstances(csv)).toThrow(problem);
+  });
+});
+
+describe('writeInstances', () => {
+  it('writes what is read back', () => {
+    const instances = [
+      { onnx: 'net.onnx', vnnlib: 'vnnlib/a.vnnlib', timeout: 60 },
+      { onnx: 'a, "b".onnx', vnnlib: ' c.vnnlib', timeout: 0.5 },
+    ];
+    const csv = writeInstances(instances);
+    expect(csv.split('\n')[0]).toBe('net.onnx,vnnlib/a.vnnlib,60');
+    expect(readInstances(csv)).toEqual(instances.map((instance) => ({ ...instance, columns: {} })));
+    expect(writeInstances([])).toBe('');
+  });
+
+  it.each([
+    { onnx: '', vnnlib: 'a', timeout: 1 },
+    { onnx: 'a', vnnlib: 'b', timeout: 0 },
+    { onnx: 'a', vnnlib: 'b', timeout: Number.NaN },
+  ])('refuses %j', (instance) => {
+    expect(() => writeInstances([instance])).toThrow(CertError);
+    expect(() => writeInstances([instance])).toThrow('Instance 0 is');
   });
 });

@@ -1,0 +1,114 @@
+import { CertError } from '@cert/core';
+import { exportedInputOrder, type ImageLayout, toOnnx, toStateDict } from '@cert/interchange';
+import type { Device } from '@cert/jit';
+import { openOnnxModel } from '@cert/jit/node';
+import { encodeSafetensors } from '@cert/models';
+import type { HostNetwork } from '@cert/verify';
+import { compareWithRuntime } from '../verify/compare-with-runtime.js';
+import { ownVersion } from '../version.js';
+import type { Facts } from './facts.js';
+
+/** What a file looks like. */
+export interface ExportSettings {
+  readonly layout: ImageLayout;
+  readonly batch: 1 | 'any';
+  readonly foldBatchNorm: boolean;
+}
+
+/** A file to write. */
+export interface ExportedFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A format that networks are exported to. */
+export interface ExportFormat {
+  /** For the help. */
+  readonly about: string;
+  /** The end of the file's name, by which a format is chosen where none is given. */
+  readonly suffix: string;
+  /** Options of the command that this format has; others are refused. */
+  readonly options: readonly ('layout' | 'batch' | 'foldBatchNorm' | 'vnnlib')[];
+  /** The files, the one that was asked for first. */
+  files(out: string, network: HostNetwork, settings: ExportSettings, facts: Facts): readonly ExportedFile[];
+  /**
+   * Runs the exported network with another program; undefined where there is no such program. Returns the largest difference of outputs,
+   * relative to the largest output.
+   *
+   * @throws CertError `bad-file` where the outputs differ
+   */
+  confirm?(
+    bytes: Uint8Array,
+    network: HostNetwork,
+    settings: ExportSettings,
+    device: Device,
+  ): Promise<number | undefined>;
+}
+
+/** The formats by their names. */
+export const FORMATS = {
+  onnx: {
+    about: 'ONNX, runs in other tools and verifiers',
+    suffix: '.onnx',
+    options: ['layout', 'batch', 'foldBatchNorm', 'vnnlib'],
+    files: (path, network, settings, facts) => [
+      {
+        path,
+        bytes: toOnnx(network, { ...settings, metadata: facts, producer: { name: 'cert', version: ownVersion() } }),
+      },
+    ],
+    confirm: runInOnnxRuntime,
+  },
+  safetensors: {
+    about: 'weights for load_state_dict of PyTorch',
+    suffix: '.safetensors',
+    options: [],
+    files: (path, network, _settings, facts) => [
+      // Readers of PyTorch expect the format.
+      { path, bytes: encodeSafetensors({ tensors: toStateDict(network), metadata: { format: 'pt', ...facts } }) },
+    ],
+  },
+} as const satisfies { readonly [name: string]: ExportFormat };
+
+/** The name of a format. */
+export type FormatName = keyof typeof FORMATS;
+
+/** The names of all formats. */
+export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
+
+async function runInOnnxRuntime(
+  bytes: Uint8Array,
+  network: HostNetwork,
+  { layout }: ExportSettings,
+  device: Device,
+): Promise<number | undefined> {
+  const shape = inputShapeIn(network, layout);
+  const runtime = await openOnnxModel(bytes, [1, ...shape]).catch((error: unknown) => {
+    if (error instanceof CertError && error.code === 'missing-package') return undefined;
+    throw error;
+  });
+  if (runtime === undefined) return undefined;
+  try {
+    const { difference, far } = await compareWithRuntime(
+      network,
+      exportedInputOrder(network.model, layout),
+      runtime,
+      device,
+    );
+    if (far === undefined) return difference;
+    throw new CertError(
+      'bad-file',
+      `For a random input, output ${far.output} of the network is ${far.ours} in cert and ${far.theirs} in ONNX Runtime, which runs the exported file.`,
+      'Nothing was written because the export is wrong. Please report the network.',
+    );
+  } finally {
+    await runtime.dispose();
+  }
+}
+
+/** The shape of an example in a file of a layout. */
+export function inputShapeIn({ model }: Pick<HostNetwork, 'model'>, layout: ImageLayout): readonly number[] {
+  const [height, width, channels] = model.inputShape;
+  const isImage = model.inputShape.length === 3;
+  return isImage && layout === 'nchw' ? [channels!, height!, width!] : model.inputShape;
+}
