@@ -182,6 +182,12 @@ describe('a folder of files', () => {
     });
   });
 
+  it('fashion-mnist knows the names of its classes', async () => {
+    for (const name of NAMES) await write(name, CONTENT[name]!);
+    const { classNames = [], test } = await fashionMnist({ folder });
+    expect([classNames.length, test.classes, classNames[5], classNames[9]]).toEqual([10, 10, 'Sandal', 'Ankle boot']);
+  });
+
   it('names the file that is truncated', async () => {
     for (const name of NAMES) await write(name, CONTENT[name]!);
     await write(NAMES[0]!, idxFile([2, 1, 2], [0, 10, 20]));

@@ -16,6 +16,7 @@ import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
+import { type DataFacts, factsOf } from './data-facts.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
@@ -35,6 +36,8 @@ export interface Experiment {
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly range: PixelRange | null;
+  /** What checkpoints say about the dataset. */
+  readonly facts: DataFacts | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
@@ -118,6 +121,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     epochs,
     stepsPerEpoch,
     range,
+    facts: factsOf(dataset),
     batches: (epoch, from) => {
       const order = { batchSize, seed, epoch, from };
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });

@@ -65,7 +65,7 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     const state = startState(settled, experiment, catalog);
     try {
       await writeRunConfig(folder, settled);
-      await writeRunCheckpoint(runFiles(folder).last, experiment.model, state, progress, settled, catalog);
+      await writeRunCheckpoint(runFiles(folder).last, experiment, state, progress, settled, catalog);
     } catch (error) {
       await discardRunFolder(folder);
       throw error;

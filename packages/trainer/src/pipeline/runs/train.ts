@@ -49,7 +49,7 @@ export async function train(
   let saved = performance.now();
   const save = async (path: string, on: OnDevice<TrainState>) => {
     state = await toHost(on);
-    await writeRunCheckpoint(path, experiment.model, state, progress, config, catalog);
+    await writeRunCheckpoint(path, experiment, state, progress, config, catalog);
     saved = performance.now();
   };
   const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
