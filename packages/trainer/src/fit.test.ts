@@ -122,6 +122,19 @@ describe('fit', () => {
     }
   });
 
+  it('from the last step of an epoch begins with the event of the epoch', async () => {
+    const whole = await collect(await options());
+    const epochs = whole.events.filter(({ type }) => type === 'epoch');
+    for (const [i, { position, epoch }] of epochs.entries()) {
+      const last = whole.events.find(({ type, ...event }) => type === 'step' && event.position.step === position.step)!;
+      const resumed = await collect(
+        await options({ state: whole.state, position: JSON.parse(JSON.stringify(last.position)), epochs: epoch }),
+      );
+      const { type, metrics, epsilon, learningRate } = epochs[i]!;
+      expect(resumed.events).toMatchObject([{ type, position, epoch, metrics, epsilon, learningRate, images: 0 }]);
+    }
+  });
+
   it('gives objectives that choose points noise that depends on the seed and the step', async () => {
     const seen: number[][] = [];
     const objective: UnboundedObjective = {
