@@ -29,6 +29,10 @@ afterAll(() => rm(place, { recursive: true, force: true }));
 describe('a mistyped word', () => {
   it.each([
     ['trian', "unknown command 'trian'\n(Did you mean train?)"],
+    ['help trian', "unknown command 'trian'\n(Did you mean train?)"],
+    ['trian --help', "unknown command 'trian'\n(Did you mean train?)"],
+    ['help diagnose int', "unknown command 'int'\n(Did you mean init?)"],
+    ['diagnose int --help', "unknown command 'int'\n(Did you mean init?)"],
     ['diagnose int', "unknown command 'int'\n(Did you mean init?)"],
     ['train --epslon 0.1', "unknown option '--epslon'\n(Did you mean --epsilon?)"],
     ['train --methd fast', "unknown option '--methd'\n(Did you mean --method?)"],
@@ -123,6 +127,9 @@ describe('--help', () => {
     ['train'],
     ['eval'],
     ['verify'],
+    ['runs'],
+    ['compare'],
+    ['predict'],
     ['diagnose', 'init'],
     ['diagnose', 'relu'],
     ['doctor'],
@@ -162,6 +169,21 @@ describe('--help', () => {
 });
 
 describe('output for programs', () => {
+  it.each(
+    [
+      ['train', 'eval', 'verify', 'runs', 'compare', 'predict', 'doctor'].map((name) => [name]),
+      [
+        ['diagnose', 'init'],
+        ['diagnose', 'relu'],
+      ],
+    ].flat(),
+  )('cert %s %s has --json and --quiet with one help text', async (...words) => {
+    const { out } = await cert(...words, '--help');
+    const text = out.replaceAll(/\s+/g, ' ');
+    expect(text).toMatch(/Output:.* --json print [a-z ]+ as one line of JSON on stdout \(default: text\) /);
+    expect(text).toContain(' -q, --quiet print results and errors only (default: progress too) -h, --help');
+  });
+
   it('--json is one line on stdout, with progress on stderr', async () => {
     const run = join(place, 'json');
     const { status, out, err } = await train(run, '--json');

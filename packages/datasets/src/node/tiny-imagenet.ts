@@ -141,7 +141,10 @@ async function listImages(tree: FileTree, onlyTest: boolean): Promise<ImageList>
   const wnids = [...(listed ?? new Set(annotated.map(({ wnid }) => wnid)))].sort();
   const wrong = wnids.find((wnid, i) => !/^n\d{8}$/.test(wnid) || wnid === wnids[i - 1]);
   if (wrong !== undefined || wnids.length < 2 || wnids.length > 256) {
-    throw badTree(tree, `${listed ? WNIDS : ANNOTATIONS} has ${wnids.length} classes${wrong === undefined ? '' : `, and one is "${wrong}"`}`);
+    throw badTree(
+      tree,
+      `${listed ? WNIDS : ANNOTATIONS} has ${wnids.length} classes${wrong === undefined ? '' : `, and one is "${wrong}"`}`,
+    );
   }
   const words = new Map(
     (has(WORDS) ? await lines(tree, WORDS) : []).map((line) => {

@@ -3,13 +3,12 @@ import { factsOf, readDataFacts } from './data-facts.js';
 
 const range = { min: 0, max: 1 };
 
-it.each([
-  [{ range, classNames: ['cat', 'dog'] }],
-  [{ range }],
-  [{ range: null }],
-])('reads %o as it was kept', (facts) => {
-  expect(readDataFacts({ data: JSON.parse(JSON.stringify(factsOf(facts))) }, 2)).toEqual(facts);
-});
+it.each([[{ range, classNames: ['cat', 'dog'] }], [{ range }], [{ range: null }]])(
+  'reads %o as it was kept',
+  (facts) => {
+    expect(readDataFacts({ data: JSON.parse(JSON.stringify(factsOf(facts))) }, 2)).toEqual(facts);
+  },
+);
 
 it('keeps nothing of a range that JSON cannot hold', () => {
   expect(factsOf({ range: { min: Number.NEGATIVE_INFINITY, max: 1 } })).toBeNull();

@@ -49,8 +49,7 @@ it('a test after an epoch that is stopped keeps the epoch, and the resumed run e
 
   for (const step of [3, 6]) {
     const { events, hooks } = stopAfter(step);
-    const run =
-      step === 3 ? startRun(config, { folder: rough, ...hooks }) : resumeRun({ folder: rough, ...hooks });
+    const run = step === 3 ? startRun(config, { folder: rough, ...hooks }) : resumeRun({ folder: rough, ...hooks });
     expect(await run).toBeNull();
     // The step was taken and its epoch not tested.
     expect(events.map(({ type }) => type).slice(-2)).toEqual(['step', 'stopped']);
