@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { loadCheckpoint } from '@cert/models/node';
-import { chooseDevice, runFiles } from '@cert/trainer/pipeline';
+import { chooseDevice, runFiles, runOwner } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { certProcess as cert } from '../test/process.js';
+import { CERT, certProcess as cert } from '../test/process.js';
 
 let place: string;
 beforeAll(async () => {
@@ -126,6 +128,35 @@ async function reached(folder: string, step: number): Promise<number> {
     await wait(5);
   }
 }
+
+it.skipIf(process.platform === 'win32')(
+  'started by npx, a run stops when npx is ended without it',
+  async () => {
+    const folder = join(place, 'orphan');
+    const options = ['--device', 'tfjs', '--limit', '100', '--epochs', '500', '--width', '2', '--dense', '4'];
+    // What npx does: a shell between, which dies alone.
+    const [node, ...flags] = CERT;
+    const shell = spawn('sh', ['-c', '"$@"; true', 'sh', node!, ...flags, 'train', '--out', folder, ...options], {
+      env: { ...process.env, npm_command: 'exec' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      if (text.includes('epoch 1 ')) shell.kill('SIGTERM');
+    });
+    shell.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    // The pipes close when cert ends, not when the shell does.
+    await once(shell, 'close');
+    expect(shell.signalCode).toBe('SIGTERM');
+    expect(err).toMatch(/^Stopping after this step \(SIGTERM\)\./m);
+    expect(out).toMatch(/^Stopped after step \d+\. Resume with: npx cert train --resume /m);
+    expect(await runOwner(folder)).toBeUndefined();
+  },
+  60_000,
+);
 
 it('a second signal, of the same kind or another one, ends a run at once', async () => {
   // The first step takes seconds, so that the second signal arrives in it.
