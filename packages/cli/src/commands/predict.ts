@@ -3,6 +3,7 @@ import { disposeTree, putParams } from '@cert/jit';
 import type { Catalog } from '@cert/trainer/pipeline';
 import {
   choose,
+  duration,
   FIELDS,
   flagsOf,
   loadTestData,
@@ -20,7 +21,6 @@ import { readTrained } from '../predict/trained-network.js';
 import { liveLine } from '../show/live-line.js';
 import { predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
-import { duration } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
 import { CHECKPOINTS } from './eval-options.js';

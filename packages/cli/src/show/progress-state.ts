@@ -1,6 +1,5 @@
-import type { RunEvent } from '@cert/trainer/pipeline';
+import { duration, type RunEvent } from '@cert/trainer/pipeline';
 import { countDrafts, fitDraft, type TrainingState, trainingDrafts } from './drafts.js';
-import { duration } from './quantities.js';
 
 /** Seconds from which a run is long enough for a warning, and the steps after which they are estimated. */
 const LONG = 3600;

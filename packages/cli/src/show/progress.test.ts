@@ -69,7 +69,7 @@ describe('reporter', () => {
   it('in a pipe prints one line an epoch', () => {
     expect(report(null)).toEqual([
       'digits/quick (fast), seed 0: small-conv with 163006 parameters, 8000 + 2000 images of digits, on ONNX Runtime (the fastest), resumed after step 2',
-      'epoch 2  epsilon 0.05  rate 0.002  loss 0.5123  test error 4.20 %  verified error 8.90 %  12.3 s',
+      'epoch 2  epsilon 0.05  rate 0.002  loss 0.5123  test error 4.20 %  verified error 8.90 %  0:00:12',
       'standard error 4.20 %, PGD error 7.00 %, verified error 8.90 %',
     ]);
   });

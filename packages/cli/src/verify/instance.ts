@@ -2,6 +2,7 @@ import type { Arithmetic } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import { inputInFile, propertyInModel, readVnnlib, type VnncompVerdict, writeVnncompResult } from '@cert/interchange';
 import type { Decision } from '@cert/verify';
+import { shortTime } from '../show/quantities.js';
 import type { VerifiedNetwork } from './network.js';
 
 /**
@@ -50,7 +51,7 @@ const CLAIMS: { readonly [level in Arithmetic]: string } = {
  * @param where the counterexample stands, for people
  */
 export function sentenceOf(decision: Decision, where = ' by the input above'): string {
-  const spent = `${decision.seconds.toFixed(2)} s, ${decision.visited} parts`;
+  const spent = `${shortTime(decision.seconds)}, ${decision.visited} parts`;
   switch (decision.verdict) {
     case 'verified':
       return `The property holds ${CLAIMS[decision.arithmetic]}. ${spent}.`;

@@ -8,6 +8,7 @@ import type { Device } from '@cert/jit';
 import { lockFile, makeFolder } from '@cert/models/node';
 import { createDecider, type Decider } from '@cert/verify';
 import { formatTable } from '../show/format-table.js';
+import { shortTime } from '../show/quantities.js';
 import { tableFormat } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { jsonOf, readProperty, replayOf, resultText } from './instance.js';
@@ -134,7 +135,7 @@ function tableFileOf(out: string): string {
 
 function lineText({ onnx, vnnlib, result, seconds, reason }: ResultLine): string {
   const why = result === 'error' ? `: ${reason}` : '';
-  return `${result.padEnd(7)} ${seconds.toFixed(2)} s  ${basename(onnx)} ${basename(vnnlib)}${why}`;
+  return `${result.padEnd(7)} ${shortTime(seconds)}  ${basename(onnx)} ${basename(vnnlib)}${why}`;
 }
 
 /** Where a file of an instance is: its path counts from the folder of the list. */
