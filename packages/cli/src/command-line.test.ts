@@ -68,6 +68,17 @@ describe('a mistyped word', () => {
   });
 });
 
+it.each([
+  [['train', '--out', ''], '--out is empty.'],
+  [['train', '--config=', '--epochs', '1'], '--config is empty.'],
+  [['eval', ''], 'The argument "path" is empty.'],
+  [['verify', 'net.onnx', 'p.vnnlib', '--certificate', ''], '--certificate is empty.'],
+  [['runs', ''], 'The argument "folder" is empty.'],
+  [['compare', 'runs/a', ''], 'The argument "run" is empty.'],
+])('cert %o: an empty text is refused', async (args, problem) => {
+  expect(await cert(...args)).toEqual({ status: 1, out: '', err: `error: ${problem}\nGive a value, or leave it out.` });
+});
+
 describe('a radius', () => {
   const epsilonOf = async (...args: string[]) => {
     const { out, err } = await cert('train', ...args, '--print-config');

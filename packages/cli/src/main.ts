@@ -46,6 +46,7 @@ export async function createProgram(
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.err(text.trimEnd()),
     });
+  program.hook('preAction', (_, command) => refuseEmpty(command));
   if (Object.keys(COMMANDS).some((name) => only.includes(name))) await prepare?.();
   for (const [name, { description, load }] of Object.entries(COMMANDS)) {
     const usage = `For arguments and options: ${calledAs()} ${name} --help`;
@@ -95,6 +96,20 @@ export async function main(
     terminal.err(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return DEFECT;
   }
+}
+
+/** An empty text names nothing; a variable of the shell that is not set becomes one. @throws CertError `bad-argument` */
+async function refuseEmpty(command: Command): Promise<void> {
+  const options = command.options.map((option) => [option.long ?? '', command.getOptionValue(option.attributeName())]);
+  const words = command.registeredArguments.map((each, i) => [
+    `The argument "${each.name()}"`,
+    command.processedArgs[i],
+  ]);
+  const empty = [...options, ...words].find(([, value]) => [value].flat().includes(''));
+  if (empty === undefined) return;
+  // What is to be run has loaded it.
+  const { CertError } = await import('@cert/core');
+  throw new CertError('bad-argument', `${empty[0]} is empty.`, 'Give a value, or leave it out.');
 }
 
 /**
