@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
-/** Weights, running statistics and optimizer: all that decides how training goes on. */
+/** Weights, running statistics and optimizer: all that decides how training continues. */
 async function stateOf(folder: string) {
   const { params, stats, extra, metadata } = await loadCheckpoint(runFiles(folder).last);
   const { position, best } = metadata as { position: unknown; best: unknown };
@@ -54,7 +54,7 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
   const [calm, rough] = [join(place, 'calm'), join(place, 'rough')];
   expect(await cert(['train', '--out', calm, ...options])).toMatchObject({ status: 0 });
 
-  // Ctrl-C while an epoch is under way: the step is finished, a checkpoint written, and the way to go on printed.
+  // Ctrl-C while an epoch is under way: the step is finished, a checkpoint written, and the way to continue printed.
   const stopped = await cert(['train', '--out', rough, ...options], (line, child) => {
     if (line.startsWith('epoch 1 ')) setTimeout(() => child.kill('SIGINT'), 30);
   });
@@ -91,7 +91,7 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
     expect(summaries[0][field]).toBe(summaries[1][field]);
 }, 180_000);
 
-it('killed within an epoch, a run goes on from its last checkpoint there to the very same weights', async () => {
+it('killed within an epoch, a run continues from its last checkpoint there to the very same weights', async () => {
   const options = [
     ...['--device', 'tfjs', '--limit', '120', '--batch-size', '5', '--epochs', '2', '--width', '2', '--dense', '8'],
     ...['--attack-restarts', '0'],

@@ -103,7 +103,7 @@ describe('fit', () => {
     expect(events.at(-1)!.metrics.error).toBeCloseTo(wanted, 12);
   });
 
-  it('goes on from any step to the very same weights', async () => {
+  it('continues from any step to the very same weights', async () => {
     const whole = await collect(await options());
     for (const stopAt of [1, 3, 7]) {
       const abort = new AbortController();

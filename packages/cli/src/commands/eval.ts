@@ -63,7 +63,7 @@ export async function addEval(
         plugin,
         trust,
         complete = false,
-        anew = false,
+        overwrite = false,
         ...raw
       }: RawOptions & Switches & PluginOption,
     ) => {
@@ -107,7 +107,7 @@ export async function addEval(
       let done = 0;
       try {
         const summary = await evaluateImages({
-          ...{ device, model, params, stats, split: test, range, file, anew, signal },
+          ...{ device, model, params, stats, split: test, range, file, overwrite, signal },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
@@ -151,7 +151,7 @@ export async function addEval(
 
 interface Switches extends OutputOptions {
   readonly complete?: boolean;
-  readonly anew?: boolean;
+  readonly overwrite?: boolean;
 }
 
 /** The names that were given, in the order of the table. */
@@ -215,7 +215,7 @@ async function readCheckpoint(file: string): Promise<Uint8Array> {
   });
 }
 
-/** Says that a run goes on changing its checkpoint. */
+/** Says that a run in training changes its checkpoint. */
 async function tellTraining({ err }: Terminal, folder: string, checkpoint: string, metadata: unknown): Promise<void> {
   const owner = await runOwner(folder);
   if (owner === undefined) return;

@@ -188,7 +188,7 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
 /** Settings that change nothing of what a run computes. */
 const CHANGEABLE = ['data', 'checkpointMinutes'];
 
-/** A run goes on as it began: only the place of the data may have changed, and how often it is saved. */
+/** A run continues as it began: only the place of the data may have changed, and how often it is saved. */
 function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catalog: Catalog): void {
   const given = { ...fields, ...options };
   const values: { readonly [name: string]: unknown } = { ...config, ...config.options };

@@ -37,7 +37,7 @@ export function addVerifyOptions(command: Command): Command {
     .optionsGroup('Many properties:')
     .option('--instances <file>', 'verify every "onnx,vnnlib,timeout" line of a CSV file in one process')
     .option('--out <file>', '.jsonl file for results, with a .csv table beside it (default: results.jsonl)')
-    .option('--anew', 'discard earlier results (default: continue)')
+    .option('--overwrite', 'discard earlier results (default: continue)')
     .optionsGroup('Search:')
     .option(
       '--timeout <seconds>',

@@ -43,7 +43,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
               signal,
               json: raw.json === true,
               quiet: raw.quiet === true,
-              anew: raw.anew === true,
+              overwrite: raw.overwrite === true,
               ...settings,
             },
             ...{ file: raw.instances, out: raw.out ?? 'results.jsonl' },
@@ -60,7 +60,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
 }
 
 interface Switches extends OutputOptions {
-  readonly anew?: boolean;
+  readonly overwrite?: boolean;
 }
 
 interface OneProperty {
@@ -171,14 +171,14 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, results, instances, out, anew, certificate, arithmetic } = raw;
+  const { index, dataset, label, epsilon, results, instances, out, overwrite, certificate, arithmetic } = raw;
   const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
   if (instances !== undefined) {
     const one = { ...image, '--results': results, '--certificate': certificate };
     refuseWith('--instances', { 'a network': network, 'a property file': property, ...one });
     return;
   }
-  for (const [name, value] of Object.entries({ '--out': out, '--anew': anew })) {
+  for (const [name, value] of Object.entries({ '--out': out, '--overwrite': overwrite })) {
     if (value === undefined) continue;
     throw new CertError('bad-argument', `${name} requires --instances.`, 'Leave it out, or give --instances FILE.csv.');
   }

@@ -12,7 +12,7 @@ interface Counted {
   readonly before: number;
   readonly done: number;
   readonly of: number;
-  /** When so many were done, in seconds. */
+  /** When these were done, in seconds. */
   readonly at: number;
 }
 

@@ -25,7 +25,7 @@ export interface InstancesOptions {
   readonly file: string;
   /** Where a line of JSON for each instance goes. */
   readonly out: string;
-  readonly anew: boolean;
+  readonly overwrite: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   /** Seconds, instead of those of the instances. */
@@ -82,9 +82,9 @@ export async function runInstances(options: InstancesOptions): Promise<void> {
 }
 
 async function runLocked(options: InstancesOptions, instances: readonly Instance[]): Promise<void> {
-  const { terminal, file, out, anew, json, signal } = options;
+  const { terminal, file, out, overwrite, json, signal } = options;
   const table = tableFileOf(out);
-  if (anew) await rm(out, { force: true });
+  if (overwrite) await rm(out, { force: true });
   await appendOutput(out, '');
   const known = await readResults(out, terminal);
   // A table of an earlier run must not stand beside new results.

@@ -184,7 +184,7 @@ describe('a mistake', () => {
     [['NET', 'PROPERTY', '--timeout', '1e999'], '--timeout is "1e999".'],
     [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive one of: inputs, relus.'],
     [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out requires --instances.'],
-    [['NET', 'PROPERTY', '--anew'], '--anew requires --instances.'],
+    [['NET', 'PROPERTY', '--overwrite'], '--overwrite requires --instances.'],
     [['NET', 'PROPERTY', '--instances', 'x.csv'], '--instances and a network were both given.'],
     [['--instances', 'x.csv', '--label', '3'], '--instances and --label were both given.'],
     [['--instances', 'NOWHERE'], 'cannot be read: ENOENT'],
@@ -315,8 +315,8 @@ describe('instances', () => {
     expect((await readFile(out, 'utf8')).split('\n').slice(0, 2)).toEqual(kept);
     expect((await linesOf(out)).map(({ result }) => result)).toEqual(VERDICTS);
 
-    const anew = await cert(...args, '--anew', '--json');
-    expect(anew.out.split('\n').map((line) => JSON.parse(line).result)).toEqual(VERDICTS);
+    const overwrite = await cert(...args, '--overwrite', '--json');
+    expect(overwrite.out.split('\n').map((line) => JSON.parse(line).result)).toEqual(VERDICTS);
   });
 
   it('are verified again when one of their files has changed', async () => {

@@ -77,7 +77,7 @@ describe('downloading', () => {
     expect(await fetchIdxDataset(SOURCE, { cacheDir: folder, download: false })).toEqual(first);
   });
 
-  it('goes on to the next mirror after a failure, a refusal or a wrong file', async () => {
+  it('continues with the next mirror after a failure, a refusal or a wrong file', async () => {
     for (const fail of [offline, () => new Response('gone', { status: 404 }), () => new Response('a login page')]) {
       await rm(cache, { recursive: true, force: true });
       const net = network((url, file) => (url.startsWith('https://one.') ? fail() : serve(file)));

@@ -206,7 +206,7 @@ async function onDevice<T>(
   }
 }
 
-/** An error with how a run goes on after it: from its last checkpoint, which stays whole whatever happens. */
+/** An error with the way to continue the run: from its last checkpoint, which stays whole whatever happens. */
 function withWayOn(error: unknown, folder: string): unknown {
   if (!(error instanceof CertError)) return error;
   const { code, problem, cure } = error;
