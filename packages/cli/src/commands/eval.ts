@@ -130,7 +130,7 @@ export async function addEval(
         if (json) terminal.out(JSON.stringify(summary));
         else {
           terminal.out(
-            `\n${evaluationTable(summary, terminal)}\n\nResults per image: ${file}\nSummary: ${summaryFileOf(file)}`,
+            `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per image: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
