@@ -75,7 +75,10 @@ export async function addTrain(
       if (summary === null) return done(STOPPED);
       const { result, folder } = summary;
       if (json) terminal.out(JSON.stringify({ ...result, folder }));
-      else terminal.out(`${quiet ? '' : '\n'}${resultTable([result], terminal)}\n\nResults and checkpoints are in ${folder}`);
+      else
+        terminal.out(
+          `${quiet ? '' : '\n'}${resultTable([result], terminal)}\n\nResults and checkpoints are in ${folder}`,
+        );
     },
   );
 }
