@@ -121,7 +121,7 @@ describe('cert train', () => {
       ['--epsilon', 'NaN'],
       '--epsilon is "NaN"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a number from 0 to 1.',
     ],
-    [['--epsilon', ''], '--epsilon is ""; expected a number'],
+    [['--epsilon', ''], '--epsilon is empty.'],
     [['--batch-size', '0'], '--batch-size is 0.\nGive a whole number of at least 1.'],
     [['--milestones', '3,x'], '--milestones is [3,"x"].'],
     [['--device', 'tpu'], 'There is no device "tpu".'],
