@@ -1,4 +1,4 @@
-/** A stranger's day: the packages come packed, as from a registry, and everything happens in a folder outside this repository. */
+/** A third-party author's day: the packages come packed, as from a registry, and everything happens in a folder outside this repository. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, it } from 'vitest';

@@ -59,7 +59,7 @@ for (const { document, programs } of documents.filter((each) => each.programs.le
       it(`${title} runs, and prints what it says`, () => {
         const { error, documented, printed } = outcomes[i]!;
         expect(error).toBeNull();
-        // A comment behind a statement that prints is what it prints; other words go on a line of their own.
+        // A comment behind a statement that prints is what it prints; other words get a line of their own.
         expect(documented.filter((each) => !sameOutput(each.comment, each.printed))).toEqual([]);
         expect(missingLine(output, printed.join('\n')), printed.join('\n')).toBeUndefined();
       });

@@ -120,7 +120,7 @@ describe('golden', () => {
     expect(quantities).toHaveLength(4);
   });
 
-  it('makes rows of what is wrong with a file and goes on', async () => {
+  it('makes rows of what is wrong with a file and continues', async () => {
     await copy('schedules.json', 'reg.json', 'ibp_mlp.json');
     await writeFile(join(folder, 'cut.json'), '{"kind":"ibp_mlp","net":[');
     await writeFile(join(folder, 'later.json'), '{"kind":"lipschitz_cnn"}');

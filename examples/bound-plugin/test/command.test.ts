@@ -23,7 +23,7 @@ const train = (folder: string, ...options: string[]) =>
   cert('train', '--plugin', '.', '--model', 'pooled-mlp', ...small, '--out', join(place, folder), ...options);
 const summary = async (folder: string) => JSON.parse(await readFile(join(place, folder, 'summary.json'), 'utf8'));
 
-it('trains, goes on, evaluates and diagnoses, with the plug-in named once', { timeout: 120_000 }, async () => {
+it('trains, resumes, evaluates and diagnoses, with the plug-in named once', { timeout: 120_000 }, async () => {
   const { stdout } = await train('own', '--method', 'zonotope');
   expect(stdout).toContain('verified error (ZONOTOPE)');
   const { verifiedError, standardError } = await summary('own');

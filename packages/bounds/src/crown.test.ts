@@ -144,10 +144,10 @@ describe('a table of backward rules', () => {
     expect(() => method.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box })).toThrow(
       'partial has no backward rule and no lines for "relu" (node "relu1").\nAdd one with extendBackward(partial, { relu: rule }) or extendLines(partial, { relu: lines }).',
     );
-    const mended = crownIbpOf({ backward: extendLines(partial, { relu: linearRelaxation.lines.relu! }) });
+    const complete = crownIbpOf({ backward: extendLines(partial, { relu: linearRelaxation.lines.relu! }) });
     expect(
       values(
-        mended.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box, spec: byHand.spec })
+        complete.bound({ network: { model: byHand.model, params: byHand.params }, box: byHand.box, spec: byHand.spec })
           .output.lower,
       ),
     ).toEqual([-2]);

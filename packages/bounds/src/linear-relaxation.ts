@@ -45,7 +45,7 @@ const affineStep = (rows: Rows, scale: Tensor, shift: Tensor) => ({
   bias: constant(rows, shift),
 });
 
-/** Up to so many channels of the input of a convolution are few. */
+/** Most channels of the input of a convolution that count as few. */
 const FEW_CHANNELS = 4;
 
 /** The transpose of a convolution: coefficients [n, h', w', filters] on its output to [n, h, w, channels] on its input. */

@@ -29,18 +29,21 @@ const write = (name: string, text: string) => {
 const good = write('good.cert.json', sealed(data));
 const bad = write('bad.cert.json', sealed({ ...data, property: { ...data.property, label: (label + 1) % 3 } }));
 
-async function command(...args: string[]) {
+const command = (...args: string[]) => commandIn(undefined, ...args);
+
+async function commandIn(columns: number | undefined, ...args: string[]) {
   const [lines, errors, screen]: [string[], string[], string[]] = [[], [], []];
   const status = await run(args, checkInParallel(new URL('./cli.ts', import.meta.url)), {
     print: (line) => void lines.push(line),
     complain: (line) => void errors.push(line),
     terminal: (text) => void screen.push(text),
+    columns,
   });
   return { status, lines, errors: errors.join('\n'), screen };
 }
 
 it('prints one line for each file and ends with 0 only if all hold', async () => {
-  const holds = /^holds {2}deployed {2}label \d within 0\.0001 {2}\(worst margin [\d.e-]+\)/;
+  const holds = /^holds {2}deployed {2}label \d within 0\.0001 {2}margin [\d.e-]+/;
   const one = await command(good);
   expect(one).toEqual({
     status: 0,
@@ -53,8 +56,20 @@ it('prints one line for each file and ends with 0 only if all hold', async () =>
   expect(two.lines).toEqual([
     expect.stringMatching(/^refused {2}the margin is not proved: its lower bound is -[\d.]+ {2}.*bad\.cert\.json$/),
     expect.stringMatching(holds),
+    '1 of 2 certificates hold',
   ]);
   expect(two.screen.join('')).toContain('1 of 2 checked, 1 refused');
+});
+
+it('puts the file on a line of its own where both do not fit the terminal', async () => {
+  const { lines } = await commandIn(60, good, bad);
+  expect(lines).toEqual([
+    expect.stringMatching(/^holds {2}deployed {2}label \d within 0\.0001 {2}margin \S+\n {2}\S*good\.cert\.json$/),
+    expect.stringMatching(/^refused {2}the margin [^\n]+\n {2}\S*bad\.cert\.json$/),
+    '1 of 2 certificates hold',
+  ]);
+  const { lines: help } = await commandIn(80, '--help');
+  expect(help[0]!.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });
 
 it('prints JSON', async () => {
@@ -101,7 +116,10 @@ it('refuses what is no text or not there', async () => {
 });
 
 it('ends with 2 for a wrong command line', async () => {
-  expect(await command()).toMatchObject({ status: 2, errors: expect.stringContaining('Usage: cert-check FILE...') });
+  expect(await command()).toMatchObject({
+    status: 2,
+    errors: expect.stringContaining('Usage: npx @cert/check FILE...'),
+  });
   expect(await command(good, '--fast')).toMatchObject({
     status: 2,
     errors: expect.stringContaining("Unknown option '--fast'"),
@@ -121,6 +139,7 @@ it('is a program that checks many files in threads', async () => {
   expect(stderr).toBe('');
   expect(status).toBe(1);
   const lines = stdout.trimEnd().split('\n');
-  expect(lines).toHaveLength(40);
+  expect(lines).toHaveLength(41);
+  expect(lines.pop()).toBe('39 of 40 certificates hold');
   expect(lines.flatMap((line, i) => (line.startsWith('holds') ? [] : [i]))).toEqual([7]);
 });

@@ -1,17 +1,18 @@
-/** The command line: `cert-check FILE... [--network FILE] [--json]`. */
+/** The command line. */
 import { parseArgs } from 'node:util';
 import type { Verdict } from './check.js';
 import type { CheckFiles } from './files.js';
 
-const USAGE = `Usage: cert-check FILE... [--network FILE] [--json]
+const USAGE = `Usage: npx @cert/check FILE... [--network FILE] [--json]
 
-Check robustness certificates: derive every bound again and print one line for each file.
+Check robustness certificates: derive every bound again, one verdict a file.
 
-  --network FILE  read this network file instead of the one that each certificate names
-  --json          print one JSON object for each file: file, holds, level, property, reason, margins
-  --help          print this text
+  --network FILE  network file to read (default: the one each certificate names)
+  --json          print one JSON object for each file: file, holds, level,
+                  property, reason, margins (default: text)
+  --help          print this help
 
-Exit status: 0 if all certificates hold, 1 if one is refused, 2 for a wrong command line.`;
+Exit status: 0 if all hold, 1 if one is refused, 2 for a wrong command line.`;
 
 /** Where a command writes to. */
 export interface Streams {
@@ -21,17 +22,20 @@ export interface Streams {
   readonly complain: (line: string) => void;
   /** Text for a person who waits; undefined where nobody does. */
   readonly terminal: ((text: string) => void) | undefined;
+  /** Characters of a line that results fit into; default any number. */
+  readonly columns?: number | undefined;
 }
 
 function describe({ holds, level, property, reason, margins }: Verdict): string {
   return holds
-    ? `holds  ${level}  ${property}  (worst margin ${Math.min(...margins).toPrecision(3)})`
+    ? `holds  ${level}  ${property}  margin ${Math.min(...margins).toPrecision(3)}`
     : // Names in a damaged file may hold anything; one verdict is one line.
       `refused  ${reason?.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}`;
 }
 
 /** Runs a command line; returns the exit status. */
-export async function run(args: string[], check: CheckFiles, { print, complain, terminal }: Streams): Promise<number> {
+export async function run(args: string[], check: CheckFiles, streams: Streams): Promise<number> {
+  const { print, complain, terminal, columns = Number.POSITIVE_INFINITY } = streams;
   let parsed: { positionals: string[]; values: { network?: string; json?: boolean; help?: boolean } };
   try {
     const options = { network: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
@@ -55,10 +59,13 @@ export async function run(args: string[], check: CheckFiles, { print, complain, 
     terminal?.('\r\x1b[K');
     for (; verdicts[printed] !== undefined; printed++) {
       const [file, next] = [files[printed]!, verdicts[printed]!];
-      const line = files.length > 1 ? `${describe(next)}  ${file}` : describe(next);
+      const text = describe(next);
+      const gap = text.length + 2 + file.length > columns ? '\n  ' : '  ';
+      const line = files.length > 1 ? `${text}${gap}${file}` : text;
       print(values.json ? JSON.stringify({ file, ...next }) : line);
     }
     if (files.length > 1 && done < files.length) terminal?.(`${done} of ${files.length} checked, ${refused} refused`);
   });
+  if (files.length > 1 && !values.json) print(`${done - refused} of ${files.length} certificates hold`);
   return done === files.length && refused === 0 ? 0 : 1;
 }

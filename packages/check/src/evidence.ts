@@ -164,6 +164,6 @@ function leavesOf(
     }
   };
   below([], []);
-  demand(next === tree.length, 'a tree goes on behind its last leaf');
+  demand(next === tree.length, 'a tree continues behind its last leaf');
   return leaves;
 }

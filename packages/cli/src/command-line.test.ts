@@ -29,6 +29,10 @@ afterAll(() => rm(place, { recursive: true, force: true }));
 describe('a mistyped word', () => {
   it.each([
     ['trian', "unknown command 'trian'\n(Did you mean train?)"],
+    ['help trian', "unknown command 'trian'\n(Did you mean train?)"],
+    ['trian --help', "unknown command 'trian'\n(Did you mean train?)"],
+    ['help diagnose int', "unknown command 'int'\n(Did you mean init?)"],
+    ['diagnose int --help', "unknown command 'int'\n(Did you mean init?)"],
     ['diagnose int', "unknown command 'int'\n(Did you mean init?)"],
     ['train --epslon 0.1', "unknown option '--epslon'\n(Did you mean --epsilon?)"],
     ['train --methd fast', "unknown option '--methd'\n(Did you mean --method?)"],
@@ -62,6 +66,17 @@ describe('a mistyped word', () => {
     expect(err).toMatch(/^error: /);
     expect(err.split('\n').at(-1)).toBe(hint);
   });
+});
+
+it.each([
+  [['train', '--out', ''], '--out is empty.'],
+  [['train', '--config=', '--epochs', '1'], '--config is empty.'],
+  [['eval', ''], 'The argument "path" is empty.'],
+  [['verify', 'net.onnx', 'p.vnnlib', '--certificate', ''], '--certificate is empty.'],
+  [['runs', ''], 'The argument "folder" is empty.'],
+  [['compare', 'runs/a', ''], 'The argument "run" is empty.'],
+])('cert %o: an empty text is refused', async (args, problem) => {
+  expect(await cert(...args)).toEqual({ status: 1, out: '', err: `error: ${problem}\nGive a value, or leave it out.` });
 });
 
 describe('a radius', () => {
@@ -123,6 +138,9 @@ describe('--help', () => {
     ['train'],
     ['eval'],
     ['verify'],
+    ['runs'],
+    ['compare'],
+    ['predict'],
     ['diagnose', 'init'],
     ['diagnose', 'relu'],
     ['doctor'],
@@ -162,6 +180,21 @@ describe('--help', () => {
 });
 
 describe('output for programs', () => {
+  it.each(
+    [
+      ['train', 'eval', 'verify', 'runs', 'compare', 'predict', 'doctor'].map((name) => [name]),
+      [
+        ['diagnose', 'init'],
+        ['diagnose', 'relu'],
+      ],
+    ].flat(),
+  )('cert %s %s has --json and --quiet with one help text', async (...words) => {
+    const { out } = await cert(...words, '--help');
+    const text = out.replaceAll(/\s+/g, ' ');
+    expect(text).toMatch(/Output:.* --json print [a-z ]+ as one line of JSON on stdout \(default: text\) /);
+    expect(text).toContain(' -q, --quiet print results and errors only (default: progress too) -h, --help');
+  });
+
   it('--json is one line on stdout, with progress on stderr', async () => {
     const run = join(place, 'json');
     const { status, out, err } = await train(run, '--json');

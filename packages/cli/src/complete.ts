@@ -1,4 +1,4 @@
-/** Completion of a command line by the shell: the shell calls `cert complete -- WORDS`, and gets a line for each way to go on. */
+/** Completion of a command line by the shell: the shell calls `cert complete -- WORDS`, and gets a line for each way to continue. */
 import type { Command, Option } from 'commander';
 import { NameOption } from './commands/name-option.js';
 
@@ -35,7 +35,7 @@ complete -c cert -a '(cert complete -- (commandline -opc)[2..-1] (commandline -c
 };
 
 /**
- * The ways to go on with a command line: `value<TAB>description`.
+ * The ways to continue a command line: `value<TAB>description`.
  *
  * @param program with the options of the command that the line names
  * @param words what follows the name of the command; the last one is unfinished, and may be empty

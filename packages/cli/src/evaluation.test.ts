@@ -191,6 +191,6 @@ it('writes a certificate for every verified image', async () => {
   await rm(join(folder, names[0]!));
   expect((await run('--certificates', folder)).status).toBe(0);
   expect((await readdir(folder)).sort()).toEqual(names);
-  const plain = await run('--certificates', folder, '--arithmetic', 'nearest', '--anew');
+  const plain = await run('--certificates', folder, '--arithmetic', 'nearest', '--overwrite');
   expect(plain).toMatchObject({ status: 1, out: expect.stringContaining('which makes no claim about rounding') });
 });

@@ -62,7 +62,7 @@ const limits = { cases, mostMs: 20_000, mostMemory: 1_500_000, leastRefused: -1 
 
 describe(`commands survive ${cases} damaged folders of a kind`, { timeout: 60_000 + 100 * CASES }, () => {
   const resume = () => ['train', '--resume', run];
-  const evaluate = () => ['eval', run, ...EVAL, '--out', join(place, 'a.jsonl'), '--anew'];
+  const evaluate = () => ['eval', run, ...EVAL, '--out', join(place, 'a.jsonl'), '--overwrite'];
   const relu = () => ['diagnose', 'relu', run, '--out', join(place, 'relu')];
 
   it.each<[string, (text: string, rng: Rng) => string | Uint8Array]>([
@@ -93,7 +93,7 @@ describe(`commands survive ${cases} damaged folders of a kind`, { timeout: 60_00
       (rng) => mutateJson(JSON.parse(text), rng),
       async (content) => {
         await writeFile(join(place, 'any', basename(config)), content);
-        await commands(config, text, ['eval', file, ...EVAL, '--out', join(place, 'b.jsonl'), '--anew']);
+        await commands(config, text, ['eval', file, ...EVAL, '--out', join(place, 'b.jsonl'), '--overwrite']);
       },
       limits,
     );

@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { loadCheckpoint } from '@cert/models/node';
-import { chooseDevice, runFiles } from '@cert/trainer/pipeline';
+import { chooseDevice, runFiles, runOwner } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { certProcess as cert } from '../test/process.js';
+import { CERT, certProcess as cert } from '../test/process.js';
 
 let place: string;
 beforeAll(async () => {
@@ -13,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
-/** Weights, running statistics and optimizer: all that decides how training goes on. */
+/** Weights, running statistics and optimizer: all that decides how training continues. */
 async function stateOf(folder: string) {
   const { params, stats, extra, metadata } = await loadCheckpoint(runFiles(folder).last);
   const { position, best } = metadata as { position: unknown; best: unknown };
@@ -52,7 +54,7 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
   const [calm, rough] = [join(place, 'calm'), join(place, 'rough')];
   expect(await cert(['train', '--out', calm, ...options])).toMatchObject({ status: 0 });
 
-  // Ctrl-C while an epoch is under way: the step is finished, a checkpoint written, and the way to go on printed.
+  // Ctrl-C while an epoch is under way: the step is finished, a checkpoint written, and the way to continue printed.
   const stopped = await cert(['train', '--out', rough, ...options], (line, child) => {
     if (line.startsWith('epoch 1 ')) setTimeout(() => child.kill('SIGINT'), 30);
   });
@@ -89,7 +91,7 @@ it('stopped by Ctrl-C, killed at a random moment and resumed, a run ends with th
     expect(summaries[0][field]).toBe(summaries[1][field]);
 }, 180_000);
 
-it('killed within an epoch, a run goes on from its last checkpoint there to the very same weights', async () => {
+it('killed within an epoch, a run continues from its last checkpoint there to the very same weights', async () => {
   const options = [
     ...['--device', 'tfjs', '--limit', '120', '--batch-size', '5', '--epochs', '2', '--width', '2', '--dense', '8'],
     ...['--attack-restarts', '0'],
@@ -126,6 +128,35 @@ async function reached(folder: string, step: number): Promise<number> {
     await wait(5);
   }
 }
+
+it.skipIf(process.platform === 'win32')(
+  'started by npx, a run stops when npx is ended without it',
+  async () => {
+    const folder = join(place, 'orphan');
+    const options = ['--device', 'tfjs', '--limit', '100', '--epochs', '500', '--width', '2', '--dense', '4'];
+    // What npx does: a shell between, which dies alone.
+    const [node, ...flags] = CERT;
+    const shell = spawn('sh', ['-c', '"$@"; true', 'sh', node!, ...flags, 'train', '--out', folder, ...options], {
+      env: { ...process.env, npm_command: 'exec' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      if (text.includes('epoch 1 ')) shell.kill('SIGTERM');
+    });
+    shell.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    // The pipes close when cert ends, not when the shell does.
+    await once(shell, 'close');
+    expect(shell.signalCode).toBe('SIGTERM');
+    expect(err).toMatch(/^Stopping after this step \(SIGTERM\)\./m);
+    expect(out).toMatch(/^Stopped after step \d+\. Resume with: npx cert train --resume /m);
+    expect(await runOwner(folder)).toBeUndefined();
+  },
+  60_000,
+);
 
 it('a second signal, of the same kind or another one, ends a run at once', async () => {
   // The first step takes seconds, so that the second signal arrives in it.

@@ -105,7 +105,7 @@ describe('cert train', () => {
   });
 
   it('leaves a folder alone that holds something else', async () => {
-    await writeFile(join(place, 'letter.txt'), 'dear');
+    await writeFile(join(place, 'letter.txt'), 'text');
     expect(await train(place)).toMatchObject({
       status: 1,
       err: expect.stringContaining(`The folder ${place} is not empty.`),
@@ -121,7 +121,7 @@ describe('cert train', () => {
       ['--epsilon', 'NaN'],
       '--epsilon is "NaN"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a number from 0 to 1.',
     ],
-    [['--epsilon', ''], '--epsilon is ""; expected a number'],
+    [['--epsilon', ''], '--epsilon is empty.'],
     [['--batch-size', '0'], '--batch-size is 0.\nGive a whole number of at least 1.'],
     [['--milestones', '3,x'], '--milestones is [3,"x"].'],
     [['--device', 'tpu'], 'There is no device "tpu".'],
@@ -233,9 +233,9 @@ describe('cert train', () => {
       });
     });
 
-    it('leaves a line per image and a summary in the run, and goes on with them', async () => {
+    it('leaves a line per image and a summary in the run, and continues with them', async () => {
       const [lines, summary] = [join(run, 'eval', 'last-0.1.jsonl'), join(run, 'eval', 'last-0.1.json')];
-      const { out } = await cert('eval', run, ...EVAL, '--anew');
+      const { out } = await cert('eval', run, ...EVAL, '--overwrite');
       expect(out).toContain('standard error');
       expect(out).toContain(`Results per image: ${lines}\nSummary: ${summary}`);
       const text = await readFile(lines, 'utf8');
@@ -312,7 +312,7 @@ describe('cert doctor', () => {
     expect(out).toMatch(/^--device auto selects (cpu|tfjs): /m);
   });
 
-  it('says how to get a package that is missing, and goes on without it', async () => {
+  it('says how to get a package that is missing, and continues without it', async () => {
     vi.doMock('onnxruntime-node', () => {
       throw new Error('not installed');
     });

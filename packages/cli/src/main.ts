@@ -46,6 +46,7 @@ export async function createProgram(
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.err(text.trimEnd()),
     });
+  program.hook('preAction', (_, command) => refuseEmpty(command));
   if (Object.keys(COMMANDS).some((name) => only.includes(name))) await prepare?.();
   for (const [name, { description, load }] of Object.entries(COMMANDS)) {
     const usage = `For arguments and options: ${calledAs()} ${name} --help`;
@@ -83,7 +84,7 @@ export async function main(
     };
     const options = { only: only[0] === 'help' ? only : only.slice(0, 1), args, ...(prepare && { prepare }) };
     const program = await createProgram(terminal, signal, done, options);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(meant(program, args), { from: 'user' });
     return status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
@@ -95,6 +96,36 @@ export async function main(
     terminal.err(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return DEFECT;
   }
+}
+
+/** An empty text names nothing; a variable of the shell that is not set becomes one. @throws CertError `bad-argument` */
+async function refuseEmpty(command: Command): Promise<void> {
+  const options = command.options.map((option) => [option.long ?? '', command.getOptionValue(option.attributeName())]);
+  const words = command.registeredArguments.map((each, i) => [
+    `The argument "${each.name()}"`,
+    command.processedArgs[i],
+  ]);
+  const empty = [...options, ...words].find(([, value]) => [value].flat().includes(''));
+  if (empty === undefined) return;
+  // What is to be run has loaded it.
+  const { CertError } = await import('@cert/core');
+  throw new CertError('bad-argument', `${empty[0]} is empty.`, 'Give a value, or leave it out.');
+}
+
+/**
+ * A command line without the ways to ask for help that commander answers with the wrong text: `help diagnose init` becomes
+ * `diagnose init --help`, and a line with an unknown command ends there, so that the word is reported and not the help of the command above.
+ */
+function meant(program: Command, args: readonly string[]): readonly string[] {
+  const words = args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+  let command = program;
+  for (const [i, word] of words.entries()) {
+    if (word.startsWith('-') || word === 'help' || command.commands.length === 0) break;
+    const next = command.commands.find((each) => each.name() === word);
+    if (next === undefined) return words.slice(0, i + 1);
+    command = next;
+  }
+  return words;
 }
 
 function withoutColors(): void {

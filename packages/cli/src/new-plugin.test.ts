@@ -47,7 +47,7 @@ describe('newPlugin', () => {
   });
 
   it('leaves a folder alone that holds something', async () => {
-    await writeFile(join(place, 'letter.txt'), 'dear');
+    await writeFile(join(place, 'letter.txt'), 'text');
     await expect(newPlugin('mine', place)).rejects.toMatchObject({
       problem: `The folder ${place} is not empty.`,
       cure: 'Choose another folder with --dir.',

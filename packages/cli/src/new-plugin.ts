@@ -1,9 +1,9 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CertError } from '@cert/core';
-import { makeFolder } from '@cert/models/node';
 import { standardCatalog } from '@cert/trainer/pipeline';
+import { writeOutput } from './verify/output-file.js';
 import { ownVersion } from './version.js';
 
 /** The files that a new plug-in is made from; published beside `dist`. */
@@ -62,8 +62,7 @@ export async function newPlugin(name: string, folder?: string): Promise<NewPlugi
       .replace(/\.template$/, '')
       .replace(/^gitignore$/, '.gitignore');
     const text = await readFile(source, 'utf8');
-    await makeFolder(dirname(join(target, path)));
-    await writeFile(
+    await writeOutput(
       join(target, path),
       text.replaceAll(/\{\{(\w+)\}\}/g, (_, key: string) => values[key]!),
     );

@@ -47,7 +47,7 @@ describe('--plugin', () => {
     expect(await train(run, '--plugin', file(), '--model', 'flat')).toMatchObject({ status: 0, err: '' });
   });
 
-  it('is recorded with the run, and loaded again with --trust to go on, to evaluate and to diagnose', async () => {
+  it('is recorded with the run, and loaded again with --trust to resume, to evaluate and to diagnose', async () => {
     const { plugins } = JSON.parse(await readFile(runFiles(run).config, 'utf8'));
     expect(plugins).toEqual([{ name: 'flat', module: file(), version: '1.0.0' }]);
     expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });
@@ -150,7 +150,7 @@ describe('--plugin', () => {
     await rename(join(place, 'plugin/away.mjs'), file());
   });
 
-  it('of another version does not go on with a run', async () => {
+  it('of another version does not resume a run', async () => {
     await manifest('2.0.0');
     expect(await cert('train', '--resume', run, '--trust')).toMatchObject({
       status: 1,
@@ -237,7 +237,7 @@ describe('options of a plug-in', () => {
     expect((await losses(twice))[0]).toBeGreaterThan(2 * (await losses(run))[0]);
   });
 
-  it('belong to the run: it goes on with them, and refuses others', async () => {
+  it('belong to the run: it resumes with them, and refuses others', async () => {
     const resume = (...args: string[]) => cert('train', '--resume', run, '--plugin', file, ...args);
     expect(await resume('--hinge-factor', '0.25')).toMatchObject({ status: 0, err: '' });
     expect(await cert('train', '--resume', run, '--trust')).toMatchObject({ status: 0, err: '' });

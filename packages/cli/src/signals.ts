@@ -15,8 +15,11 @@ export interface Stop {
   status(): number;
 }
 
+/** Milliseconds between looks at whether npm still runs. */
+const LOOK = 1000;
+
 /** The first signal aborts, so that a command can finish its step and write a checkpoint; a second one ends the process at once. */
-export function stopOnSignals({ err }: Terminal): Stop {
+export function stopOnSignals({ err }: Terminal, env = process.env): Stop {
   const controller = new AbortController();
   let first: (typeof SIGNALS)[number] | undefined;
   const onSignal = (signal: (typeof SIGNALS)[number]) => {
@@ -32,5 +35,15 @@ export function stopOnSignals({ err }: Terminal): Stop {
     process.kill(process.pid, signal);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  if (env.npm_command !== undefined) {
+    // npx and npm run end at SIGTERM, and what they run does not get the signal: it would train on, unseen.
+    const parent = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(timer);
+      if (first === undefined) onSignal('SIGTERM');
+    }, LOOK);
+    timer.unref();
+  }
   return { signal: controller.signal, status: () => 128 + constants.signals[first ?? 'SIGINT'] };
 }

@@ -31,7 +31,7 @@ const fit = (text: string, width: number): string =>
     .join('\n');
 
 /**
- * The terminal of this process. When whoever reads the output goes away (`| head -1`), the rest is dropped and the work goes on; when it
+ * The terminal of this process. When whoever reads the output goes away (`| head -1`), the rest is dropped and the work continues; when it
  * cannot be written for another reason (a full disk), one message says so and the exit status becomes 1.
  */
 export function processTerminal(): Terminal {

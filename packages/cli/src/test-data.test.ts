@@ -89,7 +89,7 @@ it.each([
     ).toMatchObject({ status: 0 });
     const evaluate = async (...args: string[]) => {
       const out = join(place, `${dataset}.jsonl`);
-      const options = ['--methods', 'ibp', '--attack-restarts', '0', '--out', out, '--anew', ...args];
+      const options = ['--methods', 'ibp', '--attack-restarts', '0', '--out', out, '--overwrite', ...args];
       expect(await cert('eval', run, ...options)).toMatchObject({ status: 0, err: '' });
       return readFile(out, 'utf8');
     };

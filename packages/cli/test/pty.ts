@@ -22,7 +22,7 @@ export interface Seen {
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Runs the real command in a terminal with so many columns, and looks at it as a person does. */
+/** Runs the real command in a terminal with the given number of columns, and looks at it as a person does. */
 export async function inTerminal(columns: number, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Seen> {
   const command = [process.execPath, '--import', 'tsx', '--conditions=@cert/source', cli, ...args]
     .map(quoted)

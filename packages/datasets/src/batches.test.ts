@@ -67,7 +67,7 @@ describe('batches', () => {
     expect(order(splitOf(10), { batchSize: 4, seed: 0, epoch: 1 })).toEqual([0, 8, 9, 5, 4, 1, 6, 3, 7, 2]);
   });
 
-  it('go on where an epoch stopped', () => {
+  it('continue where an epoch stopped', () => {
     const split = splitOf(23);
     const options = { batchSize: 5, seed: 1, epoch: 4 };
     for (let from = 0; from <= 5; from++) {

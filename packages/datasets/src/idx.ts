@@ -82,6 +82,8 @@ export interface IdxDataset {
   readonly name: string;
   /** Number of classes; labels are below it. */
   readonly classes: number;
+  /** Names of the classes, in label order; default: none. */
+  readonly classNames?: readonly string[] | undefined;
   /** The training images; if omitted, the training split is empty. */
   readonly train?: IdxSplit | undefined;
   /** The test images, of the same size. */
@@ -93,13 +95,14 @@ export interface IdxDataset {
  *
  * @throws CertError as {@link parseIdxSplit}; `shape-mismatch` when training and test images differ in size
  */
-export function idxDataset({ name, classes, train, test }: IdxDataset): Dataset {
+export function idxDataset({ name, classes, classNames, train, test }: IdxDataset): Dataset {
   const parsed = parseIdxSplit(test, classes);
   const dataset = {
     name,
     train: train === undefined ? withoutImages(parsed) : parseIdxSplit(train, classes),
     test: parsed,
     range: { min: 0, max: 1 },
+    ...(classNames && { classNames }),
   };
   const [a, b] = [dataset.train.shape, dataset.test.shape];
   if (String(a) !== String(b)) {

@@ -103,7 +103,7 @@ describe('fit', () => {
     expect(events.at(-1)!.metrics.error).toBeCloseTo(wanted, 12);
   });
 
-  it('goes on from any step to the very same weights', async () => {
+  it('continues from any step to the very same weights', async () => {
     const whole = await collect(await options());
     for (const stopAt of [1, 3, 7]) {
       const abort = new AbortController();
@@ -119,6 +119,19 @@ describe('fit', () => {
       const means = (events: FitEvent[]) =>
         events.filter((event) => event.type === 'epoch').map(({ metrics }) => metrics);
       expect(means([...first.events, ...second.events])).toEqual(means(whole.events));
+    }
+  });
+
+  it('from the last step of an epoch begins with the event of the epoch', async () => {
+    const whole = await collect(await options());
+    const epochs = whole.events.filter(({ type }) => type === 'epoch');
+    for (const [i, { position, epoch }] of epochs.entries()) {
+      const last = whole.events.find(({ type, ...event }) => type === 'step' && event.position.step === position.step)!;
+      const resumed = await collect(
+        await options({ state: whole.state, position: JSON.parse(JSON.stringify(last.position)), epochs: epoch }),
+      );
+      const { type, metrics, epsilon, learningRate } = epochs[i]!;
+      expect(resumed.events).toMatchObject([{ type, position, epoch, metrics, epsilon, learningRate, images: 0 }]);
     }
   });
 

@@ -20,7 +20,7 @@ import type { TrainState, TrainStepOptions } from './step.js';
 export interface Position {
   /** Steps done. */
   readonly step: number;
-  /** Sums over the steps of the current epoch; empty between epochs. */
+  /** Sums over the steps of the current epoch; empty between epochs. After the last step of an epoch, its `epoch` event is still to come. */
   readonly sums: MetricSums;
 }
 
@@ -60,7 +60,7 @@ export interface FitEvent {
   readonly learningRate: number;
   /** Of the step for `step`; means over the epoch (so far) otherwise. */
   readonly metrics: Metrics;
-  /** Images in the step. */
+  /** Images in the step; 0 if an earlier call took it. */
   readonly images: number;
   /** Seconds that the step waited for its batch; all steps of the epoch together otherwise, from where this call began. */
   readonly waitSeconds: number;
@@ -70,7 +70,8 @@ export interface FitEvent {
 
 /**
  * Trains a model and yields an event after every step and every epoch. Waits while the caller handles an event. One step is compiled for
- * each objective of the plan, with and without regularizers.
+ * each objective of the plan, with and without regularizers. From the position of the last step of an epoch it begins with the event of the
+ * epoch.
  *
  * @throws CertError `not-finite` with step and layer if a loss or gradient is NaN or infinite; the state before that step was finite.
  * `bad-data` for an epoch without batches, and for an image outside the range or with a value that is not finite
@@ -81,7 +82,19 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
   const compiled = compiledSteps(device, options);
   let state = putState(device, options.state);
   let position: Position = options.position ?? { step: 0, sums: {} };
+  /** The end of the epoch that the last step has finished. */
+  const endEpoch = (event: Omit<FitEvent, 'type' | 'position' | 'metrics'>): FitEvent => {
+    const metrics = meanMetrics(position.sums);
+    position = { step: position.step, sums: {} };
+    return { type: 'epoch', position, metrics, ...event };
+  };
   try {
+    const { step: done, sums } = position;
+    if (done > 0 && done % stepsPerEpoch === 0 && Object.keys(sums).length > 0) {
+      const { epsilon, hyper } = planStep(plan, optimizer, done - 1);
+      const learningRate = hyper.learningRate!;
+      yield endEpoch({ epoch: done / stepsPerEpoch, epsilon, learningRate, images: 0, waitSeconds: 0, state });
+    }
     while (position.step < epochs * stepsPerEpoch) {
       const epoch = Math.floor(position.step / stepsPerEpoch) + 1;
       const before = position.step;
@@ -117,9 +130,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const event = { epoch, epsilon, learningRate: numbers.learningRate!, images, state };
         yield { type: 'step', position, metrics, waitSeconds, ...event };
         if (position.step % stepsPerEpoch === 0) {
-          const means = meanMetrics(position.sums);
-          position = { step: position.step, sums: {} };
-          yield { type: 'epoch', position, metrics: means, waitSeconds: waited, ...event };
+          yield endEpoch({ waitSeconds: waited, ...event });
         }
         await turn();
         if (signal?.aborted) {

@@ -83,7 +83,7 @@ describe('countErrors', () => {
   it.each([
     [[3, 1, 2], 0],
     [[1, 3, 2], 1],
-    [[2, 2, 1], 1], // A draw predicts no class.
+    [[2, 2, 1], 1], // A tie predicts no class.
     [[Number.NaN, 1, 2], 1],
     [[3, Number.NaN, 2], 1],
     [[inf, inf, 0], 1],

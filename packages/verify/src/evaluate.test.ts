@@ -65,7 +65,7 @@ describe('createEvaluator', () => {
     });
   });
 
-  it('counts a draw as an error, verified or not', async () => {
+  it('counts a tie as an error, verified or not', async () => {
     const values = {
       dense1: { kernel: { shape: [1, 2], data: new Float32Array(2) }, bias: { shape: [2], data: new Float32Array(2) } },
     };

@@ -45,7 +45,7 @@ const [WINDOW, BATCH, ATTACK_STEPS, TRAIN_STEPS] = [512, 32, 20, 4];
 const DEPTH = 0.5;
 /** The slope of the spike, in logits for a radius. */
 const SPIKE = 20;
-/** The planted point is at least so many radii away in every coordinate. */
+/** Least distance of the planted point in every coordinate, in radii. */
 const REACH = 0.98;
 
 /**

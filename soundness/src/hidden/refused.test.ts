@@ -76,7 +76,7 @@ describe.each(seeds)('a hidden counterexample, seed %i', (seed) => {
       { least: 0.1, timeout: few },
       { least: -0.1, timeout: few },
     ];
-    // Linear bounds are often least at the planted point. Where no witness counts, a search has to go on, and ends with nothing.
+    // Linear bounds are often least at the planted point. Where no witness counts, a search has to continue, and ends with nothing.
     const replay = async () => [1, 0];
     for (const witnesses of [{}, { replay }]) {
       const decider = createDecider({ device, network, attack: null, ...options, ...witnesses });

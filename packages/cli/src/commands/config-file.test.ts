@@ -81,7 +81,12 @@ describe('--config', () => {
   it.each([
     ['a.yaml', 'seed: 1\nepslon: 0.1\n', 'There is no field in FILE, line 2: "epslon".\nDid you mean "epsilon"'],
     ['a.json', '{\n  "seed": 1,\n  "batch-size": 64\n}', 'FILE, line 3: "batch-size".\nDid you mean "batchSize"'],
-    ['a.yaml', 'method: fats\n', 'There is no method "fats".\nDid you mean "fast"'],
+    [
+      'a.yaml',
+      'seed: 1\npreset: digits/quik\n',
+      'FILE, line 2: There is no preset "digits/quik".\nDid you mean "digits/quick"',
+    ],
+    ['a.yaml', 'method: fats\n', 'FILE, line 1: There is no method "fats".\nDid you mean "fast"'],
     ['a.yaml', 'seed: 1\nmodel: cnn77\n', 'FILE, line 2: There is no model "cnn77".\nDid you mean "cnn7"'],
     ['a.yaml', 'seed: 1\n\nepsilon: abc\n', 'FILE, line 3: --epsilon is "abc"; expected a number such as 0.1 or'],
     ['a.yaml', 'epsilon: [1\n', 'FILE, line 2: Flow sequence'],

@@ -8,10 +8,12 @@ import {
   type Choices,
   type CommonField,
   checkField,
+  choose,
   fieldsOf,
   headerOf,
   type Owner,
   type PluginRecord,
+  PRESET_NAMES,
   PRESETS,
   parseField,
   type RunConfig,
@@ -127,6 +129,8 @@ const isUsed = ({ field, name }: Owner, config: RunConfig): boolean =>
 function choicesIn(file: ConfigFile, values: Values, catalog: Catalog): Values {
   const preset = canonical(file.preset, PRESETS);
   const method = canonical(file.method, catalog.methods);
+  if (preset !== undefined) placed(file.at('preset'), () => choose('preset', preset, PRESETS, PRESET_NAMES));
+  if (method !== undefined) placed(file.at('method'), () => choose('method', method, catalog.methods));
   const { dataset, epochs } = values;
   const usual = flat(resolveConfig({ preset, method }, catalog));
   const base = flat(resolveConfig(asChoices({ preset, method, dataset, epochs }), catalog));
@@ -148,16 +152,19 @@ function valuesIn({ values, at, folder }: ConfigFile, catalog: Catalog): Values 
       const { field } = fields[name]!;
       const text = hasItems(field) && Array.isArray(value) && value.length > 0 ? value.join(',') : value;
       const read = typeof text === 'string' ? parseField(field, valueText(name, field, text, folder), catalog) : text;
-      try {
-        checkField(name, field, read, catalog);
-      } catch (error) {
-        throw error instanceof CertError
-          ? new CertError(error.code, `${at(name)}: ${error.problem}`, error.cure)
-          : error;
-      }
+      placed(at(name), () => checkField(name, field, read, catalog));
       return [name, read] as const;
     }),
   );
+}
+
+/** Runs `check`; an error begins with the place. */
+function placed(place: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw error instanceof CertError ? new CertError(error.code, `${place}: ${error.problem}`, error.cure) : error;
+  }
 }
 
 /** Whether the values of a field are lists, which the command line takes with commas. */

@@ -23,6 +23,7 @@ import { painter } from '../show/paint.js';
 import { tableFormat } from '../show/table.js';
 import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
+import { GROUPS } from './groups.js';
 import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
 import {
@@ -34,6 +35,7 @@ import {
   type RawOptions,
   readFields,
 } from './options.js';
+import { addOutputOptions, type OutputOptions } from './output-options.js';
 import { addPluginOption, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
 
@@ -73,11 +75,12 @@ export async function addDiagnoseInit(
       'use random images of this shape, such as 32,32,3 (default: images of the dataset)',
     )
     .option('--classes <n>', `number of classes with --input-shape (default: ${USUAL.classes})`)
-    .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)')
-    .option('--json', 'print one line of JSON instead of tables (default: tables)');
+    .optionsGroup(GROUPS.output)
+    .option('--out <folder>', 'folder for init.json and init.svg (default: diagnose/init-<model>, numbered)');
   addPluginOption(command);
-  addFields(command, { of: OPTIONS, catalog: known, values: resolveConfig(NETWORK) }).action(
-    async ({ json, plugin, ...raw }: RawOptions & PluginOption & { json?: boolean }) => {
+  addFields(command, { of: OPTIONS, catalog: known, values: resolveConfig(NETWORK) });
+  addOutputOptions(command, 'the diagnosis').action(
+    async ({ json = false, quiet = false, plugin, ...raw }: RawOptions & PluginOption & OutputOptions) => {
       refuseBoth(raw);
       const catalog = await catalogOf({ plugin });
       const config = resolveConfig(networkOf(readFields(raw, OPTIONS, catalog), catalog), catalog);
@@ -88,7 +91,7 @@ export async function addDiagnoseInit(
       const { shape: inputShape, classes, normalize, images } = source;
       const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
       const device = await openDeviceFor(terminal, config.device);
-      const shown = json ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
+      const shown = json || quiet ? undefined : showCount(terminal, Object.keys(inits).length * seeds.length);
       const onProgress = (done: number, init: string, seed: number) => shown?.next(done, `${init}, seed ${seed}`);
       try {
         const report = await compareInits({

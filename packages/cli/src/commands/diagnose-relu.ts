@@ -6,6 +6,8 @@ import { formatReluEpochs, readReluEpochs } from '../show/relu-report.js';
 import { tableFormat } from '../show/table.js';
 import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
+import { GROUPS } from './groups.js';
+import { addOutputOptions, noting, type OutputOptions } from './output-options.js';
 import { addRunPluginOptions, catalogOf, type PluginOption } from './plugin-option.js';
 import { saveDiagnosis } from './save.js';
 
@@ -15,16 +17,20 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
     .command('relu')
     .description('show the shares of active, unstable and inactive neurons, layer by layer and epoch by epoch')
     .argument('<run>', 'folder of a run')
-    .option('--out <folder>', 'folder for relu.json and relu.svg (default: the folder of the run)')
-    .option('--json', 'print one line of JSON instead of a table (default: a table)');
-  addRunPluginOptions(command).action(
-    async (run: string, { out = run, json, plugin, trust }: PluginOption & { out?: string; json?: boolean }) => {
+    .optionsGroup(GROUPS.output)
+    .option('--out <folder>', 'folder for relu.json and relu.svg (default: the folder of the run)');
+  addRunPluginOptions(command);
+  addOutputOptions(command, 'the diagnosis').action(
+    async (
+      run: string,
+      { out = run, json = false, quiet = false, plugin, trust }: PluginOption & OutputOptions & { out?: string },
+    ) => {
       const { preset, method, model, seed } = await readRunConfig(
         run,
         await catalogOf({ plugin, trust }, { folder: run, plugins: await readRunPlugins(run) }),
       );
       const { epochs, damaged } = await readReluEpochs(run);
-      if (damaged > 0) terminal.err(`Skipped damaged lines: ${damaged}.`);
+      if (damaged > 0) noting(terminal, { quiet })(`${damaged} damaged lines of ${run} were skipped.`);
       const title = `ReLU neurons by their bounds: ${preset} (${method})`;
       const images = Math.max(...epochs.map((epoch) => epoch.images));
       const subtitle = [`${model}, seed ${seed}, over the ball of each epoch's epsilon around ${images} test images`];

@@ -80,7 +80,7 @@ describe('cert diagnose init', () => {
   it.each([
     [['--model', 'cn7'], 'There is no model "cn7".\nDid you mean "cnn7"'],
     [['--inits', 'xavier,kaimin'], 'There is no initialization "kaimin".\nDid you mean "kaiming"'],
-    [['--inits', ''], 'There is no initialization "".'],
+    [['--inits', ''], '--inits is empty.'],
     [['--dataset', 'digit'], 'There is no dataset "digit".\nDid you mean "digits"'],
     [['--bn', 'most'], '--bn is "most".'],
     [['--epsilon', '0'], '--epsilon is 0.\nGive a radius greater than 0.'],

@@ -8,19 +8,18 @@ import type { Look } from '../show/table.js';
 import { widthOf } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { ownVersion } from '../version.js';
+import { addOutputOptions, type OutputOptions } from './output-options.js';
 
 /** Makes `cert doctor`: what this machine can compute on. */
 export function addDoctor(command: Command, terminal: Terminal): void {
-  command
-    .option('--json', 'print one line of JSON (default: a table)')
-    .action(async ({ json = false }: { json?: boolean }) => {
-      await tf.ready();
-      const { device, reason } = await chooseDevice('auto');
-      await device.dispose();
-      if (json) return terminal.out(JSON.stringify(await doctorReport(device.name, reason)));
-      terminal.out(await doctorTable(devices, terminal));
-      terminal.out(`\n--device auto selects ${device.name}: ${reason}.`);
-    });
+  addOutputOptions(command, 'the report').action(async ({ json = false }: OutputOptions) => {
+    await tf.ready();
+    const { device, reason } = await chooseDevice('auto');
+    await device.dispose();
+    if (json) return terminal.out(JSON.stringify(await doctorReport(device.name, reason)));
+    terminal.out(await doctorTable(devices, terminal));
+    terminal.out(`\n--device auto selects ${device.name}: ${reason}.`);
+  });
 }
 
 /** What the table says, as data. */

@@ -72,7 +72,7 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
       '--out <file>',
       '.jsonl file for the result of each image (default: eval/<checkpoint>-<epsilon>.jsonl in the run)',
     )
-    .option('--anew', 'discard earlier results in --out (default: continue)');
+    .option('--overwrite', 'discard earlier results in --out (default: continue)');
   return addOutputOptions(command, 'the summary');
 }
 

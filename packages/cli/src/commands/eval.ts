@@ -60,7 +60,7 @@ export async function addEval(
         plugin,
         trust,
         complete = false,
-        anew = false,
+        overwrite = false,
         ...raw
       }: RawOptions & Switches & PluginOption,
     ) => {
@@ -106,7 +106,7 @@ export async function addEval(
       let done = 0;
       try {
         const summary = await evaluateImages({
-          ...{ device, model, params, stats, split: test, perturbation, file, anew, signal },
+          ...{ device, model, params, stats, split: test, perturbation, file, overwrite, signal },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
@@ -129,7 +129,7 @@ export async function addEval(
         if (json) terminal.out(JSON.stringify(summary));
         else {
           terminal.out(
-            `\n${evaluationTable(summary, terminal)}\n\nResults per image: ${file}\nSummary: ${summaryFileOf(file)}`,
+            `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per image: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
@@ -150,7 +150,7 @@ export async function addEval(
 
 interface Switches extends OutputOptions {
   readonly complete?: boolean;
-  readonly anew?: boolean;
+  readonly overwrite?: boolean;
 }
 
 /** The names that were given, in the order of the table. */
@@ -178,7 +178,7 @@ function checkOut(file: string): void {
   throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
 }
 
-/** Says that a run goes on changing its checkpoint. */
+/** Says that a run in training changes its checkpoint. */
 async function tellTraining({ err }: Terminal, folder: string, checkpoint: string, metadata: unknown): Promise<void> {
   const owner = await runOwner(folder);
   if (owner === undefined) return;

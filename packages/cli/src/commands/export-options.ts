@@ -66,6 +66,6 @@ export function addExportOptions(command: Command): Command {
       '--out <file>',
       'file to write; properties are written beside it (default: export/<checkpoint> in the run, else the name of the network in the current folder)',
     )
-    .addOption(new Option('--force', 'overwrite existing files (default: refuse)'));
+    .addOption(new Option('--overwrite', 'overwrite existing files (default: refuse)'));
   return addOutputOptions(command, 'what was written');
 }

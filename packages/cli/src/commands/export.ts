@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import { type Catalog, type RunConfig, radiusText, resolveConfig } from '@cert/trainer/pipeline';
+import { type Catalog, duration, type RunConfig, radiusText, resolveConfig } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import { calledAs, quoted } from '../called-as.js';
 import { sha256Of } from '../export/facts.js';
@@ -19,7 +19,6 @@ import { type ImageProperties, imageProperties, propertyPaths } from '../export/
 import { type ExportSource, readSource } from '../export/source.js';
 import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { liveLine } from '../show/live-line.js';
-import { duration } from '../show/quantities.js';
 import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
@@ -41,7 +40,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
         quiet = false,
         plugin,
         trust,
-        force = false,
+        overwrite = false,
         foldBatchNorm = false,
         ...raw
       }: RawOptions & Switches,
@@ -56,7 +55,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
       };
       const which = raw.checkpoint === undefined ? undefined : readWord('--checkpoint', raw.checkpoint, CHECKPOINTS);
       const images = readImages(raw);
-      if (raw.out !== undefined) refuseExisting(raw.out, images !== undefined, force);
+      if (raw.out !== undefined) refuseExisting(raw.out, images !== undefined, overwrite);
       const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const work = progress(progressTerminal(terminal, { json, quiet }));
       const device = await openDeviceFor(terminal, raw.device ?? 'auto');
@@ -65,7 +64,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
         for (const note of source.notes) terminal.err(`note: ${note}`);
         const out = raw.out ?? `${source.target}${format.suffix}`;
         refuseSource(out, source);
-        refuseExisting(out, images !== undefined, force);
+        refuseExisting(out, images !== undefined, overwrite);
         const files = format.files(out, source.network, settings, source.facts);
         work.say('comparing with ONNX Runtime');
         const difference = await format.confirm?.(files[0]!.bytes, source.network, settings, device);
@@ -85,7 +84,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
           );
         }
         const all = [...files, ...(properties?.files ?? [])];
-        if (!force) for (const { path: file } of all) refuseFile(file);
+        if (!overwrite) for (const { path: file } of all) refuseFile(file);
         await writeAll(all);
         work.close();
         const written: Written = { name, format, files, source, settings, difference, properties };
@@ -105,7 +104,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
 }
 
 interface Switches extends OutputOptions, PluginOption {
-  readonly force?: boolean;
+  readonly overwrite?: boolean;
   readonly foldBatchNorm?: boolean;
 }
 
@@ -181,13 +180,13 @@ function refuseFile(path: string): void {
   throw new CertError(
     'run-exists',
     `${path} already exists.`,
-    'Choose another file with --out, or give --force to overwrite it.',
+    'Choose another file with --out, or give --overwrite to replace it.',
   );
 }
 
 /** Refuses early what would be refused in the end. */
-function refuseExisting(out: string, hasProperties: boolean, force: boolean): void {
-  if (force) return;
+function refuseExisting(out: string, hasProperties: boolean, overwrite: boolean): void {
+  if (overwrite) return;
   refuseFile(out);
   if (hasProperties) refuseFile(propertyPaths(out).instances);
 }

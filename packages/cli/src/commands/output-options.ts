@@ -23,6 +23,13 @@ export const addOutputOptions = (command: Command, result: string): Command =>
     )
     .addHelpOption(new Option('-h, --help', 'print this help').helpGroup(GROUPS.output));
 
+/** Tells people something beside the results: nothing with `--quiet`. */
+export const noting =
+  ({ err }: Terminal, { quiet = false }: OutputOptions) =>
+  (text: string): void => {
+    if (!quiet) err(`note: ${text}`);
+  };
+
 /** Where progress is shown: not among results in JSON, and nowhere with `--quiet`. */
 export function progressTerminal(terminal: Terminal, { json = false, quiet = false }: OutputOptions): Terminal {
   if (quiet) return { ...terminal, out: () => {}, screen: null };

@@ -106,7 +106,7 @@ async function loadAgain({ name, module }: PluginRecord, folder: string): Promis
   throw fail(`${module} is now the plug-in "${loaded.plugin.name}".`);
 }
 
-/** @throws CertError `bad-argument` when a run would go on with another version of a plug-in than it began with */
+/** @throws CertError `bad-argument` when a run would continue with another version of a plug-in than it began with */
 export function checkVersions(began: readonly PluginRecord[], { plugins }: Catalog): void {
   for (const { name, version } of began) {
     const now = plugins.find((plugin) => plugin.name === name);

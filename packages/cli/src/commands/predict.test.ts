@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { imagesOf } from '@cert/datasets';
@@ -43,7 +43,7 @@ it('prints the class, the largest logits, the margin and the radius of an image 
   expect(classes.slice(0, 3)).toEqual(Array(3).fill(expect.stringMatching(/^\d +-?\d+\.\d{3} +\d+\.\d\d %$/)));
   expect(out).toMatch(/^margin at epsilon 1\/255 +at least -?[\d.]+, (verified|not verified) by ibp$/m);
   expect(out).toMatch(/^certified radius +[\d.e-]+ \([\d.e-]+\/255\), by ibp$/m);
-  expect(out).toMatch(/\(arithmetic deployed\)\. The true radius may be larger.$/);
+  expect(out).toMatch(/\(arithmetic deployed\)\. The true radius may be larger\.$/);
 });
 
 it('finds a radius of 20 images that is verified, and is not with a tenth more', async () => {
@@ -77,7 +77,7 @@ it('certifies another class on demand, which has no radius where it is not the p
   expect(status).toBe(0);
   expect(out).toMatch(new RegExp(`^certified class +class ${other}$`, 'm'));
   expect(out).toMatch(/^certified radius +0$/m);
-  expect(out).toMatch(/The network does not classify the image as class \d, so there is nothing to certify.$/);
+  expect(out).toMatch(/The network does not classify the image as class \d, so there is nothing to certify\.$/);
 });
 
 describe('an image file', () => {
@@ -118,20 +118,32 @@ describe('an image file', () => {
     expect(await cert('train', '--out', folder, ...TINY, ...dataset)).toMatchObject({ status: 0 });
     const image = join(data, 'test', 'light', '0.png');
     const { status, out } = await cert('predict', folder, image);
-    expect([status, out]).toEqual([0, expect.stringMatching(/0\.png: (dark|light) \(class [01]\)$/m)]);
-    expect(out).toMatch(/^1 light +-?\d/m);
+    expect([status, out]).toEqual([0, expect.stringMatching(/0\.png: (dark \(0\)|light \(1\))$/m)]);
+    expect(out).toMatch(/^light \(1\) +-?\d/m);
     expect((await cert('predict', folder, image, '--label', 'light')).status).toBe(0);
     expect(await cert('predict', folder, image, '--label', 'bright')).toMatchObject({
       status: 1,
-      err: 'error: --label is "bright".\nGive a class from 0 to 1, or a name: dark, light.',
+      err: 'error: --label is "bright".\nDid you mean "light"? Give a class from 0 to 1, or a name: dark, light.',
     });
+    expect(await cert('verify', folder, '--index', '0', '--label', 'dark', '--epsilon', '0')).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/Image 0 of image-folder, dark \(0\), epsilon 0\. /),
+    });
+
+    // The checkpoint knows what the file needs of the dataset, which may be elsewhere now.
+    const alone = join(place, 'alone.png');
+    await copyFile(image, alone);
+    await rm(data, { recursive: true });
+    const later = await cert('predict', folder, alone);
+    expect(later).toMatchObject({ status: 0, out: out.replace(image, alone), err: '' });
   });
 });
 
 it.each([
   [[], 'No image was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
   [['a.png', '--index', '1'], 'An image file and --index were both given.\nGive one of them.'],
-  [['missing.png'], 'missing.png cannot be read: ENOENT'],
+  [['missing.png'], 'There is no file missing.png.\nCheck the path of the image, or give'],
+  [['.'], '. is not a file.'],
   [['--index', '99999'], '--index is 99999.\nGive a whole number from 0 to 19.'],
   [['--index', '1.5'], '--index is 1.5.'],
   [['--index', '1', '--label', '10'], '--label is "10".\nGive a class from 0 to 9.'],

@@ -1,30 +1,37 @@
 import { CertError } from '@cert/core';
 import { disposeTree, putParams } from '@cert/jit';
+import type { Catalog } from '@cert/trainer/pipeline';
 import {
-  type Catalog,
   choose,
+  duration,
+  FIELDS,
+  flagsOf,
   loadTestData,
+  namesOf,
   perturbationOf,
   readRunPlugins,
   searchVerifiers,
+  standardCatalog,
 } from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
-import { imageAt, imageFile } from '../predict/input.js';
+import { checkImageFile, imageAt, imageFile } from '../predict/input.js';
 import { predict } from '../predict/predict.js';
 import { readTrained } from '../predict/trained-network.js';
 import { liveLine } from '../show/live-line.js';
 import { predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
-import { duration } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
 import { CHECKPOINTS } from './eval-options.js';
+import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
 import { conflict, type RawOptions, readWord } from './options.js';
+import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
-import { readArithmetic } from './read-arithmetic.js';
+import { ARITHMETICS, readArithmetic } from './read-arithmetic.js';
+import { readLabel } from './read-label.js';
 
 /** Seconds that a search may take at each radius. */
 const TIMEOUT = 60;
@@ -42,71 +49,95 @@ export async function addPredict(
 ): Promise<void> {
   const known = await catalogIn(args);
   const searches = Object.keys(searchVerifiers({})).join(' and ');
+  const methods = Object.keys(known.verifiers);
+  const [device] = flagsOf('device', FIELDS.device);
   command
     .argument('<run>', 'folder of a run')
     .argument('[image]', 'PNG or JPEG file with the input size of the network')
     .option('--index <n>', 'use image N of the test split, from 0, instead of a file')
     .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: radius of the run)')
     .option('--label <class>', 'class to certify, by number or name (default: predicted class)')
-    .option(
-      '--methods <names>',
-      `comma-separated bound methods: ${Object.keys(known.verifiers).join(', ')} (default: ibp)`,
+    .addOption(
+      new NameOption(
+        '--methods <names>',
+        `comma-separated bound methods: ${methods.join(', ')} (default: ibp)`,
+        methods,
+      ),
     )
     .option('--tolerance <fraction>', `relative precision of the certified radius (default: ${TOLERANCE})`)
     .option('--timeout <seconds>', `time limit per radius for ${searches}, in seconds (default: ${TIMEOUT})`)
-    .option(
-      '--arithmetic <level>',
-      'what the certificate claims: nearest, real, deployed, as in cert eval (default: deployed)',
+    .addOption(
+      new NameOption(
+        '--arithmetic <level>',
+        'what the certificate claims: nearest, real, deployed, as in cert eval (default: deployed)',
+        ARITHMETICS,
+      ),
     )
-    .option('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)')
-    .option('--device <name>', 'compute device (default: device of the run)')
-    .option('--json', 'print one line of JSON instead of text (default: text)');
-  addRunPluginOptions(command).action(
-    async (folder: string, file: string | undefined, { json, plugin, trust, ...raw }: RawOptions & Switches) => {
+    .addOption(new NameOption('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)', CHECKPOINTS))
+    .addOption(
+      new NameOption(device!, 'compute device (default: device of the run)', namesOf(FIELDS.device, standardCatalog)),
+    );
+  addRunPluginOptions(command);
+  addOutputOptions(command, 'the prediction').action(
+    async (
+      folder: string,
+      file: string | undefined,
+      { json = false, quiet = false, plugin, trust, ...raw }: RawOptions & Switches,
+    ) => {
       checkTogether(file, raw);
+      if (file !== undefined) await checkImageFile(file);
       const catalog = await catalogOf({ plugin, trust }, { folder, plugins: await readRunPlugins(folder) });
       const arithmetic = readArithmetic(raw.arithmetic);
-      const methods = readMethods(raw.methods ?? 'ibp', catalog);
+      const chosen = readMethods(raw.methods ?? 'ibp', catalog);
       const timeout = raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout);
       const tolerance = readTolerance(raw.tolerance);
-      const { config, model, params, stats, checkpoint } = await readTrained(
+      const { config, model, params, stats, checkpoint, facts } = await readTrained(
         folder,
         readWord('--checkpoint', raw.checkpoint ?? 'last', CHECKPOINTS),
         catalog,
       );
       const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
-      const report = progressReporter(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
+      const report = progressReporter(progressTerminal(terminal, { json, quiet }));
       const decoding = (images: number, of: number) => {
         report({ type: 'decoding', images, of });
         signal.throwIfAborted();
       };
-      const data = await loadTestData(config, decoding, catalog).finally(report.close);
-      const input =
-        file === undefined
-          ? imageAt(readNumber('--index', raw.index!), data, config.dataset, model)
-          : await imageFile(file, model, data.range);
-      const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, data.classNames);
+      const testData = () => loadTestData(config, decoding, catalog).finally(report.close);
+      /** Image files need nothing of the dataset but what a checkpoint knows. */
+      const inputOf = async () => {
+        if (file !== undefined) {
+          const known = facts ?? (await testData());
+          return { known, input: await imageFile(file, model, known.range) };
+        }
+        const data = await testData();
+        return { known: data, input: imageAt(readNumber('--index', raw.index!), data, config.dataset, model) };
+      };
+      const {
+        input,
+        known,
+        known: { classNames = facts?.classNames },
+      } = await inputOf();
+      const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, classNames);
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
-      const { classNames } = data;
-      const perturbation = perturbationOf(config, { ...data, shape: model.inputShape });
+      const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
       const found = searchVerifiers({ timeout, rules: catalog.rules });
-      const verifiers = methods.map((name) => found[name] ?? catalog.verifiers[name]!);
+      const verifiers = chosen.map((name) => found[name] ?? catalog.verifiers[name]!);
       const certifier = createPointCertifier({
         ...{ device, model, weights, perturbation, verifiers, arithmetic, signal },
         natural: catalog.rules.natural,
       });
       const began = performance.now();
       const line = () => `certifying ... ${duration((performance.now() - began) / 1000)}`;
-      const live = json || terminal.screen === null ? undefined : liveLine(terminal.screen, line);
+      const live = json || quiet || terminal.screen === null ? undefined : liveLine(terminal.screen, line);
       try {
         const result = await predict({ certifier, ...input, certify, classNames, epsilon, tolerance });
         live?.close();
         const { about } = input;
         terminal.out(
           json
-            ? JSON.stringify({ image: about, checkpoint, ...result, methods, arithmetic })
-            : predictionText(result, { ...terminal, about, classNames, methods, arithmetic }),
+            ? JSON.stringify({ image: about, checkpoint, ...result, methods: chosen, arithmetic })
+            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic }),
         );
       } finally {
         live?.close();
@@ -118,7 +149,7 @@ export async function addPredict(
   );
 }
 
-type Switches = PluginOption & { readonly json?: boolean };
+type Switches = PluginOption & OutputOptions;
 
 /** @throws CertError `bad-argument` for an image file beside an index, and for neither */
 function checkTogether(file: string | undefined, { index }: RawOptions): void {
@@ -146,17 +177,4 @@ function readTolerance(text: string | undefined): number {
   const tolerance = readNumber('--tolerance', text);
   if (tolerance >= 1e-6 && tolerance < 1) return tolerance;
   throw new CertError('bad-argument', `--tolerance is ${text}.`, 'Give a fraction of at least 1e-6 and less than 1.');
-}
-
-/** A class, by its number or by its name. */
-function readLabel(text: string, classes: number, classNames: readonly string[] | undefined): number {
-  const named = classNames?.indexOf(text) ?? -1;
-  const label = named >= 0 ? named : /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (label < classes) return label;
-  const names = classNames === undefined ? '' : `, or a name: ${classNames.slice(0, 20).join(', ')}`;
-  throw new CertError(
-    'bad-argument',
-    `--label is ${JSON.stringify(text)}.`,
-    `Give a class from 0 to ${classes - 1}${names}.`,
-  );
 }

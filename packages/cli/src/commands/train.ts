@@ -75,7 +75,10 @@ export async function addTrain(
       if (summary === null) return done(STOPPED);
       const { result, folder } = summary;
       if (json) terminal.out(JSON.stringify({ ...result, folder }));
-      else terminal.out(`\n${resultTable([result], terminal)}\n\nResults and checkpoints are in ${folder}`);
+      else
+        terminal.out(
+          `${quiet ? '' : '\n'}${resultTable([result], terminal)}\n\nResults and checkpoints are in ${folder}`,
+        );
     },
   );
 }
@@ -188,7 +191,7 @@ async function resume(raw: RawOptions, folder: string, plugins: PluginOption, ho
 /** Settings that change nothing of what a run computes. */
 const CHANGEABLE = ['data', 'checkpointMinutes'];
 
-/** A run goes on as it began: only the place of the data may have changed, and how often it is saved. */
+/** A run continues as it began: only the place of the data may have changed, and how often it is saved. */
 function refuseChanges(config: RunConfig, { options, ...fields }: Choices, catalog: Catalog): void {
   const given = { ...fields, ...options };
   const values: { readonly [name: string]: unknown } = { ...config, ...config.options };

@@ -26,7 +26,10 @@ export function addVerifyOptions(command: Command): Command {
         Object.keys(standardCatalog.datasets),
       ),
     )
-    .option('--label <class>', 'class that must have the largest logit (default: label of the image)')
+    .option(
+      '--label <class>',
+      'class that must have the largest logit, by number or name (default: label of the image)',
+    )
     .option(
       '--epsilon <radius>',
       'l-infinity radius around the image, such as 0.1 or 8/255 (default: radius of the run)',
@@ -34,7 +37,7 @@ export function addVerifyOptions(command: Command): Command {
     .optionsGroup('Many properties:')
     .option('--instances <file>', 'verify every "onnx,vnnlib,timeout" line of a CSV file in one process')
     .option('--out <file>', '.jsonl file for results, with a .csv table beside it (default: results.jsonl)')
-    .option('--anew', 'discard earlier results (default: continue)')
+    .option('--overwrite', 'discard earlier results (default: continue)')
     .optionsGroup('Search:')
     .option(
       '--timeout <seconds>',

@@ -9,6 +9,7 @@ import { painter } from '../show/paint.js';
 import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
+import { counterexampleSentence } from '../verify/counterexample.js';
 import { type BallOfImage, imageProperty } from '../verify/image.js';
 import { jsonOf, readProperty, replayOf, resultText, sentenceOf } from '../verify/instance.js';
 import { runInstances } from '../verify/instances.js';
@@ -42,7 +43,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
               signal,
               json: raw.json === true,
               quiet: raw.quiet === true,
-              anew: raw.anew === true,
+              overwrite: raw.overwrite === true,
               ...settings,
             },
             ...{ file: raw.instances, out: raw.out ?? 'results.jsonl' },
@@ -59,7 +60,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
 }
 
 interface Switches extends OutputOptions {
-  readonly anew?: boolean;
+  readonly overwrite?: boolean;
 }
 
 interface OneProperty {
@@ -78,7 +79,7 @@ async function verifyOne(options: OneProperty): Promise<void> {
   const { terminal, raw } = options;
   // A verdict of an earlier run must not stand there when this one fails or is killed.
   if (raw.results !== undefined) await writeOutput(raw.results, writeVnncompResult('error'));
-  const { loaded, property, ball, about } = await problemOf(options);
+  const { loaded, property, ball, about, classNames } = await problemOf(options);
   for (const note of loaded.notes) terminal.err(`note: ${note}`);
   const { certificate: file } = raw;
   const show = progressLine(terminal, { json: raw.json === true, quiet: raw.quiet === true, about: '' });
@@ -97,8 +98,16 @@ async function verifyOne(options: OneProperty): Promise<void> {
       if (certificate?.written === false) terminal.err(certificate.sentence);
     } else {
       const fitted = (sentence: string) => wrapText(sentence, widthOf(terminal)).join('\n');
-      terminal.out(text.trimEnd());
-      terminal.out(marked(terminal, decision.verdict, fitted(`${about}${sentenceOf(decision)}`)));
+      // A screen would be full of pixels; a program that reads a pipe needs them.
+      const short = ball !== undefined && decision.verdict === 'falsified' && terminal.screen !== null;
+      terminal.out(short ? 'sat' : text.trimEnd());
+      const sentence = `${about}${sentenceOf(decision, short ? '' : undefined)}`;
+      terminal.out(marked(terminal, decision.verdict, fitted(sentence)));
+      if (short) {
+        const { results = '' } = raw;
+        terminal.out(fitted(counterexampleSentence({ ball, classNames, witness: decision.witness })));
+        terminal.out(fitted(results === '' ? WHERE : `The counterexample is in ${results}.`));
+      }
       if (certificate !== undefined) terminal.out(fitted(certificate.sentence));
     }
   } finally {
@@ -106,6 +115,8 @@ async function verifyOne(options: OneProperty): Promise<void> {
     await loaded.independent?.dispose();
   }
 }
+
+const WHERE = 'Write the counterexample to a file with: --results FILE';
 
 const MARKS = { verified: 'good', falsified: 'bad', unknown: 'warning' } as const;
 
@@ -144,6 +155,7 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
   readonly property: Property;
   readonly ball?: BallOfImage;
   readonly about: string;
+  readonly classNames?: readonly string[] | undefined;
 }> {
   if (file === undefined) {
     if (raw.index === undefined) throw missing('property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
@@ -159,14 +171,14 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, results, instances, out, anew, certificate, arithmetic } = raw;
+  const { index, dataset, label, epsilon, results, instances, out, overwrite, certificate, arithmetic } = raw;
   const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
   if (instances !== undefined) {
     const one = { ...image, '--results': results, '--certificate': certificate };
     refuseWith('--instances', { 'a network': network, 'a property file': property, ...one });
     return;
   }
-  for (const [name, value] of Object.entries({ '--out': out, '--anew': anew })) {
+  for (const [name, value] of Object.entries({ '--out': out, '--overwrite': overwrite })) {
     if (value === undefined) continue;
     throw new CertError('bad-argument', `${name} requires --instances.`, 'Leave it out, or give --instances FILE.csv.');
   }

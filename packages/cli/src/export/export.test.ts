@@ -228,12 +228,12 @@ describe('other networks', () => {
 });
 
 describe('a mistake', () => {
-  it('does not overwrite files without --force', async () => {
+  it('does not overwrite files without --overwrite', async () => {
     const [net, list] = [at('twice', 'net.onnx'), at('twice', 'instances.csv')];
     await exported(run, '--out', net);
     expect(await cert('export', run, '--out', net)).toMatchObject({
       status: 1,
-      err: `error: ${net} already exists.\nChoose another file with --out, or give --force to overwrite it.`,
+      err: `error: ${net} already exists.\nChoose another file with --out, or give --overwrite to replace it.`,
     });
     await writeFile(list, 'mine');
     const other = ['--out', at('twice', 'other.onnx'), '--vnnlib', '1'];
@@ -242,11 +242,11 @@ describe('a mistake', () => {
       err: expect.stringContaining('instances.csv already exists.'),
     });
     expect([existsSync(at('twice', 'other.onnx')), await readFile(list, 'utf8')]).toEqual([false, 'mine']);
-    await exported(run, ...other, '--force');
+    await exported(run, ...other, '--overwrite');
     expect(await readFile(list, 'utf8')).toMatch(/^other\.onnx,/);
     const own = join(run, 'checkpoints', 'last.safetensors');
     const before = await readFile(own);
-    const self = await cert('export', run, '--out', own, '--force');
+    const self = await cert('export', run, '--out', own, '--overwrite');
     expect(self).toMatchObject({
       status: 1,
       err: expect.stringContaining('is the network to export.\nGive another file'),

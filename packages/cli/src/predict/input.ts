@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { CertError, type Model, sizeOf } from '@cert/core';
 import type { Dataset, PixelRange } from '@cert/datasets';
 import { readImage } from '@cert/datasets/node';
@@ -26,6 +27,17 @@ export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: st
   const size = sizeOf(test.shape);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
   return { pixels, about: `Image ${index} of ${name}`, label: test.labels[index]! };
+}
+
+/** Says early that an image file is missing: before a dataset is read or an optional package asked for. @throws CertError `bad-file` */
+export async function checkImageFile(path: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isFile()) return;
+  throw new CertError(
+    'bad-file',
+    info === undefined ? `There is no file ${path}.` : `${path} is not a file.`,
+    'Check the path of the image, or give an image of the test split: --index N.',
+  );
 }
 
 /**

@@ -1,6 +1,14 @@
 import type { HostParams, Model } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
-import { type Catalog, checkConfigOf, type RunConfig, readRunConfig, runFiles } from '@cert/trainer/pipeline';
+import {
+  type Catalog,
+  checkConfigOf,
+  type DataFacts,
+  type RunConfig,
+  readDataFacts,
+  readRunConfig,
+  runFiles,
+} from '@cert/trainer/pipeline';
 import { readBytes } from '../verify/network.js';
 
 /** A network of a run, and what it was trained with. */
@@ -11,6 +19,8 @@ export interface TrainedNetwork {
   readonly model: Model;
   readonly params: HostParams;
   readonly stats: HostParams;
+  /** What the checkpoint knows of the dataset; undefined for one of an older version. */
+  readonly facts: DataFacts | undefined;
 }
 
 /**
@@ -23,5 +33,5 @@ export async function readTrained(folder: string, which: 'last' | 'best', catalo
   const checkpoint = runFiles(folder)[which];
   const { model, params, stats, metadata } = decodeCheckpoint(await readBytes(checkpoint), checkpoint);
   checkConfigOf(checkpoint, metadata, config, catalog);
-  return { folder, config, checkpoint, model, params, stats };
+  return { folder, config, checkpoint, model, params, stats, facts: readDataFacts(metadata, model.classes) };
 }

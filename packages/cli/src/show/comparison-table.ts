@@ -1,7 +1,7 @@
-import { percent } from '@cert/trainer/pipeline';
+import { duration, percent } from '@cert/trainer/pipeline';
 import type { ComparedRun, Comparison } from '../runs/compare-runs.js';
 import { formatTable } from './format-table.js';
-import { duration, radius } from './quantities.js';
+import { radius } from './quantities.js';
 import { stateOf } from './runs-table.js';
 import { type Look, tableFormat } from './table.js';
 

@@ -1,6 +1,6 @@
-import { number, type RunEvent } from '@cert/trainer/pipeline';
+import { duration, number, type RunEvent } from '@cert/trainer/pipeline';
 import { bar } from './live-line.js';
-import { duration, radius } from './quantities.js';
+import { radius } from './quantities.js';
 
 /** A line with a bar, in one of the lengths that it can have. */
 export interface Draft {

@@ -30,7 +30,7 @@ it('wraps the text of a row that is too long, and breaks words that are', () => 
   ]);
 });
 
-it('indents a name that goes on', () => {
+it('indents a name that is wrapped', () => {
   const names = [
     ['', 'error', 'interval'],
     ['verified error (one or another method)', '1 %', '[0 %, 2 %]'],

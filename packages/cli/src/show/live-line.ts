@@ -5,7 +5,7 @@ const INTERVAL = 200;
 
 /** A line of a screen that changes in place. */
 export interface LiveLine {
-  /** Draws it anew. */
+  /** Draws it again. */
   draw(): void;
   /** The same unless it was drawn a moment ago, where there is much to tell: a computation may keep its clock from ticking. */
   update(): void;
@@ -19,7 +19,7 @@ export interface LiveLine {
  * Shows a line that changes in place. It never reaches the last column, so that no terminal wraps it, and the cursor rests at its beginning: what
  * others write covers it. It changes no setting of the terminal, which would outlive a process that is killed.
  *
- * @param render the line in at most so many characters
+ * @param render the line, of at most `width` characters
  */
 export function liveLine(screen: NodeJS.WritableStream, render: (width: number) => string): LiveLine {
   let drawn = Number.NEGATIVE_INFINITY;
@@ -56,7 +56,7 @@ export function liveLine(screen: NodeJS.WritableStream, render: (width: number) 
   };
 }
 
-/** A bar of so many characters, filled up to a fraction. */
+/** A bar of `width` characters, filled up to a fraction. */
 export function bar(fraction: number, width: number): string {
   const full = Math.round(Math.min(1, Math.max(0, fraction)) * width);
   return '\u2588'.repeat(full) + '\u2591'.repeat(width - full);

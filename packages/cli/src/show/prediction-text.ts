@@ -1,5 +1,6 @@
 import type { Arithmetic } from '@cert/bounds';
 import type { Prediction } from '../predict/predict.js';
+import { className } from './class-name.js';
 import { formatTable } from './format-table.js';
 import { painter } from './paint.js';
 import { radius, radiusInFull } from './quantities.js';
@@ -25,8 +26,7 @@ export interface PredictionLook extends Look {
 export function predictionText(found: Prediction, look: PredictionLook): string {
   const paint = painter(look);
   const width = widthOf(look);
-  const nameOf = (label: number) =>
-    look.classNames?.[label] === undefined ? `class ${label}` : `${look.classNames[label]} (class ${label})`;
+  const nameOf = (label: number) => className(label, look.classNames);
   const { prediction, label, certified } = found;
   if (prediction === null || certified === null) {
     return paint('bad', `${look.about}: no prediction, because a logit is NaN or infinite.`);
@@ -38,7 +38,7 @@ export function predictionText(found: Prediction, look: PredictionLook): string 
     [
       ['class', 'logit', 'softmax'],
       ...found.top.map((each) => [
-        each.name === null ? String(each.class) : `${each.class} ${each.name}`,
+        each.name === null ? String(each.class) : nameOf(each.class),
         each.logit.toFixed(3),
         `${(100 * each.softmax).toFixed(2)} %`,
       ]),

@@ -1,6 +1,5 @@
-import type { RunEvent } from '@cert/trainer/pipeline';
+import { duration, type RunEvent } from '@cert/trainer/pipeline';
 import { countDrafts, fitDraft, type TrainingState, trainingDrafts } from './drafts.js';
-import { duration } from './quantities.js';
 
 /** Seconds from which a run is long enough for a warning, and the steps after which they are estimated. */
 const LONG = 3600;
@@ -13,7 +12,7 @@ interface Counted {
   readonly before: number;
   readonly done: number;
   readonly of: number;
-  /** When so many were done, in seconds. */
+  /** When these were done, in seconds. */
   readonly at: number;
 }
 
@@ -22,6 +21,10 @@ export function progressState() {
   const seconds = () => performance.now() / 1000;
   // As of the last event.
   let estimate: { readonly left: number; readonly at: number } | undefined;
+  const expect = (secondsLeft: number) => {
+    // An epoch whose steps an earlier call took says nothing of the time.
+    if (Number.isFinite(secondsLeft)) estimate = { left: secondsLeft, at: seconds() };
+  };
   const left = () => estimate && Math.max(0, estimate.left - (seconds() - estimate.at));
   let run: Extract<RunEvent, { readonly type: 'start' }> | undefined;
   let training: Omit<TrainingState, 'left'> | undefined;
@@ -51,12 +54,12 @@ export function progressState() {
           training = { epoch, epochs, loss: metrics.loss, epsilon, verifiedError, fraction };
           steps++;
           // The first step is compiled, and says little of the others.
-          if (steps > 1) estimate = { left: event.secondsLeft, at: seconds() };
+          if (steps > 1) expect(event.secondsLeft);
           return;
         }
         case 'epoch':
           verifiedError = event.test.verifiedError;
-          estimate = { left: event.secondsLeft, at: seconds() };
+          expect(event.secondsLeft);
           training = training && { ...training, verifiedError, epoch: event.epoch + 1, fraction: 0 };
           if (run !== undefined && event.epoch >= run.epochs) count('evaluation', 0, run.testImages, 0);
           return;

@@ -38,7 +38,7 @@ function report(screen: NodeJS.WritableStream | null, shown = events): string[] 
   const lines: string[] = [];
   const show = progressReporter({ out: (line) => void lines.push(line), err: () => {}, screen });
   for (const event of shown) {
-    // Longer than a moment: the line that changes is drawn anew.
+    // Longer than a moment: the line that changes is drawn again.
     vi.advanceTimersByTime(500);
     show(event);
   }
@@ -46,7 +46,7 @@ function report(screen: NodeJS.WritableStream | null, shown = events): string[] 
   return lines;
 }
 
-/** A terminal with so many columns, and the lines that were drawn on it. */
+/** A terminal with the given number of columns, and the lines that were drawn on it. */
 function drawnOn(columns: number) {
   const screen = Object.assign(new PassThrough(), { columns });
   let text = '';
@@ -69,7 +69,7 @@ describe('reporter', () => {
   it('in a pipe prints one line an epoch', () => {
     expect(report(null)).toEqual([
       'digits/quick (fast), seed 0: small-conv with 163006 parameters, 8000 + 2000 images of digits, on ONNX Runtime (the fastest), resumed after step 2',
-      'epoch 2  epsilon 0.05  rate 0.002  loss 0.5123  test error 4.20 %  verified error 8.90 %  12.3 s',
+      'epoch 2  epsilon 0.05  rate 0.002  loss 0.5123  test error 4.20 %  verified error 8.90 %  0:00:12',
       'standard error 4.20 %, PGD error 7.00 %, verified error 8.90 %',
     ]);
   });
@@ -112,7 +112,7 @@ describe('reporter', () => {
     expect(report(null, events)).toEqual(['Decoding 3 images. Decoded images are cached for later runs.']);
   });
 
-  it('begins the bar of an evaluation that goes on where it stands', () => {
+  it('begins the bar of a continued evaluation where it stands', () => {
     const { screen, drawn } = drawnOn(80);
     const state = { type: 'evaluating', of: 400, before: 300 } as const;
     const at = [300, 301, 350, 351].map((images) => ({ ...state, images }));

@@ -1,11 +1,12 @@
-/** A time as h:mm:ss. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+import { duration } from '@cert/trainer/pipeline';
+
+/** The time of a part of the work, which may be short: 0.26 s, 12.3 s, and from a minute on h:mm:ss. */
+export function shortTime(seconds: number): string {
+  if (seconds >= 59.95) return duration(seconds);
+  return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
 }
 
-/** A radius as people write it: 8/255 for 0.0313..., 0.1 for 0.1; others with so many significant digits. */
+/** A radius as people write it: 8/255 for 0.0313..., 0.1 for 0.1; others with the given number of significant digits. */
 export function radius(epsilon: number, digits = 4): string {
   const rounded = String(Number(epsilon.toPrecision(digits)));
   if (Number(rounded) === epsilon) return rounded;

@@ -1,8 +1,8 @@
-import { percent } from '@cert/trainer/pipeline';
+import { duration, percent } from '@cert/trainer/pipeline';
 import type { RunRecord } from '../runs/read-run.js';
 import { formatTable } from './format-table.js';
 import { painter } from './paint.js';
-import { duration, radius } from './quantities.js';
+import { radius } from './quantities.js';
 import type { Look } from './table.js';
 import { widthOf } from './width.js';
 

@@ -1,10 +1,10 @@
-import { percent, type Summary } from '@cert/trainer/pipeline';
+import { duration, percent, type Summary } from '@cert/trainer/pipeline';
 import type { Proportion } from '@cert/verify';
 import type { EvaluationSummary } from '@cert/verify/node';
 import type { Terminal } from '../terminal.js';
 import { formatTable, type TableFormat } from './format-table.js';
 import { painter } from './paint.js';
-import { duration, radiusInFull } from './quantities.js';
+import { radiusInFull, shortTime } from './quantities.js';
 import { widthOf } from './width.js';
 
 /** What decides how a table looks: how wide the screen is, and whether it has colours. */
@@ -62,7 +62,7 @@ export function evaluationTable(summary: EvaluationSummary, look = PLAIN): strin
     row(`verified error (${anyOf(names.slice(0, i + 1))})`, verifiedError),
     ...(i > 0 && aloneError ? [row(`verified error (${names[i]} alone)`, aloneError)] : []),
   ]);
-  const time = (stage: string) => `${(summary.stageSeconds[stage] ?? 0).toFixed(1)} s`;
+  const time = (stage: string) => shortTime(summary.stageSeconds[stage] ?? 0);
   const tried = Object.entries(methods).map(([name, method], i) => [
     `verified / attempted, ${names[i]}`,
     `${method.verified} of ${method.tried}${method.notFinite ? `, ${method.notFinite} not finite` : ''} in ${time(name)}`,
@@ -94,10 +94,7 @@ export function evaluationTable(summary: EvaluationSummary, look = PLAIN): strin
     ['NaN or infinite logits', String(summary.logitsNotFinite)],
     ...tried,
     ...others.map((stage) => [stage === 'natural' ? 'natural pass' : `attack ${stage}`, time(stage)]),
-    [
-      `all images${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`,
-      `${summary.seconds.toFixed(1)} s`,
-    ],
+    [`all images${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`, shortTime(summary.seconds)],
     ['device', summary.deviceDescription],
   ];
   return `${formatTable(errors, format)}\n\n${formatTable(counts, { width: widthOf(look) })}`;

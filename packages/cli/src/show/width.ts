@@ -12,7 +12,7 @@ export function columnsOf(screen: NodeJS.WritableStream): number {
   return columns > 0 ? columns : USUAL;
 }
 
-/** A text in lines of so many characters at most, broken between words; a longer word keeps a line of its own. */
+/** A text in lines of at most `width` characters, broken between words; a longer word keeps a line of its own. */
 export function wrapText(text: string, width: number): string[] {
   return text.split('\n').flatMap((line) => {
     const lines = [''];

@@ -1,5 +1,5 @@
 /** `cert verify --certificate`: what is written is accepted by the checker, which shares no code with the search. */
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -214,6 +214,15 @@ describe('no certificate', () => {
     const json = await without(distanceNetwork(), vnnlib('(>= Y_0 0.9)'), '--json');
     expect(JSON.parse(json.out)).toMatchObject({ result: 'sat', certificate: null });
     expect(json.err).toBe('No certificate was written: the property was not proved.');
+  });
+
+  it('is written where a folder has its name, which is said before the search', async () => {
+    await mkdir(at('taken.cert.json'));
+    const { status, out, err } = await cert(
+      ...['verify', at('other.onnx'), at('other.vnnlib'), '--certificate', at('taken.cert.json')],
+    );
+    expect([status, out]).toEqual([1, '']);
+    expect(err).toMatch(/^error: \S*taken\.cert\.json cannot be written: .*\nGive a file in a writable folder\.$/);
   });
 
   it('is written for several boxes', async () => {

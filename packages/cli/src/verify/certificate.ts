@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { basename, dirname, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { checkCertificate } from '@cert/check';
@@ -18,7 +17,7 @@ import {
 } from '@cert/verify';
 import type { BallOfImage } from './image.js';
 import type { VerifiedNetwork } from './network.js';
-import { writeOutput } from './output-file.js';
+import { clearOutput, writeOutput } from './output-file.js';
 
 /** Options of {@link writeCertificate}. */
 export interface CertificateOptions {
@@ -40,7 +39,7 @@ export async function prepareCertificate(file: string, { source }: VerifiedNetwo
       'Decompress the network file.',
     );
   }
-  await rm(file, { force: true });
+  await clearOutput(file);
 }
 
 /** What became of a certificate, in a sentence. */

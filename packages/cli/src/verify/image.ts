@@ -21,8 +21,10 @@ import {
   standardCatalog,
 } from '@cert/trainer/pipeline';
 import { canonical, type RawOptions } from '../commands/options.js';
+import { readLabel } from '../commands/read-label.js';
+import { className } from '../show/class-name.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
-import { readNumber, readRadius } from './read-number.js';
+import { readRadius } from './read-number.js';
 
 /** Options of {@link imageProperty}. */
 export interface ImageOptions {
@@ -50,11 +52,12 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   readonly property: Property;
   readonly ball: BallOfImage;
   readonly about: string;
+  readonly classNames: readonly string[] | undefined;
 }> {
   const loaded = await loadNetwork(path, device);
   const config = await configOf(path, raw);
   const data = await loadTestData(config);
-  const { test } = data;
+  const { test, classNames } = data;
   const { model } = loaded.network;
   const size = sizeOf(test.shape);
   if (!fits(test.shape, model.inputShape)) {
@@ -67,16 +70,13 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   if (!Number.isInteger(index) || index >= test.count) {
     throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
   }
-  const label = raw.label === undefined ? test.labels[index]! : readNumber('--label', raw.label);
-  if (!Number.isInteger(label) || label >= model.classes) {
-    throw new CertError('bad-argument', `--label is ${label}.`, `Give a class from 0 to ${model.classes - 1}.`);
-  }
+  const label = raw.label === undefined ? test.labels[index]! : readLabel(raw.label, model.classes, classNames);
   const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  const about = `Image ${index} of ${config.dataset}, class ${label}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
+  const about = `Image ${index} of ${config.dataset}, ${className(label, classNames)}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
   const ball = { pixels, label, perturbation, source: { index, dataset: config.dataset } };
-  return { loaded, property: robustness(ball, model), ball, about };
+  return { loaded, property: robustness(ball, model), ball, about, classNames };
 }
 
 /** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */

@@ -2,6 +2,7 @@ import type { Arithmetic } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import { inputInFile, propertyInModel, readVnnlib, type VnncompVerdict, writeVnncompResult } from '@cert/interchange';
 import type { Decision } from '@cert/verify';
+import { shortTime } from '../show/quantities.js';
 import type { VerifiedNetwork } from './network.js';
 
 /**
@@ -44,14 +45,18 @@ const CLAIMS: { readonly [level in Arithmetic]: string } = {
   nearest: 'up to the rounding of float32 bounds (arithmetic nearest)',
 };
 
-/** What a decision says beyond its verdict, in a sentence. */
-export function sentenceOf(decision: Decision): string {
-  const spent = `${decision.seconds.toFixed(2)} s, ${decision.visited} parts`;
+/**
+ * What a decision says beyond its verdict, in a sentence.
+ *
+ * @param where the counterexample stands, for people
+ */
+export function sentenceOf(decision: Decision, where = ' by the input above'): string {
+  const spent = `${shortTime(decision.seconds)}, ${decision.visited} parts`;
   switch (decision.verdict) {
     case 'verified':
       return `The property holds ${CLAIMS[decision.arithmetic]}. ${spent}.`;
     case 'falsified':
-      return `The property is violated by the input above. ${spent}.`;
+      return `The property is violated${where}. ${spent}.`;
     default: {
       const lower = Number.isFinite(decision.lower) ? `; lower bound ${decision.lower.toPrecision(4)}` : '';
       return `Undecided: ${decision.reason}${lower}. ${spent}.`;

@@ -8,6 +8,7 @@ import type { Device } from '@cert/jit';
 import { lockFile, makeFolder } from '@cert/models/node';
 import { createDecider, type Decider } from '@cert/verify';
 import { formatTable } from '../show/format-table.js';
+import { shortTime } from '../show/quantities.js';
 import { tableFormat } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { jsonOf, readProperty, replayOf, resultText } from './instance.js';
@@ -24,7 +25,7 @@ export interface InstancesOptions {
   readonly file: string;
   /** Where a line of JSON for each instance goes. */
   readonly out: string;
-  readonly anew: boolean;
+  readonly overwrite: boolean;
   readonly json: boolean;
   readonly quiet: boolean;
   /** Seconds, instead of those of the instances. */
@@ -81,9 +82,9 @@ export async function runInstances(options: InstancesOptions): Promise<void> {
 }
 
 async function runLocked(options: InstancesOptions, instances: readonly Instance[]): Promise<void> {
-  const { terminal, file, out, anew, json, signal } = options;
+  const { terminal, file, out, overwrite, json, signal } = options;
   const table = tableFileOf(out);
-  if (anew) await rm(out, { force: true });
+  if (overwrite) await rm(out, { force: true });
   await appendOutput(out, '');
   const known = await readResults(out, terminal);
   // A table of an earlier run must not stand beside new results.
@@ -134,7 +135,7 @@ function tableFileOf(out: string): string {
 
 function lineText({ onnx, vnnlib, result, seconds, reason }: ResultLine): string {
   const why = result === 'error' ? `: ${reason}` : '';
-  return `${result.padEnd(7)} ${seconds.toFixed(2)} s  ${basename(onnx)} ${basename(vnnlib)}${why}`;
+  return `${result.padEnd(7)} ${shortTime(seconds)}  ${basename(onnx)} ${basename(vnnlib)}${why}`;
 }
 
 /** Where a file of an instance is: its path counts from the folder of the list. */

@@ -1,6 +1,6 @@
+import { duration } from '@cert/trainer/pipeline';
 import type { DecideProgress } from '@cert/verify';
 import { liveLine } from '../show/live-line.js';
-import { duration } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 
 /** Milliseconds between lines in a pipe. */

@@ -7,6 +7,7 @@ import { openOnnxModel } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert, train } from '../../test/cert.js';
 import { distanceNetwork, makeOnnx, vnnlib } from '../../test/make-onnx.js';
+import { hasPty, inTerminal } from '../../test/pty.js';
 import { main } from '../main.js';
 
 let place: string;
@@ -183,7 +184,7 @@ describe('a mistake', () => {
     [['NET', 'PROPERTY', '--timeout', '1e999'], '--timeout is "1e999".'],
     [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive one of: inputs, relus.'],
     [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out requires --instances.'],
-    [['NET', 'PROPERTY', '--anew'], '--anew requires --instances.'],
+    [['NET', 'PROPERTY', '--overwrite'], '--overwrite requires --instances.'],
     [['NET', 'PROPERTY', '--instances', 'x.csv'], '--instances and a network were both given.'],
     [['--instances', 'x.csv', '--label', '3'], '--instances and --label were both given.'],
     [['--instances', 'NOWHERE'], 'cannot be read: ENOENT'],
@@ -221,10 +222,31 @@ describe('an image of a run', () => {
     expect(pixels.every((x) => x >= 0 && x <= 1)).toBe(true);
   });
 
+  it.skipIf(!hasPty)('that is violated is a few lines on a terminal, and every pixel in a file', async () => {
+    const args = ['verify', run, '--index', '0', '--epsilon', '255/255', '--timeout', '20'];
+    const results = at('pixels.txt');
+    for (const [more, where] of [
+      [[], /^Write the counterexample to a file with: --results FILE$/m],
+      [['--results', results], /^The counterexample is in\s\S*pixels\.txt\.$/m],
+    ] as const) {
+      const { status, lines, wrapped } = await inTerminal(80, [...args, ...more]);
+      expect([status, wrapped, lines[0]]).toEqual([0, false, 'sat']);
+      expect(lines.length).toBeLessThan(8);
+      const text = lines.join('\n');
+      expect(text).toMatch(/^Image 0 of digits, class \d, epsilon 255\/255\. The property is violated\.\s/m);
+      expect(text).toMatch(/^The prediction is class \d: margin -[\d.]+, \d+ of 784 pixels changed by at\smost/m);
+      expect(text).toMatch(where);
+    }
+    expect(numbersOf(await readFile(results, 'utf8'), 'X')).toHaveLength(784);
+    // A property file keeps the form of the competition.
+    const { lines } = await inTerminal(80, ['verify', at('net.onnx'), at('sat.vnnlib')]);
+    expect([lines[0], lines[1]]).toEqual(['sat', expect.stringMatching(/^\(\(X_0 /)]);
+  });
+
   it.each([
     [['--index', '1e9'], '--index is 1000000000.\nGive a whole number from 0 to '],
     [['--index', '0.5'], '--index is 0.5.'],
-    [['--index', '0', '--label', '10'], '--label is 10.\nGive a class from 0 to 9.'],
+    [['--index', '0', '--label', '10'], '--label is "10".\nGive a class from 0 to 9.'],
     [['--index', '0', '--epsilon', 'x/255'], '--epsilon is "x/255"; expected a number'],
     [['--index', '0', '--epsilon', '1/0'], '--epsilon is "1/0"; expected a number'],
   ])('refuses %o', async (args, message) => {
@@ -293,8 +315,8 @@ describe('instances', () => {
     expect((await readFile(out, 'utf8')).split('\n').slice(0, 2)).toEqual(kept);
     expect((await linesOf(out)).map(({ result }) => result)).toEqual(VERDICTS);
 
-    const anew = await cert(...args, '--anew', '--json');
-    expect(anew.out.split('\n').map((line) => JSON.parse(line).result)).toEqual(VERDICTS);
+    const overwrite = await cert(...args, '--overwrite', '--json');
+    expect(overwrite.out.split('\n').map((line) => JSON.parse(line).result)).toEqual(VERDICTS);
   });
 
   it('are verified again when one of their files has changed', async () => {

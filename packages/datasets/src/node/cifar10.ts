@@ -51,7 +51,7 @@ export type Cifar10Options = FileOptions & Pick<ImageFolderOptions, 'onProgress'
  */
 export const cifar10 = (options: Cifar10Options = {}): Promise<Dataset> => readCifar10(options, SOURCE, COUNT);
 
-/** {@link cifar10} from another source, with so many images in each file. */
+/** {@link cifar10} from another source, with another number of images in each file. */
 export async function readCifar10(options: Cifar10Options, source: RemoteFiles, count: number): Promise<Dataset> {
   const onlyTest = options.splits === 'test';
   const files = onlyTest ? [TEST_FILE] : FILES;
@@ -107,7 +107,7 @@ function atMost(most: number): Transform {
   });
 }
 
-/** Binary files in an archive, with so many images in each. */
+/** Binary files in an archive, with `count` images in each. */
 async function unpack({ name, bytes }: NamedBytes, files: readonly string[], count: number): Promise<NamedBytes[]> {
   const tar = extract();
   const found = new Map<string, Uint8Array>();
@@ -160,7 +160,7 @@ const readUnpacked = (folder: string, files: readonly string[]): Promise<NamedBy
     }),
   );
 
-/** @throws CertError `bad-file` for a binary file that has not the size of so many images */
+/** @throws CertError `bad-file` for a binary file that does not have the size of `count` images */
 function checkSize(name: string, found: number, count: number): void {
   if (found === count * RECORD) return;
   throw new CertError(

@@ -6,6 +6,10 @@ import type { WantedSplits } from './wanted-images.js';
 const SOURCE: RemoteIdx = {
   name: 'fashion-mnist',
   classes: 10,
+  classNames: [
+    ...['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat'],
+    ...['Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
+  ],
   mirrors: [
     'https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/',
     'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/',

@@ -4,7 +4,7 @@ import { idxSize, isGzip, type NamedBytes, wrongSize } from '../idx.js';
 
 /** The compressed bytes that are looked at for the header: more than any name that a gzip file begins with. */
 const BEGINNING = 1 << 16;
-/** Deflate makes at most so many bytes of one. */
+/** Most bytes that deflate makes of one. */
 const MOST_PER_BYTE = 1032;
 
 /** Options of {@link gunzipIdx}. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { readImage } from './read-image.js';
 
 let place: string;
@@ -41,4 +41,16 @@ it('says which file cannot be read, or is no image', async () => {
     code: 'bad-file',
     problem: expect.stringMatching(/text\.png cannot be decoded: /),
   });
+});
+
+it('notices that a file is missing before it asks for sharp', async () => {
+  vi.doMock('sharp', () => {
+    throw new Error('not installed');
+  });
+  try {
+    await expect(readImage(join(place, 'missing.png'))).rejects.toMatchObject({ code: 'bad-file' });
+    await expect(readImage(join(place, 'a.png'))).rejects.toMatchObject({ code: 'missing-package' });
+  } finally {
+    vi.doUnmock('sharp');
+  }
 });

@@ -14,10 +14,10 @@ export async function readImage(
   path: string,
   channels?: 1 | 3,
 ): Promise<{ readonly shape: Shape; readonly pixels: Uint8Array }> {
-  const read = () =>
-    readFile(path).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : cause;
-      throw new CertError('bad-file', `${path} cannot be read: ${reason}.`, 'Check the path.', { cause });
-    });
-  return await decodeImages([{ name: path, label: 0, read }], { channels });
+  // Before sharp is asked for: a wrong path is the simpler mistake.
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new CertError('bad-file', `${path} cannot be read: ${reason}.`, 'Check the path.', { cause });
+  });
+  return await decodeImages([{ name: path, label: 0, read: async () => bytes }], { channels });
 }

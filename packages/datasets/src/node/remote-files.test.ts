@@ -77,7 +77,7 @@ describe('downloading', () => {
     expect(await fetchIdxDataset(SOURCE, { cacheDir: folder, download: false })).toEqual(first);
   });
 
-  it('goes on to the next mirror after a failure, a refusal or a wrong file', async () => {
+  it('continues with the next mirror after a failure, a refusal or a wrong file', async () => {
     for (const fail of [offline, () => new Response('gone', { status: 404 }), () => new Response('a login page')]) {
       await rm(cache, { recursive: true, force: true });
       const net = network((url, file) => (url.startsWith('https://one.') ? fail() : serve(file)));
@@ -180,6 +180,12 @@ describe('a folder of files', () => {
       code: 'bad-file',
       problem: `${name}: not in ${folder}: ${NAMES[2]}.`,
     });
+  });
+
+  it('fashion-mnist knows the names of its classes', async () => {
+    for (const name of NAMES) await write(name, CONTENT[name]!);
+    const { classNames = [], test } = await fashionMnist({ folder });
+    expect([classNames.length, test.classes, classNames[5], classNames[9]]).toEqual([10, 10, 'Sandal', 'Ankle boot']);
   });
 
   it('names the file that is truncated', async () => {

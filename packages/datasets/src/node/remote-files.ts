@@ -12,7 +12,7 @@ export interface RemoteFile {
   readonly name: string;
   /** SHA-256 of the file as it is downloaded, in hex. */
   readonly sha256: string;
-  /** A download is broken off after so many bytes. Default 1 GiB. */
+  /** Most bytes of a download; a longer one is broken off. Default 1 GiB. */
   readonly maxBytes?: number | undefined;
 }
 

@@ -14,6 +14,8 @@ export interface RemoteIdx {
   readonly name: string;
   /** Number of classes. */
   readonly classes: number;
+  /** Names of the classes, in label order. */
+  readonly classNames?: readonly string[];
   /** Addresses ending in `/`, tried in order. */
   readonly mirrors: readonly string[];
   /** SHA-256 of each compressed file, in hex. */
@@ -31,7 +33,7 @@ export interface RemoteIdx {
  * @throws CertError as {@link fetchFiles} and {@link idxDataset}
  */
 export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions & WantedSplits = {}): Promise<Dataset> {
-  const { name, classes, mirrors, sha256 } = source;
+  const { name, classes, classNames, mirrors, sha256 } = source;
   const files = [
     { name: 'train-images-idx3-ubyte.gz', sha256: sha256.trainImages },
     { name: 'train-labels-idx1-ubyte.gz', sha256: sha256.trainLabels },
@@ -46,5 +48,5 @@ export async function fetchIdxDataset(source: RemoteIdx, options: FileOptions & 
   });
   const test = split(found.slice(-2));
   const train = options.splits === 'test' ? undefined : split(found);
-  return idxDataset({ name, classes, test, train });
+  return idxDataset({ name, classes, classNames, test, train });
 }

@@ -96,6 +96,42 @@ describe('tinyImagenet', () => {
     expect(values(test.images)).toEqual([60, 80, 70]);
   });
 
+  describe('the test split alone', () => {
+    const testOnly = (...without: string[]) =>
+      Object.fromEntries(
+        Object.entries(good).filter(([path]) => !path.startsWith('train/') && !without.includes(path)),
+      );
+    const limit = 2;
+
+    it.each([
+      ['with the lists of classes and words', () => testOnly(), ['goldfish', 'Egyptian cat']],
+      ['without the list of words', () => testOnly('words.txt'), ['n01443537', 'n02124075']],
+      ['without both lists', () => testOnly('wnids.txt', 'words.txt'), ['n01443537', 'n02124075']],
+    ])('needs no training images, %s', async (_, files, names) => {
+      await putAll(files());
+      const { train, test, classNames } = await read({ splits: 'test', limit });
+      expect([train.count, [...test.labels], test.classes, classNames]).toEqual([0, [1, 0], 2, names]);
+      await expect(read()).rejects.toThrow();
+    });
+
+    it('has the classes and labels of a training set that is there', async () => {
+      await putAll(good);
+      const { train, test, classNames } = await read({ splits: 'test' });
+      const both = await read();
+      expect([train.count, classNames, [...test.labels]]).toEqual([0, both.classNames, [...both.test.labels]]);
+    });
+
+    it('counts its images, and says what may be in the folder', async () => {
+      await expect(read({ splits: 'test' })).rejects.toMatchObject({
+        problem: expect.stringMatching(/ nor wnids\.txt nor val\/val_annotations\.txt\.$/),
+      });
+      await putAll(testOnly());
+      await expect(read({ splits: 'test' }, { train: 5, test: 4 })).rejects.toMatchObject({
+        problem: expect.stringContaining('there are 3 validation images instead of 4'),
+      });
+    });
+  });
+
   it('decodes once, and needs the archive no more', async () => {
     let asked = 0;
     const archive = zip(good);

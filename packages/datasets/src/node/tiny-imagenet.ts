@@ -38,7 +38,7 @@ export type TinyImagenetOptions = FileOptions & Pick<ImageFolderOptions, 'onProg
  * TinyImageNet (Stanford CS231n, 200 classes of ImageNet): 100,000 training images, and the 10,000 labelled validation images as test set;
  * 64 x 64 x 3, values in [0, 1]. Classes are sorted by WordNet id; grey images are converted to colour. The archive is downloaded once, or
  * `folder` contains the archive or its content. The package sharp decodes images once into the cache: 1.4 GB, which are also in memory
- * while the dataset is in use.
+ * while the dataset is in use. With `splits: 'test'` a folder needs `val/` alone.
  *
  * @throws CertError `bad-file` for files that are missing, truncated, damaged or of another format; `missing-package` without sharp;
  * `no-network`: see {@link FileOptions}
@@ -46,21 +46,22 @@ export type TinyImagenetOptions = FileOptions & Pick<ImageFolderOptions, 'onProg
 export const tinyImagenet = (options: TinyImagenetOptions = {}): Promise<Dataset> =>
   readTinyImagenet(options, SOURCE, { train: 100_000, test: 10_000 });
 
-/** {@link tinyImagenet} from another source, with so many images. */
+/** {@link tinyImagenet} from another source, with other numbers of images. */
 export async function readTinyImagenet(
   options: TinyImagenetOptions,
   source: RemoteFiles,
   counts: Counts,
 ): Promise<Dataset> {
   const { folder, cacheDir = defaultCacheFolder(), onProgress } = options;
-  const { place, stamp, open } = folder === undefined ? remote(options, source) : await local(folder);
   const { splits, limit } = options;
+  const onlyTest = splits === 'test';
+  const { place, stamp, open } = folder === undefined ? remote(options, source) : await local(folder, onlyTest);
   const fileOf = (part: readonly unknown[]) =>
     join(cacheDir, source.name, `decoded-${digest([place, ...part]).slice(0, 12)}`);
   const { train, test, classNames } = await cachedPart(fileOf, stamp, { splits, limit }, async () => {
     const tree = await open();
-    const list = await listImages(tree);
-    checkCounts(tree, list, counts);
+    const list = await listImages(tree, onlyTest);
+    checkCounts(tree, list, counts, onlyTest);
     const decoded = await decodeList(list, { channels: 3, onProgress, splits, limit });
     const [height, width] = decoded.shape;
     if (height === SIZE && width === SIZE) return decoded;
@@ -93,7 +94,7 @@ function remote(options: TinyImagenetOptions, source: RemoteFiles): Place {
   return { place: '', stamp, open };
 }
 
-async function local(folder: string): Promise<Place> {
+async function local(folder: string, onlyTest: boolean): Promise<Place> {
   const place = resolve(folder);
   const name = join(folder, ARCHIVE);
   const archive = await stat(name).catch(() => undefined);
@@ -102,13 +103,18 @@ async function local(folder: string): Promise<Place> {
     return { place, stamp, open: async () => zipTree(await readArchive(name), `${ROOT}/`, stamp) };
   }
   for (const unpacked of [join(folder, ROOT), folder]) {
-    if (!(await stat(join(unpacked, WNIDS)).catch(() => undefined))) continue;
+    const found = (name: string) =>
+      stat(join(unpacked, name)).then(
+        () => true,
+        () => false,
+      );
+    if (!(await found(WNIDS)) && !(onlyTest && (await found(ANNOTATIONS)))) continue;
     const tree = await folderTree(unpacked, ['train', 'val', WNIDS, WORDS], 3);
     return { place, stamp: tree.stamp, open: async () => tree };
   }
   throw new CertError(
     'bad-file',
-    `tiny-imagenet: ${folder} contains neither ${ARCHIVE} nor ${ROOT} nor ${WNIDS}.`,
+    `tiny-imagenet: ${folder} contains neither ${[ARCHIVE, ROOT, WNIDS, ...(onlyTest ? [ANNOTATIONS] : [])].join(' nor ')}.`,
     'Put one of these files into the folder, or leave the folder out to download the archive.',
   );
 }
@@ -124,30 +130,52 @@ async function lines(tree: FileTree, path: string): Promise<string[]> {
   return text.split(/\r?\n/).filter((line) => line !== '');
 }
 
-async function listImages(tree: FileTree): Promise<ImageList> {
-  const wnids = (await lines(tree, WNIDS)).sort();
+/**
+ * The images of both splits. The test split alone needs neither training images nor, as all classes occur in it, the lists of classes and of
+ * their words.
+ */
+async function listImages(tree: FileTree, onlyTest: boolean): Promise<ImageList> {
+  const has = (file: string) => !onlyTest || filesIn(tree, '').includes(file);
+  const listed = has(WNIDS) ? await lines(tree, WNIDS) : undefined;
+  const annotated = await readAnnotations(tree);
+  const wnids = [...(listed ?? new Set(annotated.map(({ wnid }) => wnid)))].sort();
   const wrong = wnids.find((wnid, i) => !/^n\d{8}$/.test(wnid) || wnid === wnids[i - 1]);
   if (wrong !== undefined || wnids.length < 2 || wnids.length > 256) {
-    throw badTree(tree, `${WNIDS} has ${wnids.length} lines${wrong === undefined ? '' : `, and one is "${wrong}"`}`);
+    throw badTree(
+      tree,
+      `${listed ? WNIDS : ANNOTATIONS} has ${wnids.length} classes${wrong === undefined ? '' : `, and one is "${wrong}"`}`,
+    );
   }
   const words = new Map(
-    (await lines(tree, WORDS)).map((line) => {
+    (has(WORDS) ? await lines(tree, WORDS) : []).map((line) => {
       const [wnid = '', names = ''] = line.split('\t');
       return [wnid, names.split(',')[0]!];
     }),
   );
   return {
     classNames: wnids.map((wnid) => words.get(wnid) || wnid),
-    train: listSplit(tree, 'train', wnids, 'images/'),
-    test: await listAnnotated(tree, wnids),
+    train: onlyTest ? [] : listSplit(tree, 'train', wnids, 'images/'),
+    test: listAnnotated(tree, wnids, annotated),
   };
 }
 
-/** The validation images in the order of their annotations: name, class and a box, with tabs between them. */
-async function listAnnotated(tree: FileTree, wnids: readonly string[]): Promise<EncodedImage[]> {
-  const files = new Set(filesIn(tree, 'val/images/'));
-  return (await lines(tree, ANNOTATIONS)).map((line, i) => {
+/** A line of the annotations. */
+interface Annotation {
+  readonly file: string;
+  readonly wnid: string;
+}
+
+/** Name, class and a box of each validation image, with tabs between them. */
+const readAnnotations = async (tree: FileTree): Promise<readonly Annotation[]> =>
+  (await lines(tree, ANNOTATIONS)).map((line) => {
     const [file = '', wnid = ''] = line.split('\t');
+    return { file, wnid };
+  });
+
+/** The validation images in the order of their annotations. */
+function listAnnotated(tree: FileTree, wnids: readonly string[], annotated: readonly Annotation[]): EncodedImage[] {
+  const files = new Set(filesIn(tree, 'val/images/'));
+  return annotated.map(({ file, wnid }, i) => {
     const label = wnids.indexOf(wnid);
     if (label < 0)
       throw badTree(tree, `line ${i + 1} of ${ANNOTATIONS} has the class "${wnid}", which is not in ${WNIDS}`);
@@ -159,10 +187,10 @@ async function listAnnotated(tree: FileTree, wnids: readonly string[]): Promise<
   });
 }
 
-function checkCounts(tree: FileTree, { train, test }: ImageList, counts: Counts): void {
-  if (train.length === counts.train && test.length === counts.test) return;
-  throw badTree(
-    tree,
-    `there are ${train.length} training and ${test.length} validation images instead of ${counts.train} and ${counts.test}`,
-  );
+function checkCounts(tree: FileTree, { train, test }: ImageList, counts: Counts, onlyTest: boolean): void {
+  if ((onlyTest || train.length === counts.train) && test.length === counts.test) return;
+  const [found, expected] = onlyTest
+    ? [`${test.length}`, `${counts.test}`]
+    : [`${train.length} training and ${test.length}`, `${counts.train} and ${counts.test}`];
+  throw badTree(tree, `there are ${found} validation images instead of ${expected}`);
 }

@@ -78,7 +78,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
     expect(error.cure).toContain(`npm install @tensorflow/tfjs-node@${version}`);
     const broken = new Error('The Node.js native addon module can not be found\nPlease run');
     const other = await failure(tfjsNodeGpuDevice({ load: () => Promise.reject(broken) }));
-    expect(other.problem).toMatch(/does not load: The Node.js native addon module can not be found\.$/);
+    expect(other.problem).toMatch(/does not load: The Node\.js native addon module can not be found\.$/);
   });
 
   it('of another version, or with a TensorFlow.js of its own', async () => {

@@ -29,7 +29,7 @@ export async function makeFolder(folder: string): Promise<void> {
     throw new CertError(
       'bad-file',
       `The folder ${folder} cannot be created: ${cause instanceof Error ? cause.message : cause}.`,
-      'Choose a path in a writable folder with --out.',
+      'Choose a path in a writable folder.',
       { cause },
     );
   }

@@ -67,7 +67,7 @@ interface AutoPgdOptions {
 
 /**
  * Algorithm 1 of Croce & Hein (2020) for the l-infinity norm. The step size begins at 2 epsilon. At checkpoints it is halved, and the search
- * goes on from the best point, where too few steps raised the loss or nothing changed since the last checkpoint.
+ * continues from the best point, where too few steps raised the loss or nothing changed since the last checkpoint.
  */
 function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: AutoPgdOptions): DeviceAttack {
   const { model, natural } = setting;

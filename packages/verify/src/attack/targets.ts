@@ -1,6 +1,6 @@
 import type { Model } from '@cert/core';
 
-/** How many classes are targets: at most so many, and all but the label. */
+/** Most classes that are targets; fewer where there are no more besides the label. */
 export const targetsOf = ({ classes }: Model, most: number): number => Math.min(most, classes - 1);
 
 /**

@@ -51,7 +51,7 @@ const canUnfold = (model: Model, node: NodeOf<'maxPool'>): boolean =>
   windowOf(node).padding.every((places) => places === 0) ||
   model.nodes.find(({ name }) => name === node.inputs[0])?.op === 'relu';
 
-/** Rounds of a tournament: pairs of candidates, the winner goes on. Candidates of all pixels lie side by side as channels. */
+/** Rounds of a tournament: pairs of candidates, the winner stays. Candidates of all pixels lie side by side as channels. */
 function unfoldMaximum(
   builder: GraphBuilder,
   node: NodeOf<'maxPool'>,

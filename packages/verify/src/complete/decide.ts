@@ -127,7 +127,7 @@ const MOST_PARTS = 5000;
 const QUICK: PropertyAttackOptions = { steps: 20, restarts: 1 };
 /** The share of the time of a search that attacks take, after the first one. */
 const ATTACK_SHARE = 0.1;
-/** Up to so many inputs of positive width are split on inputs. */
+/** Most inputs of positive width for which the search splits inputs. */
 const FEW_INPUTS = 12;
 
 /**

@@ -83,7 +83,7 @@ export interface SearchControl {
   /** Told of every part that is proved by splits of ReLUs. */
   readonly onProved?: ((part: ProvedPart) => void) | undefined;
   /**
-   * A search over inputs records how it splits as long as it has bounded at most so many boxes; default 0. Until then it cuts nothing off: there are
+   * A search over inputs records how it splits as long as it has bounded at most this number of boxes; default 0. Until then it cuts nothing off: there are
    * more boxes to bound, and fewer to prove again.
    */
   readonly mostBoxes?: number | undefined;

@@ -92,7 +92,7 @@ describe('certify', () => {
     expect(device.live).toBe(live);
   });
 
-  it('told to be complete, runs every method on every image and attacks all that are classified rightly', async () => {
+  it('told to be complete, runs every method on every image and attacks all that are classified correctly', async () => {
     const results = await run({ complete: true });
     expect(results.map(({ lower }) => lower)).toEqual(
       [0.7, 0.1, 0.02, -0.1, -0.3].map((lower) => ({ weak: near(lower - 0.3), ibp: near(lower) })),
@@ -266,7 +266,7 @@ describe('certify', () => {
     const live = device.live;
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error('enough')), 50);
-    // An attack that cannot succeed, and would go on for hours.
+    // An attack that cannot succeed, and would take hours.
     const attempt = run({
       complete: true,
       perturbation: linf({ epsilon: 0 }),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countResults } from './count.js';
 import { firstVerifier, type ImageResult } from './result.js';
 
-const methods = ['cheap', 'dear'];
+const methods = ['cheap', 'tight'];
 /** Results of images of class 0: the margin, what the methods gave and the margin that an attack found. */
 const image = (
   index: number,
@@ -24,14 +24,14 @@ describe('countResults', () => {
     image(1, 2, { cheap: 1e-9 }),
     // A lower margin of 0 does not exclude a tie.
     image(11, 2, { cheap: 0 }),
-    image(2, 2, { cheap: -1, dear: 0.5 }, withstood),
-    image(3, 2, { cheap: null, dear: 0.5 }, withstood),
-    image(4, 2, { cheap: null, dear: -0.5 }, withstood),
-    image(5, 2, { cheap: -1, dear: null }, withstood),
-    image(6, 2, { cheap: -1, dear: -1 }, withstood),
+    image(2, 2, { cheap: -1, tight: 0.5 }, withstood),
+    image(3, 2, { cheap: null, tight: 0.5 }, withstood),
+    image(4, 2, { cheap: null, tight: -0.5 }, withstood),
+    image(5, 2, { cheap: -1, tight: null }, withstood),
+    image(6, 2, { cheap: -1, tight: -1 }, withstood),
     image(7, 2, { cheap: -1 }, broken),
     image(8, -1),
-    // A draw, and a logit that is not finite.
+    // A tie, and a logit that is not finite.
     image(9, 0),
     image(10, null),
   ];
@@ -45,7 +45,7 @@ describe('countResults', () => {
       methods: {
         cheap: { tried: 8, verified: 2, notFinite: 2, verifiedError: proportion(9, 11), aloneError: null },
         // What a cheaper method verified counts as verified, though this one was not run on it.
-        dear: { tried: 5, verified: 2, notFinite: 1, verifiedError: proportion(7, 11), aloneError: null },
+        tight: { tried: 5, verified: 2, notFinite: 1, verifiedError: proportion(7, 11), aloneError: null },
       },
       arithmetic: null,
       undecided: 3,
@@ -53,7 +53,7 @@ describe('countResults', () => {
       logitsNotFinite: 1,
     });
     expect(results.map(({ verifiedBy }) => verifiedBy)).toEqual([
-      ...['cheap', 'cheap', 'dear', 'dear'],
+      ...['cheap', 'cheap', 'tight', 'tight'],
       ...Array.from({ length: 7 }, () => null),
     ]);
   });
@@ -67,9 +67,9 @@ describe('countResults', () => {
     const some = [
       at(0, { cheap: { deployed: 1, step: 'float32' } }),
       at(1, { cheap: { deployed: 0.1, nearest: 0.2, step: 'float64' } }),
-      at(2, { cheap: { deployed: -0.1, nearest: 0.2, real: 0.1, step: 'float64' }, dear: { nearest: -1 } }),
-      at(3, { cheap: { deployed: 0, nearest: 0.2, real: 0, step: 'float64' }, dear: { nearest: 0.1 } }),
-      at(4, { cheap: { deployed: null, nearest: -0.2, step: 'float32' }, dear: { nearest: -1 } }),
+      at(2, { cheap: { deployed: -0.1, nearest: 0.2, real: 0.1, step: 'float64' }, tight: { nearest: -1 } }),
+      at(3, { cheap: { deployed: 0, nearest: 0.2, real: 0, step: 'float64' }, tight: { nearest: 0.1 } }),
+      at(4, { cheap: { deployed: null, nearest: -0.2, step: 'float32' }, tight: { nearest: -1 } }),
     ];
     const counts = countResults(some, { methods, attack: null, arithmetic: 'deployed' });
     expect(counts.arithmetic).toEqual({
@@ -80,7 +80,7 @@ describe('countResults', () => {
       },
       steps: { float32: 1, float64: 1 },
     });
-    expect(counts.methods.dear!.verifiedError).toEqual(proportion(3, 5));
+    expect(counts.methods.tight!.verifiedError).toEqual(proportion(3, 5));
     expect(counts.undecidedNotFinite).toBe(1);
     const { levels } = countResults(some, { methods, attack: null, arithmetic: 'real' }).arithmetic!;
     expect(Object.keys(levels)).toEqual(['nearest', 'real']);
@@ -92,14 +92,14 @@ describe('countResults', () => {
 
   it('gives the error of a method alone where it was run on every image', () => {
     const complete = [
-      image(0, 2, { cheap: 1, dear: -0.1 }, withstood),
-      image(1, 2, { cheap: -1, dear: 1 }, withstood),
-      image(2, 2, { cheap: -1, dear: -1 }, broken),
-      image(3, -2, { cheap: -4, dear: -3 }),
+      image(0, 2, { cheap: 1, tight: -0.1 }, withstood),
+      image(1, 2, { cheap: -1, tight: 1 }, withstood),
+      image(2, 2, { cheap: -1, tight: -1 }, broken),
+      image(3, -2, { cheap: -4, tight: -3 }),
     ];
     expect(countResults(complete, { methods, attack: {} }).methods).toMatchObject({
       cheap: { verifiedError: proportion(3, 4), aloneError: proportion(3, 4) },
-      dear: { verifiedError: proportion(2, 4), aloneError: proportion(3, 4) },
+      tight: { verifiedError: proportion(2, 4), aloneError: proportion(3, 4) },
     });
   });
 

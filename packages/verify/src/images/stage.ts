@@ -72,7 +72,7 @@ export const timed = (stage: Stage, tell: (seconds: number) => void): Stage =>
     }
   };
 
-/** A batch of exactly so many images, for which everything is compiled: the last image is repeated. */
+/** A batch of exactly the size for which everything is compiled: the last image is repeated. */
 export function fullBatch(items: readonly Item[], batchSize: number): HostBatch {
   const size = items[0]!.pixels.length;
   const images = new Float32Array(batchSize * size);

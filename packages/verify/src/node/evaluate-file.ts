@@ -43,7 +43,7 @@ export interface EvaluateImagesOptions {
   /** Write a certificate for every verified image into this folder; default none. `checkpoint` holds the bytes of the network's file. */
   readonly certificates?: { readonly folder: string; readonly checkpoint: Uint8Array } | undefined;
   /** Discard the content of the file; default false. */
-  readonly anew?: boolean;
+  readonly overwrite?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
   readonly onProgress?: (progress: EvaluationProgress) => void;
   /** If aborted, the current computation is finished and the evaluation rejects with the reason of the signal. */
@@ -100,11 +100,11 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<Ev
 }
 
 async function evaluateLocked(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
-  const { device, model, split, verifiers, file, anew, onProgress, signal } = options;
+  const { device, model, split, verifiers, file, overwrite, onProgress, signal } = options;
   const settings = withPerturbation(options);
   const perturbation = perturbationOf(options);
   const started = performance.now();
-  const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(anew && { anew }) });
+  const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(overwrite && { overwrite }) });
   const results = [...opened.results];
   const writer = await writerOf(options);
   let certificates = 0;

@@ -96,10 +96,10 @@ describe('openEvaluationFile', () => {
     const text = await written(0);
     await expect(open(changes)).rejects.toMatchObject({
       ...{ code: 'run-exists', problem: `${file} was started with ${difference}` },
-      cure: expect.stringContaining('--anew'),
+      cure: expect.stringContaining('--overwrite'),
     });
     expect(await readFile(file, 'utf8')).toBe(text);
-    expect(await open(changes, { anew: true })).toEqual([]);
+    expect(await open(changes, { overwrite: true })).toEqual([]);
     expect(await open(changes)).toEqual([]);
   });
 
@@ -141,7 +141,7 @@ describe('openEvaluationFile', () => {
     expect(await openEvaluationFile(file, settings, { labels })).toEqual({ results: [image(0), proved], damaged: 0 });
   });
 
-  it('goes on with a file from before there was a choice of arithmetic', async () => {
+  it('continues a file from before there was a choice of arithmetic', async () => {
     const text = await written(0);
     expect(await open({ arithmetic: 'nearest' })).toEqual([image(0)]);
     expect(await readFile(file, 'utf8')).toBe(text);
@@ -225,12 +225,12 @@ describe('openEvaluationFile', () => {
 
   it('leaves a file alone that is something else', async () => {
     file = join(place, 'letter.jsonl');
-    await writeFile(file, 'dear\n');
+    await writeFile(file, 'text\n');
     await expect(open()).rejects.toMatchObject({
       code: 'bad-file',
       problem: expect.stringContaining('is not an evaluation file'),
     });
-    expect(await readFile(file, 'utf8')).toBe('dear\n');
+    expect(await readFile(file, 'utf8')).toBe('text\n');
   });
 
   it('says that a place cannot be used', async () => {

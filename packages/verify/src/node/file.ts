@@ -42,7 +42,7 @@ export interface EvaluationSettings {
   readonly arithmetic?: Arithmetic;
   /** The attack; null for none. */
   readonly attack: PgdSettings | AttackSequence | null;
-  /** Whether every method is run on every image, and the attack on every image that is classified rightly. */
+  /** Whether every method is run on every image, and the attack on every image that is classified correctly. */
   readonly complete: boolean;
   /** Seconds for each image, of methods that search; missing where there is none. */
   readonly timeout?: number;
@@ -60,21 +60,21 @@ export interface OpenedEvaluation {
 }
 
 /**
- * Opens the JSONL file of an evaluation, new or to go on with: a first line with the settings, then a line per image in the order
+ * Opens the JSONL file of an evaluation, new or to be continued: a first line with the settings, then a line per image in the order
  * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped,
  * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
  *
  * @param labels those of the test images, by index
- * @param anew discard the content of the file
+ * @param overwrite discard the content of the file
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
  * `bad-file` naming a line of an image with another label, or when the file cannot be read or written
  */
 export async function openEvaluationFile(
   path: string,
   settings: EvaluationSettings,
-  { labels, anew = false }: { readonly labels: ArrayLike<number>; readonly anew?: boolean },
+  { labels, overwrite = false }: { readonly labels: ArrayLike<number>; readonly overwrite?: boolean },
 ): Promise<OpenedEvaluation> {
-  const bytes = anew ? Buffer.alloc(0) : await readExisting(path);
+  const bytes = overwrite ? Buffer.alloc(0) : await readExisting(path);
   const end = bytes.lastIndexOf(LINE_FEED) + 1;
   if (end === 0) {
     await makeFolder(dirname(path));
@@ -178,7 +178,7 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
     throw new CertError(
       'bad-file',
       `${path} is not an evaluation file of the format ${FORMAT}.`,
-      'Choose another file with --out, or discard its content with --anew.',
+      'Choose another file with --out, or discard its content with --overwrite.',
     );
   }
   // Files from before there was a choice.
@@ -193,7 +193,7 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
     throw new CertError(
       'run-exists',
       `${path} was started with ${difference}.`,
-      'Discard the earlier results with --anew, choose another file with --out, or give the original settings.',
+      'Discard the earlier results with --overwrite, choose another file with --out, or give the original settings.',
     );
   }
 }
@@ -202,5 +202,5 @@ const badLine = (path: string, line: number, what: string) =>
   new CertError(
     'bad-file',
     `${path}: line ${line} is invalid: ${what}.`,
-    'Give the dataset of the earlier evaluation, or discard the earlier results with --anew.',
+    'Give the dataset of the earlier evaluation, or discard the earlier results with --overwrite.',
   );

@@ -38,7 +38,7 @@ export function combinations(graph: Graph, size: number): Rule {
   };
 }
 
-/** From so many numbers on, a pass over memory costs more than a node. */
+/** Numbers from which on a pass over memory costs more than a node. */
 const LARGE = 32_768;
 
 /** A shape as that of a blocked image. */

@@ -2,7 +2,7 @@ import type { Builder } from '../../graph/builder.js';
 import type { Value, ValueOf } from '../../graph/ir.js';
 import { FEW, windows } from '../filter-gradient.js';
 
-/** So many channels share a row: with a row for each, the convolution would have too few pixels in a row to be fast. */
+/** Channels that share a row: with a row for each, the convolution would have too few pixels in a row to be fast. */
 const INTERLEAVED = 4;
 
 /**

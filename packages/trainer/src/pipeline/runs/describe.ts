@@ -18,7 +18,7 @@ export function describeEvent(event: RunEvent): string | undefined {
         `loss ${number(metrics.loss)}`,
         `test error ${percent(test.standardError)}`,
         `verified error ${percent(test.verifiedError)}`,
-        `${trainSeconds.toFixed(1)} s`,
+        duration(trainSeconds),
       ].join('  ');
     }
     case 'warning':
@@ -44,6 +44,13 @@ export function describeEvent(event: RunEvent): string | undefined {
 
 /** Formats a fraction as a percentage with two decimals. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
+
+/** Formats a time as h:mm:ss. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}
 
 /** Formats a number with up to four significant digits. */
 export const number = (value: number): string => String(Number(value.toPrecision(4)));

@@ -38,7 +38,7 @@ describe.skipIf(!existsSync('/dev/full'))('on a full disk (skipped where there i
     return { error, events };
   }
 
-  it('a checkpoint that cannot be written leaves the one before it, which the run goes on from', async () => {
+  it('a checkpoint that cannot be written leaves the one before it, which the run continues from', async () => {
     const [calm, folder] = [join(place, 'calm'), join(place, 'run')];
     await startRun(config, { folder: calm });
     const { last } = runFiles(folder);

@@ -49,9 +49,9 @@ export interface RunNumbers {
   readonly learningRate: number;
   /** Of the last step, or means over the epoch. */
   readonly metrics: Metrics;
-  /** Images in the last step. */
+  /** Images in the last step; 0 if an earlier call took it. */
   readonly images: number;
-  /** Estimated seconds to the end of the run, including tests after epochs and the final evaluation. */
+  /** Estimated seconds to the end of the run, including tests after epochs and the final evaluation; NaN before the first step of this call. */
   readonly secondsLeft: number;
 }
 

@@ -24,6 +24,7 @@ import { makeNamed, valueOfOption } from '../config/options.js';
 import { perturbationOf } from '../config/perturbation.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
+import { type DataFacts, factsOf } from './data-facts.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
@@ -44,6 +45,8 @@ export interface Experiment {
   readonly stepsPerEpoch: number;
   /** The set around each image, at the target radius. */
   readonly perturbation: Perturbation;
+  /** What checkpoints say about the dataset. */
+  readonly facts: DataFacts | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
@@ -127,6 +130,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     epochs,
     stepsPerEpoch,
     perturbation: perturbationOf(config, { ...dataset, shape: inputShape }),
+    facts: factsOf(dataset),
     batches: (epoch, from) => {
       const order = { batchSize, seed, epoch, from };
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });

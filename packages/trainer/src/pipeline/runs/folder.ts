@@ -21,6 +21,7 @@ import { BEFORE, checkConfig, checkForm } from '../config/config.js';
 import { optionsOf } from '../config/options.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
+import type { DataFacts } from './data-facts.js';
 
 /** What a checkpoint of a run holds besides the state. */
 export interface Progress {
@@ -167,10 +168,15 @@ export function checkConfigOf(
   );
 }
 
+const jsonOf = ({ range, classNames }: DataFacts) => ({
+  range: range && { ...range },
+  ...(classNames && { classNames: [...classNames] }),
+});
+
 /** Writes a checkpoint with the state and where training stands. The old file stays until the new one is whole. */
 export async function writeRunCheckpoint(
   path: string,
-  model: Model,
+  { model, facts }: { readonly model: Model; readonly facts: DataFacts | null },
   { params, stats, optimizer }: HostState,
   progress: Progress,
   config: RunConfig,
@@ -178,6 +184,7 @@ export async function writeRunCheckpoint(
 ): Promise<void> {
   const { position, best, trainSeconds } = progress;
   const metadata = {
+    ...(facts && { data: jsonOf(facts) }),
     position: { step: position.step, sums: position.sums },
     best: best && { ...best },
     trainSeconds,

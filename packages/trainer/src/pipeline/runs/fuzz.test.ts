@@ -50,7 +50,7 @@ beforeAll(async () => {
     trainSeconds: 1.5,
   };
   const { last } = runFiles(folder);
-  await writeRunCheckpoint(last, experiment.model, startState(config, experiment), progress, config, standardCatalog);
+  await writeRunCheckpoint(last, experiment, startState(config, experiment), progress, config, standardCatalog);
   checkpoint = await readFile(last);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -65,7 +65,7 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     const state = startState(settled, experiment, catalog);
     try {
       await writeRunConfig(folder, settled);
-      await writeRunCheckpoint(runFiles(folder).last, experiment.model, state, progress, settled, catalog);
+      await writeRunCheckpoint(runFiles(folder).last, experiment, state, progress, settled, catalog);
     } catch (error) {
       await discardRunFolder(folder);
       throw error;
@@ -206,7 +206,7 @@ async function onDevice<T>(
   }
 }
 
-/** An error with how a run goes on after it: from its last checkpoint, which stays whole whatever happens. */
+/** An error with the way to continue the run: from its last checkpoint, which stays whole whatever happens. */
 function withWayOn(error: unknown, folder: string): unknown {
   if (!(error instanceof CertError)) return error;
   const { code, problem, cure } = error;

@@ -49,7 +49,7 @@ export async function train(
   let saved = performance.now();
   const save = async (path: string, on: OnDevice<TrainState>) => {
     state = await toHost(on);
-    await writeRunCheckpoint(path, experiment.model, state, progress, config, catalog);
+    await writeRunCheckpoint(path, experiment, state, progress, config, catalog);
     saved = performance.now();
   };
   const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
@@ -83,6 +83,7 @@ export async function train(
       // Only steps count: evaluating and writing happen in between.
       const seconds = secondsSince(before);
       const trainSeconds = progress.trainSeconds + seconds;
+      const trained = progress;
       progress = { ...progress, position: event.position, trainSeconds };
       const { step } = event.position;
       if (event.type === 'stopped') {
@@ -102,10 +103,20 @@ export async function train(
         await emit({ ...numbersOf(event), type: 'step', step, secondsLeft: left(event) });
       } else {
         const tested = performance.now();
-        const test = await evaluator.evaluate(event.state, {
-          batches: experiment.testBatches(),
-          epsilon: event.epsilon,
-        });
+        const test = await evaluator
+          .evaluate(event.state, {
+            batches: experiment.testBatches(),
+            epsilon: event.epsilon,
+            ...(signal && { signal }),
+          })
+          .catch(unlessStopped(signal));
+        if (test === null) {
+          // The resumed run begins with this test.
+          progress = trained;
+          await save(files.last, event.state);
+          await emit({ type: 'stopped', folder, step });
+          return null;
+        }
         const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
         const { verifiedError, standardError } = test;
         if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
@@ -130,6 +141,12 @@ export async function train(
   }
   return { state, progress };
 }
+
+/** Null for an evaluation that the signal stopped. */
+const unlessStopped = (signal: AbortSignal | undefined) => (error: unknown) => {
+  if (signal?.aborted && error === signal.reason) return null;
+  throw error;
+};
 
 const secondsSince = (start: number) => (performance.now() - start) / 1000;
 

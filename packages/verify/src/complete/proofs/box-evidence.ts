@@ -1,7 +1,7 @@
 import type { CertificateInputSplit, CertificateLeaf, TreeEvidence } from '../../certificate.js';
 import type { ProvedBox } from './box-proof.js';
 
-/** What a certificate holds of boxes that are proved, for a property of so many cases. */
+/** What a certificate holds of boxes that are proved, for a property of `cases` cases. */
 export const evidenceOfBoxes = (tree: ProvedBox, cases: number): TreeEvidence => ({
   ...{ kind: 'tree', intermediate: 'crown', neurons: [] },
   cases: Array.from({ length: cases }, (_, one) => entriesOf(tree, one)),

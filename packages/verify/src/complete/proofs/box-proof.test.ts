@@ -42,7 +42,7 @@ const prove = (tree: BoxTree, bounds: readonly number[], more: Partial<Parameter
 const leavesOf = ({ split }: ProvedBox): number =>
   split === undefined ? 1 : leavesOf(split.low) + leavesOf(split.high);
 
-/** Splits of an input in the middle, where there is one, until so many are above each other. */
+/** Splits of an input in the middle, where there is one, until a number of them are above each other. */
 function halved(cases: readonly number[], lower: readonly number[], upper: readonly number[], depth: number): BoxTree {
   const [input, width] = lower.reduce(
     ([best, most], l, i) => (upper[i]! - l > most ? [i, upper[i]! - l] : [best, most]),

@@ -37,7 +37,7 @@ export interface ProvedBox {
 /** How often a box that a search did not split is split where its proof does not withstand rounding. */
 const MORE_SPLITS = 6;
 
-/** After so many splits bounds on a box are computed for those in it. */
+/** Splits after which bounds on a box are computed for those in it. */
 const RENEWED = 4;
 
 /** What is known of a box from those around it. */
@@ -83,7 +83,7 @@ export async function proveBoxes(
    * @param open the cases that are not proved on a box around this one
    * @param due those of them that a search has excluded there
    * @param more how often a box may be split that the search did not split
-   * @param around bounds on a box around this one, so many splits above
+   * @param around bounds on a box around this one, some splits above
    */
   async function prove(tree: BoxTree, box: Box64, { open, due, more, around }: Above): Promise<ProvedBox | undefined> {
     if (boxes++ % 8 === 0) await turn();

@@ -172,7 +172,7 @@ export async function searchDomains(parts: SearchParts): Promise<CasesResult> {
     return improve([tried], effort.rounds, { mixture: effort.rate, multiplier: effort.rate });
   }
 
-  /** The smallest batch that holds so many domains, or the largest there is. */
+  /** The smallest batch that holds `count` domains, or the largest there is. */
   function sizeFor(count: number): number {
     return sizes.find((size) => size >= count) ?? sizes.at(-1)!;
   }

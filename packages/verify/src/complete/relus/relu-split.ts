@@ -11,7 +11,7 @@ import { structureOf } from './structure.js';
 /** The share of the time that slopes for the bounds of hidden neurons may take. */
 const ROOT_SHARE = 0.3;
 /**
- * The search is tried for a share of the time that is left, then bounds of hidden neurons are refined with so many parts for each side, and the search
+ * The search is tried for a share of the time that is left, then bounds of hidden neurons are refined with a number of parts for each side, and the search
  * begins again. The last search has all the time.
  */
 const TRIALS = [
