@@ -10,6 +10,7 @@ import {
   checkConfigOf,
   checkDataFits,
   choose,
+  exampleWords,
   fieldsOf,
   loadTestData,
   perturbationOf,
@@ -129,7 +130,7 @@ export async function addEval(
         if (json) terminal.out(JSON.stringify(summary));
         else {
           terminal.out(
-            `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per image: ${file}\nSummary: ${summaryFileOf(file)}`,
+            `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per ${exampleWords(config.dataset).one}: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
@@ -138,7 +139,9 @@ export async function addEval(
       } catch (error) {
         report.close();
         if (signal.aborted && error === signal.reason && !json) {
-          terminal.out(`Stopped after ${done} of ${test.count} images. Run the same command again to continue.`);
+          terminal.out(
+            `Stopped after ${done} of ${test.count} ${exampleWords(config.dataset).many}. Run the same command again to continue.`,
+          );
         }
         throw error;
       } finally {

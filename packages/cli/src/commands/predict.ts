@@ -1,9 +1,10 @@
 import { CertError } from '@cert/core';
 import { disposeTree, putParams } from '@cert/jit';
-import type { Catalog } from '@cert/trainer/pipeline';
 import {
+  type Catalog,
   choose,
   duration,
+  exampleWords,
   FIELDS,
   flagsOf,
   loadTestData,
@@ -120,6 +121,9 @@ export async function addPredict(
       const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, classNames);
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
+      const words = exampleWords(config.dataset);
+      // One radius for all features is one number; else it multiplies a scale for each.
+      const scaled = config.perturbation !== null || 'featureScale' in known;
       const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
       const found = searchVerifiers({ timeout, rules: catalog.rules });
       const verifiers = chosen.map((name) => found[name] ?? catalog.verifiers[name]!);
@@ -137,7 +141,7 @@ export async function addPredict(
         terminal.out(
           json
             ? JSON.stringify({ image: about, checkpoint, ...result, methods: chosen, arithmetic })
-            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic }),
+            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic, words, scaled }),
         );
       } finally {
         live?.close();

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { CertError, type Model, sizeOf } from '@cert/core';
 import type { Dataset, PixelRange } from '@cert/datasets';
 import { readImage } from '@cert/datasets/node';
-import { checkDataFits } from '@cert/trainer/pipeline';
+import { checkDataFits, exampleWords } from '@cert/trainer/pipeline';
 
 /** One image to classify. */
 export interface PredictionInput {
@@ -26,8 +26,10 @@ export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: st
   }
   const size = sizeOf(test.shape);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  return { pixels, about: `Image ${index} of ${name}`, label: test.labels[index]! };
+  return { pixels, about: `${capitalized(exampleWords(name).one)} ${index} of ${name}`, label: test.labels[index]! };
 }
+
+const capitalized = (word: string) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
 
 /** Says early that an image file is missing: before a dataset is read or an optional package asked for. @throws CertError `bad-file` */
 export async function checkImageFile(path: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Arithmetic } from '@cert/bounds';
+import type { ExampleWords } from '@cert/trainer/pipeline';
 import type { Prediction } from '../predict/predict.js';
 import { className } from './class-name.js';
 import { formatTable } from './format-table.js';
@@ -20,6 +21,10 @@ export interface PredictionLook extends Look {
   readonly classNames: readonly string[] | undefined;
   readonly methods: readonly string[];
   readonly arithmetic: Arithmetic;
+  /** What examples are called. */
+  readonly words: ExampleWords;
+  /** Whether features have different units, so that a radius is in multiples of a scale for each. */
+  readonly scaled: boolean;
 }
 
 /** A prediction for people: the class, the largest logits, and what is certified. */
@@ -62,7 +67,7 @@ export function predictionText(found: Prediction, look: PredictionLook): string 
 function certificateRows(
   { epsilon, bound, radius: found, prediction, certified }: Prediction,
   name: string,
-  { methods }: PredictionLook,
+  { methods, scaled }: PredictionLook,
 ): string[][] {
   const other = prediction === certified ? [] : [['certified class', name]];
   const lower = bound?.lower ?? null;
@@ -72,7 +77,10 @@ function certificateRows(
   return [
     ...other,
     [`margin at epsilon ${radius(epsilon)}`, `${margin}, ${verdict}`],
-    ['certified radius', largest === 0 ? '0' : `${radiusText(largest)}, by ${verifiedBy}`],
+    [
+      'certified radius',
+      largest === 0 ? '0' : `${scaled ? roundedDown(largest) : radiusText(largest)}, by ${verifiedBy}`,
+    ],
   ];
 }
 
@@ -91,15 +99,18 @@ function radiusText(found: number): string {
 function noteOf(
   { radius: found, prediction, certified }: Prediction,
   name: string,
-  { arithmetic, methods }: PredictionLook,
+  { arithmetic, methods, words, scaled }: PredictionLook,
 ): string {
   const claim = CLAIMS[arithmetic];
   if (certified !== prediction)
-    return `The network does not classify the image as ${name}, so there is nothing to certify.`;
+    return `The network does not classify the ${words.one} as ${name}, so there is nothing to certify.`;
   if (found === null || found.radius === 0) {
     return `${methods.join(', ')} verified ${name} at no radius above 0. The true radius may still be larger than 0.`;
   }
   const beyond =
     found.unverified === null ? 'The ball contains every input in the data range.' : 'The true radius may be larger.';
-  return `No perturbation of at most the certified radius in each pixel changes the prediction ${claim}. ${beyond}`;
+  const reach = scaled
+    ? `of each ${words.value} by at most the certified radius times its scale`
+    : `of at most the certified radius in each ${words.value}`;
+  return `No perturbation ${reach} changes the prediction ${claim}. ${beyond}`;
 }

@@ -1,4 +1,4 @@
-import { duration, percent, type Summary } from '@cert/trainer/pipeline';
+import { duration, exampleWords, percent, type Summary } from '@cert/trainer/pipeline';
 import type { Proportion } from '@cert/verify';
 import type { EvaluationSummary } from '@cert/verify/node';
 import type { Terminal } from '../terminal.js';
@@ -34,7 +34,7 @@ export function resultTable(summaries: readonly Summary[], look = PLAIN): string
     row(`PGD error${attack}`, (s) => (s.pgdError === null ? 'not run' : percent(s.pgdError))),
     row(`verified error (${first.bound.toUpperCase()})`, (s) => percent(s.verifiedError)),
     row('epsilon', (s) => radiusInFull(s.epsilon)),
-    row('test images', (s) => String(s.images)),
+    row(`test ${exampleWords(first.dataset).many}`, (s) => String(s.images)),
     row('training time', (s) => duration(s.trainSeconds)),
     row('device', (s) => s.deviceDescription),
   ];
@@ -49,6 +49,7 @@ export function resultTable(summaries: readonly Summary[], look = PLAIN): string
 export function evaluationTable(summary: EvaluationSummary, look = PLAIN): string {
   const { settings, methods, standardError, pgdError } = summary;
   const { attack, epsilon } = settings;
+  const { many } = exampleWords(settings.dataset);
   const format = tableFormat(look);
   const asked = settings.arithmetic ?? 'nearest';
   const names = Object.keys(methods).map((name) => name.toUpperCase());
@@ -79,7 +80,7 @@ export function evaluationTable(summary: EvaluationSummary, look = PLAIN): strin
   ];
   const counts = [
     ['epsilon', radiusInFull(epsilon)],
-    ['test images', String(summary.images)],
+    [`test ${many}`, String(summary.images)],
     ['arithmetic', asked],
     ...(summary.arithmetic === null
       ? []
@@ -94,7 +95,7 @@ export function evaluationTable(summary: EvaluationSummary, look = PLAIN): strin
     ['NaN or infinite logits', String(summary.logitsNotFinite)],
     ...tried,
     ...others.map((stage) => [stage === 'natural' ? 'natural pass' : `attack ${stage}`, time(stage)]),
-    [`all images${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`, shortTime(summary.seconds)],
+    [`all ${many}${summary.before > 0 ? ` but ${summary.before} of an earlier call` : ''}`, shortTime(summary.seconds)],
     ['device', summary.deviceDescription],
   ];
   return `${formatTable(errors, format)}\n\n${formatTable(counts, { width: widthOf(look) })}`;

@@ -10,6 +10,7 @@ import {
 } from '@cert/core';
 import type { Device } from '@cert/jit';
 import {
+  exampleWords,
   loadTestData,
   perturbationOf,
   type RunConfig,
@@ -73,7 +74,8 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   const label = raw.label === undefined ? test.labels[index]! : readLabel(raw.label, model.classes, classNames);
   const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  const about = `Image ${index} of ${config.dataset}, ${className(label, classNames)}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
+  const { one } = exampleWords(config.dataset);
+  const about = `${one.slice(0, 1).toUpperCase()}${one.slice(1)} ${index} of ${config.dataset}, ${className(label, classNames)}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
   const ball = { pixels, label, perturbation, source: { index, dataset: config.dataset } };
   return { loaded, property: robustness(ball, model), ball, about, classNames };

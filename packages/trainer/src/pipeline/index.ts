@@ -77,3 +77,4 @@ export {
 export { freePath, freeRunFolder } from './runs/free-folder.js';
 export { type MetricsLine, type ReadMetrics, readMetricsLines } from './runs/metrics-lines.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';
+export { type ExampleWords, exampleWords } from './words.js';

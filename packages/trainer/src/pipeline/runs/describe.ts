@@ -1,4 +1,5 @@
 import { radiusText } from '../config/radius.js';
+import { exampleWords } from '../words.js';
 import type { RunEvent } from './event.js';
 
 /** Returns an event as a log line, with a second line for a warning; `undefined` for frequent events. */
@@ -7,7 +8,7 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'start': {
       const { config, device, trainImages, testImages, parameters, step } = event;
       const from = step === 0 ? '' : `, resumed after step ${step}`;
-      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} images of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
+      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} ${exampleWords(config.dataset).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
       const { epoch, epsilon, learningRate, metrics, test, trainSeconds } = event;
