@@ -11,7 +11,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   core: [],
   bounds: ['core'],
   models: ['core'],
-  interchange: ['core'],
+  interchange: ['core', 'bounds'],
   datasets: ['core'],
   jit: ['core'],
   testing: ['core'],

@@ -1,11 +1,11 @@
 /** Every class of layers against `predict` of TensorFlow.js, in memory, from files, and written back. */
-import { crown, ibp, naturalPass, runningNorm } from '@cert/bounds';
-import { linfBall, type Tensor3D, tf, toTensors } from '@cert/core';
+import { naturalPass, runningNorm } from '@cert/bounds';
+import { tf, toTensors } from '@cert/core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { describe, expect, it } from 'vitest';
+import { checkBounds } from '../../test/check-bounds.js';
 import { chain, functional, layers, loaded, on, saved } from '../../test/layers-models.js';
 import { fromLayersModel } from './from-layers-model.js';
-import type { ImportedLayersModel } from './import-graph.js';
 import { readLayersModel } from './read-layers-model.js';
 import { toLayersModel } from './to-layers-model.js';
 
@@ -150,27 +150,6 @@ const MODELS: { readonly [name: string]: () => tfl.LayersModel } = {
       return on(layers.globalAveragePooling2d({ ...first }), on(dense({ units: 5 }), joined));
     }),
 };
-
-/** Bounds of the outputs of an imported network on small balls, and the outputs at random points of them. */
-function checkBounds({ model, params, stats }: ImportedLayersModel) {
-  tf.tidy(() => {
-    const network = { model, params: toTensors(params), norm: runningNorm(toTensors(stats)) };
-    const x = tf.randomUniform([2, ...model.inputShape], 0, 1, 'float32', 1);
-    const box = linfBall(x, 0.05);
-    const matrix: Tensor3D = tf.tile(tf.expandDims(tf.eye(model.classes), 0) as Tensor3D, [2, 1, 1]);
-    for (const method of [ibp, crown()]) {
-      const { lower, upper } = method.bound({ network, box, spec: { matrix } }).output;
-      for (let trial = 0; trial < 20; trial++) {
-        const t = tf.randomUniform(x.shape, 0, 1, 'float32', trial);
-        const point = tf.add(box.lower, tf.mul(t, tf.sub(box.upper, box.lower)));
-        const { output } = naturalPass(network, point);
-        const slack = tf.add(1e-4, tf.mul(1e-5, tf.abs(output)));
-        expect(tf.all(tf.greaterEqual(output, tf.sub(lower, slack))).dataSync()[0]).toBe(1);
-        expect(tf.all(tf.lessEqual(output, tf.add(upper, slack))).dataSync()[0]).toBe(1);
-      }
-    }
-  });
-}
 
 describe.each(Object.entries(MODELS))('%s', (_name, build) => {
   it('computes what predict computes, in memory and from files', async () => {

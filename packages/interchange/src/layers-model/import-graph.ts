@@ -14,10 +14,11 @@ import { MOST_ELEMENTS, MOST_IN_ALL } from '../graph/limits.js';
 import { imageOrder } from '../onnx/order.js';
 import { configOf, type Json } from './config.js';
 import { badLayer, badModel, unsupported } from './errors.js';
+import { plain } from './layout.js';
 import { RULES } from './rules/rules.js';
 import type { Step } from './step.js';
 import type { Call, Container, LayerSpec, TensorRef } from './topology.js';
-import { plain, type Value } from './value.js';
+import type { Value } from './value.js';
 import type { WeightSource } from './weights.js';
 
 /** A network imported from TensorFlow.js. */
@@ -255,10 +256,14 @@ function checkedInput(layers: readonly LayerSpec[], name: string, value: Value):
   return value;
 }
 
+/** Null, or a list of it, such as the masks of a layer that is given none. */
+const isNothing = (value: unknown): boolean =>
+  value === null || value === undefined || (Array.isArray(value) && value.every(isNothing));
+
 /** Refuses arguments of a call that change what a layer computes. */
 function checkArguments(layer: LayerSpec, kwargs: Json): void {
   for (const [name, value] of Object.entries(kwargs)) {
-    if (value === null || value === undefined || (name === 'training' && value === false)) continue;
+    if (isNothing(value) || (name === 'training' && value === false)) continue;
     throw unsupported(
       layer,
       `it is called with ${describeValue(name)}: ${describeValue(value)}`,

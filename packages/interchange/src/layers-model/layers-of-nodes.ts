@@ -224,7 +224,11 @@ export const LAYERS = {
   softmax: activation('softmax'),
   add: (node) => single(node, 'Add'),
   concat: (node) => single(node, 'Concatenate', { axis: node.attrs.axis + 1 }),
-  flatten: (node) => single(node, 'Flatten', { data_format: 'channels_last' }),
+  // Flatten of TensorFlow.js refuses what is flat.
+  flatten: (node, { shapes: [shape] }) =>
+    shape!.length === 1
+      ? single(node, 'Reshape', { target_shape: [...node.shape] })
+      : single(node, 'Flatten', { data_format: 'channels_last' }),
   reshape: (node) => single(node, 'Reshape', { target_shape: [...node.attrs.shape] }),
   transpose: (node) => single(node, 'Permute', { dims: node.attrs.perm.map((axis) => axis + 1) }),
   globalAvgPool: (node) => single(node, 'GlobalAveragePooling2D', { data_format: 'channels_last' }),

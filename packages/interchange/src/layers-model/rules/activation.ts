@@ -2,8 +2,9 @@ import { describeValue, type Layer, leakyRelu, type Op, relu, sigmoid, tanh } fr
 import { clipped } from '../../graph/clip.js';
 import { isJson } from '../config.js';
 import { unsupported } from '../errors.js';
+import { plain, solid } from '../layout.js';
 import { axisOf, onlyInput, type Step } from '../step.js';
-import { plain, solid, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import type { Rules } from './rule.js';
 
 /** A node that works on each element alone. */

@@ -2,8 +2,9 @@ import { conv2d, dense, type HostTensor, reshape } from '@cert/core';
 import { compact, type Pair, reach, samePadding } from '../../graph/windows.js';
 import type { Zeros } from '../../graph/zero-padding.js';
 import { badLayer, unsupported } from '../errors.js';
+import { asImage, imageAt, plain, reshaped, valueAt } from '../layout.js';
 import { onlyInput, readsChannelsFirst, type Step } from '../step.js';
-import { asImage, imageAt, plain, reshaped, type Value, valueAt } from '../value.js';
+import type { Value } from '../value.js';
 import { activated } from './activation.js';
 import type { Rules } from './rule.js';
 

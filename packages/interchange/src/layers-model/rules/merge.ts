@@ -1,7 +1,8 @@
 import { add, affine, concat } from '@cert/core';
 import { badLayer, unsupported } from '../errors.js';
+import { plain, solid } from '../layout.js';
 import { axisOf, type Step } from '../step.js';
-import { plain, solid, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import type { Rules } from './rule.js';
 
 /** The inputs of a layer in nodes of one order of axes, with as many as it needs. */

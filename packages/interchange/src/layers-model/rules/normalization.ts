@@ -1,7 +1,8 @@
 import { affine, batchNorm, describeValue, filledTensor, type HostTensor, type Shape, sizeOf } from '@cert/core';
 import { badLayer, unsupported } from '../errors.js';
+import { asImage, plain, solid } from '../layout.js';
 import { axisOf, onlyInput, type Step } from '../step.js';
-import { asImage, plain, solid, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import type { Rules } from './rule.js';
 
 /** The axis of a normalization, one number or a list of one. */
@@ -35,7 +36,7 @@ function batchNormalization(step: Step): Value {
   }
   // Written by old versions of Keras; each changes training alone where it is off.
   if (config.flag('renorm', false)) throw unsupported(layer, 'it renormalizes', 'Build the layer without renorm.');
-  config.ignore('fused', 'synchronized', 'virtual_batch_size');
+  config.ignore('fused', 'synchronized', 'virtual_batch_size', 'renorm_clipping', 'renorm_momentum');
   const channels: Shape = [step.shapeOf(value.node).at(-1)!];
   const given = (flag: string, name: string, otherwise: number): HostTensor =>
     config.flag(flag, true) ? step.weights([name], channels) : filledTensor(channels, otherwise);
@@ -45,8 +46,8 @@ function batchNormalization(step: Step): Value {
   if (!(variance.data as Float32Array).every((v) => v + epsilon > 0)) {
     throw badLayer(layer, 'which has a variance that is not positive');
   }
-  // There the momentum is the weight of the old statistics.
-  const momentum = Math.min(1, Math.max(0, 1 - config.number('momentum', 0.99)));
+  // There the momentum is the weight of the old statistics. Rounded, so that 1 - 0.9 is 0.1.
+  const momentum = Number(Math.min(1, Math.max(0, 1 - config.number('momentum', 0.99))).toPrecision(12));
   const node = step.place(batchNorm({ epsilon, momentum }), [value.node], '');
   step.setParams(node, { gamma, beta });
   step.setStats(node, { mean, variance });

@@ -9,8 +9,9 @@ import {
   reshape,
 } from '@cert/core';
 import { compact } from '../../graph/windows.js';
+import { asImage, imageAt, solid, valueAt } from '../layout.js';
 import { onlyInput, readsChannelsFirst, type Step } from '../step.js';
-import { asImage, imageAt, solid, type Value, valueAt } from '../value.js';
+import type { Value } from '../value.js';
 import { paddingOf } from './linear.js';
 import type { Rules } from './rule.js';
 

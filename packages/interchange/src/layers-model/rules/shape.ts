@@ -1,8 +1,9 @@
 import { flatten, sizeOf, transpose } from '@cert/core';
 import type { Zeros } from '../../graph/zero-padding.js';
 import { badLayer } from '../errors.js';
+import { asImage, imageAt, plain, reshaped, solid, valueAt } from '../layout.js';
 import { onlyInput, readsChannelsFirst, type Step } from '../step.js';
-import { asImage, imageAt, plain, reshaped, solid, type Value, valueAt } from '../value.js';
+import type { Value } from '../value.js';
 import type { Rule, Rules } from './rule.js';
 
 function flattened(step: Step): Value {
