@@ -2,12 +2,21 @@ import { readFile, stat } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { naturalPass, runningNorm } from '@cert/bounds';
 import { CertError, createRng, type Tensor } from '@cert/core';
-import { type ImportedNetwork, readOnnx } from '@cert/interchange';
+import { type ImportedNetwork, readLayersModel, readOnnx } from '@cert/interchange';
 import { type Device, disposeTree, putParams } from '@cert/jit';
-import { type OnnxModel, openOnnxModel } from '@cert/jit/node';
+import { openOnnxModel } from '@cert/jit/node';
 import { decodeCheckpoint } from '@cert/models';
 import { runFiles } from '@cert/trainer/pipeline';
 import type { HostNetwork, Weights } from '@cert/verify';
+import { isLayersModel, openInTensorFlow, readLayersFiles } from './layers-model.js';
+
+/** The program that a network file is written for, as a reference that is independent of the import. */
+export interface IndependentRuntime {
+  /** Runs one input in the order of the file, and returns its outputs. */
+  run(input: ArrayLike<number>): Promise<Float32Array>;
+  /** Frees what it holds. */
+  dispose(): Promise<void>;
+}
 
 /** A network that properties are verified of, and how its inputs are ordered in files. */
 export interface VerifiedNetwork {
@@ -15,11 +24,16 @@ export interface VerifiedNetwork {
   /** For each input of a property, its place in the model's input. */
   readonly inputOrder: Int32Array;
   /** What runs the file as it is; undefined where nothing independent can. */
-  readonly independent: OnnxModel | undefined;
+  readonly independent: IndependentRuntime | undefined;
   /** What the reader changed, for people. */
   readonly notes: readonly string[];
-  /** The file that it was read from, decompressed, and what an ONNX file says of it. */
-  readonly source: { readonly path: string; readonly bytes: Uint8Array; readonly onnx?: ImportedNetwork };
+  /** The file that it was read from, decompressed, of which format, and what an ONNX file says of it. */
+  readonly source: {
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly format: 'onnx' | 'layers' | 'checkpoint';
+    readonly onnx?: ImportedNetwork;
+  };
 }
 
 /** The bytes of a file, decompressed where its name ends in .gz. */
@@ -48,10 +62,10 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 
 /**
- * Reads an ONNX file, and compares what is computed of it here with what ONNX Runtime computes of the file itself; or a checkpoint file, or
- * the last checkpoint of a run's folder.
+ * Reads an ONNX file or a TensorFlow.js model, and compares what is computed of it here with what ONNX Runtime or TensorFlow.js computes of the
+ * file itself; or a checkpoint file, or the last checkpoint of a run's folder.
  *
- * @throws CertError `bad-file` for a file that is neither, and for a network that ONNX Runtime computes otherwise
+ * @throws CertError `bad-file` for a file that is none of these, and for a network that its own program computes otherwise
  */
 export async function loadNetwork(given: string, device: Device): Promise<VerifiedNetwork> {
   const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
@@ -64,19 +78,20 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     );
   }
   const bytes = await readBytes(path);
+  if (isLayersModel(path)) return loadLayers(path, bytes, device);
   if (!isOnnx(path)) {
     const { model, params, stats } = readCheckpoint(bytes, path);
     const size = model.inputShape.reduce((a, b) => a * b, 1);
     return {
       network: { model, params, stats },
       ...{ inputOrder: Int32Array.from({ length: size }, (_, i) => i), independent: undefined, notes: [] },
-      source: { path, bytes },
+      source: { path, bytes, format: 'checkpoint' },
     };
   }
   const onnx = readOnnx(bytes);
   const { model, params, stats, inputShape, inputOrder, notes } = onnx;
   const network = { model, params, stats };
-  const source = { path, bytes, onnx };
+  const source = { path, bytes, onnx, format: 'onnx' } as const;
   const independent = await openOnnxModel(bytes, inputShape).catch((error: unknown) => {
     if (error instanceof CertError && error.code === 'missing-package') return undefined;
     throw error;
@@ -85,12 +100,24 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     const unchecked = 'onnxruntime-node is not installed, so the imported network was not compared with ONNX Runtime.';
     return { network, inputOrder, independent, notes: [...notes, unchecked], source };
   }
-  try {
-    await compare(path, network, inputOrder, independent, device);
-  } catch (error) {
-    await independent.dispose();
-    throw error;
+  await compare({ path, network, inputOrder, independent, device, runtime: 'ONNX Runtime' });
+  return { network, inputOrder, independent, notes, source };
+}
+
+/** A TensorFlow.js model. A softmax at its end stays: properties are about the outputs that the file has. */
+async function loadLayers(path: string, bytes: Uint8Array, device: Device): Promise<VerifiedNetwork> {
+  const files = await readLayersFiles(path, bytes);
+  const { model, params, stats, inputShape, inputOrder, notes } = readLayersModel(files.json, files.weights, {
+    keepSoftmax: true,
+  });
+  const network = { model, params, stats };
+  const source = { path, bytes, format: 'layers' } as const;
+  const independent = await openInTensorFlow(files, inputShape);
+  if (typeof independent === 'string') {
+    const unchecked = `${independent}, so the imported network was not compared with TensorFlow.js.`;
+    return { network, inputOrder, independent: undefined, notes: [...notes, unchecked], source };
   }
+  await compare({ path, network, inputOrder, independent, device, runtime: 'TensorFlow.js' });
   return { network, inputOrder, independent, notes, source };
 }
 
@@ -100,7 +127,7 @@ function readCheckpoint(bytes: Uint8Array, path: string) {
     return decodeCheckpoint(bytes, path);
   } catch (error) {
     if (!(error instanceof CertError)) throw error;
-    const cure = `${error.cure} The names of ONNX files end in .onnx or .onnx.gz.`;
+    const cure = `${error.cure} The names of ONNX files end in .onnx or .onnx.gz, those of TensorFlow.js models in .json.`;
     throw new CertError(error.code, error.problem, cure, { cause: error });
   }
 }
@@ -108,13 +135,20 @@ function readCheckpoint(bytes: Uint8Array, path: string) {
 /** How far outputs may be from each other, relative to the largest. */
 const CLOSE = 1e-5;
 
-async function compare(
-  path: string,
-  { model, params, stats }: HostNetwork,
-  inputOrder: Int32Array,
-  independent: OnnxModel,
-  device: Device,
-): Promise<void> {
+/** Options of {@link compare}. */
+interface Comparison {
+  readonly path: string;
+  readonly network: HostNetwork;
+  readonly inputOrder: Int32Array;
+  readonly independent: IndependentRuntime;
+  readonly device: Device;
+  /** The name of the independent program. */
+  readonly runtime: string;
+}
+
+/** Compares outputs for random inputs. Where they differ, it frees the independent runtime and throws. */
+async function compare({ path, network, inputOrder, independent, device, runtime }: Comparison): Promise<void> {
+  const { model, params, stats } = network;
   const rng = createRng(0, 'import');
   const weights = { params: putParams(device, params), stats: putParams(device, stats) };
   const pass = device.jit((own: Weights, x: Tensor) => ({
@@ -132,10 +166,13 @@ async function compare(
       if (ours.length === theirs.length && far < 0) continue;
       throw new CertError(
         'bad-file',
-        `${path}: for a random input, output ${far} is ${ours[far]} in cert and ${theirs[far]} in ONNX Runtime.`,
+        `${path}: for a random input, output ${far} is ${ours[far]} in cert and ${theirs[far]} in ${runtime}.`,
         'Nothing was verified because the import is wrong. Please report the network.',
       );
     }
+  } catch (error) {
+    await independent.dispose();
+    throw error;
   } finally {
     disposeTree(weights);
     await pass.dispose();
