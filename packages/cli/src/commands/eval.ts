@@ -27,6 +27,8 @@ import type { Command } from 'commander';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
+import { isLayersModel } from '../verify/layers-model.js';
+import { layersCheckpoint } from '../verify/network.js';
 import { readNumber } from '../verify/read-number.js';
 import { ATTACK, readAttack } from './attacks.js';
 import { addEvalOptions, CHECKPOINTS, ofTheRun, TIMEOUT } from './eval-options.js';
@@ -82,8 +84,10 @@ export async function addEval(
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
-      const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
-      const bytes = await readCheckpoint(checkpoint);
+      const file =
+        raw.out ??
+        join(folder, 'eval', `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}.jsonl`);
+      const bytes = await readCheckpoint(checkpoint, terminal);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
@@ -198,13 +202,22 @@ async function locate(path: string, name: (typeof CHECKPOINTS)[number], catalog:
     return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog), ofRun: true };
   }
   const run = runOfFile(path);
+  if (isLayersModel(path)) {
+    return { file: path, folder: dirname(path), config: resolveConfig({}, catalog), ofRun: false };
+  }
   const inRun = await stat(runFiles(run).config).catch(() => undefined);
   return inRun
     ? { file: path, folder: run, config: await readRunConfig(run, catalog), ofRun: true }
     : { file: path, folder: dirname(path), config: resolveConfig({}, catalog), ofRun: false };
 }
 
-async function readCheckpoint(file: string): Promise<Uint8Array> {
+/** The bytes of a checkpoint; those of a TensorFlow.js model are made of it. */
+async function readCheckpoint(file: string, { err }: Terminal): Promise<Uint8Array> {
+  if (isLayersModel(file)) {
+    const { bytes, notes } = await layersCheckpoint(file);
+    for (const note of notes) err(`note: ${note}`);
+    return bytes;
+  }
   return readFile(file).catch((cause) => {
     throw new CertError(
       'bad-file',

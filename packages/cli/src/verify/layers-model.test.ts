@@ -1,5 +1,5 @@
 /** `cert verify` on small TensorFlow.js models: Y_0 = |X_0 - X_1| and Y_1 = 0.5. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -128,6 +128,21 @@ describe('a mistake', () => {
       /model\.json is a TensorFlow\.js model, but the checker .* reads only ONNX files and checkpoints\.\nSave/,
     );
   });
+});
+
+it('evaluates a test set, with certificates', async () => {
+  const model = sequential([28, 28, 1], [flatten(), dense(10)]);
+  const kernel = Float32Array.from({ length: 7840 }, (_, i) => Math.sin(i) / 28);
+  const params = { dense1: { kernel: { shape: [784, 10], data: kernel }, bias: host([10], ...Array(10).fill(0)) } };
+  await write('tested', toLayersModel({ model, params, stats: {} }, { softmax: true }));
+  const options = ['--dataset', 'digits', '--limit', '8', '--epsilon', '0.0001', '--device', 'tfjs', '--json'];
+  const folder = at('certificates');
+  const { status, out, err } = await cert('eval', at('tested/model.json'), ...options, '--certificates', folder);
+  expect([status, err.includes('note: The softmax of the layer "softmax" was left out')]).toEqual([0, true]);
+  const summary = JSON.parse(out);
+  expect(summary.images).toBe(8);
+  expect((await readdir(folder)).filter((name) => name.endsWith('.cert.json')).length).toBe(summary.certificates);
+  expect(await readdir(at('tested/eval'))).toContain('model-0.0001.jsonl');
 });
 
 it('verifies an image of a dataset', async () => {

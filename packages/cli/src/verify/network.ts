@@ -3,9 +3,9 @@ import { gunzipSync } from 'node:zlib';
 import { naturalPass, runningNorm } from '@cert/bounds';
 import { CertError, createRng, type Tensor } from '@cert/core';
 import { type ImportedNetwork, readLayersModel, readOnnx } from '@cert/interchange';
-import { type Device, disposeTree, putParams } from '@cert/jit';
+import { type Device, disposeTree, eagerDevice, putParams } from '@cert/jit';
 import { openOnnxModel } from '@cert/jit/node';
-import { decodeCheckpoint } from '@cert/models';
+import { decodeCheckpoint, encodeCheckpoint } from '@cert/models';
 import { runFiles } from '@cert/trainer/pipeline';
 import type { HostNetwork, Weights } from '@cert/verify';
 import { isLayersModel, openInTensorFlow, readLayersFiles } from './layers-model.js';
@@ -119,6 +119,27 @@ async function loadLayers(path: string, bytes: Uint8Array, device: Device): Prom
   }
   await compare({ path, network, inputOrder, independent, device, runtime: 'TensorFlow.js' });
   return { network, inputOrder, independent, notes, source };
+}
+
+/**
+ * A TensorFlow.js model as a checkpoint, whose outputs are logits, and what the reader changed. Its import is compared with TensorFlow.js as by
+ * {@link loadNetwork}.
+ */
+export async function layersCheckpoint(
+  path: string,
+): Promise<{ readonly bytes: Uint8Array; readonly notes: readonly string[] }> {
+  const device = eagerDevice();
+  try {
+    const content = await readBytes(path);
+    const { independent, notes } = await loadLayers(path, content, device);
+    await independent?.dispose();
+    const files = await readLayersFiles(path, content);
+    const { notes: own, ...network } = readLayersModel(files.json, files.weights);
+    const { model, params, stats } = network;
+    return { bytes: encodeCheckpoint({ model, params, stats }), notes: [...new Set([...own, ...notes])] };
+  } finally {
+    await device.dispose();
+  }
 }
 
 /** A checkpoint; what is none may be an ONNX file of another name. */
