@@ -42,7 +42,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   readonly ball: BallOfImage;
   readonly about: string;
 }> {
-  const loaded = await loadNetwork(path, device);
+  const loaded = await loadNetwork(path, device, { logits: true });
   const config = await configOf(path, raw);
   const { test, range } = await loadTestData(config);
   const { model } = loaded.network;

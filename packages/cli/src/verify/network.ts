@@ -59,6 +59,15 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** Options of {@link loadNetwork}. */
+export interface LoadOptions {
+  /**
+   * Leave out a softmax at the end of a TensorFlow.js model. The order of the outputs stays, and proofs account for rounding. Default false:
+   * outputs are those of the file, which a property in a file may compare with numbers.
+   */
+  readonly logits?: boolean;
+}
+
 const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 
 /**
@@ -67,7 +76,7 @@ const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
  *
  * @throws CertError `bad-file` for a file that is none of these, and for a network that its own program computes otherwise
  */
-export async function loadNetwork(given: string, device: Device): Promise<VerifiedNetwork> {
+export async function loadNetwork(given: string, device: Device, options: LoadOptions = {}): Promise<VerifiedNetwork> {
   const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
   const path = isFolder ? runFiles(given).last : given;
   if (isFolder && (await stat(path).catch(() => undefined)) === undefined) {
@@ -78,7 +87,7 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     );
   }
   const bytes = await readBytes(path);
-  if (isLayersModel(path)) return loadLayers(path, bytes, device);
+  if (isLayersModel(path)) return loadLayers(path, bytes, device, options);
   if (!isOnnx(path)) {
     const { model, params, stats } = readCheckpoint(bytes, path);
     const size = model.inputShape.reduce((a, b) => a * b, 1);
@@ -104,20 +113,28 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
   return { network, inputOrder, independent, notes, source };
 }
 
-/** A TensorFlow.js model. A softmax at its end stays: properties are about the outputs that the file has. */
-async function loadLayers(path: string, bytes: Uint8Array, device: Device): Promise<VerifiedNetwork> {
+/** A TensorFlow.js model, once it has been compared. */
+async function loadLayers(
+  path: string,
+  bytes: Uint8Array,
+  device: Device,
+  { logits = false }: LoadOptions,
+): Promise<VerifiedNetwork> {
   const files = await readLayersFiles(path, bytes);
-  const { model, params, stats, inputShape, inputOrder, notes } = readLayersModel(files.json, files.weights, {
-    keepSoftmax: true,
-  });
-  const network = { model, params, stats };
+  const read = (keepSoftmax: boolean) => {
+    const { model, params, stats, ...rest } = readLayersModel(files.json, files.weights, { keepSoftmax });
+    return { network: { model, params, stats }, ...rest };
+  };
+  const whole = read(true);
+  const { inputShape, inputOrder } = whole;
+  const { network, notes } = logits ? read(false) : whole;
   const source = { path, bytes, format: 'layers' } as const;
   const independent = await openInTensorFlow(files, inputShape);
   if (typeof independent === 'string') {
     const unchecked = `${independent}, so the imported network was not compared with TensorFlow.js.`;
     return { network, inputOrder, independent: undefined, notes: [...notes, unchecked], source };
   }
-  await compare({ path, network, inputOrder, independent, device, runtime: 'TensorFlow.js' });
+  await compare({ path, network: whole.network, inputOrder, independent, device, runtime: 'TensorFlow.js' });
   return { network, inputOrder, independent, notes, source };
 }
 
@@ -130,13 +147,9 @@ export async function layersCheckpoint(
 ): Promise<{ readonly bytes: Uint8Array; readonly notes: readonly string[] }> {
   const device = eagerDevice();
   try {
-    const content = await readBytes(path);
-    const { independent, notes } = await loadLayers(path, content, device);
+    const { network, independent, notes } = await loadLayers(path, await readBytes(path), device, { logits: true });
     await independent?.dispose();
-    const files = await readLayersFiles(path, content);
-    const { notes: own, ...network } = readLayersModel(files.json, files.weights);
-    const { model, params, stats } = network;
-    return { bytes: encodeCheckpoint({ model, params, stats }), notes: [...new Set([...own, ...notes])] };
+    return { bytes: encodeCheckpoint(network), notes };
   } finally {
     await device.dispose();
   }
