@@ -12,7 +12,7 @@ export const on = (layer: tfl.layers.Layer, x: tfl.SymbolicTensor | tfl.Symbolic
   layer.apply(x) as tfl.SymbolicTensor;
 
 /** Sets every weight from a seed: variances positive, all others of both signs. */
-export function randomize(model: tfl.LayersModel, seed = 0): tfl.LayersModel {
+function randomize(model: tfl.LayersModel, seed = 0): tfl.LayersModel {
   for (const weight of model.weights) {
     const rng = createRng(seed, weight.originalName);
     const isVariance = weight.originalName.endsWith('variance');

@@ -46,7 +46,7 @@ export async function readLayersFiles(path: string, bytes: Uint8Array): Promise<
 }
 
 /** A model in TensorFlow.js itself. */
-export interface TensorFlowModel {
+interface TensorFlowModel {
   /** Runs one input, row-major, and returns its outputs. */
   run(input: ArrayLike<number>): Promise<Float32Array>;
   /** Frees its tensors. */

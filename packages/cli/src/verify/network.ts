@@ -11,7 +11,7 @@ import type { HostNetwork, Weights } from '@cert/verify';
 import { isLayersModel, openInTensorFlow, readLayersFiles } from './layers-model.js';
 
 /** The program that a network file is written for, as a reference that is independent of the import. */
-export interface IndependentRuntime {
+interface IndependentRuntime {
   /** Runs one input in the order of the file, and returns its outputs. */
   run(input: ArrayLike<number>): Promise<Float32Array>;
   /** Frees what it holds. */
