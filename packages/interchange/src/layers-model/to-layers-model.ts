@@ -13,17 +13,25 @@ import { LAYERS, type LayerSource, type LayerToWrite } from './layers-of-nodes.j
 
 /** A weight in `model.json`. */
 export interface LayersWeightSpec {
+  /** Name of the layer and of the weight: `conv1/kernel`. */
   readonly name: string;
+  /** The shape of the weight. */
   readonly shape: number[];
+  /** All weights are float32. */
   readonly dtype: 'float32';
 }
 
 /** The content of `model.json`, as plain data. */
 export interface LayersModelJson {
+  /** A LayersModel, whose graph consists of layers. */
   readonly format: 'layers-model';
+  /** The program that wrote it. */
   readonly generatedBy: string;
+  /** No converter was used. */
   readonly convertedBy: null;
+  /** The layers and how they are connected, as Keras writes them. */
   readonly modelTopology: { readonly [key: string]: unknown };
+  /** Weight files, and the weights in them in their order. */
   readonly weightsManifest: { readonly paths: string[]; readonly weights: LayersWeightSpec[] }[];
 }
 
@@ -48,9 +56,8 @@ export interface ToLayersModelOptions {
 /**
  * Writes a network as a TensorFlow.js LayersModel, which `tf.loadLayersModel` of `@tensorflow/tfjs-layers` 4.22 loads. Outputs equal those of
  * the network up to float32 rounding. Layers have the names of the nodes; input normalization becomes a Rescaling layer. TensorFlow.js is not
- * needed.
+ * needed. Parameters and running statistics are those on the host.
  *
- * @param network the model with its parameters and running statistics on the host
  * @throws CertError `missing-rule` naming the node that no layer computes; `shape-mismatch` for weights of another model; `not-finite` naming a
  * weight with NaN or infinity
  */

@@ -37,7 +37,7 @@ function pooledGlobally(step: Step, pool: (step: Step, node: string, suffix: str
   const channelsFirst = readsChannelsFirst(step);
   const { node } = solid(step, asImage(step, onlyInput(step), channelsFirst));
   const keep = step.config.flag('keepdims', false);
-  const vector = pool(step, node, keep ? '_mean' : '');
+  const vector = pool(step, node, keep ? '_pooled' : '');
   if (!keep) return valueAt(step, vector);
   return imageAt(step, step.place(reshape([1, 1, ...step.shapeOf(vector)]), [vector], ''), channelsFirst);
 }
