@@ -3,8 +3,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { dense, flatten, relu, sequential } from '@cert/core';
-import { toLayersModel } from '@cert/interchange';
+import { dense, flatten, relu, sequential, tf, toHost } from '@cert/core';
+import { ibpInit } from '@cert/init';
+import { fromLayersModel, readLayersModel, toLayersModel } from '@cert/interchange';
+import { eagerDevice } from '@cert/jit';
+import { adam, always, constantSchedule, fit, initialState, robustObjective } from '@cert/trainer';
+import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cert } from '../../test/cert.js';
 import { vnnlib } from '../../test/make-onnx.js';
@@ -153,6 +157,41 @@ it('verifies an image of a dataset, at the logits', async () => {
   const { status, out, err } = await cert('verify', at('digits/model.json'), '--device', 'tfjs', ...image);
   expect([status, err]).toEqual([0, 'note: The softmax of the layer "softmax" was left out: the outputs are logits.']);
   expect(out).toMatch(/^(un)?sat\n[\s\S]*Image 3 of digits, class 7, epsilon 1\/255\./);
+});
+
+it('keeps the weights of fine-tuning bit for bit, in files and in TensorFlow.js', async () => {
+  const model = sequential([2], [dense(8), relu(), dense(2)]);
+  const optimizer = adam();
+  const before = toLayersModel({ model, params: ibpInit(model, 0), stats: {} });
+  const imported = readLayersModel(before.json, before.weights);
+  const images = Float32Array.of(0.1, 0.9, 0.8, 0.2, 0.4, 0.6, 0.7, 0.1);
+  const labels = Int32Array.of(1, 0, 1, 0);
+  let { params } = imported;
+  const training = fit({
+    ...{ device: eagerDevice(), model: imported.model, optimizer, epochs: 3, stepsPerEpoch: 1 },
+    plan: {
+      objective: always(robustObjective()),
+      epsilon: constantSchedule(0.02),
+      targetEpsilon: 0.02,
+      learningRate: constantSchedule(0.01),
+      regWeight: () => 0,
+      regularizedSteps: 0,
+    },
+    batches: () => [{ images, labels }],
+    state: initialState(imported.model, params, optimizer),
+  });
+  for await (const { state } of training) params = (await toHost(state)).params;
+  expect(params).not.toEqual(imported.params);
+  const { json, weights } = toLayersModel({ model: imported.model, params, stats: {} });
+  expect(readLayersModel(JSON.stringify(json), weights).params).toEqual(params);
+  const source = await loadLayersModel(
+    tf.io.fromMemory({
+      modelTopology: json.modelTopology,
+      weightSpecs: json.weightsManifest[0]!.weights,
+      weightData: weights.slice().buffer,
+    }),
+  );
+  expect((await fromLayersModel(source)).params).toEqual(params);
 });
 
 it('verifies an instance again when the weights have changed', async () => {
