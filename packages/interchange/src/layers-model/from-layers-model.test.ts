@@ -107,7 +107,7 @@ const MODELS: { readonly [name: string]: () => tfl.LayersModel } = {
   'a Softmax layer and dropout at the end': () =>
     chain([5], [dense({ units: 4 }), layers.softmax(), layers.dropout({ rate: 0.1 })]),
   'an image at the end': () => chain(image, [conv2d({ filters: 2, kernelSize: 3 })]),
-  'no layer behind another but a pass': () => chain([5], [dense({ units: 4 }), layers.dropout({ rate: 0.5 })]),
+  'a dropout at the end': () => chain([5], [dense({ units: 4 }), layers.dropout({ rate: 0.5 })]),
   'a layer used twice': () => {
     const shared = dense({ units: 5, activation: 'tanh', name: 'shared' });
     return functional([5], (x) => on(dense({ units: 2 }), on(shared, on(shared, x))));
@@ -215,6 +215,19 @@ it('uses the one instance of TensorFlow.js of @cert/core', () => {
   const [weight] = chain([2], [dense({ units: 1 })]).weights;
   expect(weight!.read()).toBeInstanceOf(tf.Variable);
   expect(weight!.read().constructor).toBe(tf.Variable);
+});
+
+it('says where weights were copied, and only there', async () => {
+  const copies = async (name: string) => (await fromLayersModel(MODELS[name]!())).notes;
+  expect(await copies('a layer used twice')).toEqual([
+    'The layer "shared" is used 2 times: each use has a copy of its weights, and training changes each alone.',
+  ]);
+  expect(await copies('a model in a model')).toEqual([
+    expect.stringMatching(/^The layer "sequential.*" is used 2 times: /),
+  ]);
+  const relu = layers.reLU({ name: 'relu' });
+  const twice = functional([4], (x) => on(dense({ units: 3 }), on(relu, on(dense({ units: 4 }), on(relu, x)))));
+  expect((await fromLayersModel(twice)).notes).toEqual([]);
 });
 
 it('leaves no tensors behind', async () => {

@@ -52,7 +52,9 @@ export function runLayers(
           `which is called with ${given.length} inputs instead of ${layer.container.inputs.length}`,
         );
       }
+      const before = Object.keys(progress.params).length;
       values.set(key, runLayers(layer.container, given, progress, progressIn));
+      if (index > 0 && Object.keys(progress.params).length > before) noteCopies(layer, progress);
       continue;
     }
     const rule = Object.hasOwn(RULES, layer.className) ? RULES[layer.className] : undefined;
@@ -64,15 +66,18 @@ export function runLayers(
       );
     }
     const step = stepOf(layer, { ...progress, ...progressIn(layer) }, given);
-    if (index > 0) {
-      progress.notes.add(
-        `The layer "${layer.name}" is used ${layer.calls.length} times: each use has a copy of its weights, and training changes each alone.`,
-      );
-    }
+    const before = Object.keys(progress.params).length;
     values.set(key, [rule(step)]);
+    if (index > 0 && Object.keys(progress.params).length > before) noteCopies(layer, progress);
     step.config.finish();
   }
   return outputs.map(valueAt);
+}
+
+function noteCopies({ name, calls }: LayerSpec, { notes }: Progress): void {
+  notes.add(
+    `The layer "${name}" is used ${calls.length} times: each use has a copy of its weights, and training changes each alone.`,
+  );
 }
 
 /** The value given to an input of a model, if it has the shape that the input says. */
