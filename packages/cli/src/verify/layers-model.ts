@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
-import { CertError, type Shape, tf } from '@cert/core';
+import { CertError, type Shape, sizeOf, tf } from '@cert/core';
 import { weightPathsOf } from '@cert/interchange';
 
 /** Whether a path leads to a TensorFlow.js model. */
@@ -75,20 +75,24 @@ export async function openInTensorFlow(
         weightData: new Uint8Array(Buffer.concat(Object.values(weights))).buffer,
       }),
     );
-    return {
-      async run(input) {
-        const restore = silenced();
+    const run = async (input: ArrayLike<number>) => {
+      const restore = silenced();
+      try {
         const output = tf.tidy(() => {
           const predicted = model.predict(tf.tensor(Float32Array.from(input), [1, ...inputShape]));
           return Array.isArray(predicted) ? predicted[0]! : predicted;
         });
-        try {
-          return Float32Array.from(await output.data());
-        } finally {
-          output.dispose();
-          restore();
-        }
-      },
+        const values = Float32Array.from(await output.data());
+        output.dispose();
+        return values;
+      } finally {
+        restore();
+      }
+    };
+    // Some models load and do not run.
+    await run(new Float32Array(sizeOf(inputShape)));
+    return {
+      run,
       async dispose() {
         model.dispose();
       },
@@ -96,7 +100,7 @@ export async function openInTensorFlow(
   } catch (error) {
     // Keras writes models that the import reads and TensorFlow.js does not.
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
-    return `TensorFlow.js does not load the model (${reason!.slice(0, 200)})`;
+    return `TensorFlow.js does not load or run the model (${reason!.slice(0, 200)})`;
   } finally {
     quiet();
   }

@@ -211,6 +211,19 @@ describe('batch normalization of channels-first images', () => {
   });
 });
 
+it('says where predict fails, and imports such a model from its files', async () => {
+  // TensorFlow.js 4.22 adds the bias along the wrong axis.
+  const source = chain(
+    [3, 5, 5],
+    [layers.separableConv2d({ filters: 2, kernelSize: 2, ...first }), flatten(), dense({ units: 2 })],
+  );
+  await expect(fromLayersModel(source)).rejects.toThrow(
+    /^The import could not be compared, because predict of the TensorFlow\.js model fails: [^\n]+\nRepair the model\. /,
+  );
+  const { json, weights } = await saved(source);
+  expect(readLayersModel(json, weights).model.classes).toBe(2);
+});
+
 it('uses the one instance of TensorFlow.js of @cert/core', () => {
   const [weight] = chain([2], [dense({ units: 1 })]).weights;
   expect(weight!.read()).toBeInstanceOf(tf.Variable);

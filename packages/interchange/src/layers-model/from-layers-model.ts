@@ -93,12 +93,28 @@ async function compare(
     ours[i - (i % size) + inputOrder[i % size]!] = value;
   });
   const x = tf.tensor(theirs, [FACTORS.length, ...inputShape]);
-  const predicted = source.predict(x);
-  x.dispose();
+  const predicted = predict(source, x);
   const [outputs, ...others] = Array.isArray(predicted) ? predicted : [predicted];
   const expected = await outputs!.data();
   for (const tensor of [outputs!, ...others]) tensor.dispose();
   return largestDifference(await run({ model, params, stats }, ours), expected, model.classes, softmaxDropped);
+}
+
+/** Runs the model, and disposes of the input. */
+function predict(source: LayersModelLike, x: Tensor): Tensor | Tensor[] {
+  try {
+    return source.predict(x);
+  } catch (cause) {
+    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    throw new CertError(
+      'bad-model',
+      `The import could not be compared, because predict of the TensorFlow.js model fails: ${reason!.slice(0, 200)}`,
+      'Repair the model. readLayersModel imports the files of a model without running it.',
+      { cause },
+    );
+  } finally {
+    x.dispose();
+  }
 }
 
 /** The outputs of a network for rows of inputs. */
