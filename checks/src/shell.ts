@@ -17,6 +17,7 @@ export const installable: readonly string[] = [
       'init',
       'regularizers',
       'models',
+      'interchange',
       'datasets',
       'jit',
       'verify',

@@ -22,7 +22,15 @@ import { mutateJson } from '../../../fuzz/mutate-json.js';
 import { CASES, survives } from '../../../fuzz/survives.js';
 import { buildOnnx, type TestGraph, type TestTensor } from '../test/build-onnx.js';
 import { withRandomWeights } from '../test/random-weights.js';
-import { fromStateDict, readInstances, readOnnx, readStateDict, readVnnlib, toStateDict } from './index.js';
+import {
+  fromStateDict,
+  readInstances,
+  readLayersModel,
+  readOnnx,
+  readStateDict,
+  readVnnlib,
+  toStateDict,
+} from './index.js';
 
 const tensor = (...shape: number[]): TestTensor => ({
   shape,
@@ -76,6 +84,81 @@ function damagedGraph(rng: Rng): Uint8Array | undefined {
   }
 }
 
+const LAYERS_WEIGHTS = {
+  'conv/kernel': [3, 2, 2, 4],
+  'conv/bias': [4],
+  'norm/gamma': [4],
+  'norm/beta': [4],
+  'norm/moving_mean': [4],
+  'norm/moving_variance': [4],
+  'inner/kernel': [4, 4],
+  'inner/bias': [4],
+  'out/kernel': [8, 3],
+};
+
+/** A layer of a TensorFlow.js model, with the layers that it reads. */
+const layer = (className: string, name: string, inputs: readonly string[], config: object = {}) => ({
+  class_name: className,
+  name,
+  config: { name, trainable: true, dtype: 'float32', ...config },
+  inbound_nodes: inputs.length === 0 ? [] : [inputs.map((from) => [from, 0, 0, {}])],
+});
+
+const LAYERS = {
+  format: 'layers-model',
+  modelTopology: {
+    class_name: 'Functional',
+    config: {
+      name: 'net',
+      layers: [
+        layer('InputLayer', 'x', [], { batch_input_shape: [null, 6, 5, 2] }),
+        layer('Rescaling', 'scale', ['x'], { scale: [0.5, 0.25], offset: -0.1 }),
+        layer('ZeroPadding2D', 'zeros', ['scale'], {
+          padding: [
+            [1, 0],
+            [0, 2],
+          ],
+        }),
+        layer('Conv2D', 'conv', ['zeros'], {
+          ...{ filters: 4, kernel_size: [3, 2], strides: [2, 1], padding: 'same', data_format: 'channels_last' },
+          ...{ dilation_rate: 1, groups: 1, activation: 'relu6', use_bias: true },
+        }),
+        layer('BatchNormalization', 'norm', ['conv'], { axis: [3], momentum: 0.9, epsilon: 0.1 }),
+        layer('MaxPooling2D', 'max', ['norm'], { pool_size: 2, strides: null, padding: 'same' }),
+        layer('AveragePooling2D', 'mean', ['max'], { pool_size: [1, 2], strides: 1, padding: 'same' }),
+        layer('Add', 'sum', ['max', 'mean']),
+        layer('Sequential', 'model', ['sum'], {
+          layers: [
+            layer('Dense', 'inner', [], { units: 4, activation: { class_name: 'function', config: 'tanh' } }),
+            layer('LeakyReLU', 'leaky', [], { alpha: 0.2 }),
+          ],
+        }),
+        layer('GlobalAveragePooling2D', 'pooled', ['model'], { keepdims: true }),
+        layer('Permute', 'turned', ['pooled'], { dims: [3, 1, 2] }),
+        layer('Concatenate', 'both', ['turned', 'turned'], { axis: 1 }),
+        layer('Reshape', 'flat', ['both'], { target_shape: [-1] }),
+        layer('Dense', 'out', ['flat'], { units: 3, activation: 'softmax', use_bias: false }),
+      ],
+      input_layers: [['x', 0, 0]],
+      output_layers: [['out', 0, 0]],
+    },
+  },
+  weightsManifest: [
+    {
+      paths: ['weights.bin'],
+      weights: Object.entries(LAYERS_WEIGHTS).map(([name, shape]) => ({ name, shape, dtype: 'float32' })),
+    },
+  ],
+};
+
+const LAYERS_BYTES = new Uint8Array(
+  Float32Array.from(
+    Object.entries(LAYERS_WEIGHTS).flatMap(([name, shape]) =>
+      Array.from(tensor(...shape).data, (value) => (name.endsWith('variance') ? 1 + value * value : value)),
+    ),
+  ).buffer,
+);
+
 const VNNLIB = `; a property
 (declare-const X_0 Real)
 (declare-const X_1 Real)
@@ -127,8 +210,17 @@ function damagedHeader(bytes: Uint8Array): (rng: Rng) => Uint8Array {
   };
 }
 
-function checkNetwork(bytes: Uint8Array): void {
-  const { model, params, stats, inputShape, inputOrder } = readOnnx(bytes);
+const checkNetwork = (bytes: Uint8Array): void => checkImported(readOnnx(bytes));
+
+const checkLayers = (json: unknown, bytes: Uint8Array): void => checkImported(readLayersModel(json, bytes));
+
+function checkImported({
+  model,
+  params,
+  stats,
+  inputShape,
+  inputOrder,
+}: Pick<ReturnType<typeof readOnnx>, 'model' | 'params' | 'stats' | 'inputShape' | 'inputOrder'>): void {
   checkModel(model);
   checkParams(model, params);
   checkParams(model, stats, 'stats');
@@ -161,6 +253,20 @@ function checkInstances(csv: string): void {
 describe(`readers survive ${CASES} damaged files`, { timeout: 60_000 + 100 * CASES }, () => {
   it('ONNX', () => survives('onnx', (rng) => mutateBytes(CONV, rng), checkNetwork));
   it('ONNX, its graph', () => survives('onnx graph', damagedGraph, (bytes) => bytes && checkNetwork(bytes)));
+  it('TensorFlow.js, model.json', () => {
+    checkLayers(LAYERS, LAYERS_BYTES);
+    return survives(
+      'layers json',
+      (rng) => mutateJson(LAYERS, rng),
+      (text) => checkLayers(text, LAYERS_BYTES),
+    );
+  });
+  it('TensorFlow.js, weights', () =>
+    survives(
+      'layers weights',
+      (rng) => mutateBytes(LAYERS_BYTES, rng),
+      (bytes) => checkLayers(LAYERS, bytes),
+    ));
   it.each([
     ['VNN-LIB 1.0', VNNLIB],
     ['VNN-LIB 2.0', VNNLIB_2],

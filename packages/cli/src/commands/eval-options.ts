@@ -27,7 +27,7 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
     .description(
       'Evaluate a trained network: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, the defaults below apply.',
     )
-    .argument('<path>', 'folder of a run, or a checkpoint file')
+    .argument('<path>', 'folder of a run, a checkpoint file, or a TensorFlow.js model (model.json)')
     .optionsGroup(GROUPS.evaluation)
     .addOption(new NameOption('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)', CHECKPOINTS))
     .addOption(

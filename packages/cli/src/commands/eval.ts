@@ -25,6 +25,8 @@ import { locateCheckpoint, readCheckpointFile, recordedPlugins } from '../runs/l
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
+import { isLayersModel } from '../verify/layers-model.js';
+import { layersCheckpoint } from '../verify/network.js';
 import { readNumber } from '../verify/read-number.js';
 import { ATTACK, readAttack } from './attacks.js';
 import { addEvalOptions, CHECKPOINTS, ofTheRun, TIMEOUT } from './eval-options.js';
@@ -80,8 +82,10 @@ export async function addEval(
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
-      const file = raw.out ?? join(folder, 'eval', `${basename(checkpoint, '.safetensors')}-${epsilon}.jsonl`);
-      const bytes = await readCheckpointFile(checkpoint);
+      const file =
+        raw.out ??
+        join(folder, 'eval', `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}.jsonl`);
+      const bytes = await readNetwork(checkpoint, terminal);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
@@ -179,6 +183,14 @@ function unsound(model: Model, methods: readonly string[], { verifiers }: Catalo
 function checkOut(file: string): void {
   if (file.endsWith('.jsonl')) return;
   throw new CertError('bad-argument', `--out is ${JSON.stringify(file)}.`, 'Give a file whose name ends in .jsonl.');
+}
+
+/** The bytes of a checkpoint; those of a TensorFlow.js model are made of it. */
+async function readNetwork(file: string, { err }: Terminal): Promise<Uint8Array> {
+  if (!isLayersModel(file)) return readCheckpointFile(file);
+  const { bytes, notes } = await layersCheckpoint(file);
+  for (const note of notes) err(`note: ${note}`);
+  return bytes;
 }
 
 /** Says that a run in training changes its checkpoint. */

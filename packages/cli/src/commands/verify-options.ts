@@ -15,7 +15,10 @@ export const SPLITS = ['inputs', 'relus'] as const;
 export function addVerifyOptions(command: Command): Command {
   const [device] = flagsOf('device', FIELDS.device);
   command
-    .argument('[network]', 'ONNX file (.onnx, .onnx.gz), checkpoint file, or folder of a run')
+    .argument(
+      '[network]',
+      'ONNX file (.onnx, .onnx.gz), TensorFlow.js model (model.json), checkpoint file, or folder of a run',
+    )
     .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz) that describes the outputs to exclude')
     .optionsGroup('Image instead of a property:')
     .option('--index <n>', 'index of an image of the test split, from 0')

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { CertError } from '@cert/core';
 import { type Catalog, readRunConfig, readRunPlugins, resolveConfig, runFiles } from '@cert/trainer/pipeline';
 import type { RecordedPlugins } from '../commands/plugin-option.js';
+import { isLayersModel } from '../verify/layers-model.js';
 
 /** The folder of the run that a checkpoint file is in, if it is in one. */
 const runOfFile = (path: string) => dirname(dirname(path));
@@ -29,7 +30,7 @@ export async function locateCheckpoint(path: string, name: 'last' | 'best', cata
     return { file: runFiles(path)[name], folder: path, config: await readRunConfig(path, catalog), ofRun: true };
   }
   const run = runOfFile(path);
-  const inRun = await stat(runFiles(run).config).catch(() => undefined);
+  const inRun = isLayersModel(path) ? undefined : await stat(runFiles(run).config).catch(() => undefined);
   return inRun
     ? { file: path, folder: run, config: await readRunConfig(run, catalog), ofRun: true }
     : { file: path, folder: dirname(path), config: resolveConfig({}, catalog), ofRun: false };

@@ -32,6 +32,13 @@ export interface CertificateOptions {
 
 /** Removes a certificate of an earlier run: it must not stand there when this run proves nothing. */
 export async function prepareCertificate(file: string, { source }: VerifiedNetwork): Promise<void> {
+  if (source.format === 'layers') {
+    throw new CertError(
+      'bad-argument',
+      `${source.path} is a TensorFlow.js model, but the checker of certificates reads only ONNX files and checkpoints.`,
+      'Save the network as a checkpoint, with readLayersModel of @cert/interchange and saveCheckpoint of @cert/models, and give the checkpoint.',
+    );
+  }
   if (source.path.endsWith('.gz')) {
     throw new CertError(
       'bad-argument',

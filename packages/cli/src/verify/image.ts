@@ -55,7 +55,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   readonly about: string;
   readonly classNames: readonly string[] | undefined;
 }> {
-  const loaded = await loadNetwork(path, device);
+  const loaded = await loadNetwork(path, device, { logits: true });
   const config = await configOf(path, raw);
   const data = await loadTestData(config);
   const { test, classNames } = data;

@@ -12,6 +12,7 @@ import { shortTime } from '../show/quantities.js';
 import { tableFormat } from '../show/table.js';
 import type { Terminal } from '../terminal.js';
 import { jsonOf, readProperty, replayOf, resultText } from './instance.js';
+import { isLayersModel, readLayersFiles } from './layers-model.js';
 import { loadNetwork, readBytes, type VerifiedNetwork } from './network.js';
 import { appendOutput, writeOutput } from './output-file.js';
 import { progressLine } from './progress.js';
@@ -145,8 +146,14 @@ const pathOf = (list: string, path: string): string => (isAbsolute(path) ? path 
 function fingerprints(list: string) {
   const known = new Map<string, string>();
   const digest = async (path: string): Promise<string> => {
-    const bytes = await readFile(pathOf(list, path)).catch(() => undefined);
-    return bytes === undefined ? 'unreadable' : createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+    const file = pathOf(list, path);
+    const bytes = await readFile(file).catch(() => undefined);
+    if (bytes === undefined) return 'unreadable';
+    const hash = createHash('sha256').update(bytes);
+    // The weights of a TensorFlow.js model are in files of their own.
+    const beside = isLayersModel(file) ? await readLayersFiles(file, await readBytes(file)).catch(() => null) : null;
+    for (const weights of Object.values(beside?.weights ?? {})) hash.update(weights);
+    return hash.digest('hex').slice(0, 32);
   };
   return async ({ onnx, vnnlib }: Instance): Promise<string> => {
     const network = known.get(onnx) ?? (await digest(onnx));

@@ -1,13 +1,14 @@
 import { readFile, stat } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { CertError } from '@cert/core';
-import { type ImportedNetwork, readOnnx } from '@cert/interchange';
-import type { Device } from '@cert/jit';
-import { type OnnxModel, openOnnxModel } from '@cert/jit/node';
-import { decodeCheckpoint } from '@cert/models';
+import { type ImportedNetwork, readLayersModel, readOnnx } from '@cert/interchange';
+import { type Device, eagerDevice } from '@cert/jit';
+import { openOnnxModel } from '@cert/jit/node';
+import { decodeCheckpoint, encodeCheckpoint } from '@cert/models';
 import { runFiles } from '@cert/trainer/pipeline';
 import type { HostNetwork } from '@cert/verify';
-import { compareWithRuntime } from './compare-with-runtime.js';
+import { compareWithRuntime, type IndependentRuntime } from './compare-with-runtime.js';
+import { isLayersModel, openInTensorFlow, readLayersFiles } from './layers-model.js';
 
 /** A network that properties are verified of, and how its inputs are ordered in files. */
 export interface VerifiedNetwork {
@@ -15,11 +16,16 @@ export interface VerifiedNetwork {
   /** For each input of a property, its place in the model's input. */
   readonly inputOrder: Int32Array;
   /** What runs the file as it is; undefined where nothing independent can. */
-  readonly independent: OnnxModel | undefined;
+  readonly independent: IndependentRuntime | undefined;
   /** What the reader changed, for people. */
   readonly notes: readonly string[];
-  /** The file that it was read from, decompressed, and what an ONNX file says of it. */
-  readonly source: { readonly path: string; readonly bytes: Uint8Array; readonly onnx?: ImportedNetwork };
+  /** The file that it was read from, decompressed, of which format, and what an ONNX file says of it. */
+  readonly source: {
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly format: 'onnx' | 'layers' | 'checkpoint';
+    readonly onnx?: ImportedNetwork;
+  };
 }
 
 /** The bytes of a file, decompressed where its name ends in .gz. */
@@ -45,15 +51,24 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** Options of {@link loadNetwork}. */
+export interface LoadOptions {
+  /**
+   * Leave out a softmax at the end of a TensorFlow.js model. The order of the outputs stays, and proofs account for rounding. Default false:
+   * outputs are those of the file, which a property in a file may compare with numbers.
+   */
+  readonly logits?: boolean;
+}
+
 const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 
 /**
- * Reads an ONNX file, and compares what is computed of it here with what ONNX Runtime computes of the file itself; or a checkpoint file, or
- * the last checkpoint of a run's folder.
+ * Reads an ONNX file or a TensorFlow.js model, and compares what is computed of it here with what ONNX Runtime or TensorFlow.js computes of the
+ * file itself; or a checkpoint file, or the last checkpoint of a run's folder.
  *
- * @throws CertError `bad-file` for a file that is neither, and for a network that ONNX Runtime computes otherwise
+ * @throws CertError `bad-file` for a file that is none of these, and for a network that its own program computes otherwise
  */
-export async function loadNetwork(given: string, device: Device): Promise<VerifiedNetwork> {
+export async function loadNetwork(given: string, device: Device, options: LoadOptions = {}): Promise<VerifiedNetwork> {
   const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
   const path = isFolder ? runFiles(given).last : given;
   if (isFolder && (await stat(path).catch(() => undefined)) === undefined) {
@@ -64,19 +79,20 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     );
   }
   const bytes = await readBytes(path);
+  if (isLayersModel(path)) return loadLayers(path, bytes, device, options);
   if (!isOnnx(path)) {
     const { model, params, stats } = readCheckpoint(bytes, path);
     const size = model.inputShape.reduce((a, b) => a * b, 1);
     return {
       network: { model, params, stats },
       ...{ inputOrder: Int32Array.from({ length: size }, (_, i) => i), independent: undefined, notes: [] },
-      source: { path, bytes },
+      source: { path, bytes, format: 'checkpoint' },
     };
   }
   const onnx = readOnnx(bytes);
   const { model, params, stats, inputShape, inputOrder, notes } = onnx;
   const network = { model, params, stats };
-  const source = { path, bytes, onnx };
+  const source = { path, bytes, onnx, format: 'onnx' } as const;
   const independent = await openOnnxModel(bytes, inputShape).catch((error: unknown) => {
     if (error instanceof CertError && error.code === 'missing-package') return undefined;
     throw error;
@@ -85,20 +101,50 @@ export async function loadNetwork(given: string, device: Device): Promise<Verifi
     const unchecked = 'onnxruntime-node is not installed, so the imported network was not compared with ONNX Runtime.';
     return { network, inputOrder, independent, notes: [...notes, unchecked], source };
   }
-  try {
-    const { far } = await compareWithRuntime(network, inputOrder, independent, device);
-    if (far !== undefined) {
-      throw new CertError(
-        'bad-file',
-        `${path}: for a random input, output ${far.output} is ${far.ours} in cert and ${far.theirs} in ONNX Runtime.`,
-        'Nothing was verified because the import is wrong. Please report the network.',
-      );
-    }
-  } catch (error) {
-    await independent.dispose();
-    throw error;
-  }
+  await compare({ path, network, inputOrder, independent, device, runtime: 'ONNX Runtime' });
   return { network, inputOrder, independent, notes, source };
+}
+
+/** A TensorFlow.js model, once it has been compared. */
+async function loadLayers(
+  path: string,
+  bytes: Uint8Array,
+  device: Device,
+  { logits = false }: LoadOptions,
+): Promise<VerifiedNetwork> {
+  const files = await readLayersFiles(path, bytes);
+  const read = (keepSoftmax: boolean) => {
+    const { model, params, stats, ...rest } = readLayersModel(files.json, files.weights, { keepSoftmax });
+    return { network: { model, params, stats }, ...rest };
+  };
+  const whole = read(true);
+  const { inputShape, inputOrder } = whole;
+  const { network, notes } = logits ? read(false) : whole;
+  const source = { path, bytes, format: 'layers' } as const;
+  const independent = await openInTensorFlow(files, inputShape);
+  if (typeof independent === 'string') {
+    const unchecked = `${independent}, so the imported network was not compared with TensorFlow.js.`;
+    return { network, inputOrder, independent: undefined, notes: [...notes, unchecked], source };
+  }
+  await compare({ path, network: whole.network, inputOrder, independent, device, runtime: 'TensorFlow.js' });
+  return { network, inputOrder, independent, notes, source };
+}
+
+/**
+ * A TensorFlow.js model as a checkpoint, whose outputs are logits, and what the reader changed. Its import is compared with TensorFlow.js as by
+ * {@link loadNetwork}.
+ */
+export async function layersCheckpoint(
+  path: string,
+): Promise<{ readonly bytes: Uint8Array; readonly notes: readonly string[] }> {
+  const device = eagerDevice();
+  try {
+    const { network, independent, notes } = await loadLayers(path, await readBytes(path), device, { logits: true });
+    await independent?.dispose();
+    return { bytes: encodeCheckpoint(network), notes };
+  } finally {
+    await device.dispose();
+  }
 }
 
 /** A checkpoint; what is none may be an ONNX file of another name. */
@@ -107,7 +153,34 @@ function readCheckpoint(bytes: Uint8Array, path: string) {
     return decodeCheckpoint(bytes, path);
   } catch (error) {
     if (!(error instanceof CertError)) throw error;
-    const cure = `${error.cure} The names of ONNX files end in .onnx or .onnx.gz.`;
+    const cure = `${error.cure} The names of ONNX files end in .onnx or .onnx.gz, those of TensorFlow.js models in .json.`;
     throw new CertError(error.code, error.problem, cure, { cause: error });
+  }
+}
+
+/** Options of {@link compare}. */
+interface Compared {
+  readonly path: string;
+  readonly network: HostNetwork;
+  readonly inputOrder: Int32Array;
+  readonly independent: IndependentRuntime;
+  readonly device: Device;
+  /** The name of the independent program. */
+  readonly runtime: string;
+}
+
+/** Compares outputs for random inputs. Where they differ, it frees the independent runtime and throws. */
+async function compare({ path, network, inputOrder, independent, device, runtime }: Compared): Promise<void> {
+  try {
+    const { far } = await compareWithRuntime(network, inputOrder, independent, device);
+    if (far === undefined) return;
+    throw new CertError(
+      'bad-file',
+      `${path}: for a random input, output ${far.output} is ${far.ours} in cert and ${far.theirs} in ${runtime}.`,
+      'Nothing was verified because the import is wrong. Please report the network.',
+    );
+  } catch (error) {
+    await independent.dispose();
+    throw error;
   }
 }

@@ -143,7 +143,11 @@ describe('a mistake', () => {
     ['text.onnx', 'sat.vnnlib', 'The ONNX file has '],
     ['empty.onnx', 'sat.vnnlib', 'The ONNX file has no graph.'],
     ['garbage.onnx.gz', 'sat.vnnlib', 'garbage.onnx.gz is not a gzip file.'],
-    ['net.bin', 'sat.vnnlib', 'The names of ONNX files end in .onnx or .onnx.gz.'],
+    [
+      'net.bin',
+      'sat.vnnlib',
+      'The names of ONNX files end in .onnx or .onnx.gz, those of TensorFlow.js models in .json.',
+    ],
     ['missing.onnx', 'sat.vnnlib', 'missing.onnx cannot be read: ENOENT'],
     ['.', 'sat.vnnlib', 'contains no run: '],
     ['net.onnx', '.', 'cannot be read: EISDIR'],

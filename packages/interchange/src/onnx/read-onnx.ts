@@ -1,9 +1,10 @@
 import { checkParams, graph, type HostParams, INPUT, type Model } from '@cert/core';
+import { MOST_ELEMENTS, MOST_IN_ALL } from '../graph/limits.js';
 import { attributesOf, badNode, unsupported } from './attributes.js';
 import { FLOAT32, FLOAT64, type OnnxFile, type OnnxNode, type OnnxValueInfo, readFile } from './file.js';
 import { countOf, imageOrder, type Order } from './order.js';
 import { RULES } from './rules/rules.js';
-import { asVector, inOnnxOrder, MOST_ELEMENTS, type Progress, type Step } from './step.js';
+import { asVector, inOnnxOrder, type Progress, type Step } from './step.js';
 import type { Computed, Value } from './values.js';
 import { badOnnx } from './wire.js';
 
@@ -41,9 +42,6 @@ export interface ImportedRelu {
 
 /** Versions of the operators for which the rules were written. */
 const [OLDEST, NEWEST] = [7, 21];
-
-/** Elements of all values above which a network is refused: small files can describe days of work. */
-const MOST_IN_ALL = 2 ** 28;
 
 /** Ops for which an input of four axes is an image. */
 const IMAGE_OPS = new Set([

@@ -9,6 +9,7 @@ import {
   sizeOf,
   transpose,
 } from '@cert/core';
+import { MOST_ELEMENTS } from '../graph/limits.js';
 import { type Attributes, badNode, unsupported } from './attributes.js';
 import type { OnnxNode } from './file.js';
 import {
@@ -50,9 +51,6 @@ export interface Step extends Progress {
   /** The name of the graph's output. */
   readonly output: string;
 }
-
-/** Elements of a value above which a network is refused. */
-export const MOST_ELEMENTS = 2 ** 24;
 
 /** Adds a node to the model. */
 export function place<K extends Op>(step: Step, layer: Layer<K>, inputs: readonly string[]): string {

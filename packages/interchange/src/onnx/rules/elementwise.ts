@@ -1,4 +1,6 @@
 import { add, affine, type Layer, leakyRelu, type Op, relu, sigmoid, sizeOf, softmax, tanh } from '@cert/core';
+import { clipped } from '../../graph/clip.js';
+import { MOST_ELEMENTS } from '../../graph/limits.js';
 import { badNode, unsupported } from '../attributes.js';
 import { FLOAT32, FLOAT64 } from '../file.js';
 import { broadcastIndices, broadcastShape, countOf, sameNumbers, sameOrder } from '../order.js';
@@ -9,7 +11,6 @@ import {
   computedInput,
   inOnnxOrder,
   inputOf,
-  MOST_ELEMENTS,
   optionalConstant,
   place,
   type Step,
@@ -195,14 +196,7 @@ function leaky(step: Step): Computed {
 /** The largest float32: exporters write it for a limit that is none. */
 const LARGEST = 3.4028234663852886e38;
 
-/** Limits up to which {@link clip} is a chain: the rounding of sums with them is as small as that of other layers. */
-const NEAR = 8;
-
-/**
- * min(max(x, low), high). With small limits, such as those of ReLU6, it is high - relu((high - low) - relu(x - low)): a chain, for which
- * interval bounds are exact. Large limits would swallow the digits of x there; with these it is x + relu(low - x) - relu(x - high), which
- * is x itself between them. A limit that is left out leaves out its relu.
- */
+/** min(max(x, low), high), see {@link clipped}. */
 function clip(step: Step): Computed {
   const { attributes, opset, node } = step;
   if (opset >= 11 ? attributes.has('min') || attributes.has('max') : step.inputs.length > 1) {
@@ -216,22 +210,12 @@ function clip(step: Step): Computed {
   const [low, high] = [limit('min', 1, Number.NEGATIVE_INFINITY), limit('max', 2, Number.POSITIVE_INFINITY)];
   if (!(low <= high)) throw badNode(node, `whose limits are ${low} and ${high}`);
   const value = computedInput(step, 0);
-  const limits = [low, high].filter((n) => Math.abs(n) < LARGEST);
-  const map = (from: Computed, scale: number, shift: number): Computed => {
-    if (scale === 1 && shift === 0) return from;
-    const channels = step.builder.shapeOf(from.node).at(-1)!;
-    const numbers = (n: number) => Array.from({ length: channels }, () => n);
-    return applyAffine(step, from, numbers(scale), numbers(shift));
-  };
-  const rectified = (from: Computed) => each(step, relu(), from);
-  const [hasLow, hasHigh] = [low > -LARGEST, high < LARGEST];
-  if (limits.some((n) => Math.abs(n) > NEAR)) {
-    const raised = hasLow ? sumOf(step, value, rectified(map(value, -1, low))) : value;
-    return hasHigh ? sumOf(step, raised, map(rectified(map(value, 1, -high)), -1, 0)) : raised;
-  }
-  if (!hasLow) return hasHigh ? map(rectified(map(value, -1, high)), -1, high) : value;
-  const above = rectified(map(value, 1, -low));
-  return hasHigh ? map(rectified(map(above, -1, high - low)), -1, high) : map(above, 1, low);
+  const ends = [
+    low > -LARGEST ? low : Number.NEGATIVE_INFINITY,
+    high < LARGEST ? high : Number.POSITIVE_INFINITY,
+  ] as const;
+  const channels = step.builder.shapeOf(value.node).at(-1)!;
+  return { ...value, node: clipped((layer, inputs) => place(step, layer, inputs), value.node, channels, ends) };
 }
 
 function cast(step: Step): Value {

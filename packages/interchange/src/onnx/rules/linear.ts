@@ -1,4 +1,5 @@
 import { conv2d, dense } from '@cert/core';
+import { compact } from '../../graph/windows.js';
 import { badNode, unsupported } from '../attributes.js';
 import { broadcastIndices, broadcastShape, countOf, imageOrder, sameNumbers, transposedOrder } from '../order.js';
 import {
@@ -14,7 +15,7 @@ import {
 } from '../step.js';
 import type { Computed, Constant } from '../values.js';
 import type { Rules } from './rule.js';
-import { compact, windowOf } from './window.js';
+import { windowOf } from './window.js';
 
 /** A matrix of weights: value x matrix. */
 interface Matrix {

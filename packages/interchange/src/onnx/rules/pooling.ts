@@ -1,4 +1,6 @@
-import { avgPool, batchNorm, conv2d, globalAvgPool, maxPool } from '@cert/core';
+import { avgPool, batchNorm, globalAvgPool, maxPool } from '@cert/core';
+import { compact, type Pair, reach } from '../../graph/windows.js';
+import { zeroPadding } from '../../graph/zero-padding.js';
 import { badNode, unsupported } from '../attributes.js';
 import { countOf, sameNumbers } from '../order.js';
 import {
@@ -18,7 +20,7 @@ import {
 import type { Computed } from '../values.js';
 import { imageAt } from './linear.js';
 import type { Rules } from './rule.js';
-import { compact, type Pair, reach, type Window, windowOf } from './window.js';
+import { type Window, windowOf } from './window.js';
 
 /** A pooling window in which the last place may reach over the end of the image. */
 interface PoolWindow extends Window {
@@ -112,7 +114,7 @@ function reduceMean(step: Step): Computed {
   return globalAverage(step, attributes.int('keepdims', 1) !== 0);
 }
 
-/** Zeros around an image: a convolution of each channel with the kernel [[1]]. Padding by nothing is no node. */
+/** Zeros around an image. Padding by nothing is no node. */
 function pad(step: Step): Computed {
   const { node, attributes, opset } = step;
   const value = computedInput(step, 0);
@@ -137,13 +139,9 @@ function pad(step: Step): Computed {
   }
   if (pads.some((n) => n > 2 ** 24)) throw badNode(node, `whose pads are [${pads}]`);
   const image = asImage(step, value);
-  const channels = image.shape[1]!;
-  const padding = compact([top, bottom, left, right] as const);
-  const name = place(step, conv2d(channels, { kernel: 1, padding, groups: channels }), [image.node]);
-  step.params[name] = {
-    kernel: { shape: [1, 1, 1, channels], data: new Float32Array(channels).fill(1) },
-    bias: { shape: [channels], data: new Float32Array(channels) },
-  };
+  const { layer, params } = zeroPadding(image.shape[1]!, [top, bottom, left, right]);
+  const name = place(step, layer, [image.node]);
+  step.params[name] = params;
   return imageAt(step, name);
 }
 

@@ -1,17 +1,8 @@
 import { concat } from '@cert/core';
+import { MOST_ELEMENTS } from '../../graph/limits.js';
 import { badNode, unsupported } from '../attributes.js';
 import { composed, countOf, imageOrder, sameNumbers, sameOrder, simplified, transposedOrder } from '../order.js';
-import {
-  asVector,
-  axisIn,
-  constantInput,
-  inputOf,
-  integers,
-  MOST_ELEMENTS,
-  place,
-  type Step,
-  tooLarge,
-} from '../step.js';
+import { asVector, axisIn, constantInput, inputOf, integers, place, type Step, tooLarge } from '../step.js';
 import type { Computed, Constant, Value } from '../values.js';
 import { imageAt } from './linear.js';
 import type { Rules } from './rule.js';

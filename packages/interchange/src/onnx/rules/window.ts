@@ -1,8 +1,6 @@
+import { type Pair, reach, samePadding } from '../../graph/windows.js';
 import { badNode, unsupported } from '../attributes.js';
 import type { Step } from '../step.js';
-
-/** A pair, height first. */
-export type Pair = readonly [number, number];
 
 /** How a window moves over an image. */
 export interface Window {
@@ -24,9 +22,6 @@ function pair(step: Step, name: string, otherwise: Pair): Pair {
   }
   return [given[0]!, given[1]!];
 }
-
-/** How far a window reaches. */
-export const reach = (size: number, dilation: number): number => dilation * (size - 1) + 1;
 
 /**
  * The window of a convolution or a pooling on an image of some height and width.
@@ -69,14 +64,8 @@ function paddingOf(step: Step, image: Pair, size: Pair, stride: Pair, dilation: 
     );
   }
   const ends = (axis: 0 | 1): Pair => {
-    const places = Math.ceil(image[axis] / stride[axis]);
-    const total = Math.max(0, (places - 1) * stride[axis] + reach(size[axis], dilation[axis]) - image[axis]);
-    const [less, more] = [Math.floor(total / 2), Math.ceil(total / 2)];
+    const [less, more] = samePadding(image[axis], stride[axis], reach(size[axis], dilation[axis]));
     return automatic === 'SAME_UPPER' ? [less, more] : [more, less];
   };
   return [...ends(0), ...ends(1)];
 }
-
-/** A list whose numbers are all the same as one number, which core reads as the same. */
-export const compact = <T extends readonly number[]>(list: T): T | number =>
-  list.every((n) => n === list[0]) ? list[0]! : list;
