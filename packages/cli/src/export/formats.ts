@@ -1,5 +1,6 @@
+import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
-import { exportedInputOrder, type ImageLayout, toOnnx, toStateDict } from '@cert/interchange';
+import { exportedInputOrder, type ImageLayout, toLayersModel, toOnnx, toStateDict } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { openOnnxModel } from '@cert/jit/node';
 import { encodeSafetensors } from '@cert/models';
@@ -67,6 +68,19 @@ export const FORMATS = {
       // Readers of PyTorch expect the format.
       { path, bytes: encodeSafetensors({ tensors: toStateDict(network), metadata: { format: 'pt', ...facts } }) },
     ],
+  },
+  layers: {
+    about: 'TensorFlow.js LayersModel: model.json and a file of weights',
+    suffix: '.json',
+    options: [],
+    files: (path, network) => {
+      const weightsPath = `${basename(path, '.json')}.weights.bin`;
+      const { json, weights } = toLayersModel(network, { weightsPath });
+      return [
+        { path, bytes: new TextEncoder().encode(JSON.stringify(json)) },
+        { path: join(dirname(path), weightsPath), bytes: weights },
+      ];
+    },
   },
 } as const satisfies { readonly [name: string]: ExportFormat };
 

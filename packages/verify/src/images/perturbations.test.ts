@@ -1,7 +1,6 @@
 /** Perturbation sets other than balls, from certification to certificates. */
 
 import { crownIbp, ibp, soundBox } from '@cert/bounds';
-import { checkCertificate } from '@cert/check';
 import {
   createRng,
   dense,
@@ -16,10 +15,9 @@ import {
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
-import { encodeCheckpoint, mlp } from '@cert/models';
+import { mlp } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { autoAttack } from '../attack/auto-attack.js';
-import { certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
 import { boxAround } from '../float64/intervals.js';
 import { crownVerifier } from '../methods/crown.js';
 import { babVerifier } from '../methods/search.js';
@@ -133,22 +131,6 @@ describe('radii per feature', () => {
         expect(r[j]! * 2).toBeLessThanOrEqual((exact.upper[j]! - exact.lower[j]!) * 1.0001 + 1e-5);
       }
     }
-  });
-
-  it('are a box in a certificate, which the checker accepts, and refuses when it is wider', async () => {
-    const bytes = encodeCheckpoint({ ...net, stats: {} });
-    const certified = (perturbation: Perturbation) =>
-      createCertificate({
-        ...{ network: certifiedNetwork(bytes, 'net'), level: 'deployed', method: 'ibp', evidence: { kind: 'ibp' } },
-        ...{ margin: 0.25, pixels: Float32Array.of(0.75, 0, 0), shape: [3], label: 0, classes: 2, perturbation },
-      });
-    const check = (perturbation: Perturbation) =>
-      checkCertificate(certificateText(certified(perturbation)), async () => bytes);
-    expect(certified(set).perturbation.kind).toBe('box');
-    expect(await check(set)).toMatchObject({ holds: true, property: 'label 0 within a box' });
-    expect(await check({ ...set, epsilon: 0.8 })).toMatchObject({ holds: false });
-    // Without the one-sided feature the set holds a misclassified point.
-    expect(await check({ ...set, up: [1, 0, 1] })).toMatchObject({ holds: false });
   });
 
   it('refuse an input outside the range, by its feature', async () => {

@@ -33,7 +33,7 @@ export const datasetOptions = {
 } as const satisfies Fields;
 
 /** Options of a table. */
-export const csvOptions = {
+const csvOptions = {
   /** The CSV file. */
   data: datasetOptions.data,
   /** Column with the class; null for the last one. */
