@@ -6,3 +6,4 @@ export {
   summaryFileOf,
 } from './evaluate-file.js';
 export type { AttackSequence, EvaluationSettings, PgdSettings } from './file.js';
+export { type ReadEvaluation, readEvaluation } from './read-evaluation.js';
