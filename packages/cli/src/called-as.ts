@@ -17,4 +17,4 @@ export function calledAs(env = process.env, script = process.argv[1] ?? ''): str
 export const resumeHint = (folder: string): string => `Resume with: ${calledAs()} train --resume ${quoted(folder)}`;
 
 /** A path as a shell takes it. */
-const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+export const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
