@@ -11,6 +11,7 @@ import { reportData } from '../report/report-data.js';
 import { type ReportRun, reportRun } from '../report/report-run.js';
 import { type ComparedRun, runsAt } from '../runs/compare-runs.js';
 import { type ProgressReporter, progressReporter } from '../show/progress.js';
+import { radiiProgress } from '../show/radii-progress.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
 import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-options.js';
@@ -68,6 +69,7 @@ export async function addReport(
         const { folder } = run;
         const catalog = await catalogOf({ plugin, trust }, { folder, plugins: await readRunPlugins(folder) });
         const methods = readMethods(raw.methods ?? 'ibp', catalog);
+        const radii = radiiProgress(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
         const one = reportRun(run, {
           ...{ which: read.which, catalog },
           load: (config) => loadOrProblem(config, catalog, progress, signal),
@@ -75,10 +77,15 @@ export async function addReport(
             computeParts(input, {
               ...{ ...read, catalog, methods, signal },
               openDevice: ({ device }) => openDeviceFor(terminal, raw.device ?? device),
-              onProgress: (images, of, before) => progress({ type: 'evaluating', images, of, before }),
+              onProgress: radii.update,
             }),
         });
-        reports.push(await one.finally(progress.close));
+        reports.push(
+          await one.finally(() => {
+            progress.close();
+            radii.close();
+          }),
+        );
       }
       const data = reportData(runs, reports);
       const file = raw.out ?? (runs.length === 1 ? join(runs[0]!.folder, 'report.html') : freeFile());

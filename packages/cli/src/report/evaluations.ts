@@ -64,7 +64,13 @@ export async function findEvaluations(
     }
   }
   const rank = ({ settings, counts, arithmetic }: FoundEvaluation) =>
-    [settings.epsilon === epsilon ? 1 : 0, counts.images, STRENGTH.indexOf(arithmetic), -counts.undecided] as const;
+    [
+      settings.epsilon === epsilon ? 1 : 0,
+      counts.images,
+      STRENGTH.indexOf(arithmetic),
+      settings.attack === null ? 0 : 1,
+      -counts.undecided,
+    ] as const;
   return { of: of.sort((a, b) => compare(rank(b), rank(a))), notes, unfinished };
 }
 

@@ -18,7 +18,8 @@ describe('encodePng', () => {
       const { data, info } = await sharp(encodePng({ width: 5, height: 3, channels, bytes }))
         .raw()
         .toBuffer({ resolveWithObject: true });
-      expect([info.width, info.height, [...data.subarray(0, 3)]]).toEqual([5, 3, [...bytes.subarray(0, 3)]]);
+      expect([info.width, info.height]).toEqual([5, 3]);
+      if (channels === 3) expect([...data]).toEqual([...bytes]);
       // sharp gives gray as it is, or as three channels.
       const first = Array.from({ length: 15 }, (_, i) => data[i * info.channels]);
       expect(first).toEqual(Array.from({ length: 15 }, (_, i) => bytes[i * channels]));

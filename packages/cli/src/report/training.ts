@@ -54,10 +54,10 @@ const LOSSES = [
 ] as const;
 
 const ERRORS = [
-  ['verified, test', 'testVerifiedError'],
-  ['standard, test', 'testError'],
-  ['verified, training', 'verifiedError'],
-  ['standard, training', 'error'],
+  ['test verified', 'testVerifiedError'],
+  ['test standard', 'testError'],
+  ['training verified', 'verifiedError'],
+  ['training standard', 'error'],
 ] as const;
 
 /** Points of a curve of steps at most. */

@@ -35,7 +35,7 @@ const CLAIMS: { readonly [arithmetic in Arithmetic]: string } = {
   deployed: 'for every float32 execution of the network that rounds to nearest (arithmetic level "deployed")',
   real: 'for the network over the real numbers (arithmetic level "real")',
   nearest:
-    'by bounds that were themselves rounded to nearest (arithmetic level "nearest"), which makes no claim about rounding errors',
+    'with bounds that were rounded to nearest (arithmetic level "nearest"): no claim is made about rounding errors',
 };
 
 /** What a verdict needs to know of the data. */
@@ -101,10 +101,12 @@ function sentencesOf(
   const part = available !== null && images < available;
   const which = part ? `the first ${count(images)} of the ${count(available)}` : `the ${count(images)}`;
   const values = range ? ` (values range from ${range.min} to ${range.max})` : '';
+  // A bound that may be off by its own rounding proves nothing strictly.
+  const [none, some] = arithmetic === 'nearest' ? ['do bounds show', 'bounds show'] : ['is it proved', 'it is proved'];
   const first =
     verified.count === 0
-      ? `For none of ${which} test ${words.many} of ${dataset} is it proved`
-      : `For ${share(verified.count)} of ${which} test ${words.many} of ${dataset} (${count(verified.count)}) it is proved`;
+      ? `For none of ${which} test ${words.many} of ${dataset} ${none}`
+      : `For ${share(verified.count)} of ${which} test ${words.many} of ${dataset} (${count(verified.count)} ${words.many}) ${some}`;
   const claim = `that the network classifies the ${words.one} correctly after every perturbation that changes each ${words.part} by at most ${radiusInFull(epsilon)}${values}, ${CLAIMS[arithmetic]}.`;
   const interval = `With 95 % confidence, this fraction is between ${lower} and ${upper} for ${words.many} drawn like these (exact Clopper-Pearson interval).`;
   const are = (n: number) => (n === 1 ? 'is' : 'are');

@@ -19,6 +19,15 @@
     switchSeries(chart, figure);
   }
 
+  // Paper has all that a click would show, but for the tables of figures.
+  const closed = [...document.querySelectorAll('details:not(.data, [open])')];
+  addEventListener('beforeprint', () => {
+    for (const each of closed) each.open = true;
+  });
+  addEventListener('afterprint', () => {
+    for (const each of closed) each.open = false;
+  });
+
   /** Draws in the width that there is, now and when it changes. */
   function fit({ view, plot }) {
     let width = 0;

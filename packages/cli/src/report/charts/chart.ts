@@ -13,8 +13,6 @@ export interface Chart {
   readonly cursor: Cursor | null;
   /** The same numbers as a table. */
   readonly table: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
-  /** Takes the whole width. */
-  readonly wide?: boolean;
 }
 
 /** Places along the horizontal axis, and what is there. */

@@ -37,7 +37,7 @@ export function histogram({
     description: `${title}. ${caption}`,
     width: WIDTH,
     height: HEIGHT,
-    padding: { left: 4, right: 8, top: 4, bottom: 4 },
+    padding: { left: 4, right: 8, top: 20, bottom: 4 },
     autosize: { type: 'fit-x', contains: 'padding' },
     config: CONFIG,
     signals: [
@@ -111,7 +111,7 @@ export function histogram({
           update: {
             x: { scale: 'x', field: 'x', offset: { signal: "scale('x', datum.x) > width / 2 ? -5 : 5" } },
             align: { signal: "scale('x', datum.x) > width / 2 ? 'right' : 'left'" },
-            ...{ y: { value: 12 }, text: { field: 'name' }, fill: { value: 'var(--ink)' }, fontSize: { value: 12 } },
+            ...{ y: { value: -6 }, text: { field: 'name' }, fill: { value: 'var(--ink)' }, fontSize: { value: 12 } },
           },
         },
       },

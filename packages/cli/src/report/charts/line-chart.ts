@@ -11,7 +11,8 @@ export interface Series {
 
 /** A shaded part of the horizontal axis. */
 export interface Shade {
-  readonly name: string;
+  /** A variable of the page's style. */
+  readonly color: string;
   readonly from: number;
   readonly to: number;
 }
@@ -32,6 +33,8 @@ export interface LineChartOptions {
     readonly title: string;
     readonly format: string;
     readonly log?: boolean;
+    /** Places of labels and lines; default some round ones. */
+    readonly values?: readonly number[];
     readonly domain?: readonly [number, number];
   };
   /** Values as text. */
@@ -70,7 +73,7 @@ export function lineChart(options: LineChartOptions): Chart {
     description: `${title}. ${caption}`,
     width: WIDTH,
     height: HEIGHT,
-    padding: { left: 4, right: 8, top: 4, bottom: 4 },
+    padding: { left: 4, right: 8, top: rules.length > 0 ? 20 : 4, bottom: 4 },
     autosize: { type: 'fit-x', contains: 'padding' },
     config: CONFIG,
     signals: [
@@ -131,9 +134,12 @@ export function lineChart(options: LineChartOptions): Chart {
         ...(x.format === undefined ? {} : { format: x.format }),
         ...(x.format === 'd' ? { tickMinStep: 1 } : {}),
       },
-      { orient: 'left', scale: 'y', title: y.title, format: y.format, tickCount: 5, grid: true, ticks: false },
+      {
+        ...{ orient: 'left', scale: 'y', title: y.title, format: y.format, tickCount: 5, grid: true, ticks: false },
+        ...(y.values === undefined ? {} : { values: [...y.values] }),
+      },
     ],
-    marks: [...shadeMarks(shades), intervalMarks(steps), lineMarks(steps, series), ...ruleMarks(), ...cursorMarks()],
+    marks: [...shadeMarks(), intervalMarks(steps), lineMarks(steps, series), ...ruleMarks(), ...cursorMarks()],
   };
   return {
     ...{ id, title, caption, spec },
@@ -182,7 +188,7 @@ function valuesAt(series: readonly Series[], at: number, text: (y: number) => st
       if (found === undefined) return [];
       return [series.length === 1 ? text(found[1]) : `${each.name} ${text(found[1])}`];
     })
-    .join(', ');
+    .join('\u2002·\u2002');
 }
 
 const some = <T>(rows: readonly T[]): readonly T[] => {
@@ -194,7 +200,7 @@ const x = { scale: 'x', field: 'x' };
 const y = { scale: 'y', field: 'y' };
 const color = { scale: 'color', field: 'series' };
 
-const shadeMarks = (shades: readonly Shade[]): readonly Mark[] => [
+const shadeMarks = (): readonly Mark[] => [
   {
     type: 'rect',
     from: { data: 'shades' },
@@ -203,24 +209,10 @@ const shadeMarks = (shades: readonly Shade[]): readonly Mark[] => [
       update: {
         x: { scale: 'x', field: 'from' },
         x2: { scale: 'x', field: 'to' },
-        ...{ y: { value: 0 }, y2: { signal: 'height' }, fill: { value: 'var(--shade)' } },
+        ...{ y: { value: 0 }, y2: { signal: 'height' }, fill: { field: 'color' } },
       },
     },
   },
-  ...shades.map(
-    ({ name, from }, i): Mark => ({
-      type: 'text',
-      interactive: false,
-      encode: {
-        update: {
-          x: { scale: 'x', value: from, offset: 4 },
-          y: { value: 12 + 14 * i },
-          text: { value: name },
-          ...{ fill: { value: 'var(--soft)' }, fontSize: { value: 11 }, fontStyle: { value: 'italic' } },
-        },
-      },
-    }),
-  ),
 ];
 
 const intervalMarks = (steps: LineChartOptions['steps']): Mark => ({
@@ -299,7 +291,7 @@ const ruleMarks = (): readonly Mark[] => [
         // On the side where there is more room.
         x: { scale: 'x', field: 'x', offset: { signal: "scale('x', datum.x) > width / 2 ? -5 : 5" } },
         align: { signal: "scale('x', datum.x) > width / 2 ? 'right' : 'left'" },
-        ...{ y: { value: 12 }, text: { field: 'name' } },
+        ...{ y: { value: -6 }, text: { field: 'name' } },
         ...{ fill: { value: 'var(--ink)' }, fontSize: { value: 12 } },
       },
     },

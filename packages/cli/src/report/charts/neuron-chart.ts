@@ -6,7 +6,7 @@ import { type Chart, CONFIG, WIDTH } from './chart.js';
 const STATES = ['active', 'unstable', 'inactive'] as const;
 
 /** Colours of the palette for the states. */
-export const STATE_COLORS = [3, 1, 6];
+export const STATE_COLORS = [0, 1, 6];
 
 /** Height of the plot in CSS pixels: there may be many layers. */
 const HEIGHT = 110;
@@ -81,7 +81,7 @@ export function neuronChart(id: string, { layer, epochs }: LayerStates, group: s
             y: { scale: 'y', field: 'to' },
             y2: { scale: 'y', field: 'from' },
             fill: { scale: 'color', field: 'state' },
-            fillOpacity: { signal: 'isValid(at) && datum.epoch !== at ? 0.6 : 0.9' },
+            fillOpacity: { signal: 'isValid(at) && datum.epoch !== at ? 0.55 : 1' },
           },
         },
       },

@@ -2,6 +2,7 @@ import { type Confusion, commonMistakes } from '../confusion.js';
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
 import { className, count, counted } from '../words.js';
+import { perRun } from './headings.js';
 
 /** Classes of a matrix that is shown whole, at most. */
 const MATRIX = 20;
@@ -14,7 +15,7 @@ export const confusionSection = (
   runs: readonly ReportRun[],
 ): Html => html`<section id="confusion" aria-labelledby="confusion-title">
 <h2 id="confusion-title">Confusion matrix</h2>
-${runs.map((run) => html`${runs.length > 1 ? html`<h3>${run.name}</h3>` : null}${run.confusion === null ? html`<p>No predictions are known.</p>` : confusionOf(run, run.confusion)}`)}
+${perRun(runs, (run) => (run.confusion === null ? html`<p>No predictions are known.</p>` : confusionOf(run, run.confusion)))}
 </section>`;
 
 function confusionOf({ words, classNames }: ReportRun, confusion: Confusion): Html {
@@ -37,21 +38,21 @@ function matrix({ counts }: Confusion, names: readonly string[] | null, about: s
     const kind = label === prediction ? 'right' : 'wrong';
     return html`<td class="n ${kind}" style="--strength:${strength.toFixed(0)}%">${n === 0 ? '' : count(n)}</td>`;
   };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix">
-<caption>${about} Rows: label; columns: prediction.</caption>
-<thead><tr><th scope="col">label</th>${counts.map((_, i) => html`<th scope="col" class="n">${className(i, names)}</th>`)}<th scope="col" class="n">error</th></tr></thead>
+  return html`<p class="about">${about} Rows: label; columns: prediction.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix">
+<thead><tr><th scope="col">label</th>${counts.map((_, i) => html`<th scope="col" class="n">${className(i, names)}</th>`)}<th scope="col" class="n wide-only">error</th></tr></thead>
 <tbody>${counts.map((row, label) => {
     const total = row.reduce((a, b) => a + b, 0);
     const error = total === 0 ? '' : `${((100 * (total - row[label]!)) / total).toFixed(1)} %`;
-    return html`<tr><th scope="row">${className(label, names)}</th>${row.map((_, prediction) => cell(row, label, prediction))}<td class="n">${error}</td></tr>`;
+    return html`<tr><th scope="row">${className(label, names)}</th>${row.map((_, prediction) => cell(row, label, prediction))}<td class="n wide-only">${error}</td></tr>`;
   })}</tbody></table></div>`;
 }
 
 function mistakes(confusion: Confusion, names: readonly string[] | null, about: string): Html {
   const listed = commonMistakes(confusion, LISTED);
   if (listed.length === 0) return html`<p>${about} All are correct.</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Most frequent mistakes"><table>
-<caption>${about} The ${listed.length} most frequent mistakes, of ${confusion.classes} classes.</caption>
+  return html`<p class="about">${about} The ${listed.length} most frequent mistakes, of ${confusion.classes} classes.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Most frequent mistakes"><table>
 <thead><tr><th scope="col">label</th><th scope="col">prediction</th><th scope="col" class="n">how often</th></tr></thead>
 <tbody>${listed.map(
     ({ label, prediction, count: n }) =>

@@ -3,6 +3,7 @@ import type { ErrorRow } from '../error-rows.js';
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
 import { count } from '../words.js';
+import { perRun } from './headings.js';
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
 
@@ -19,7 +20,7 @@ export const errorsSection = (
 ): Html => html`<section id="errors" aria-labelledby="errors-title">
 <h2 id="errors-title">Errors</h2>
 ${runs.length > 1 ? sideBySide(runs) : null}
-${runs.map((run) => html`${runs.length > 1 ? html`<h3>${run.name}</h3>` : null}${errorTable(run)}${otherEvaluations(run)}`)}
+${perRun(runs, (run) => html`${errorTable(run)}${otherEvaluations(run)}`)}
 </section>`;
 
 function errorTable({ errors, epsilon, words }: ReportRun): Html {
@@ -27,12 +28,12 @@ function errorTable({ errors, epsilon, words }: ReportRun): Html {
   // A scale that all intervals of the table fit on.
   const most = Math.max(...errors.map(({ fraction, interval }) => interval?.[1] ?? fraction));
   const end = Math.min(1, Math.max(0.01, 1.1 * most));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Errors"><table class="errors">
-<caption>Errors at epsilon = ${radiusInFull(epsilon)} with exact 95 % confidence intervals (Clopper-Pearson). Lower is better.</caption>
-<thead><tr><th scope="col">error</th><th scope="col">from</th><th scope="col" class="n">value</th><th scope="col" class="n">95 % interval</th><th scope="col" class="n">${words.many}</th><th scope="col" class="wide-only">0 to ${percent(end)}</th></tr></thead>
+  return html`<p class="about">Errors at epsilon = ${radiusInFull(epsilon)} with exact 95 % confidence intervals (Clopper-Pearson). Lower is better.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Errors"><table class="errors">
+<thead><tr><th scope="col">error</th><th scope="col">from</th><th scope="col" class="n">value</th><th scope="col" class="n">95 % interval</th><th scope="col" class="n wide-only">${words.many}</th><th scope="col" class="wide-only">0 to ${percent(end)}</th></tr></thead>
 <tbody>${errors.map(
     (row) =>
-      html`<tr><th scope="row">${row.name}</th><td>${SOURCES[row.source]}</td><td class="n">${percent(row.fraction)}</td><td class="n">${intervalText(row)}</td><td class="n">${row.count === null || row.images === null ? '' : `${count(row.count)} of ${count(row.images)}`}</td><td class="wide-only">${whisker(row, end)}</td></tr>`,
+      html`<tr><th scope="row" class="error-name">${row.name}</th><td class="source">${SOURCES[row.source]}</td><td class="n">${percent(row.fraction)}</td><td class="n">${intervalText(row)}</td><td class="n wide-only">${row.count === null || row.images === null ? '' : `${count(row.count)} of ${count(row.images)}`}</td><td class="wide-only">${whisker(row, end)}</td></tr>`,
   )}</tbody></table></div>`;
 }
 
@@ -74,8 +75,8 @@ function sideBySide(runs: readonly ReportRun[]): Html {
     if (row === undefined) return html`<td class="n">not known</td>`;
     return html`<td class="n">${percent(row.fraction)}<br><small>${intervalText(row)}<br>${SOURCES[row.source]}</small></td>`;
   };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Errors of all runs"><table class="compare">
-<caption>Errors of all runs, with exact 95 % intervals.</caption>
+  return html`<p class="about">Errors of all runs, with exact 95 % intervals.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Errors of all runs"><table class="compare">
 <thead><tr><th scope="col">error</th>${runs.map(({ name }) => html`<th scope="col" class="n">${name}</th>`)}</tr></thead>
 <tbody>${KINDS.map(([kind, name]) => html`<tr><th scope="row">${name}</th>${runs.map((run) => cell(run, kind))}</tr>`)}
 <tr><th scope="row">epsilon</th>${runs.map(({ epsilon }) => html`<td class="n">${radius(epsilon)}</td>`)}</tr>

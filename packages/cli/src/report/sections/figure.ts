@@ -9,9 +9,9 @@ export interface Drawn {
 
 /** A figure with its controls, its caption and its table. The script of the page draws it. */
 export const figure = (chart: Chart): Html => {
-  const { id, title, caption, legend, table, cursor, wide } = chart;
-  return html`<figure id="figure-${id}" class="${wide ? 'chart wide' : 'chart'}">
-<h4>${title}</h4>
+  const { id, title, caption, legend, table, cursor } = chart;
+  return html`<figure id="figure-${id}" class="chart" aria-label="${title}">
+<p class="title">${title}</p>
 ${
   legend.length === 0
     ? null

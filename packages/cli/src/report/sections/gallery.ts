@@ -3,6 +3,7 @@ import { type Ending, type Gallery, type GalleryEntry, SHOWN_VALUES } from '../g
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
 import { className, count, type Words } from '../words.js';
+import { perRun, type Subheading } from './headings.js';
 
 const short = (value: number) => String(Number(value.toPrecision(3)));
 
@@ -29,12 +30,13 @@ export const gallerySection = (
   runs: readonly ReportRun[],
 ): Html => html`<section id="gallery" aria-labelledby="gallery-title">
 <h2 id="gallery-title">Gallery</h2>
-${runs.map((run) => html`${runs.length > 1 ? html`<h3>${run.name}</h3>` : null}${run.gallery === null ? html`<p>No ${run.words.many} to show.</p>` : galleryOf(run, run.gallery)}`)}
+${perRun(runs, (run, sub) => (run.gallery === null ? html`<p>No ${run.words.many} to show.</p>` : galleryOf(run, run.gallery, sub)))}
 </section>`;
 
 const galleryOf = (
   run: ReportRun,
   { epsilon, evaluated, endings }: Gallery,
+  sub: Subheading,
 ): Html => html`<p>The first test ${run.words.many} of each outcome at epsilon = ${radiusInFull(epsilon)}, in the order of the test split${
   evaluated
     ? ''
@@ -42,7 +44,7 @@ const galleryOf = (
 }.${drawn(endings) ? ' In a difference, white or gray is no change, and full colour a change of epsilon.' : ''}</p>
 ${endings.map(({ ending, total, entries }) => {
   const { name, about } = ENDINGS[ending];
-  return html`<h4><span class="swatch ${ending}" aria-hidden="true"></span>${name} (${entries.length === total ? count(total) : `${count(entries.length)} of ${count(total)}`})</h4>
+  return html`${sub(html`<span class="swatch ${ending}" aria-hidden="true"></span>${name} (${entries.length === total ? count(total) : `${count(entries.length)} of ${count(total)}`})`)}
 <p>${about(run.words)}</p>
 ${entries.length === 0 ? null : drawn([{ entries }]) ? tiles(run, entries, ending) : valueTable(run, entries, ending)}`;
 })}`;
@@ -110,8 +112,8 @@ function valueTable({ classNames, inputShape }: ReportRun, entries: readonly Gal
       : html`<td class="n">${text}</td>`;
   };
   return html`<ul class="facts">${factRows.map((row) => html`<li>${row.map(([name, text]) => `${name} ${text}`).join(', ')}</li>`)}</ul>
+<p class="about">${shown < size ? `The first ${shown} of ${size} values.` : 'All values.'} In brackets, the change.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Values"><table>
-<caption>${shown < size ? `The first ${shown} of ${size} values.` : 'All values.'} In brackets, the change.</caption>
 <thead><tr><th scope="col" class="n">value</th>${columns.map(({ head }) => html`<th scope="col" class="n">${head}</th>`)}</tr></thead>
 <tbody>${Array.from({ length: shown }, (_, i) => html`<tr><th scope="row" class="n">${i}</th>${columns.map(({ values, changed }) => value(values[i], changed?.[i]))}</tr>`)}</tbody>
 </table></div>`;

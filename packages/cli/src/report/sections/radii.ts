@@ -30,7 +30,7 @@ export function radiiSection(runs: readonly ReportRun[]): Drawn {
   );
   const accuracy = lineChart({
     ...{ id: 'accuracy', title: 'Certified accuracy over epsilon', group: 'accuracy', steps: 'step-before' },
-    caption: `Fraction of ${counted(least, `test ${words.one}`, `test ${words.many}`)} that is proved to be classified correctly up to each radius, with exact 95 % intervals. The true fraction is at least as high.`,
+    caption: `Fraction of ${counted(least, `test ${words.one}`, `test ${words.many}`)} that is proved to be classified correctly up to each radius, with exact 95 % intervals. The robust accuracy itself is at least as high.`,
     series: known.map(({ run, radii }) => accuracyOf(run.name, radii, run.epsilon)),
     x: { title: 'epsilon', name: 'epsilon', format: '~g', domain: [0, end || 1] },
     ...{ y: { title: 'certified accuracy', format: '.0%', domain: [0, 1] }, text: percent },
@@ -40,23 +40,28 @@ export function radiiSection(runs: readonly ReportRun[]): Drawn {
   const histograms = known.map(({ run, radii }, i) => histogramOf(run, radii, `radii-${i}`, known.length > 1));
   const charts = [accuracy, ...histograms];
   const section = html`<section id="radii" aria-labelledby="radii-title"><h2 id="radii-title">Certified radii</h2>
-${known.map(({ run, radii }) => html`<p>${known.length > 1 ? `${run.name}: ` : ''}${about(run, radii)}</p>`)}
+<p>${about(first.run, first.radii)}</p>
+${known.map(({ run, radii }) => html`<p>${known.length > 1 ? html`<b>${run.name}</b>: ` : null}${result(run, radii)}</p>`)}
 <div class="charts">${charts.map(figure)}</div></section>`;
   return { section, charts };
 }
 
-function about({ words, epsilon }: ReportRun, { inputs, methods, arithmetic, tolerance }: Radii): string {
-  const radii = inputs
-    .filter(({ correct }) => correct)
-    .map((each) => each.radius)
-    .sort((a, b) => a - b);
-  const middle = radii[Math.floor(radii.length / 2)];
-  const median =
-    middle === undefined
+/** What the radii are. */
+const about = ({ words }: ReportRun, { inputs, methods, arithmetic, tolerance }: Radii): string =>
+  `The certified radius is the largest radius for which the prediction was proved correct, by ${methods.map((name) => name.toUpperCase()).join(' or ')} at the arithmetic level "${arithmetic}", found by bisection to ${100 * tolerance} %, on the first ${counted(inputs.length, `test ${words.one}`, `test ${words.many}`)}.`;
+
+/** What came out. */
+function result({ words, epsilon }: ReportRun, { inputs }: Radii): string {
+  const correct = inputs.filter((each) => each.correct);
+  const radii = correct.map(({ radius }) => radius).sort((a, b) => b - a);
+  // As many have at least this one.
+  const median = radii[Math.ceil(radii.length / 2) - 1];
+  const enough = radii.filter((each) => each >= epsilon).length;
+  const half =
+    median === undefined
       ? ''
-      : ` Half of the correctly classified ${words.many} have a radius of at least ${short(radii[Math.ceil(radii.length / 2)] ?? middle)}.`;
-  const enough = inputs.filter((each) => each.correct && each.radius >= epsilon).length;
-  return `The certified radius is the largest radius for which the prediction was proved correct, by ${methods.map((name) => name.toUpperCase()).join(' or ')} at the arithmetic level "${arithmetic}", found by bisection to ${100 * tolerance} %, on the first ${counted(inputs.length, `test ${words.one}`, `test ${words.many}`)}. It is at least ${radiusInFull(epsilon)} for ${count(enough)} of them (${percent(enough / inputs.length)}).${median}`;
+      : ` Half of the correctly classified ${words.many} have a radius of at least ${short(median)}.`;
+  return `It is at least ${radiusInFull(epsilon)} for ${count(enough)} of ${counted(inputs.length, words.one, words.many)} (${percent(enough / inputs.length)}).${half}`;
 }
 
 /** The fraction with a radius of at least each place; a step ends where a radius does, so that no place claims too much. */

@@ -1,9 +1,10 @@
 import { radius } from '../../show/quantities.js';
 import type { Chart } from '../charts/chart.js';
-import { lineChart, type Series } from '../charts/line-chart.js';
+import { lineChart, type Series, type Shade } from '../charts/line-chart.js';
 import { neuronChart, STATE_COLORS } from '../charts/neuron-chart.js';
-import { html } from '../html.js';
+import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
+import type { Phase } from '../training.js';
 import { counted } from '../words.js';
 import { type Drawn, figure } from './figure.js';
 
@@ -24,7 +25,7 @@ export function trainingSection(runs: readonly ReportRun[]): Drawn {
       : [{ run, charts: run.training.neurons.map((layer, k) => neuronChart(`neurons-${i}-${k}`, layer, 'epoch')) }],
   );
   const section = html`<section id="training" aria-labelledby="training-title"><h2 id="training-title">Training</h2>
-<p>${phaseText(trained)}</p>
+<p>${phaseText(trained)}</p>${phaseKey(trained)}
 <div class="charts">${curves.map(figure)}</div>
 ${neurons.map(
   ({ run, charts }) => html`<h3>Neurons${trained.length > 1 ? ` of ${run.name}` : ''}</h3>
@@ -39,6 +40,17 @@ ${neurons.map(
   return { section, charts: [...curves, ...neurons.flatMap(({ charts }) => charts)] };
 }
 
+/** What the shades mean. */
+function phaseKey(runs: readonly ReportRun[]): Html | null {
+  const shades = samePhases(runs) ? (runs[0]?.training.phases ?? []) : [];
+  if (shades.length === 0) return null;
+  const names = { warmup: 'warmup before the ramp', ramp: 'ramp of the radius' };
+  return html`<p class="key">${shades.map(
+    ({ name }) =>
+      html`<span class="entry"><span class="swatch" style="--color:var(--shade-${name})" aria-hidden="true"></span>${names[name]}</span> `,
+  )}</p>`;
+}
+
 function phaseText(runs: readonly ReportRun[]): string {
   const [first] = runs;
   const phases = first?.training.phases ?? [];
@@ -48,8 +60,25 @@ function phaseText(runs: readonly ReportRun[]): string {
   return `The ramp, in which the radius rises from 0 to ${radius(first.config.epsilon)}, lasts from epoch ${ramp.from + 1} to epoch ${ramp.to}${warm ? '; regularizers are on during the warmup, until the end of the ramp' : ''}. Errors of an epoch are measured at the radius of that epoch.`;
 }
 
+/** What is shaded: the ramp, and the warmup before it. */
+function shadesOf(phases: readonly Phase[]): readonly Shade[] {
+  const ramp = phases.find(({ name }) => name === 'ramp');
+  return phases.map(({ name, from, to }) => ({
+    ...{ from, to: name === 'warmup' ? (ramp?.from ?? to) : to },
+    color: `var(--shade-${name})`,
+  }));
+}
+
 const samePhases = (runs: readonly ReportRun[]) =>
   new Set(runs.map(({ training }) => JSON.stringify(training.phases))).size === 1;
+
+/** Rates that training keeps for a while, to label them; where there are more, the axis has round ones. */
+function ratesOf(runs: readonly ReportRun[]): { readonly values?: readonly number[] } {
+  const values = new Set(
+    runs.flatMap(({ training }) => training.learningRate.map(([, rate]) => Number(rate.toPrecision(6)))),
+  );
+  return values.size <= 5 ? { values: [...values] } : {};
+}
 
 function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
   const [first] = runs;
@@ -59,7 +88,7 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
   const last = Math.max(...runs.map(({ training }) => training.epochs));
   const shared = {
     ...{ group: 'epoch', x: { title: 'epoch', name: 'epoch', format: 'd', domain: [0, Math.max(1, last)] as const } },
-    shades: samePhases(runs) ? first.training.phases : [],
+    shades: samePhases(runs) ? shadesOf(first.training.phases) : [],
   };
   const inShort = { textOfX: short };
   const of = (pick: (run: ReportRun) => Series['points'] | undefined): readonly Series[] =>
@@ -89,13 +118,13 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
           lineChart({
             ...{ id: 'verified', title: 'Verified error', y: errors, text: percent, ...shared },
             ...{
-              series: of(curve('verified, test', 'errors')),
+              series: of(curve('test verified', 'errors')),
               caption: `Verified error of the test ${many} at the radius of each epoch.`,
             },
           }),
           lineChart({
             ...{ id: 'standard', title: 'Standard error', y: errors, text: percent, ...shared },
-            ...{ series: of(curve('standard, test', 'errors')), caption: `Standard error of the test ${many}.` },
+            ...{ series: of(curve('test standard', 'errors')), caption: `Standard error of the test ${many}.` },
           }),
         ]),
     lineChart({
@@ -106,7 +135,12 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
       },
     }),
     lineChart({
-      ...{ id: 'rate', title: 'Learning rate', y: { title: 'learning rate', format: '~g', log: true }, text: short },
+      ...{
+        id: 'rate',
+        title: 'Learning rate',
+        y: { title: 'learning rate', format: '~g', log: true, ...ratesOf(runs) },
+      },
+      ...{ text: short, steps: 'step-before' },
       ...{ ...shared, ...inShort, series: of(({ training }) => training.learningRate) },
       caption: 'Learning rate, on a logarithmic scale.',
     }),

@@ -1,20 +1,20 @@
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
 import { count } from '../words.js';
+import { perRun, type Subheading } from './headings.js';
 
 /** The verdict of each run: sentences, and a bar of how its inputs ended. */
 export const verdictSection = (
   runs: readonly ReportRun[],
 ): Html => html`<section id="verdict" aria-labelledby="verdict-title">
 <h2 id="verdict-title">Verdict</h2>
-${runs.map((run) => verdictOf(run, runs.length > 1))}
+${perRun(runs, verdictOf)}
 </section>`;
 
-const verdictOf = (run: ReportRun, several: boolean): Html => html`<div class="verdict">
-${several ? html`<h3>${run.name}</h3>` : null}
+const verdictOf = (run: ReportRun, sub: Subheading): Html => html`<div class="verdict">
 ${run.verdict === null ? html`<p class="lead">Nothing is proved about this run yet.</p>` : sentences(run.verdict)}
-${run.verdict === null ? null : bar(run.verdict.outcomes)}
-${missing(run)}
+${run.verdict === null ? null : bar(run.verdict)}
+${missing(run, sub)}
 </div>`;
 
 function sentences({ sentences, source }: NonNullable<ReportRun['verdict']>): Html {
@@ -30,17 +30,17 @@ ${
 
 /** Parts of the bar, with the class of their colour. */
 const PARTS = [
-  ['verified', 'proved', 'certified'],
+  ['verified', 'verified', 'certified'],
   ['undecided', 'undecided', 'undecided'],
   ['broken', 'broken by an attack', 'broken'],
   ['misclassified', 'misclassified without perturbation', 'misclassified'],
 ] as const;
 
-function bar(outcomes: NonNullable<ReportRun['verdict']>['outcomes']): Html {
+function bar({ outcomes, arithmetic }: NonNullable<ReportRun['verdict']>): Html {
   const { images } = outcomes;
   const known = PARTS.flatMap(([field, name, color]) => {
     const n = outcomes[field];
-    return n === null ? [] : [{ n, name, color }];
+    return n === null ? [] : [{ n, name: field === 'verified' ? `${name} (${arithmetic})` : name, color }];
   });
   const rest = images - known.reduce((sum, { n }) => sum + n, 0);
   const parts = rest > 0 ? [...known, { n: rest, name: 'not proved, not attacked', color: 'undecided' }] : known;
@@ -57,10 +57,10 @@ function bar(outcomes: NonNullable<ReportRun['verdict']>['outcomes']): Html {
 </div>`;
 }
 
-function missing({ missing, notes }: ReportRun): Html | null {
+function missing({ missing, notes }: ReportRun, sub: Subheading): Html | null {
   if (missing.length + notes.length === 0) return null;
   return html`<aside class="missing" aria-label="What this report lacks">
-${missing.length === 0 ? null : html`<h4>What this report lacks</h4>`}
+${missing.length === 0 ? null : sub('What this report lacks')}
 <ul>${missing.map(({ what, command }) => html`<li>${what}${command === null ? null : html` Add it with: <code>${command}</code>`}</li>`)}
 ${notes.map((note) => html`<li>${note}</li>`)}</ul>
 </aside>`;
