@@ -5,33 +5,15 @@ import { runFiles } from '@cert/trainer/pipeline';
 import { clopperPearson } from '@cert/verify';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cert, TINY } from '../../test/cert.js';
+import { cert, SMALL, TINY } from '../../test/cert.js';
 import type { ReportData } from '../report/report-data.js';
 import type { ReportRun } from '../report/report-run.js';
 
-/** A network that is right often, and proved to be for some images: it takes seconds. */
-const SMALL = [
-  ...[
-    '--device',
-    'cpu',
-    '--limit',
-    '400',
-    '--epochs',
-    '8',
-    '--epsilon',
-    '0.05',
-    '--learning-rate',
-    '0.005',
-    '--width',
-    '4',
-    '--dense',
-    '32',
-  ],
-  ...['--attack-restarts', '1', '--attack-steps', '5', '--seed', '1'],
-];
+/** Test images of the run. */
+const IMAGES = 200;
 
-/** Its test images. */
-const IMAGES = 400;
+/** A short evaluation. */
+const evaluate = ['--methods', 'ibp', '--attack-steps', '20', '--attack-restarts', '1'];
 
 let place: string;
 let plain: string;
@@ -41,7 +23,6 @@ beforeAll(async () => {
   [plain, evaluated] = [join(place, 'plain'), join(place, 'evaluated')];
   expect(await cert('train', '--out', plain, ...SMALL)).toMatchObject({ status: 0 });
   await cp(plain, evaluated, { recursive: true });
-  const evaluate = ['--methods', 'ibp', '--attack-steps', '5', '--attack-restarts', '1'];
   expect(await cert('eval', evaluated, ...evaluate)).toMatchObject({ status: 0 });
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
@@ -118,6 +99,8 @@ describe('the report of an evaluated run', () => {
 
   it('has adversarial examples that lie in the ball, and pictures of the size of the input', async () => {
     const { gallery } = await runOf(evaluated);
+    const broken = gallery!.endings.find(({ ending }) => ending === 'broken')!;
+    expect(broken.entries.filter(({ adversarial }) => adversarial !== null).length).toBeGreaterThan(0);
     for (const { adversarial, picture } of gallery!.endings.flatMap(({ entries }) => entries)) {
       const { width, height } = await sharp(Buffer.from(picture!.split(',')[1]!, 'base64')).metadata();
       expect([width, height]).toEqual([28, 28]);
@@ -205,7 +188,7 @@ describe('what is missing', () => {
     expect(missing[0]!.what).toMatch(/has 4 images and is not finished/);
     // One more line that claims what it does not show.
     const claim = {
-      index: 399,
+      index: 199,
       label: 1,
       prediction: 1,
       margin: 1,
@@ -242,7 +225,7 @@ describe('what is missing', () => {
     ]);
     expect(missing.map(({ command }) => command)).toEqual([`cert eval ${run} --out ${run}/eval/with-attack.jsonl`]);
     expect(verdict!.sentences.at(-1)).toContain('no attack was run');
-    expect(await cert(...missing[0]!.command!.split(' ').slice(1), '--methods', 'ibp')).toMatchObject({ status: 0 });
+    expect(await cert(...missing[0]!.command!.split(' ').slice(1), ...evaluate)).toMatchObject({ status: 0 });
     expect((await runOf(run)).missing).toEqual([]);
   });
 
@@ -252,7 +235,7 @@ describe('what is missing', () => {
     const part = await runOf(run);
     expect([part.verdict, lacks(part)[0]]).toEqual([
       null,
-      ['Training is not finished (epoch 8/8)', `cert train --resume ${run}`],
+      ['Training is not finished (epoch 12/12)', `cert train --resume ${run}`],
     ]);
     expect(part.errors.map(({ source, interval }) => [source, interval])).toEqual(Array(2).fill(['last epoch', null]));
     await rm(runFiles(run).metrics);
