@@ -12,6 +12,7 @@ import { type ReportRun, reportRun } from '../report/report-run.js';
 import { type ComparedRun, runsAt } from '../runs/compare-runs.js';
 import { type ProgressReporter, progressReporter } from '../show/progress.js';
 import { radiiProgress } from '../show/radii-progress.js';
+import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
 import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-options.js';
@@ -94,7 +95,8 @@ export async function addReport(
       if (json) return terminal.out(JSON.stringify({ ...data, file }));
       for (const { name, verdict } of reports) {
         const text = verdict === null ? 'Nothing is proved about this run yet.' : verdict.sentences[0]!;
-        terminal.out(runs.length === 1 ? text : `${name}: ${text}`);
+        const line = runs.length === 1 ? text : `${name}: ${text}`;
+        terminal.out(wrapText(line, widthOf(terminal)).join('\n'));
       }
       terminal.out(`\nThe report is in ${file}`);
     },

@@ -27,7 +27,8 @@ interface Known {
 export function errorRows({ evaluation, summary, run }: Known): readonly ErrorRow[] {
   return [
     ...(evaluation === undefined ? [] : ofEvaluation(evaluation)),
-    ...(summary === null ? [] : ofSummary(summary)),
+    // One table has one radius.
+    ...(summary === null || (evaluation && evaluation.settings.epsilon !== summary.epsilon) ? [] : ofSummary(summary)),
     ...(evaluation === undefined && summary === null ? ofLastEpoch(run) : []),
   ];
 }

@@ -2,10 +2,10 @@ import { type MetricsLine, readMetricsLines } from '@cert/trainer/pipeline';
 import type { RunSettings } from '../runs/read-run.js';
 
 /** A point of a curve: epochs done, and the value. */
-export type CurvePoint = readonly [epoch: number, value: number];
+type CurvePoint = readonly [epoch: number, value: number];
 
 /** A quantity over the epochs. */
-export interface Curve {
+interface Curve {
   readonly name: string;
   readonly points: readonly CurvePoint[];
 }

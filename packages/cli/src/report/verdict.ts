@@ -6,7 +6,7 @@ import type { RunSummary } from './read-summary.js';
 import { count, counted, type Words } from './words.js';
 
 /** How many inputs ended how. Plain data. */
-export interface Outcomes {
+interface Outcomes {
   readonly images: number;
   /** Proved to be classified correctly over the whole ball. */
   readonly verified: number;
@@ -34,8 +34,7 @@ export interface Verdict {
 const CLAIMS: { readonly [arithmetic in Arithmetic]: string } = {
   deployed: 'for every float32 execution of the network that rounds to nearest (arithmetic level "deployed")',
   real: 'for the network over the real numbers (arithmetic level "real")',
-  nearest:
-    'with bounds that were rounded to nearest (arithmetic level "nearest"): no claim is made about rounding errors',
+  nearest: 'without a claim about rounding errors (arithmetic level "nearest")',
 };
 
 /** What a verdict needs to know of the data. */
@@ -100,7 +99,7 @@ function sentencesOf(
   const [lower, upper] = verified.interval.map((end) => `${(100 * end).toFixed(2)} %`);
   const part = available !== null && images < available;
   const which = part ? `the first ${count(images)} of the ${count(available)}` : `the ${count(images)}`;
-  const values = range ? ` (values range from ${range.min} to ${range.max})` : '';
+  const values = range ? ` on a scale from ${range.min} to ${range.max}` : '';
   // A bound that may be off by its own rounding proves nothing strictly.
   const [none, some] = arithmetic === 'nearest' ? ['do bounds show', 'bounds show'] : ['is it proved', 'it is proved'];
   const first =

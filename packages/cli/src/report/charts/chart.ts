@@ -16,7 +16,7 @@ export interface Chart {
 }
 
 /** Places along the horizontal axis, and what is there. */
-export interface Cursor {
+interface Cursor {
   /** Charts of the same group move their cursors together. */
   readonly group: string;
   /** Ascending. */

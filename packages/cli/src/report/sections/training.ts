@@ -60,13 +60,14 @@ function phaseText(runs: readonly ReportRun[]): string {
   return `The ramp, in which the radius rises from 0 to ${radius(first.config.epsilon)}, lasts from epoch ${ramp.from + 1} to epoch ${ramp.to}${warm ? '; regularizers are on during the warmup, until the end of the ramp' : ''}. Errors of an epoch are measured at the radius of that epoch.`;
 }
 
-/** What is shaded: the ramp, and the warmup before it. */
-function shadesOf(phases: readonly Phase[]): readonly Shade[] {
+/** What is shaded of the epochs that are done: the ramp, and the warmup before it. */
+function shadesOf(phases: readonly Phase[], last: number): readonly Shade[] {
   const ramp = phases.find(({ name }) => name === 'ramp');
-  return phases.map(({ name, from, to }) => ({
-    ...{ from, to: name === 'warmup' ? (ramp?.from ?? to) : to },
+  const shades = phases.map(({ name, from, to }) => ({
+    ...{ from, to: Math.min(last, name === 'warmup' ? (ramp?.from ?? to) : to) },
     color: `var(--shade-${name})`,
   }));
+  return shades.filter(({ from, to }) => to > from);
 }
 
 const samePhases = (runs: readonly ReportRun[]) =>
@@ -88,7 +89,7 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
   const last = Math.max(...runs.map(({ training }) => training.epochs));
   const shared = {
     ...{ group: 'epoch', x: { title: 'epoch', name: 'epoch', format: 'd', domain: [0, Math.max(1, last)] as const } },
-    shades: samePhases(runs) ? shadesOf(first.training.phases) : [],
+    shades: samePhases(runs) ? shadesOf(first.training.phases, last) : [],
   };
   const inShort = { textOfX: short };
   const of = (pick: (run: ReportRun) => Series['points'] | undefined): readonly Series[] =>
