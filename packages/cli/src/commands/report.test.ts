@@ -61,7 +61,7 @@ describe('the report of an evaluated run', () => {
     const verified = IMAGES - verifiedError.count;
     const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
     const [lower, upper] = clopperPearson(verified, IMAGES);
-    const page = await readFile(file, 'utf8');
+    const page = (await readFile(file, 'utf8')).replaceAll('\u00a0', ' ');
     expect(out).toContain('for every float32 execution of the network that rounds to nearest');
     if (verified > 0)
       expect(out).toContain(

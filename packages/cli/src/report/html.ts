@@ -30,4 +30,6 @@ const ESCAPES: { readonly [character: string]: string } = {
   ...{ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' },
 };
 
-const escapeHtml = (text: string) => text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character]!);
+/** A per cent sign stays in the line of its number. */
+const escapeHtml = (text: string) =>
+  text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character]!).replaceAll(/(?<=\d) %/g, '\u00a0%');
