@@ -1,11 +1,12 @@
 import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runFiles } from '@cert/trainer/pipeline';
 import { clopperPearson } from '@cert/verify';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert, SMALL, TINY } from '../../test/cert.js';
+import { main } from '../main.js';
 import type { ReportData } from '../report/report-data.js';
 import type { ReportRun } from '../report/report-run.js';
 
@@ -151,6 +152,19 @@ describe('certified radii', () => {
     }
   });
 
+  it('are kept when the command is stopped', async () => {
+    const run = await copyOf(plain, 'stopped-radii');
+    await runOf(run, '--limit', '3');
+    const lines: string[] = [];
+    const terminal = { out: (line: string) => void lines.push(line), err: () => {}, screen: null };
+    const stop = new AbortController();
+    stop.abort(new Error('stopped'));
+    expect(await main(['report', run, '--limit', '6'], terminal, stop.signal)).toBe(130);
+    expect(lines).toEqual(['Stopped. Radii so far are kept: run the same command again to continue.']);
+    const [name] = await readdir(join(run, 'radii'));
+    expect(JSON.parse(await readFile(join(run, 'radii', name!), 'utf8')).inputs).toHaveLength(3);
+  });
+
   it('agree with cert predict', async () => {
     const { radii } = await runOf(plain);
     for (const { index, radius, correct } of radii!.inputs) {
@@ -227,6 +241,16 @@ describe('what is missing', () => {
     expect(verdict!.sentences.at(-1)).toContain('no attack was run');
     expect(await cert(...missing[0]!.command!.split(' ').slice(1), ...evaluate)).toMatchObject({ status: 0 });
     expect((await runOf(run)).missing).toEqual([]);
+  });
+
+  it('the end of a run that another process trains', async () => {
+    const run = await copyOf(evaluated, 'in-training');
+    await writeFile(join(run, 'run.lock'), JSON.stringify({ pid: process.ppid, host: hostname(), id: '1' }));
+    const { state, missing, verdict } = await runOf(run);
+    expect([state, verdict!.source]).toEqual(['in training', 'evaluation']);
+    expect(missing).toEqual([
+      { what: 'The run is still in training: this report is about its latest checkpoint.', command: null },
+    ]);
   });
 
   it('training that was stopped, without metrics', async () => {

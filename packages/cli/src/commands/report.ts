@@ -82,10 +82,17 @@ export async function addReport(
             }),
         });
         reports.push(
-          await one.finally(() => {
-            progress.close();
-            radii.close();
-          }),
+          await one
+            .finally(() => {
+              progress.close();
+              radii.close();
+            })
+            .catch((error: unknown) => {
+              if (signal.aborted && error === signal.reason && !json) {
+                terminal.out('Stopped. Radii so far are kept: run the same command again to continue.');
+              }
+              throw error;
+            }),
         );
       }
       const data = reportData(runs, reports);

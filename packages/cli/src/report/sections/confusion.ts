@@ -10,15 +10,18 @@ const MATRIX = 20;
 /** Mistakes that are listed where there are more classes. */
 const LISTED = 20;
 
+/** What the section looks at. */
+type Shown = Pick<ReportRun, 'name' | 'words' | 'classNames' | 'confusion'>;
+
 /** The clean predictions by label. */
 export const confusionSection = (
-  runs: readonly ReportRun[],
+  runs: readonly Shown[],
 ): Html => html`<section id="confusion" aria-labelledby="confusion-title">
 <h2 id="confusion-title">Confusion matrix</h2>
 ${perRun(runs, (run) => (run.confusion === null ? html`<p>No predictions are known.</p>` : confusionOf(run, run.confusion)))}
 </section>`;
 
-function confusionOf({ words, classNames }: ReportRun, confusion: Confusion): Html {
+function confusionOf({ words, classNames }: Shown, confusion: Confusion): Html {
   const { images, classes, notFinite } = confusion;
   const unknown =
     notFinite === 0

@@ -1,13 +1,12 @@
 import { type Html, html } from '../html.js';
-import type { ReportRun } from '../report-run.js';
 
 /** Makes a heading below the heading of a section, or below the name of a run. */
 export type Subheading = (content: string | Html) => Html;
 
 /** A part of a section for each run, under its name where there are several; `sub` makes headings within it. */
-export const perRun = (
-  runs: readonly ReportRun[],
-  part: (run: ReportRun, sub: Subheading) => Html,
+export const perRun = <Run extends { readonly name: string }>(
+  runs: readonly Run[],
+  part: (run: Run, sub: Subheading) => Html,
 ): readonly Html[] => {
   const several = runs.length > 1;
   const sub: Subheading = (content) => (several ? html`<h4>${content}</h4>` : html`<h3>${content}</h3>`);
