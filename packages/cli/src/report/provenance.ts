@@ -38,6 +38,8 @@ interface ProvenanceOptions {
   readonly data: string | null;
   readonly device: string | null;
   readonly evaluation: FoundEvaluation | undefined;
+  /** Whether commands must load the plug-ins of the run. */
+  readonly plugins: boolean;
 }
 
 /** Hashes files of a run, and says which commands give its numbers again. */
@@ -47,6 +49,7 @@ export async function provenanceOf({
   data,
   device,
   evaluation,
+  plugins,
 }: ProvenanceOptions): Promise<Provenance> {
   const { config, metrics, summary } = runFiles(folder);
   const files = [config, metrics, summary, ...(evaluation === undefined ? [] : [evaluation.file])];
@@ -64,7 +67,7 @@ export async function provenanceOf({
       },
       ...(device === null ? [] : [{ name: 'device of the training', value: device }]),
     ],
-    commands: commandsOf(folder, evaluation, checkpoint.name),
+    commands: commandsOf(folder, evaluation, checkpoint.name, plugins ? ' --trust' : ''),
   };
 }
 
@@ -72,10 +75,11 @@ function commandsOf(
   folder: string,
   evaluation: FoundEvaluation | undefined,
   checkpoint: string,
+  trust: string,
 ): Provenance['commands'] {
   const train = {
     about: 'Train with the same configuration and seed:',
-    command: `${calledAs()} train --config ${quoted(runFiles(folder).config)} --out runs/again`,
+    command: `${calledAs()} train --config ${quoted(runFiles(folder).config)} --out runs/again${trust}`,
   };
   if (evaluation === undefined) return [train];
   const { methods, attack, timeout, epsilon, complete } = evaluation.settings;
@@ -88,7 +92,7 @@ function commandsOf(
     ...(complete ? ['--complete'] : []),
     ...['--limit', String(evaluation.counts.images)],
   ];
-  const command = `${calledAs()} eval runs/again ${options.join(' ')}`;
+  const command = `${calledAs()} eval runs/again ${options.join(' ')}${trust}`;
   return [train, { about: 'Evaluate that run with the same settings:', command }];
 }
 

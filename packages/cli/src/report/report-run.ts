@@ -143,10 +143,12 @@ export async function reportRun(
     provenance: await provenanceOf({
       ...{ folder, evaluation, checkpoint: { name: which, sha256: checkpoint }, data: dataHash },
       device: summary?.deviceDescription ?? null,
+      plugins: config.plugins.length > 0,
     }),
     missing: missingParts({
       ...{ run, which, words, evaluation, unfinished: found.unfinished, training },
       hasRadii: radii !== null,
+      plugins: config.plugins.length > 0,
       dataProblem: 'problem' in loaded ? loaded.problem : null,
     }),
     notes: [

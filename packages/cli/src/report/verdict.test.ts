@@ -44,3 +44,11 @@ describe('summaryVerdict', () => {
     ]);
   });
 });
+
+it('says that there are none', () => {
+  const all = { ...summary, standardError: 0, pgdError: 0, verifiedError: 0 };
+  expect(summaryVerdict(all, data).sentences.slice(2)).toEqual([
+    'No image is undecided.',
+    'No image is misclassified without any perturbation; no adversarial example is known.',
+  ]);
+});

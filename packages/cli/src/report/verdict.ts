@@ -101,15 +101,19 @@ function sentencesOf(
   const which = part ? `the first ${count(images)} of the ${count(available)}` : `the ${count(images)}`;
   const values = range ? ` on a scale from ${range.min} to ${range.max}` : '';
   // A bound that may be off by its own rounding proves nothing strictly.
-  const [none, some] = arithmetic === 'nearest' ? ['do bounds show', 'bounds show'] : ['is it proved', 'it is proved'];
+  const [none, shown] = arithmetic === 'nearest' ? ['do bounds show', 'bounds show'] : ['is it proved', 'it is proved'];
   const first =
     verified.count === 0
       ? `For none of ${which} test ${words.many} of ${dataset} ${none}`
-      : `For ${share(verified.count)} of ${which} test ${words.many} of ${dataset} (${count(verified.count)} ${words.many}) ${some}`;
+      : `For ${share(verified.count)} of ${which} test ${words.many} of ${dataset} (${count(verified.count)} ${words.many}) ${shown}`;
   const claim = `that the network classifies the ${words.one} correctly after every perturbation that changes each ${words.part} by at most ${radiusInFull(epsilon)}${values}, ${CLAIMS[arithmetic]}.`;
   const interval = `With 95 % confidence, this fraction is between ${lower} and ${upper} for ${words.many} drawn like these (exact Clopper-Pearson interval).`;
   const are = (n: number) => (n === 1 ? 'is' : 'are');
-  const wrong = `${counted(misclassified, words.one, words.many)} (${share(misclassified)}) ${are(misclassified)} misclassified without any perturbation`;
+  const some =
+    misclassified === 0
+      ? `No ${words.one}`
+      : `${counted(misclassified, words.one, words.many)} (${share(misclassified)})`;
+  const wrong = `${some} ${misclassified === 0 ? 'is' : are(misclassified)} misclassified without any perturbation`;
   if (undecided === null || broken === null) {
     const rest = images - verified.count - misclassified;
     return [
@@ -124,7 +128,7 @@ function sentencesOf(
   const attack =
     broken === 0
       ? attacked
-        ? 'The attack broke no other.'
+        ? 'No adversarial example is known.'
         : 'No attack was run.'
       : `${count(broken)} more (${share(broken)}) ${are(broken)} broken: an adversarial example within this radius is known.`;
   return [`${first} ${claim}`, interval, open, `${capital(wrong)}; ${attack[0]!.toLowerCase()}${attack.slice(1)}`];

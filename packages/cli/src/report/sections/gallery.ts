@@ -45,7 +45,7 @@ const galleryOf = (
 ${endings.map(({ ending, total, entries }) => {
   const { name, about } = ENDINGS[ending];
   return html`${sub(html`<span class="swatch ${ending}" aria-hidden="true"></span>${name} (${entries.length === total ? count(total) : `${count(entries.length)} of ${count(total)}`})`)}
-<p>${about(run.words)}</p>
+${entries.length === 0 ? html`<p>None.</p>` : html`<p>${about(run.words)}</p>`}
 ${entries.length === 0 ? null : drawn([{ entries }]) ? tiles(run, entries, ending) : valueTable(run, entries, ending)}`;
 })}`;
 
@@ -112,7 +112,7 @@ function valueTable({ classNames, inputShape }: ReportRun, entries: readonly Gal
       : html`<td class="n">${text}</td>`;
   };
   return html`<ul class="facts">${factRows.map((row) => html`<li>${row.map(([name, text]) => `${name} ${text}`).join(', ')}</li>`)}</ul>
-<p class="about">${shown < size ? `The first ${shown} of ${size} values.` : 'All values.'} In brackets, the change.</p>
+<p class="about">${shown < size ? `The first ${shown} of ${size} values.` : 'All values.'}${columns.some(({ changed }) => changed !== null) ? ' In brackets, the change.' : ''}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Values"><table>
 <thead><tr><th scope="col" class="n">value</th>${columns.map(({ head }) => html`<th scope="col" class="n">${head}</th>`)}</tr></thead>
 <tbody>${Array.from({ length: shown }, (_, i) => html`<tr><th scope="row" class="n">${i}</th>${columns.map(({ values, changed }) => value(values[i], changed?.[i]))}</tr>`)}</tbody>
