@@ -52,7 +52,7 @@ export async function addReport(
     .option('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)')
     .option('--device <name>', 'compute device (default: device of the run)')
     .option('--csv <file>', 'write all lines of metrics.jsonl as CSV to this file instead of a page')
-    .option('--json', 'also print the data of the page as one line of JSON (default: text)');
+    .option('--json', 'print the data of the page as one line of JSON (default: text)');
   addRunPluginOptions(command).action(
     async (paths: readonly string[], { json = false, plugin, trust, ...raw }: RawOptions & Switches) => {
       const runs = await chosenRuns(paths, terminal);
