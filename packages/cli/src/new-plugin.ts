@@ -1,13 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CertError } from '@cert/core';
 import { standardCatalog } from '@cert/trainer/pipeline';
+import { templatePath } from './templates.js';
 import { writeOutput } from './verify/output-file.js';
 import { ownVersion } from './version.js';
 
 /** The files that a new plug-in is made from; published beside `dist`. */
-const TEMPLATE = fileURLToPath(new URL('../templates/plugin/', import.meta.url));
+const TEMPLATE = templatePath('plugin/');
 
 /** A name that npm takes, with a scope or without. */
 const PACKAGE_NAME = /^(?:@[a-z0-9][\w.-]*\/)?[a-z0-9][a-z0-9._-]*$/;

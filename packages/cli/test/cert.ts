@@ -33,3 +33,10 @@ export const train = (folder: string, ...args: string[]) => cert('train', '--out
 
 /** The same with a model that has no size. */
 export const trainOwn = (folder: string, ...args: string[]) => cert('train', '--out', folder, ...SHORT, ...args);
+
+/** Options of a run of seconds that learns something: the network is right often, and some images are verified. */
+export const SMALL = [
+  ...['--device', 'cpu', '--limit', '200', '--epochs', '12', '--epsilon', '0.05', '--learning-rate', '0.005'],
+  ...['--batch-size', '20', '--width', '4', '--dense', '32', '--seed', '1'],
+  ...['--attack-restarts', '1', '--attack-steps', '5'],
+];

@@ -1,5 +1,5 @@
 /** PGD against one image, step by step, so that the page stays responsive. */
-import { sizeOf } from '@cert/core';
+import { linf, sizeOf } from '@cert/core';
 import { turn } from '@cert/jit';
 import { pgd } from '@cert/verify';
 import { type DigitNetwork, marginOf } from './network.js';
@@ -75,7 +75,10 @@ export async function attack(
   { epsilon, signal }: { readonly epsilon: number; readonly signal: AbortSignal },
 ): Promise<AttackResult> {
   const { steps, restarts, seed } = EFFORT;
-  const attacker = pgd({ steps, restarts, seed }).on({ device, model, weights, epsilon, places: restarts });
+  const attacker = pgd({ steps, restarts, seed }).on({
+    ...{ device, model, weights, places: restarts },
+    perturbation: linf({ epsilon }),
+  });
   try {
     for (let run = 0; run < restarts; run++) attacker.begin(run, { index: 0, pixels, label }, run);
     for (let step = 0; step <= steps; step++) {

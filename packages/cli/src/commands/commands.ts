@@ -41,6 +41,10 @@ export const COMMANDS: {
     description: 'compare runs: settings that differ, errors with intervals, training curves',
     load: async () => (await import('./compare.js')).addCompare,
   },
+  report: {
+    description: 'write a report of runs as one HTML file: verdict, errors, curves, certified radii, examples',
+    load: async () => (await import('./report.js')).addReport,
+  },
   predict: {
     description: 'classify one image and certify the prediction: margin at epsilon and certified radius',
     load: async () => (await import('./predict.js')).addPredict,

@@ -1,8 +1,6 @@
 import { CertError } from '@cert/core';
 import { disposeTree, putParams } from '@cert/jit';
 import {
-  type Catalog,
-  choose,
   duration,
   exampleWords,
   FIELDS,
@@ -25,6 +23,7 @@ import { predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
+import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-options.js';
 import { CHECKPOINTS } from './eval-options.js';
 import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
@@ -33,12 +32,6 @@ import { addOutputOptions, type OutputOptions, progressTerminal } from './output
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { ARITHMETICS, readArithmetic } from './read-arithmetic.js';
 import { readLabel } from './read-label.js';
-
-/** Seconds that a search may take at each radius. */
-const TIMEOUT = 60;
-
-/** How close the radius is to the next one that is not verified, relative to it. */
-const TOLERANCE = 0.01;
 
 /** Makes `cert predict`. */
 export async function addPredict(
@@ -167,18 +160,4 @@ function checkTogether(file: string | undefined, { index }: RawOptions): void {
       `Usage: ${calledAs()} predict RUN IMAGE.png, or ${calledAs()} predict RUN --index N. For all options: ${calledAs()} predict --help.`,
     );
   }
-}
-
-/** The methods in the order of their costs. */
-function readMethods(text: string, { verifiers }: Catalog): readonly string[] {
-  const names = text.split(',').map((name) => name.trim());
-  for (const name of names) choose('bound method', name, verifiers);
-  return Object.keys(verifiers).filter((name) => names.includes(name));
-}
-
-function readTolerance(text: string | undefined): number {
-  if (text === undefined) return TOLERANCE;
-  const tolerance = readNumber('--tolerance', text);
-  if (tolerance >= 1e-6 && tolerance < 1) return tolerance;
-  throw new CertError('bad-argument', `--tolerance is ${text}.`, 'Give a fraction of at least 1e-6 and less than 1.');
 }

@@ -23,6 +23,7 @@ import { calledAs } from '../called-as.js';
 import { progressReporter, stoppedLine } from '../show/progress.js';
 import { resultTable } from '../show/table.js';
 import { STOPPED } from '../signals.js';
+import { tensorboardEvents } from '../tensorboard/run-events.js';
 import type { Terminal } from '../terminal.js';
 import { readConfigFile, withFile } from './config-file.js';
 import { GROUPS } from './groups.js';
@@ -61,14 +62,18 @@ export async function addTrain(
   command
     .optionsGroup(GROUPS.output)
     .option('--out <folder>', 'new folder for the run (default: runs/<preset>-<method>-<seed>, numbered)')
+    .option(
+      '--tensorboard',
+      'also write event files of TensorBoard to the folder tensorboard of the run (default: none)',
+    )
     .option('--print-config', 'print the config.json of the run and exit');
   addOutputOptions(command, 'the summary').action(
-    async ({ plugin, trust, printConfig = false, json = false, quiet = false, ...raw }: Given) => {
+    async ({ plugin, trust, printConfig = false, tensorboard = false, json = false, quiet = false, ...raw }: Given) => {
       const plugins = { plugin, trust };
       if (printConfig) return terminal.out(JSON.stringify(await chosenConfig(raw, plugins, terminal), null, 2));
       const report = progressReporter(progressTerminal(terminal, { json, quiet }));
-      const onEvent = quiet ? importantEvents(terminal) : report;
-      const hooks = { onEvent, signal };
+      const show = quiet ? importantEvents(terminal) : report;
+      const hooks = { onEvent: tensorboard ? inTurn(tensorboardEvents(), show) : show, signal };
       const training =
         raw.resume === undefined ? startNew(raw, plugins, terminal, hooks) : resume(raw, raw.resume, plugins, hooks);
       const summary = await training.finally(report.close);
@@ -101,7 +106,16 @@ const headOf = ({ preset, method }: RawOptions, { methods }: Catalog) => ({
   method: canonical(method, methods),
 });
 
-type Given = RawOptions & PluginOption & OutputOptions & { readonly printConfig?: boolean };
+type Given = RawOptions &
+  PluginOption &
+  OutputOptions & { readonly printConfig?: boolean; readonly tensorboard?: boolean };
+
+/** Gives an event to several. */
+const inTurn =
+  (...all: readonly ((event: RunEvent) => void)[]) =>
+  (event: RunEvent): void => {
+    for (const each of all) each(event);
+  };
 
 type Hooks = { readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal };
 

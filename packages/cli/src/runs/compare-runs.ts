@@ -37,12 +37,9 @@ interface Estimate extends Pick<Proportion, 'fraction'> {
  * The runs that paths lead to: folders of runs, or folders that contain runs.
  *
  * @param note told of runs that are left out
- * @throws CertError `bad-file` for a path that is no run and holds none, and for a damaged run that was named; `bad-argument` for fewer than two
+ * @throws CertError `bad-file` for a path that is no run and holds none, and for a damaged run that was named
  */
-export async function chosenRuns(
-  paths: readonly string[],
-  note: (text: string) => void,
-): Promise<readonly ComparedRun[]> {
+export async function runsAt(paths: readonly string[], note: (text: string) => void): Promise<readonly ComparedRun[]> {
   const runs: RunRecord[] = [];
   for (const path of paths) {
     const found = await findRuns(path);
@@ -56,15 +53,21 @@ export async function chosenRuns(
       else note(`${run.folder} is damaged and was skipped: ${run.problem}`);
     }
   }
-  const once = runs.filter(({ folder }, i) => runs.findIndex((other) => other.folder === folder) === i);
-  if (once.length < 2) {
-    throw new CertError(
-      'bad-argument',
-      `${once.length === 0 ? 'No run' : 'Only one run'} was given to compare.`,
-      `Give at least two runs: ${calledAs()} compare runs/a runs/b.`,
-    );
-  }
-  return named(once);
+  return named(runs.filter(({ folder }, i) => runs.findIndex((other) => other.folder === folder) === i));
+}
+
+/** The same, to compare. @throws CertError as {@link runsAt}; `bad-argument` for fewer than two */
+export async function chosenRuns(
+  paths: readonly string[],
+  note: (text: string) => void,
+): Promise<readonly ComparedRun[]> {
+  const runs = await runsAt(paths, note);
+  if (runs.length >= 2) return runs;
+  throw new CertError(
+    'bad-argument',
+    `${runs.length === 0 ? 'No run' : 'Only one run'} was given to compare.`,
+    `Give at least two runs: ${calledAs()} compare runs/a runs/b.`,
+  );
 }
 
 const damagedRun = async (path: string) => {

@@ -12,7 +12,7 @@ import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
+import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
 
 /** Options of {@link evaluateImages}. */
 export interface EvaluateImagesOptions {
@@ -224,9 +224,8 @@ const perturbationOf = ({ perturbation = UNIT_BALL, settings: { epsilon } }: Eva
 
 /** The settings with the set, where it is not the usual one. */
 function withPerturbation({ settings, perturbation = UNIT_BALL }: EvaluateImagesOptions): EvaluationSettings {
-  const { epsilon: _, ...set } = perturbation;
-  const { epsilon: __, ...usual } = UNIT_BALL;
-  return JSON.stringify(set) === JSON.stringify(usual) ? settings : { ...settings, perturbation: set };
+  const set = perturbationSetting(perturbation);
+  return set === undefined ? settings : { ...settings, perturbation: set };
 }
 
 /** Where the summary of an evaluation is. */

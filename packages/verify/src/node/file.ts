@@ -1,9 +1,17 @@
 import { readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Arithmetic } from '@cert/bounds';
-import { CertError, describeValue, type L2Perturbation, type LinfPerturbation, parseJson } from '@cert/core';
+import {
+  CertError,
+  describeValue,
+  type L2Perturbation,
+  type LinfPerturbation,
+  type Perturbation,
+  parseJson,
+  UNIT_BALL,
+} from '@cert/core';
 import { appendText, makeFolder, writeFileAtomic } from '@cert/models/node';
-import { type ImageResult, isBroken, isImageResult } from '../images/result.js';
+import { ARITHMETICS, type ImageResult, isBroken, isImageResult } from '../images/result.js';
 import { CATEGORY_ATTACK } from '../images/variants.js';
 
 /** An attack by projected gradient descent. */
@@ -48,6 +56,13 @@ export interface EvaluationSettings {
   readonly timeout?: number;
 }
 
+/** Returns a perturbation set as {@link EvaluationSettings} have it; undefined for the usual one, the l-infinity ball in [0, 1]. */
+export function perturbationSetting(perturbation: Perturbation): EvaluationSettings['perturbation'] {
+  const { epsilon: _, ...set } = perturbation;
+  const { epsilon: __, ...usual } = UNIT_BALL;
+  return JSON.stringify(set) === JSON.stringify(usual) ? undefined : set;
+}
+
 /** The version of the layout of the file; stored in its first line. */
 const FORMAT = 'cert-evaluation-1';
 
@@ -81,33 +96,111 @@ export async function openEvaluationFile(
     await writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, ...settings })}\n`);
     return { results: [], damaged: 0 };
   }
-  const [header = '', ...lines] = textOf(path, bytes.subarray(0, end - 1)).split('\n');
+  const [header = '', ...lines] = linesOf(path, bytes);
   checkSettings(path, parseLine(header), settings);
-  const found: { readonly line: string; readonly result: ImageResult }[] = [];
+  const { kept, damaged } = validLines(lines, settings);
+  for (const { result, number } of kept) {
+    const { index, label } = result;
+    if (index >= labels.length || labels[index] === label) continue;
+    throw badLine(
+      path,
+      number,
+      `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
+    );
+  }
+  if (damaged > 0) await writeFileAtomic(path, [header, ...kept.map(({ line }) => line), ''].join('\n'));
+  else if (end < bytes.length) await truncate(path, end);
+  const inside = kept.map(({ result }) => result).filter(({ index }) => index < labels.length);
+  return { results: inside.sort((x, y) => x.index - y.index), damaged };
+}
+
+/** A line of a file that is a result. */
+interface ValidLine {
+  readonly line: string;
+  /** Of the line in its file, from 1. */
+  readonly number: number;
+  readonly result: ImageResult;
+}
+
+/** The lines that are results of an evaluation with these settings, in their order, and how many are not. */
+function validLines(
+  lines: readonly string[],
+  settings: EvaluationSettings,
+): { readonly kept: readonly ValidLine[]; readonly damaged: number } {
+  const found: ValidLine[] = [];
   const times = new Map<unknown, number>();
   lines.forEach((line, i) => {
     const result = parseLine(line);
     const named = indexOf(result);
     times.set(named, (times.get(named) ?? 0) + 1);
     if (!isImageResult(result, settings.methods, settings.arithmetic) || !fitsSettings(result, settings)) return;
-    const { index, label } = result;
-    if (index < labels.length && labels[index] !== label) {
-      throw badLine(
-        path,
-        i + 2,
-        `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
-      );
-    }
-    found.push({ line, result });
+    found.push({ line, number: i + 2, result });
   });
   // Nobody can say which of several lines of an image is the right one, damaged ones included.
   const kept = found.filter(({ result }) => times.get(result.index) === 1);
-  const damaged = lines.length - kept.length;
-  if (damaged > 0) await writeFileAtomic(path, [header, ...kept.map(({ line }) => line), ''].join('\n'));
-  else if (end < bytes.length) await truncate(path, end);
-  const inside = kept.map(({ result }) => result).filter(({ index }) => index < labels.length);
-  return { results: inside.sort((x, y) => x.index - y.index), damaged };
+  return { kept, damaged: lines.length - kept.length };
 }
+
+/** What {@link readEvaluationFile} found. */
+export interface EvaluationLines {
+  /** What the first line says. */
+  readonly settings: EvaluationSettings;
+  /** The images that are there, in the order of their indices. */
+  readonly results: readonly ImageResult[];
+  /** Lines that are no result. */
+  readonly damaged: number;
+}
+
+/**
+ * Reads the JSONL file of an evaluation as {@link openEvaluationFile} does, without labels to compare with, and without changing it.
+ *
+ * @throws CertError `bad-file` when there is no such file, or when it is no evaluation
+ */
+export async function readEvaluationFile(path: string): Promise<EvaluationLines> {
+  const [header = '', ...lines] = linesOf(path, await readExisting(path));
+  const { format, ...settings } = (parseLine(header) ?? {}) as { readonly [name: string]: unknown };
+  if (format !== FORMAT || !isSettings(settings)) {
+    throw new CertError(
+      'bad-file',
+      `${path} is not an evaluation file of the format ${FORMAT}.`,
+      'Give the .jsonl file that cert eval wrote.',
+    );
+  }
+  const { kept, damaged } = validLines(lines, settings);
+  return { settings, results: kept.map(({ result }) => result).sort((x, y) => x.index - y.index), damaged };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+/** Whether the values of a first line have the types of settings. */
+function isSettings(value: {
+  readonly [name: string]: unknown;
+}): value is { readonly [name: string]: unknown } & EvaluationSettings {
+  const { checkpoint, dataset, epsilon, methods, arithmetic = 'nearest', attack, complete } = value;
+  return (
+    [checkpoint, dataset].every(isText) &&
+    typeof epsilon === 'number' &&
+    epsilon >= 0 &&
+    Number.isFinite(epsilon) &&
+    Array.isArray(methods) &&
+    methods.every(isText) &&
+    ARITHMETICS.some((level) => level === arithmetic) &&
+    typeof complete === 'boolean' &&
+    isAttackOf(attack)
+  );
+}
+
+/** Whether a value is the attack of settings. */
+function isAttackOf(attack: unknown): attack is EvaluationSettings['attack'] {
+  if (attack === null) return true;
+  const { attacks, seed, steps, restarts } = (attack ?? {}) as { readonly [name: string]: unknown };
+  const numbers = attacks === undefined ? [steps, restarts, seed] : [seed];
+  return numbers.every(Number.isFinite) && (attacks === undefined || (Array.isArray(attacks) && attacks.every(isText)));
+}
+
+/** The whole lines of a file. */
+const linesOf = (path: string, bytes: Buffer): readonly string[] =>
+  textOf(path, bytes.subarray(0, Math.max(0, bytes.lastIndexOf(LINE_FEED)))).split('\n');
 
 /** Adds the line of an image. @throws CertError `bad-file` when it cannot be written */
 export const appendResult = (path: string, result: ImageResult): Promise<void> =>

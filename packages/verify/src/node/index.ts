@@ -5,4 +5,5 @@ export {
   evaluateImages,
   summaryFileOf,
 } from './evaluate-file.js';
-export type { AttackSequence, EvaluationSettings, PgdSettings } from './file.js';
+export { type AttackSequence, type EvaluationSettings, type PgdSettings, perturbationSetting } from './file.js';
+export { type ReadEvaluation, readEvaluation } from './read-evaluation.js';

@@ -1,4 +1,4 @@
-import type { Evaluation } from '@cert/verify';
+import type { Evaluation, ReluStates } from '@cert/verify';
 import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
@@ -99,6 +99,8 @@ export type RunEvent =
       readonly test: Evaluation;
       /** Seconds in training steps since the run began. */
       readonly trainSeconds: number;
+      /** Shares of active, unstable and inactive neurons of each layer, as in `metrics.jsonl`. */
+      readonly relu?: ReluStates;
     } & RunNumbers)
   | {
       readonly type: 'decoding';

@@ -120,19 +120,20 @@ export async function train(
         const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
         const { verifiedError, standardError } = test;
         if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
+        const relu = await neurons.count(event.state, event.epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
           testError: test.standardError,
           testVerifiedError: test.verifiedError,
           trainSeconds,
           waitSeconds: event.waitSeconds,
-          relu: await neurons.count(event.state, event.epsilon),
+          relu,
         });
         if (better) await save(files.best, event.state);
         await save(files.last, event.state);
         pace = afterTest(pace, secondsSince(tested), !testCompiled);
         testCompiled = true;
-        await emit({ ...numbersOf(event), type: 'epoch', step, test, trainSeconds, secondsLeft: left(event) });
+        await emit({ ...numbersOf(event), type: 'epoch', step, test, relu, trainSeconds, secondsLeft: left(event) });
       }
       before = performance.now();
     }

@@ -1,0 +1,93 @@
+import type { Arithmetic } from '@cert/bounds';
+import type { Device } from '@cert/jit';
+import { disposeTree, putParams } from '@cert/jit';
+import { type Catalog, type RunConfig, searchVerifiers } from '@cert/trainer/pipeline';
+import { type Attack, autoAttack, createPointCertifier, pgd } from '@cert/verify';
+import { perturbationSetting } from '@cert/verify/node';
+import { findAdversarial } from './adversarial.js';
+import { certifiedRadii } from './certified-radii.js';
+import type { FoundEvaluation } from './evaluations.js';
+import { makeGallery } from './gallery.js';
+import type { Computed, ComputeInput } from './report-run.js';
+
+/** How radii are computed. */
+export interface ComputeOptions {
+  readonly catalog: Catalog;
+  /** Test inputs whose radius is computed, the first ones; 0 for none. */
+  readonly limit: number;
+  readonly methods: readonly string[];
+  readonly arithmetic: Arithmetic;
+  readonly tolerance: number;
+  /** Seconds for each radius, of methods that search. */
+  readonly timeout: number;
+  readonly openDevice: (config: RunConfig) => Promise<Device>;
+  readonly onProgress: (done: number, of: number, before: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Computes certified radii and the gallery of a run. */
+export async function computeParts(
+  { folder, config, checkpoint, network, data, dataHash, evaluation, epsilon, perturbation }: ComputeInput,
+  options: ComputeOptions,
+): Promise<Computed> {
+  const { catalog, limit, methods, arithmetic, tolerance, signal, onProgress } = options;
+  const { test: split, range } = data;
+  const { natural } = catalog.rules;
+  const device = await options.openDevice(config);
+  const searches = searchVerifiers({ timeout: options.timeout, rules: catalog.rules });
+  const weights = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
+  const { model } = network;
+  const certifier = createPointCertifier({
+    ...{ device, model, weights, perturbation, natural, arithmetic, signal },
+    verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
+  });
+  const own = {
+    methods,
+    arithmetic,
+    tolerance,
+    timeout: methods.some((name) => name in searches) ? options.timeout : null,
+  };
+  try {
+    const set = perturbationSetting(perturbation);
+    const settings = { checkpoint, data: dataHash, ...own, ...(set && { perturbation: JSON.stringify(set) }) };
+    const inputs =
+      limit === 0
+        ? []
+        : await certifiedRadii({
+            folder,
+            split,
+            limit,
+            settings,
+            start: config.epsilon,
+            certifier,
+            onProgress,
+            signal,
+          });
+    const gallery = await makeGallery({
+      ...{ split, range, epsilon, evaluation, radii: inputs },
+      attack: (attacked) =>
+        findAdversarial(attacked, {
+          ...{ device, model, weights, perturbation: { ...perturbation, epsilon }, natural, certifier, signal },
+          attacks: attacksOf(evaluation, config),
+        }),
+    });
+    return {
+      radii: inputs.length === 0 ? null : { ...own, inputs },
+      gallery: gallery.endings.every(({ total }) => total === 0) ? null : gallery,
+    };
+  } finally {
+    await certifier.dispose();
+    disposeTree(weights);
+    await device.dispose();
+  }
+}
+
+/** The attacks of an evaluation; without one, the attack of the run. */
+function attacksOf(evaluation: FoundEvaluation | undefined, config: RunConfig): readonly Attack[] {
+  const { attack } = evaluation?.settings ?? {};
+  if (attack == null) {
+    return [pgd({ steps: config.attackSteps, restarts: Math.max(1, config.attackRestarts), seed: config.seed })];
+  }
+  if (!('attacks' in attack)) return [pgd(attack)];
+  return autoAttack({ seed: attack.seed }).filter(({ name }) => attack.attacks.includes(name));
+}

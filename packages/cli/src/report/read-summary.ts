@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { CertError, parseJson } from '@cert/core';
+import { runFiles, type Summary } from '@cert/trainer/pipeline';
+
+/** What a report takes from `summary.json`. */
+export type RunSummary = Pick<
+  Summary,
+  | 'images'
+  | 'epsilon'
+  | 'standardError'
+  | 'pgdError'
+  | 'verifiedError'
+  | 'bound'
+  | 'attack'
+  | 'parameters'
+  | 'deviceDescription'
+>;
+
+/**
+ * Reads the results of a finished run.
+ *
+ * @throws CertError `bad-file` when the file is damaged: a number is missing, or errors contradict each other
+ */
+export async function readRunSummary(folder: string): Promise<RunSummary> {
+  const file = runFiles(folder).summary;
+  const value: unknown = await readFile(file, 'utf8').then(parseJson, () => null);
+  if (isSummary(value)) return value;
+  throw new CertError('bad-file', `${file} is damaged.`, 'Restore the file, or evaluate the run again with cert eval.');
+}
+
+const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
+
+function isSummary(value: unknown): value is RunSummary {
+  if (typeof value !== 'object' || value === null) return false;
+  const { images, epsilon, standardError, pgdError, verifiedError, bound, ...more } = value as Partial<Summary>;
+  if (!(Number.isSafeInteger(images) && images! > 0 && typeof epsilon === 'number' && epsilon >= 0)) return false;
+  if (!isFraction(standardError) || !isFraction(verifiedError) || typeof bound !== 'string') return false;
+  if (pgdError !== null && !isFraction(pgdError)) return false;
+  if (!Number.isFinite(more.parameters) || typeof more.deviceDescription !== 'string') return false;
+  // What is misclassified is not verified, and what is broken neither.
+  return standardError <= (pgdError ?? standardError) && (pgdError ?? standardError) <= verifiedError;
+}

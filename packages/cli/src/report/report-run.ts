@@ -1,0 +1,175 @@
+import type { Perturbation, Shape } from '@cert/core';
+import type { Dataset } from '@cert/datasets';
+import { decodeCheckpoint } from '@cert/models';
+import {
+  type Catalog,
+  checkConfigOf,
+  checkDataFits,
+  perturbationOf,
+  type RunConfig,
+  readRunConfig,
+  runFiles,
+} from '@cert/trainer/pipeline';
+import { perturbationSetting } from '@cert/verify/node';
+import type { ComparedRun } from '../runs/compare-runs.js';
+import { stateOf } from '../show/runs-table.js';
+import { readBytes } from '../verify/network.js';
+import { type Confusion, confusionOf } from './confusion.js';
+import { type ErrorRow, errorRows } from './error-rows.js';
+import { type FoundEvaluation, findEvaluations } from './evaluations.js';
+import type { Gallery } from './gallery.js';
+import { type Missing, missingParts } from './missing.js';
+import { hashSplit, type Provenance, provenanceOf, sha256 } from './provenance.js';
+import type { InputRadius, RadiiSettings } from './radii-file.js';
+import { readRunSummary } from './read-summary.js';
+import { readTraining, type Training } from './training.js';
+import { evaluationVerdict, summaryVerdict, type Verdict } from './verdict.js';
+import { type Words, wordsFor } from './words.js';
+
+/** Certified radii of the first test inputs. Plain data. */
+export interface Radii extends Omit<RadiiSettings, 'checkpoint' | 'data'> {
+  readonly inputs: readonly InputRadius[];
+}
+
+/** All that a report says of a run. Plain data. */
+export interface ReportRun {
+  readonly name: string;
+  readonly folder: string;
+  /** In words. */
+  readonly state: string;
+  readonly date: string;
+  readonly config: RunConfig;
+  readonly checkpoint: string;
+  readonly words: Words;
+  readonly inputShape: Shape;
+  readonly classes: number;
+  readonly classNames: readonly string[] | null;
+  /** Of training, in seconds; null where it is not known. */
+  readonly trainSeconds: number | null;
+  readonly parameters: number | null;
+  /** The radius that radii and gallery are compared with. */
+  readonly epsilon: number;
+  /** Null where nothing is known. */
+  readonly verdict: Verdict | null;
+  readonly errors: readonly ErrorRow[];
+  /** Finished evaluations at this and other radii. */
+  readonly evaluations: readonly Omit<FoundEvaluation, 'results'>[];
+  readonly training: Training;
+  readonly radii: Radii | null;
+  readonly gallery: Gallery | null;
+  readonly confusion: Confusion | null;
+  readonly provenance: Provenance;
+  /** What a report could also say, and how. */
+  readonly missing: readonly Missing[];
+  /** What was left out. */
+  readonly notes: readonly string[];
+}
+
+/** What is computed of the test inputs, for a report. */
+export interface Computed {
+  readonly radii: Radii | null;
+  readonly gallery: Gallery | null;
+}
+
+/** A network of a run with its test data. */
+export interface ComputeInput {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly checkpoint: string;
+  readonly network: Pick<ReturnType<typeof decodeCheckpoint>, 'model' | 'params' | 'stats'>;
+  readonly data: Omit<Dataset, 'train'>;
+  readonly dataHash: string;
+  readonly evaluation: FoundEvaluation | undefined;
+  readonly epsilon: number;
+  /** What may change. */
+  readonly perturbation: Perturbation;
+}
+
+/** What {@link reportRun} is told. */
+export interface ReportRunOptions {
+  readonly which: 'last' | 'best';
+  readonly catalog: Catalog;
+  /** Reads the test data; null, with a note, where it is not to be had. */
+  readonly load: (
+    config: RunConfig,
+  ) => Promise<{ readonly data: Omit<Dataset, 'train'> } | { readonly problem: string }>;
+  readonly compute: (input: ComputeInput) => Promise<Computed>;
+}
+
+/** How a radius applies to the parts of an input: to each alike, times a scale for each, or as a set of the run says. */
+const reachOf = ({ perturbation }: RunConfig, data: Pick<Dataset, 'featureScale'> | null) => {
+  if (perturbation !== null) return 'set' as const;
+  return data?.featureScale === undefined ? ('each' as const) : ('scaled' as const);
+};
+
+/**
+ * Gathers what a report says of a run. Whatever is not there is listed as missing, with the command that adds it.
+ *
+ * @throws CertError `bad-file` when the checkpoint is missing, damaged or of another configuration
+ */
+export async function reportRun(
+  run: ComparedRun,
+  { which, catalog, load, compute }: ReportRunOptions,
+): Promise<ReportRun> {
+  const { folder, state, trainSeconds, date, name } = run;
+  const config = await readRunConfig(folder, catalog);
+  const file = runFiles(folder)[which];
+  const bytes = await readBytes(file);
+  const network = decodeCheckpoint(bytes, file);
+  checkConfigOf(file, network.metadata, config, catalog);
+  const { model } = network;
+  const checkpoint = sha256(bytes);
+  // The summary is about the weights after the last step.
+  const summary = state === 'finished' && which === 'last' ? await readRunSummary(folder) : null;
+  const loaded = await load(config);
+  const data = 'data' in loaded ? loaded.data : null;
+  if (data !== null) checkDataFits(model, data.test, config.dataset);
+  // Without the data, the range of pixels is taken for granted, as evaluations without a perturbation set do.
+  const known = data ?? { name: config.dataset, range: { min: 0, max: 1 } };
+  const perturbation = perturbationOf(config, { ...known, shape: model.inputShape });
+  const { dataset, epsilon: target } = config;
+  const set = perturbationSetting(perturbation);
+  const found = await findEvaluations(folder, { checkpoint, dataset, epsilon: target, set });
+  const [evaluation] = found.of;
+  const dataHash = data === null ? null : hashSplit(data.test);
+  const words = wordsFor(model.inputShape);
+  const reach = reachOf(config, data);
+  const about = { dataset, words, range: data?.range, available: data?.test.count ?? null, reach };
+  const verdict =
+    evaluation !== undefined
+      ? evaluationVerdict(evaluation, about)
+      : summary !== null
+        ? summaryVerdict(summary, about)
+        : null;
+  const epsilon = verdict?.epsilon ?? config.epsilon;
+  const { radii, gallery } =
+    data === null || dataHash === null
+      ? { radii: null, gallery: null }
+      : await compute({ folder, config, checkpoint, network, data, dataHash, evaluation, epsilon, perturbation });
+  const training = await readTraining(folder, run.config);
+  const predictions = evaluation?.results ?? radii?.inputs ?? [];
+  return {
+    ...{ name, folder, state: stateOf(run), date, config, checkpoint: which, words, trainSeconds, epsilon, verdict },
+    ...{ inputShape: model.inputShape, classes: model.classes, classNames: data?.classNames ?? null },
+    parameters: summary?.parameters ?? null,
+    errors: errorRows({ evaluation, summary, run }),
+    evaluations: found.of.map(({ results: _, ...rest }) => rest),
+    ...{ training, radii, gallery },
+    confusion: predictions.length === 0 ? null : confusionOf(predictions, model.classes),
+    provenance: await provenanceOf({
+      ...{ folder, evaluation, checkpoint: { name: which, sha256: checkpoint }, data: dataHash },
+      device: summary?.deviceDescription ?? null,
+      plugins: config.plugins.length > 0,
+    }),
+    missing: missingParts({
+      ...{ run, which, words, evaluation, unfinished: found.unfinished, training },
+      hasRadii: radii !== null,
+      plugins: config.plugins.length > 0,
+      dataProblem: 'problem' in loaded ? loaded.problem : null,
+    }),
+    notes: [
+      ...found.notes,
+      ...(training.damaged > 0 ? [`${training.damaged} damaged lines of metrics.jsonl were left out.`] : []),
+    ],
+  };
+}

@@ -1,0 +1,84 @@
+import { radius, radiusInFull } from '../../show/quantities.js';
+import type { ErrorRow } from '../error-rows.js';
+import { type Html, html } from '../html.js';
+import type { ReportRun } from '../report-run.js';
+import { count } from '../words.js';
+import { perRun } from './headings.js';
+
+const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
+
+/** Where errors are from, for people. */
+const SOURCES: { readonly [source in ErrorRow['source']]: string } = {
+  evaluation: 'cert eval',
+  training: 'end of training',
+  'last epoch': 'last epoch',
+};
+
+/** A table of all errors; of several runs, first side by side. */
+export const errorsSection = (
+  runs: readonly ReportRun[],
+): Html => html`<section id="errors" aria-labelledby="errors-title">
+<h2 id="errors-title">Errors</h2>
+${runs.length > 1 ? sideBySide(runs) : null}
+${perRun(runs, (run) => html`${errorTable(run)}${otherEvaluations(run)}`)}
+</section>`;
+
+function errorTable({ errors, epsilon, words }: ReportRun): Html {
+  if (errors.length === 0) return html`<p>No errors are known yet.</p>`;
+  // A scale that all intervals of the table fit on.
+  const most = Math.max(...errors.map(({ fraction, interval }) => interval?.[1] ?? fraction));
+  const end = Math.min(1, Math.max(0.01, 1.1 * most));
+  return html`<p class="about">Errors at epsilon = ${radiusInFull(epsilon)} with exact 95 % confidence intervals (Clopper-Pearson). Lower is better.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Errors"><table class="errors">
+<thead><tr><th scope="col">error</th><th scope="col">from</th><th scope="col" class="n">value</th><th scope="col" class="n">95 % interval</th><th scope="col" class="n wide-only">${words.many}</th><th scope="col" class="wide-only">0 to ${percent(end)}</th></tr></thead>
+<tbody>${errors.map(
+    (row) =>
+      html`<tr><th scope="row" class="error-name">${row.name}</th><td class="source">${SOURCES[row.source]}</td><td class="n">${percent(row.fraction)}</td><td class="n">${intervalText(row)}</td><td class="n wide-only">${row.count === null || row.images === null ? '' : `${count(row.count)} of ${count(row.images)}`}</td><td class="wide-only">${whisker(row, end)}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
+const intervalText = ({ interval }: Pick<ErrorRow, 'interval'>): string =>
+  interval === null ? 'not known' : `${(100 * interval[0]).toFixed(2)} to ${percent(interval[1])}`;
+
+/** A point and its interval on a scale from 0. */
+function whisker({ kind, fraction, interval }: ErrorRow, end: number): Html {
+  const at = (value: number) => `${((100 * value) / end).toFixed(2)}%`;
+  const [low, high] = interval ?? [fraction, fraction];
+  return html`<span class="whisker ${kind}" aria-hidden="true"><i style="left:${at(low)};width:${at(high - low)}"></i><b style="left:${at(fraction)}"></b></span>`;
+}
+
+/** Evaluations beside the one that is reported first. */
+function otherEvaluations({ evaluations, words }: ReportRun): Html | null {
+  if (evaluations.length < 2) return null;
+  return html`<details><summary>${evaluations.length - 1} more evaluation${evaluations.length > 2 ? 's' : ''} of this checkpoint</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="More evaluations"><table>
+<thead><tr><th scope="col">epsilon</th><th scope="col">arithmetic</th><th scope="col">methods</th><th scope="col" class="n">${words.many}</th><th scope="col" class="n">proved correct</th><th scope="col" class="n">95 % interval</th></tr></thead>
+<tbody>${evaluations
+    .slice(1)
+    .map(
+      ({ settings, arithmetic, counts, verified }) =>
+        html`<tr><th scope="row">${radius(settings.epsilon)}</th><td>${arithmetic}</td><td>${settings.methods.join(', ')}</td><td class="n">${count(counts.images)}</td><td class="n">${percent(verified.fraction)}</td><td class="n">${intervalText(verified)}</td></tr>`,
+    )}</tbody></table></div></details>`;
+}
+
+const KINDS = [
+  ['standard', 'standard error'],
+  ['attack', 'error under attack'],
+  ['verified', 'verified error'],
+] as const;
+
+/** For each kind of error the strongest statement of each run: the last row of its first source. */
+function sideBySide(runs: readonly ReportRun[]): Html {
+  const cell = ({ errors }: ReportRun, kind: ErrorRow['kind']) => {
+    const [first] = errors;
+    const row = errors.findLast((each) => each.kind === kind && each.source === first?.source);
+    if (row === undefined) return html`<td class="n">not known</td>`;
+    return html`<td class="n">${percent(row.fraction)}<br><small>${intervalText(row)}<br>${SOURCES[row.source]}</small></td>`;
+  };
+  return html`<p class="about">Errors of all runs, with exact 95 % intervals.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Errors of all runs"><table class="compare">
+<thead><tr><th scope="col">error</th>${runs.map(({ name }) => html`<th scope="col" class="n">${name}</th>`)}</tr></thead>
+<tbody>${KINDS.map(([kind, name]) => html`<tr><th scope="row">${name}</th>${runs.map((run) => cell(run, kind))}</tr>`)}
+<tr><th scope="row">epsilon</th>${runs.map(({ epsilon }) => html`<td class="n">${radius(epsilon)}</td>`)}</tr>
+<tr><th scope="row">state</th>${runs.map(({ state }) => html`<td class="n">${state}</td>`)}</tr></tbody></table></div>`;
+}
