@@ -11,7 +11,7 @@ import { batchSizeOf, type SearchedImage, type Verifier, type Weights } from '..
 import { proverAt } from './prover-at.js';
 import { firstVerifier, type ImageResult, isBroken } from './result.js';
 import { fullBatch, type Item, inBatches, type Stage, timed } from './stage.js';
-import { certifyVariants } from './variants.js';
+import { certifyVariants, hasCategories } from './variants.js';
 
 /** An image with its index. */
 export interface IndexedImage {
@@ -72,7 +72,7 @@ export interface CertifyOptions {
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
   const { perturbation, model } = options;
-  if (perturbation.kind === 'linf' && perturbation.categories.length > 0) {
+  if (hasCategories(perturbation)) {
     yield* certifyVariants({ ...options, perturbation }, model.inputShape, certifyBoxes);
   } else {
     yield* certifyBoxes(options);

@@ -24,6 +24,7 @@ import { babVerifier } from '../methods/search.js';
 import { soundIbpSteps, soundVerifier } from '../sound-verifier.js';
 import { boundVerifier, type Verifier } from '../verifier.js';
 import { type CertifyOptions, certify } from './certify.js';
+import { createPointCertifier } from './point.js';
 import type { ImageResult } from './result.js';
 
 let device: Device;
@@ -211,6 +212,32 @@ describe('categories', () => {
     // b alone misclassifies the third input.
     expect(found[2]!.attack).toEqual({ found: true, margin: expect.closeTo(-0.1, 5), by: 'categories' });
     expect(found[1]!.attack).toBeNull();
+  });
+
+  it.each(['real', 'deployed'] as const)('say at %s what decided', async (arithmetic) => {
+    const [safe] = await results(net, set, [[2, 1, 0, 0]], { arithmetic });
+    expect(safe).toMatchObject({
+      verifiedBy: 'ibp',
+      levels: { ibp: { [arithmetic]: safe!.lower.ibp, step: 'float32' } },
+    });
+  });
+
+  it('count in a certified radius at every size of it', async () => {
+    const weights = { params: putParams(device, net.params), stats: {} };
+    const certifier = createPointCertifier({
+      device,
+      model: net.model,
+      weights,
+      perturbation: set,
+      verifiers: [ibpVerifier],
+    });
+    // With b the margin is x - 1: 0.1 for 1.1, however small the radius of x is.
+    const { radius } = await certifier.radius({ pixels: Float32Array.of(1.1, 1, 0, 0), label: 0 });
+    expect(radius).toBeCloseTo(0.1, 2);
+    const { lower, verifiedBy } = await certifier.bound({ pixels: Float32Array.of(0.9, 1, 0, 0), label: 0 }, 0);
+    expect([lower, verifiedBy]).toEqual([expect.closeTo(-0.1, 5), null]);
+    await certifier.dispose();
+    disposeTree(weights);
   });
 
   it('are a looser hull for a bound method that takes a box', async () => {

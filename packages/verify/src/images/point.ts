@@ -1,6 +1,7 @@
 import { epsilonUp, naturalPass, runningNorm } from '@cert/bounds';
 import {
   type Batch,
+  categoryVariants,
   checkEpsilon,
   checkInRange,
   eachFeature,
@@ -15,6 +16,7 @@ import { isPositive, isVerified } from '../verdict.js';
 import type { Weights } from '../verifier.js';
 import type { CertifyOptions } from './certify.js';
 import { proverAt } from './prover-at.js';
+import { fixedCategories, hasCategories } from './variants.js';
 
 /** Options of {@link createPointCertifier}. */
 export interface PointCertifierOptions
@@ -83,7 +85,8 @@ const [LEAST, MOST] = [1e-6, 1e6];
 
 /** Creates a certifier for one network on one device; the caller disposes it. Nothing is compiled before the first point. */
 export function createPointCertifier(options: PointCertifierOptions): PointCertifier {
-  const { device, model, weights, verifiers, arithmetic = 'nearest', perturbation = UNIT_BALL, signal } = options;
+  const { device, model, weights, verifiers, arithmetic = 'nearest', perturbation: set = UNIT_BALL, signal } = options;
+  const perturbation = hasCategories(set) ? fixedCategories(set, model.inputShape) : set;
   const setting = { device, model, perturbation };
   const pass = device.jit(({ params, stats }: Weights, { images }: Batch) => ({
     logits: naturalPass({ model, params, norm: runningNorm(stats) }, images, options.natural).output,
@@ -121,8 +124,20 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
     }
   };
 
+  /** Over all combinations of categories: the smallest bound, and verified if all are. */
   const boundAt = async (point: LabelledPoint, epsilon: number): Promise<PointBound> => {
     checkEpsilon(epsilon);
+    if (!hasCategories(set)) return boundOf(point, epsilon);
+    let all: PointBound = { lower: Number.POSITIVE_INFINITY, verifiedBy: null };
+    for (const pixels of categoryVariants(set, point.pixels, model.inputShape).inputs) {
+      const { lower, verifiedBy } = await boundOf({ ...point, pixels }, epsilon);
+      all = { lower: lower === null || all.lower === null ? null : Math.min(all.lower, lower), verifiedBy };
+      if (verifiedBy === null) break;
+    }
+    return all;
+  };
+
+  const boundOf = async (point: LabelledPoint, epsilon: number): Promise<PointBound> => {
     const [own] = readMargins(await logits(point.pixels), [point.label], model.classes);
     const { margin, size: largest } = own!;
     let best: number | null = null;

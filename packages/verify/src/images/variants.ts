@@ -1,4 +1,5 @@
-import { categoryVariants, type LinfPerturbation, type Shape } from '@cert/core';
+import { categoryVariants, type LinfPerturbation, type Perturbation, type Shape, sizeOf } from '@cert/core';
+import type { LevelMargins } from '../verifier.js';
 import type { CertifyOptions, IndexedImage } from './certify.js';
 import { firstVerifier, type ImageEvidence, type ImageResult, isBroken, isCorrect } from './result.js';
 
@@ -37,8 +38,8 @@ export async function* certifyVariants(
       }
     }
   }
-  const fixed = { ...perturbation, ...fixedCategories(perturbation, shape) };
   const { onEvidence: _, ...rest } = options;
+  const fixed = fixedCategories(perturbation, shape);
   for await (const result of certifyBoxes({ ...rest, perturbation: fixed, images: variants() })) {
     const gathered = open.get(result.index)!;
     open.delete(result.index);
@@ -48,12 +49,15 @@ export async function* certifyVariants(
 }
 
 /** The set around an input whose categories are fixed. */
-function fixedCategories(perturbation: LinfPerturbation, shape: Shape) {
-  const input = new Float32Array(shape.reduce((product, n) => product * n, 1));
+export function fixedCategories(perturbation: LinfPerturbation, shape: Shape): LinfPerturbation {
+  const input = new Float32Array(sizeOf(shape));
   for (const [first] of perturbation.categories) input[first!] = 1;
-  const { up, down, categories } = categoryVariants(perturbation, input, shape).perturbation;
-  return { up, down, categories };
+  return categoryVariants(perturbation, input, shape).perturbation;
 }
+
+/** Whether some category may change. */
+export const hasCategories = (perturbation: Perturbation): perturbation is LinfPerturbation =>
+  perturbation.kind === 'linf' && perturbation.categories.length > 0;
 
 /** The result of an input from those of its variants. */
 function combined({ image, results }: Gathered, order: readonly string[], arithmetic: string): ImageResult {
@@ -65,7 +69,11 @@ function combined({ image, results }: Gathered, order: readonly string[], arithm
   const lower = Object.fromEntries(tried.map((method) => [method, leastBound(byVariant, order, method)]));
   const attack = isCorrect(own) ? attackOf(byVariant) : own.attack;
   const evidence: ImageEvidence = { index, label, prediction, margin, lower, attack };
-  const levels = Object.fromEntries(tried.map((method) => [method, { [arithmetic]: lower[method]! }]));
+  const isIn64 = byVariant.some(({ levels = {} }) => Object.values(levels).some(({ step }) => step === 'float64'));
+  const step = isIn64 ? ('float64' as const) : ('float32' as const);
+  const levels = Object.fromEntries(
+    tried.map((method): [string, LevelMargins] => [method, { [arithmetic]: lower[method]!, step }]),
+  );
   return {
     ...{ index, label, prediction, margin, lower },
     ...(arithmetic !== 'nearest' && { levels }),

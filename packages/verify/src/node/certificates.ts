@@ -5,6 +5,7 @@ import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type CertificateEvidence, certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
 import type { ImageResult } from '../images/result.js';
+import { hasCategories } from '../images/variants.js';
 import type { Verifier } from '../verifier.js';
 import type { EvaluationSettings } from './file.js';
 
@@ -63,6 +64,13 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
       'bad-argument',
       'Certificates were requested with the arithmetic nearest, which makes no claim about rounding.',
       'Use --arithmetic deployed (the default) or real.',
+    );
+  }
+  if (hasCategories(perturbation)) {
+    throw new CertError(
+      'bad-argument',
+      'Certificates were requested for a perturbation set in which categories change.',
+      'A certificate is about one box: leave out the categories, or do without certificates.',
     );
   }
   const network = certifiedNetwork(checkpoint, NETWORK);
