@@ -94,10 +94,12 @@ describe('a radius', () => {
     );
     expect(await cert('train', '--epsilon', 'abc')).toMatchObject({
       err: expect.stringContaining(
-        '--epsilon is "abc"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a number from 0 to 1.',
+        '--epsilon is "abc"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a finite number >= 0.',
       ),
     });
-    expect((await cert('train', '--epsilon', '8')).err).toContain('Give a number from 0 to 1, such as 0.1 or 8/255.');
+    expect((await cert('train', '--epsilon', '8')).err).toContain(
+      '--epsilon is 8, but the values of digits range from 0 to 1.',
+    );
   });
 
   it('of another dataset than the preset is the one that is usual there, and a line says so', async () => {

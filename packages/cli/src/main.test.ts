@@ -116,10 +116,10 @@ describe('cert train', () => {
     [['--preset', 'digits/quik'], 'There is no preset "digits/quik".\nDid you mean "digits/quick"?'],
     [['--model', 'smal-conv'], 'There is no model "smal-conv".\nDid you mean "small-conv"?'],
     [['--method', 'vanila'], 'There is no method "vanila".\nDid you mean "vanilla"?'],
-    [['--epsilon', '-1'], '--epsilon is -1.\nGive a number from 0 to 1, such as 0.1 or 8/255.'],
+    [['--epsilon', '-1'], '--epsilon is -1.\nGive a finite number >= 0, such as 0.1 or 8/255.'],
     [
       ['--epsilon', 'NaN'],
-      '--epsilon is "NaN"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a number from 0 to 1.',
+      '--epsilon is "NaN"; expected a number such as 0.1 or a fraction such as 8/255.\nGive a finite number >= 0.',
     ],
     [['--epsilon', ''], '--epsilon is empty.'],
     [['--batch-size', '0'], '--batch-size is 0.\nGive a whole number of at least 1.'],

@@ -97,13 +97,17 @@ describe('resolveConfig', () => {
   it.each([
     [{ preset: 'digits/quik' }, 'There is no preset "digits/quik".', 'Did you mean "digits/quick"?'],
     [{ preset: 'cifar10/cnn7/fats' }, 'no preset', 'Did you mean "cifar10/cnn7/fast"'],
-    [{ preset: 'imagenet' }, 'no preset', 'digits/quick, or <dataset>/<model>/<method> of mnist fashion-mnist cifar10'],
+    [
+      { preset: 'imagenet' },
+      'no preset',
+      'digits/quick, tabular/mlp, or <dataset>/<model>/<method> of mnist fashion-mnist cifar10',
+    ],
     [{ method: 'vanila' }, 'There is no method "vanila".', 'Did you mean "vanilla"?'],
     [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],
     [{ dataset: 'mnsit' }, 'There is no dataset "mnsit".', 'Did you mean "mnist"'],
     [{ device: 'gpu' }, 'There is no device "gpu".', 'Known: auto, '],
-    [{ epsilon: -1 }, '--epsilon is -1.', 'Give a number from 0 to 1, such as 0.1 or 8/255.'],
-    [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a number from 0 to 1, '],
+    [{ epsilon: -1 }, '--epsilon is -1.', 'Give a finite number >= 0, such as 0.1 or 8/255.'],
+    [{ epsilon: Number.NaN }, '--epsilon is NaN.', 'Give a finite number >= 0, '],
     [{ epochs: 2.5 }, '--epochs is 2.5.', 'whole number'],
     [{ learningRate: Number.POSITIVE_INFINITY }, '--learning-rate is Infinity.', 'finite'],
     [
@@ -115,7 +119,7 @@ describe('resolveConfig', () => {
     [
       { epsilon: 'abc' },
       '--epsilon is "abc"; expected a number such as 0.1 or a fraction such as 8/255.',
-      'from 0 to 1',
+      'Give a finite number >= 0.',
     ],
     [{ learningRate: 'abc' }, '--learning-rate is "abc".', 'Give a finite number >= 0.'],
     [{ batchNorm: 'con' }, '--bn is "con".', 'Give one of none, conv, full. Did you mean "conv"'],

@@ -9,6 +9,7 @@ import { mutateJson } from '../../../../../fuzz/mutate-json.js';
 import { CASES, survives } from '../../../../../fuzz/survives.js';
 import { buildExperiment } from '../runs/experiment.js';
 import { BEFORE, checkConfig } from './config.js';
+import { checkPerturbationSpec } from './perturbation-spec.js';
 import { resolveConfig } from './preset.js';
 import type { RunConfig } from './run-config.js';
 
@@ -17,13 +18,14 @@ const dataset = arrayDataset({ name: 'two', train: split, test: split });
 
 /** What each field of every configuration may hold, looked at without the code under test. */
 function checkTypes(config: RunConfig): void {
-  const nullable = ['data', 'limit', 'width', 'dense', 'batchNorm', 'clipNorm'];
+  const nullable = ['data', 'limit', 'width', 'dense', 'batchNorm', 'clipNorm', 'perturbation'];
   for (const [name, usual] of Object.entries(resolveConfig())) {
     const value: unknown = { ...config }[name];
     if (value === null && nullable.includes(name)) continue;
     if (!Object.hasOwn(config, name)) continue;
     if (name === 'plugins') expect(value).toEqual([]);
     else if (name === 'options') expect(value).toEqual({});
+    else if (name === 'perturbation') expect(() => checkPerturbationSpec(value, name)).not.toThrow();
     else if (name === 'milestones') expect((value as unknown[]).every(Number.isFinite)).toBe(true);
     else if (name === 'regularizers') expect((value as unknown[]).every((item) => typeof item === 'string')).toBe(true);
     else if (typeof usual === 'number' || ['limit', 'width', 'dense', 'clipNorm'].includes(name))

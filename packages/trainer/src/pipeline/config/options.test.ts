@@ -218,7 +218,14 @@ describe('a configuration from before', () => {
     // As every configuration was, and was hashed, before each thing declared its own options.
     const { options: _, checkpointMinutes: __, ...common } = resolveConfig({ method: 'vanilla' });
     const old = { ...common, momentum: 0.9, pgdSteps: 7, pgdStepSize: 0.25, regTolerance: 0.5, data: null };
-    const before = { plugins: [], objective: 'robust', bound: 'ibp', regSchedule: 'warmup', accumulate: 1 };
+    const before = {
+      plugins: [],
+      objective: 'robust',
+      bound: 'ibp',
+      regSchedule: 'warmup',
+      accumulate: 1,
+      perturbation: null,
+    };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later };
     const settings = Object.entries(old)
