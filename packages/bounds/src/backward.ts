@@ -330,6 +330,9 @@ export function unitRows(indices: Tensor1D, shape: Shape): Tensor {
 /** Lower bounds below this are none: the box is empty or undefined. */
 const NONE = -3e38;
 
+/** Smaller coefficients are rounded up to this for a norm. */
+const SMALLEST = 1e-30;
+
 /**
  * The minimum of rows . x over a box: rows . center - |rows| . radius; [batch, count]. Over a Euclidean ball in the box: the larger one of
  * this and rows . center - ||rows|| radius with the center and radius of the ball (dual norm).
@@ -350,8 +353,14 @@ function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
   const { ball } = box;
   if (ball === undefined) return least;
   // Inputs that the box fixes do not take part, such as padding of a receptive field.
-  const moving = tf.cast(tf.greater(radius, 0), 'float32');
-  const norms = tf.sqrt(dot(tf.square(rows.coefficients), moving));
-  const inBall = sub(dot(rows.coefficients, ball.center), mul(norms, ball.radius));
+  const moves = tf.greater(radius, 0);
+  const moving = tf.cast(moves, 'float32');
+  // Scaled by the largest coefficient of each row, so that no square underflows.
+  const largest = tf.maximum(tf.max(reshape(magnitude(rows.coefficients), [-1, size]), 1), SMALLEST);
+  const perRow = reshape(largest, [largest.shape[0]!, ...rows.coefficients.shape.slice(1).map(() => 1)]);
+  const shares = tf.sqrt(dot(tf.square(tf.div(rows.coefficients, perRow)), moving));
+  const norms = mul(mul(shares, reshape(largest, [-1, rows.count])), 1 + 2 ** -20);
+  const from = tf.where(moves, ball.center, center);
+  const inBall = sub(dot(rows.coefficients, from), mul(norms, ball.radius));
   return tf.where(tf.greater(least, NONE), tf.maximum(least, inBall), least);
 }

@@ -109,6 +109,34 @@ describe('bounds over a Euclidean ball', () => {
     },
   );
 
+  it('do not lose small coefficients to underflow', () => {
+    const model = sequential([2], [dense(2)]);
+    const params = {
+      dense1: {
+        kernel: tf.tensor2d([
+          [1e-23, 0],
+          [0, 1e-23],
+        ]),
+        bias: tf.zeros([2]),
+      },
+    };
+    const box = perturbationBox(l2({ epsilon: 100, range: null }), tf.tensor2d([[1, 0]]));
+    const spec = marginSpec(tf.tensor1d([0], 'int32'), 2);
+    for (const method of [crown(), crownIbp]) {
+      const { lower } = method.bound({ network: { model, params }, box, spec }).output;
+      expect(numbers(lower)[0]).toBeLessThan(0);
+    }
+  });
+
+  it('take what the range fixes from the range', () => {
+    const model = sequential([2], [dense(1)]);
+    const params = { dense1: { kernel: tf.tensor2d([[1], [0]]), bias: tf.tensor1d([-1e6 - 0.5]) } };
+    const range = { min: [1e6, -1], max: [1e6, 1] };
+    const box = perturbationBox(l2({ epsilon: 1, range }), tf.tensor2d([[1e6 + 0.9375, 0]]));
+    const { lower } = crown().bound({ network: { model, params }, box }).output;
+    expect(numbers(lower)[0]! > 0).toBe(false);
+  });
+
   it('prove nothing where the ball has no point in the range', () => {
     const model = sequential([1], [dense(1)]);
     const params = { dense1: { kernel: tf.tensor2d([[1]]), bias: tf.tensor1d([5]) } };

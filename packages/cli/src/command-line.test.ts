@@ -226,7 +226,7 @@ describe('output for programs', () => {
 
   it('--quiet shows warnings and errors', async () => {
     const refused = await cert('train', '--quiet', '--epsilon', '2');
-    expect(refused).toMatchObject({ status: 1, out: '', err: expect.stringContaining('--epsilon is 2.') });
+    expect(refused).toMatchObject({ status: 1, out: '', err: expect.stringContaining('--epsilon is 2, but') });
     const flat = sequential([28, 28, 1], [flatten(), dense(10)]);
     const file = join(place, 'flat.mjs');
     await writeFile(file, `export default { name: 'flat', models: { flat: () => (${JSON.stringify(flat)}) } };`);
@@ -285,7 +285,10 @@ describe('completion', () => {
       ['train', '--seed', '1', '--method', 'v'],
       ['vanilla', 'volume'],
     ],
-    [['train', '--dataset', 'c'], ['cifar10']],
+    [
+      ['train', '--dataset', 'c'],
+      ['cifar10', 'csv'],
+    ],
     [['train', '--regularizers', 'l1,tight'], ['l1,tightness']],
     [
       ['eval', 'runs/1', '--attack', ''],

@@ -1,7 +1,7 @@
 import { CertError } from './errors.js';
 import { type Shape, sizeOf } from './model.js';
 import { eachFeature } from './per-feature.js';
-import type { LinfPerturbation } from './perturbation.js';
+import type { LinfPerturbation } from './perturbation-set.js';
 
 /** More than the rounding of epsilon and of its inverse to float32, so that a hull contains all categories. */
 const COVERING = 1 + 2 ** -20;
@@ -10,8 +10,9 @@ const COVERING = 1 + 2 ** -20;
 const MOST_VARIANTS = 4096;
 
 /**
- * Returns the hull of a set: at its radius, every feature of a categorical group lies anywhere in [0, 1]. At smaller radii the hull shrinks
- * in proportion, so that a schedule applies to categories too. A set without categories is returned unchanged.
+ * Returns the hull of a set for training with a schedule: at the radius of the set, every feature of a categorical group lies anywhere in
+ * [0, 1], and at smaller radii in a part of it, in proportion. Only the hull at the radius of the set contains all categories; bounds
+ * outside of training use `perturbationBox`, which has all categories at every radius. A set without categories is returned unchanged.
  *
  * @param shape of one input
  */
@@ -29,6 +30,22 @@ export function hullOf(perturbation: LinfPerturbation, shape: Shape): LinfPertur
     ...{ up: replaced(perturbation.up, reach), down: replaced(perturbation.down, reach), categories: [] },
     range: { min: replaced(min, 0), max: replaced(max, 1) },
   };
+}
+
+/** Returns the set with all categories fixed. @param shape of one input */
+export function fixedCategories(perturbation: LinfPerturbation, shape: Shape): LinfPerturbation {
+  const mask = categoryMask(perturbation, shape);
+  if (mask === null) return perturbation;
+  const fixed = (values: LinfPerturbation['up']) =>
+    eachFeature(values, shape).map((value, i) => (mask[i] === 1 ? 0 : value));
+  return { ...perturbation, up: fixed(perturbation.up), down: fixed(perturbation.down), categories: [] };
+}
+
+/** 1 for each feature of a categorical group, 0 for others; null for a set without categories. */
+export function categoryMask(perturbation: LinfPerturbation, shape: Shape): readonly number[] | null {
+  if (perturbation.categories.length === 0) return null;
+  const chosen = featuresOf(perturbation, sizeOf(shape));
+  return Array.from({ length: sizeOf(shape) }, (_, i) => (chosen.has(i) ? 1 : 0));
 }
 
 /** An input for each combination of categories, and what may change around each of them. */
@@ -49,7 +66,7 @@ export interface CategoryVariants {
  */
 export function categoryVariants(perturbation: LinfPerturbation, input: Float32Array, shape: Shape): CategoryVariants {
   const { categories } = perturbation;
-  const chosen = featuresOf(perturbation, input.length);
+  featuresOf(perturbation, input.length);
   const combinations = categories.reduce((product, group) => product * group.length, 1);
   if (combinations > MOST_VARIANTS) {
     throw new CertError(
@@ -67,12 +84,7 @@ export function categoryVariants(perturbation: LinfPerturbation, input: Float32A
       ...others.map((feature) => base.map((value, i) => (i === own ? 0 : i === feature ? 1 : value))),
     ]);
   }
-  const fixed = (values: LinfPerturbation['up']) =>
-    chosen.size === 0 ? values : eachFeature(values, shape).map((value, i) => (chosen.has(i) ? 0 : value));
-  return {
-    inputs,
-    perturbation: { ...perturbation, up: fixed(perturbation.up), down: fixed(perturbation.down), categories: [] },
-  };
+  return { inputs, perturbation: fixedCategories(perturbation, shape) };
 }
 
 /** The feature of a group that is 1. */

@@ -13,7 +13,7 @@ export type {
   Spec,
   TrainBatch,
 } from './bounds.js';
-export { type CategoryVariants, categoryVariants, hullOf } from './categories.js';
+export { type CategoryVariants, categoryMask, categoryVariants, fixedCategories, hullOf } from './categories.js';
 export { checkModel } from './check-model.js';
 export { type Differentiated, mask, stopGradient, withGradient } from './custom-gradient.js';
 export { checkInRange } from './data-range.js';
@@ -97,17 +97,15 @@ export {
 } from './params.js';
 export { type DataRange, eachFeature, everyFeature, type PerFeature, perFeatureTensor } from './per-feature.js';
 export {
-  type L2Perturbation,
   type LinfOptions,
-  type LinfPerturbation,
   l2,
   linf,
   linfBall,
-  type Perturbation,
   perturbationBox,
   perturbationEnds,
   UNIT_BALL,
 } from './perturbation.js';
+export type { L2Perturbation, LinfPerturbation, Perturbation } from './perturbation-set.js';
 export { perturbationReach, projection, steepest } from './projection.js';
 export {
   type InputBox,

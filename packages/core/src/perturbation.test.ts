@@ -165,16 +165,28 @@ describe('l2', () => {
 describe('categories', () => {
   const set: LinfPerturbation = linf({ epsilon: 0.1, range: null, categories: [[1, 2, 3]] });
 
-  it('have a hull in which they take any value, in proportion to the radius', () => {
+  it('have a hull in which they take any value, at every radius', () => {
     const whole = boxOf(set, [7, 0, 1, 0]);
     close(whole.lower, [6.9, 0, 0, 0]);
     close(whole.upper, [7.1, 1, 1, 1]);
     expect(whole.lower.slice(1).every((end) => end <= 0)).toBe(true);
     expect(whole.upper.slice(1).every((end) => end >= 1)).toBe(true);
+    // At a smaller radius the numbers move less, and the categories as before.
     const half = boxOf(set, [7, 0, 1, 0], 0.05);
-    close(half.upper, [7.05, 0.5, 1, 0.5]);
-    close(half.lower, [6.95, 0, 0.5, 0]);
-    expect(hullOf(set, [4]).categories).toEqual([]);
+    expect([half.lower.slice(1), half.upper.slice(1)]).toEqual([
+      [0, 0, 0],
+      [1, 1, 1],
+    ]);
+    close([half.lower[0]!, half.upper[0]!], [6.95, 7.05]);
+    const ends = perturbationEnds({ ...set, epsilon: 0.05 }, [7, 0, 1, 0], [4]);
+    expect([[...ends.lower.slice(1)], [...ends.upper.slice(1)]]).toEqual([
+      [0, 0, 0],
+      [1, 1, 1],
+    ]);
+    // For training with a schedule they grow with the radius.
+    const ramped = boxOf(hullOf(set, [4]), [7, 0, 1, 0], 0.05);
+    close(ramped.upper, [7.05, 0.5, 1, 0.5]);
+    close(ramped.lower, [6.95, 0, 0.5, 0]);
   });
 
   it('are split into one input for each combination, the input itself first', () => {

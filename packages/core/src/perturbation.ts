@@ -1,39 +1,10 @@
-import { checkGroups, hullOf } from './categories.js';
+import { categoryMask, checkGroups, fixedCategories } from './categories.js';
 import { CertError } from './errors.js';
 import { checkEpsilon, type Interval, nonNegativeRadius } from './interval.js';
 import type { Shape } from './model.js';
 import { type DataRange, eachFeature, everyFeature, type PerFeature, perFeatureTensor } from './per-feature.js';
+import type { L2Perturbation, LinfPerturbation, Perturbation } from './perturbation-set.js';
 import { type Tensor, tf } from './tf.js';
-
-/**
- * A set of inputs around `x`, feature by feature: `x_i - epsilon down_i <= x'_i <= x_i + epsilon up_i`, clipped to the range. Plain data.
- * Create it with {@link linf}.
- */
-export interface LinfPerturbation {
-  readonly kind: 'linf';
-  /** The radius, >= 0, in the units of the inputs. Schedules and radius searches replace it. */
-  readonly epsilon: number;
-  /** Reach downwards in multiples of epsilon, >= 0. */
-  readonly down: PerFeature;
-  /** Reach upwards in multiples of epsilon, >= 0. */
-  readonly up: PerFeature;
-  /** Range that inputs are clipped to; null for no range. */
-  readonly range: DataRange | null;
-  /** One-hot groups that may change to any category: the indices of their features. */
-  readonly categories: readonly (readonly number[])[];
-}
-
-/** All inputs within the Euclidean distance `epsilon` of `x`, clipped to the range. Plain data. Create it with {@link l2}. */
-export interface L2Perturbation {
-  readonly kind: 'l2';
-  /** The radius, >= 0, in the units of the inputs. */
-  readonly epsilon: number;
-  /** Range that inputs are clipped to; null for no range. */
-  readonly range: DataRange | null;
-}
-
-/** What may change: a set of inputs around each input. */
-export type Perturbation = LinfPerturbation | L2Perturbation;
 
 /** Options of {@link linf}. */
 export interface LinfOptions {
@@ -129,11 +100,12 @@ export function perturbationBox(
 ): Interval {
   if (!(epsilon instanceof tf.Tensor)) checkEpsilon(epsilon);
   return tf.tidy(() => {
+    const shape = x.shape.slice(1);
     const { down, up, range } =
-      perturbation.kind === 'l2' ? { ...perturbation, down: 1, up: 1 } : hullOf(perturbation, x.shape.slice(1));
+      perturbation.kind === 'l2' ? { ...perturbation, down: 1, up: 1 } : fixedCategories(perturbation, shape);
     const reach = (multiple: PerFeature) => (multiple === 1 ? epsilon : tf.mul(perFeatureTensor(multiple, x), epsilon));
     const box = clippedBox(x, reach(down), reach(up), range);
-    if (perturbation.kind !== 'l2') return box;
+    if (perturbation.kind === 'linf') return withCategories(box, categoryMask(perturbation, shape), shape);
     return {
       ...box,
       ball: { center: tf.clone(x), radius: typeof epsilon === 'number' ? tf.scalar(epsilon) : tf.clone(epsilon) },
@@ -171,13 +143,27 @@ export function perturbationEnds(
 ): { readonly lower: Float64Array; readonly upper: Float64Array } {
   const { epsilon } = perturbation;
   const { up, down, range } =
-    perturbation.kind === 'l2' ? { ...perturbation, up: 1, down: 1 } : hullOf(perturbation, shape);
+    perturbation.kind === 'l2' ? { ...perturbation, up: 1, down: 1 } : fixedCategories(perturbation, shape);
+  const mask = perturbation.kind === 'l2' ? null : categoryMask(perturbation, shape);
   const { min, max } = range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
   const [below, above] = [eachFeature(down, shape), eachFeature(up, shape)];
   const [least, most] = [eachFeature(min, shape), eachFeature(max, shape)];
   return {
-    lower: Float64Array.from(input, (x, i) => Math.max(x - below[i]! * epsilon, least[i]!)),
-    upper: Float64Array.from(input, (x, i) => Math.min(x + above[i]! * epsilon, most[i]!)),
+    lower: Float64Array.from(input, (x, i) => (mask?.[i] === 1 ? 0 : Math.max(x - below[i]! * epsilon, least[i]!))),
+    upper: Float64Array.from(input, (x, i) => (mask?.[i] === 1 ? 1 : Math.min(x + above[i]! * epsilon, most[i]!))),
+  };
+}
+
+/** A box with [0, 1] for the features of categorical groups, at every radius. */
+function withCategories(box: Interval, mask: readonly number[] | null, shape: Shape): Interval {
+  if (mask === null) return box;
+  const chosen = tf.greater(tf.mul(tf.onesLike(box.lower), tf.tensor([...mask], [...shape])), 0);
+  const all = (x: Tensor, value: number) => tf.where(chosen, tf.fill([...x.shape], value), x);
+  return {
+    lower: all(box.lower, 0),
+    upper: all(box.upper, 1),
+    center: all(box.center, 0.5),
+    radius: all(box.radius, 0.5),
   };
 }
 

@@ -1,7 +1,8 @@
 import { hullOf } from './categories.js';
 import { sizeOf } from './model.js';
 import { perFeatureTensor } from './per-feature.js';
-import { type LinfPerturbation, type Perturbation, perturbationBox } from './perturbation.js';
+import { perturbationBox } from './perturbation.js';
+import type { LinfPerturbation, Perturbation } from './perturbation-set.js';
 import { type Tensor, tf } from './tf.js';
 
 /** A little less than 1: a projected point stays in the ball after rounding. */

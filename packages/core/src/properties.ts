@@ -51,13 +51,20 @@ export function requireAny(
   outputs: number,
   alternatives: readonly (readonly OutputRequirement[])[],
 ): Property {
+  if (alternatives.length === 0 || alternatives.some(({ length }) => length === 0)) {
+    throw new CertError(
+      'bad-argument',
+      'A disjunction has no alternative, or an alternative has no requirement.',
+      'Give at least one alternative with at least one requirement each.',
+    );
+  }
   const combinations = alternatives.reduce((product, { length }) => product * length, 1);
   checkCases(combinations);
   const clauses = alternatives.reduce<readonly (readonly OutputRequirement[])[]>(
     (before, alternative) => before.flatMap((clause) => alternative.map((requirement) => [...clause, requirement])),
     [[]],
   );
-  return requireAll(box, outputs, alternatives.length === 0 ? [] : clauses);
+  return requireAll(box, outputs, clauses);
 }
 
 /** Options of {@link topK}. */

@@ -3,6 +3,7 @@ import {
   type BatchNormStats,
   type BoundMethod,
   type Hyper,
+  hullOf,
   type IntervalTensor,
   type Model,
   type Params,
@@ -95,7 +96,9 @@ export interface TrainStepOptions {
  */
 export function createTrainStep(options: TrainStepOptions): Step {
   const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, parts = 1 } = options;
-  const { perturbation = UNIT_BALL } = options;
+  // With a schedule, categories grow with the radius.
+  const { perturbation: whole = UNIT_BALL } = options;
+  const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
   const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
 
   const forward = (params: Params, { images, labels, points, box }: Prepared, hyper: Hyper): Forward => {

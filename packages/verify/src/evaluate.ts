@@ -16,7 +16,8 @@ import {
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import type { AttackOptions } from './attack/step.js';
 import { finiteMargins } from './finite-margins.js';
-import { certify, type IndexedImage } from './images/certify.js';
+import { certify } from './images/certify.js';
+import type { IndexedImage } from './images/certify-options.js';
 import { countResults } from './images/count.js';
 import type { ImageResult } from './images/result.js';
 import { checkSound, readMargins, smallestBound } from './margins.js';

@@ -55,7 +55,8 @@ export {
 export type { Box64 } from './float64/intervals.js';
 export type { MarginProblem } from './float64/margins.js';
 export type { Network64 } from './float64/network.js';
-export { type CertifyOptions, certify, type IndexedImage } from './images/certify.js';
+export { certify } from './images/certify.js';
+export type { CertifyOptions, IndexedImage } from './images/certify-options.js';
 export { clopperPearson } from './images/clopper-pearson.js';
 export {
   type ArithmeticCounts,

@@ -125,6 +125,7 @@ describe('properties of one network', () => {
     ['too many combinations', () => topK(box([0], [1]), { label: 0, classes: 100, k: 50 })],
     ['an interval upside down', () => outputInterval(box([0], [1]), { outputs: 1, min: 1, max: 0 })],
     ['coefficients of another length', () => requireAll(box([0], [1]), 2, [[{ coefficients: [1], atLeast: 0 }]])],
+    ['no alternative', () => requireAny(box([0], [1]), 2, [])],
     ['an empty clause', () => requireAll(box([0], [1]), 2, [[]])],
     ['NaN', () => requireAll(box([0], [1]), 1, [[{ coefficients: [Number.NaN], atLeast: 0 }]])],
     ['a feature that does not exist', () => twoCopies(net, { feature: 2 })],
@@ -255,6 +256,16 @@ describe('decideMonotone', () => {
         }
       });
     }
+  });
+
+  it('does not take a product that underflows for 0', async () => {
+    const tiny = linear([[1e-30]], [0]);
+    const steep = { box: box([0], [1]), feature: 0, score: [-1e-300], timeout: 1 };
+    expect((await decideMonotone(tiny, steep)).verdict).not.toBe('verified');
+    expect((await decideMonotone(tiny, { ...steep, score: [1e-300] })).verdict).toBe('verified');
+    await expect(decideMonotone(tiny, { ...steep, timeout: Number.NaN })).rejects.toMatchObject({
+      code: 'bad-argument',
+    });
   });
 
   it('answers unknown for weights that are not finite and for a timeout, never verified', async () => {

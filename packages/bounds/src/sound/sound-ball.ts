@@ -1,8 +1,9 @@
 import {
+  categoryMask,
   checkEpsilon,
   type DataRange,
+  fixedCategories,
   fromCenterRadius,
-  hullOf,
   type Interval,
   nonNegativeRadius,
   type PerFeature,
@@ -64,10 +65,17 @@ export function soundBox(
     const reach = exactly(epsilon);
     const { range } = perturbation;
     if (perturbation.kind === 'l2') return coveringBox(x, reach, reach, range);
-    const set = hullOf(perturbation, x.shape.slice(1));
+    const shape = x.shape.slice(1);
+    const set = fixedCategories(perturbation, shape);
+    const mask = categoryMask(perturbation, shape);
     const times = (multiple: PerFeature) =>
       multiple === 1 ? reach : outward(mul(perFeatureTensor(upwards(multiple), x), reach));
-    return coveringBox(x, times(set.down), times(set.up), set.range);
+    const box = coveringBox(x, times(set.down), times(set.up), set.range);
+    if (mask === null) return box;
+    // Exactly [0, 1], whatever the radius.
+    const chosen = tf.greater(mul(tf.onesLike(x), tf.tensor([...mask], shape)), 0);
+    const half = tf.fill([...x.shape], 0.5);
+    return fromCenterRadius(tf.where(chosen, half, box.center), tf.where(chosen, half, box.radius));
   });
 }
 

@@ -115,9 +115,10 @@ export async function addPredict(
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
       const words = exampleWords(config.dataset);
-      // One radius for all features is one number; else it multiplies a scale for each.
-      const scaled = config.perturbation !== null || 'featureScale' in known;
       const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
+      const isScaled = 'featureScale' in known && known.featureScale !== undefined;
+      const ofRun = config.perturbation === null ? undefined : ('set' as const);
+      const reach = perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (isScaled ? 'scaled' : 'each'));
       const found = searchVerifiers({ timeout, rules: catalog.rules });
       const verifiers = chosen.map((name) => found[name] ?? catalog.verifiers[name]!);
       const certifier = createPointCertifier({
@@ -134,7 +135,7 @@ export async function addPredict(
         terminal.out(
           json
             ? JSON.stringify({ image: about, checkpoint, ...result, methods: chosen, arithmetic })
-            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic, words, scaled }),
+            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic, words, reach }),
         );
       } finally {
         live?.close();

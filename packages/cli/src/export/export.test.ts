@@ -294,8 +294,8 @@ describe('a mistake', () => {
   });
 
   it.each([
-    [['--format', 'onxn'], '--format is "onxn".\nGive one of: onnx, safetensors. Did you mean "onnx"?'],
-    [['--out', 'net.bin'], '--out is "net.bin".\nGive a file whose name ends in .onnx or .safetensors.'],
+    [['--format', 'onxn'], '--format is "onxn".\nGive one of: onnx, safetensors, layers. Did you mean "onnx"?'],
+    [['--out', 'net.bin'], '--out is "net.bin".\nGive a file whose name ends in .onnx or .safetensors or .json.'],
     [['--out', 'net.bin', '--format', 'onnx'], '--out is "net.bin".\nGive a file whose name ends in .onnx.'],
     [['--layout', 'chwn'], '--layout is "chwn".\nGive one of: nchw, nhwc. Did you mean'],
     [['--batch', '8'], '--batch is "8".\nGive one of: 1, any.'],

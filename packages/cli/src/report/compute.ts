@@ -1,4 +1,5 @@
 import type { Arithmetic } from '@cert/bounds';
+import type { Perturbation } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { disposeTree, putParams } from '@cert/jit';
 import { type Catalog, type RunConfig, searchVerifiers } from '@cert/trainer/pipeline';
@@ -68,7 +69,8 @@ export async function computeParts(
       attack: (attacked) =>
         findAdversarial(attacked, {
           ...{ device, model, weights, perturbation: { ...perturbation, epsilon }, natural, certifier, signal },
-          attacks: attacksOf(evaluation, config),
+          // Attacks search boxes; points between categories are no inputs.
+          attacks: hasCategories(perturbation) ? [] : attacksOf(evaluation, config),
         }),
     });
     return {
@@ -81,6 +83,8 @@ export async function computeParts(
     await device.dispose();
   }
 }
+
+const hasCategories = (set: Perturbation) => set.kind === 'linf' && set.categories.length > 0;
 
 /** The attacks of an evaluation; without one, the attack of the run. */
 function attacksOf(evaluation: FoundEvaluation | undefined, config: RunConfig): readonly Attack[] {

@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Arithmetic } from '@cert/bounds';
 import { CertError } from '@cert/core';
-import { clopperPearson, countResults, type EvaluationCounts, type ImageResult, type Proportion } from '@cert/verify';
-import { type EvaluationSettings, readEvaluation } from '@cert/verify/node';
+import type { Split } from '@cert/datasets';
+import { clopperPearson, countResults, type EvaluationCounts, type Proportion } from '@cert/verify';
+import { type EvaluationSettings, inputHash, readEvaluation, type StoredResult } from '@cert/verify/node';
 
 /** An evaluation of a checkpoint, image by image. Plain data. */
 export interface FoundEvaluation {
@@ -12,7 +13,7 @@ export interface FoundEvaluation {
   readonly arithmetic: Arithmetic;
   readonly counts: EvaluationCounts;
   /** In the order of their indices, from 0. */
-  readonly results: readonly ImageResult[];
+  readonly results: readonly StoredResult[];
   /** Inputs that are proved to be classified correctly over the whole ball. */
   readonly verified: Proportion;
 }
@@ -39,6 +40,8 @@ export interface WantedEvaluations {
   readonly epsilon: number;
   /** The perturbation set of the run, as evaluations have it. */
   readonly set: EvaluationSettings['perturbation'];
+  /** The test inputs: results of other inputs do not count. Null where the data could not be read. */
+  readonly split: Split | null;
 }
 
 /**
@@ -48,7 +51,7 @@ export interface WantedEvaluations {
  */
 export async function findEvaluations(
   folder: string,
-  { checkpoint, dataset, epsilon, set }: WantedEvaluations,
+  { checkpoint, dataset, epsilon, set, split }: WantedEvaluations,
 ): Promise<FoundEvaluations> {
   const at = join(folder, 'eval');
   const names = await readdir(at).catch((): string[] => []);
@@ -68,6 +71,8 @@ export async function findEvaluations(
       notes.push(`${file} is an evaluation on ${settings.dataset} and was left out.`);
     else if (JSON.stringify(settings.perturbation) !== JSON.stringify(set))
       notes.push(`${file} is an evaluation of another perturbation set and was left out.`);
+    else if (split !== null && !results.every((result) => isOf(split, result)))
+      notes.push(`${file} is an evaluation of other test data and was left out.`);
     else if (finished) of.push(counted(file, settings, results));
     else {
       if (damaged > 0) notes.push(`${file} has ${damaged} damaged lines.`);
@@ -85,12 +90,16 @@ export async function findEvaluations(
   return { of: of.sort((a, b) => compare(rank(b), rank(a))), notes, unfinished };
 }
 
+/** Whether a result is about the input of a split at its index. */
+const isOf = (split: Split, { index, label, input }: StoredResult): boolean =>
+  index < split.count && split.labels[index] === label && input === inputHash(split, index);
+
 const compare = (a: readonly number[], b: readonly number[]): number => {
   const i = a.findIndex((value, k) => value !== b[k]);
   return i < 0 ? 0 : a[i]! - b[i]!;
 };
 
-function counted(file: string, settings: EvaluationSettings, results: readonly ImageResult[]): FoundEvaluation {
+function counted(file: string, settings: EvaluationSettings, results: readonly StoredResult[]): FoundEvaluation {
   const { arithmetic = 'nearest' } = settings;
   const verified = results.filter(({ verifiedBy }) => verifiedBy !== null).length;
   return {

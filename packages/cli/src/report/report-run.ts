@@ -1,4 +1,4 @@
-import type { Perturbation, Shape } from '@cert/core';
+import { type Perturbation, type Shape, UNIT_BALL } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
 import { decodeCheckpoint } from '@cert/models';
 import {
@@ -124,12 +124,19 @@ export async function reportRun(
   const loaded = await load(config);
   const data = 'data' in loaded ? loaded.data : null;
   if (data !== null) checkDataFits(model, data.test, config.dataset);
-  // Without the data, the range of pixels is taken for granted, as evaluations without a perturbation set do.
-  const known = data ?? { name: config.dataset, range: { min: 0, max: 1 } };
-  const perturbation = perturbationOf(config, { ...known, shape: model.inputShape });
   const { dataset, epsilon: target } = config;
+  // Without the data, images have the usual range, but nobody knows what the set of a table or of a file was.
+  const isKnown = data !== null || (config.perturbation === null && model.inputShape.length === 3);
+  const known = data ?? { name: dataset, range: { min: 0, max: 1 } };
+  const perturbation = isKnown ? perturbationOf(config, { ...known, shape: model.inputShape }) : UNIT_BALL;
   const set = perturbationSetting(perturbation);
-  const found = await findEvaluations(folder, { checkpoint, dataset, epsilon: target, set });
+  const found = isKnown
+    ? await findEvaluations(folder, { checkpoint, dataset, epsilon: target, set, split: data?.test ?? null })
+    : {
+        of: [],
+        notes: ['Evaluations were left out: without the data, what they are about is not known.'],
+        unfinished: [],
+      };
   const [evaluation] = found.of;
   const dataHash = data === null ? null : hashSplit(data.test);
   const words = wordsFor(model.inputShape);
@@ -138,7 +145,7 @@ export async function reportRun(
   const verdict =
     evaluation !== undefined
       ? evaluationVerdict(evaluation, about)
-      : summary !== null
+      : summary !== null && isKnown
         ? summaryVerdict(summary, about)
         : null;
   const epsilon = verdict?.epsilon ?? config.epsilon;

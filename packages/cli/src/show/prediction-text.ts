@@ -23,8 +23,8 @@ export interface PredictionLook extends Look {
   readonly arithmetic: Arithmetic;
   /** What examples are called. */
   readonly words: ExampleWords;
-  /** Whether features have different units, so that a radius is in multiples of a scale for each. */
-  readonly scaled: boolean;
+  /** What a radius means: of each feature, times a scale for each, in the set of the run, or a Euclidean length. */
+  readonly reach: 'each' | 'scaled' | 'set' | 'l2';
 }
 
 /** A prediction for people: the class, the largest logits, and what is certified. */
@@ -67,7 +67,7 @@ export function predictionText(found: Prediction, look: PredictionLook): string 
 function certificateRows(
   { epsilon, bound, radius: found, prediction, certified }: Prediction,
   name: string,
-  { methods, scaled }: PredictionLook,
+  { methods, reach }: PredictionLook,
 ): string[][] {
   const other = prediction === certified ? [] : [['certified class', name]];
   const lower = bound?.lower ?? null;
@@ -79,7 +79,7 @@ function certificateRows(
     [`margin at epsilon ${radius(epsilon)}`, `${margin}, ${verdict}`],
     [
       'certified radius',
-      largest === 0 ? '0' : `${scaled ? roundedDown(largest) : radiusText(largest)}, by ${verifiedBy}`,
+      largest === 0 ? '0' : `${reach === 'each' ? radiusText(largest) : roundedDown(largest)}, by ${verifiedBy}`,
     ],
   ];
 }
@@ -99,7 +99,7 @@ function radiusText(found: number): string {
 function noteOf(
   { radius: found, prediction, certified }: Prediction,
   name: string,
-  { arithmetic, methods, words, scaled }: PredictionLook,
+  { arithmetic, methods, words, reach }: PredictionLook,
 ): string {
   const claim = CLAIMS[arithmetic];
   if (certified !== prediction)
@@ -109,8 +109,11 @@ function noteOf(
   }
   const beyond =
     found.unverified === null ? 'The ball contains every input in the data range.' : 'The true radius may be larger.';
-  const reach = scaled
-    ? `of each ${words.value} by at most the certified radius times its scale`
-    : `of at most the certified radius in each ${words.value}`;
-  return `No perturbation ${reach} changes the prediction ${claim}. ${beyond}`;
+  const size = {
+    each: `of at most the certified radius in each ${words.value}`,
+    scaled: `of each ${words.value} by at most the certified radius times its scale`,
+    set: 'in the perturbation set of the run, at the certified radius,',
+    l2: 'of a Euclidean length of at most the certified radius',
+  }[reach];
+  return `No perturbation ${size} changes the prediction ${claim}. ${beyond}`;
 }

@@ -118,10 +118,10 @@ async function refusePlugins(folder: string): Promise<void> {
  * @throws CertError `bad-argument` for a Euclidean set, whose box has points outside of it
  */
 export function robustness({ pixels, perturbation, label }: BallOfImage, { classes, inputShape }: Model): Property {
-  if (perturbation.kind === 'l2') {
+  if (perturbation.kind === 'l2' || perturbation.categories.length > 0) {
     throw new CertError(
       'bad-argument',
-      'Properties are about boxes, but the perturbation set is Euclidean (l2).',
+      `Properties are about boxes, but the perturbation set ${perturbation.kind === 'l2' ? 'is Euclidean (l2)' : 'has categories that change'}.`,
       'Use cert eval, whose bound methods support it.',
     );
   }

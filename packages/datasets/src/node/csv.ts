@@ -26,7 +26,23 @@ export async function csv(path: string, options: CsvOptions = {}): Promise<Datas
       { cause },
     );
   });
-  return tableDataset(parseCsv(bytes.toString('utf8'), path, options.delimiter), options);
+  return tableDataset(parseCsv(textOf(bytes, path), path, options.delimiter), options);
+}
+
+function textOf(bytes: Buffer, path: string): string {
+  try {
+    return bytes.toString('utf8');
+  } catch (cause) {
+    // Longer than a string can be.
+    throw new CertError(
+      'bad-file',
+      `${path} has ${bytes.length} bytes, more than a text can have.`,
+      'Give fewer rows.',
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** @param name of the table, for messages */

@@ -35,10 +35,10 @@ const MISSING = ['', 'na', 'n/a', 'nan', 'null', 'none', '?'];
 
 export const isMissing = (text: string): boolean => MISSING.includes(text.trim().toLowerCase());
 
-/** A number as tables write it; undefined for other texts. */
+/** A number as tables write it that is finite in float32; undefined for other texts. */
 export function readNumber(text: string): number | undefined {
   const value = text.trim() === '' ? Number.NaN : Number(text);
-  return Number.isFinite(value) ? value : undefined;
+  return Number.isFinite(Math.fround(value)) ? value : undefined;
 }
 
 /**
@@ -68,7 +68,10 @@ export function featureColumns(
       );
     }
     const strange = texts.findIndex((text) => readNumber(text) === undefined);
-    if (strange < 0 && types[column] !== 'category') return [{ name: column, at, type: 'number', categories: [] }];
+    if (strange < 0 && types[column] !== 'category') {
+      checkDistinct(table, column, texts);
+      return [{ name: column, at, type: 'number', categories: [] }];
+    }
     if (types[column] === 'number') {
       throw new CertError(
         'bad-data',
@@ -86,6 +89,25 @@ export function featureColumns(
     }
     return [{ name: column, at, type: 'category', categories }];
   });
+}
+
+/** @throws CertError `bad-data` for two numbers of a column that float32 cannot tell apart, such as identifiers */
+function checkDistinct({ name, lines }: Table, column: string, texts: readonly string[]): void {
+  const known = new Map<number, number>();
+  for (const [row, text] of texts.entries()) {
+    const value = Number(text);
+    const near = Math.fround(value);
+    const before = known.get(near);
+    if (before === undefined) known.set(near, value);
+    // Decimals of many digits may be alike; whole numbers that are merged are something else than measurements.
+    else if (before !== value && Number.isInteger(before) && Number.isInteger(value)) {
+      throw new CertError(
+        'bad-data',
+        `${name}, line ${lines[row]}: the column "${column}" has ${before} and ${value}, which are the same number in float32.`,
+        'Subtract a constant, use a larger unit, or leave out the column: type ignore.',
+      );
+    }
+  }
 }
 
 /** The index of a column. @throws CertError `bad-argument` with the names of all columns */

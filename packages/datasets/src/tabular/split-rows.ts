@@ -23,7 +23,11 @@ export interface SplitRows {
  */
 export function stratifiedRows(labels: ArrayLike<number>, fraction: number, seed: number): SplitRows {
   const byClass = new Map<number, number[]>();
-  for (let i = 0; i < labels.length; i++) byClass.set(labels[i]!, [...(byClass.get(labels[i]!) ?? []), i]);
+  for (let i = 0; i < labels.length; i++) {
+    const rows = byClass.get(labels[i]!);
+    if (rows === undefined) byClass.set(labels[i]!, [i]);
+    else rows.push(i);
+  }
   const test = [...byClass.entries()].flatMap(([label, rows]) => {
     const count = Math.round(rows.length * fraction);
     if (count === 0 || count === rows.length) throw tooFew(`class ${label} has ${rows.length} rows`, fraction);

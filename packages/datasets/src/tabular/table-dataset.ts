@@ -60,6 +60,15 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
     );
   }
   const features = columns.flatMap(featuresOf);
+  const names = features.map((feature) => feature.name);
+  const twice = names.find((each, i) => names.indexOf(each) !== i);
+  if (twice !== undefined) {
+    throw new CertError(
+      'bad-data',
+      `${name}: a column and a category of another one are both called "${twice}".`,
+      'Rename one of the columns.',
+    );
+  }
   const rows: SplitRows =
     split === 'time' ? lastRows(timesOf(table, timeColumn), testFraction) : stratifiedRows(labels, testFraction, seed);
   const splitOf = (chosen: readonly number[]): Split => ({
@@ -126,6 +135,16 @@ function labelsOf(table: Table, label: string) {
       'bad-data',
       `${name}: the label "${label}" has ${classNames.length} different values.`,
       'Name the column of the class, with 2 to 256 different values, as the label.',
+    );
+  }
+  const alike = classNames.find(
+    (text, i) => i > 0 && readNumber(text) !== undefined && Number(text) === Number(classNames[i - 1]),
+  );
+  if (alike !== undefined) {
+    throw new CertError(
+      'bad-data',
+      `${name}: the label "${label}" has "${classNames[classNames.indexOf(alike) - 1]}" and "${alike}", which are the same number.`,
+      'Write every class in one way.',
     );
   }
   const indices = new Map(classNames.map((text, i) => [text, i]));

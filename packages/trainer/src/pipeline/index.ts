@@ -24,6 +24,7 @@ export {
   type OrNone,
   optionName,
   type Part,
+  type PerturbationField,
   type Tables,
   type TextField,
   type ValueOf,

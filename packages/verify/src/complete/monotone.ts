@@ -22,18 +22,34 @@ export interface MonotonicityOptions {
 
 /** Result of {@link decideMonotone}. Plain data. */
 export type MonotonicityDecision =
-  /** The score is monotone on the whole box. `slope` is a lower bound of its derivative in the asked direction, >= 0. */
-  | { readonly verdict: 'verified'; readonly slope: number; readonly parts: number }
-  /** Two inputs that differ in the feature alone, the second with the larger value, and the change of the score between them. */
   | {
-      readonly verdict: 'falsified';
-      readonly from: Float64Array;
-      readonly to: Float64Array;
-      readonly change: number;
+      /** The score is monotone on the whole box. */
+      readonly verdict: 'verified';
+      /** Lower bound of its derivative in the asked direction, >= 0. */
+      readonly slope: number;
+      /** Parts of the box that were bounded. */
       readonly parts: number;
     }
-  /** The time limit was reached, or a bound is not finite. */
-  | { readonly verdict: 'unknown'; readonly reason: 'timeout' | 'not-finite'; readonly parts: number };
+  | {
+      /** Two inputs show that the score is not monotone. */
+      readonly verdict: 'falsified';
+      /** The input with the smaller value of the feature. */
+      readonly from: Float64Array;
+      /** The same input with a larger value. */
+      readonly to: Float64Array;
+      /** Change of the score from the first to the second, rounded towards 0. */
+      readonly change: number;
+      /** Parts of the box that were bounded. */
+      readonly parts: number;
+    }
+  | {
+      /** Neither was shown. */
+      readonly verdict: 'unknown';
+      /** The time limit was reached, or a bound is NaN or infinite. */
+      readonly reason: 'timeout' | 'not-finite';
+      /** Parts of the box that were bounded. */
+      readonly parts: number;
+    };
 
 /** An interval for each number of a node. */
 interface Intervals {
@@ -54,6 +70,7 @@ export async function decideMonotone(
   { box, feature, score, direction = 'increasing', timeout = 60, signal }: MonotonicityOptions,
 ): Promise<MonotonicityDecision> {
   check(network, box, feature, score);
+  if (!(timeout >= 0)) throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give seconds >= 0.');
   const sign = direction === 'increasing' ? 1 : -1;
   const wanted = score.map((coefficient) => sign * coefficient);
   const deadline = performance.now() + 1000 * timeout;
@@ -185,9 +202,10 @@ interface Ends {
 function fusedSlope(network: Network64, node: NodeOf<'dense'>, x: Intervals, score: readonly number[]): number {
   const kernel = valuesOf(network, node.name, 'kernel');
   const terms = Array.from(x.lower, (l, i) => {
-    const parts = score.map((s, j) => s * kernel[i * score.length + j]!);
+    const parts = score.map((s, j) => times(s, kernel[i * score.length + j]!));
     const weight = parts.reduce((a, b) => a + b, 0);
-    const error = ownError(score.length + 2) * parts.reduce((sum, part) => sum + Math.abs(part), 0);
+    const size = parts.reduce((sum, part) => sum + Math.abs(part), 0);
+    const error = size === 0 ? 0 : ownError(score.length + 2) * size + score.length * Number.MIN_VALUE;
     return product(weight - error, weight + error, l, x.upper[i]!);
   });
   return sumOf(terms);
@@ -201,7 +219,7 @@ function around(x: number): Ends {
 
 /** The product of two intervals; an end that is 0 stays exactly 0. */
 function product(a: number, b: number, c: number, d: number): Ends {
-  const all = [a * c, a * d, b * c, b * d];
+  const all = [times(a, c), times(a, d), times(b, c), times(b, d)];
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const outwards = (x: number, sign: 1 | -1) =>
     x === 0 ? 0 : x + sign * (Math.abs(x) * ownError(2) + Number.MIN_VALUE);
@@ -209,6 +227,12 @@ function product(a: number, b: number, c: number, d: number): Ends {
   // Rounding outwards does not change a sign.
   return { lower: least > 0 ? Math.max(0, lower) : lower, upper: most < 0 ? Math.min(0, upper) : upper };
 }
+
+/** A product that underflows is the smallest number of its sign. */
+const times = (x: number, y: number): number => {
+  const exact = x * y;
+  return exact !== 0 || x === 0 || y === 0 ? exact : Math.sign(x) * Math.sign(y) * Number.MIN_VALUE;
+};
 
 /** A lower bound of a sum of intervals; terms that are all >= 0 have a sum >= 0. */
 function sumOf(terms: readonly Ends[]): number {

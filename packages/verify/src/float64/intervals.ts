@@ -1,8 +1,9 @@
 import { decimalDown, decimalUp, gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
 import {
   CertError,
+  categoryMask,
   eachFeature,
-  hullOf,
+  fixedCategories,
   INPUT,
   type Node,
   type NodeOf,
@@ -103,7 +104,8 @@ export function endsOf({ center, radius }: Enclosure): { readonly lower: Float64
  * @param epsilon replaces the radius of the set; taken as exact
  */
 export function boxAround(pixels: Float32Array, perturbation: Perturbation, shape: Shape, epsilon: number): Box64 {
-  const set = perturbation.kind === 'l2' ? { ...perturbation, up: 1, down: 1 } : hullOf(perturbation, shape);
+  const set = perturbation.kind === 'l2' ? { ...perturbation, up: 1, down: 1 } : fixedCategories(perturbation, shape);
+  const mask = perturbation.kind === 'l2' ? null : categoryMask(perturbation, shape);
   const { min, max } = set.range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
   const [up, down] = [eachFeature(set.up, shape), eachFeature(set.down, shape)];
   const [least, most] = [eachFeature(min, shape), eachFeature(max, shape)];
@@ -112,10 +114,12 @@ export function boxAround(pixels: Float32Array, perturbation: Perturbation, shap
   const slack = (x: number, reach: number) => 2 * UNIT * (Math.abs(x) + reach) + Number.MIN_VALUE;
   const finite = (end: number, outwards: (x: number) => number) => (Number.isFinite(end) ? outwards(end) : end);
   const lower = Float64Array.from(pixels, (x, i) => {
+    if (mask?.[i] === 1) return 0;
     const reach = reachOf(down[i]!);
     return Math.max(x - reach - slack(x, reach), finite(least[i]!, decimalDown));
   });
   const upper = Float64Array.from(pixels, (x, i) => {
+    if (mask?.[i] === 1) return 1;
     const reach = reachOf(up[i]!);
     return Math.min(x + reach + slack(x, reach), finite(most[i]!, decimalUp));
   });

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEvaluator } from '../evaluate.js';
 import { soundIbpSteps, soundVerifier } from '../sound-verifier.js';
 import { boundVerifier, type Verifier } from '../verifier.js';
-import { type CertifyOptions, certify, type IndexedImage } from './certify.js';
+import { certify } from './certify.js';
+import type { CertifyOptions, IndexedImage } from './certify-options.js';
 import type { ImageResult } from './result.js';
 
 /** A linear classifier of one pixel: logits (x, 1 - x), so that the margin of class 0 is 2x - 1. */

@@ -18,12 +18,14 @@ import { openDevice } from '@cert/jit/node';
 import { mlp } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { autoAttack } from '../attack/auto-attack.js';
+import { createEvaluator } from '../evaluate.js';
 import { boxAround } from '../float64/intervals.js';
 import { crownVerifier } from '../methods/crown.js';
 import { babVerifier } from '../methods/search.js';
 import { soundIbpSteps, soundVerifier } from '../sound-verifier.js';
 import { boundVerifier, type Verifier } from '../verifier.js';
-import { type CertifyOptions, certify } from './certify.js';
+import { certify } from './certify.js';
+import type { CertifyOptions } from './certify-options.js';
 import { createPointCertifier } from './point.js';
 import type { ImageResult } from './result.js';
 
@@ -251,6 +253,16 @@ describe('categories', () => {
     // a, b and c in [0, 1] each: 1.5 + 0 - 1.
     expect(lower[0]).toBeCloseTo(0.5, 4);
     await prover.dispose();
+    disposeTree(weights);
+  });
+
+  it('count at every radius of an evaluation without an attack', async () => {
+    // Without the hull, x - 0.01 + 2 > 0; with b it is x - 0.01 - 1.
+    const evaluator = createEvaluator({ device, model: net.model, perturbation: set });
+    const weights = { params: putParams(device, net.params), stats: {} };
+    const batches = [{ images: Float32Array.of(0.5, 1, 0, 0), labels: Int32Array.of(0) }];
+    expect(await evaluator.evaluate(weights, { batches, epsilon: 0.01 })).toMatchObject({ verifiedError: 1 });
+    await evaluator.dispose();
     disposeTree(weights);
   });
 

@@ -5,6 +5,7 @@ import {
   checkEpsilon,
   checkInRange,
   eachFeature,
+  fixedCategories,
   hullOf,
   type Perturbation,
   type Shape,
@@ -14,9 +15,9 @@ import { disposeTree, putBatch, putScalars } from '@cert/jit';
 import { checkSound, readMargins } from '../margins.js';
 import { isPositive, isVerified } from '../verdict.js';
 import type { Weights } from '../verifier.js';
-import type { CertifyOptions } from './certify.js';
+import type { CertifyOptions } from './certify-options.js';
 import { proverAt } from './prover-at.js';
-import { fixedCategories, hasCategories } from './variants.js';
+import { hasCategories } from './variants.js';
 
 /** Options of {@link createPointCertifier}. */
 export interface PointCertifierOptions

@@ -1,6 +1,6 @@
-import { categoryVariants, type LinfPerturbation, type Perturbation, type Shape, sizeOf } from '@cert/core';
+import { categoryVariants, fixedCategories, type LinfPerturbation, type Perturbation, type Shape } from '@cert/core';
 import type { LevelMargins } from '../verifier.js';
-import type { CertifyOptions, IndexedImage } from './certify.js';
+import type { CertifyOptions, IndexedImage } from './certify-options.js';
 import { firstVerifier, type ImageEvidence, type ImageResult, isBroken, isCorrect } from './result.js';
 
 /** Name in results of the attack that replaces categories: an input that is misclassified with other categories. */
@@ -46,13 +46,6 @@ export async function* certifyVariants(
     gathered.results.push(result);
     if (gathered.results.length === gathered.variants) yield combined(gathered, order, arithmetic);
   }
-}
-
-/** The set around an input whose categories are fixed. */
-export function fixedCategories(perturbation: LinfPerturbation, shape: Shape): LinfPerturbation {
-  const input = new Float32Array(sizeOf(shape));
-  for (const [first] of perturbation.categories) input[first!] = 1;
-  return categoryVariants(perturbation, input, shape).perturbation;
 }
 
 /** Whether some category may change. */

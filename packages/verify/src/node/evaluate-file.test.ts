@@ -17,7 +17,12 @@ beforeAll(async () => {
 afterAll(() => rm(place, { recursive: true, force: true }));
 
 /** The margin of class 0 is 2x - 1. */
-const evaluate = (file: string, attacks: readonly Attack[], names: readonly string[]) =>
+const evaluate = (
+  file: string,
+  attacks: readonly Attack[],
+  names: readonly string[],
+  images: readonly number[] = [0.9, 0.55, 0.4],
+) =>
   evaluateImages({
     ...{ device: eagerDevice(), model: sequential([1], [dense(2)]), stats: {}, verifiers: [], batchSize: 4, attacks },
     params: {
@@ -28,7 +33,7 @@ const evaluate = (file: string, attacks: readonly Attack[], names: readonly stri
     },
     split: {
       ...{ shape: [1], classes: 2, count: 3, scale: 1 },
-      ...{ images: Float32Array.of(0.9, 0.55, 0.4), labels: Uint8Array.of(0, 0, 0) },
+      ...{ images: Float32Array.from(images), labels: Uint8Array.of(0, 0, 0) },
     },
     settings: {
       ...{ checkpoint: 'abc', dataset: 'rows', epsilon: 0.1, methods: [], complete: false },
@@ -49,6 +54,16 @@ it('runs the attacks that the settings name, and says which one broke an image',
     [true, 'square'],
     [undefined, undefined],
   ]);
+});
+
+it('does not continue with other data under the same names and labels', async () => {
+  const attacks = [square({ queries: 5 })];
+  await evaluate('data.jsonl', attacks, ['square']);
+  expect(await evaluate('data.jsonl', attacks, ['square'])).toMatchObject({ before: 3 });
+  await expect(evaluate('data.jsonl', attacks, ['square'], [0.9, 0.1, 0.4])).rejects.toMatchObject({
+    code: 'bad-file',
+    problem: expect.stringContaining('image 1 has other values in the dataset than when it was evaluated'),
+  });
 });
 
 it.each([

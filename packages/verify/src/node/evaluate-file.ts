@@ -7,12 +7,14 @@ import { type Device, disposeTree, putParams } from '@cert/jit';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
 import type { Attack } from '../attack/attack.js';
 import type { CertificateEvidence } from '../certificate.js';
-import { type CertifyOptions, certify, type IndexedImage } from '../images/certify.js';
+import { certify } from '../images/certify.js';
+import type { CertifyOptions, IndexedImage } from '../images/certify-options.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
+import { inputHash } from './input-hash.js';
 
 /** Options of {@link evaluateImages}. */
 export interface EvaluateImagesOptions {
@@ -104,7 +106,10 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const settings = withPerturbation(options);
   const perturbation = perturbationOf(options);
   const started = performance.now();
-  const opened = await openEvaluationFile(file, settings, { labels: split.labels, ...(overwrite && { overwrite }) });
+  const opened = await openEvaluationFile(file, settings, {
+    ...{ labels: split.labels, inputOf: (index: number) => inputHash(split, index) },
+    ...(overwrite && { overwrite }),
+  });
   const results = [...opened.results];
   const writer = await writerOf(options);
   let certificates = 0;
@@ -132,7 +137,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
       },
     });
     for await (const result of stream) {
-      await appendResult(file, result);
+      await appendResult(file, { ...result, input: inputHash(split, result.index) });
       results.push(result);
       if (await writer?.write(result, found.get(result.index))) certificates++;
       found.delete(result.index);

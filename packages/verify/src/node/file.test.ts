@@ -1,9 +1,10 @@
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { linf } from '@cert/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageResult } from '../images/result.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
+import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
 
 let place: string;
 let file: string;
@@ -221,6 +222,36 @@ describe('openEvaluationFile', () => {
       code: 'bad-file',
       problem: `${file}: line 3 is invalid: image 1 has the label 6 in the file but 5 in the dataset.`,
     });
+  });
+
+  it('notices that the values are others, and evaluates what does not say', async () => {
+    const hashes = ['0'.repeat(16), '1'.repeat(16), '2'.repeat(16), '3'.repeat(16)];
+    const inputOf = (index: number) => hashes[index]!;
+    await open();
+    await appendResult(file, { ...image(0), input: hashes[0]! });
+    await appendResult(file, image(1));
+    expect(await openEvaluationFile(file, settings, { labels, inputOf })).toMatchObject({
+      ...{ results: [{ index: 0 }], damaged: 1 },
+    });
+    await appendResult(file, { ...image(2), input: hashes[0]! });
+    await expect(openEvaluationFile(file, settings, { labels, inputOf })).rejects.toMatchObject({
+      code: 'bad-file',
+      problem: `${file}: line 3 is invalid: image 2 has other values in the dataset than when it was evaluated.`,
+    });
+  });
+
+  it('does not continue a file of another perturbation set, whichever of the two is the usual one', async () => {
+    const perturbation = perturbationSetting(linf({ epsilon: 0.1, scale: 0 }))!;
+    await open({ perturbation });
+    expect(await open({ perturbation })).toEqual([]);
+    await expect(open()).rejects.toMatchObject({
+      code: 'run-exists',
+      problem: expect.stringMatching(/was started with perturbation .*, not the default\.$/),
+    });
+    file = `${file}-usual.jsonl`;
+    await open();
+    await expect(open({ perturbation })).rejects.toMatchObject({ code: 'run-exists' });
+    expect(perturbationSetting(linf({ epsilon: 3 }))).toBeUndefined();
   });
 
   it('leaves a file alone that is something else', async () => {

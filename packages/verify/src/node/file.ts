@@ -74,20 +74,28 @@ export interface OpenedEvaluation {
   readonly damaged: number;
 }
 
+/** Options of {@link openEvaluationFile}. */
+export interface OpenOptions {
+  /** Labels of the test images, by index. */
+  readonly labels: ArrayLike<number>;
+  /** Hash of the values of a test image (`inputHash`): lines without one are evaluated again. Default: values are not compared. */
+  readonly inputOf?: (index: number) => string;
+  /** Discard the content of the file; default false. */
+  readonly overwrite?: boolean;
+}
+
 /**
  * Opens the JSONL file of an evaluation, new or to be continued: a first line with the settings, then a line per image in the order
  * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped,
  * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
  *
- * @param labels those of the test images, by index
- * @param overwrite discard the content of the file
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
- * `bad-file` naming a line of an image with another label, or when the file cannot be read or written
+ * `bad-file` naming a line of an image with another label or other values, or when the file cannot be read or written
  */
 export async function openEvaluationFile(
   path: string,
   settings: EvaluationSettings,
-  { labels, overwrite = false }: { readonly labels: ArrayLike<number>; readonly overwrite?: boolean },
+  { labels, inputOf, overwrite = false }: OpenOptions,
 ): Promise<OpenedEvaluation> {
   const bytes = overwrite ? Buffer.alloc(0) : await readExisting(path);
   const end = bytes.lastIndexOf(LINE_FEED) + 1;
@@ -98,28 +106,42 @@ export async function openEvaluationFile(
   }
   const [header = '', ...lines] = linesOf(path, bytes);
   checkSettings(path, parseLine(header), settings);
-  const { kept, damaged } = validLines(lines, settings);
-  for (const { result, number } of kept) {
-    const { index, label } = result;
-    if (index >= labels.length || labels[index] === label) continue;
-    throw badLine(
-      path,
-      number,
-      `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
-    );
+  const valid = validLines(lines, settings);
+  for (const { result, number } of valid.kept) {
+    const { index, label, input } = result;
+    if (index >= labels.length) continue;
+    if (labels[index] !== label) {
+      throw badLine(
+        path,
+        number,
+        `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
+      );
+    }
+    if (inputOf !== undefined && input !== undefined && input !== inputOf(index)) {
+      throw badLine(path, number, `image ${index} has other values in the dataset than when it was evaluated`);
+    }
   }
+  // From before lines knew their inputs.
+  const kept = valid.kept.filter(({ result }) => inputOf === undefined || result.input !== undefined);
+  const damaged = lines.length - kept.length;
   if (damaged > 0) await writeFileAtomic(path, [header, ...kept.map(({ line }) => line), ''].join('\n'));
   else if (end < bytes.length) await truncate(path, end);
   const inside = kept.map(({ result }) => result).filter(({ index }) => index < labels.length);
   return { results: inside.sort((x, y) => x.index - y.index), damaged };
 }
 
+/** A result as a line holds it. */
+export type StoredResult = ImageResult & {
+  /** Hash of the input's values (`inputHash`); missing in files of older versions. */
+  readonly input?: string;
+};
+
 /** A line of a file that is a result. */
 interface ValidLine {
   readonly line: string;
   /** Of the line in its file, from 1. */
   readonly number: number;
-  readonly result: ImageResult;
+  readonly result: StoredResult;
 }
 
 /** The lines that are results of an evaluation with these settings, in their order, and how many are not. */
@@ -134,6 +156,7 @@ function validLines(
     const named = indexOf(result);
     times.set(named, (times.get(named) ?? 0) + 1);
     if (!isImageResult(result, settings.methods, settings.arithmetic) || !fitsSettings(result, settings)) return;
+    if (!hasInput(result)) return;
     found.push({ line, number: i + 2, result });
   });
   // Nobody can say which of several lines of an image is the right one, damaged ones included.
@@ -141,12 +164,15 @@ function validLines(
   return { kept, damaged: lines.length - kept.length };
 }
 
+const hasInput = (result: ImageResult & { readonly input?: unknown }): result is StoredResult =>
+  result.input === undefined || (typeof result.input === 'string' && /^[0-9a-f]{16}$/.test(result.input));
+
 /** What {@link readEvaluationFile} found. */
 export interface EvaluationLines {
   /** What the first line says. */
   readonly settings: EvaluationSettings;
   /** The images that are there, in the order of their indices. */
-  readonly results: readonly ImageResult[];
+  readonly results: readonly StoredResult[];
   /** Lines that are no result. */
   readonly damaged: number;
 }
@@ -203,7 +229,7 @@ const linesOf = (path: string, bytes: Buffer): readonly string[] =>
   textOf(path, bytes.subarray(0, Math.max(0, bytes.lastIndexOf(LINE_FEED)))).split('\n');
 
 /** Adds the line of an image. @throws CertError `bad-file` when it cannot be written */
-export const appendResult = (path: string, result: ImageResult): Promise<void> =>
+export const appendResult = (path: string, result: StoredResult): Promise<void> =>
   appendText(path, `${JSON.stringify(result)}\n`);
 
 const LINE_FEED = 0x0a;
@@ -236,7 +262,8 @@ const indexOf = (value: unknown): unknown => (value as Partial<ImageResult> | nu
 function fitsSettings(image: ImageResult, settings: EvaluationSettings): boolean {
   const { attack, lower } = image;
   const { perturbation } = settings;
-  const changes = perturbation?.kind === 'linf' && perturbation.categories.length > 0;
+  const changes =
+    perturbation?.kind === 'linf' && Array.isArray(perturbation.categories) && perturbation.categories.length > 0;
   const finders = [...settings.methods, ...(changes ? [CATEGORY_ATTACK] : [])];
   const found = attack?.by !== undefined && finders.includes(attack.by);
   return (
@@ -276,13 +303,16 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
   }
   // Files from before there was a choice.
   const { arithmetic: begun = 'nearest' } = found;
-  for (const [name, now] of Object.entries({ ...settings, arithmetic: settings.arithmetic ?? 'nearest' })) {
+  const asked: { readonly [name: string]: unknown } = { ...settings, arithmetic: settings.arithmetic ?? 'nearest' };
+  const names = new Set([...Object.keys(asked), ...Object.keys(found).filter((name) => name !== 'format')]);
+  for (const name of names) {
+    const now = asked[name];
     const before = name === 'arithmetic' ? begun : found[name];
     if (JSON.stringify(before) === JSON.stringify(now)) continue;
     const difference =
       name === 'checkpoint'
         ? 'another checkpoint: training has continued since, or the file belongs to another run'
-        : `${name} ${describeValue(before)}, not ${JSON.stringify(now)}`;
+        : `${name} ${describeValue(before)}, not ${now === undefined ? 'the default' : JSON.stringify(now)}`;
     throw new CertError(
       'run-exists',
       `${path} was started with ${difference}.`,

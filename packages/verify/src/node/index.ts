@@ -5,5 +5,12 @@ export {
   evaluateImages,
   summaryFileOf,
 } from './evaluate-file.js';
-export { type AttackSequence, type EvaluationSettings, type PgdSettings, perturbationSetting } from './file.js';
+export {
+  type AttackSequence,
+  type EvaluationSettings,
+  type PgdSettings,
+  perturbationSetting,
+  type StoredResult,
+} from './file.js';
+export { inputHash } from './input-hash.js';
 export { type ReadEvaluation, readEvaluation } from './read-evaluation.js';

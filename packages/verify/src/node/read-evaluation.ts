@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { parseJson } from '@cert/core';
-import type { ImageResult } from '../images/result.js';
 import { summaryFileOf } from './evaluate-file.js';
-import { type EvaluationSettings, readEvaluationFile } from './file.js';
+import { type EvaluationSettings, readEvaluationFile, type StoredResult } from './file.js';
 
 /** What {@link readEvaluation} found. Plain data. */
 export interface ReadEvaluation {
   /** What was computed. */
   readonly settings: EvaluationSettings;
   /** Results in the order of their indices. */
-  readonly results: readonly ImageResult[];
+  readonly results: readonly StoredResult[];
   /**
    * Whether the evaluation ended and `results` are those of the images 0 to N - 1. Otherwise counts of them are biased: images that are
    * verified at once are written first.

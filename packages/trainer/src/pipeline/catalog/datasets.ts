@@ -34,7 +34,6 @@ export const datasetOptions = {
 
 /** Options of a table. */
 const csvOptions = {
-  /** The CSV file. */
   data: datasetOptions.data,
   /** Column with the class; null for the last one. */
   csvLabel: {

@@ -63,7 +63,7 @@ export const FIELDS = {
     min: 0,
     radius: true,
     placeholder: 'radius',
-    help: 'radius of the perturbation set in the units of the data (pixels from 0 to 1), such as 0.1 or 8/255',
+    help: 'radius of the perturbation set in the units of the data, such as 0.1 or 8/255',
   },
   /** What may change; null for the l-infinity ball in the range of the dataset. */
   perturbation: {

@@ -49,8 +49,17 @@ function withFeatures(
   const limits = base.range ?? { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
   const [up, down] = [[...eachFeature(base.up, shape)], [...eachFeature(base.down, shape)]];
   const [min, max] = [[...eachFeature(limits.min, shape)], [...eachFeature(limits.max, shape)]];
+  const seen = new Map<number, string>();
   for (const [feature, spec] of Object.entries(features)) {
     const at = featureIndex(feature, data, up.length);
+    if (seen.has(at)) {
+      throw new CertError(
+        'bad-argument',
+        `The perturbation set names the same feature "${seen.get(at)}" and "${feature}".`,
+        'Give each feature once.',
+      );
+    }
+    seen.set(at, feature);
     up[at] = spec.up ?? spec.scale ?? up[at]!;
     down[at] = spec.down ?? spec.scale ?? down[at]!;
     if (spec.min !== undefined) min[at] = spec.min ?? Number.NEGATIVE_INFINITY;
@@ -63,7 +72,10 @@ function withFeatures(
 /** The features of a categorical group. */
 function groupOf(group: string | readonly (string | number)[], data: PerturbedData): readonly number[] {
   const size = data.shape.reduce((product, n) => product * n, 1);
-  if (typeof group !== 'string') return group.map((feature) => featureIndex(String(feature), data, size));
+  if (typeof group !== 'string')
+    return group.map((feature) =>
+      typeof feature === 'number' ? inRange(feature, data, size) : featureIndex(feature, data, size),
+    );
   const known = data.categories ?? {};
   if (Object.hasOwn(known, group)) return known[group]!;
   const names = Object.keys(known);
@@ -76,11 +88,28 @@ function groupOf(group: string | readonly (string | number)[], data: PerturbedDa
   );
 }
 
+/** @throws CertError `bad-argument` for an index that no feature has */
+function inRange(index: number, { name }: PerturbedData, size: number): number {
+  if (index < size) return index;
+  throw new CertError(
+    'bad-argument',
+    `The perturbation set names the feature ${index}, which ${name} does not have.`,
+    `Give an index from 0 to ${size - 1}.`,
+  );
+}
+
 /** The index of a feature by its name or number. */
 function featureIndex(feature: string, { name, featureNames = [] }: PerturbedData, size: number): number {
   const named = featureNames.indexOf(feature);
-  if (named >= 0) return named;
   const index = /^\d+$/.test(feature) ? Number(feature) : size;
+  if (named >= 0 && index < size && named !== index) {
+    throw new CertError(
+      'bad-argument',
+      `The perturbation set names the feature "${feature}", which is the name of feature ${named} and the index of another one.`,
+      'Rename the column.',
+    );
+  }
+  if (named >= 0) return named;
   if (index < size) return index;
   throw new CertError(
     'bad-argument',
