@@ -46,8 +46,8 @@ it('prints the class, the largest logits, the margin and the radius of an image 
   expect(out).toMatch(/\(arithmetic deployed\)\. The true radius may be larger\.$/);
 });
 
-it('finds a radius of 20 images that is verified, and is not with a tenth more', async () => {
-  for (let index = 0; index < 20; index++) {
+it('finds a radius of six images that is verified, and is not with a tenth more', async () => {
+  for (let index = 0; index < 6; index++) {
     const image = ['--index', String(index)];
     const { radius, prediction, top } = await predicted(...image);
     expect(radius, `image ${index}`).toMatchObject({ verifiedBy: 'ibp' });
