@@ -72,7 +72,7 @@ export function categoryVariants(perturbation: LinfPerturbation, input: Float32A
     throw new CertError(
       'bad-argument',
       `There are ${combinations} combinations of categories, more than ${MOST_VARIANTS}.`,
-      'Let fewer groups change, or verify the hull of the set: hullOf(perturbation, shape).',
+      'Let fewer groups change, or bound one box around all choices: perturbationBox(perturbation, x).',
     );
   }
   let inputs: readonly Float32Array[] = [input];

@@ -20,7 +20,7 @@ export interface LinfOptions {
   readonly range?: DataRange | null;
   /**
    * One-hot groups that may change to any category: the indices of their features, disjoint. The set is then a union of boxes, one for each
-   * choice of categories; see {@link hullOf} and {@link categoryVariants}.
+   * choice of categories: {@link perturbationBox} contains them all, {@link categoryVariants} splits them.
    */
   readonly categories?: readonly (readonly number[])[];
 }

@@ -42,6 +42,12 @@ describe('csv', () => {
     }
   });
 
+  it('does not move a column of one value', async () => {
+    const data = await read(['same,x,y', ...Array.from({ length: 20 }, (_, i) => `3,${i},${i % 2}`)].join('\n'));
+    expect(data.featureScale).toEqual([0, data.normalize!.std[1]]);
+    expect(data.normalize!.std[0]).toBe(1);
+  });
+
   it('splits with the share of each class, the same for the same seed', async () => {
     const [a, b, c] = [await read(TABLE), await read(TABLE), await read(TABLE, { seed: 1 })];
     expect([...a.test.labels].sort()).toEqual([0, 0, 1, 1]);

@@ -83,7 +83,7 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
     featureNames: features.map((feature) => feature.name),
     categories: groupsOf(columns),
     normalize,
-    featureScale: features.map(({ isNumber }, i) => (isNumber ? normalize.std[i]! : 0)),
+    featureScale: features.map(({ isNumber }, i) => (isNumber && !isConstant(train, i) ? normalize.std[i]! : 0)),
   };
 }
 
@@ -166,6 +166,10 @@ function timesOf(table: Table, column: string | undefined): readonly number[] {
     );
   });
 }
+
+/** Whether a feature has one value in all rows: its standard deviation is 0, though the model divides by 1. */
+const isConstant = ({ images, shape: [width = 1] }: Split, feature: number): boolean =>
+  images.every((value, i) => i % width !== feature || value === images[feature]);
 
 /** Mean and standard deviation of each number over the training rows; 0 and 1 for categories and constant columns. */
 function momentsOf({ images, count }: Split, features: readonly Feature[]) {

@@ -4,8 +4,8 @@ import type { Device, DeviceArray, OnDevice } from '@cert/jit';
 import type { Weights } from '../verifier.js';
 
 /**
- * An attack: searches the perturbation set of an image for an adversarial example. A plain value, for `certify({ attacks })`. Claims are not trusted: a
- * point counts only if the natural pass, run again on the point clipped into the set, misclassifies it.
+ * An attack: searches the perturbation set of an image for an adversarial example. A plain value, for `certify({ attacks })`. Claims are
+ * not trusted: a point counts only if the natural pass, run again on the point clipped into the set, misclassifies it.
  */
 export interface Attack {
   /** Name in results. */

@@ -132,8 +132,8 @@ const FAR = 1e10;
 
 /**
  * The l-infinity projection of points onto the part of a hyperplane inside a box: each coordinate moves by min(t reach, its room) along the
- * slope, with the smallest t that reaches the hyperplane. What the movement gains, sum_i |slope_i| min(t reach_i, room_i), is concave and piecewise
- * linear in t, so Newton steps from t = 0 never pass the solution and reach it after finitely many. Where the box does
+ * slope, with the smallest t that reaches the hyperplane. What the movement gains, sum_i |slope_i| min(t reach_i, room_i), is concave and
+ * piecewise linear in t, so Newton steps from t = 0 never pass the solution and reach it after finitely many. Where the box does
  * not reach the hyperplane the result is the corner closest to it.
  *
  * @param point [batch, ...], inside the box

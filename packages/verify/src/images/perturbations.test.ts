@@ -267,7 +267,9 @@ describe('categories', () => {
   });
 
   it('refuse an input that is not one-hot', async () => {
-    await expect(results(net, set, [[1, 0, 0, 0]])).rejects.toMatchObject({ code: 'bad-data' });
+    await expect(results(net, set, [[1, 0, 0, 0]])).rejects.toMatchObject({
+      ...{ code: 'bad-data', problem: expect.stringMatching(/^Input 0: A categorical group is not one-hot/) },
+    });
   });
 });
 

@@ -1,4 +1,11 @@
-import { categoryVariants, fixedCategories, type LinfPerturbation, type Perturbation, type Shape } from '@cert/core';
+import {
+  CertError,
+  categoryVariants,
+  fixedCategories,
+  type LinfPerturbation,
+  type Perturbation,
+  type Shape,
+} from '@cert/core';
 import type { LevelMargins } from '../verifier.js';
 import type { CertifyOptions, IndexedImage } from './certify-options.js';
 import { firstVerifier, type ImageEvidence, type ImageResult, isBroken, isCorrect } from './result.js';
@@ -30,7 +37,7 @@ export async function* certifyVariants(
   let count = 0;
   function* variants(): Iterable<IndexedImage> {
     for (const image of options.images) {
-      const { inputs } = categoryVariants(perturbation, image.pixels, shape);
+      const inputs = variantsOf(perturbation, image, shape);
       const gathered = { image, results: [], variants: inputs.length };
       for (const pixels of inputs) {
         open.set(count, gathered);
@@ -45,6 +52,16 @@ export async function* certifyVariants(
     open.delete(result.index);
     gathered.results.push(result);
     if (gathered.results.length === gathered.variants) yield combined(gathered, order, arithmetic);
+  }
+}
+
+/** @throws CertError naming the input that is not one-hot */
+function variantsOf(perturbation: LinfPerturbation, { index, pixels }: IndexedImage, shape: Shape) {
+  try {
+    return categoryVariants(perturbation, pixels, shape).inputs;
+  } catch (error) {
+    if (!(error instanceof CertError && error.code === 'bad-data')) throw error;
+    throw new CertError(error.code, `Input ${index}: ${error.problem}`, error.cure, { cause: error });
   }
 }
 
