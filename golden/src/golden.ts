@@ -6,6 +6,7 @@ import { Comparison, type Row } from './compare.js';
 import { Field } from './field.js';
 import type { Kind } from './kind.js';
 import {
+  certifiedLosses,
   completeVerification,
   crownEvaluation,
   ibpEvaluation,
@@ -33,6 +34,7 @@ const KINDS: { readonly [kind: string]: Kind } = {
   residual_resnet: residualEvaluation,
   residual_resnext: residualEvaluation,
   verify_small: completeVerification,
+  loss_small: certifiedLosses,
 };
 
 /**
@@ -77,9 +79,10 @@ async function* compareFile(folder: string, name: string, devices: readonly Devi
   }
 }
 
-/** The kind of a file. Files of single cases name none: those of complete verification list images, others go by the name of the file. */
+/** The kind of a file. Files of single cases name none: those of losses have the point of an attack, those of complete verification list images. */
 function kindOf(file: Field, name: string): string {
   if (file.has('kind') || !file.has('cases')) return file.get('kind').text();
+  if (file.has('x_star')) return 'loss_small';
   return file.get('cases').list()[0]?.has('images') ? 'verify_small' : name.replace(/\.json$/, '');
 }
 

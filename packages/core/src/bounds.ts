@@ -2,6 +2,7 @@
  * The contracts between bound methods, regularizers and whoever calls them. Types only. Records of tensors are type aliases
  * rather than interfaces, so that `tf.tidy` takes them as results.
  */
+import type { HostTensor } from './host.js';
 import type { IntervalTensor } from './interval.js';
 import type { Model, Op } from './model.js';
 import type { Scalar, Tensor, Tensor3D } from './tf.js';
@@ -112,8 +113,8 @@ export interface HostBatch {
   readonly images: Float32Array;
   /** One class index per image, from 0. */
   readonly labels: Int32Array;
-  /** Noise for an objective that chooses points or a box: uniform in [-1, 1], one number per image value. */
-  readonly noise?: Float32Array;
+  /** Noise for an objective that chooses points or a box: uniform in [-1, 1], [count, ...] in the shape that the objective wants. */
+  readonly noise?: HostTensor;
 }
 
 /** Scalars that change from step to step. They are tensors, so that a compiled function is traced only once. */
@@ -121,6 +122,6 @@ export type Hyper = { readonly [name: string]: Scalar };
 
 /** A minibatch for a training step. */
 export type TrainBatch = Batch & {
-  /** Uniform in [-1, 1], of the shape of the images; present for an objective that chooses points or a box. */
+  /** Uniform in [-1, 1], [batch, ...] in the shape that the objective wants; present for an objective that chooses points or a box. */
   readonly noise?: Tensor;
 };

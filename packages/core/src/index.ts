@@ -119,6 +119,7 @@ export {
 } from './properties.js';
 export type { LinearInequality, Property, ViolationCase } from './property.js';
 export { createRng, type Rng } from './rng.js';
+export { subModel } from './sub-model.js';
 export {
   type DataType,
   type Rank,

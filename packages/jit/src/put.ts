@@ -25,7 +25,7 @@ export function putBatch(device: Device, model: Model, { images, labels, noise }
   return {
     images: device.put(images, shape),
     labels: device.put(labels, [labels.length]),
-    ...(noise && { noise: device.put(noise, shape) }),
+    ...(noise && { noise: device.put(noise.data, noise.shape) }),
   };
 }
 

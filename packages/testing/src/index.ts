@@ -6,5 +6,12 @@ export { checkGradient, type GradientOptions } from './gradient.js';
 export { type LinesSuiteOptions, linesSuite } from './lines.js';
 export type { TestedLine, TestedLines } from './lines-grid.js';
 export { boundedOps } from './models.js';
-export { type ObjectiveSuiteOptions, objectiveSuite, type TestedContext, type TestedObjective } from './objective.js';
+export {
+  type ObjectiveSuiteOptions,
+  objectiveSuite,
+  type TestedChoice,
+  type TestedChoiceContext,
+  type TestedContext,
+  type TestedObjective,
+} from './objective.js';
 export { type RegularizerSuiteOptions, regularizerSuite } from './regularizer.js';

@@ -1,13 +1,23 @@
 import {
+  type BatchNormStats,
   type BoundMethod,
   type Bounds,
   type Hyper,
+  INPUT,
+  type IntervalTensor,
+  linf,
   linfBall,
   type Model,
   type Network,
+  type Params,
+  type Perturbation,
   type Problem,
+  type Rng,
   type Scalar,
+  type Shape,
   type Spec,
+  sizeOf,
+  subModel,
   type Tensor,
   tf,
 } from '@cert/core';
@@ -43,12 +53,67 @@ export interface TestedContext {
   readonly problem: Problem & { readonly spec: Spec };
   /** Bounds at every node, of the margins [batch, classes - 1] at the output. */
   readonly bounds: Bounds;
+  /** What `choose` returned; empty without it. */
+  readonly choice: TestedChoice;
+  /** Logits of the network at points, or at values of the node `from`. */
+  forward(points: Tensor, from?: string): Tensor;
 }
 
-/** An objective, as `@cert/trainer` defines it. Points and boxes of its own (`choose`) are not tested. */
+/** What an objective chose before the pass that gradients are taken of. */
+export interface TestedChoice {
+  /** [batch, ...inputShape]. */
+  readonly points?: Tensor;
+  /** [batch, ...inputShape]. */
+  readonly box?: IntervalTensor;
+  /** Points of an attack. */
+  readonly adversarial?: Tensor;
+}
+
+/** Input of `choose`, as in a training step. */
+export interface TestedChoiceContext {
+  /** The graph. */
+  readonly model: Model;
+  /** Parameters. */
+  readonly params: Params;
+  /** [batch, ...inputShape]. */
+  readonly images: Tensor;
+  /** int32 [batch]. */
+  readonly labels: Tensor;
+  /** Uniform in [-1, 1]. */
+  readonly noise: Tensor;
+  /** The scalars `epsilon` and `ramp`. */
+  readonly hyper: Hyper;
+  /** The set around each image. */
+  readonly perturbation: Perturbation;
+  /** The margins of the labels. */
+  readonly spec: Spec;
+  /** The plain forward pass with the batch statistics of the given points. */
+  pass(
+    params: Params,
+    points: Tensor,
+  ): {
+    readonly output: Tensor;
+    readonly at: { readonly [node: string]: Tensor };
+    readonly norm: BatchNormStats;
+  };
+  /** The network with statistics. */
+  readonly network: Network;
+  /** Its logits at points, or at values of the node `from`. */
+  forward(points: Tensor, from?: string): Tensor;
+  /** Its bounds over a box, of the margins at the output. */
+  bound(box: IntervalTensor): Bounds;
+}
+
+/** An objective, as `@cert/trainer` defines it. Bounded by the method of the suite, or by a method of its own. */
 export interface TestedObjective {
   /** As messages call it. */
   readonly name: string;
+  /** Chooses points or a box; they are constants to the loss. */
+  choose?(context: TestedChoiceContext): TestedChoice;
+  /** Shape of the noise of one image for `choose`; default: the input shape. */
+  noise?(model: Model): Shape;
+  /** Bound method of the loss; default: that of the suite. */
+  readonly method?: BoundMethod;
   /** What to minimize: a scalar. */
   loss(context: TestedContext): Scalar;
 }
@@ -118,6 +183,7 @@ interface Setting extends Sample, Pick<ObjectiveSuiteOptions, 'objective' | 'met
   readonly labels: Tensor;
   readonly ramp: Scalar;
   readonly spec: Spec;
+  readonly choice: TestedChoice;
   readonly where: string;
 }
 
@@ -140,26 +206,63 @@ async function withSetting(
     ramp: tf.scalar(0.5),
     spec: margins(labels, model.classes),
   };
+  const noise = drawNoise(objective.noise?.(model) ?? model.inputShape, count, rng);
+  const where = `model "${name}", epsilon ${radius}, batch of ${count}`;
+  let choice: TestedChoice = {};
   try {
-    const where = `model "${name}", epsilon ${radius}, batch of ${count}`;
-    await check({ ...sample, ...tensors, objective, method, forward, model, where });
+    const setting = { ...sample, ...tensors, objective, method, forward, model, where };
+    choice = guarded(objective.name, `${where}, its choice`, () => choiceOf(setting, radius, noise));
+    await check({ ...setting, choice });
   } finally {
     disposeSample(sample);
-    tf.dispose(tensors);
+    tf.dispose([tensors, noise, { ...choice, ...(choice.box && { box: { ...choice.box } }) }]);
   }
+}
+
+const logitsOf =
+  (forward: Forward, network: Network) =>
+  (points: Tensor, from: string = INPUT): Tensor =>
+    forward({ ...network, model: subModel(network.model, from) }, points).output;
+
+const drawNoise = (shape: Shape, count: number, rng: Rng): Tensor =>
+  tf.tensor(
+    Float32Array.from({ length: count * sizeOf(shape) }, () => 2 * rng.uniform() - 1),
+    [count, ...shape],
+  );
+
+/** What the objective chooses at the undisturbed parameters and images; nothing for one without `choose`. */
+function choiceOf(
+  { objective, method, forward, model, params, norm, images, epsilon, labels, ramp, spec }: Omit<Setting, 'choice'>,
+  radius: number,
+  noise: Tensor,
+): TestedChoice {
+  if (objective.choose === undefined) return {};
+  const network = { model, params, norm };
+  const hyper = { epsilon: epsilon as Scalar, ramp };
+  const perturbation = linf({ epsilon: radius, range: null });
+  return tf.tidy(() => ({
+    ...objective.choose?.({
+      ...{ model, params, images, labels, noise, hyper, perturbation, spec, network },
+      // The statistics of a sample are constants: those of other points are the same here.
+      pass: (of, points) => ({ ...forward({ model, params: of, norm }, points), norm }),
+      forward: logitsOf(forward, network),
+      bound: (box) => (objective.method ?? method).bound({ network, box, spec }),
+    }),
+  })) as TestedChoice;
 }
 
 /** What a step hands to the objective. */
 function contextOf(setting: Setting, { params, norm }: Sample, images: Tensor, epsilon: Tensor): TestedContext {
-  const { method, forward, model, labels, ramp, spec } = setting;
+  const { objective, forward, model, labels, ramp, spec, choice } = setting;
   // Not clipped: differences are measured with respect to the images too.
   const network = { model, params, norm };
-  const problem = { network, box: linfBall(images, epsilon, null), spec };
+  const problem = { network, box: choice.box ?? linfBall(images, epsilon, null), spec };
   return {
-    ...{ network, labels, problem },
-    logits: forward(network, images).output,
+    ...{ network, labels, problem, choice },
+    logits: forward(network, choice.points ?? images).output,
     hyper: { epsilon: epsilon as Scalar, ramp },
-    bounds: method.bound(problem),
+    bounds: (objective.method ?? setting.method).bound(problem),
+    forward: logitsOf(forward, network),
   };
 }
 

@@ -23,7 +23,7 @@ const COUNT = 12;
 const host = {
   images: Float32Array.from({ length: 4 * COUNT }, rng.uniform),
   labels: Int32Array.from({ length: COUNT }, (_, i) => i % 3),
-  noise: Float32Array.from({ length: 4 * COUNT }, () => 2 * rng.uniform() - 1),
+  noise: { shape: [COUNT, 4], data: Float32Array.from({ length: 4 * COUNT }, () => 2 * rng.uniform() - 1) },
 };
 const NUMBERS = { learningRate: 0.02, epsilon: 0.02, ramp: 0.4, regWeight: 0.05 };
 
@@ -69,7 +69,7 @@ describe.each([
     const eagerBatch = {
       images: tf.tensor(host.images, [COUNT, 4]),
       labels: tf.tensor1d(host.labels, 'int32'),
-      noise: tf.tensor(host.noise, [COUNT, 4]),
+      noise: tf.tensor(host.noise.data, [COUNT, 4]),
     };
     const scalars = mapTree((x: number) => tf.scalar(x), { ...NUMBERS, ...optimizer.hyper(0) }) as Record<
       string,

@@ -4,8 +4,11 @@ import {
   checkInRange,
   createRng,
   type HostBatch,
+  type HostTensor,
   type Model,
   type Perturbation,
+  type Shape,
+  sizeOf,
   UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
@@ -106,8 +109,9 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         checkImages(host.images, model, perturbation, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
         const { choose, bounded } = planned.objective;
-        const noise = choose && noiseOf(seed, step, host.images.length);
-        const batch = putBatch(device, model, { ...host, ...(noise && { noise }) });
+        const noise = planned.objective.noise?.(model) ?? model.inputShape;
+        const drawn = choose && noiseOf(seed, step, [host.labels.length, ...noise]);
+        const batch = putBatch(device, model, { ...host, ...(drawn && { noise: drawn }) });
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;
         const next = await compiled.of(planned)(state, batch, hyper);
@@ -159,9 +163,9 @@ function checkImages(images: Float32Array, { inputShape }: Model, { range }: Per
 }
 
 /** Numbers uniform in [-1, 1) that depend on the seed and the step alone. */
-function noiseOf(seed: number, step: number, count: number): Float32Array {
+function noiseOf(seed: number, step: number, shape: Shape): HostTensor {
   const rng = createRng(seed, 'pgd', step);
-  return Float32Array.from({ length: count }, () => 2 * rng.uniform() - 1);
+  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * rng.uniform() - 1) };
 }
 
 const noBatches = (epoch: number) =>

@@ -1,7 +1,12 @@
 export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
-export { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
+export { countErrors, countUnverified, crossEntropies, crossEntropy, robustLoss } from './loss.js';
 export type { MetricSums, Metrics } from './metrics.js';
+export { type AttackOptions, attack, attackNoise } from './objectives/attack.js';
+export { ccIbpObjective } from './objectives/cc-ibp.js';
 export { type CrownIbpOptions, crownIbpObjective } from './objectives/crown-ibp.js';
+export { expIbpObjective } from './objectives/exp-ibp.js';
+export { type ExpressiveOptions, expressiveStepSize } from './objectives/expressive.js';
+export { mtlIbpObjective } from './objectives/mtl-ibp.js';
 export { naturalObjective } from './objectives/natural.js';
 export type {
   BoundedContext,
@@ -14,7 +19,16 @@ export type {
 } from './objectives/objective.js';
 export { type PgdOptions, pgdObjective } from './objectives/pgd.js';
 export { type CertifiedOptions, robustObjective, withNaturalLoss } from './objectives/robust.js';
-export { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objectives/schedule.js';
+export { type SabrOptions, sabrObjective, shrinkRelu, smallBox } from './objectives/sabr.js';
+export {
+  always,
+  crownIbpSchedule,
+  naturalThen,
+  type ObjectiveSchedule,
+  stapsSchedule,
+  tapsSchedule,
+} from './objectives/schedule.js';
+export { type StapsOptions, stapsObjective, type TapsOptions, tapsObjective } from './objectives/taps.js';
 export { type AdamOptions, adam } from './optimizers/adam.js';
 export { type Clipped, clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
 export type { Optimizer, OptimizerState, Updated } from './optimizers/optimizer.js';

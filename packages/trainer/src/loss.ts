@@ -21,7 +21,10 @@ export function robustLoss(margins: Tensor): Scalar {
  * @param labels int32 [batch], each in [0, classes)
  */
 export const crossEntropy = (logits: Tensor, labels: Tensor): Scalar =>
-  tf.mean(logSumExp(advantages(logits, labels))) as Scalar;
+  tf.mean(crossEntropies(logits, labels)) as Scalar;
+
+/** Returns the cross-entropy of each example, [batch]: {@link crossEntropy} is its mean. */
+export const crossEntropies = (logits: Tensor, labels: Tensor): Tensor => logSumExp(advantages(logits, labels));
 
 /**
  * Returns the number of misclassified images: another logit is at least the logit of the label, or a value is NaN. A tie counts as an

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { ibp } from '@cert/bounds';
 import {
   batchNorm,
   buildParams,
@@ -19,6 +20,7 @@ import {
   tf,
   toTensors,
 } from '@cert/core';
+import { ibpInit } from '@cert/init';
 import { reluBalance, tightness } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
 import { naturalObjective } from './objectives/natural.js';
@@ -200,7 +202,7 @@ describe('createTrainStep', () => {
     const optimizer = sgd();
     /** The state after a step. */
     const after = (objective: BoundedObjective, epsilon: number, images = batch().images) => {
-      const step = createTrainStep({ model: small, objective, optimizer, regularizers: [tightness()] });
+      const step = createTrainStep({ model: small, objective, optimizer });
       const start = toTensors(initialState(small, params(), optimizer));
       const { state } = step(start, { ...batch(), images }, { ...hyper(), epsilon: tf.scalar(epsilon) });
       return tensorsOf(state).map((tensor) => [...tensor.dataSync()]);
@@ -224,6 +226,27 @@ describe('createTrainStep', () => {
     };
     expect(after(moved, 0.1)).toEqual(after(robust, 0.1, tf.add(batch().images, 0.25)));
     expect(after(moved, 0.1)).not.toEqual(after(robust, 0.1));
+  });
+
+  it('reads regularizers and what is verified off the whole set, whatever box the objective chooses', () => {
+    const point: BoundedObjective = {
+      ...robustObjective(),
+      choose: ({ images, perturbation }) => ({ box: perturbationBox(perturbation, images, 0) }),
+    };
+    const metrics = (objective: BoundedObjective, regularized: boolean) => {
+      const regularizers = regularized ? [tightness()] : [];
+      const step = createTrainStep({ model: small, objective, optimizer: sgd(), regularizers });
+      return step(toTensors(initialState(small, ibpInit(small, 1), sgd())), batch(), hyper()).metrics;
+    };
+    const [chosen, whole] = [metrics(point, true), metrics(robustObjective(), true)];
+    const value = (tensor: Tensor | undefined) => tensor!.dataSync()[0]!;
+    expect(value(chosen.terms.tightness)).toBe(value(whole.terms.tightness));
+    expect(value(chosen.robustLoss)).toBe(value(whole.robustLoss));
+    expect(value(chosen.loss)).toBeLessThan(value(whole.loss));
+    // Without regularizers nothing is bounded over the whole set, so nothing is called verified.
+    expect(metrics(point, false).unverified).toBeUndefined();
+    const loose: BoundedObjective = { ...robustObjective(), method: { name: 'empty', bound: ibp.bound } };
+    expect(metrics(loose, false).unverified).toBeUndefined();
   });
 
   it('computes no bounds when nothing needs them', () => {

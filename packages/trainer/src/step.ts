@@ -4,14 +4,17 @@ import {
   type BoundMethod,
   type Hyper,
   hullOf,
+  INPUT,
   type IntervalTensor,
   type Model,
+  type Network,
   type Params,
   type Perturbation,
   perturbationBox,
   type Regularizer,
   type Scalar,
   type Stats,
+  subModel,
   type Tensor,
   type TrainBatch,
   tf,
@@ -21,7 +24,7 @@ import {
 } from '@cert/core';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
-import type { Objective } from './objectives/objective.js';
+import type { Choice, Objective } from './objectives/objective.js';
 import { clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
 import type { Optimizer, OptimizerState } from './optimizers/optimizer.js';
 
@@ -45,9 +48,9 @@ export interface StepMetrics {
   readonly errors: Scalar;
   /** The norm of all gradients, before clipping. */
   readonly gradNorm: Scalar;
-  /** The robust loss, if bounds were computed. */
+  /** The robust loss, if bounds over the whole perturbation set were computed. */
   readonly robustLoss?: Scalar;
-  /** Number of images that are not verified, if bounds were computed. */
+  /** Number of images that are not verified, if bounds over the whole perturbation set were computed. */
   readonly unverified?: Scalar;
   /** Each regularizer's term by its name, unweighted. */
   readonly terms: { readonly [name: string]: Scalar };
@@ -100,26 +103,40 @@ export function createTrainStep(options: TrainStepOptions): Step {
   const { perturbation: whole = UNIT_BALL } = options;
   const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
   const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
+  const logitsOf =
+    (network: Network) =>
+    (points: Tensor, from: string = INPUT) =>
+      naturalPass({ ...network, model: subModel(network.model, from) }, points, options.natural).output;
+  const own = objective.bounded ? objective.method : undefined;
 
-  const forward = (params: Params, { images, labels, points, box }: Prepared, hyper: Hyper): Forward => {
+  const forward = (params: Params, { images, labels, points, choice }: Prepared, hyper: Hyper): Forward => {
     const { output: logits, norm } = pass(params, points);
     const plain = points === images ? logits : pass(params, images).output;
     const clean = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
     const network = { model, params, norm };
-    const context = { network, labels, logits, hyper };
-    if (!objective.bounded && regularizers.length === 0) {
-      const loss = objective.loss(context);
-      return { value: loss, aux: { norm, metrics: { ...clean, loss, terms: {} } } };
-    }
-    const input = box ?? perturbationBox(perturbation, images, hyper.epsilon!);
     const folded = foldBatchNorm(network, images.shape[0]!);
-    const problem = { network: folded, box: input, spec: marginSpec(labels, model.classes) };
-    const bounds = method.bound(problem);
+    const context = { network, labels, logits, hyper, choice, forward: logitsOf(folded) };
+    const problem = (box: IntervalTensor) => ({ network: folded, box, spec: marginSpec(labels, model.classes) });
+    // An objective with a box or a method of its own does not say what is verified: that is read off the bounds over the whole set.
+    const special = !objective.bounded || choice.box !== undefined || own !== undefined;
+    const whole =
+      special && regularizers.length === 0 ? undefined : problem(perturbationBox(perturbation, images, hyper.epsilon!));
+    const bounds = whole && method.bound(whole);
+    const lossOf = (): Scalar => {
+      if (!objective.bounded) return objective.loss(context);
+      if (!special) return objective.loss({ ...context, problem: whole!, bounds: bounds! });
+      const chosen = problem(choice.box ?? whole?.box ?? perturbationBox(perturbation, images, hyper.epsilon!));
+      return objective.loss({ ...context, problem: chosen, bounds: (own ?? method).bound(chosen) });
+    };
+    const fit = lossOf();
+    if (bounds === undefined) return { value: fit, aux: { norm, metrics: { ...clean, loss: fit, terms: {} } } };
     const margins = bounds.output.lower;
     const terms = Object.fromEntries(
-      regularizers.map((regularizer) => [regularizer.name, regularizer.term({ model, params, input, bounds })]),
+      regularizers.map((regularizer) => [
+        regularizer.name,
+        regularizer.term({ model, params, input: whole!.box, bounds }),
+      ]),
     );
-    const fit = objective.loss({ ...context, problem, bounds });
     const penalties = Object.values(terms);
     const loss =
       penalties.length === 0
@@ -136,10 +153,18 @@ export function createTrainStep(options: TrainStepOptions): Step {
   };
 
   /** Points and box are chosen outside the pass that gradients are taken of: they are constants to it. */
-  const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => ({
-    ...{ images, labels, points: images },
-    ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, perturbation, pass }),
-  });
+  const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => {
+    if (objective.choose === undefined) return { images, labels, points: images, choice: {} };
+    // Here, because what is computed inside a gradient is freed with it. A compiled step drops it if nothing reads it.
+    const network = foldBatchNorm({ model, params, norm: pass(params, images).norm }, images.shape[0]!);
+    const spec = marginSpec(labels, model.classes);
+    const choice = objective.choose({
+      ...{ model, params, images, labels, noise: noise!, hyper, perturbation, spec, pass, network },
+      forward: logitsOf(network),
+      bound: (box) => (own ?? method).bound({ network, box, spec }),
+    });
+    return { images, labels, points: choice.points ?? images, choice };
+  };
 
   return (state, batch, hyper) => {
     const { params } = state;
@@ -174,12 +199,12 @@ export function createTrainStep(options: TrainStepOptions): Step {
 /** The metrics that count images. */
 const COUNTS: readonly string[] = ['errors', 'unverified'];
 
-/** A batch with what the objective chose: the points that are trained on, and the box that is bounded where it is not the whole ball. */
+/** A batch with what the objective chose, and the points of the natural pass. */
 interface Prepared {
   readonly images: Tensor;
   readonly labels: Tensor;
   readonly points: Tensor;
-  readonly box?: IntervalTensor;
+  readonly choice: Choice;
 }
 
 /** What the forward pass hands to the update besides gradients. */

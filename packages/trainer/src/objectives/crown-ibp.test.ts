@@ -33,7 +33,10 @@ function contextOf(model: Model, epsilon: number, ramp: number): BoundedContext 
   const spec = marginSpec(labels, model.classes);
   const network = { model, params, norm };
   const problem = { network, box: input, spec };
-  return { network, labels, logits, hyper: { ramp: tf.scalar(ramp) }, problem, bounds: ibp.bound(problem) };
+  return {
+    ...{ network, labels, logits, hyper: { ramp: tf.scalar(ramp) }, problem, bounds: ibp.bound(problem), choice: {} },
+    forward: (points) => naturalPass(network, points).output,
+  };
 }
 
 const net = sequential([4], [dense(8), relu(), dense(8), relu(), dense(3)]);

@@ -21,10 +21,10 @@ export interface CrownIbpOptions extends CertifiedOptions {
  */
 export const crownIbpObjective = ({
   fusion = true,
-  naturalWeight = 0,
   backward = linearRelaxation,
+  ...options
 }: CrownIbpOptions = {}): BoundedObjective =>
-  withNaturalLoss(naturalWeight, {
+  withNaturalLoss(options, {
     name: fusion ? 'crown-ibp-fused' : 'crown-ibp',
     bounded: true,
     loss: (context) => (fusion ? fusedLoss : mixedLoss)(context, backward),

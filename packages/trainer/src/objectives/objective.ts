@@ -1,5 +1,18 @@
 import type { NaturalPass, SpecifiedProblem } from '@cert/bounds';
-import type { Bounds, Hyper, IntervalTensor, Model, Network, Params, Perturbation, Scalar, Tensor } from '@cert/core';
+import type {
+  BoundMethod,
+  Bounds,
+  Hyper,
+  IntervalTensor,
+  Model,
+  Network,
+  Params,
+  Perturbation,
+  Scalar,
+  Shape,
+  Spec,
+  Tensor,
+} from '@cert/core';
 
 /** Input of every objective. */
 export interface NaturalContext {
@@ -11,16 +24,25 @@ export interface NaturalContext {
   readonly logits: Tensor;
   /** Scalars that change from step to step. */
   readonly hyper: Hyper;
+  /** What {@link Objective.choose} returned, as constants; empty for an objective without it. */
+  readonly choice: Choice;
+  /**
+   * Returns the logits [n, classes] at other points [n, ...inputShape], with the batch statistics of `network`. Gradients flow through the
+   * statistics.
+   *
+   * @param from name of the node whose values the points are, [n, ...shape]; default: the input
+   */
+  forward(points: Tensor, from?: string): Tensor;
 }
 
 /** Input of an objective that reads bounds. */
 export interface BoundedContext extends NaturalContext {
   /**
-   * The bound problem: the network (possibly with folded BatchNorm), the box around each image, and the margins of the labels as
-   * specification, matrix [batch, classes - 1, classes].
+   * The bound problem: the network (possibly with folded BatchNorm), the box around each image or the chosen box, and the margins of the
+   * labels as specification, matrix [batch, classes - 1, classes].
    */
   readonly problem: SpecifiedProblem;
-  /** Bounds by the bound method of the step; the output bounds the margins [batch, classes - 1]. */
+  /** Bounds by the bound method of the objective or the step; the output bounds the margins [batch, classes - 1]. */
   readonly bounds: Bounds;
 }
 
@@ -34,32 +56,48 @@ export interface ChoiceContext {
   readonly images: Tensor;
   /** int32 [batch]. */
   readonly labels: Tensor;
-  /** Uniform in [-1, 1], of the shape of the images. */
+  /** Uniform in [-1, 1]: [batch, ...shape], with the shape that {@link Objective.noise} returns. */
   readonly noise: Tensor;
   /** Scalars, including `epsilon`. */
   readonly hyper: Hyper;
   /** The set around each image; its radius is `hyper.epsilon`. */
   readonly perturbation: Perturbation;
-  /** The plain forward pass with the batch statistics of these images. */
-  pass(params: Params, images: Tensor): NaturalPass;
+  /** The margins of the labels, matrix [batch, classes - 1, classes]. */
+  readonly spec: Spec;
+  /** The plain forward pass with the batch statistics of the given points. */
+  pass(params: Params, points: Tensor): NaturalPass;
+  /** The network with the batch statistics of the images, possibly with folded BatchNorm. */
+  readonly network: Network;
+  /**
+   * Returns the logits [n, classes] of {@link network} at points [n, ...inputShape].
+   *
+   * @param from name of the node whose values the points are; default: the input
+   */
+  forward(points: Tensor, from?: string): Tensor;
+  /** Bounds {@link network} over a box by the bound method of the objective or the step; the output bounds the margins of the labels. */
+  bound(box: IntervalTensor): Bounds;
 }
 
-/** Points or a box to train on instead of the images and the whole ball. */
+/** What an objective trains on besides, or instead of, the images and the whole ball. */
 export interface Choice {
   /** Points for the natural pass, in the shape of the images; default: the images. */
   readonly points?: Tensor;
-  /** Box to bound, [batch, ...inputShape]; default: the perturbation set of radius `hyper.epsilon`. */
+  /** Box to bound, [batch, ...inputShape]; default: the perturbation set of radius `hyper.epsilon`. Regularizers read the whole set. */
   readonly box?: IntervalTensor;
+  /** Points of an attack, for the loss of the objective; in the shape that the objective wants. */
+  readonly adversarial?: Tensor;
 }
 
 interface Named {
   /** Name in errors. */
   readonly name: string;
   /**
-   * Chooses other points to train on than the images, or another box than the whole ball. No gradient flows through the choice. The step
-   * needs `batch.noise` for it.
+   * Chooses points to train on, a box, or points of an attack, before the pass that gradients are taken of: they are constants to it. The
+   * step needs `batch.noise` for it.
    */
   choose?(context: ChoiceContext): Choice;
+  /** Returns the shape of the noise of one image that {@link choose} needs; default: the input shape of the model. */
+  noise?(model: Model): Shape;
 }
 
 /** An objective that reads no bounds. */
@@ -74,6 +112,11 @@ export interface UnboundedObjective extends Named {
 export interface BoundedObjective extends Named {
   /** True: the step computes bounds. */
   readonly bounded: true;
+  /**
+   * Bound method of this loss; default: that of the step. It may be unsound on purpose (SABR's ReLU shrinkage), because metrics and
+   * regularizers read the bounds of the step's method.
+   */
+  readonly method?: BoundMethod;
   /** Returns the loss: a scalar, the mean over the batch. */
   loss(context: BoundedContext): Scalar;
 }

@@ -1,4 +1,4 @@
-import { naturalPass } from '@cert/bounds';
+import { ibp, marginSpec, naturalPass } from '@cert/bounds';
 import {
   batchNorm,
   createRng,
@@ -21,6 +21,7 @@ import { sgd } from '../optimizers/sgd.js';
 import { initialState } from '../state.js';
 import { createTrainStep } from '../step.js';
 import { naturalObjective } from './natural.js';
+import type { ChoiceContext } from './objective.js';
 import { pgdObjective } from './pgd.js';
 
 const random = (seed: number, shape: readonly number[], least = 0) => {
@@ -33,6 +34,22 @@ const random = (seed: number, shape: readonly number[], least = 0) => {
 };
 const values = (tensor: Tensor) => [...tensor.dataSync()];
 const passOf = (model: Model) => (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x);
+
+/** What a step hands to `choose`. */
+function contextOf(
+  given: Pick<ChoiceContext, 'model' | 'params' | 'images' | 'labels' | 'noise' | 'hyper'>,
+): ChoiceContext {
+  const { model, params, images, labels } = given;
+  const pass = passOf(model);
+  const network = { model, params, norm: pass(params, images).norm };
+  const spec = marginSpec(labels, model.classes);
+  return {
+    ...given,
+    ...{ perturbation: UNIT_BALL, spec, pass, network },
+    forward: (points) => naturalPass(network, points).output,
+    bound: (box) => ibp.bound({ network, box, spec }),
+  };
+}
 
 describe('pgdObjective', () => {
   it('reaches the worst corner of the clipped ball where that is known: a linear classifier', () => {
@@ -47,11 +64,12 @@ describe('pgdObjective', () => {
       [0.5, 0.95, 0.3],
       [0.04, 0.5, 0.5],
     ]);
-    const { points } = pgdObjective().choose!({
-      ...{ model, params, images, labels: tf.tensor1d([0, 1], 'int32') },
-      ...{ noise: random(1, [2, 3], -1), hyper: { epsilon: tf.scalar(0.1) }, perturbation: UNIT_BALL },
-      pass: passOf(model),
-    });
+    const { points } = pgdObjective().choose!(
+      contextOf({
+        ...{ model, params, images, labels: tf.tensor1d([0, 1], 'int32') },
+        ...{ noise: random(1, [2, 3], -1), hyper: { epsilon: tf.scalar(0.1) } },
+      }),
+    );
     // Against each image's own class, by the signs of w_0 - w_1 = (2, -3, 0.3).
     const wanted = [0.4, 1, 0.2, 0.14, 0.4, 0.6];
     values(points!).forEach((value, i) => {
@@ -61,16 +79,16 @@ describe('pgdObjective', () => {
 
   it('starts at the noise: without steps, that is the point', () => {
     const model = sequential([2], [dense(2)]);
-    const { points } = pgdObjective({ steps: 0 }).choose!({
-      ...{
+    const { points } = pgdObjective({ steps: 0 }).choose!(
+      contextOf({
         model,
         params: toTensors(ibpInit(model, 0)),
         images: tf.tensor2d([[0.5, 0.98]]),
         labels: tf.tensor1d([0], 'int32'),
-      },
-      ...{ noise: tf.tensor2d([[-0.5, 1]]), hyper: { epsilon: tf.scalar(0.1) }, perturbation: UNIT_BALL },
-      pass: passOf(model),
-    });
+        noise: tf.tensor2d([[-0.5, 1]]),
+        hyper: { epsilon: tf.scalar(0.1) },
+      }),
+    );
     expect(values(points!).map((value) => value.toFixed(4))).toEqual(['0.4500', '1.0000']);
   });
 
@@ -85,9 +103,7 @@ describe('pgdObjective', () => {
     const hyper = { epsilon: tf.scalar(0.1), learningRate: tf.scalar(0.5) };
     const start = () => toTensors(initialState(model, initial, optimizer));
     const adversarial = createTrainStep({ model, objective, optimizer })(start(), { images, labels, noise }, hyper);
-    const { points } = objective.choose!({
-      ...{ model, params, images, labels, noise, hyper, perturbation: UNIT_BALL, pass: passOf(model) },
-    });
+    const { points } = objective.choose!(contextOf({ model, params, images, labels, noise, hyper }));
     const natural = createTrainStep({ model, objective: naturalObjective, optimizer });
     const wanted = natural(start(), { images: points!, labels }, hyper);
     const numbers = (tree: object) =>

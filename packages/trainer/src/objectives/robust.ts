@@ -1,27 +1,50 @@
 import { type Scalar, tf } from '@cert/core';
 import { crossEntropy, robustLoss } from '../loss.js';
-import type { BoundedObjective } from './objective.js';
+import type { BoundedContext, BoundedObjective } from './objective.js';
+import { checkShare } from './share.js';
 
 /** Options of objectives that bound the loss. */
 export interface CertifiedOptions {
-  /** Weight of the natural cross-entropy (default 0). */
+  /** Weight of the natural cross-entropy added to the loss (default 0). */
   readonly naturalWeight?: number;
+  /**
+   * Share k of the natural cross-entropy, from 0 to 1, at the beginning and at the end of the ramp: the loss is k times the cross-entropy
+   * plus 1 - k times the robust loss, and k is linear in the radius. Default [0, 0]. The literature calls 1 - k kappa.
+   */
+  readonly naturalShare?: readonly [start: number, end: number];
 }
 
 /** Returns the objective of certified training: the robust loss of the lower margins (equation 2 of the paper). Named `robust`. */
-export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): BoundedObjective =>
-  withNaturalLoss(naturalWeight, {
+export const robustObjective = (options: CertifiedOptions = {}): BoundedObjective =>
+  withNaturalLoss(options, {
     name: 'robust',
     bounded: true,
     loss: ({ bounds }) => robustLoss(bounds.output.lower),
   });
 
-/** An objective with `weight` times the natural cross-entropy added; the objective itself for 0. */
-export const withNaturalLoss = (weight: number, objective: BoundedObjective): BoundedObjective =>
-  weight === 0
-    ? objective
-    : {
-        ...objective,
-        loss: (context) =>
-          tf.add(objective.loss(context), tf.mul(crossEntropy(context.logits, context.labels), weight)) as Scalar,
-      };
+/**
+ * Returns an objective with the natural cross-entropy mixed in or added; the objective itself without options.
+ *
+ * @throws CertError `bad-argument` for a share outside [0, 1]
+ */
+export function withNaturalLoss(
+  { naturalWeight = 0, naturalShare = [0, 0] }: CertifiedOptions,
+  objective: BoundedObjective,
+): BoundedObjective {
+  const [start, end] = naturalShare;
+  for (const share of naturalShare) checkShare('share of the natural loss', share);
+  if (naturalWeight === 0 && start === 0 && end === 0) return objective;
+  const natural = ({ logits, labels }: BoundedContext) => crossEntropy(logits, labels);
+  const shared = (context: BoundedContext): Scalar => {
+    if (start === 0 && end === 0) return objective.loss(context);
+    const share = start === end ? start : tf.add(start, tf.mul(context.hyper.ramp!, end - start));
+    return tf.add(tf.mul(natural(context), share), tf.mul(objective.loss(context), tf.sub(1, share))) as Scalar;
+  };
+  return {
+    ...objective,
+    loss: (context) =>
+      naturalWeight === 0
+        ? shared(context)
+        : (tf.add(shared(context), tf.mul(natural(context), naturalWeight)) as Scalar),
+  };
+}
