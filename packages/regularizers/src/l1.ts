@@ -1,4 +1,13 @@
-import { paramSpecs, type Regularizer, type Scalar, type Tensor, tf, withGradient } from '@cert/core';
+import {
+  type Model,
+  type Params,
+  paramSpecs,
+  type Regularizer,
+  type Scalar,
+  type Tensor,
+  tf,
+  withGradient,
+} from '@cert/core';
 
 /** The sum of |x|; its gradient is the sign, 0 at 0 (TensorFlow.js's own abs takes -1 there). */
 const absoluteSum = withGradient((x: Tensor) => ({
@@ -7,16 +16,14 @@ const absoluteSum = withGradient((x: Tensor) => ({
   gradient: (dy, kept) => tf.mul(dy, tf.sign(kept!)),
 }));
 
+/** Returns the sum of absolute values of all kernels (convolutions and dense layers), without biases and BatchNorm. */
+export const l1Norm = (model: Model, params: Params): Scalar =>
+  paramSpecs(model)
+    .filter(({ name }) => name === 'kernel')
+    .reduce<Scalar>((total, { node, name }) => tf.add(total, absoluteSum(params[node]![name]!)), tf.scalar(0));
+
 /**
- * Returns a regularizer: the sum of absolute values of all kernels (convolutions and dense layers), without biases and BatchNorm. Small
- * weights make bounds tight; Xiao et al. (2019) use it next to ReLU stability. Named `l1`; reads no bounds.
+ * Returns a regularizer: {@link l1Norm}. Small weights make bounds tight; Xiao et al. (2019) use it next to ReLU stability. Named `l1`;
+ * reads no bounds.
  */
-export function l1(): Regularizer {
-  return {
-    name: 'l1',
-    term: ({ model, params }) =>
-      paramSpecs(model)
-        .filter(({ name }) => name === 'kernel')
-        .reduce<Scalar>((total, { node, name }) => tf.add(total, absoluteSum(params[node]![name]!)), tf.scalar(0)),
-  };
-}
+export const l1 = (): Regularizer => ({ name: 'l1', term: ({ model, params }) => l1Norm(model, params) });

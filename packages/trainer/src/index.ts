@@ -19,7 +19,7 @@ export type {
 } from './objectives/objective.js';
 export { type PgdOptions, pgdObjective } from './objectives/pgd.js';
 export { type CertifiedOptions, robustObjective, withNaturalLoss } from './objectives/robust.js';
-export { type SabrOptions, sabrObjective, shrinkRelu, smallBox } from './objectives/sabr.js';
+export { type IntervalMethod, type SabrOptions, sabrObjective, smallBox } from './objectives/sabr.js';
 export {
   always,
   crownIbpSchedule,

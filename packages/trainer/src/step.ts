@@ -22,6 +22,7 @@ import {
   type ValueAndGrad,
   valueAndGrad,
 } from '@cert/core';
+import { l1Norm } from '@cert/regularizers';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 import type { Choice, Objective } from './objectives/objective.js';
@@ -40,7 +41,7 @@ export interface TrainState {
 
 /** Metrics of a step on its batch, before the update. Losses are means over the batch, counts are in images. */
 export interface StepMetrics {
-  /** Total loss: the objective plus the weighted regularizers. */
+  /** Total loss: the objective plus the weighted regularizers and the L1 term. */
   readonly loss: Scalar;
   /** The cross-entropy of the clean images. */
   readonly naturalLoss: Scalar;
@@ -77,6 +78,8 @@ export interface TrainStepOptions {
   readonly natural?: RuleTable<Tensor>;
   /** Added to the objective, their sum times `hyper.regWeight`; default none. */
   readonly regularizers?: readonly Regularizer[];
+  /** Weight of the sum of absolute kernel values, added to the loss in every step; default 0. */
+  readonly l1Weight?: number;
   /** Gradients are scaled down to this global norm; default 10, `null` for no clipping. */
   readonly clipNorm?: number | null;
   /** The set around each image, whose radius `hyper.epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
@@ -98,7 +101,16 @@ export interface TrainStepOptions {
  * are updated after each part, and metrics cover the whole batch.
  */
 export function createTrainStep(options: TrainStepOptions): Step {
-  const { model, objective, optimizer, method = ibp, regularizers = [], clipNorm = 10, parts = 1 } = options;
+  const {
+    model,
+    objective,
+    optimizer,
+    method = ibp,
+    regularizers = [],
+    clipNorm = 10,
+    parts = 1,
+    l1Weight = 0,
+  } = options;
   // With a schedule, categories grow with the radius.
   const { perturbation: whole = UNIT_BALL } = options;
   const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
@@ -128,7 +140,7 @@ export function createTrainStep(options: TrainStepOptions): Step {
       const chosen = problem(choice.box ?? whole?.box ?? perturbationBox(perturbation, images, hyper.epsilon!));
       return objective.loss({ ...context, problem: chosen, bounds: (own ?? method).bound(chosen) });
     };
-    const fit = lossOf();
+    const fit = l1Weight === 0 ? lossOf() : (tf.add(lossOf(), tf.mul(l1Norm(model, params), l1Weight)) as Scalar);
     if (bounds === undefined) return { value: fit, aux: { norm, metrics: { ...clean, loss: fit, terms: {} } } };
     const margins = bounds.output.lower;
     const terms = Object.fromEntries(

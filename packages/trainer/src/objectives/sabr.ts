@@ -6,6 +6,9 @@ import type { BoundedObjective, ChoiceContext } from './objective.js';
 import { type CertifiedOptions, withNaturalLoss } from './robust.js';
 import { checkShare } from './share.js';
 
+/** Interval bounds as a method whose rules can be replaced, such as {@link ibp}. */
+export type IntervalMethod = ForwardMethod<CenterRadius> & BoundMethod;
+
 /** Options of {@link sabrObjective}. */
 export interface SabrOptions extends CertifiedOptions {
   /** Size of the small box as a share of the perturbation set (lambda), from 0 (adversarial training) to 1 (IBP). */
@@ -18,7 +21,7 @@ export interface SabrOptions extends CertifiedOptions {
   /** Attack that places the small box; default 8 steps of half the radius, 3 random starts. */
   readonly attack?: AttackOptions;
   /** Interval bounds, to shrink; default {@link ibp}. Read only for a ReLU shrinkage below 1. */
-  readonly ibp?: ForwardMethod<CenterRadius> & BoundMethod;
+  readonly ibp?: IntervalMethod;
 }
 
 /** The attack of the published settings: steps of 0.2 times half the width of the box. */
@@ -33,21 +36,15 @@ export const SABR_ATTACK: AttackOptions = { steps: 8, stepSize: 0.2, restarts: 3
  *
  * @throws CertError `bad-argument` for a shrinkage outside [0, 1], and in a step over a Euclidean set
  */
-export function sabrObjective({
-  shrinkage,
-  reluShrinkage = 1,
-  attack: options = SABR_ATTACK,
-  ibp: intervals = ibp,
-  ...natural
-}: SabrOptions): BoundedObjective {
+export function sabrObjective(options: SabrOptions): BoundedObjective {
+  const { shrinkage, attack: inner = SABR_ATTACK } = options;
   checkShare('shrinkage', shrinkage);
-  checkShare('ReLU shrinkage', reluShrinkage);
-  return withNaturalLoss(natural, {
+  return withNaturalLoss(options, {
+    ...shrunkMethod(options),
     name: 'sabr',
     bounded: true,
-    ...(reluShrinkage < 1 && { method: shrinkRelu(intervals, reluShrinkage) }),
-    noise: ({ inputShape }) => attackNoise(options, inputShape),
-    choose: (context) => ({ box: smallBox(context, attack(context, options), shrinkage) }),
+    noise: ({ inputShape }) => attackNoise(inner, inputShape),
+    choose: (context) => ({ box: smallBox(context, attack(context, inner), shrinkage) }),
     loss: ({ bounds }) => robustLoss(bounds.output.lower),
   });
 }
@@ -75,11 +72,17 @@ export function smallBox(
   return { lower: tf.sub(center, radius), upper: tf.add(center, radius), center, radius };
 }
 
+/** The bound method of an objective with a ReLU shrinkage; none for 1. */
+export function shrunkMethod({
+  reluShrinkage = 1,
+  ibp: intervals = ibp,
+}: Pick<SabrOptions, 'reluShrinkage' | 'ibp'>): Pick<BoundedObjective, 'method'> {
+  checkShare('ReLU shrinkage', reluShrinkage);
+  return reluShrinkage === 1 ? {} : { method: shrinkRelu(intervals, reluShrinkage) };
+}
+
 /** Interval bounds whose upper bound behind an unstable ReLU is multiplied by a factor. The lower bound there is 0. */
-export const shrinkRelu = (
-  intervals: ForwardMethod<CenterRadius> & BoundMethod,
-  factor: number,
-): ForwardMethod<CenterRadius> & BoundMethod =>
+const shrinkRelu = (intervals: IntervalMethod, factor: number): IntervalMethod =>
   extend(intervals, {
     relu(node, params, context, x) {
       const { center, radius } = intervals.rules.relu!(node, params, context, x);

@@ -32,7 +32,7 @@ export function crownIbpSchedule(options: CrownIbpOptions = {}): ObjectiveSchedu
 }
 
 /** Natural training while the radius is 0, interval bounds on the ramp, and TAPS at the end. */
-export const tapsSchedule = (options: TapsOptions): ObjectiveSchedule =>
+export const tapsSchedule = (options: TapsOptions = {}): ObjectiveSchedule =>
   stages(robustObjective(options), tapsObjective(options));
 
 /** Natural training while the radius is 0, interval bounds over small boxes (SABR) on the ramp, and STAPS at the end. */

@@ -15,19 +15,23 @@ import { robustLoss } from '../loss.js';
 import { type AttackOptions, attack, attackNoise, bestOf, climb, repeated } from './attack.js';
 import type { BoundedContext, BoundedObjective, ChoiceContext } from './objective.js';
 import { type CertifiedOptions, withNaturalLoss } from './robust.js';
-import { SABR_ATTACK, smallBox } from './sabr.js';
+import { type IntervalMethod, SABR_ATTACK, shrunkMethod, smallBox } from './sabr.js';
 import { checkShare } from './share.js';
 
 /** Options of {@link tapsObjective}. */
 export interface TapsOptions extends CertifiedOptions {
-  /** Number of ReLUs in the first part of the network, which interval bounds go through; the attack runs in the rest. */
-  readonly cut: number;
+  /** Number of ReLUs in the first part of the network, which interval bounds go through; the attack runs in the rest. Default: all but one. */
+  readonly cut?: number;
   /** Factor on the gradient of the loss of the attack; default 4. */
   readonly gradScale?: number;
   /** Share of the width of the hidden box, at each end, in which a point passes its gradient to that end; default 0.5. */
   readonly slack?: number;
   /** Attack in the hidden box; default 8 steps of 0.2 times half its width, 3 random starts. */
   readonly attack?: AttackOptions;
+  /** Factor on the upper bound behind every unstable ReLU, as in SABR; default 1. */
+  readonly reluShrinkage?: number;
+  /** Interval bounds, to shrink; default {@link ibp}. Read only for a ReLU shrinkage below 1. */
+  readonly ibp?: IntervalMethod;
 }
 
 /** Options of {@link stapsObjective}. */
@@ -48,7 +52,7 @@ export interface StapsOptions extends TapsOptions {
  *
  * @throws CertError `bad-argument` for a share outside [0, 1] and, in a step, for a model that cannot be cut there
  */
-export const tapsObjective = (options: TapsOptions): BoundedObjective => {
+export const tapsObjective = (options: TapsOptions = {}): BoundedObjective => {
   const { attack: own = SABR_ATTACK } = options;
   return hiddenAttack('taps', options, {
     noise: (model) => latentNoise(model, options.cut, own),
@@ -90,6 +94,7 @@ function hiddenAttack(
   checkShare('slack', slack);
   return withNaturalLoss(options, {
     ...choice,
+    ...shrunkMethod(options),
     name,
     bounded: true,
     loss(context) {
@@ -104,7 +109,11 @@ function hiddenAttack(
 }
 
 /** Margins [batch, classes - 1] at the points of the hidden attack, one point for each other class. */
-function marginsAt({ network, problem, bounds, choice, forward }: BoundedContext, cut: number, slack: number): Tensor {
+function marginsAt(
+  { network, problem, bounds, choice, forward }: BoundedContext,
+  cut: number | undefined,
+  slack: number,
+): Tensor {
   const node = cutNode(network.model, cut);
   const [batch, rows, classes] = problem.spec.matrix.shape;
   const hidden = choice.adversarial!;
@@ -147,7 +156,7 @@ function linked(points: Tensor, { lower, upper }: IntervalTensor, slack: number)
   return tf.add(points, tf.add(toUpper, toLower));
 }
 
-const latentNoise = (model: Model, cut: number, { restarts }: AttackOptions): Shape => [
+const latentNoise = (model: Model, cut: number | undefined, { restarts }: AttackOptions): Shape => [
   model.classes - 1,
   restarts,
   ...cutNode(model, cut).shape,
@@ -157,7 +166,7 @@ const latentNoise = (model: Model, cut: number, { restarts }: AttackOptions): Sh
 function latentAttack(
   { model, labels, spec, bound, forward }: ChoiceContext,
   box: IntervalTensor,
-  cut: number,
+  cut: number | undefined,
   options: AttackOptions,
   noise: Tensor,
 ): Tensor {
@@ -184,8 +193,9 @@ function latentAttack(
 }
 
 /** The node that the first part ends with. */
-function cutNode({ nodes }: Model, cut: number) {
+function cutNode({ nodes }: Model, given: number | undefined) {
   const candidates = nodes.filter(({ op }) => op === 'relu');
+  const cut = given ?? Math.max(1, candidates.length - 1);
   const node = candidates[cut - 1];
   if (node !== undefined) return node;
   throw new CertError(

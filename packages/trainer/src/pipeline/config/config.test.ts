@@ -81,6 +81,43 @@ describe('resolveConfig', () => {
     });
   });
 
+  it('has the settings that were published for each method and radius', () => {
+    expect(resolveConfig({ preset: 'mnist-eps0.1/cnn7/sabr' })).toMatchObject({
+      ...{
+        dataset: 'mnist',
+        model: 'cnn7',
+        method: 'sabr',
+        objective: 'sabr',
+        epsilon: 0.1,
+        epochs: 70,
+        batchSize: 256,
+      },
+      ...{ rampStart: 1, rampLength: 20, milestones: [50, 60], trainRadius: 2, naturalShare: 0.3, l1: 1e-6 },
+      ...{ shrinkage: 0.4, innerSteps: 10, innerStepSize: null, innerRestarts: 3, reluShrinkage: 1 },
+      ...{ init: 'ibp', regularizers: ['tightness', 'relu-balance'], regWeight: 0.5 },
+    });
+    expect(resolveConfig({ preset: 'cifar10-eps2/cnn7/mtl-ibp' })).toMatchObject({
+      ...{ objective: 'mtl-ibp', epsilon: 2 / 255, alpha: 0.01, innerRadius: 2, rampStart: 2, rampLength: 80 },
+    });
+    expect(resolveConfig({ preset: 'cifar10-eps8/cnn7/taps', epochs: 24 })).toMatchObject({
+      ...{ objective: 'taps', tapsCut: 5, tapsGradScale: 2, rampLength: 12, milestones: [20, 22] },
+    });
+    expect(resolveConfig({ preset: 'cifar10/cnn7/tuned' })).toMatchObject({
+      ...{
+        method: 'fast',
+        epochs: 260,
+        rampStart: 3,
+        rampLength: 109,
+        learningRate: 1.2e-3,
+        learningRateFactor: 0.015,
+      },
+      ...{ naturalShare: 0.25, naturalShareEnd: 0.17, regWeight: 0.23 },
+    });
+    for (const preset of Object.keys(PRESETS)) {
+      for (const epochs of [1, 2, 3, 4, 5, 10]) expect(() => resolveConfig({ preset, epochs })).not.toThrow();
+    }
+  });
+
   it('takes the radius that is usual for a dataset, unless one is chosen', () => {
     const epsilonOf = (choices: Choices) => resolveConfig(choices).epsilon;
     expect(epsilonOf({ dataset: 'cifar10' })).toBe(8 / 255);
@@ -88,7 +125,9 @@ describe('resolveConfig', () => {
     expect(epsilonOf({ preset: 'mnist/cnn7/fast', dataset: 'digits' })).toBe(0.1);
     expect(epsilonOf({ dataset: 'cifar10', epsilon: 0.1 })).toBe(0.1);
     expect(epsilonOf({ dataset: 'image-folder' })).toBe(0.1);
-    for (const { settings } of Object.values(PRESETS)) {
+    for (const [name, { settings }] of Object.entries(PRESETS)) {
+      // These name their radius.
+      if (name.includes('-eps')) continue;
       const { dataset, epsilon } = settings(10);
       expect(usualEpsilon(dataset)).toBe(epsilon);
     }
@@ -100,7 +139,7 @@ describe('resolveConfig', () => {
     [
       { preset: 'imagenet' },
       'no preset',
-      'digits/quick, tabular/mlp, or <dataset>/<model>/<method> of mnist fashion-mnist cifar10',
+      'digits/quick, tabular/mlp, cifar10/cnn7/tuned, <dataset>/<model>/<method> of mnist fashion-mnist cifar10',
     ],
     [{ method: 'vanila' }, 'There is no method "vanila".', 'Did you mean "vanilla"?'],
     [{ model: 'cnn77' }, 'There is no model "cnn77".', 'Did you mean "cnn7"'],

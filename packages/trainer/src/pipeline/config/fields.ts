@@ -73,6 +73,15 @@ export const FIELDS = {
     before: null,
     help: 'JSON file with the perturbation set: l2, or a radius per feature, immutable features, ranges, categories; "none": the l-infinity ball',
   },
+  /** Radius in training as a multiple of `epsilon`. Tests use `epsilon`. */
+  trainRadius: {
+    kind: 'number',
+    above: 0,
+    default: 1,
+    before: 1,
+    placeholder: 'radii',
+    help: 'radius in training as a multiple of epsilon; tests use epsilon',
+  },
   /** Epochs of training. */
   epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },
   /** Images in a minibatch. */
@@ -176,6 +185,15 @@ export const FIELDS = {
     before: 'warmup',
     about: { warmup: 'decreases to 0 over the ramp', constant: 'does not change' },
     help: 'weight of the regularizers over time',
+  },
+  /** Weight of the sum of absolute kernel values, in every step. */
+  l1: {
+    kind: 'number',
+    min: 0,
+    default: 0,
+    before: 0,
+    placeholder: 'factor',
+    help: 'weight of the sum of absolute kernel values (L1), added to the loss in every step',
   },
   /** Seed of weights, batches, augmentation and attack. */
   seed: { kind: 'integer', min: 0, default: 0, help: 'seed of initialization, batches, augmentation and attack' },

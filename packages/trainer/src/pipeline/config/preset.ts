@@ -6,6 +6,7 @@ import type { CommonField } from './field.js';
 import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
 import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
+import { PUBLISHED, type PublishedSchedule, TUNED } from './published.js';
 import type { RunConfig } from './run-config.js';
 
 /** A named set of all settings, for a number of epochs. */
@@ -28,9 +29,9 @@ export type PresetSettings = Pick<
 > &
   Partial<Omit<RunConfig, 'preset' | 'method' | 'plugins' | 'epochs'>>;
 
-/** A ramp over a fraction of the epochs; one natural epoch before it where there is room. */
-const shortRamp = (epochs: number, fraction: number, natural: boolean) => ({
-  rampStart: natural && epochs >= 4 ? 2 : 1,
+/** A ramp over a fraction of the epochs; natural epochs before it where there is room. */
+const shortRamp = (epochs: number, fraction: number, natural: number) => ({
+  rampStart: epochs >= 4 ? natural + 1 : 1,
   rampLength: Math.max(1, Math.round(epochs * fraction)),
 });
 
@@ -45,7 +46,7 @@ const digitsQuick: Preset = {
   epochs: 12,
   method: 'fast',
   settings: (epochs) => ({
-    ...shortRamp(epochs, 5 / 12, true),
+    ...shortRamp(epochs, 5 / 12, 1),
     dataset: 'digits',
     model: 'small-conv',
     epsilon: 0.1,
@@ -59,7 +60,7 @@ const tabularMlp: Preset = {
   epochs: 60,
   method: 'fast',
   settings: (epochs) => ({
-    ...shortRamp(epochs, 1 / 2, true),
+    ...shortRamp(epochs, 1 / 2, 1),
     dataset: 'csv',
     model: 'mlp',
     epsilon: 0.1,
@@ -70,15 +71,7 @@ const tabularMlp: Preset = {
 };
 
 /** How the paper trains on a dataset, in epochs of the whole schedule. */
-interface PaperSchedule {
-  readonly dataset: string;
-  readonly epsilon: number;
-  readonly epochs: number;
-  /** Whether there is a natural epoch before the ramp. */
-  readonly natural: boolean;
-  readonly rampLength: number;
-  readonly milestones: readonly number[];
-  readonly batchSize: number;
+interface PaperSchedule extends Omit<PublishedSchedule, 'model' | 'methods'> {
   /** What else differs from the defaults. */
   readonly others?: Partial<RunConfig>;
   /** The architectures by their name in the preset. */
@@ -93,13 +86,13 @@ const tinyModels = {
 };
 
 /** 70 epochs for 28x28 images. */
-const grey = { epochs: 70, natural: false, rampLength: 20, milestones: [50, 60], batchSize: 256, models };
+const grey = { epochs: 70, natural: 0, rampLength: 20, milestones: [50, 60], batchSize: 256, models };
 
 /** The attack that pgd trains on has steps of 2/255 at the radius 8/255. */
 const cifar10 = {
   dataset: 'cifar10',
   epsilon: 8 / 255,
-  natural: true,
+  natural: 1,
   batchSize: 128,
   models,
   others: { pgdStepSize: 0.25 },
@@ -111,13 +104,18 @@ const SCHEDULES: { readonly [name: string]: PaperSchedule } = {
   cifar10: { ...cifar10, epochs: 160, rampLength: 80, milestones: [120, 140] },
   'cifar10-70': { ...cifar10, epochs: 70, rampLength: 20, milestones: [50, 60] },
   'tiny-imagenet': {
-    ...{ dataset: 'tiny-imagenet', epsilon: 1 / 255, natural: true, models: tinyModels },
+    ...{ dataset: 'tiny-imagenet', epsilon: 1 / 255, natural: 1, models: tinyModels },
     ...{ epochs: 80, rampLength: 20, milestones: [61, 71], batchSize: 128, others: { accumulate: 2, regWeight: 0.2 } },
   },
 };
 
-/** A schedule of the paper for an architecture and a method. */
-const paperPreset = (schedule: PaperSchedule, model: string, method: string): Preset => ({
+/** A schedule for an architecture and a method. */
+const presetOf = (
+  schedule: Omit<PublishedSchedule, 'model' | 'methods'>,
+  model: string,
+  method: string,
+  others: Partial<RunConfig> = {},
+): Preset => ({
   epochs: schedule.epochs,
   method,
   settings: (epochs) => ({
@@ -130,13 +128,14 @@ const paperPreset = (schedule: PaperSchedule, model: string, method: string): Pr
       epochs,
       schedule.milestones.map((epoch) => epoch / schedule.epochs),
     ),
-    ...schedule.others,
+    ...others,
   }),
 });
 
 /**
  * The presets: `digits/quick`, `tabular/mlp` for a CSV file, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
- * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}.
+ * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}; CNN-7 as published since
+ * (see {@link PUBLISHED}), and `cifar10/cnn7/tuned` (see {@link TUNED}).
  */
 export const PRESETS: { readonly [name: string]: Preset } = {
   'digits/quick': digitsQuick,
@@ -144,16 +143,34 @@ export const PRESETS: { readonly [name: string]: Preset } = {
   ...Object.fromEntries(
     Object.entries(SCHEDULES).flatMap(([name, schedule]) =>
       Object.entries(schedule.models).flatMap(([shortName, model]) =>
-        Object.keys(METHODS).map((method) => [`${name}/${shortName}/${method}`, paperPreset(schedule, model, method)]),
+        Object.keys(METHODS).map((method) => [
+          `${name}/${shortName}/${method}`,
+          presetOf(schedule, model, method, schedule.others),
+        ]),
       ),
     ),
   ),
+  ...Object.fromEntries(
+    Object.entries(PUBLISHED).flatMap(([name, schedule]) =>
+      Object.entries(schedule.methods).map(([method, settings]) => [
+        `${name}/cnn7/${method}`,
+        presetOf(schedule, schedule.model, method, settings),
+      ]),
+    ),
+  ),
+  'cifar10/cnn7/tuned': presetOf(TUNED, TUNED.model, 'fast', TUNED.methods.fast),
 };
 
 /** Names of {@link PRESETS}, for help texts. */
-export const PRESET_NAMES = `digits/quick, tabular/mlp, or <dataset>/<model>/<method> of ${[SCHEDULES, models, METHODS]
+export const PRESET_NAMES = `digits/quick, tabular/mlp, cifar10/cnn7/tuned, <dataset>/<model>/<method> of ${[
+  SCHEDULES,
+  models,
+  METHODS,
+]
   .map((table) => Object.keys(table).join(' '))
-  .join(' / ')}`;
+  .join(
+    ' / ',
+  )}, or ${Object.keys(PUBLISHED).join(' ')} / cnn7 / ${Object.keys(PUBLISHED['mnist-eps0.1']!.methods).join(' ')}`;
 
 /**
  * Returns the radius of the presets for a dataset: 0.1 for `digits`, `csv` (standard deviations) and `fashion-mnist`, 0.4 for `mnist`, 8/255 for `cifar10`, 1/255 for

@@ -40,6 +40,10 @@ export interface Experiment {
   readonly plan: Plan;
   /** Parts that a minibatch goes through in. */
   readonly parts: number;
+  /** Weight of the L1 term. */
+  readonly l1Weight: number;
+  /** The radius of a test beside a radius of training. */
+  testEpsilon(trained: number): number;
   readonly seed: number;
   readonly epochs: number;
   readonly stepsPerEpoch: number;
@@ -98,7 +102,8 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
   const normalize = NORMALIZATIONS[config.normalize](dataset);
   const augment = augmentationOf(config.augment, dataset.augment);
   const { shape: inputShape, classes } = train;
-  const { batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
+  const { batchSize, seed, epochs, rampStart, rampLength, epsilon, trainRadius } = config;
+  const targetEpsilon = epsilon * trainRadius;
   const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
@@ -113,9 +118,10 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     plan: {
       objective: makeNamed('objective', config.objective, catalog.objectives, config, {
         backward: rules.linearRelaxation,
+        ibp: rules.ibp,
       }),
-      epsilon: RAMPS[config.schedule]({ ...ramp, target: epsilon, stepsPerEpoch }),
-      targetEpsilon: epsilon,
+      epsilon: RAMPS[config.schedule]({ ...ramp, target: targetEpsilon, stepsPerEpoch }),
+      targetEpsilon,
       learningRate: piecewiseSchedule({
         base: config.learningRate,
         milestones: config.milestones,
@@ -126,6 +132,8 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       regularizedSteps: config.regWeight === 0 ? 0 : weighting.epochs(ramp) * stepsPerEpoch,
     },
     parts: config.accumulate,
+    l1Weight: config.l1,
+    testEpsilon: (trained) => (trained === targetEpsilon ? epsilon : trained / trainRadius),
     seed,
     epochs,
     stepsPerEpoch,

@@ -11,6 +11,7 @@ function setting(stepsPerEpoch: number, choices: Choices) {
   const { rampStart: start, rampLength: length, epsilon: target } = config;
   const objective = makeEntry(standardCatalog.objectives[config.objective]!, (_, field) => field.default, {
     backward: standardCatalog.rules.linearRelaxation,
+    ibp: standardCatalog.rules.ibp,
   });
   const epsilon = RAMPS[config.schedule]({ start, length, target, stepsPerEpoch });
   const rest = { learningRate: () => 0, regWeight: () => 0, regularizedSteps: 0 };

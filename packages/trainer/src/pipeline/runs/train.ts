@@ -103,10 +103,11 @@ export async function train(
         await emit({ ...numbersOf(event), type: 'step', step, secondsLeft: left(event) });
       } else {
         const tested = performance.now();
+        const epsilon = experiment.testEpsilon(event.epsilon);
         const test = await evaluator
           .evaluate(event.state, {
             batches: experiment.testBatches(),
-            epsilon: event.epsilon,
+            epsilon,
             ...(signal && { signal }),
           })
           .catch(unlessStopped(signal));
@@ -117,10 +118,10 @@ export async function train(
           await emit({ type: 'stopped', folder, step });
           return null;
         }
-        const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
+        const better = epsilon === config.epsilon && isBetter(test, progress.best);
         const { verifiedError, standardError } = test;
         if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
-        const relu = await neurons.count(event.state, event.epsilon);
+        const relu = await neurons.count(event.state, epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
           testError: test.standardError,
