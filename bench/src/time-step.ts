@@ -1,7 +1,7 @@
 /** Times one workload in a process of its own, so that peak memory is its own: `time-step.ts NAME STEPS WARMUP THREADS DEVICE [PROFILE]`. */
 import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { createRng, mapTree, type Tree } from '@cert/core';
+import { createRng, mapTree, sizeOf, type Tree } from '@cert/core';
 import type { Augmentation, SplitBatch } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import { ibpInit } from '@cert/init';
@@ -52,6 +52,10 @@ const device = await (on === 'cpu'
 let state = putState(device, initialState(model, ibpInit(model, 0), optimizer));
 const source = augment === undefined ? sameBatch() : newBatches(augment);
 
+const noiseShape = objective.noise?.(model) ?? inputShape;
+const noiseRng = createRng(0, 'bench-noise');
+const noiseValues = Float32Array.from({ length: batch * sizeOf(noiseShape) }, () => 2 * noiseRng.uniform() - 1);
+
 const step = device.jit(createTrainStep({ model, objective, optimizer, regularizers }));
 const times: number[] = [];
 const cpuTimes: number[] = [];
@@ -69,7 +73,8 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   if (!host) throw new Error('There are no more batches.');
   const images = device.put(host.images, [batch, ...inputShape]);
   const labels = device.put(host.labels, [batch]);
-  const next = await step(state as never, { images, labels } as never, hyper as never);
+  const noise = objective.choose && device.put(noiseValues, [batch, ...noiseShape]);
+  const next = await step(state as never, { images, labels, ...(noise && { noise }) } as never, hyper as never);
   disposeTree([images, labels]);
   disposeTree(state);
   disposeTree(hyper);

@@ -1,7 +1,15 @@
 import type { Model, Regularizer } from '@cert/core';
 import type { Augmentation } from '@cert/datasets';
 import { cnn7, smallConv, wideResnet8 } from '@cert/models';
-import { crownIbpObjective, type Objective } from '@cert/trainer';
+import {
+  crownIbpObjective,
+  mtlIbpObjective,
+  naturalObjective,
+  type Objective,
+  pgdObjective,
+  robustObjective,
+  sabrObjective,
+} from '@cert/trainer';
 
 /** One training step to be timed, on random images. */
 export interface Workload {
@@ -20,6 +28,18 @@ export interface Workload {
   /** Too large for a processor: run only when it is named. */
   readonly large?: true;
 }
+
+/** The small CNN-7 without regularizers, for objectives with attacks. */
+const attacked = (objective: Objective): Workload => ({
+  model: () => cnn7({ inputShape: [28, 28, 1], classes: 10, width: 16, dense: 128 }),
+  batch: 64,
+  epsilon: 0.4,
+  objective,
+  regularizers: [],
+});
+
+/** Eight steps from one start. */
+const attack = { steps: 8, stepSize: 0.25, restarts: 1 };
 
 const cnn = (
   inputShape: readonly number[],
@@ -49,6 +69,12 @@ export const workloads: { readonly [name: string]: Workload } = {
     objective: crownIbpObjective(),
     regularizers: [],
   },
+  /** What a step with 8 attack steps may cost: that of `pgd-8` less that of `natural`, plus that of `ibp`. */
+  natural: attacked(naturalObjective),
+  'pgd-8': attacked(pgdObjective({ steps: 8 })),
+  ibp: attacked(robustObjective()),
+  sabr: attacked(sabrObjective({ shrinkage: 0.4, attack })),
+  'mtl-ibp': attacked(mtlIbpObjective({ alpha: 0.1, attack })),
   /** The step of the preset digits/quick. */
   digits: { model: () => smallConv({ inputShape: [28, 28, 1], classes: 10 }), batch: 64, epsilon: 0.1 },
   /** How long steps wait for data. */
