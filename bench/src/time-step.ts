@@ -78,6 +78,7 @@ for (let i = 0; i < Number(warmup) + Number(steps); i++) {
   disposeTree([images, labels]);
   disposeTree(state);
   disposeTree(hyper);
+  if (noise) disposeTree([noise]);
   state = next.state;
   loss = (await next.metrics.loss.data())[0]!;
   disposeTree(next.metrics);
