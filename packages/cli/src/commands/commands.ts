@@ -29,6 +29,10 @@ export const COMMANDS: {
     description: 'verify a property of a network: proved, violated (with a counterexample) or undecided',
     load: async () => (await import('./verify.js')).addVerify,
   },
+  merge: {
+    description: 'merge the results of shards: cert eval --shard, cert verify --instances --shard',
+    load: async () => (await import('./merge.js')).addMerge,
+  },
   export: {
     description: 'write a network for other tools: ONNX or PyTorch weights, and properties of test images',
     load: async () => (await import('./export.js')).addExport,

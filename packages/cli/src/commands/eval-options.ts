@@ -72,6 +72,10 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
       '--out <file>',
       '.jsonl file for the result of each image (default: eval/<checkpoint>-<epsilon>.jsonl in the run)',
     )
+    .option(
+      '--shard <i/n>',
+      'evaluate only part I of N of the images, on this machine or another; cert merge combines the files (default: all images)',
+    )
     .option('--overwrite', 'discard earlier results in --out (default: continue)');
   return addOutputOptions(command, 'the summary');
 }

@@ -19,8 +19,9 @@ import {
   runOwner,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
-import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
+import { evaluateImages, type EvaluationProgress as Progress, parseShard, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
+import { calledAs } from '../called-as.js';
 import { locateCheckpoint, readCheckpointFile, recordedPlugins } from '../runs/locate-checkpoint.js';
 import { progressReporter } from '../show/progress.js';
 import { evaluationTable } from '../show/table.js';
@@ -78,13 +79,18 @@ export async function addEval(
       const given = readFields(raw, ofTheEvaluation, catalog);
       const attackOf = readAttack(raw.attack, given);
       if (raw.out !== undefined) checkOut(raw.out);
+      const shard = raw.shard === undefined ? undefined : parseShard(raw.shard);
       const { file: checkpoint, folder, config: trained, ofRun } = await locateCheckpoint(path, chosen, catalog);
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
       const file =
         raw.out ??
-        join(folder, 'eval', `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}.jsonl`);
+        join(
+          folder,
+          'eval',
+          `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}${shard ? `.shard-${shard.index}-of-${shard.of}` : ''}.jsonl`,
+        );
       const bytes = await readNetwork(checkpoint, terminal);
       const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
@@ -108,10 +114,10 @@ export async function addEval(
       }
       const device = await openDeviceFor(terminal, config.device);
       const tell = tenths(terminal, !json && !quiet);
-      let done = 0;
+      let [done, all] = [0, test.count];
       try {
         const summary = await evaluateImages({
-          ...{ device, model, params, stats, split: test, perturbation, file, overwrite, signal },
+          ...{ device, model, params, stats, split: test, perturbation, file, overwrite, signal, shard },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
@@ -124,7 +130,7 @@ export async function addEval(
             attack,
           },
           onProgress: (state) => {
-            done = state.images;
+            [done, all] = [state.images, state.of];
             const { damaged = 0 } = state;
             if (damaged > 0) terminal.err(`Removed damaged lines: ${damaged}. Their images are evaluated again.`);
             tell(state);
@@ -136,6 +142,9 @@ export async function addEval(
           terminal.out(
             `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per ${exampleWords(config.dataset).one}: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
+          if (shard !== undefined) {
+            terminal.out(`Shard ${shardText(shard)}. When all shards are done: ${calledAs()} merge FILE...`);
+          }
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
           }
@@ -144,7 +153,7 @@ export async function addEval(
         report.close();
         if (signal.aborted && error === signal.reason && !json) {
           terminal.out(
-            `Stopped after ${done} of ${test.count} ${exampleWords(config.dataset).many}. Run the same command again to continue.`,
+            `Stopped after ${done} of ${all} ${exampleWords(config.dataset).many}. Run the same command again to continue.`,
           );
         }
         throw error;

@@ -40,6 +40,10 @@ export function addVerifyOptions(command: Command): Command {
     .optionsGroup('Many properties:')
     .option('--instances <file>', 'verify every "onnx,vnnlib,timeout" line of a CSV file in one process')
     .option('--out <file>', '.jsonl file for results, with a .csv table beside it (default: results.jsonl)')
+    .option(
+      '--shard <i/n>',
+      'verify only part I of N of the instances, on this machine or another; cert merge combines the files (default: all instances)',
+    )
     .option('--overwrite', 'discard earlier results (default: continue)')
     .optionsGroup('Search:')
     .option(

@@ -3,6 +3,7 @@ import { CertError, type Property } from '@cert/core';
 import { writeVnncompResult } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { createDecider, createProofSearch, type DecideProgress, type ProofResult } from '@cert/verify';
+import { parseShard } from '@cert/verify/node';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { painter } from '../show/paint.js';
@@ -36,6 +37,7 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
       const device = await openDeviceFor(terminal, raw.device ?? 'auto');
       try {
         if (raw.instances !== undefined) {
+          const shard = raw.shard === undefined ? undefined : parseShard(raw.shard);
           await runInstances({
             ...{
               terminal,
@@ -44,9 +46,13 @@ export async function addVerify(command: Command, terminal: Terminal, signal: Ab
               json: raw.json === true,
               quiet: raw.quiet === true,
               overwrite: raw.overwrite === true,
+              shard,
               ...settings,
             },
-            ...{ file: raw.instances, out: raw.out ?? 'results.jsonl' },
+            ...{
+              file: raw.instances,
+              out: raw.out ?? `results${shard ? `.shard-${shard.index}-of-${shard.of}` : ''}.jsonl`,
+            },
           });
           return;
         }
@@ -171,14 +177,14 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, results, instances, out, overwrite, certificate, arithmetic } = raw;
+  const { index, dataset, label, epsilon, results, instances, out, overwrite, certificate, arithmetic, shard } = raw;
   const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
   if (instances !== undefined) {
     const one = { ...image, '--results': results, '--certificate': certificate };
     refuseWith('--instances', { 'a network': network, 'a property file': property, ...one });
     return;
   }
-  for (const [name, value] of Object.entries({ '--out': out, '--overwrite': overwrite })) {
+  for (const [name, value] of Object.entries({ '--out': out, '--overwrite': overwrite, '--shard': shard })) {
     if (value === undefined) continue;
     throw new CertError('bad-argument', `${name} requires --instances.`, 'Leave it out, or give --instances FILE.csv.');
   }

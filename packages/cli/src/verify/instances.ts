@@ -7,6 +7,7 @@ import { type Instance, readInstances, type VnncompVerdict } from '@cert/interch
 import type { Device } from '@cert/jit';
 import { lockFile, makeFolder } from '@cert/models/node';
 import { createDecider, type Decider } from '@cert/verify';
+import { type Shard, shardMembers } from '@cert/verify/node';
 import { formatTable } from '../show/format-table.js';
 import { shortTime } from '../show/quantities.js';
 import { tableFormat } from '../show/table.js';
@@ -34,10 +35,12 @@ export interface InstancesOptions {
   /** The strongest claim that is tried. */
   readonly arithmetic: Arithmetic;
   readonly split: 'inputs' | 'relus' | undefined;
+  /** Verify only this part of the instances. */
+  readonly shard: Shard | undefined;
 }
 
 /** A line of the results. */
-interface ResultLine {
+export interface ResultLine {
   readonly onnx: string;
   readonly vnnlib: string;
   readonly timeout: number;
@@ -65,14 +68,10 @@ export async function runInstances(options: InstancesOptions): Promise<void> {
       'Give another file with --out.',
     );
   }
-  const instances = readInstances(new TextDecoder().decode(await readBytes(file)));
-  if (instances.length === 0) {
-    throw new CertError(
-      'bad-file',
-      `${file} contains no instances.`,
-      'Write one line "onnx,vnnlib,timeout" for each instance.',
-    );
-  }
+  const listed = await readList(file);
+  const { shard } = options;
+  const members = shard && new Set(shardMembers(listed.length, shard));
+  const instances = listed.filter((_, i) => members?.has(i) ?? true);
   await makeFolder(dirname(out));
   const unlock = await lockFile(`${out}.lock`, `The results ${out}`);
   try {
@@ -80,6 +79,17 @@ export async function runInstances(options: InstancesOptions): Promise<void> {
   } finally {
     await unlock();
   }
+}
+
+/** The instances of a list. @throws CertError `bad-file` for a list that cannot be read, or is empty */
+export async function readList(file: string): Promise<readonly Instance[]> {
+  const instances = readInstances(new TextDecoder().decode(await readBytes(file)));
+  if (instances.length > 0) return instances;
+  throw new CertError(
+    'bad-file',
+    `${file} contains no instances.`,
+    'Write one line "onnx,vnnlib,timeout" for each instance.',
+  );
 }
 
 async function runLocked(options: InstancesOptions, instances: readonly Instance[]): Promise<void> {
@@ -129,7 +139,7 @@ async function runLocked(options: InstancesOptions, instances: readonly Instance
 }
 
 /** @throws CertError `bad-argument` for a file of results of another name */
-function tableFileOf(out: string): string {
+export function tableFileOf(out: string): string {
   if (out.endsWith('.jsonl')) return out.replace(/\.jsonl$/, '.csv');
   throw new CertError('bad-argument', `--out is ${JSON.stringify(out)}.`, 'Give a file whose name ends in .jsonl.');
 }
@@ -162,7 +172,8 @@ function fingerprints(list: string) {
   };
 }
 
-const keyOf = ({ onnx, vnnlib, timeout }: Pick<Instance, 'onnx' | 'vnnlib' | 'timeout'>) =>
+/** What identifies an instance among the lines of results. */
+export const keyOf = ({ onnx, vnnlib, timeout }: Pick<Instance, 'onnx' | 'vnnlib' | 'timeout'>) =>
   `${onnx}\u0000${vnnlib}\u0000${timeout}`;
 
 /** One network with its decider; instances of one network mostly follow each other. */
@@ -241,7 +252,7 @@ async function readResults(out: string, terminal: Terminal): Promise<Map<string,
 
 const VERDICTS: readonly unknown[] = ['sat', 'unsat', 'unknown', 'timeout', 'error'];
 
-const isResult = (value: unknown): value is ResultLine => {
+export const isResult = (value: unknown): value is ResultLine => {
   if (typeof value !== 'object' || value === null) return false;
   const { onnx, vnnlib, timeout, result, seconds, files } = value as { readonly [key: string]: unknown };
   return (
@@ -259,7 +270,7 @@ const categoryOf = ({ columns, onnx }: Instance): string =>
   columns.benchmark ?? columns.category ?? onnx.split('/').at(-2) ?? '';
 
 /** The columns of the competition: category, network, property, seconds of preparation, result, seconds. */
-function tableOf(instances: readonly Instance[], lines: readonly ResultLine[]): string {
+export function tableOf(instances: readonly Instance[], lines: readonly ResultLine[]): string {
   const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = instances.map((one, i) => {
     const { onnx, vnnlib, result, seconds, prepare } = lines[i]!;
@@ -270,7 +281,7 @@ function tableOf(instances: readonly Instance[], lines: readonly ResultLine[]): 
 }
 
 /** How many instances of each category have each verdict. */
-function summaryOf(instances: readonly Instance[], lines: readonly ResultLine[], terminal: Terminal): string {
+export function summaryOf(instances: readonly Instance[], lines: readonly ResultLine[], terminal: Terminal): string {
   const categories = [...new Set(instances.map(categoryOf))];
   const of = (category: string) => lines.filter((_, i) => categoryOf(instances[i]!) === category);
   const row = (name: string, own: readonly ResultLine[]) => {

@@ -18,9 +18,12 @@ export interface AttackStageOptions extends Omit<AttackSetting, 'places'> {
 /** An image under attack. */
 interface Target {
   readonly item: Item;
-  /** Runs that have begun, and that have ended. */
+  /** Number of runs that have begun: they begin in order. */
   began: number;
-  ended: number;
+  /** For each run that has ended, whether it found a misclassified point. */
+  readonly ended: Map<number, boolean>;
+  /** The margin at the first misclassified point of each run that found one. */
+  readonly found: Map<number, number>;
   /** The smallest margin at any point so far. */
   smallest: number;
 }
@@ -28,6 +31,8 @@ interface Target {
 /** One run against one image, in one place of the batch. */
 interface Run {
   readonly target: Target;
+  /** Which run against its image, from 0. */
+  readonly number: number;
   /** Points that it has visited. */
   visited: number;
 }
@@ -37,6 +42,9 @@ interface Run {
  * is taken by another run. Each image begins with one run, as most of those that can be broken break at once; after that
  * the others run side by side. When there is no image left to begin with, free places take further runs early. A point
  * that the attack takes for misclassified counts once the natural pass says the same of it.
+ *
+ * The result of an image is that of its first run that finds a misclassified point, and the width of the batch does not depend on the
+ * images: an image has the same result, to the last digit, whatever images it is attacked with.
  */
 export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setting }: AttackStageOptions): Stage =>
   async function* (items) {
@@ -50,15 +58,18 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
     const opened: { dispose(): Promise<void> }[] = [];
     let dry = false;
     try {
-      // Few images are attacked in a small batch: how many there are shows before anything is compiled.
-      while (!dry && waiting.length < batchSize) {
+      // Nothing is compiled where nothing is attacked.
+      while (!dry && waiting.length === 0) {
         const next = await source.next();
         if (next.done) dry = true;
         else if (picks(next.value)) waiting.push(next.value);
         else yield next.value;
       }
       if (waiting.length === 0) return;
-      const width = Math.min(batchSize, waiting.length * runs);
+      const width = Math.min(
+        batchSize,
+        setting.device.name === 'webgpu' || setting.device.name === 'cuda' ? batchSize : PLACES,
+      );
       const attacker = attack.on({ ...setting, places: width });
       opened.push(attacker);
       const replay = createReplay({ ...setting, places: width });
@@ -66,15 +77,15 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
       const places: (Run | undefined)[] = Array.from({ length: width });
       const targets = new Set<Target>();
       const find = (wanted: (target: Target) => boolean) =>
-        [...targets].find((target) => target.began < runs && wanted(target));
+        [...targets].find((target) => target.began < runs && target.found.size === 0 && wanted(target));
       for (;;) {
         for (let place = 0; place < width; place++) {
           if (places[place] !== undefined) continue;
-          let target = find(({ ended }) => ended > 0);
+          let target = find(({ ended }) => ended.size > 0);
           while (target === undefined && !(dry && waiting.length === 0)) {
             const item = waiting.shift();
             if (item !== undefined) {
-              target = { item, began: 0, ended: 0, smallest: smallestKnown(item) };
+              target = { item, began: 0, ended: new Map(), found: new Map(), smallest: smallestKnown(item) };
               break;
             }
             const next = await source.next();
@@ -85,8 +96,9 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
           target ??= find(() => true);
           if (target === undefined) break;
           targets.add(target);
-          attacker.begin(place, target.item, target.began++);
-          places[place] = { target, visited: 0 };
+          const number = target.began++;
+          attacker.begin(place, target.item, number);
+          places[place] = { target, number, visited: 0 };
         }
         if (targets.size === 0) return;
 
@@ -101,20 +113,32 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
         signal?.throwIfAborted();
         places.forEach((run, place) => {
           if (run === undefined) return;
-          const { target } = run;
-          target.smallest = Math.min(target.smallest, margins[place]!);
-          if (++run.visited < attack.points) return;
-          target.ended++;
+          const { target, number } = run;
+          const margin = margins[place]!;
+          const broken = !(margin > 0);
+          if (broken) target.found.set(number, margin);
+          else target.smallest = Math.min(target.smallest, margin);
+          if (!broken && ++run.visited < attack.points) return;
+          target.ended.set(number, broken);
           places[place] = undefined;
         });
         for (const target of targets) {
-          const found = !(target.smallest > 0);
-          if (!found && target.ended < runs) continue;
+          const first = firstFound(target);
+          if (first === undefined && target.ended.size < runs) {
+            // Only runs before one that has found a point can still change the result.
+            const enough = Math.min(...target.found.keys());
+            places.forEach((run, place) => {
+              if (run?.target === target && run.number > enough) places[place] = undefined;
+            });
+            continue;
+          }
           targets.delete(target);
           places.forEach((run, place) => {
             if (run?.target === target) places[place] = undefined;
           });
-          const margin = Number.isFinite(target.smallest) ? target.smallest : null;
+          const smallest = first ?? target.smallest;
+          const margin = Number.isFinite(smallest) ? smallest : null;
+          const found = first !== undefined || !(target.smallest > 0);
           yield settle(target.item, { found, margin, ...(found && { by: attack.name }) });
         }
       }
@@ -123,6 +147,15 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
       await source.return?.();
     }
   };
+
+/** Places of the batch on a processor: more do not make a step faster per place. */
+const PLACES = 32;
+
+/** The margin that the first run to find a misclassified point found, once all runs before it have ended. */
+function firstFound({ ended, found }: Target): number | undefined {
+  for (let run = 0; ended.has(run); run++) if (ended.get(run)) return found.get(run);
+  return undefined;
+}
 
 /** The smallest margin at the image itself and at what attacks before visited. */
 const smallestKnown = ({ margin, attack }: Item): number =>

@@ -15,6 +15,7 @@ import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
 import { inputHash } from './input-hash.js';
+import { type Shard, shardMembers } from './shard.js';
 
 /** Options of {@link evaluateImages}. */
 export interface EvaluateImagesOptions {
@@ -44,6 +45,8 @@ export interface EvaluateImagesOptions {
   readonly file: string;
   /** Write a certificate for every verified image into this folder; default none. `checkpoint` holds the bytes of the network's file. */
   readonly certificates?: { readonly folder: string; readonly checkpoint: Uint8Array } | undefined;
+  /** Evaluate only these images; default all. `mergeEvaluations` merges the files of all shards. */
+  readonly shard?: Shard | undefined;
   /** Discard the content of the file; default false. */
   readonly overwrite?: boolean;
   /** Called when a line has been written; `before` are the images of which there was one in the beginning. */
@@ -103,22 +106,25 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<Ev
 
 async function evaluateLocked(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
   const { device, model, split, verifiers, file, overwrite, onProgress, signal } = options;
-  const settings = withPerturbation(options);
+  const settings = completed(options);
   const perturbation = perturbationOf(options);
   const started = performance.now();
   const opened = await openEvaluationFile(file, settings, {
     ...{ labels: split.labels, inputOf: (index: number) => inputHash(split, index) },
     ...(overwrite && { overwrite }),
   });
-  const results = [...opened.results];
+  const { shard } = settings;
+  const members = shard && new Set(shardMembers(split.count, shard));
+  const results = opened.results.filter(({ index }) => members?.has(index) ?? true);
   const writer = await writerOf(options);
   let certificates = 0;
   const summaryFile = summaryFileOf(file);
   await rm(summaryFile, { force: true });
-  const [before, of] = [results.length, split.count];
+  const [before, of] = [results.length, members?.size ?? split.count];
   onProgress?.({ images: before, of, before, damaged: opened.damaged });
   const weights = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
-  const batchSize = Math.max(1, Math.min(options.batchSize, of - before));
+  // The same for every shard and after an interruption: float32 sums depend on it in their last digits.
+  const batchSize = Math.max(1, Math.min(options.batchSize, split.count));
   const found = new Map<number, CertificateEvidence>();
   const stageSeconds: { [stage: string]: number } = {};
   const setting = {
@@ -131,7 +137,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
     const stream = certify({
       ...{ ...setting, verifiers, batchSize, attacks: options.attacks, complete: settings.complete },
       attack: settings.attack === null || 'attacks' in settings.attack ? null : settings.attack,
-      images: remaining(split, new Set(results.map(({ index }) => index))),
+      images: remaining(split, new Set(results.map(({ index }) => index)), members),
       onTime(stage, seconds) {
         stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
       },
@@ -227,17 +233,23 @@ const perturbationOf = ({ perturbation = UNIT_BALL, settings: { epsilon } }: Eva
   epsilon,
 });
 
-/** The settings with the set, where it is not the usual one. */
-function withPerturbation({ settings, perturbation = UNIT_BALL }: EvaluateImagesOptions): EvaluationSettings {
+/** The settings with the set, where it is not the usual one, and with the number of images of which a shard is a part. */
+function completed({ settings, shard, split, perturbation = UNIT_BALL }: EvaluateImagesOptions): EvaluationSettings {
   const set = perturbationSetting(perturbation);
-  return set === undefined ? settings : { ...settings, perturbation: set };
+  return {
+    ...settings,
+    ...(set !== undefined && { perturbation: set }),
+    ...(shard !== undefined && { shard: { index: shard.index, of: shard.of, images: split.count } }),
+  };
 }
 
 /** Where the summary of an evaluation is. */
 export const summaryFileOf = (file: string): string => file.replace(/\.jsonl$/, '.json');
 
-function* remaining(split: Split, done: ReadonlySet<number>): Iterable<IndexedImage> {
-  for (let index = 0; index < split.count; index++) if (!done.has(index)) yield imageAt(split, index);
+function* remaining(split: Split, done: ReadonlySet<number>, members?: ReadonlySet<number>): Iterable<IndexedImage> {
+  for (let index = 0; index < split.count; index++) {
+    if (!done.has(index) && (members?.has(index) ?? true)) yield imageAt(split, index);
+  }
 }
 
 function imageAt(split: Split, index: number): IndexedImage {

@@ -13,6 +13,7 @@ import {
 import { appendText, makeFolder, writeFileAtomic } from '@cert/models/node';
 import { ARITHMETICS, type ImageResult, isBroken, isImageResult } from '../images/result.js';
 import { CATEGORY_ATTACK } from '../images/variants.js';
+import type { Shard } from './shard.js';
 
 /** An attack by projected gradient descent. */
 export interface PgdSettings {
@@ -54,6 +55,8 @@ export interface EvaluationSettings {
   readonly complete: boolean;
   /** Seconds for each image, of methods that search; missing where there is none. */
   readonly timeout?: number;
+  /** The part of the images that is evaluated, and the number of all images; missing for all. */
+  readonly shard?: Shard & { readonly images: number };
 }
 
 /** Returns a perturbation set as {@link EvaluationSettings} have it; undefined for the usual one, the l-infinity ball in [0, 1]. */
@@ -202,7 +205,7 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 function isSettings(value: {
   readonly [name: string]: unknown;
 }): value is { readonly [name: string]: unknown } & EvaluationSettings {
-  const { checkpoint, dataset, epsilon, methods, arithmetic = 'nearest', attack, complete } = value;
+  const { checkpoint, dataset, epsilon, methods, arithmetic = 'nearest', attack, complete, shard } = value;
   return (
     [checkpoint, dataset].every(isText) &&
     typeof epsilon === 'number' &&
@@ -212,8 +215,19 @@ function isSettings(value: {
     methods.every(isText) &&
     ARITHMETICS.some((level) => level === arithmetic) &&
     typeof complete === 'boolean' &&
-    isAttackOf(attack)
+    isAttackOf(attack) &&
+    isShardOf(shard)
   );
+}
+
+/** Whether a value is the shard of settings. */
+function isShardOf(shard: unknown): boolean {
+  if (shard === undefined) return true;
+  const { index, of, images } = (shard ?? {}) as { readonly [name: string]: unknown };
+  const [own = 0, parts = 0, all = -1] = [index, of, images].map((n) =>
+    Number.isSafeInteger(n) ? (n as number) : undefined,
+  );
+  return own >= 1 && own <= parts && all >= 0;
 }
 
 /** Whether a value is the attack of settings. */
@@ -227,6 +241,19 @@ function isAttackOf(attack: unknown): attack is EvaluationSettings['attack'] {
 /** The whole lines of a file. */
 const linesOf = (path: string, bytes: Buffer): readonly string[] =>
   textOf(path, bytes.subarray(0, Math.max(0, bytes.lastIndexOf(LINE_FEED)))).split('\n');
+
+/** Writes a whole evaluation, its lines in the given order. @throws CertError `bad-file` when it cannot be written */
+export async function writeEvaluation(
+  path: string,
+  settings: EvaluationSettings,
+  results: readonly StoredResult[],
+): Promise<void> {
+  await makeFolder(dirname(path));
+  await writeFileAtomic(
+    path,
+    [{ format: FORMAT, ...settings }, ...results].map((line) => `${JSON.stringify(line)}\n`).join(''),
+  );
+}
 
 /** Adds the line of an image. @throws CertError `bad-file` when it cannot be written */
 export const appendResult = (path: string, result: StoredResult): Promise<void> =>
@@ -301,24 +328,29 @@ function checkSettings(path: string, header: unknown, settings: EvaluationSettin
       'Choose another file with --out, or discard its content with --overwrite.',
     );
   }
+  const { format: _, ...before } = found;
+  const difference = differingSetting(settings, before);
+  if (difference === undefined) return;
+  throw new CertError(
+    'run-exists',
+    `${path} was started with ${difference}.`,
+    'Discard the earlier results with --overwrite, choose another file with --out, or give the original settings.',
+  );
+}
+
+/** The first setting in which the header of a file differs from others, in words; undefined for none. */
+export function differingSetting(settings: EvaluationSettings, found: object): string | undefined {
   // Files from before there was a choice.
-  const { arithmetic: begun = 'nearest' } = found;
-  const asked: { readonly [name: string]: unknown } = { ...settings, arithmetic: settings.arithmetic ?? 'nearest' };
-  const names = new Set([...Object.keys(asked), ...Object.keys(found).filter((name) => name !== 'format')]);
-  for (const name of names) {
-    const now = asked[name];
-    const before = name === 'arithmetic' ? begun : found[name];
+  const whole = (one: object): { readonly [name: string]: unknown } => ({ arithmetic: 'nearest', ...one });
+  const [asked, begun] = [whole(settings), whole(found)];
+  for (const name of new Set([...Object.keys(asked), ...Object.keys(begun)])) {
+    const [now, before] = [asked[name], begun[name]];
     if (JSON.stringify(before) === JSON.stringify(now)) continue;
-    const difference =
-      name === 'checkpoint'
-        ? 'another checkpoint: training has continued since, or the file belongs to another run'
-        : `${name} ${describeValue(before)}, not ${now === undefined ? 'the default' : JSON.stringify(now)}`;
-    throw new CertError(
-      'run-exists',
-      `${path} was started with ${difference}.`,
-      'Discard the earlier results with --overwrite, choose another file with --out, or give the original settings.',
-    );
+    return name === 'checkpoint'
+      ? 'another checkpoint: training has continued since, or the file belongs to another run'
+      : `${name} ${describeValue(before)}, not ${now === undefined ? 'the default' : JSON.stringify(now)}`;
   }
+  return undefined;
 }
 
 const badLine = (path: string, line: number, what: string) =>

@@ -13,4 +13,6 @@ export {
   type StoredResult,
 } from './file.js';
 export { inputHash } from './input-hash.js';
+export { mergeEvaluations } from './merge.js';
 export { type ReadEvaluation, readEvaluation } from './read-evaluation.js';
+export { parseShard, type Shard, shardMembers, shardText } from './shard.js';
