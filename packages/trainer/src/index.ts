@@ -25,6 +25,7 @@ export {
   type PopulationStats,
   type PopulationStatsOptions,
 } from './population-stats.js';
+export { type AveragingOptions, emaSchedule, swaSchedule } from './schedules/averaging.js';
 export { linearSchedule } from './schedules/linear.js';
 export { type PiecewiseOptions, piecewiseSchedule } from './schedules/piecewise.js';
 export { constantSchedule, type RampOptions, type Schedule } from './schedules/schedule.js';
