@@ -225,6 +225,10 @@ describe('a configuration from before', () => {
       regSchedule: 'warmup',
       accumulate: 1,
       perturbation: null,
+      average: 'none',
+      averageStart: null,
+      emaDecay: 0.999,
+      preciseBatchNorm: false,
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later };
