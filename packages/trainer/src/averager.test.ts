@@ -79,6 +79,7 @@ describe('fit with an average', () => {
     const compiled = await openDevice('cpu');
     const { states } = await train({ average: weights, device: compiled });
     const plain = await train({ device: compiled });
+    expect(compiled.live).toBe(0);
     await compiled.dispose();
     expect(states.map(({ average: __, ...state }) => state)).toEqual(plain.states);
     const wanted = average(states, weights);

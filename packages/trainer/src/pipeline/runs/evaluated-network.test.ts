@@ -67,6 +67,18 @@ const CASES: readonly [string, Choices][] = [
   ['precise-ema-in-parts', { preciseBatchNorm: true, average: 'ema', averageStart: 3, emaDecay: 0.5, accumulate: 2 }],
 ];
 
+/** Where a run is stopped; after the last step of an epoch that is in its test. */
+const STOPS: readonly ['step' | 'epoch', number][] = [
+  ['step', 1],
+  ['step', 4],
+  ['step', 6],
+  ['step', 8],
+  ['epoch', 9],
+  ['step', 11],
+  ['step', 12],
+  ['epoch', 12],
+];
+
 const timeless = (text: string) =>
   JSON.parse(text, (key, value) => (['trainSeconds', 'waitSeconds', 'evalSeconds'].includes(key) ? 0 : value));
 
@@ -86,19 +98,19 @@ describe.each(CASES)('a run with %s', (name, choices) => {
   const calm = () => join(place, name);
   beforeAll(() => startRun(config, { folder: calm(), catalog }));
 
-  it('stopped within epochs and in tests ends with the very same files', async () => {
+  it('stopped within epochs, in tests and after epochs ends with the very same files', async () => {
     const folder = join(place, `${name}-rough`);
-    // Within an epoch before, after and at the beginning of an average, and in tests: the last step of an epoch.
-    for (const [i, step] of [1, 4, 6, 8, 11, 12].entries()) {
+    for (const [i, [type, step]] of STOPS.entries()) {
       const abort = new AbortController();
       const onEvent = (event: RunEvent) => {
-        if (event.type === 'step' && event.step === step) abort.abort();
+        if (event.type === type && event.step === step) abort.abort();
       };
       const hooks = { folder, catalog, onEvent, signal: abort.signal };
       expect(await (i === 0 ? startRun(config, hooks) : resumeRun(hooks))).toBeNull();
       const { metadata, extra } = await loadCheckpoint(runFiles(folder).last);
       expect(metadata).toMatchObject({ position: { step } });
-      expect(extra).not.toHaveProperty('training');
+      // Only what was tested is an evaluated network.
+      expect(Object.hasOwn(extra!, 'training')).toBe(type === 'epoch');
     }
     expect(await resumeRun({ folder, catalog })).not.toBeNull();
     expect(await left(folder)).toEqual(await left(calm()));

@@ -97,7 +97,8 @@ export async function train(
       progress = { ...progress, position: event.position, trainSeconds };
       const { step } = event.position;
       if (event.type === 'stopped') {
-        await save(files.last, event.state);
+        // Behind an epoch there is its checkpoint, with the network that was evaluated.
+        if (step % experiment.stepsPerEpoch !== 0) await save(files.last, event.state);
         await emit({ type: 'stopped', folder, step });
         return null;
       }
