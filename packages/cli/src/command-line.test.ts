@@ -277,7 +277,7 @@ describe('completion', () => {
       ['diagnose', ''],
       ['init', 'relu'],
     ],
-    [['train', '--pre'], ['--preset']],
+    [['train', '--pres'], ['--preset']],
     [['train', '--preset', 'digits'], ['digits/quick']],
     [['train', '--preset', '=', 'digits'], ['digits/quick']],
     [['train', '--preset', 'mnist/cnn7/n'], ['mnist/cnn7/natural']],
@@ -312,7 +312,7 @@ describe('completion', () => {
 
   it('evaluates nothing that was typed', () => {
     const file = join(place, 'evaluated');
-    expect(offered('train', '--out', `$(touch ${file})`, '--pre')).toEqual(['--preset']);
+    expect(offered('train', '--out', `$(touch ${file})`, '--pres')).toEqual(['--preset']);
     expect(existsSync(file)).toBe(false);
   });
 

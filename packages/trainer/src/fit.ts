@@ -12,10 +12,12 @@ import {
   UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
+import { createAverager } from './averager.js';
 import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
 import { type Plan, planStep } from './plan.js';
+import type { Schedule } from './schedules/schedule.js';
 import { type HostState, putState } from './state.js';
 import type { TrainState, TrainStepOptions } from './step.js';
 
@@ -41,6 +43,11 @@ export interface FitOptions extends Omit<TrainStepOptions, 'objective'> {
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
   /** Initial state; the host arrays are copied. */
   readonly state: HostState;
+  /**
+   * The weight that the parameters after each step get in their average, `average` of the state: `swaSchedule`, `emaSchedule`, or
+   * any schedule that is 1 where the average begins, and 0 where nothing is added. Default: no average. Training does not depend on it.
+   */
+  readonly average?: Schedule | undefined;
   /** Seed for random starts of objectives that choose points or a box; default 0. */
   readonly seed?: number;
   /** Position to resume from, with the matching state; default: the beginning. */
@@ -83,6 +90,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
   const { perturbation = UNIT_BALL } = options;
   const compiled = compiledSteps(device, options);
+  const averager = createAverager(device);
   let state = putState(device, options.state);
   let position: Position = options.position ?? { step: 0, sums: {} };
   /** The end of the epoch that the last step has finished. */
@@ -100,7 +108,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
     }
     while (position.step < epochs * stepsPerEpoch) {
       const epoch = Math.floor(position.step / stepsPerEpoch) + 1;
-      const before = position.step;
+      const first = position.step;
       let [waited, asked] = [0, performance.now()];
       for await (const host of options.batches(epoch, position.step % stepsPerEpoch)) {
         const waitSeconds = (performance.now() - asked) / 1000;
@@ -114,7 +122,8 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const batch = putBatch(device, model, { ...host, ...(drawn && { noise: drawn }) });
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;
-        const next = await compiled.of(planned)(state, batch, hyper);
+        const { average, ...before } = state;
+        const next = await compiled.of(planned)(before, batch, hyper);
         const metrics = await readMetrics(next.metrics, images);
         if (!Object.values(metrics).every(Number.isFinite)) {
           const { natural, method = ibp } = options;
@@ -127,8 +136,13 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
           disposeTree([batch, hyper, next]);
           throw notFinite(step, epoch, metrics, place);
         }
-        disposeTree([state, batch, hyper, next.metrics]);
-        state = next.state;
+        disposeTree([before, batch, hyper, next.metrics]);
+        state = { ...next.state, ...(average && { average }) };
+        const weight = options.average?.(step) ?? 0;
+        if (weight > 0) {
+          if (average === undefined && weight < 1) throw noAverage(step);
+          state = { ...state, average: await averager.add(average, state.params, weight) };
+        }
         position = { step: step + 1, sums: addMetrics(position.sums, metrics, images) };
         const { epsilon, hyper: numbers } = planned;
         const event = { epoch, epsilon, learningRate: numbers.learningRate!, images, state };
@@ -143,10 +157,11 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         }
         asked = performance.now();
       }
-      if (position.step === before) throw noBatches(epoch);
+      if (position.step === first) throw noBatches(epoch);
     }
   } finally {
     disposeTree(state);
+    await averager.dispose();
     await compiled.dispose();
   }
 }
@@ -167,6 +182,13 @@ function noiseOf(seed: number, step: number, shape: Shape): HostTensor {
   const rng = createRng(seed, 'pgd', step);
   return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => 2 * rng.uniform() - 1) };
 }
+
+const noAverage = (step: number) =>
+  new CertError(
+    'bad-argument',
+    `Step ${step} adds to an average of the parameters, but the state has none.`,
+    'Resume with the whole state of the event, `average` included.',
+  );
 
 const noBatches = (epoch: number) =>
   new CertError(

@@ -34,6 +34,12 @@ export { type Clipped, clipByGlobalNorm, globalNorm } from './optimizers/clip.js
 export type { Optimizer, OptimizerState, Updated } from './optimizers/optimizer.js';
 export { sgd } from './optimizers/sgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
+export {
+  createPopulationStats,
+  type PopulationStats,
+  type PopulationStatsOptions,
+} from './population-stats.js';
+export { type AveragingOptions, emaSchedule, swaSchedule } from './schedules/averaging.js';
 export { linearSchedule } from './schedules/linear.js';
 export { type PiecewiseOptions, piecewiseSchedule } from './schedules/piecewise.js';
 export { constantSchedule, type RampOptions, type Schedule } from './schedules/schedule.js';

@@ -11,6 +11,8 @@ export type HostState = {
   readonly stats: HostParams;
   /** State of the optimizer by name: trees in the structure of the parameters. */
   readonly optimizer: { readonly [slot: string]: HostParams };
+  /** Averaged parameters, once there are any. */
+  readonly average?: HostParams;
 };
 
 /** Copies a state to a device. The caller disposes the arrays. */

@@ -37,6 +37,8 @@ export interface TrainState {
   readonly stats: Stats;
   /** State of the optimizer. */
   readonly optimizer: OptimizerState;
+  /** Averaged parameters, once there are any. `fit` keeps them; a step neither reads nor returns them. */
+  readonly average?: Params;
 }
 
 /** Metrics of a step on its batch, before the update. Losses are means over the batch, counts are in images. */

@@ -93,7 +93,14 @@ describe('resolveConfig', () => {
         batchSize: 256,
       },
       ...{ rampStart: 1, rampLength: 20, milestones: [50, 60], trainRadius: 2, naturalShare: 0.3, l1: 1e-6 },
-      ...{ shrinkage: 0.4, innerSteps: 10, innerStepSize: null, innerRestarts: 3, reluShrinkage: 1 },
+      ...{
+        shrinkage: 0.4,
+        innerSteps: 10,
+        innerStepSize: null,
+        innerRestarts: 3,
+        reluShrinkage: 1,
+        preciseBatchNorm: true,
+      },
       ...{ init: 'ibp', regularizers: ['tightness', 'relu-balance'], regWeight: 0.5 },
     });
     expect(resolveConfig({ preset: 'cifar10-eps2/cnn7/mtl-ibp' })).toMatchObject({

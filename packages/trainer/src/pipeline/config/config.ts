@@ -1,6 +1,7 @@
 import { CertError, describeValue } from '@cert/core';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { unknownName } from '../names.js';
+import { checkAveraging } from './averaging.js';
 import { checkField } from './check-field.js';
 import type { CommonField, Field, ValuesOf } from './field.js';
 import { FIELDS } from './fields.js';
@@ -56,6 +57,7 @@ export function checkConfig(
       'Raise --epochs, or lower --ramp-start or --ramp-length.',
     );
   }
+  checkAveraging(values);
   return values;
 }
 

@@ -1,6 +1,7 @@
 /** What every configuration has, each field listed once: its type, default, option and help come from here. */
 import { devices } from '@cert/jit/node';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { AVERAGES, EMA_DECAY } from './averaging.js';
 import type { CommonField } from './field.js';
 import { AUGMENTATION, NORMALIZATIONS } from './image-options.js';
 
@@ -141,6 +142,47 @@ export const FIELDS = {
     default: 10,
     placeholder: 'norm',
     help: 'maximum global gradient norm; "none": no clipping',
+  },
+  /** Weights that are tested, saved and certified: those of training, or their average over epochs. */
+  average: {
+    kind: 'choice',
+    of: keys(AVERAGES),
+    what: 'average of the weights',
+    default: 'none',
+    before: 'none',
+    about: {
+      none: 'the trained weights',
+      swa: 'equal average, one sample per epoch',
+      ema: 'exponential moving average, one sample per step',
+    },
+    help: 'weights to evaluate and save; averages use population statistics in BatchNorm',
+  },
+  /** First epoch of the average, from 1; null for the last quarter of the epochs, after the ramp. */
+  averageStart: {
+    kind: 'integer',
+    min: 1,
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'epoch',
+    help: 'first epoch of --average, from 1; "none": the last quarter of the epochs, after the ramp',
+  },
+  /** Decay of `--average ema` per step, less than 1. */
+  emaDecay: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: EMA_DECAY,
+    before: EMA_DECAY,
+    placeholder: 'factor',
+    help: 'decay of --average ema per step, less than 1',
+  },
+  /** Whether evaluations use population statistics, recomputed over the training images after each epoch, instead of running ones. */
+  preciseBatchNorm: {
+    kind: 'boolean',
+    default: false,
+    before: false,
+    help: 'recompute BatchNorm statistics over the training images after each epoch, for evaluation',
   },
   /** A name in `Catalog.objectives`. */
   objective: {

@@ -226,6 +226,10 @@ describe('a configuration from before', () => {
       accumulate: 1,
       perturbation: null,
       ...{ trainRadius: 1, l1: 0, naturalShare: 0, naturalShareEnd: null },
+      average: 'none',
+      averageStart: null,
+      emaDecay: 0.999,
+      preciseBatchNorm: false,
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later };

@@ -154,11 +154,11 @@ export const PRESETS: { readonly [name: string]: Preset } = {
     Object.entries(PUBLISHED).flatMap(([name, schedule]) =>
       Object.entries(schedule.methods).map(([method, settings]) => [
         `${name}/cnn7/${method}`,
-        presetOf(schedule, schedule.model, method, settings),
+        presetOf(schedule, schedule.model, method, { preciseBatchNorm: true, ...settings }),
       ]),
     ),
   ),
-  'cifar10/cnn7/tuned': presetOf(TUNED, TUNED.model, 'fast', TUNED.methods.fast),
+  'cifar10/cnn7/tuned': presetOf(TUNED, TUNED.model, 'fast', { preciseBatchNorm: true, ...TUNED.methods.fast }),
 };
 
 /** Names of {@link PRESETS}, for help texts. */

@@ -3,7 +3,7 @@ import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
 
-/** Results of a run (`summary.json`). Errors are fractions of the test images, for the weights after the last step. */
+/** Results of a run (`summary.json`). Errors are fractions of the test images, for the network after the last step. */
 export interface Summary extends Evaluation {
   /** As in the configuration. */
   readonly preset: string;

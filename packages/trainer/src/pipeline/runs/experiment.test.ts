@@ -39,6 +39,25 @@ describe('buildExperiment', () => {
     expect([0, 0.5, 1].map((ramp) => plan.objective(ramp).name)).toEqual(names);
   });
 
+  it('computes population statistics from every training image once, as it is, in another order and in batches as BatchNorm sees them', () => {
+    const count = 9;
+    const train = {
+      ...split,
+      count,
+      images: Uint8Array.from({ length: count * 64 }, (_, i) => i),
+      labels: new Uint8Array(count),
+    };
+    const { populationBatches } = build({ batchSize: 8, accumulate: 2, augment: 'flip' }, { ...dataset, train });
+    const found = [...populationBatches()];
+    expect(found.map(({ labels }) => labels.length)).toEqual([4, 4, 1]);
+    const firsts = found.flatMap(({ images }) =>
+      Array.from({ length: images.length / 64 }, (_, i) => Math.round(255 * images[64 * i]!)),
+    );
+    const inOrder = Array.from({ length: count }, (_, i) => (64 * i) % 256);
+    expect(firsts).not.toEqual(inOrder);
+    expect(firsts.sort((a, b) => a - b)).toEqual(inOrder.sort((a, b) => a - b));
+  });
+
   it('takes a batch in the parts, and with the seed, of the configuration', () => {
     expect(build({ accumulate: 3, seed: 5 })).toMatchObject({ parts: 3, seed: 5 });
   });

@@ -14,11 +14,13 @@ import { weightedSum } from '@cert/regularizers';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
 import { piecewiseSchedule } from '../../schedules/piecewise.js';
+import type { Schedule } from '../../schedules/schedule.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { DatasetContext } from '../catalog/datasets.js';
 import { makeEntry } from '../catalog/entry.js';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { averageOf } from '../config/averaging.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
 import { perturbationOf } from '../config/perturbation.js';
@@ -38,6 +40,8 @@ export interface Experiment {
   readonly optimizer: Optimizer;
   readonly regularizers: readonly Regularizer[];
   readonly plan: Plan;
+  /** The weight of the parameters after each step in their average; undefined for no average. */
+  readonly average: Schedule | undefined;
   /** Parts that a minibatch goes through in. */
   readonly parts: number;
   /** Weight of the L1 term. */
@@ -52,6 +56,11 @@ export interface Experiment {
   /** What checkpoints say about the dataset. */
   readonly facts: DataFacts | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
+  /**
+   * The training images for population statistics: as they are, in one random order, so that no batch of a sorted dataset is of one class, and in
+   * batches of the size that BatchNorm sees in training.
+   */
+  populationBatches(): Iterable<HostBatch>;
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
   readonly test: Split;
@@ -131,6 +140,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       regWeight: weighting.weight(config.regWeight),
       regularizedSteps: config.regWeight === 0 ? 0 : weighting.epochs(ramp) * stepsPerEpoch,
     },
+    average: averageOf(config, stepsPerEpoch),
     parts: config.accumulate,
     l1Weight: config.l1,
     testEpsilon: (trained) => (trained === targetEpsilon ? epsilon : trained / trainRadius),
@@ -143,6 +153,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       const order = { batchSize, seed, epoch, from };
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
     },
+    populationBatches: () => batches(train, { batchSize: Math.ceil(batchSize / config.accumulate), seed }),
     testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
     test,
     trainImages: train.count,

@@ -15,13 +15,13 @@ import {
   writeFileAtomic,
 } from '@cert/models/node';
 import type { Position } from '../../fit.js';
-import type { HostState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { BEFORE, checkConfig, checkForm } from '../config/config.js';
 import { optionsOf } from '../config/options.js';
 import type { PluginRecord, RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
 import type { DataFacts } from './data-facts.js';
+import { restoreTrained, storeTrained, type Trained } from './trained.js';
 
 /** What a checkpoint of a run holds besides the state. */
 export interface Progress {
@@ -173,11 +173,11 @@ const jsonOf = ({ range, classNames }: DataFacts) => ({
   ...(classNames && { classNames: [...classNames] }),
 });
 
-/** Writes a checkpoint with the state and where training stands. The old file stays until the new one is whole. */
+/** Writes a checkpoint with the network, the state of training and where training stands. The old file stays until the new one is whole. */
 export async function writeRunCheckpoint(
   path: string,
   { model, facts }: { readonly model: Model; readonly facts: DataFacts | null },
-  { params, stats, optimizer }: HostState,
+  trained: Trained,
   progress: Progress,
   config: RunConfig,
   catalog: Catalog,
@@ -190,7 +190,7 @@ export async function writeRunCheckpoint(
     trainSeconds,
     config: configHash(config, catalog),
   };
-  await saveCheckpoint(path, { model, params, stats, extra: { optimizer }, metadata });
+  await saveCheckpoint(path, { model, ...storeTrained(trained), metadata });
 }
 
 /**
@@ -206,10 +206,10 @@ export async function readRunCheckpoint(
   model: Model,
   config: RunConfig,
   catalog: Catalog,
-): Promise<{ readonly state: HostState; readonly progress: Progress }> {
+): Promise<Trained & { readonly progress: Progress }> {
   const checkpoint = await loadCheckpoint(path);
   assertSameModel(checkpoint.model, model, [path, "the run's configuration"]);
-  const { params, stats, extra, metadata } = checkpoint;
+  const { metadata } = checkpoint;
   checkConfigOf(path, metadata, config, catalog);
   if (!isProgress(metadata)) {
     throw new CertError(
@@ -218,9 +218,7 @@ export async function readRunCheckpoint(
       'Resume from a checkpoint written by cert train.',
     );
   }
-  // The optimizer's slots have the form of the parameters; a run without any stores nothing under that name.
-  const optimizer = (extra?.optimizer ?? {}) as HostState['optimizer'];
-  return { state: { params, stats, optimizer }, progress: metadata };
+  return { ...restoreTrained(path, checkpoint), progress: metadata };
 }
 
 const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;

@@ -50,7 +50,8 @@ beforeAll(async () => {
     trainSeconds: 1.5,
   };
   const { last } = runFiles(folder);
-  await writeRunCheckpoint(last, experiment, startState(config, experiment), progress, config, standardCatalog);
+  const state = startState(config, experiment);
+  await writeRunCheckpoint(last, experiment, { state, network: state }, progress, config, standardCatalog);
   checkpoint = await readFile(last);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
-import { dense, type Regularizer, relu, sequential } from '@cert/core';
+import { batchNorm, dense, type Regularizer, relu, sequential } from '@cert/core';
 import { l1, reluBalance, reluStability, tightness, volume, weightedSum } from '@cert/regularizers';
 import { describe, expect, it } from 'vitest';
-import { idleRegularizers } from './idle.js';
+import { idleBatchNorm, idleRegularizers } from './idle.js';
 
 const linear = sequential([3], [dense(2)]);
 const net = sequential([3], [dense(4), relu(), dense(2)]);
@@ -28,4 +28,11 @@ describe('idleRegularizers', () => {
     }
     expect(idleRegularizers([tightness(), reluBalance()], net, 'net')).toBeUndefined();
   });
+});
+
+it('idleBatchNorm names a model without BatchNorm', () => {
+  expect(idleBatchNorm(linear, 'flat')).toMatch(
+    /^The model flat has no BatchNorm, so --precise-batch-norm changes nothing\./,
+  );
+  expect(idleBatchNorm(sequential([3], [dense(4), batchNorm(), dense(2)]), 'net')).toBeUndefined();
 });

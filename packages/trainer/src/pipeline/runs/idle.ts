@@ -20,3 +20,14 @@ export function idleRegularizers(
       : [`The regularizers ${idle.map((one) => one.name).join(', ')}`, 'act', 'their terms are'];
   return `${names} ${act} on the ops ${ops}, but the model ${name} has none, so ${their} constant. Train without regularizers (--no-reg), or choose others (--regularizers).`;
 }
+
+/**
+ * What to say of `--precise-batch-norm` for a model without BatchNorm.
+ *
+ * @param name that of the model, for the message
+ * @returns a message for people; `undefined` for a model with BatchNorm
+ */
+export const idleBatchNorm = ({ nodes }: Model, name: string): string | undefined =>
+  nodes.some(({ op }) => op === 'batchNorm')
+    ? undefined
+    : `The model ${name} has no BatchNorm, so --precise-batch-norm changes nothing. Leave it out, or choose a model with BatchNorm (--bn full for architectures that support it).`;

@@ -3,7 +3,6 @@ import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
 import { writeFileAtomic } from '@cert/models/node';
 import { createEvaluator, type Evaluation } from '@cert/verify';
-import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
@@ -25,9 +24,10 @@ import {
   writeRunConfig,
 } from './folder.js';
 import { scheduleWarnings, verdict } from './health.js';
-import { idleRegularizers } from './idle.js';
+import { idleBatchNorm, idleRegularizers } from './idle.js';
 import { cutMetrics } from './metrics-lines.js';
 import { type Run, train } from './train.js';
+import type { HostWeights } from './trained.js';
 
 /** Options of a run. */
 export interface RunOptions {
@@ -63,14 +63,15 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
     unlock = await lockRun(folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
     const state = startState(settled, experiment, catalog);
+    const trained = { state, network: state };
     try {
       await writeRunConfig(folder, settled);
-      await writeRunCheckpoint(runFiles(folder).last, experiment, state, progress, settled, catalog);
+      await writeRunCheckpoint(runFiles(folder).last, experiment, trained, progress, settled, catalog);
     } catch (error) {
       await discardRunFolder(folder);
       throw error;
     }
-    return await continueRun({ config: settled, catalog, experiment, chosen, state, progress }, options);
+    return await continueRun({ config: settled, catalog, experiment, chosen, ...trained, progress }, options);
   } finally {
     await unlock?.();
     await chosen.device.dispose();
@@ -94,15 +95,15 @@ export async function resumeRun(
   try {
     const experiment = buildExperiment(config, await loadData(config, decoding(options), catalog), catalog);
     const { last } = runFiles(folder);
-    const { state, progress } = await readRunCheckpoint(last, experiment.model, config, catalog);
-    checkOptimizerState(last, state, experiment.optimizer);
+    const { progress, ...trained } = await readRunCheckpoint(last, experiment.model, config, catalog);
+    checkOptimizerState(last, trained.state, experiment.optimizer);
     // The configuration of a run names the device that it began on, whoever chose it.
     const chosen = { ...(await chooseDevice(config.device)), reason: 'as before' };
     try {
       const damaged = await cutMetrics(folder, progress.position.step);
       if (damaged > 0) await appendLog(folder, `Removed damaged lines from metrics.jsonl: ${damaged}.`);
       await rm(runFiles(folder).summary, { force: true });
-      return await continueRun({ config, catalog, experiment, chosen, state, progress }, options);
+      return await continueRun({ config, catalog, experiment, chosen, ...trained, progress }, options);
     } finally {
       await chosen.device.dispose();
     }
@@ -152,12 +153,14 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     if (idle !== undefined && run.progress.position.step < plan.regularizedSteps) {
       await emit({ type: 'warning', message: idle });
     }
+    const precise = config.preciseBatchNorm && idleBatchNorm(model, config.model);
+    if (precise) await emit({ type: 'warning', message: precise });
     const schedule = run.progress.position.step === 0 ? scheduleWarnings(config, experiment) : [];
     for (const message of schedule) await emit({ type: 'warning', message });
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
     const started = performance.now();
-    const evaluation = await onDevice(run, trained.state, (network) =>
+    const evaluation = await onDevice(run, trained.network, (network) =>
       evaluator.evaluate(network, {
         batches: experiment.testBatches(),
         epsilon: config.epsilon,
@@ -192,10 +195,10 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
   }
 }
 
-/** Runs `f` on the network of a host state, and frees it. */
+/** Runs `f` on a network on the device, and frees it there. */
 async function onDevice<T>(
   { chosen: { device } }: Run,
-  { params, stats }: HostState,
+  { params, stats }: HostWeights,
   f: (network: { params: OnDevice<TrainState['params']>; stats: OnDevice<TrainState['stats']> }) => Promise<T>,
 ): Promise<T> {
   const network = { params: putParams(device, params), stats: putParams(device, stats) };

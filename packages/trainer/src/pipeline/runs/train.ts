@@ -1,7 +1,7 @@
 import { toHost } from '@cert/core';
 import { imagesOf, subset } from '@cert/datasets';
 import type { OnDevice } from '@cert/jit';
-import { createReluCounter, type Evaluator } from '@cert/verify';
+import { createReluCounter, type Evaluator, type Weights } from '@cert/verify';
 import { type FitEvent, fit } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
@@ -9,11 +9,13 @@ import type { Catalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
 import { isBetter } from './best.js';
 import type { ChosenDevice } from './choose-device.js';
+import { createEvaluatedNetwork } from './evaluated-network.js';
 import type { RunEvent } from './event.js';
 import type { Experiment } from './experiment.js';
 import { type Progress, runFiles, writeRunCheckpoint } from './folder.js';
 import { appendMetrics } from './metrics-lines.js';
 import { afterTest, NO_PACE, secondsLeft } from './time-left.js';
+import type { HostWeights, Trained } from './trained.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
@@ -22,12 +24,11 @@ const STEPS_PER_LINE = 50;
 const RELU_IMAGES = 256;
 
 /** A run that is under way. */
-export interface Run {
+export interface Run extends Trained {
   readonly config: RunConfig;
   readonly catalog: Catalog;
   readonly experiment: Experiment;
   readonly chosen: ChosenDevice;
-  readonly state: HostState;
   readonly progress: Progress;
 }
 
@@ -42,14 +43,16 @@ export async function train(
   run: Run,
   evaluator: Evaluator,
   { folder, emit, signal }: Hooks,
-): Promise<{ readonly state: HostState; readonly progress: Progress } | null> {
+): Promise<{ readonly network: HostWeights; readonly progress: Progress } | null> {
   const { config, catalog, experiment, chosen } = run;
   const files = runFiles(folder);
-  let { state, progress } = run;
+  let { network, progress } = run;
   let saved = performance.now();
-  const save = async (path: string, on: OnDevice<TrainState>) => {
-    state = await toHost(on);
-    await writeRunCheckpoint(path, experiment, state, progress, config, catalog);
+  /** Within an epoch nothing is evaluated: the network is that of training. */
+  const save = async (path: string, on: OnDevice<TrainState>, evaluated: OnDevice<Weights> = on) => {
+    const state: HostState = await toHost(on);
+    network = evaluated === on ? state : await toHost(evaluated);
+    await writeRunCheckpoint(path, experiment, { state, network }, progress, config, catalog);
     saved = performance.now();
   };
   const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
@@ -57,7 +60,7 @@ export async function train(
     ...experiment,
     clipNorm: config.clipNorm,
     device: chosen.device,
-    state,
+    state: run.state,
     position: progress.position,
     ...(signal && { signal }),
   });
@@ -67,6 +70,13 @@ export async function train(
     images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
     perturbation: experiment.perturbation,
     method: experiment.rules.ibp,
+  });
+  const networks = createEvaluatedNetwork({
+    device: chosen.device,
+    model: experiment.model,
+    natural: experiment.natural,
+    precise: config.preciseBatchNorm,
+    batches: experiment.populationBatches,
   });
   let [pace, started, testCompiled] = [NO_PACE, false, false];
   const left = ({ position: { step } }: FitEvent) =>
@@ -87,7 +97,8 @@ export async function train(
       progress = { ...progress, position: event.position, trainSeconds };
       const { step } = event.position;
       if (event.type === 'stopped') {
-        await save(files.last, event.state);
+        // Behind an epoch there is its checkpoint, with the network that was evaluated.
+        if (step % experiment.stepsPerEpoch !== 0) await save(files.last, event.state);
         await emit({ type: 'stopped', folder, step });
         return null;
       }
@@ -102,16 +113,20 @@ export async function train(
         if (within && secondsSince(saved) >= interval) await save(files.last, event.state);
         await emit({ ...numbersOf(event), type: 'step', step, secondsLeft: left(event) });
       } else {
-        const tested = performance.now();
+        const measured = performance.now();
         const epsilon = experiment.testEpsilon(event.epsilon);
-        const test = await evaluator
-          .evaluate(event.state, {
-            batches: experiment.testBatches(),
-            epsilon,
-            ...(signal && { signal }),
-          })
-          .catch(unlessStopped(signal));
-        if (test === null) {
+        const evaluated = await networks.of(event.state, signal).catch(unlessStopped(signal));
+        const tested = performance.now();
+        const test =
+          evaluated &&
+          (await evaluator
+            .evaluate(evaluated, {
+              batches: experiment.testBatches(),
+              epsilon,
+              ...(signal && { signal }),
+            })
+            .catch(unlessStopped(signal)));
+        if (evaluated === null || test === null) {
           // The resumed run begins with this test.
           progress = trained;
           await save(files.last, event.state);
@@ -121,7 +136,7 @@ export async function train(
         const better = epsilon === config.epsilon && isBetter(test, progress.best);
         const { verifiedError, standardError } = test;
         if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
-        const relu = await neurons.count(event.state, epsilon);
+        const relu = await neurons.count(evaluated, epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
           testError: test.standardError,
@@ -130,8 +145,11 @@ export async function train(
           waitSeconds: event.waitSeconds,
           relu,
         });
-        if (better) await save(files.best, event.state);
-        await save(files.last, event.state);
+        if (better) await save(files.best, event.state, evaluated);
+        await save(files.last, event.state, evaluated);
+        // Population statistics belong to the epoch: the final evaluation computes none.
+        const statistics = pace.steps === 0 ? 0 : (tested - measured) / 1000;
+        pace = { ...pace, stepSeconds: pace.stepSeconds + statistics };
         pace = afterTest(pace, secondsSince(tested), !testCompiled);
         testCompiled = true;
         await emit({ ...numbersOf(event), type: 'epoch', step, test, relu, trainSeconds, secondsLeft: left(event) });
@@ -140,8 +158,9 @@ export async function train(
     }
   } finally {
     await neurons.dispose();
+    await networks.dispose();
   }
-  return { state, progress };
+  return { network, progress };
 }
 
 /** Null for an evaluation that the signal stopped. */
