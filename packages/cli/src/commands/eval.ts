@@ -19,7 +19,13 @@ import {
   runOwner,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
-import { evaluateImages, type EvaluationProgress as Progress, parseShard, summaryFileOf } from '@cert/verify/node';
+import {
+  evaluateImages,
+  type EvaluationProgress as Progress,
+  parseShard,
+  shardText,
+  summaryFileOf,
+} from '@cert/verify/node';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { locateCheckpoint, readCheckpointFile, recordedPlugins } from '../runs/locate-checkpoint.js';

@@ -189,6 +189,8 @@ describe('a mistake', () => {
     [['NET', 'PROPERTY', '--split', 'both'], '--split is "both".\nGive one of: inputs, relus.'],
     [['NET', 'PROPERTY', '--out', 'x.jsonl'], '--out requires --instances.'],
     [['NET', 'PROPERTY', '--overwrite'], '--overwrite requires --instances.'],
+    [['NET', 'PROPERTY', '--shard', '1/2'], '--shard requires --instances.'],
+    [['--instances', 'x.csv', '--shard', '3/2'], 'The shard is "3/2".'],
     [['NET', 'PROPERTY', '--instances', 'x.csv'], '--instances and a network were both given.'],
     [['--instances', 'x.csv', '--label', '3'], '--instances and --label were both given.'],
     [['--instances', 'NOWHERE'], 'cannot be read: ENOENT'],
@@ -285,6 +287,42 @@ describe('instances', () => {
       .trimEnd()
       .split('\n')
       .map((line): { readonly [name: string]: unknown } => JSON.parse(line));
+
+  it('can be verified in shards, whose results merge to those of one process', async () => {
+    const few = LIST.filter((line) => !line.startsWith('large'));
+    const { list, out, args } = await listIn('sharded', few);
+    expect(await cert(...args)).toMatchObject({ status: 0 });
+    const parts = [1, 2].map((index) => at(`sharded/part.shard-${index}-of-2.jsonl`));
+    for (const [i, part] of parts.entries()) {
+      expect(await cert('verify', '--instances', list, '--shard', `${i + 1}/2`, '--out', part)).toMatchObject({
+        status: 0,
+      });
+    }
+    expect((await linesOf(parts[0]!)).length + (await linesOf(parts[1]!)).length).toBe(few.length);
+    const merged = at('sharded/part.jsonl');
+    const { err } = await cert('merge', '--instances', list, parts[0]!, '--out', merged);
+    expect(err).toMatch(/^error: \d of 7 instances have no result, of the shards 2\/2\. The first: /);
+    expect(await cert('merge', '--instances', list, parts[1]!, parts[0]!)).toMatchObject({ status: 0, err: '' });
+    const verdicts = async (file: string) =>
+      (await linesOf(file)).map(({ onnx, vnnlib, result }) => [onnx, vnnlib, result]);
+    expect(await verdicts(merged)).toEqual(await verdicts(out));
+    expect((await readFile(merged.replace('.jsonl', '.csv'), 'utf8')).split('\n')).toHaveLength(few.length + 1);
+
+    const [first] = await linesOf(parts[0]!);
+    const changed = async (change: object) => {
+      await writeFile(at('sharded/other.jsonl'), `${JSON.stringify({ ...first, ...change })}\n`);
+      return (await cert('merge', '--instances', list, ...parts, at('sharded/other.jsonl'))).err;
+    };
+    const opposite = first!.result === 'sat' ? 'unsat' : 'sat';
+    if (first!.result === 'sat' || first!.result === 'unsat') {
+      expect(await changed({ result: opposite })).toContain('contradict each other');
+    }
+    expect(await changed({ result: 'unknown', files: 'other' })).toMatch(/different contents|^$/);
+    await writeFile(at('sharded/other.jsonl'), '{"onnx":');
+    expect((await cert('merge', '--instances', list, at('sharded/other.jsonl'), '--out', merged)).err).toContain(
+      'has a damaged line (1)',
+    );
+  });
 
   it('are verified one after the other; what cannot be read is an error and no verdict', async () => {
     const { out, args } = await listIn('all');
