@@ -1,4 +1,4 @@
-import { turn } from '@cert/jit';
+import { type Device, turn } from '@cert/jit';
 import type { AttackResult } from '../images/result.js';
 import type { Item, Stage } from '../images/stage.js';
 import type { Attack, AttackSetting } from './attack.js';
@@ -66,10 +66,7 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
         else yield next.value;
       }
       if (waiting.length === 0) return;
-      const width = Math.min(
-        batchSize,
-        setting.device.name === 'webgpu' || setting.device.name === 'cuda' ? batchSize : PLACES,
-      );
+      const width = placesOn(setting.device, batchSize);
       const attacker = attack.on({ ...setting, places: width });
       opened.push(attacker);
       const replay = createReplay({ ...setting, places: width });
@@ -148,8 +145,12 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
     }
   };
 
-/** Places of the batch on a processor: more do not make a step faster per place. */
-const PLACES = 32;
+/** Devices that need a large batch to be fast. */
+const WIDE: readonly string[] = ['webgpu', 'cuda', 'tfjs-node-gpu'];
+
+/** Places of the batch: on a processor a few, because more do not make a place faster, and empty ones cost as much as others. */
+const placesOn = ({ name }: Device, batchSize: number): number =>
+  WIDE.includes(name) ? batchSize : Math.min(batchSize, 32);
 
 /** The margin that the first run to find a misclassified point found, once all runs before it have ended. */
 function firstFound({ ended, found }: Target): number | undefined {
