@@ -44,7 +44,7 @@ describe('golden', () => {
     const relaxed = ['mlp', 'mlp_tie', 'cnn', 'cnn_kernels', 'cnn_remainder'];
     const both = [
       ...['cert_norm', 'ibp_cnn_train', 'reg', 'trajectory', 'residual_resnet', 'residual_identity', 'resnext_stride'],
-      'verify_small',
+      ...['verify_small', 'optimizers'],
       ...relaxed.flatMap((name) => [`ibp_${name}`, `crown_${name}`]),
     ];
     expect([...seen].sort()).toEqual(
@@ -63,6 +63,7 @@ describe('golden', () => {
     ['schedules.json', /"eps_train":\[\[0.0,/, 1e-9, 'eps_train'],
     ['init.json', /"final_std":/, 1e-6, 'final_std'],
     ['trajectory.json', /"loss":/, 0.01, 'steps.loss'],
+    ['optimizers.json', /"params":\{"kernel":\{"shape":\[2,2\],"data":\[/, 1e-4, 'adam kernel'],
   ])('reports a number of %s that was changed', async (name, field, by, quantity) => {
     await copy(name);
     await tamper(name, field, by);

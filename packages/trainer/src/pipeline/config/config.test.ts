@@ -27,6 +27,23 @@ describe('resolveConfig', () => {
     });
   });
 
+  it('gives each optimizer its own weight decay', () => {
+    const decay = (choices: Choices) => {
+      const { l2Decay, weightDecay, adamBeta2, momentum } = resolveConfig(choices);
+      return { l2Decay, weightDecay, adamBeta2, momentum };
+    };
+    expect(decay({})).toEqual({ l2Decay: 0, adamBeta2: 0.999 });
+    expect(decay({ optimizer: 'adamw', adamBeta2: 0.95 })).toEqual({ weightDecay: 0.01, adamBeta2: 0.95 });
+    expect(decay({ optimizer: 'radam', l2Decay: 1e-4 })).toEqual({ l2Decay: 1e-4, adamBeta2: 0.999 });
+    expect(decay({ optimizer: 'sgd' })).toEqual({ l2Decay: 0, momentum: 0.9 });
+    expect(() => decay({ weightDecay: 1e-4 })).toThrow(
+      '--weight-decay is an option of the optimizer adamw, but this run has the optimizer adam.',
+    );
+    expect(() => decay({ optimizer: 'adamw', adamBeta1: 1 })).toThrow(
+      '--adam-beta1 is 1.\nGive a number from 0 to 0.999999.',
+    );
+  });
+
   it('fits the ramp of a preset into any number of epochs', () => {
     for (let epochs = 1; epochs <= 40; epochs++) {
       expect(() => resolveConfig({ epochs })).not.toThrow();

@@ -1,0 +1,64 @@
+/** Runs with options that could remember something outside their checkpoint: stopped anywhere, they end with the same files. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadCheckpoint } from '@cert/models/node';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Choices, resolveConfig } from '../config/preset.js';
+import { runFiles } from './folder.js';
+import { resumeRun, startRun } from './run.js';
+
+let place: string;
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'cert-resume-'));
+});
+afterAll(() => rm(place, { recursive: true, force: true }));
+
+/** Three epochs of three steps. */
+const small: Choices = {
+  ...{ device: 'tfjs', limit: 20, batchSize: 8, epochs: 3, attackRestarts: 0, width: 2, dense: 4 },
+};
+
+/** Everything that a run leaves, without times. */
+async function left(folder: string) {
+  const { last, best, metrics, summary } = runFiles(folder);
+  const timeless = (text: string) =>
+    JSON.parse(text, (key, value) => (['trainSeconds', 'waitSeconds', 'evalSeconds'].includes(key) ? 0 : value));
+  const [a, b] = await Promise.all([last, best].map(async (file) => loadCheckpoint(file)));
+  return {
+    checkpoints: [a, b].map((found) => ({ ...found, metadata: timeless(JSON.stringify(found?.metadata)) })),
+    metrics: (await readFile(metrics, 'utf8')).trimEnd().split('\n').map(timeless),
+    summary: timeless(await readFile(summary, 'utf8')),
+  };
+}
+
+/** Trains in one go, and in a second folder with a stop after each of some steps; compares what the two leave. */
+async function compare(name: string, choices: Choices, stops: readonly number[]): Promise<void> {
+  const config = resolveConfig({ ...small, ...choices });
+  const [calm, rough] = [join(place, `${name}-calm`), join(place, `${name}-rough`)];
+  await startRun(config, { folder: calm });
+  for (const [i, stop] of stops.entries()) {
+    const abort = new AbortController();
+    const hooks = {
+      folder: rough,
+      signal: abort.signal,
+      onEvent: (event: { readonly type: string; readonly step?: number }) => {
+        if (event.type === 'step' && event.step === stop) abort.abort();
+      },
+    };
+    expect(await (i === 0 ? startRun(config, hooks) : resumeRun(hooks))).toBeNull();
+  }
+  await resumeRun({ folder: rough });
+  expect(await left(rough)).toEqual(await left(calm));
+}
+
+it.each([
+  // Its rectification begins with the sixth step.
+  ['radam', { optimizer: 'radam', l2Decay: 0.01 }],
+  ['adamw', { optimizer: 'adamw', weightDecay: 0.1 }],
+] satisfies readonly (readonly [string, Choices])[])(
+  'a run with %s resumes to the same files',
+  async (name, choices) => {
+    await compare(name, choices, [2, 6, 7]);
+  },
+);
