@@ -51,7 +51,7 @@ describe('golden', () => {
       [
         ...both.flatMap((kind) => devices.map((device) => `${kind}.json ${device}`)),
         'init.json host',
-        'schedules.json host',
+        ...['schedules.json host', 'learning_rates.json host'],
       ].sort(),
     );
   }, 300_000);
@@ -61,6 +61,7 @@ describe('golden', () => {
     ['ibp_cnn_train.json', /"grad_ce_loss":\{"0.weight":\{"shape":\[4,2,3,3\],"data":\[/, 1e-3, 'grad_ce_loss'],
     ['cert_norm.json', /"robust_loss":/, 1e-3, 'robust_loss'],
     ['schedules.json', /"eps_train":\[\[0.0,/, 1e-9, 'eps_train'],
+    ['learning_rates.json', /"rates":\[/, 1e-9, '[0] cosine'],
     ['init.json', /"final_std":/, 1e-6, 'final_std'],
     ['trajectory.json', /"loss":/, 0.01, 'steps.loss'],
     ['optimizers.json', /"params":\{"kernel":\{"shape":\[2,2\],"data":\[/, 1e-4, 'adam kernel'],

@@ -3,6 +3,7 @@ export { crownEvaluation } from './crown.js';
 export { ibpEvaluation } from './ibp.js';
 export { ibpTraining } from './ibp-train.js';
 export { initialization } from './init.js';
+export { learningRates } from './learning-rates.js';
 export { optimizers } from './optimizers.js';
 export { regularization } from './reg.js';
 export { residualEvaluation } from './residual.js';

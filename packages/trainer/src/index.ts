@@ -23,7 +23,9 @@ export type { Optimizer, OptimizerState, Updated } from './optimizers/optimizer.
 export { type RadamOptions, radam } from './optimizers/radam.js';
 export { type SgdOptions, sgd } from './optimizers/sgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
+export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
 export { linearSchedule } from './schedules/linear.js';
+export { type OneCycleOptions, oneCycleSchedule } from './schedules/one-cycle.js';
 export { type PiecewiseOptions, piecewiseSchedule } from './schedules/piecewise.js';
 export { constantSchedule, type RampOptions, type Schedule } from './schedules/schedule.js';
 export { type SmoothedRampOptions, smoothedSchedule } from './schedules/smoothed.js';

@@ -27,6 +27,8 @@ const OF_FIELD = {
   schedule: 'schedule',
   rampStart: 'schedule',
   rampLength: 'schedule',
+  rateSchedule: 'schedule',
+  rateWarmup: 'schedule',
   milestones: 'schedule',
   learningRateFactor: 'schedule',
   batchSize: 'optimization',

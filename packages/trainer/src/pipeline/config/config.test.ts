@@ -44,6 +44,43 @@ describe('resolveConfig', () => {
     );
   });
 
+  it('a learning rate without milestones replaces those of the preset', () => {
+    for (const rateSchedule of ['cosine', 'one-cycle'] as const) {
+      const config = resolveConfig({ rateSchedule });
+      expect(config).toMatchObject({ rateSchedule, milestones: [], rateWarmup: 0 });
+      expect(checkConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    }
+    expect(resolveConfig({ rateSchedule: 'steps' }).milestones).toEqual([8, 10]);
+    expect(resolveConfig({ rateSchedule: 'cosine', milestones: [], rateWarmup: 11 }).rateWarmup).toBe(11);
+  });
+
+  it.each<[Choices, string, string]>([
+    [
+      { rateSchedule: 'cosine', milestones: [3, 5] },
+      '--milestones 3,5 is for the learning rate schedule steps, but this run has the schedule cosine.',
+      'Leave it out, or choose --rate-schedule steps.',
+    ],
+    [
+      { rateSchedule: 'one-cycle', learningRateFactor: 0.1 },
+      '--learning-rate-factor is for the learning rate schedule steps, but this run has the schedule one-cycle.',
+      'Leave it out, or choose --rate-schedule steps.',
+    ],
+    [
+      { rateWarmup: 2 },
+      '--rate-warmup 2 is for the learning rate schedule cosine, but this run has the schedule steps.',
+      'Leave it out, or choose --rate-schedule cosine.',
+    ],
+    [{ rateSchedule: 'cosine', rateWarmup: 12 }, '--rate-warmup is 12, but training has 12 epochs.', 'Lower'],
+  ])('refuses %o', (choices, problem, cure) => {
+    expect(() => resolveConfig(choices)).toThrow(
+      expect.objectContaining({ code: 'bad-argument', problem, cure: expect.stringContaining(cure) }),
+    );
+  });
+
+  it('refuses milestones that a config.json has beside another schedule', () => {
+    expect(() => checkConfig({ ...resolveConfig(), rateSchedule: 'cosine' })).toThrow('--milestones 8,10 is for');
+  });
+
   it('fits the ramp of a preset into any number of epochs', () => {
     for (let epochs = 1; epochs <= 40; epochs++) {
       expect(() => resolveConfig({ epochs })).not.toThrow();

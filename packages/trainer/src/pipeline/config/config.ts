@@ -6,6 +6,7 @@ import type { CommonField, Field, ValuesOf } from './field.js';
 import { FIELDS } from './fields.js';
 import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
 import { radiusText } from './radius.js';
+import { checkRateSchedule } from './rate-schedule.js';
 import type { PluginRecord, RunConfig, RunHeader } from './run-config.js';
 
 /** Name of a field of every configuration. */
@@ -48,6 +49,7 @@ export function checkConfig(
   checkPlugins(whole.plugins as readonly PluginRecord[], source, catalog);
   checkFields(whole, catalog);
   const values = withUsedOptions(whole as RunConfig, source, catalog);
+  checkRateSchedule(values);
   const end = values.rampStart + values.rampLength - 1;
   if (end > values.epochs) {
     throw new CertError(

@@ -1,6 +1,6 @@
 /** What every configuration has, each field listed once: its type, default, option and help come from here. */
 import { devices } from '@cert/jit/node';
-import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { RAMPS, RATE_SCHEDULES, REG_SCHEDULES } from '../catalog/schedules.js';
 import type { CommonField } from './field.js';
 import { AUGMENTATION, NORMALIZATIONS } from './image-options.js';
 
@@ -105,15 +105,44 @@ export const FIELDS = {
   rampLength: { kind: 'integer', min: 0, placeholder: 'epochs', help: 'length of the ramp in epochs' },
   /** A name in `Catalog.optimizers`. */
   optimizer: { kind: 'name', of: 'optimizers', what: 'optimizer', default: 'adam', help: 'optimizer' },
-  /** Learning rate until the first milestone. */
-  learningRate: { kind: 'number', min: 0, default: 5e-4, placeholder: 'rate', help: 'learning rate' },
+  /** Learning rate: until the first milestone, or at the peak of its schedule. */
+  learningRate: {
+    kind: 'number',
+    min: 0,
+    default: 5e-4,
+    placeholder: 'rate',
+    help: 'learning rate; the peak of cosine and one-cycle',
+  },
+  /** The learning rate over time: `steps` drops at the milestones; the others depend on the number of epochs alone. */
+  rateSchedule: {
+    kind: 'choice',
+    of: keys(RATE_SCHEDULES),
+    what: 'learning rate schedule',
+    default: 'steps',
+    before: 'steps',
+    about: {
+      steps: 'drops at the milestones',
+      cosine: 'falls to 0 along half a cosine',
+      'one-cycle': 'rises from 1/25 for 30 % of the steps, then falls to almost 0',
+    },
+    help: 'learning rate over time',
+  },
+  /** Epochs of linear warm-up before the decay of `cosine`. */
+  rateWarmup: {
+    kind: 'integer',
+    min: 0,
+    default: 0,
+    before: 0,
+    placeholder: 'epochs',
+    help: 'epochs in which the learning rate of cosine first grows linearly to its peak',
+  },
   /** Epochs, from 1, after which the learning rate drops. */
   milestones: {
     kind: 'numbers',
     min: 0,
     wanted: 'comma-separated epochs >= 0',
     placeholder: 'epochs',
-    help: 'epochs after which the learning rate drops, such as 8,10; "none": never',
+    help: 'epochs after which the learning rate of steps drops, such as 8,10; "none": never',
   },
   /** Factor applied to the learning rate at each milestone, from 0 to 1. */
   learningRateFactor: {

@@ -227,7 +227,14 @@ describe('a configuration from before', () => {
       perturbation: null,
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
-    const latest = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, l2Decay: 0 };
+    const latest = {
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      l2Decay: 0,
+      rateSchedule: 'steps',
+      rateWarmup: 0,
+    };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later, ...latest };
     const settings = Object.entries(old)
       .filter(([name]) => !['data', 'device', 'plugins'].includes(name))

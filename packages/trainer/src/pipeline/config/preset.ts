@@ -6,6 +6,7 @@ import type { CommonField } from './field.js';
 import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
 import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
+import { checkRateSchedule } from './rate-schedule.js';
 import type { RunConfig } from './run-config.js';
 
 /** A named set of all settings, for a number of epochs. */
@@ -202,13 +203,18 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
     ...chosen,
     epochs,
   };
+  // The milestones of a preset are for the schedule that has some.
+  const { rateSchedule = FIELDS.rateSchedule.default } = layers;
+  const keep = rateSchedule === 'steps' || Object.hasOwn(chosen, 'milestones');
+  const settled: { readonly [name: string]: unknown } = { ...layers, ...(keep ? {} : { milestones: [] }) };
   const value = (name: string, field: CommonField): unknown =>
-    Object.hasOwn(layers, name) ? layers[name] : field.default;
+    Object.hasOwn(settled, name) ? settled[name] : field.default;
   const common: { readonly [name: string]: unknown } = Object.fromEntries(
     FIELD_NAMES.map((name) => [name, value(name, FIELDS[name])]),
   );
   checkFields(common, catalog);
   refuseUnused(Object.keys(chosen), common, catalog);
+  checkRateSchedule(common, Object.keys(chosen));
   const options = Object.entries(usedOptions(common, catalog)).map(
     ([name, field]) => [name, value(name, field)] as const,
   );

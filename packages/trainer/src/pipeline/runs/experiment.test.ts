@@ -43,6 +43,17 @@ describe('buildExperiment', () => {
     expect(build({ accumulate: 3, seed: 5 })).toMatchObject({ parts: 3, seed: 5 });
   });
 
+  it('has the learning rate of its schedule', () => {
+    const rates = (choices: Choices) => {
+      const { plan, epochs, stepsPerEpoch } = build({ learningRate: 1, epochs: 4, ...choices });
+      return Array.from({ length: epochs }, (_, epoch) => plan.learningRate(epoch * stepsPerEpoch));
+    };
+    expect(rates({ milestones: [2], learningRateFactor: 0.5 })).toEqual([1, 1, 0.5, 0.5]);
+    expect(rates({ rateSchedule: 'cosine' })).toEqual([0, 1, 2, 3].map((i) => (1 + Math.cos((Math.PI * i) / 4)) / 2));
+    expect(rates({ rateSchedule: 'cosine', rateWarmup: 2 })[2]).toBe(1);
+    expect(rates({ rateSchedule: 'one-cycle' }).at(-1)).toBeCloseTo(1 / 25e4, 12);
+  });
+
   it.each(['natural', 'pgd'])('%s has the target radius from the first step on', (method) => {
     const { plan, epochs, stepsPerEpoch } = build({ method });
     for (let step = 0; step < epochs * stepsPerEpoch; step++) expect(plan.epsilon(step)).toBe(0.1);

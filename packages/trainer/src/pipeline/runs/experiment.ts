@@ -13,12 +13,11 @@ import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
-import { piecewiseSchedule } from '../../schedules/piecewise.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { DatasetContext } from '../catalog/datasets.js';
 import { makeEntry } from '../catalog/entry.js';
-import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { RAMPS, RATE_SCHEDULES, REG_SCHEDULES } from '../catalog/schedules.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
 import { perturbationOf } from '../config/perturbation.js';
@@ -116,10 +115,12 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       }),
       epsilon: RAMPS[config.schedule]({ ...ramp, target: epsilon, stepsPerEpoch }),
       targetEpsilon: epsilon,
-      learningRate: piecewiseSchedule({
+      learningRate: RATE_SCHEDULES[config.rateSchedule]({
         base: config.learningRate,
         milestones: config.milestones,
         factor: config.learningRateFactor,
+        warmup: config.rateWarmup,
+        epochs,
         stepsPerEpoch,
       }),
       regWeight: weighting.weight(config.regWeight),

@@ -55,7 +55,8 @@ async function compare(name: string, choices: Choices, stops: readonly number[])
 it.each([
   // Its rectification begins with the sixth step.
   ['radam', { optimizer: 'radam', l2Decay: 0.01 }],
-  ['adamw', { optimizer: 'adamw', weightDecay: 0.1 }],
+  ['adamw and cosine', { optimizer: 'adamw', weightDecay: 0.1, rateSchedule: 'cosine', rateWarmup: 1 }],
+  ['one-cycle', { rateSchedule: 'one-cycle' }],
 ] satisfies readonly (readonly [string, Choices])[])(
   'a run with %s resumes to the same files',
   async (name, choices) => {
