@@ -19,6 +19,7 @@ const OF_FIELD = {
   checkpointMinutes: 'run',
   dataset: 'data',
   limit: 'data',
+  validation: 'data',
   normalize: 'data',
   augment: 'data',
   model: 'model',

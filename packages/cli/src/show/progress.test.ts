@@ -28,7 +28,7 @@ const events: RunEvent[] = [
   },
   { type: 'step', step: 3, ...numbers },
   { type: 'step', step: 4, ...numbers },
-  { type: 'epoch', step: 4, trainSeconds: 12.34, test: summary, ...numbers },
+  { type: 'epoch', step: 4, trainSeconds: 12.34, test: summary, monitored: 'test', ...numbers },
   { type: 'evaluating', images: 250, of: 2000 },
   { type: 'finished', folder: 'runs/a b', summary },
 ];
@@ -172,10 +172,11 @@ it('what failed is in the log, and left on the screen to whoever catches it', ()
 
 it('an epoch at the radius 8/255 has it as people write it', () => {
   const at = (epsilon: number) =>
-    describeEvent({ type: 'epoch', step: 4, trainSeconds: 1, test: summary, ...numbers, epsilon });
+    describeEvent({ type: 'epoch', step: 4, trainSeconds: 1, test: summary, monitored: 'test', ...numbers, epsilon });
   expect(at(8 / 255)).toContain('  epsilon 8/255  ');
   expect(at(0.0123456)).toContain('  epsilon 0.01235  ');
   expect(at(0.1)).toContain('  epsilon 0.1  ');
+  expect(at(0.1)).toContain('  test error ');
 });
 
 it('the line after Ctrl-C quotes the folder as a shell needs it', () => {

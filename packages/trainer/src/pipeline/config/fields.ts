@@ -25,6 +25,16 @@ export const FIELDS = {
     placeholder: 'images',
     help: 'use only the first N images of each split; "none": all',
   },
+  /** Share of the training split that is held out, and tested after each epoch instead of the test split; 0 for none. */
+  validation: {
+    kind: 'number',
+    min: 0,
+    max: 0.9,
+    default: 0,
+    before: 0,
+    placeholder: 'fraction',
+    help: 'share of the training split to hold out: epochs are tested, and the best checkpoint is chosen, on it instead of the test split',
+  },
   /** A name in `Catalog.models`. */
   model: { kind: 'name', of: 'models', what: 'model', help: 'architecture' },
   /** Input normalization: `usual` by the dataset's constants, `data` by the moments of the training images, `none`. */

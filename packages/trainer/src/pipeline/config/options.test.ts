@@ -234,6 +234,7 @@ describe('a configuration from before', () => {
       l2Decay: 0,
       rateSchedule: 'steps',
       rateWarmup: 0,
+      validation: 0,
     };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later, ...latest };
     const settings = Object.entries(old)

@@ -1,14 +1,15 @@
 import type { Evaluation } from '@cert/verify';
 
 /**
- * The best epoch so far among those at the full radius: the lowest verified error on the test images, then the lowest standard error.
+ * The best epoch so far among those at the full radius: the lowest verified error on the validation images, or else on the test images, then
+ * the lowest standard error.
  */
 export interface Best {
   /** From 1. */
   readonly epoch: number;
-  /** On the test images, a fraction. */
+  /** A fraction of these images. */
   readonly verifiedError: number;
-  /** On the test images, a fraction. Missing in checkpoints of older versions. */
+  /** A fraction of these images. Missing in checkpoints of older versions. */
   readonly standardError?: number;
 }
 

@@ -2,6 +2,7 @@ import type { Evaluation, ReluStates } from '@cert/verify';
 import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
+import type { MonitoredName } from './metrics-lines.js';
 
 /** Results of a run (`summary.json`). Errors are fractions of the test images, for the weights after the last step. */
 export interface Summary extends Evaluation {
@@ -23,6 +24,8 @@ export interface Summary extends Evaluation {
   readonly seed: number;
   /** Images trained on. */
   readonly trainImages: number;
+  /** Images held out of the training images, on which `best` was chosen; missing where it was chosen on the test images. */
+  readonly validationImages?: number;
   /** The attack of the final evaluation; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number } | null;
   /** The epoch of `best.safetensors`; null if no epoch had the full radius. */
@@ -80,6 +83,8 @@ export type RunEvent =
       readonly trainImages: number;
       /** Images tested on. */
       readonly testImages: number;
+      /** Images held out of the training images, on which epochs are tested; missing where the test images are. */
+      readonly validationImages?: number;
       /** Epochs of the whole run. */
       readonly epochs: number;
       /** Steps in an epoch. */
@@ -95,8 +100,10 @@ export type RunEvent =
   | ({ readonly type: 'step' } & RunNumbers)
   | ({
       readonly type: 'epoch';
-      /** Errors on the test images at the radius of the last step, without an attack. */
+      /** Errors at the radius of the last step, without an attack. */
       readonly test: Evaluation;
+      /** The images of these errors. */
+      readonly monitored: MonitoredName;
       /** Seconds in training steps since the run began. */
       readonly trainSeconds: number;
       /** Shares of active, unstable and inactive neurons of each layer, as in `metrics.jsonl`. */

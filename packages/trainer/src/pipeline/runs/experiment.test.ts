@@ -108,6 +108,55 @@ describe('buildExperiment', () => {
   });
 });
 
+describe('validation', () => {
+  /** 30 images of 3 classes, and 4 test images; each image is its number. */
+  const numbered = (count: number, first: number): Split => ({
+    ...{ shape: [1, 1, 1], classes: 3, count, scale: 1 / 255 },
+    images: Uint8Array.from({ length: count }, (_, i) => first + i),
+    labels: Uint8Array.from({ length: count }, (_, i) => i % 3),
+  });
+  const data: Dataset = { ...dataset, train: numbered(30, 0), test: numbered(4, 100) };
+  const numbers = (list: Iterable<HostBatch>) => [...list].flatMap(({ images }) => [...images].map((v) => 255 * v));
+  const monitored = (choices: Choices, other = data) =>
+    numbers(build({ model: 'mlp', width: 2, dense: 2, ...choices }, other).monitored.batches()).map(Math.round);
+
+  it('is none by default: epochs are tested on the test images', () => {
+    const experiment = build({ model: 'mlp' }, data);
+    expect(experiment.monitored).toMatchObject({ name: 'test', split: { count: 4 } });
+    expect(experiment.trainImages).toBe(30);
+  });
+
+  it('holds out a share of each class, which is not trained on, by the seed alone', () => {
+    const experiment = build({ model: 'mlp', validation: 0.2, batchSize: 8, seed: 3 }, data);
+    const held = numbers(experiment.monitored.batches()).map(Math.round);
+    expect(experiment).toMatchObject({ trainImages: 24, testImages: 4, stepsPerEpoch: 3 });
+    expect(held.map((i) => i % 3).sort()).toEqual([0, 0, 1, 1, 2, 2]);
+    const trained = numbers(experiment.batches(1, 0) as Iterable<HostBatch>).map(Math.round);
+    expect([...held, ...trained].sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
+    expect(numbers(experiment.testBatches()).map(Math.round)).toEqual([100, 101, 102, 103]);
+    expect(monitored({ validation: 0.2, seed: 3, epochs: 2, method: 'vanilla' })).toEqual(held);
+    expect(monitored({ validation: 0.2, seed: 4 })).not.toEqual(held);
+  });
+
+  it('is the latest rows of data that are split by time', () => {
+    const trainTimes = Array.from({ length: 30 }, (_, i) => (7 * i) % 30);
+    expect(monitored({ validation: 0.1 }, { ...data, trainTimes }).map((i) => trainTimes[i])).toEqual([28, 29, 27]);
+  });
+
+  it('has no part in moments of the training images', () => {
+    const train = { ...data.train, images: data.train.images.map((_, i) => (i === 29 ? 255 : i % 2)) };
+    const trainTimes = Array.from({ length: 30 }, (_, i) => i);
+    const normalized = (validation: number) =>
+      build({ model: 'mlp', normalize: 'data', validation }, { ...data, train, trainTimes }).model.nodes[0]!.attrs;
+    expect(normalized(0)).not.toEqual(normalized(0.1));
+    // 27 values, 0 and 1 in turn from 0.
+    const [mean, std] = [13 / 27, Math.sqrt((13 * 14) / 27 ** 2)];
+    const { scale, shift } = normalized(0.1) as { readonly scale: number[]; readonly shift: number[] };
+    expect(scale[0]).toBeCloseTo(255 / std, 6);
+    expect(shift[0]).toBeCloseTo(-mean / std, 6);
+  });
+});
+
 describe('loadData', () => {
   it('asks for the folder of image-folder', async () => {
     await expect(loadData({ dataset: 'image-folder', data: null, limit: null })).rejects.toMatchObject({

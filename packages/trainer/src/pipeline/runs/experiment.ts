@@ -7,7 +7,7 @@ import {
   type Perturbation,
   type Regularizer,
 } from '@cert/core';
-import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, holdOut, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
@@ -24,6 +24,7 @@ import { perturbationOf } from '../config/perturbation.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 import { type DataFacts, factsOf } from './data-facts.js';
+import type { MonitoredName } from './metrics-lines.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
@@ -50,8 +51,18 @@ export interface Experiment {
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
   readonly test: Split;
+  /** What each epoch is tested on, and `best` is chosen on. */
+  readonly monitored: Monitored;
   readonly trainImages: number;
   readonly testImages: number;
+}
+
+/** The images that epochs are tested on: those that `validation` holds out of the training images, or the test images. */
+export interface Monitored {
+  readonly name: MonitoredName;
+  readonly split: Split;
+  /** The images in order. */
+  batches(): Iterable<HostBatch>;
 }
 
 /**
@@ -91,8 +102,9 @@ async function readDataset(
 }
 
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Catalog = standardCatalog): Experiment {
+export function buildExperiment(config: RunConfig, whole: Dataset, catalog: Catalog = standardCatalog): Experiment {
   const { rules } = catalog;
+  const { dataset, validation } = withValidation(config, whole);
   const { train, test } = dataset;
   const normalize = NORMALIZATIONS[config.normalize](dataset);
   const augment = augmentationOf(config.augment, dataset.augment);
@@ -102,6 +114,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
   const weighting = REG_SCHEDULES[config.regSchedule];
+  const inOrder = (split: Split) => () => batches(split, { batchSize: config.evalBatchSize, shuffle: false });
   return {
     model,
     rules,
@@ -136,11 +149,26 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       const order = { batchSize, seed, epoch, from };
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
     },
-    testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    testBatches: inOrder(test),
     test,
+    monitored:
+      validation === null
+        ? { name: 'test', split: test, batches: inOrder(test) }
+        : { name: 'validation', split: validation, batches: inOrder(validation) },
     trainImages: train.count,
     testImages: test.count,
   };
+}
+
+/** The dataset without the training images that `validation` holds out, and these. */
+function withValidation(
+  { validation: fraction, seed }: RunConfig,
+  dataset: Dataset,
+): { readonly dataset: Dataset; readonly validation: Split | null } {
+  if (fraction === 0) return { dataset, validation: null };
+  const { train, trainTimes } = dataset;
+  const { rest, held } = holdOut(train, { fraction, seed, times: trainTimes?.slice(0, train.count) });
+  return { dataset: { ...dataset, train: rest }, validation: held };
 }
 
 /** The regularizer that a configuration calls `name`, or `weight*name`. */

@@ -11,7 +11,7 @@ import { checkOptimizerState } from './check-optimizer-state.js';
 import { chooseDevice } from './choose-device.js';
 import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
-import { buildExperiment, loadData, startState } from './experiment.js';
+import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
 import {
   appendLog,
   createRunFolder,
@@ -143,6 +143,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       parameters: countParams(model),
       trainImages: experiment.trainImages,
       testImages,
+      ...validationOf(experiment),
       epochs: config.epochs,
       stepsPerEpoch: experiment.stepsPerEpoch,
       step: run.progress.position.step,
@@ -192,6 +193,10 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
   }
 }
 
+/** The number of validation images, if there are some. */
+const validationOf = ({ monitored: { name, split } }: Experiment) =>
+  name === 'validation' ? { validationImages: split.count } : {};
+
 /** Runs `f` on the network of a host state, and frees it. */
 async function onDevice<T>(
   { chosen: { device } }: Run,
@@ -234,6 +239,7 @@ function summarize(
     attack: evaluation.pgdError === null ? null : { steps: config.attackSteps, restarts: config.attackRestarts },
     best,
     trainImages: experiment.trainImages,
+    ...validationOf(experiment),
     parameters: countParams(experiment.model),
     device: device.name,
     deviceDescription: device.description,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { afterTest, secondsLeft } from './time-left.js';
 
-const remaining = { steps: 100, tests: 2, batchSize: 10, testImages: 300, attackSteps: 0 };
+const remaining = { steps: 100, tests: 2, batchSize: 10, testImages: 300, finalImages: 300, attackSteps: 0 };
 
 it('counts steps, the tests behind epochs and the final evaluation', () => {
   // A step takes 0.5 s and a test, which was measured, 4 s: 100 steps, two tests and the final one.

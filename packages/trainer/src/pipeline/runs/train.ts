@@ -12,13 +12,13 @@ import type { ChosenDevice } from './choose-device.js';
 import type { RunEvent } from './event.js';
 import type { Experiment } from './experiment.js';
 import { type Progress, runFiles, writeRunCheckpoint } from './folder.js';
-import { appendMetrics } from './metrics-lines.js';
+import { appendMetrics, errorFields } from './metrics-lines.js';
 import { afterTest, NO_PACE, secondsLeft } from './time-left.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
 
-/** How many test images, the first ones, neurons are looked at on after every epoch. */
+/** How many of the images that epochs are tested on, the first ones, neurons are looked at on after every epoch. */
 const RELU_IMAGES = 256;
 
 /** A run that is under way. */
@@ -44,6 +44,7 @@ export async function train(
   { folder, emit, signal }: Hooks,
 ): Promise<{ readonly state: HostState; readonly progress: Progress } | null> {
   const { config, catalog, experiment, chosen } = run;
+  const { monitored } = experiment;
   const files = runFiles(folder);
   let { state, progress } = run;
   let saved = performance.now();
@@ -64,7 +65,7 @@ export async function train(
   const neurons = createReluCounter({
     device: chosen.device,
     model: experiment.model,
-    images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
+    images: imagesOf(subset(monitored.split, RELU_IMAGES)).images,
     perturbation: experiment.perturbation,
     method: experiment.rules.ibp,
   });
@@ -74,7 +75,8 @@ export async function train(
       steps: config.epochs * experiment.stepsPerEpoch - step,
       tests: config.epochs - Math.floor(step / experiment.stepsPerEpoch),
       batchSize: config.batchSize,
-      testImages: experiment.testImages,
+      testImages: monitored.split.count,
+      finalImages: experiment.testImages,
       attackSteps: config.attackSteps * config.attackRestarts,
     });
   try {
@@ -105,7 +107,7 @@ export async function train(
         const tested = performance.now();
         const test = await evaluator
           .evaluate(event.state, {
-            batches: experiment.testBatches(),
+            batches: monitored.batches(),
             epsilon: event.epsilon,
             ...(signal && { signal }),
           })
@@ -123,8 +125,7 @@ export async function train(
         const relu = await neurons.count(event.state, event.epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
-          testError: test.standardError,
-          testVerifiedError: test.verifiedError,
+          ...errorFields({ monitored: monitored.name, ...test }),
           trainSeconds,
           waitSeconds: event.waitSeconds,
           relu,
@@ -133,7 +134,10 @@ export async function train(
         await save(files.last, event.state);
         pace = afterTest(pace, secondsSince(tested), !testCompiled);
         testCompiled = true;
-        await emit({ ...numbersOf(event), type: 'epoch', step, test, relu, trainSeconds, secondsLeft: left(event) });
+        await emit({
+          ...numbersOf(event),
+          ...{ type: 'epoch', step, test, monitored: monitored.name, relu, trainSeconds, secondsLeft: left(event) },
+        });
       }
       before = performance.now();
     }
