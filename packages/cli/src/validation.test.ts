@@ -41,3 +41,13 @@ it('epochs are tested on validation images, and every text says so', async () =>
   expect(await readFile(report, 'utf8')).toContain('last epoch, on validation inputs');
   expect(listed.errors).toMatchObject({ of: 'validation', images: null, pgdError: null });
 });
+
+it('an early stop is told on the way and in the table', async () => {
+  const never = ['--learning-rate', '0', '--bn', 'none', '--ramp-start', '1', '--ramp-length', '1'];
+  const folder = join(place, 'early');
+  const { status, out } = await train(folder, ...never, '--validation', '0.3', '--patience', '1', '--epochs', '6');
+  expect(status).toBe(0);
+  expect(out).toContain('Stopped early after epoch 3 of 6: no better epoch on the validation images in 1 epoch (best: epoch 2');
+  expect(out).toMatch(/^epochs +3 of 6 \(stopped early, patience 1\)$/m);
+  expect((await cert('runs', folder)).out).toMatch(/finished$/m);
+});

@@ -25,6 +25,7 @@ const OF_FIELD = {
   model: 'model',
   init: 'model',
   epochs: 'schedule',
+  patience: 'schedule',
   schedule: 'schedule',
   rampStart: 'schedule',
   rampLength: 'schedule',

@@ -67,6 +67,7 @@ export function tensorboardEvents(now: () => number = Date.now): (event: RunEven
         });
         return;
       }
+      case 'early-stop':
       case 'decoding':
       case 'evaluating':
       case 'warning':

@@ -77,6 +77,16 @@ describe('resolveConfig', () => {
     );
   });
 
+  it('patience needs validation images', () => {
+    expect(resolveConfig({ validation: 0.1, patience: 3 })).toMatchObject({ validation: 0.1, patience: 3 });
+    expect(() => resolveConfig({ patience: 3 })).toThrow(
+      expect.objectContaining({
+        problem: '--patience is 3, but no validation images are held out.',
+        cure: expect.stringContaining('Add --validation 0.1'),
+      }),
+    );
+  });
+
   it('refuses milestones that a config.json has beside another schedule', () => {
     expect(() => checkConfig({ ...resolveConfig(), rateSchedule: 'cosine' })).toThrow('--milestones 8,10 is for');
   });

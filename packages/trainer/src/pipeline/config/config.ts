@@ -50,6 +50,13 @@ export function checkConfig(
   checkFields(whole, catalog);
   const values = withUsedOptions(whole as RunConfig, source, catalog);
   checkRateSchedule(values);
+  if (values.patience !== null && values.validation === 0) {
+    throw new CertError(
+      'bad-argument',
+      `--patience is ${values.patience}, but no validation images are held out.`,
+      'Add --validation 0.1, or leave out --patience: the test images must not decide when training stops.',
+    );
+  }
   const end = values.rampStart + values.rampLength - 1;
   if (end > values.epochs) {
     throw new CertError(

@@ -85,6 +85,16 @@ export const FIELDS = {
   },
   /** Epochs of training. */
   epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },
+  /** Epochs at the target radius without a better one on the validation images, after which training stops; null for none. */
+  patience: {
+    kind: 'integer',
+    min: 1,
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'epochs',
+    help: 'stop after N epochs at the target radius without a better best checkpoint (needs --validation); "none": train all epochs',
+  },
   /** Images in a minibatch. */
   batchSize: { kind: 'integer', min: 1, placeholder: 'images', help: 'images in a minibatch' },
   /** Parts that a minibatch goes through in, to save memory; gradients are averaged. */

@@ -235,6 +235,7 @@ describe('a configuration from before', () => {
       rateSchedule: 'steps',
       rateWarmup: 0,
       validation: 0,
+      patience: null,
     };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later, ...latest };
     const settings = Object.entries(old)

@@ -24,3 +24,12 @@ export function isBetter(
   if (best === null || verifiedError < best.verifiedError) return true;
   return verifiedError === best.verifiedError && standardError < (best.standardError ?? 0);
 }
+
+/**
+ * Whether training stops early after an epoch: no epoch has been better for `patience` epochs. From the first best epoch on, all epochs are at the
+ * full radius, so that the number of epochs since then is the number of epochs that were not better.
+ *
+ * @param patience null: never
+ */
+export const isExhausted = (epoch: number, best: Best | null, patience: number | null): boolean =>
+  patience !== null && best !== null && epoch - best.epoch >= patience;

@@ -23,6 +23,11 @@ export function describeEvent(event: RunEvent): string | undefined {
         duration(trainSeconds),
       ].join('  ');
     }
+    case 'early-stop': {
+      const { epoch, epochs, patience, best } = event;
+      const since = `${patience} epoch${patience === 1 ? '' : 's'}`;
+      return `Stopped early after epoch ${epoch} of ${epochs}: no better epoch on the validation images in ${since} (best: epoch ${best.epoch}, verified error ${percent(best.verifiedError)}).`;
+    }
     case 'warning':
       return `Warning: ${event.message}`;
     case 'stopped':

@@ -20,6 +20,8 @@ export interface Summary extends Evaluation {
   readonly parameters: number;
   /** Epochs trained. */
   readonly epochs: number;
+  /** Where `patience` stopped training: epochs of the configuration, and epochs without a better one; missing otherwise. */
+  readonly stoppedEarly?: { readonly plannedEpochs: number; readonly patience: number };
   /** As in the configuration. */
   readonly seed: number;
   /** Images trained on. */
@@ -60,8 +62,8 @@ export interface RunNumbers {
 
 /**
  * Event of a run, in order. Plain data, distinguished by `type`. `decoding` comes before `start`; `warning` after `start` and, for a
- * network that has learned nothing, before `finished`; `step` after every step and `epoch` after every epoch, `evaluating` during the final
- * evaluation, and one of `stopped`, `failed` and `finished` at the end.
+ * network that has learned nothing, before `finished`; `step` after every step and `epoch` after every epoch, `early-stop` where `patience` ends
+ * training, `evaluating` during the final evaluation, and one of `stopped`, `failed` and `finished` at the end.
  */
 export type RunEvent =
   | {
@@ -109,6 +111,15 @@ export type RunEvent =
       /** Shares of active, unstable and inactive neurons of each layer, as in `metrics.jsonl`. */
       readonly relu?: ReluStates;
     } & RunNumbers)
+  | {
+      readonly type: 'early-stop';
+      /** The last epoch, of `epochs`. */
+      readonly epoch: number;
+      readonly epochs: number;
+      /** Epochs without a better one. */
+      readonly patience: number;
+      readonly best: Best;
+    }
   | {
       readonly type: 'decoding';
       /** Decoded images of the dataset, cached for later runs. */

@@ -58,7 +58,7 @@ export interface Experiment {
 }
 
 /** The images that epochs are tested on: those that `validation` holds out of the training images, or the test images. */
-export interface Monitored {
+interface Monitored {
   readonly name: MonitoredName;
   readonly split: Split;
   /** The images in order. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { loadCheckpoint } from '@cert/models/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Choices, resolveConfig } from '../config/preset.js';
+import type { RunEvent } from './event.js';
 import { runFiles } from './folder.js';
 import { resumeRun, startRun } from './run.js';
 
@@ -76,6 +77,32 @@ it('a run with validation images tests its epochs, and chooses the best one, on 
   expect(await readFile(log, 'utf8')).toMatch(
     /24 \+ 6 \(validation\) \+ 30 images of digits[\s\S]*validation error \d+/,
   );
+});
+
+it('stops early when no epoch gets better, and a resumed run stops at the same epoch', async () => {
+  // With a learning rate of 0 and without BatchNorm all epochs are alike.
+  const config = resolveConfig({
+    ...{ ...small, limit: 30, epochs: 9, validation: 0.2, patience: 2 },
+    ...{ rampStart: 1, rampLength: 1, learningRate: 0, batchNorm: 'none' },
+  });
+  const [calm, rough] = [join(place, 'early-calm'), join(place, 'early-rough')];
+  const summary = await startRun(config, { folder: calm });
+  // The first epoch at the full radius is the second.
+  expect(summary).toMatchObject({ epochs: 4, stoppedEarly: { plannedEpochs: 9, patience: 2 }, best: { epoch: 2 } });
+  expect(await readFile(runFiles(calm).log, 'utf8')).toMatch(
+    /\nStopped early after epoch 4 of 9: no better epoch on the validation images in 2 epochs \(best: epoch 2, verified error 100\.00 %\)\./,
+  );
+
+  // Stopped after the last epoch, in the final evaluation: the run is not trained any further.
+  const abort = new AbortController();
+  const onEvent = (event: RunEvent) => event.type === 'early-stop' && abort.abort();
+  expect(await startRun(config, { folder: rough, onEvent, signal: abort.signal })).toBeNull();
+  const events: RunEvent[] = [];
+  expect(await resumeRun({ folder: rough, onEvent: (event) => events.push(event) })).toMatchObject({ epochs: 4 });
+  expect(events.map(({ type }) => type).filter((type) => type !== 'evaluating' && type !== 'warning')).toEqual([
+    ...['start', 'early-stop', 'finished'],
+  ]);
+  expect(await left(rough)).toEqual(await left(calm));
 });
 
 it.each([

@@ -129,6 +129,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     if (line !== undefined) await appendLog(folder, line);
   };
   const evaluator = createEvaluator({ device, model, method, natural, perturbation });
+  let { step } = run.progress.position;
   try {
     await emit({
       type: 'start',
@@ -157,6 +158,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     for (const message of schedule) await emit({ type: 'warning', message });
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
+    ({ step } = trained.progress.position);
     const started = performance.now();
     const evaluation = await onDevice(run, trained.state, (network) =>
       evaluator.evaluate(network, {
@@ -186,7 +188,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       );
       throw failure;
     }
-    await emit({ type: 'stopped', folder, step: config.epochs * experiment.stepsPerEpoch });
+    await emit({ type: 'stopped', folder, step });
     return null;
   } finally {
     await evaluator.dispose();
@@ -228,13 +230,16 @@ function withWayOn(error: unknown, folder: string): unknown {
 
 function summarize(
   { config, experiment, chosen: { device } }: Run,
-  { best, trainSeconds }: Progress,
+  { position, best, trainSeconds }: Progress,
   evaluation: Evaluation,
   evalSeconds: number,
 ): Summary {
-  const { preset, method, bound, dataset, model, epochs, seed } = config;
+  const { preset, method, bound, dataset, model, seed, patience } = config;
+  const epochs = position.step / experiment.stepsPerEpoch;
+  const stoppedEarly = patience !== null && epochs < config.epochs && { plannedEpochs: config.epochs, patience };
   return {
     ...{ preset, method, bound, dataset, model, epochs, seed },
+    ...(stoppedEarly && { stoppedEarly }),
     ...evaluation,
     attack: evaluation.pgdError === null ? null : { steps: config.attackSteps, restarts: config.attackRestarts },
     best,

@@ -7,7 +7,7 @@ import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
-import { isBetter } from './best.js';
+import { isBetter, isExhausted } from './best.js';
 import type { ChosenDevice } from './choose-device.js';
 import type { RunEvent } from './event.js';
 import type { Experiment } from './experiment.js';
@@ -53,6 +53,17 @@ export async function train(
     await writeRunCheckpoint(path, experiment, state, progress, config, catalog);
     saved = performance.now();
   };
+  /** Whether the epoch that has just ended is the last one before its time; says so. */
+  const stopsEarly = async (epoch: number): Promise<boolean> => {
+    const { patience, epochs } = config;
+    const { best } = progress;
+    if (best === null || patience === null || epoch >= epochs || !isExhausted(epoch, best, patience)) return false;
+    await emit({ type: 'early-stop', epoch, epochs, patience, best });
+    return true;
+  };
+  const { step: done, sums } = progress.position;
+  const between = done % experiment.stepsPerEpoch === 0 && Object.keys(sums).length === 0;
+  if (between && (await stopsEarly(done / experiment.stepsPerEpoch))) return { state, progress };
   const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
   const events = fit({
     ...experiment,
@@ -138,6 +149,7 @@ export async function train(
           ...numbersOf(event),
           ...{ type: 'epoch', step, test, monitored: monitored.name, relu, trainSeconds, secondsLeft: left(event) },
         });
+        if (await stopsEarly(event.epoch)) break;
       }
       before = performance.now();
     }
