@@ -47,7 +47,9 @@ it('an early stop is told on the way and in the table', async () => {
   const folder = join(place, 'early');
   const { status, out } = await train(folder, ...never, '--validation', '0.3', '--patience', '1', '--epochs', '6');
   expect(status).toBe(0);
-  expect(out).toContain('Stopped early after epoch 3 of 6: no better epoch on the validation images in 1 epoch (best: epoch 2');
+  expect(out).toContain(
+    'Stopped early after epoch 3 of 6: no better epoch on the validation images in 1 epoch (best: epoch 2',
+  );
   expect(out).toMatch(/^epochs +3 of 6 \(stopped early, patience 1\)$/m);
   expect((await cert('runs', folder)).out).toMatch(/finished$/m);
 });

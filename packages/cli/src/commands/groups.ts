@@ -24,6 +24,8 @@ const OF_FIELD = {
   augment: 'data',
   model: 'model',
   init: 'model',
+  warmStart: 'model',
+  warmStartSha256: 'model',
   epochs: 'schedule',
   patience: 'schedule',
   schedule: 'schedule',

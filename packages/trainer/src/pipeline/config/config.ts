@@ -50,6 +50,13 @@ export function checkConfig(
   checkFields(whole, catalog);
   const values = withUsedOptions(whole as RunConfig, source, catalog);
   checkRateSchedule(values);
+  if (values.warmStartSha256 !== null && values.warmStart === null) {
+    throw new CertError(
+      'bad-argument',
+      '--warm-start-sha256 was given without --warm-start.',
+      'Add --warm-start FILE, or leave out the SHA-256.',
+    );
+  }
   if (values.patience !== null && values.validation === 0) {
     throw new CertError(
       'bad-argument',

@@ -67,6 +67,27 @@ export const FIELDS = {
     default: 'ibp',
     help: 'initialization',
   },
+  /** A checkpoint file or run folder whose parameters and statistics replace the initialization; null for none. */
+  warmStart: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'file',
+    wanted: 'a checkpoint file or the folder of a run',
+    help: 'checkpoint file or run folder (last checkpoint) of the same architecture to start from, instead of an initialization',
+  },
+  /** The SHA-256 of that file, in hexadecimal; a run records it. Null: any. */
+  warmStartSha256: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    before: null,
+    pattern: /^[0-9a-f]{64}$/,
+    placeholder: 'hex',
+    wanted: '64 hexadecimal digits',
+    help: 'refuse a --warm-start file with another SHA-256; config.json records that of the file',
+  },
   /** Target radius in the units of the data. */
   epsilon: {
     kind: 'number',

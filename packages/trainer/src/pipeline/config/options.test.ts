@@ -236,6 +236,8 @@ describe('a configuration from before', () => {
       rateWarmup: 0,
       validation: 0,
       patience: null,
+      warmStart: null,
+      warmStartSha256: null,
     };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later, ...latest };
     const settings = Object.entries(old)

@@ -1,3 +1,4 @@
+import { CertError, describeValue } from '@cert/core';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { choose, unknownName } from '../names.js';
 import { checkField } from './check-field.js';
@@ -215,6 +216,13 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
   checkFields(common, catalog);
   refuseUnused(Object.keys(chosen), common, catalog);
   checkRateSchedule(common, Object.keys(chosen));
+  if (common.warmStart !== null && Object.hasOwn(chosen, 'init')) {
+    throw new CertError(
+      'bad-argument',
+      `An initialization (${describeValue(chosen.init)}) and --warm-start were both given.`,
+      'Leave out --init (or --no-init) to start from the checkpoint, or leave out --warm-start.',
+    );
+  }
   const options = Object.entries(usedOptions(common, catalog)).map(
     ([name, field]) => [name, value(name, field)] as const,
   );

@@ -8,7 +8,8 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'start': {
       const { config, device, trainImages, validationImages, testImages, parameters, step } = event;
       const held = validationImages === undefined ? '' : ` + ${validationImages} (validation)`;
-      const from = step === 0 ? '' : `, resumed after step ${step}`;
+      const begun = config.warmStart === null ? '' : `, from the weights of ${config.warmStart}`;
+      const from = step === 0 ? begun : `, resumed after step ${step}`;
       return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages}${held} + ${testImages} ${exampleWords(config.dataset).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {

@@ -25,6 +25,7 @@ import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 import { type DataFacts, factsOf } from './data-facts.js';
 import type { MonitoredName } from './metrics-lines.js';
+import type { WarmStart } from './warm-start.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
@@ -190,12 +191,16 @@ export function initializerOf(
     : makeEntry(entry, (option, field) => valueOfOption(config, option, field), undefined);
 }
 
-/** The state before the first step: weights from the configuration's initialization and seed. */
+/** The state before the first step: the weights of a warm start, or those of the configuration's initialization and seed. */
 export const startState = (
   config: RunConfig,
   { model, optimizer }: Experiment,
   { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
-): HostState => initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer);
+  warm: WarmStart | null = null,
+): HostState =>
+  warm === null
+    ? initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer)
+    : { params: warm.params, stats: warm.stats, optimizer: optimizer.init(warm.params) };
 
 /**
  * Checks that the images and classes of a split fit a model.

@@ -28,6 +28,7 @@ import { scheduleWarnings, verdict } from './health.js';
 import { idleRegularizers } from './idle.js';
 import { cutMetrics } from './metrics-lines.js';
 import { type Run, train } from './train.js';
+import { readWarmStart } from './warm-start.js';
 
 /** Options of a run. */
 export interface RunOptions {
@@ -56,13 +57,15 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
   let unlock: (() => Promise<void>) | undefined;
   try {
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
-    const settled = { ...config, device: chosen.device.name };
-    const experiment = buildExperiment(settled, dataset, catalog);
+    const placed = { ...config, device: chosen.device.name };
+    const experiment = buildExperiment(placed, dataset, catalog);
+    const warm = await readWarmStart(config, experiment.model);
+    const settled = { ...placed, ...(warm && { warmStartSha256: warm.sha256 }) };
     const { folder } = options;
     await createRunFolder(folder);
     unlock = await lockRun(folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
-    const state = startState(settled, experiment, catalog);
+    const state = startState(settled, experiment, catalog, warm);
     try {
       await writeRunConfig(folder, settled);
       await writeRunCheckpoint(runFiles(folder).last, experiment, state, progress, settled, catalog);
