@@ -87,6 +87,7 @@ export function epochLine(
     [head, loss, small, error, verified],
     [head, `loss ${short(metrics.loss)}`, error, verified],
     [head, error, verified],
+    [`${epoch}/${epochs}`, error, verified],
   ].map((parts) => parts.join('  '));
   return lines.find((line) => line.length <= width) ?? lines.at(-1)!;
 }

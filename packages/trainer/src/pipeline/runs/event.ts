@@ -113,11 +113,13 @@ export type RunEvent =
     } & RunNumbers)
   | {
       readonly type: 'early-stop';
-      /** The last epoch, of `epochs`. */
+      /** The last epoch that was trained. */
       readonly epoch: number;
+      /** Epochs of the configuration. */
       readonly epochs: number;
       /** Epochs without a better one. */
       readonly patience: number;
+      /** The best epoch. */
       readonly best: Best;
     }
   | {

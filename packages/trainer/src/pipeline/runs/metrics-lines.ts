@@ -20,9 +20,11 @@ export type MonitoredName = 'test' | 'validation';
 
 /** Errors after an epoch, fractions of the images that the epoch was tested on. */
 export interface EpochErrors {
+  /** The images. */
   readonly monitored: MonitoredName;
+  /** Misclassified without perturbation. */
   readonly standardError: number;
-  /** At the radius of the epoch. */
+  /** Not verified, at the radius of the epoch. */
   readonly verifiedError: number;
 }
 
