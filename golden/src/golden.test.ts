@@ -44,14 +44,14 @@ describe('golden', () => {
     const relaxed = ['mlp', 'mlp_tie', 'cnn', 'cnn_kernels', 'cnn_remainder'];
     const both = [
       ...['cert_norm', 'ibp_cnn_train', 'reg', 'trajectory', 'residual_resnet', 'residual_identity', 'resnext_stride'],
-      'verify_small',
+      ...['verify_small', 'optimizers'],
       ...relaxed.flatMap((name) => [`ibp_${name}`, `crown_${name}`]),
     ];
     expect([...seen].sort()).toEqual(
       [
         ...both.flatMap((kind) => devices.map((device) => `${kind}.json ${device}`)),
         'init.json host',
-        'schedules.json host',
+        ...['schedules.json host', 'learning_rates.json host'],
       ].sort(),
     );
   }, 300_000);
@@ -61,8 +61,10 @@ describe('golden', () => {
     ['ibp_cnn_train.json', /"grad_ce_loss":\{"0.weight":\{"shape":\[4,2,3,3\],"data":\[/, 1e-3, 'grad_ce_loss'],
     ['cert_norm.json', /"robust_loss":/, 1e-3, 'robust_loss'],
     ['schedules.json', /"eps_train":\[\[0.0,/, 1e-9, 'eps_train'],
+    ['learning_rates.json', /"rates":\[/, 1e-9, '[0] cosine'],
     ['init.json', /"final_std":/, 1e-6, 'final_std'],
     ['trajectory.json', /"loss":/, 0.01, 'steps.loss'],
+    ['optimizers.json', /"params":\{"kernel":\{"shape":\[2,2\],"data":\[/, 1e-4, 'adam kernel'],
   ])('reports a number of %s that was changed', async (name, field, by, quantity) => {
     await copy(name);
     await tamper(name, field, by);

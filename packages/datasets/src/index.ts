@@ -1,5 +1,6 @@
 export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit } from './arrays.js';
 export { type BatchOptions, batchCount, batches, type SplitBatch } from './batches.js';
+export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
 export {
   type IdxArray,
   type IdxDataset,

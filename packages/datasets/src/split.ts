@@ -36,6 +36,11 @@ export interface Dataset {
   readonly featureScale?: readonly number[] | undefined;
   /** Input normalization for models. Images are not normalized, so boxes around images stay in the range. */
   readonly normalize?: Normalization | undefined;
+  /**
+   * For data split by time: one number for each training image, ascending in time, of the images in their order. Validation images are then
+   * the latest ones.
+   */
+  readonly trainTimes?: readonly number[] | undefined;
   /** Default augmentation of the training images; pass it to batches to apply it. */
   readonly augment?: Augmentation | undefined;
 }

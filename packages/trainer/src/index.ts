@@ -30,9 +30,12 @@ export {
 } from './objectives/schedule.js';
 export { type StapsOptions, stapsObjective, type TapsOptions, tapsObjective } from './objectives/taps.js';
 export { type AdamOptions, adam } from './optimizers/adam.js';
+export { type AdamwOptions, adamw } from './optimizers/adamw.js';
 export { type Clipped, clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
+export type { MomentOptions } from './optimizers/moments.js';
 export type { Optimizer, OptimizerState, Updated } from './optimizers/optimizer.js';
-export { sgd } from './optimizers/sgd.js';
+export { type RadamOptions, radam } from './optimizers/radam.js';
+export { type SgdOptions, sgd } from './optimizers/sgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
 export {
   createPopulationStats,
@@ -40,7 +43,9 @@ export {
   type PopulationStatsOptions,
 } from './population-stats.js';
 export { type AveragingOptions, emaSchedule, swaSchedule } from './schedules/averaging.js';
+export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
 export { linearSchedule } from './schedules/linear.js';
+export { type OneCycleOptions, oneCycleSchedule } from './schedules/one-cycle.js';
 export { type PiecewiseOptions, piecewiseSchedule } from './schedules/piecewise.js';
 export { constantSchedule, type RampOptions, type Schedule } from './schedules/schedule.js';
 export { type SmoothedRampOptions, smoothedSchedule } from './schedules/smoothed.js';

@@ -4,7 +4,7 @@ import type { ReluEpoch } from '../show/relu-report.js';
 import { meanRadiusFigure } from './mean-radius.js';
 import { reluStatesFigure } from './relu-states.js';
 import { renderSvg } from './render.js';
-import { trainingCurvesFigure } from './training-curves.js';
+import { type TrainingCurve, trainingCurvesFigure } from './training-curves.js';
 
 const heading = { title: 'Bounds of a < b', subtitle: ['first line', 'second line'] };
 const texts = (svg: string) => [...svg.matchAll(/<(text|tspan)[^>]*>([^<]+)<\/\1>/g)].map(([, , text]) => text!);
@@ -133,6 +133,15 @@ describe('trainingCurvesFigure', () => {
       expect(texts(svg)).toContain(text);
     }
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  it('says whose images the verified error is of', async () => {
+    const validation = { name: 'a', epochs: epochs(1), monitored: 'validation' as const };
+    const drawn = async (...curves: TrainingCurve[]) => texts(await renderSvg(trainingCurvesFigure(curves, heading)));
+    expect(await drawn(validation)).toContain('verified error of validation images');
+    expect(await drawn(validation, { name: 'b', epochs: epochs(1) })).toContain(
+      'verified error of test or validation images',
+    );
   });
 
   it('is drawn of a single epoch, and is the same text for the same data', async () => {

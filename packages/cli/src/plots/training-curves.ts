@@ -1,22 +1,32 @@
+import type { MonitoredName } from '@cert/trainer/pipeline';
 import type { GroupMark, Spec } from 'vega';
 import { COLORS, CONFIG, type Heading } from './render.js';
 
 /** One run over its epochs. Plain data. */
 export interface TrainingCurve {
   readonly name: string;
+  /** The images of the verified error; default test. */
+  readonly monitored?: MonitoredName | undefined;
   readonly epochs: readonly {
     readonly epoch: number;
     /** The mean over the epoch. */
     readonly loss: number | null;
-    /** On the test images, a fraction, at the radius of the epoch. */
+    /** A fraction, at the radius of the epoch. */
     readonly verifiedError: number | null;
   }[];
 }
 
 const PANELS = [
   { field: 'loss', title: 'training loss', format: '~g' },
-  { field: 'verifiedError', title: 'verified error of test images', format: '.0%' },
+  { field: 'verifiedError', title: 'verified error', format: '.0%' },
 ] as const;
+
+/** One panel. */
+interface Panel {
+  readonly field: string;
+  readonly title: string;
+  readonly format: string;
+}
 
 /** How lines look when there are more runs than colours. */
 const DASHES = [
@@ -28,6 +38,7 @@ const DASHES = [
 /** The figure of a comparison: loss and verified error over the epochs, a line for each run. */
 export function trainingCurvesFigure(curves: readonly TrainingCurve[], { title, subtitle }: Heading): Spec {
   const names = curves.map(({ name }) => name);
+  const monitored = [...new Set(curves.map((curve) => curve.monitored ?? 'test'))].sort().join(' or ');
   const last = Math.max(1, ...curves.flatMap(({ epochs }) => epochs.map(({ epoch }) => epoch)));
   return {
     $schema: 'https://vega.github.io/schema/vega/v6.json',
@@ -64,11 +75,13 @@ export function trainingCurvesFigure(curves: readonly TrainingCurve[], { title, 
         labelLimit: 240,
       },
     ],
-    marks: PANELS.map(panel),
+    marks: PANELS.map((each) =>
+      panel(each.field === 'loss' ? each : { ...each, title: `${each.title} of ${monitored} images` }),
+    ),
   };
 }
 
-function panel({ field, title, format }: (typeof PANELS)[number]): GroupMark {
+function panel({ field, title, format }: Panel): GroupMark {
   const place = { x: { scale: 'x', field: 'epoch' }, y: { scale: 'y', field: 'value' } };
   const color = { scale: 'color', field: 'name' };
   return {

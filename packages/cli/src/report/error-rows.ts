@@ -8,7 +8,7 @@ export interface ErrorRow {
   readonly kind: 'standard' | 'attack' | 'verified';
   readonly name: string;
   /** Where the number is from. */
-  readonly source: 'evaluation' | 'training' | 'last epoch';
+  readonly source: 'evaluation' | 'training' | 'last epoch' | 'last epoch (validation)';
   readonly fraction: number;
   /** Exact 95 %; null where the number of inputs is not known. */
   readonly interval: readonly [number, number] | null;
@@ -75,10 +75,9 @@ function ofSummary({ images, standardError, pgdError, verifiedError, attack, bou
 }
 
 function ofLastEpoch({ errors }: ComparedRun): readonly ErrorRow[] {
+  const source = errors.of === undefined ? 'last epoch' : (`last epoch (${errors.of})` as const);
   const row = (kind: ErrorRow['kind'], name: string, fraction: number | null): readonly ErrorRow[] =>
-    fraction === null
-      ? []
-      : [{ kind, name, source: 'last epoch', fraction, interval: null, count: null, images: null }];
+    fraction === null ? [] : [{ kind, name, source, fraction, interval: null, count: null, images: null }];
   return [
     ...row('standard', 'standard error', errors.standardError),
     ...row('verified', 'verified error (nearest)', errors.verifiedError),

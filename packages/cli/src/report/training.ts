@@ -1,4 +1,4 @@
-import { type MetricsLine, readMetricsLines } from '@cert/trainer/pipeline';
+import { epochErrorsOf, type MetricsLine, type MonitoredName, readMetricsLines } from '@cert/trainer/pipeline';
 import type { RunSettings } from '../runs/read-run.js';
 
 /** A point of a curve: epochs done, and the value. */
@@ -41,8 +41,10 @@ export interface Training {
   readonly phases: readonly Phase[];
   /** Empty where no line has neurons. */
   readonly neurons: readonly LayerStates[];
-  /** Test inputs that neurons were counted on. */
+  /** Inputs that neurons were counted on, the first ones of those that epochs were tested on. */
   readonly neuronInputs: number;
+  /** What epochs were tested on. */
+  readonly monitored: MonitoredName;
   /** Damaged lines, which are left out. */
   readonly damaged: number;
 }
@@ -56,6 +58,8 @@ const LOSSES = [
 const ERRORS = [
   ['test verified', 'testVerifiedError'],
   ['test standard', 'testError'],
+  ['validation verified', 'validationVerifiedError'],
+  ['validation standard', 'validationError'],
   ['training verified', 'verifiedError'],
   ['training standard', 'error'],
 ] as const;
@@ -84,6 +88,7 @@ export async function readTraining(folder: string, settings: RunSettings): Promi
     ...{ epsilon: stepwise('epsilon'), learningRate: stepwise('learningRate') },
     phases: phasesOf(settings),
     neurons: neuronsOf(epochs),
+    monitored: epochs.map(epochErrorsOf).find((found) => found !== undefined)?.monitored ?? 'test',
     neuronInputs: Math.max(0, ...epochs.map(({ relu }) => relu?.images ?? 0)),
     damaged,
   };

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { CertError } from '@cert/core';
-import { readMetricsLines } from '@cert/trainer/pipeline';
+import { epochErrorsOf, readMetricsLines } from '@cert/trainer/pipeline';
 import { clopperPearson, type Proportion } from '@cert/verify';
 import { calledAs } from '../called-as.js';
 import type { TrainingCurve } from '../plots/training-curves.js';
@@ -121,12 +121,12 @@ export async function curveOf({
 }: ComparedRun): Promise<{ readonly curve: TrainingCurve; readonly damaged: number }> {
   const { lines, damaged } = await readMetricsLines(folder);
   const number = (value: unknown) => (typeof value === 'number' ? value : null);
-  const epochs = lines
-    .filter(({ type }) => type === 'epoch')
-    .map(({ epoch, loss, testVerifiedError }) => ({
-      epoch: Number(epoch),
-      loss: number(loss),
-      verifiedError: number(testVerifiedError),
-    }));
-  return { curve: { name, epochs }, damaged };
+  const ends = lines.filter(({ type }) => type === 'epoch');
+  const epochs = ends.map((line) => ({
+    epoch: Number(line.epoch),
+    loss: number(line.loss),
+    verifiedError: epochErrorsOf(line)?.verifiedError ?? null,
+  }));
+  const monitored = ends.map(epochErrorsOf).find((found) => found !== undefined)?.monitored;
+  return { curve: { name, epochs, ...(monitored && { monitored }) }, damaged };
 }

@@ -2,12 +2,20 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { CertError, parseJson } from '@cert/core';
-import { readMetricsLines, readRunConfig, readRunPlugins, runFiles, runOwner } from '@cert/trainer/pipeline';
+import {
+  epochErrorsOf,
+  readMetricsLines,
+  readRunConfig,
+  readRunPlugins,
+  runFiles,
+  runOwner,
+} from '@cert/trainer/pipeline';
 
 /** A value of JSON. */
 type Fields = { readonly [name: string]: unknown };
 
-/** What the folder of a run says. Plain data; errors are fractions of the test images. */
+/** What the folder of a run says. Plain data; errors are fractions of the test images, or of the
+ * validation images of an unfinished run. */
 export interface RunRecord {
   readonly folder: string;
   readonly name: string;
@@ -36,6 +44,8 @@ export interface RunSettings extends Fields {
 
 /** What came out; null what is not known. Before a run has finished, errors of its last epoch where that had the full radius. */
 interface RunErrors {
+  /** Where the errors are those of the validation images of an unfinished run. */
+  readonly of?: 'validation';
   readonly images: number | null;
   readonly standardError: number | null;
   readonly pgdError: number | null;
@@ -140,14 +150,16 @@ async function lastEpoch(folder: string, { epsilon }: RunSettings) {
     return { epoch: 0, trainSeconds: null, errors };
   }
   const comparable = last.epsilon === epsilon;
+  const found = epochErrorsOf(last);
   return {
     epoch: numberIn(last, 'epoch') ?? 0,
     trainSeconds: numberIn(last, 'trainSeconds'),
     errors: {
       images: null,
-      standardError: numberIn(last, 'testError'),
+      standardError: found?.standardError ?? null,
       pgdError: null,
-      verifiedError: comparable ? numberIn(last, 'testVerifiedError') : null,
+      verifiedError: comparable ? (found?.verifiedError ?? null) : null,
+      ...(found?.monitored === 'validation' && { of: found.monitored }),
     },
   };
 }

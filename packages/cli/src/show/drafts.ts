@@ -33,7 +33,7 @@ export interface TrainingState {
   readonly epochs: number;
   readonly loss: number;
   readonly epsilon: number;
-  /** Of the epoch before, on the test images; undefined before the first epoch. */
+  /** Of the epoch before; undefined before the first epoch. */
   readonly verifiedError: number | undefined;
   /** Seconds; undefined while they cannot be estimated. */
   readonly left: number | undefined;
@@ -74,12 +74,12 @@ export function countDrafts(what: string, done: number, of: number, left: number
 
 /** What came out of an epoch, in one line: the first that fits. */
 export function epochLine(
-  { epoch, epsilon, metrics, test, trainSeconds }: Extract<RunEvent, { readonly type: 'epoch' }>,
+  { epoch, epsilon, metrics, test, monitored, trainSeconds }: Extract<RunEvent, { readonly type: 'epoch' }>,
   epochs: number,
   width: number,
 ): string {
   const [loss, small] = [`loss ${number(metrics.loss)}`, `eps ${radius(epsilon, 3)}`];
-  const error = `error ${percentShort(test.standardError)}`;
+  const error = `${monitored === 'test' ? '' : 'validation '}error ${percentShort(test.standardError)}`;
   const verified = `verified error ${percentShort(test.verifiedError)}`;
   const head = `epoch ${epoch}/${epochs}`;
   const lines = [
@@ -87,6 +87,7 @@ export function epochLine(
     [head, loss, small, error, verified],
     [head, `loss ${short(metrics.loss)}`, error, verified],
     [head, error, verified],
+    [`${epoch}/${epochs}`, error, verified],
   ].map((parts) => parts.join('  '));
   return lines.find((line) => line.length <= width) ?? lines.at(-1)!;
 }

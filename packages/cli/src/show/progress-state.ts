@@ -63,6 +63,9 @@ export function progressState() {
           training = training && { ...training, verifiedError, epoch: event.epoch + 1, fraction: 0 };
           if (run !== undefined && event.epoch >= run.epochs) count('evaluation', 0, run.testImages, 0);
           return;
+        case 'early-stop':
+          count('evaluation', 0, run?.testImages ?? 0, 0);
+          return;
         case 'decoding':
           count('decoding', event.images, event.of, 0);
           return;

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describeEvent, type RunEvent, resolveConfig, type Summary } from '@cert/trainer/pipeline';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { epochLine } from './drafts.js';
 import { progressReporter } from './progress.js';
 import { resultTable } from './table.js';
 
@@ -28,7 +29,7 @@ const events: RunEvent[] = [
   },
   { type: 'step', step: 3, ...numbers },
   { type: 'step', step: 4, ...numbers },
-  { type: 'epoch', step: 4, trainSeconds: 12.34, test: summary, ...numbers },
+  { type: 'epoch', step: 4, trainSeconds: 12.34, test: summary, monitored: 'test', ...numbers },
   { type: 'evaluating', images: 250, of: 2000 },
   { type: 'finished', folder: 'runs/a b', summary },
 ];
@@ -172,10 +173,19 @@ it('what failed is in the log, and left on the screen to whoever catches it', ()
 
 it('an epoch at the radius 8/255 has it as people write it', () => {
   const at = (epsilon: number) =>
-    describeEvent({ type: 'epoch', step: 4, trainSeconds: 1, test: summary, ...numbers, epsilon });
+    describeEvent({ type: 'epoch', step: 4, trainSeconds: 1, test: summary, monitored: 'test', ...numbers, epsilon });
   expect(at(8 / 255)).toContain('  epsilon 8/255  ');
   expect(at(0.0123456)).toContain('  epsilon 0.01235  ');
   expect(at(0.1)).toContain('  epsilon 0.1  ');
+  expect(at(0.1)).toContain('  test error ');
+});
+
+it('an epoch that is tested on validation images says so, at any width', () => {
+  const event = { type: 'epoch', step: 4, trainSeconds: 1, monitored: 'validation' } as const;
+  const worst = { ...summary, standardError: 1, verifiedError: 1 };
+  const line = (width: number) => epochLine({ ...numbers, ...event, test: worst, epoch: 100 }, 100, width);
+  expect(line(120)).toMatch(/^epoch 100\/100 .* validation error 100\.0 % {2}verified error 100\.0 % {2}0:00:01$/);
+  expect(line(60)).toBe('100/100  validation error 100.0 %  verified error 100.0 %');
 });
 
 it('the line after Ctrl-C quotes the folder as a shell needs it', () => {

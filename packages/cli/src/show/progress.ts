@@ -95,6 +95,10 @@ export function progressReporter(terminal: Terminal): ProgressReporter {
         follow();
         if (event.images === event.of) close();
         return;
+      case 'early-stop':
+        say(describeEvent(event)!);
+        follow();
+        return;
       case 'warning':
         warn(describeEvent(event)!);
         return;

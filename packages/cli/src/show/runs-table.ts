@@ -12,8 +12,8 @@ const NONE = '-';
 const orNone = <T>(value: T | null, text: (value: T) => string): string => (value === null ? NONE : text(value));
 
 /** The state of a run in words. */
-export const stateOf = ({ state, epoch, config }: RunRecord): string =>
-  state === 'unfinished' ? `epoch ${epoch}/${config?.epochs ?? '?'}` : state;
+export const stateOf = ({ state, epoch, config, errors }: RunRecord): string =>
+  `${state === 'unfinished' ? `epoch ${epoch}/${config?.epochs ?? '?'}` : state}${errors.of === undefined ? '' : ' (validation)'}`;
 
 /** Runs as a table, a line each; where that is too wide, two lines each, and where that is, in parts below each other. */
 export function runsTable(runs: readonly RunRecord[], look: Look): string {
@@ -60,6 +60,6 @@ function painted(table: string, look: Look): string {
   const paint = painter(look);
   return table
     .replaceAll(/finished$/gm, (text) => paint('good', text))
-    .replaceAll(/in training$/gm, (text) => paint('warning', text))
+    .replaceAll(/in training(?: \(validation\))?$/gm, (text) => paint('warning', text))
     .replaceAll(/damaged$/gm, (text) => paint('bad', text));
 }

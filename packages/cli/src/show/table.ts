@@ -35,11 +35,18 @@ export function resultTable(summaries: readonly Summary[], look = PLAIN): string
     row(`verified error (${first.bound.toUpperCase()})`, (s) => percent(s.verifiedError)),
     row('epsilon', (s) => radiusInFull(s.epsilon)),
     row(`test ${exampleWords(first.dataset).many}`, (s) => String(s.images)),
+    ...(summaries.some(({ stoppedEarly }) => stoppedEarly !== undefined) ? [row('epochs', epochsOf)] : []),
     row('training time', (s) => duration(s.trainSeconds)),
     row('device', (s) => s.deviceDescription),
   ];
   return formatTable(rows, tableFormat(look));
 }
+
+/** The epochs of a run, with what stopped it early. */
+const epochsOf = ({ epochs, stoppedEarly }: Summary): string =>
+  stoppedEarly === undefined
+    ? String(epochs)
+    : `${epochs} of ${stoppedEarly.plannedEpochs} (stopped early, patience ${stoppedEarly.patience})`;
 
 /**
  * The summary of an evaluation image by image as a table.

@@ -9,7 +9,7 @@ const EVERY = 10;
 
 /**
  * Writes the numbers of a run to `tensorboard` in its folder, as event files of TensorBoard: those of training steps under `train` and
- * `schedule`, means over epochs under `epoch`, errors of the test inputs under `test`, shares of neurons under `neurons`, and the errors at
+ * `schedule`, means over epochs under `epoch`, errors of the test inputs under `test` (of validation inputs under `validation`), shares of neurons under `neurons`, and the errors at
  * the end under `result`. A run that is resumed gets one more file, which takes the place of what earlier files say of later steps.
  *
  * @returns takes the events of the run
@@ -47,13 +47,13 @@ export function tensorboardEvents(now: () => number = Date.now): (event: RunEven
         if (event.step % EVERY === 0) scalars(event.step, { ...under('train', event), ...scheduleOf(event) });
         return;
       case 'epoch': {
-        const { step, test, relu, trainSeconds } = event;
+        const { step, test, monitored, relu, trainSeconds } = event;
         const neurons = Object.entries(relu?.layers ?? {}).flatMap(([layer, shares]) =>
           Object.entries(shares).map(([state, share]) => [`neurons/${layer}/${state}`, share]),
         );
         scalars(step, {
           ...{ ...under('epoch', event), 'epoch/trainSeconds': trainSeconds },
-          ...{ 'test/error': test.standardError, 'test/verifiedError': test.verifiedError },
+          ...{ [`${monitored}/error`]: test.standardError, [`${monitored}/verifiedError`]: test.verifiedError },
           ...Object.fromEntries(neurons),
         });
         return;
@@ -67,6 +67,7 @@ export function tensorboardEvents(now: () => number = Date.now): (event: RunEven
         });
         return;
       }
+      case 'early-stop':
       case 'decoding':
       case 'evaluating':
       case 'warning':

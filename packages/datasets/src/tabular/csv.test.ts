@@ -61,6 +61,8 @@ describe('csv', () => {
     expect(data.featureNames).toEqual(['x']);
     expect([...data.test.images]).toEqual([1, 4]);
     expect([...data.train.images]).toEqual([2, 3]);
+    expect(data.trainTimes).toEqual([Date.parse('2026-01-01'), Date.parse('2026-02-01')]);
+    expect((await read(TABLE)).trainTimes).toBeUndefined();
   });
 
   it('takes declared types, another label, quotes, semicolons and a byte order mark', async () => {

@@ -42,11 +42,17 @@ export function stratifiedRows(labels: ArrayLike<number>, fraction: number, seed
  * @param keys one number per row, ascending in time; equal keys keep the order of the rows
  */
 export function lastRows(keys: readonly number[], fraction: number): SplitRows {
-  const order = keys.map((_, i) => i).sort((a, b) => keys[a]! - keys[b]! || a - b);
   const count = Math.round(keys.length * fraction);
   if (count === 0 || count === keys.length) throw tooFew(`there are ${keys.length} rows`, fraction);
-  return withTest(keys.length, order.slice(keys.length - count));
+  return withTest(keys.length, latestRows(keys, count));
 }
+
+/** The indices of the last `count` rows by a key; equal keys keep the order of the rows. */
+export const latestRows = (keys: readonly number[], count: number): readonly number[] =>
+  keys
+    .map((_, i) => i)
+    .sort((a, b) => keys[a]! - keys[b]! || a - b)
+    .slice(keys.length - count);
 
 function withTest(count: number, test: readonly number[]): SplitRows {
   const chosen = new Set(test);

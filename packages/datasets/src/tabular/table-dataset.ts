@@ -69,8 +69,9 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
       'Rename one of the columns.',
     );
   }
+  const times = split === 'time' ? timesOf(table, timeColumn) : undefined;
   const rows: SplitRows =
-    split === 'time' ? lastRows(timesOf(table, timeColumn), testFraction) : stratifiedRows(labels, testFraction, seed);
+    times === undefined ? stratifiedRows(labels, testFraction, seed) : lastRows(times, testFraction);
   const splitOf = (chosen: readonly number[]): Split => ({
     ...{ shape: [features.length], classes: classNames.length, count: chosen.length, scale: 1 },
     images: Float32Array.from(chosen.flatMap((row) => encoded(table, columns, row))),
@@ -80,6 +81,7 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
   const normalize = momentsOf(train, features);
   return {
     ...{ name, train, test: splitOf(rows.test), range: null, classNames },
+    ...(times && { trainTimes: rows.train.map((row) => times[row]!) }),
     featureNames: features.map((feature) => feature.name),
     categories: groupsOf(columns),
     normalize,

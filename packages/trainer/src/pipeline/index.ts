@@ -76,6 +76,13 @@ export {
   runOwner,
 } from './runs/folder.js';
 export { freePath, freeRunFolder } from './runs/free-folder.js';
-export { type MetricsLine, type ReadMetrics, readMetricsLines } from './runs/metrics-lines.js';
+export {
+  type EpochErrors,
+  epochErrorsOf,
+  type MetricsLine,
+  type MonitoredName,
+  type ReadMetrics,
+  readMetricsLines,
+} from './runs/metrics-lines.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';
 export { type ExampleWords, exampleWords } from './words.js';

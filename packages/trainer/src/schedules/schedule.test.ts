@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cosineSchedule } from './cosine.js';
 import { linearSchedule } from './linear.js';
+import { oneCycleSchedule } from './one-cycle.js';
 import { piecewiseSchedule } from './piecewise.js';
 import { constantSchedule } from './schedule.js';
 import { smoothedSchedule } from './smoothed.js';
@@ -14,6 +16,22 @@ interface GoldenSchedule {
   readonly eps_train: readonly (readonly number[])[];
   readonly eps_eval: readonly number[];
 }
+
+/** A schedule of the learning rate, by PyTorch. */
+interface GoldenRates {
+  readonly schedule: 'cosine' | 'one-cycle';
+  readonly options: {
+    readonly base: number;
+    readonly epochs: number;
+    readonly stepsPerEpoch: number;
+    readonly warmup?: number;
+  };
+  readonly rates: readonly number[];
+}
+
+const goldenRates = JSON.parse(
+  readFileSync(new URL('../../../../golden/fixtures/learning_rates.json', import.meta.url), 'utf8'),
+) as { readonly cases: readonly GoldenRates[] };
 
 const golden = JSON.parse(
   readFileSync(new URL('../../../../golden/fixtures/schedules.json', import.meta.url), 'utf8'),
@@ -84,6 +102,44 @@ describe('piecewiseSchedule', () => {
     const rate = piecewiseSchedule({ base: 1, milestones: [2, 3], stepsPerEpoch: 10 });
     expect([0, 19, 20, 29, 30].map(rate)).toEqual([1, 1, 0.2, 0.2, 0.2 ** 2]);
   });
+});
+
+describe('learning rates', () => {
+  it.each(goldenRates.cases.map((c) => [`${c.schedule} ${JSON.stringify(c.options)}`, c] as const))(
+    '%s are those of PyTorch',
+    (_, { schedule, options, rates }) => {
+      const rate = (schedule === 'cosine' ? cosineSchedule : oneCycleSchedule)(options);
+      rates.forEach((wanted, step) => {
+        expect(Math.abs(rate(step) - wanted), `step ${step}`).toBeLessThanOrEqual(1e-12 * wanted);
+      });
+    },
+  );
+
+  it('cosine grows to the peak in the warm-up, and is 0 from the end on', () => {
+    const rate = cosineSchedule({ base: 1, epochs: 4, stepsPerEpoch: 3, warmup: 1 });
+    expect([0, 1, 2, 3].map(rate)).toEqual([0.25, 0.5, 0.75, 1]);
+    expect([12, 40].map(rate)).toEqual([0, 0]);
+  });
+
+  it('one-cycle stays finite and positive in the shortest trainings', () => {
+    for (let epochs = 1; epochs <= 12; epochs++) {
+      const rate = oneCycleSchedule({ base: 1, epochs, stepsPerEpoch: 1 });
+      for (let step = 0; step < epochs; step++) {
+        expect(rate(step)).toBeGreaterThan(0);
+        expect(rate(step)).toBeLessThanOrEqual(1);
+      }
+    }
+  });
+
+  it.each([{ epochs: 0 }, { stepsPerEpoch: 1.5 }, { warmup: 4 }, { warmup: -1 }, { warmup: Number.NaN }])(
+    'refuses %o',
+    (bad) => {
+      const message = new RegExp(`^The schedule option ${Object.keys(bad)[0]!} is`);
+      const options = { base: 1, epochs: 4, stepsPerEpoch: 5, ...bad };
+      expect(() => cosineSchedule(options)).toThrow(message);
+      if (!('warmup' in bad)) expect(() => oneCycleSchedule(options)).toThrow(message);
+    },
+  );
 });
 
 it('constant is constant', () => {

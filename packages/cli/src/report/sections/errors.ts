@@ -12,6 +12,7 @@ const SOURCES: { readonly [source in ErrorRow['source']]: string } = {
   evaluation: 'cert eval',
   training: 'end of training',
   'last epoch': 'last epoch',
+  'last epoch (validation)': 'last epoch, on validation inputs',
 };
 
 /** A table of all errors; of several runs, first side by side. */

@@ -29,7 +29,7 @@ export function trainingSection(runs: readonly ReportRun[]): Drawn {
 <div class="charts">${curves.map(figure)}</div>
 ${neurons.map(
   ({ run, charts }) => html`<h3>Neurons${trained.length > 1 ? ` of ${run.name}` : ''}</h3>
-<p>Shares of ReLU neurons by their bounds over the ball of each epoch's radius, on ${counted(run.training.neuronInputs, `test ${run.words.one}`, `test ${run.words.many}`)}. Bounds become loose at unstable neurons.</p>
+<p>Shares of ReLU neurons by their bounds over the ball of each epoch's radius, on ${counted(run.training.neuronInputs, `${run.training.monitored} ${run.words.one}`, `${run.training.monitored} ${run.words.many}`)}. Bounds become loose at unstable neurons.</p>
 <p class="key">${['active', 'unstable', 'inactive'].map(
     (state, i) =>
       html`<span class="entry"><span class="swatch" style="--color:var(--series-${STATE_COLORS[i]!})" aria-hidden="true"></span>${state}</span> `,
@@ -99,6 +99,9 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
     });
   const curve = (name: string, kind: 'losses' | 'errors') => (run: ReportRun) =>
     run.training[kind].find((each) => each.name === name)?.points;
+  const error = (name: 'verified' | 'standard') => (run: ReportRun) =>
+    curve(`${run.training.monitored} ${name}`, 'errors')(run);
+  const monitored = [...new Set(runs.map(({ training }) => training.monitored))].sort().join(' or ');
   const errors = { title: 'error', format: '.0%' };
   const charts = [
     lineChart({
@@ -112,20 +115,20 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
       ? [
           lineChart({
             ...{ id: 'errors', title: 'Errors', y: errors, text: percent, ...shared, series: first.training.errors },
-            caption: `Standard and verified error of the training batches and of the test ${many}, by the bounds of the training.`,
+            caption: `Standard and verified error of the training batches and of the ${monitored} ${many}, by the bounds of the training.`,
           }),
         ]
       : [
           lineChart({
             ...{ id: 'verified', title: 'Verified error', y: errors, text: percent, ...shared },
             ...{
-              series: of(curve('test verified', 'errors')),
-              caption: `Verified error of the test ${many} at the radius of each epoch.`,
+              series: of(error('verified')),
+              caption: `Verified error of the ${monitored} ${many} at the radius of each epoch.`,
             },
           }),
           lineChart({
             ...{ id: 'standard', title: 'Standard error', y: errors, text: percent, ...shared },
-            ...{ series: of(curve('test standard', 'errors')), caption: `Standard error of the test ${many}.` },
+            ...{ series: of(error('standard')), caption: `Standard error of the ${monitored} ${many}.` },
           }),
         ]),
     lineChart({

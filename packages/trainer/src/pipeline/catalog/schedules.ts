@@ -1,5 +1,8 @@
 import { fallingWeight, type Plan, type Ramp, regularizedEpochs } from '../../plan.js';
+import { type CosineOptions, cosineSchedule } from '../../schedules/cosine.js';
 import { linearSchedule } from '../../schedules/linear.js';
+import { oneCycleSchedule } from '../../schedules/one-cycle.js';
+import { type PiecewiseOptions, piecewiseSchedule } from '../../schedules/piecewise.js';
 import { constantSchedule, type RampOptions, type Schedule } from '../../schedules/schedule.js';
 import { smoothedSchedule } from '../../schedules/smoothed.js';
 import type { Table } from './entry.js';
@@ -21,3 +24,10 @@ export const REG_SCHEDULES = {
 export const RAMPS = { smoothed: smoothedSchedule, linear: linearSchedule } satisfies Table<
   (options: RampOptions) => Schedule
 >;
+
+/** Schedules of the learning rate. */
+export const RATE_SCHEDULES = {
+  steps: piecewiseSchedule,
+  cosine: cosineSchedule,
+  'one-cycle': oneCycleSchedule,
+} satisfies Table<(options: PiecewiseOptions & CosineOptions) => Schedule>;

@@ -27,6 +27,70 @@ describe('resolveConfig', () => {
     });
   });
 
+  it('gives each optimizer its own weight decay', () => {
+    const decay = (choices: Choices) => {
+      const { l2Decay, weightDecay, adamBeta2, momentum } = resolveConfig(choices);
+      return { l2Decay, weightDecay, adamBeta2, momentum };
+    };
+    expect(decay({})).toEqual({ l2Decay: 0, adamBeta2: 0.999 });
+    expect(decay({ optimizer: 'adamw', adamBeta2: 0.95 })).toEqual({ weightDecay: 0.01, adamBeta2: 0.95 });
+    expect(decay({ optimizer: 'radam', l2Decay: 1e-4 })).toEqual({ l2Decay: 1e-4, adamBeta2: 0.999 });
+    expect(decay({ optimizer: 'sgd' })).toEqual({ l2Decay: 0, momentum: 0.9 });
+    expect(() => decay({ weightDecay: 1e-4 })).toThrow(
+      '--weight-decay is an option of the optimizer adamw, but this run has the optimizer adam.',
+    );
+    expect(() => decay({ optimizer: 'adamw', adamBeta1: 1 })).toThrow(
+      '--adam-beta1 is 1.\nGive a number from 0 to 0.999999.',
+    );
+  });
+
+  it('a learning rate without milestones replaces those of the preset', () => {
+    for (const rateSchedule of ['cosine', 'one-cycle'] as const) {
+      const config = resolveConfig({ rateSchedule });
+      expect(config).toMatchObject({ rateSchedule, milestones: [], rateWarmup: 0 });
+      expect(checkConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    }
+    expect(resolveConfig({ rateSchedule: 'steps' }).milestones).toEqual([8, 10]);
+    expect(resolveConfig({ rateSchedule: 'cosine', milestones: [], rateWarmup: 11 }).rateWarmup).toBe(11);
+  });
+
+  it.each<[Choices, string, string]>([
+    [
+      { rateSchedule: 'cosine', milestones: [3, 5] },
+      '--milestones 3,5 is for the learning rate schedule steps, but this run has the schedule cosine.',
+      'Leave it out, or choose --rate-schedule steps.',
+    ],
+    [
+      { rateSchedule: 'one-cycle', learningRateFactor: 0.1 },
+      '--learning-rate-factor is for the learning rate schedule steps, but this run has the schedule one-cycle.',
+      'Leave it out, or choose --rate-schedule steps.',
+    ],
+    [
+      { rateWarmup: 2 },
+      '--rate-warmup 2 is for the learning rate schedule cosine, but this run has the schedule steps.',
+      'Leave it out, or choose --rate-schedule cosine.',
+    ],
+    [{ rateSchedule: 'cosine', rateWarmup: 12 }, '--rate-warmup is 12, but training has 12 epochs.', 'Lower'],
+  ])('refuses %o', (choices, problem, cure) => {
+    expect(() => resolveConfig(choices)).toThrow(
+      expect.objectContaining({ code: 'bad-argument', problem, cure: expect.stringContaining(cure) }),
+    );
+  });
+
+  it('patience needs validation images', () => {
+    expect(resolveConfig({ validation: 0.1, patience: 3 })).toMatchObject({ validation: 0.1, patience: 3 });
+    expect(() => resolveConfig({ patience: 3 })).toThrow(
+      expect.objectContaining({
+        problem: '--patience is 3, but no validation images are held out.',
+        cure: expect.stringContaining('Add --validation 0.1'),
+      }),
+    );
+  });
+
+  it('refuses milestones that a config.json has beside another schedule', () => {
+    expect(() => checkConfig({ ...resolveConfig(), rateSchedule: 'cosine' })).toThrow('--milestones 8,10 is for');
+  });
+
   it('fits the ramp of a preset into any number of epochs', () => {
     for (let epochs = 1; epochs <= 40; epochs++) {
       expect(() => resolveConfig({ epochs })).not.toThrow();

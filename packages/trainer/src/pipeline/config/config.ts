@@ -7,6 +7,7 @@ import type { CommonField, Field, ValuesOf } from './field.js';
 import { FIELDS } from './fields.js';
 import { BUILT_IN_OPTIONS, optionsOf, usedOptions } from './options.js';
 import { radiusText } from './radius.js';
+import { checkRateSchedule } from './rate-schedule.js';
 import type { PluginRecord, RunConfig, RunHeader } from './run-config.js';
 
 /** Name of a field of every configuration. */
@@ -49,6 +50,21 @@ export function checkConfig(
   checkPlugins(whole.plugins as readonly PluginRecord[], source, catalog);
   checkFields(whole, catalog);
   const values = withUsedOptions(whole as RunConfig, source, catalog);
+  checkRateSchedule(values);
+  if (values.warmStartSha256 !== null && values.warmStart === null) {
+    throw new CertError(
+      'bad-argument',
+      '--warm-start-sha256 was given without --warm-start.',
+      'Add --warm-start FILE, or leave out the SHA-256.',
+    );
+  }
+  if (values.patience !== null && values.validation === 0) {
+    throw new CertError(
+      'bad-argument',
+      `--patience is ${values.patience}, but no validation images are held out.`,
+      'Add --validation 0.1, or leave out --patience: the test images must not decide when training stops.',
+    );
+  }
   const end = values.rampStart + values.rampLength - 1;
   if (end > values.epochs) {
     throw new CertError(

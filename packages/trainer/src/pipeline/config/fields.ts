@@ -1,6 +1,6 @@
 /** What every configuration has, each field listed once: its type, default, option and help come from here. */
 import { devices } from '@cert/jit/node';
-import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { RAMPS, RATE_SCHEDULES, REG_SCHEDULES } from '../catalog/schedules.js';
 import { AVERAGES, EMA_DECAY } from './averaging.js';
 import type { CommonField } from './field.js';
 import { AUGMENTATION, NORMALIZATIONS } from './image-options.js';
@@ -25,6 +25,16 @@ export const FIELDS = {
     default: null,
     placeholder: 'images',
     help: 'use only the first N images of each split; "none": all',
+  },
+  /** Share of the training split that is held out, and tested after each epoch instead of the test split; 0 for none. */
+  validation: {
+    kind: 'number',
+    min: 0,
+    max: 0.9,
+    default: 0,
+    before: 0,
+    placeholder: 'fraction',
+    help: 'share of the training split to hold out: epochs are tested, and the best checkpoint is chosen, on it instead of the test split',
   },
   /** A name in `Catalog.models`. */
   model: { kind: 'name', of: 'models', what: 'model', help: 'architecture' },
@@ -58,6 +68,27 @@ export const FIELDS = {
     default: 'ibp',
     help: 'initialization',
   },
+  /** A checkpoint file or run folder whose parameters and statistics replace the initialization; null for none. */
+  warmStart: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'file',
+    wanted: 'a checkpoint file or the folder of a run',
+    help: 'checkpoint file or run folder (last checkpoint) of the same architecture to start from, instead of an initialization',
+  },
+  /** The SHA-256 of that file, in hexadecimal; a run records it. Null: any. */
+  warmStartSha256: {
+    kind: 'text',
+    orNone: true,
+    default: null,
+    before: null,
+    pattern: /^[0-9a-f]{64}$/,
+    placeholder: 'hex',
+    wanted: '64 hexadecimal digits',
+    help: 'refuse a --warm-start file with another SHA-256; config.json records that of the file',
+  },
   /** Target radius in the units of the data. */
   epsilon: {
     kind: 'number',
@@ -85,6 +116,16 @@ export const FIELDS = {
   },
   /** Epochs of training. */
   epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },
+  /** Epochs at the target radius without a better one on the validation images, after which training stops; null for none. */
+  patience: {
+    kind: 'integer',
+    min: 1,
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'epochs',
+    help: 'stop after N epochs at the target radius without a better best checkpoint (needs --validation); "none": train all epochs',
+  },
   /** Images in a minibatch. */
   batchSize: { kind: 'integer', min: 1, placeholder: 'images', help: 'images in a minibatch' },
   /** Parts that a minibatch goes through in, to save memory; gradients are averaged. */
@@ -115,15 +156,44 @@ export const FIELDS = {
   rampLength: { kind: 'integer', min: 0, placeholder: 'epochs', help: 'length of the ramp in epochs' },
   /** A name in `Catalog.optimizers`. */
   optimizer: { kind: 'name', of: 'optimizers', what: 'optimizer', default: 'adam', help: 'optimizer' },
-  /** Learning rate until the first milestone. */
-  learningRate: { kind: 'number', min: 0, default: 5e-4, placeholder: 'rate', help: 'learning rate' },
+  /** Learning rate: until the first milestone, or at the peak of its schedule. */
+  learningRate: {
+    kind: 'number',
+    min: 0,
+    default: 5e-4,
+    placeholder: 'rate',
+    help: 'learning rate; the peak of cosine and one-cycle',
+  },
+  /** The learning rate over time: `steps` drops at the milestones; the others depend on the number of epochs alone. */
+  rateSchedule: {
+    kind: 'choice',
+    of: keys(RATE_SCHEDULES),
+    what: 'learning rate schedule',
+    default: 'steps',
+    before: 'steps',
+    about: {
+      steps: 'drops at the milestones',
+      cosine: 'falls to 0 along half a cosine',
+      'one-cycle': 'rises from 1/25 for 30 % of the steps, then falls to almost 0',
+    },
+    help: 'learning rate over time',
+  },
+  /** Epochs of linear warm-up before the decay of `cosine`. */
+  rateWarmup: {
+    kind: 'integer',
+    min: 0,
+    default: 0,
+    before: 0,
+    placeholder: 'epochs',
+    help: 'epochs in which the learning rate of cosine first grows linearly to its peak',
+  },
   /** Epochs, from 1, after which the learning rate drops. */
   milestones: {
     kind: 'numbers',
     min: 0,
     wanted: 'comma-separated epochs >= 0',
     placeholder: 'epochs',
-    help: 'epochs after which the learning rate drops, such as 8,10; "none": never',
+    help: 'epochs after which the learning rate of steps drops, such as 8,10; "none": never',
   },
   /** Factor applied to the learning rate at each milestone, from 0 to 1. */
   learningRateFactor: {

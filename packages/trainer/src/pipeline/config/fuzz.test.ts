@@ -18,8 +18,17 @@ const dataset = arrayDataset({ name: 'two', train: split, test: split });
 
 /** What each field of every configuration may hold, looked at without the code under test. */
 function checkTypes(config: RunConfig): void {
-  const numbers = ['limit', 'width', 'dense', 'clipNorm', 'averageStart', 'naturalShareEnd', 'checkpointMinutes'];
-  const nullable = ['data', 'batchNorm', 'perturbation', ...numbers];
+  const numbers = [
+    'limit',
+    'width',
+    'dense',
+    'clipNorm',
+    'averageStart',
+    'naturalShareEnd',
+    'checkpointMinutes',
+    'patience',
+  ];
+  const nullable = ['data', 'batchNorm', 'perturbation', 'warmStart', 'warmStartSha256', ...numbers];
   for (const [name, usual] of Object.entries(resolveConfig())) {
     const value: unknown = { ...config }[name];
     if (value === null && nullable.includes(name)) continue;

@@ -232,7 +232,19 @@ describe('a configuration from before', () => {
       preciseBatchNorm: false,
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
-    const usual: { readonly [name: string]: unknown } = { ...before, ...later };
+    const latest = {
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      l2Decay: 0,
+      rateSchedule: 'steps',
+      rateWarmup: 0,
+      validation: 0,
+      patience: null,
+      warmStart: null,
+      warmStartSha256: null,
+    };
+    const usual: { readonly [name: string]: unknown } = { ...before, ...later, ...latest };
     const settings = Object.entries(old)
       .filter(([name]) => !['data', 'device', 'plugins'].includes(name))
       .filter(([name, value]) => !(name in usual) || JSON.stringify(value) !== JSON.stringify(usual[name]))

@@ -1,3 +1,4 @@
+import { CertError, describeValue } from '@cert/core';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import { choose, unknownName } from '../names.js';
 import { checkField } from './check-field.js';
@@ -7,6 +8,7 @@ import { FIELDS } from './fields.js';
 import { METHODS } from './methods.js';
 import { asChoices, fieldsOf, refuseUnused, usedOptions } from './options.js';
 import { PUBLISHED, type PublishedSchedule, TUNED } from './published.js';
+import { checkRateSchedule } from './rate-schedule.js';
 import type { RunConfig } from './run-config.js';
 
 /** A named set of all settings, for a number of epochs. */
@@ -219,13 +221,25 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
     ...chosen,
     epochs,
   };
+  // The milestones of a preset are for the schedule that has some.
+  const { rateSchedule = FIELDS.rateSchedule.default } = layers;
+  const keep = rateSchedule === 'steps' || Object.hasOwn(chosen, 'milestones');
+  const settled: { readonly [name: string]: unknown } = { ...layers, ...(keep ? {} : { milestones: [] }) };
   const value = (name: string, field: CommonField): unknown =>
-    Object.hasOwn(layers, name) ? layers[name] : field.default;
+    Object.hasOwn(settled, name) ? settled[name] : field.default;
   const common: { readonly [name: string]: unknown } = Object.fromEntries(
     FIELD_NAMES.map((name) => [name, value(name, FIELDS[name])]),
   );
   checkFields(common, catalog);
   refuseUnused(Object.keys(chosen), common, catalog);
+  checkRateSchedule(common, Object.keys(chosen));
+  if (common.warmStart !== null && Object.hasOwn(chosen, 'init')) {
+    throw new CertError(
+      'bad-argument',
+      `An initialization (${describeValue(chosen.init)}) and --warm-start were both given.`,
+      'Leave out --init (or --no-init) to start from the checkpoint, or leave out --warm-start.',
+    );
+  }
   const options = Object.entries(usedOptions(common, catalog)).map(
     ([name, field]) => [name, value(name, field)] as const,
   );

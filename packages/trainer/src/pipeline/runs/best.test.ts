@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isBetter } from './best.js';
+import { isBetter, isExhausted } from './best.js';
 
 describe('isBetter', () => {
   const best = { epoch: 3, verifiedError: 0.5, standardError: 0.2 };
@@ -18,5 +18,21 @@ describe('isBetter', () => {
     const all = { verifiedError: 1, standardError: 1 };
     expect(isBetter(all, null)).toBe(true);
     expect(isBetter({ ...all, standardError: 0 }, { epoch: 1, verifiedError: 1 })).toBe(false);
+  });
+});
+
+describe('isExhausted', () => {
+  const best = { epoch: 3, verifiedError: 0.5, standardError: 0.2 };
+
+  it.each([
+    [3, best, 1, false],
+    [4, best, 1, true],
+    [4, best, 2, false],
+    [5, best, 2, true],
+    // Before the full radius there is no best epoch.
+    [9, null, 1, false],
+    [9, best, null, false],
+  ])('epoch %i, best %j, patience %s: %s', (epoch, found, patience, wanted) => {
+    expect(isExhausted(epoch, found, patience)).toBe(wanted);
   });
 });

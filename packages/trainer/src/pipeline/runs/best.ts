@@ -1,14 +1,15 @@
 import type { Evaluation } from '@cert/verify';
 
 /**
- * The best epoch so far among those at the full radius: the lowest verified error on the test images, then the lowest standard error.
+ * The best epoch so far among those at the full radius: the lowest verified error on the validation images, or else on the test images, then
+ * the lowest standard error.
  */
 export interface Best {
   /** From 1. */
   readonly epoch: number;
-  /** On the test images, a fraction. */
+  /** A fraction of these images. */
   readonly verifiedError: number;
-  /** On the test images, a fraction. Missing in checkpoints of older versions. */
+  /** A fraction of these images. Missing in checkpoints of older versions. */
   readonly standardError?: number;
 }
 
@@ -23,3 +24,12 @@ export function isBetter(
   if (best === null || verifiedError < best.verifiedError) return true;
   return verifiedError === best.verifiedError && standardError < (best.standardError ?? 0);
 }
+
+/**
+ * Whether training stops early after an epoch: no epoch has been better for `patience` epochs. From the first best epoch on, all epochs are at the
+ * full radius, so that the number of epochs since then is the number of epochs that were not better.
+ *
+ * @param patience null: never
+ */
+export const isExhausted = (epoch: number, best: Best | null, patience: number | null): boolean =>
+  patience !== null && best !== null && epoch - best.epoch >= patience;

@@ -6,21 +6,28 @@ import type { RunEvent } from './event.js';
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {
-      const { config, device, trainImages, testImages, parameters, step } = event;
-      const from = step === 0 ? '' : `, resumed after step ${step}`;
-      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} ${exampleWords(config.dataset).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
+      const { config, device, trainImages, validationImages, testImages, parameters, step } = event;
+      const held = validationImages === undefined ? '' : ` + ${validationImages} (validation)`;
+      const begun = config.warmStart === null ? '' : `, from the weights of ${config.warmStart}`;
+      const from = step === 0 ? begun : `, resumed after step ${step}`;
+      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages}${held} + ${testImages} ${exampleWords(config.dataset).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
-      const { epoch, epsilon, learningRate, metrics, test, trainSeconds } = event;
+      const { epoch, epsilon, learningRate, metrics, test, monitored, trainSeconds } = event;
       return [
         `epoch ${epoch}`,
         `epsilon ${radius(epsilon)}`,
         `rate ${number(learningRate)}`,
         `loss ${number(metrics.loss)}`,
-        `test error ${percent(test.standardError)}`,
+        `${monitored} error ${percent(test.standardError)}`,
         `verified error ${percent(test.verifiedError)}`,
         duration(trainSeconds),
       ].join('  ');
+    }
+    case 'early-stop': {
+      const { epoch, epochs, patience, best } = event;
+      const since = `${patience} epoch${patience === 1 ? '' : 's'}`;
+      return `Stopped early after epoch ${epoch} of ${epochs}: no better epoch on the validation images in ${since} (best: epoch ${best.epoch}, verified error ${percent(best.verifiedError)}).`;
     }
     case 'warning':
       return `Warning: ${event.message}`;

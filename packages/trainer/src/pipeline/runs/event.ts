@@ -2,6 +2,7 @@ import type { Evaluation, ReluStates } from '@cert/verify';
 import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
 import type { Best } from './best.js';
+import type { MonitoredName } from './metrics-lines.js';
 
 /** Results of a run (`summary.json`). Errors are fractions of the test images, for the network after the last step. */
 export interface Summary extends Evaluation {
@@ -19,10 +20,14 @@ export interface Summary extends Evaluation {
   readonly parameters: number;
   /** Epochs trained. */
   readonly epochs: number;
+  /** Where `patience` stopped training: epochs of the configuration, and epochs without a better one; missing otherwise. */
+  readonly stoppedEarly?: { readonly plannedEpochs: number; readonly patience: number };
   /** As in the configuration. */
   readonly seed: number;
   /** Images trained on. */
   readonly trainImages: number;
+  /** Images held out of the training images, on which `best` was chosen; missing where it was chosen on the test images. */
+  readonly validationImages?: number;
   /** The attack of the final evaluation; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number } | null;
   /** The epoch of `best.safetensors`; null if no epoch had the full radius. */
@@ -57,8 +62,8 @@ export interface RunNumbers {
 
 /**
  * Event of a run, in order. Plain data, distinguished by `type`. `decoding` comes before `start`; `warning` after `start` and, for a
- * network that has learned nothing, before `finished`; `step` after every step and `epoch` after every epoch, `evaluating` during the final
- * evaluation, and one of `stopped`, `failed` and `finished` at the end.
+ * network that has learned nothing, before `finished`; `step` after every step and `epoch` after every epoch, `early-stop` where `patience` ends
+ * training, `evaluating` during the final evaluation, and one of `stopped`, `failed` and `finished` at the end.
  */
 export type RunEvent =
   | {
@@ -80,6 +85,8 @@ export type RunEvent =
       readonly trainImages: number;
       /** Images tested on. */
       readonly testImages: number;
+      /** Images held out of the training images, on which epochs are tested; missing where the test images are. */
+      readonly validationImages?: number;
       /** Epochs of the whole run. */
       readonly epochs: number;
       /** Steps in an epoch. */
@@ -95,13 +102,26 @@ export type RunEvent =
   | ({ readonly type: 'step' } & RunNumbers)
   | ({
       readonly type: 'epoch';
-      /** Errors on the test images at the radius of the last step, without an attack. */
+      /** Errors at the radius of the last step, without an attack. */
       readonly test: Evaluation;
+      /** The images of these errors. */
+      readonly monitored: MonitoredName;
       /** Seconds in training steps since the run began. */
       readonly trainSeconds: number;
       /** Shares of active, unstable and inactive neurons of each layer, as in `metrics.jsonl`. */
       readonly relu?: ReluStates;
     } & RunNumbers)
+  | {
+      readonly type: 'early-stop';
+      /** The last epoch that was trained. */
+      readonly epoch: number;
+      /** Epochs of the configuration. */
+      readonly epochs: number;
+      /** Epochs without a better one. */
+      readonly patience: number;
+      /** The best epoch. */
+      readonly best: Best;
+    }
   | {
       readonly type: 'decoding';
       /** Decoded images of the dataset, cached for later runs. */

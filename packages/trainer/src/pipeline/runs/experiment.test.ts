@@ -62,6 +62,17 @@ describe('buildExperiment', () => {
     expect(build({ accumulate: 3, seed: 5 })).toMatchObject({ parts: 3, seed: 5 });
   });
 
+  it('has the learning rate of its schedule', () => {
+    const rates = (choices: Choices) => {
+      const { plan, epochs, stepsPerEpoch } = build({ learningRate: 1, epochs: 4, ...choices });
+      return Array.from({ length: epochs }, (_, epoch) => plan.learningRate(epoch * stepsPerEpoch));
+    };
+    expect(rates({ milestones: [2], learningRateFactor: 0.5 })).toEqual([1, 1, 0.5, 0.5]);
+    expect(rates({ rateSchedule: 'cosine' })).toEqual([0, 1, 2, 3].map((i) => (1 + Math.cos((Math.PI * i) / 4)) / 2));
+    expect(rates({ rateSchedule: 'cosine', rateWarmup: 2 })[2]).toBe(1);
+    expect(rates({ rateSchedule: 'one-cycle' }).at(-1)).toBeCloseTo(1 / 25e4, 12);
+  });
+
   it.each(['natural', 'pgd'])('%s has the target radius from the first step on', (method) => {
     const { plan, epochs, stepsPerEpoch } = build({ method });
     for (let step = 0; step < epochs * stepsPerEpoch; step++) expect(plan.epsilon(step)).toBe(0.1);
@@ -113,6 +124,55 @@ describe('buildExperiment', () => {
     expect(await pixels(augmented.batches(1, 0))).not.toEqual(await pixels(as.batches(1, 0)));
     expect(await pixels(augmented.batches(1, 0))).toEqual(await pixels(augmented.batches(1, 0)));
     expect(await pixels(augmented.testBatches())).toEqual(Array.from(images, (v) => Math.fround(v / 255)));
+  });
+});
+
+describe('validation', () => {
+  /** 30 images of 3 classes, and 4 test images; each image is its number. */
+  const numbered = (count: number, first: number): Split => ({
+    ...{ shape: [1, 1, 1], classes: 3, count, scale: 1 / 255 },
+    images: Uint8Array.from({ length: count }, (_, i) => first + i),
+    labels: Uint8Array.from({ length: count }, (_, i) => i % 3),
+  });
+  const data: Dataset = { ...dataset, train: numbered(30, 0), test: numbered(4, 100) };
+  const numbers = (list: Iterable<HostBatch>) => [...list].flatMap(({ images }) => [...images].map((v) => 255 * v));
+  const monitored = (choices: Choices, other = data) =>
+    numbers(build({ model: 'mlp', width: 2, dense: 2, ...choices }, other).monitored.batches()).map(Math.round);
+
+  it('is none by default: epochs are tested on the test images', () => {
+    const experiment = build({ model: 'mlp' }, data);
+    expect(experiment.monitored).toMatchObject({ name: 'test', split: { count: 4 } });
+    expect(experiment.trainImages).toBe(30);
+  });
+
+  it('holds out a share of each class, which is not trained on, by the seed alone', () => {
+    const experiment = build({ model: 'mlp', validation: 0.2, batchSize: 8, seed: 3 }, data);
+    const held = numbers(experiment.monitored.batches()).map(Math.round);
+    expect(experiment).toMatchObject({ trainImages: 24, testImages: 4, stepsPerEpoch: 3 });
+    expect(held.map((i) => i % 3).sort()).toEqual([0, 0, 1, 1, 2, 2]);
+    const trained = numbers(experiment.batches(1, 0) as Iterable<HostBatch>).map(Math.round);
+    expect([...held, ...trained].sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
+    expect(numbers(experiment.testBatches()).map(Math.round)).toEqual([100, 101, 102, 103]);
+    expect(monitored({ validation: 0.2, seed: 3, epochs: 2, method: 'vanilla' })).toEqual(held);
+    expect(monitored({ validation: 0.2, seed: 4 })).not.toEqual(held);
+  });
+
+  it('is the latest rows of data that are split by time', () => {
+    const trainTimes = Array.from({ length: 30 }, (_, i) => (7 * i) % 30);
+    expect(monitored({ validation: 0.1 }, { ...data, trainTimes }).map((i) => trainTimes[i])).toEqual([28, 29, 27]);
+  });
+
+  it('has no part in moments of the training images', () => {
+    const train = { ...data.train, images: data.train.images.map((_, i) => (i === 29 ? 255 : i % 2)) };
+    const trainTimes = Array.from({ length: 30 }, (_, i) => i);
+    const normalized = (validation: number) =>
+      build({ model: 'mlp', normalize: 'data', validation }, { ...data, train, trainTimes }).model.nodes[0]!.attrs;
+    expect(normalized(0)).not.toEqual(normalized(0.1));
+    // 27 values, 0 and 1 in turn from 0.
+    const [mean, std] = [13 / 27, Math.sqrt((13 * 14) / 27 ** 2)];
+    const { scale, shift } = normalized(0.1) as { readonly scale: number[]; readonly shift: number[] };
+    expect(scale[0]).toBeCloseTo(255 / std, 6);
+    expect(shift[0]).toBeCloseTo(-mean / std, 6);
   });
 });
 

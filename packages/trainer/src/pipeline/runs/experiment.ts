@@ -7,19 +7,18 @@ import {
   type Perturbation,
   type Regularizer,
 } from '@cert/core';
-import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
+import { batchCount, batches, type Dataset, holdOut, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
-import { piecewiseSchedule } from '../../schedules/piecewise.js';
 import type { Schedule } from '../../schedules/schedule.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { DatasetContext } from '../catalog/datasets.js';
 import { makeEntry } from '../catalog/entry.js';
-import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { RAMPS, RATE_SCHEDULES, REG_SCHEDULES } from '../catalog/schedules.js';
 import { averageOf } from '../config/averaging.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
@@ -27,6 +26,8 @@ import { perturbationOf } from '../config/perturbation.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 import { type DataFacts, factsOf } from './data-facts.js';
+import type { MonitoredName } from './metrics-lines.js';
+import type { WarmStart } from './warm-start.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
@@ -64,8 +65,18 @@ export interface Experiment {
   /** The test images in order. */
   testBatches(): Iterable<HostBatch>;
   readonly test: Split;
+  /** What each epoch is tested on, and `best` is chosen on. */
+  readonly monitored: Monitored;
   readonly trainImages: number;
   readonly testImages: number;
+}
+
+/** The images that epochs are tested on: those that `validation` holds out of the training images, or the test images. */
+interface Monitored {
+  readonly name: MonitoredName;
+  readonly split: Split;
+  /** The images in order. */
+  batches(): Iterable<HostBatch>;
 }
 
 /**
@@ -105,8 +116,9 @@ async function readDataset(
 }
 
 /** Builds everything that training needs. */
-export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Catalog = standardCatalog): Experiment {
+export function buildExperiment(config: RunConfig, whole: Dataset, catalog: Catalog = standardCatalog): Experiment {
   const { rules } = catalog;
+  const { dataset, validation } = withValidation(config, whole);
   const { train, test } = dataset;
   const normalize = NORMALIZATIONS[config.normalize](dataset);
   const augment = augmentationOf(config.augment, dataset.augment);
@@ -117,6 +129,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
   const weighting = REG_SCHEDULES[config.regSchedule];
+  const inOrder = (split: Split) => () => batches(split, { batchSize: config.evalBatchSize, shuffle: false });
   return {
     model,
     rules,
@@ -131,10 +144,12 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       }),
       epsilon: RAMPS[config.schedule]({ ...ramp, target: targetEpsilon, stepsPerEpoch }),
       targetEpsilon,
-      learningRate: piecewiseSchedule({
+      learningRate: RATE_SCHEDULES[config.rateSchedule]({
         base: config.learningRate,
         milestones: config.milestones,
         factor: config.learningRateFactor,
+        warmup: config.rateWarmup,
+        epochs,
         stepsPerEpoch,
       }),
       regWeight: weighting.weight(config.regWeight),
@@ -154,11 +169,26 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
       return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
     },
     populationBatches: () => batches(train, { batchSize: Math.ceil(batchSize / config.accumulate), seed }),
-    testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    testBatches: inOrder(test),
     test,
+    monitored:
+      validation === null
+        ? { name: 'test', split: test, batches: inOrder(test) }
+        : { name: 'validation', split: validation, batches: inOrder(validation) },
     trainImages: train.count,
     testImages: test.count,
   };
+}
+
+/** The dataset without the training images that `validation` holds out, and these. */
+function withValidation(
+  { validation: fraction, seed }: RunConfig,
+  dataset: Dataset,
+): { readonly dataset: Dataset; readonly validation: Split | null } {
+  if (fraction === 0) return { dataset, validation: null };
+  const { train, trainTimes } = dataset;
+  const { rest, held } = holdOut(train, { fraction, seed, times: trainTimes?.slice(0, train.count) });
+  return { dataset: { ...dataset, train: rest }, validation: held };
 }
 
 /** The regularizer that a configuration calls `name`, or `weight*name`. */
@@ -180,12 +210,16 @@ export function initializerOf(
     : makeEntry(entry, (option, field) => valueOfOption(config, option, field), undefined);
 }
 
-/** The state before the first step: weights from the configuration's initialization and seed. */
+/** The state before the first step: the weights of a warm start, or those of the configuration's initialization and seed. */
 export const startState = (
   config: RunConfig,
   { model, optimizer }: Experiment,
   { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
-): HostState => initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer);
+  warm: WarmStart | null = null,
+): HostState =>
+  warm === null
+    ? initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer)
+    : { params: warm.params, stats: warm.stats, optimizer: optimizer.init(warm.params) };
 
 /**
  * Checks that the images and classes of a split fit a model.

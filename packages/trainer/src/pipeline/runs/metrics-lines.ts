@@ -15,6 +15,36 @@ export interface MetricsLine {
   readonly [field: string]: string | number | null | undefined | ReluStates;
 }
 
+/** The images that epochs of a run are tested on: the test split, or the validation part of the training split. */
+export type MonitoredName = 'test' | 'validation';
+
+/** Errors after an epoch, fractions of the images that the epoch was tested on. */
+export interface EpochErrors {
+  /** The images. */
+  readonly monitored: MonitoredName;
+  /** Misclassified without perturbation. */
+  readonly standardError: number;
+  /** Not verified, at the radius of the epoch. */
+  readonly verifiedError: number;
+}
+
+/** Returns the errors as fields of a line: `testError` and `testVerifiedError`, or `validationError` and `validationVerifiedError`. */
+export const errorFields = ({ monitored, standardError, verifiedError }: EpochErrors) => ({
+  [`${monitored}Error`]: standardError,
+  [`${monitored}VerifiedError`]: verifiedError,
+});
+
+/** Returns the errors of a line; undefined for a line of a step, or without errors. */
+export function epochErrorsOf(line: MetricsLine): EpochErrors | undefined {
+  for (const monitored of ['test', 'validation'] as const) {
+    const [standardError, verifiedError] = [line[`${monitored}Error`], line[`${monitored}VerifiedError`]];
+    if (typeof standardError === 'number' && typeof verifiedError === 'number') {
+      return { monitored, standardError, verifiedError };
+    }
+  }
+  return undefined;
+}
+
 /** What {@link readMetricsLines} found. */
 export interface ReadMetrics {
   /** Valid lines, in order. */

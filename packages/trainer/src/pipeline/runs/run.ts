@@ -10,7 +10,7 @@ import { checkOptimizerState } from './check-optimizer-state.js';
 import { chooseDevice } from './choose-device.js';
 import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
-import { buildExperiment, loadData, startState } from './experiment.js';
+import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
 import {
   appendLog,
   createRunFolder,
@@ -28,6 +28,7 @@ import { idleBatchNorm, idleRegularizers } from './idle.js';
 import { cutMetrics } from './metrics-lines.js';
 import { type Run, train } from './train.js';
 import type { HostWeights } from './trained.js';
+import { readWarmStart } from './warm-start.js';
 
 /** Options of a run. */
 export interface RunOptions {
@@ -56,13 +57,15 @@ export async function startRun(config: RunConfig, options: RunOptions): Promise<
   let unlock: (() => Promise<void>) | undefined;
   try {
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
-    const settled = { ...config, device: chosen.device.name };
-    const experiment = buildExperiment(settled, dataset, catalog);
+    const placed = { ...config, device: chosen.device.name };
+    const experiment = buildExperiment(placed, dataset, catalog);
+    const warm = await readWarmStart(config, experiment.model);
+    const settled = { ...placed, ...(warm && { warmStartSha256: warm.sha256 }) };
     const { folder } = options;
     await createRunFolder(folder);
     unlock = await lockRun(folder);
     const progress: Progress = { position: { step: 0, sums: {} }, best: null, trainSeconds: 0 };
-    const state = startState(settled, experiment, catalog);
+    const state = startState(settled, experiment, catalog, warm);
     const trained = { state, network: state };
     try {
       await writeRunConfig(folder, settled);
@@ -130,6 +133,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     if (line !== undefined) await appendLog(folder, line);
   };
   const evaluator = createEvaluator({ device, model, method, natural, perturbation });
+  let { step } = run.progress.position;
   try {
     await emit({
       type: 'start',
@@ -144,6 +148,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       parameters: countParams(model),
       trainImages: experiment.trainImages,
       testImages,
+      ...validationOf(experiment),
       epochs: config.epochs,
       stepsPerEpoch: experiment.stepsPerEpoch,
       step: run.progress.position.step,
@@ -159,6 +164,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
     for (const message of schedule) await emit({ type: 'warning', message });
     const trained = await train(run, evaluator, { folder, emit, signal });
     if (trained === null) return null;
+    ({ step } = trained.progress.position);
     const started = performance.now();
     const evaluation = await onDevice(run, trained.network, (network) =>
       evaluator.evaluate(network, {
@@ -188,12 +194,16 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
       );
       throw failure;
     }
-    await emit({ type: 'stopped', folder, step: config.epochs * experiment.stepsPerEpoch });
+    await emit({ type: 'stopped', folder, step });
     return null;
   } finally {
     await evaluator.dispose();
   }
 }
+
+/** The number of validation images, if there are some. */
+const validationOf = ({ monitored: { name, split } }: Experiment) =>
+  name === 'validation' ? { validationImages: split.count } : {};
 
 /** Runs `f` on a network on the device, and frees it there. */
 async function onDevice<T>(
@@ -226,17 +236,21 @@ function withWayOn(error: unknown, folder: string): unknown {
 
 function summarize(
   { config, experiment, chosen: { device } }: Run,
-  { best, trainSeconds }: Progress,
+  { position, best, trainSeconds }: Progress,
   evaluation: Evaluation,
   evalSeconds: number,
 ): Summary {
-  const { preset, method, bound, dataset, model, epochs, seed } = config;
+  const { preset, method, bound, dataset, model, seed, patience } = config;
+  const epochs = position.step / experiment.stepsPerEpoch;
+  const stoppedEarly = patience !== null && epochs < config.epochs && { plannedEpochs: config.epochs, patience };
   return {
     ...{ preset, method, bound, dataset, model, epochs, seed },
+    ...(stoppedEarly && { stoppedEarly }),
     ...evaluation,
     attack: evaluation.pgdError === null ? null : { steps: config.attackSteps, restarts: config.attackRestarts },
     best,
     trainImages: experiment.trainImages,
+    ...validationOf(experiment),
     parameters: countParams(experiment.model),
     device: device.name,
     deviceDescription: device.description,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { afterTest, secondsLeft } from './time-left.js';
 
-const remaining = { steps: 100, tests: 2, batchSize: 10, testImages: 300, attackSteps: 0 };
+const remaining = { steps: 100, tests: 2, batchSize: 10, testImages: 300, finalImages: 300, attackSteps: 0 };
 
 it('counts steps, the tests behind epochs and the final evaluation', () => {
   // A step takes 0.5 s and a test, which was measured, 4 s: 100 steps, two tests and the final one.
@@ -9,6 +9,8 @@ it('counts steps, the tests behind epochs and the final evaluation', () => {
   expect(secondsLeft(pace, remaining)).toBeCloseTo(50 + 3 * 4, 9);
   // Each of 120 attack steps takes three quarters of a test.
   expect(secondsLeft(pace, { ...remaining, attackSteps: 120 })).toBeCloseTo(50 + 3 * 4 + 360, 9);
+  // The final evaluation is of more images than the tests, where these are of validation images.
+  expect(secondsLeft(pace, { ...remaining, finalImages: 900 })).toBeCloseTo(50 + 2 * 4 + 12, 9);
   // At the end of the last epoch the final evaluation is left.
   expect(secondsLeft(pace, { ...remaining, steps: 0, tests: 0 })).toBeCloseTo(4, 9);
 });

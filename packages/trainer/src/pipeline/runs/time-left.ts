@@ -24,8 +24,10 @@ export interface Remaining {
   readonly tests: number;
   /** Images in a training step. */
   readonly batchSize: number;
-  /** Images of a test. */
+  /** Images of a test after an epoch. */
   readonly testImages: number;
+  /** Images of the final evaluation. */
+  readonly finalImages: number;
   /** Gradient steps of the final attack on an image, over all restarts; 0 for no attack. */
   readonly attackSteps: number;
 }
@@ -45,9 +47,10 @@ const ATTACK_STEP = 3 / 4;
 /** Estimated seconds to the end of a run: its steps, the tests behind its epochs, and the final evaluation. NaN before the first step. */
 export function secondsLeft(
   { steps, stepSeconds, tests, testSeconds }: Pace,
-  { batchSize, testImages, attackSteps, ...left }: Remaining,
+  { batchSize, testImages, finalImages, attackSteps, ...left }: Remaining,
 ): number {
   const step = stepSeconds / steps;
   const test = tests === 0 ? (TEST * testImages * step) / batchSize : testSeconds / tests;
-  return left.steps * step + (left.tests + 1 + attackSteps * ATTACK_STEP) * test;
+  const final = (test * finalImages) / testImages;
+  return left.steps * step + left.tests * test + (1 + attackSteps * ATTACK_STEP) * final;
 }

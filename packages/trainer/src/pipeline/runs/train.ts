@@ -7,20 +7,20 @@ import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
-import { isBetter } from './best.js';
+import { isBetter, isExhausted } from './best.js';
 import type { ChosenDevice } from './choose-device.js';
 import { createEvaluatedNetwork } from './evaluated-network.js';
 import type { RunEvent } from './event.js';
 import type { Experiment } from './experiment.js';
 import { type Progress, runFiles, writeRunCheckpoint } from './folder.js';
-import { appendMetrics } from './metrics-lines.js';
+import { appendMetrics, errorFields } from './metrics-lines.js';
 import { afterTest, NO_PACE, secondsLeft } from './time-left.js';
 import type { HostWeights, Trained } from './trained.js';
 
 /** How often `metrics.jsonl` gets a line within an epoch, in steps. */
 const STEPS_PER_LINE = 50;
 
-/** How many test images, the first ones, neurons are looked at on after every epoch. */
+/** How many of the images that epochs are tested on, the first ones, neurons are looked at on after every epoch. */
 const RELU_IMAGES = 256;
 
 /** A run that is under way. */
@@ -45,6 +45,7 @@ export async function train(
   { folder, emit, signal }: Hooks,
 ): Promise<{ readonly network: HostWeights; readonly progress: Progress } | null> {
   const { config, catalog, experiment, chosen } = run;
+  const { monitored } = experiment;
   const files = runFiles(folder);
   let { network, progress } = run;
   let saved = performance.now();
@@ -55,6 +56,17 @@ export async function train(
     await writeRunCheckpoint(path, experiment, { state, network }, progress, config, catalog);
     saved = performance.now();
   };
+  /** Whether the epoch that has just ended is the last one before its time; says so. */
+  const stopsEarly = async (epoch: number): Promise<boolean> => {
+    const { patience, epochs } = config;
+    const { best } = progress;
+    if (best === null || patience === null || epoch >= epochs || !isExhausted(epoch, best, patience)) return false;
+    await emit({ type: 'early-stop', epoch, epochs, patience, best });
+    return true;
+  };
+  const { step: done, sums } = progress.position;
+  const between = done % experiment.stepsPerEpoch === 0 && Object.keys(sums).length === 0;
+  if (between && (await stopsEarly(done / experiment.stepsPerEpoch))) return { network, progress };
   const interval = 60 * (config.checkpointMinutes ?? Number.POSITIVE_INFINITY);
   const events = fit({
     ...experiment,
@@ -67,7 +79,7 @@ export async function train(
   const neurons = createReluCounter({
     device: chosen.device,
     model: experiment.model,
-    images: imagesOf(subset(experiment.test, RELU_IMAGES)).images,
+    images: imagesOf(subset(monitored.split, RELU_IMAGES)).images,
     perturbation: experiment.perturbation,
     method: experiment.rules.ibp,
   });
@@ -84,7 +96,8 @@ export async function train(
       steps: config.epochs * experiment.stepsPerEpoch - step,
       tests: config.epochs - Math.floor(step / experiment.stepsPerEpoch),
       batchSize: config.batchSize,
-      testImages: experiment.testImages,
+      testImages: monitored.split.count,
+      finalImages: experiment.testImages,
       attackSteps: config.attackSteps * config.attackRestarts,
     });
   try {
@@ -121,7 +134,7 @@ export async function train(
           evaluated &&
           (await evaluator
             .evaluate(evaluated, {
-              batches: experiment.testBatches(),
+              batches: monitored.batches(),
               epsilon,
               ...(signal && { signal }),
             })
@@ -139,8 +152,7 @@ export async function train(
         const relu = await neurons.count(evaluated, epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
-          testError: test.standardError,
-          testVerifiedError: test.verifiedError,
+          ...errorFields({ monitored: monitored.name, ...test }),
           trainSeconds,
           waitSeconds: event.waitSeconds,
           relu,
@@ -152,7 +164,11 @@ export async function train(
         pace = { ...pace, stepSeconds: pace.stepSeconds + statistics };
         pace = afterTest(pace, secondsSince(tested), !testCompiled);
         testCompiled = true;
-        await emit({ ...numbersOf(event), type: 'epoch', step, test, relu, trainSeconds, secondsLeft: left(event) });
+        await emit({
+          ...numbersOf(event),
+          ...{ type: 'epoch', step, test, monitored: monitored.name, relu, trainSeconds, secondsLeft: left(event) },
+        });
+        if (await stopsEarly(event.epoch)) break;
       }
       before = performance.now();
     }
