@@ -13,7 +13,7 @@ export interface ExpressiveOptions extends CertifiedOptions {
 }
 
 /** One step across the box from a random start, 3 starts. */
-export const ONE_STEP: AttackOptions = { steps: 1, stepSize: 2, restarts: 3 };
+const ONE_STEP: AttackOptions = { steps: 1, stepSize: 2, restarts: 3 };
 
 /** Size of the steps of the published settings, for a number of steps: max(0.25, 2 / steps) times half the width of the box. */
 export const expressiveStepSize = (steps: number): number => Math.max(0.25, 2 / Math.max(1, steps));
