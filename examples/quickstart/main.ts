@@ -1,4 +1,7 @@
-/** Trains the preset `digits/quick` as `cert train` does and prints what came out; `--compare` trains plain IBP too. */
+/**
+ * Trains the preset `digits/quick` as `cert train` does and prints what came out. `--compare` trains the deeper `digits/deep` with the full
+ * method and with plain IBP.
+ */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { processTerminal, progressReporter, resultTable } from '@cert/cli';
@@ -14,6 +17,7 @@ try {
   const { values } = parseArgs({
     options: {
       compare: { type: 'boolean', default: false },
+      preset: { type: 'string' },
       seed: { type: 'string', default: '0' },
       epochs: { type: 'string' },
       limit: { type: 'string' },
@@ -26,7 +30,7 @@ try {
   const summaries: Summary[] = [];
   for (const method of values.compare ? ['fast', 'vanilla'] : ['fast']) {
     const config = resolveConfig({
-      preset: 'digits/quick',
+      preset: values.preset ?? (values.compare ? 'digits/deep' : 'digits/quick'),
       method,
       seed: Number(seed),
       epochs: epochs === undefined ? undefined : Number(epochs),

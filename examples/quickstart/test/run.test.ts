@@ -25,10 +25,10 @@ it('trains both methods, prints them side by side and keeps their numbers', asyn
   expect(stdout).toMatch(/^PGD error \(40 steps, 3 restarts\) +[\d.]+ % +[\d.]+ %$/m);
   expect(stdout).toMatch(/^verified error \(IBP\) +[\d.]+ % +[\d.]+ %$/m);
   const runs = (await readdir(join(place, 'runs'))).sort();
-  expect(runs).toEqual(['digits-quick-fast-seed3', 'digits-quick-vanilla-seed3']);
+  expect(runs).toEqual(['digits-deep-fast-seed3', 'digits-deep-vanilla-seed3']);
   for (const name of runs) {
     const summary = JSON.parse(await readFile(join(place, 'runs', name, 'summary.json'), 'utf8'));
-    expect(summary).toMatchObject({ seed: 3, images: 64, trainImages: 64, epsilon: 0.1 });
+    expect(summary).toMatchObject({ seed: 3, images: 64, trainImages: 64, epsilon: 0.3 });
     const { standardError, pgdError, verifiedError } = summary;
     expect(standardError).toBeLessThanOrEqual(pgdError);
     expect(pgdError).toBeLessThanOrEqual(verifiedError);
@@ -37,7 +37,16 @@ it('trains both methods, prints them side by side and keeps their numbers', asyn
   }
 });
 
+it('trains the small network alone, or another preset', async () => {
+  const { stdout } = await start('--epochs', '1', '--limit', '64');
+  expect(stdout).toMatch(/^epsilon +0\.1$/m);
+  expect(await readdir(join(place, 'runs'))).toContain('digits-quick-fast-seed0');
+  const other = await start('--preset', 'digits/deep', '--epochs', '1', '--limit', '64');
+  expect(other.stdout).toMatch(/^epsilon +0\.3$/m);
+});
+
 it.each([
+  [['--preset', 'digits/dep'], 'Did you mean "digits/deep"?'],
   [['--seed=-1'], '--seed is -1.'],
   [['--seeds', '1'], "Unknown option '--seeds'"],
 ])('refuses %o in words', async (options, message) => {

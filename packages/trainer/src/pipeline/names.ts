@@ -41,6 +41,8 @@ export function didYouMean(name: string, known: readonly string[]): string {
     .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
     .sort((a, b) => a.edits - b.edits)
+    // What is much farther than the nearest was not meant.
+    .filter(({ edits }, _, [nearest]) => edits <= 2 * nearest!.edits)
     .slice(0, 3)
     .map(({ candidate }) => `"${candidate}"`);
   return near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';

@@ -58,6 +58,22 @@ const digitsQuick: Preset = {
   }),
 };
 
+const digitsDeep: Preset = {
+  epochs: 6,
+  method: 'fast',
+  settings: (epochs) => ({
+    ...shortRamp(epochs, 0.4, 1),
+    dataset: 'digits',
+    model: 'cnn7',
+    width: 8,
+    dense: 64,
+    epsilon: 0.3,
+    batchSize: 64,
+    learningRate: 2e-3,
+    milestones: milestonesAt(epochs, [0.7, 0.9]),
+  }),
+};
+
 const tabularMlp: Preset = {
   epochs: 60,
   method: 'fast',
@@ -135,12 +151,13 @@ const presetOf = (
 });
 
 /**
- * The presets: `digits/quick`, `tabular/mlp` for a CSV file, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
+ * The presets: `digits/quick`, `digits/deep` (a narrow CNN-7 at a large radius), `tabular/mlp` for a CSV file, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
  * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}; CNN-7 as published since
  * (see {@link PUBLISHED}), and `cifar10/cnn7/tuned` (see {@link TUNED}).
  */
 export const PRESETS: { readonly [name: string]: Preset } = {
   'digits/quick': digitsQuick,
+  'digits/deep': digitsDeep,
   'tabular/mlp': tabularMlp,
   ...Object.fromEntries(
     Object.entries(SCHEDULES).flatMap(([name, schedule]) =>
@@ -164,7 +181,7 @@ export const PRESETS: { readonly [name: string]: Preset } = {
 };
 
 /** Names of {@link PRESETS}, for help texts. */
-export const PRESET_NAMES = `digits/quick, tabular/mlp, cifar10/cnn7/tuned, <dataset>/<model>/<method> of ${[
+export const PRESET_NAMES = `digits/quick, digits/deep, tabular/mlp, cifar10/cnn7/tuned, <dataset>/<model>/<method> of ${[
   SCHEDULES,
   models,
   METHODS,
