@@ -65,7 +65,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
         const out = raw.out ?? `${source.target}${format.suffix}`;
         refuseSource(out, source);
         refuseExisting(out, images !== undefined, overwrite);
-        const files = format.files(out, source.network, settings, source.facts);
+        const files = format.files(out, source.network, settings, source.facts, source.metadata);
         work.say('comparing with ONNX Runtime');
         const difference = await format.confirm?.(files[0]!.bytes, source.network, settings, device);
         const properties =

@@ -51,6 +51,27 @@ describe('a run', () => {
     expect(Object.values(params)).toEqual(own);
   });
 
+  it('is written as a checkpoint without the state of training, which is evaluated and predicted like the run', async () => {
+    const file = at('net.cert.safetensors');
+    const { facts } = await exported(run, '--out', file);
+    const [bytes, own] = await Promise.all(
+      [file, join(run, 'checkpoints', 'last.safetensors')].map((one) => readFile(one)),
+    );
+    const [small, whole] = [decodeCheckpoint(bytes!), decodeCheckpoint(own!)];
+    expect([small.model, small.params, small.stats]).toEqual([whole.model, whole.params, whole.stats]);
+    expect(small.extra).toEqual({});
+    expect(bytes!.length).toBeLessThan(0.5 * own!.length);
+    expect(small.metadata).toMatchObject({ ...facts, data: (whole.metadata as { readonly data: unknown }).data });
+    const errors = async (path: string) => {
+      const common = ['--limit', '40', '--epsilon', '0.02', '--attack-restarts', '0', '--json', '--out'];
+      const { status, out } = await cert('eval', path, ...common, at(`${path === run ? 'run' : 'file'}.jsonl`));
+      expect(status).toBe(0);
+      const { standardError, methods } = JSON.parse(out);
+      return { standardError, methods };
+    };
+    expect(await errors(file)).toEqual(await errors(run));
+  });
+
   it('is described by facts of its training', async () => {
     const { facts, ...rest } = await exported(
       run,
@@ -294,8 +315,8 @@ describe('a mistake', () => {
   });
 
   it.each([
-    [['--format', 'onxn'], '--format is "onxn".\nGive one of: onnx, safetensors, layers. Did you mean "onnx"?'],
-    [['--out', 'net.bin'], '--out is "net.bin".\nGive a file whose name ends in .onnx or .safetensors or .json.'],
+    [['--format', 'onxn'], '--format is "onxn".\nGive one of: onnx, checkpoint, safetensors, layers. Did you mean "onnx"?'],
+    [['--out', 'net.bin'], '--out is "net.bin".\nGive a file whose name ends in .onnx or .cert.safetensors or .safetensors or .json.'],
     [['--out', 'net.bin', '--format', 'onnx'], '--out is "net.bin".\nGive a file whose name ends in .onnx.'],
     [['--layout', 'chwn'], '--layout is "chwn".\nGive one of: nchw, nhwc. Did you mean'],
     [['--batch', '8'], '--batch is "8".\nGive one of: 1, any.'],

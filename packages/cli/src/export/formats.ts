@@ -3,7 +3,7 @@ import { CertError } from '@cert/core';
 import { exportedInputOrder, type ImageLayout, toLayersModel, toOnnx, toStateDict } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { openOnnxModel } from '@cert/jit/node';
-import { encodeSafetensors } from '@cert/models';
+import { encodeCheckpoint, encodeSafetensors, type JsonValue } from '@cert/models';
 import type { HostNetwork } from '@cert/verify';
 import { compareWithRuntime } from '../verify/compare-with-runtime.js';
 import { ownVersion } from '../version.js';
@@ -31,7 +31,13 @@ export interface ExportFormat {
   /** Options of the command that this format has; others are refused. */
   readonly options: readonly ('layout' | 'batch' | 'foldBatchNorm' | 'vnnlib')[];
   /** The files, the one that was asked for first. */
-  files(out: string, network: HostNetwork, settings: ExportSettings, facts: Facts): readonly ExportedFile[];
+  files(
+    out: string,
+    network: HostNetwork,
+    settings: ExportSettings,
+    facts: Facts,
+    metadata: JsonValue,
+  ): readonly ExportedFile[];
   /**
    * Runs the exported network with another program; undefined where there is no such program. Returns the largest difference of outputs,
    * relative to the largest output.
@@ -60,6 +66,14 @@ export const FORMATS = {
     ],
     confirm: runInOnnxRuntime,
   },
+  checkpoint: {
+    about: 'checkpoint of cert without the state of training',
+    suffix: '.cert.safetensors',
+    options: [],
+    files: (path, network, _settings, facts, metadata) => [
+      { path, bytes: encodeCheckpoint({ ...network, metadata: { ...facts, ...dataIn(metadata) } }) },
+    ],
+  },
   safetensors: {
     about: 'weights for load_state_dict of PyTorch',
     suffix: '.safetensors',
@@ -83,6 +97,10 @@ export const FORMATS = {
     },
   },
 } as const satisfies { readonly [name: string]: ExportFormat };
+
+/** What a checkpoint says about its dataset, with which one image is classified without it. */
+const dataIn = (metadata: JsonValue) =>
+  typeof metadata === 'object' && metadata !== null && 'data' in metadata ? { data: metadata.data } : {};
 
 /** The name of a format. */
 export type FormatName = keyof typeof FORMATS;

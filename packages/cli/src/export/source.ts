@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CertError } from '@cert/core';
 import type { Device } from '@cert/jit';
-import { decodeCheckpoint } from '@cert/models';
+import { decodeCheckpoint, type JsonValue } from '@cert/models';
 import { type Catalog, checkConfigOf, type RunConfig, runFiles } from '@cert/trainer/pipeline';
 import type { HostNetwork } from '@cert/verify';
 import { locateCheckpoint, readCheckpointFile } from '../runs/locate-checkpoint.js';
@@ -16,6 +16,8 @@ export interface ExportSource {
   readonly network: HostNetwork;
   /** What is known about it. */
   readonly facts: Facts;
+  /** Metadata of the checkpoint; null for other files. */
+  readonly metadata: JsonValue;
   /** The configuration of its run; undefined for a network without one. */
   readonly config: RunConfig | undefined;
   /** What the reader changed, for people. */
@@ -46,17 +48,17 @@ export async function readSource(
       'Leave it out, or give the folder of a run.',
     );
   }
-  const target = basename(path).replace(/(\.onnx(\.gz)?|\.safetensors)$/i, '');
+  const target = basename(path).replace(/(\.onnx(\.gz)?|(\.cert)?\.safetensors)$/i, '');
   if (!isFolder && isOnnxPath(path)) {
     const { network, notes, source, independent } = await loadNetwork(path, device);
     await independent?.dispose();
-    return { path, network, notes, facts: fileFacts(source.bytes), config: undefined, target };
+    return { path, network, notes, facts: fileFacts(source.bytes), metadata: null, config: undefined, target };
   }
   const { file, folder, config, ofRun } = await locateCheckpoint(path, which ?? 'last', catalog);
   const bytes = await readCheckpointFile(file);
   const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, file);
   const notes = checksum === 'absent' ? [`${file} has no checksum: damage cannot be detected.`] : [];
-  const source = { path: file, network: { model, params, stats }, notes };
+  const source = { path: file, network: { model, params, stats }, metadata: metadata ?? null, notes };
   if (!ofRun) return { ...source, facts: fileFacts(bytes), config: undefined, target };
   checkConfigOf(file, metadata, config, catalog);
   const { last, best } = runFiles(folder);
