@@ -1,7 +1,8 @@
 /** The certificate as a file: every field is known, well-formed and used, or named as a hint for people. */
+
+import type { Bounds } from './bounds.js';
 import { base64, floatsOf, sha256 } from './bytes.js';
 import { enclose } from './exact.js';
-import type { Bounds } from './ibp.js';
 import * as json from './json.js';
 import { sizeOf } from './layers.js';
 import type { Inequality } from './linear.js';
@@ -42,7 +43,7 @@ export async function readCertificate(written: string) {
   const parsed = json.parseJson(written, 'the certificate');
   const found = json.record(any)(parsed, 'the certificate');
   const format = found.get('format');
-  demand(format === 'cert-certificate-1', `the certificate has the format "${format}", not cert-certificate-1`);
+  demand(format === 'cert-certificate-2', `the certificate has the format "${format}", not cert-certificate-2`);
   const fields = object(FIELDS, { method: text, by: text, margins: list(any), sha256: hash })(
     parsed,
     'the certificate',

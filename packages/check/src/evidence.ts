@@ -1,6 +1,6 @@
 /** The evidence of a certificate, checked against the network: what bounds each case of the property, in one part of the box or in several. */
-import { type Bytes, base64, floatsOf } from './bytes.js';
-import type { Bounds } from './ibp.js';
+import type { Bounds } from './bounds.js';
+import { base64 } from './bytes.js';
 import { any, count, type Json, kindOf, list, number, object, oneOf, record, text } from './json.js';
 import type { Layer } from './layers.js';
 import { demand } from './refused.js';
@@ -32,10 +32,15 @@ export interface Leaf {
   readonly slopeOf: (relu: Layer, neuron: number) => number | undefined;
 }
 
+/** One backward pass with the usual slopes. */
+export const USUAL: Leaf = { row: 0, splits: [], cuts: [], slopeOf: () => undefined };
+
+const INTERMEDIATE = { kind: any, intermediate: oneOf('ibp', 'crown') };
+const NEURONS = object({ relu: text, neurons: list(count(0)) });
+const TREE = object({ ...INTERMEDIATE, neurons: list(NEURONS), cases: list(list(any)) });
 const CUT = object({ input: count(0), at: number });
 const SPLIT = object({ relu: text, neuron: count(0) });
 const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, 'a multiplier') });
-const NEURONS = object({ relu: text, neurons: list(count(0)) });
 
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
@@ -60,19 +65,16 @@ export function readEvidence(
   box: Bounds,
   cases: readonly (readonly unknown[])[],
 ): { readonly intermediate: 'ibp' | 'crown'; readonly leaves: readonly (readonly (Leaf | null)[])[] } {
-  const form = { kind: any, intermediate: oneOf('ibp', 'crown') };
-  const kind = kindOf(field, 'the evidence', 'ibp', 'linear', 'tree');
+  const where = 'the evidence';
+  const kind = kindOf(field, where, 'ibp', 'linear', 'tree');
   if (kind === 'ibp') {
-    object({ kind: any })(field, 'the evidence');
+    object({ kind: any })(field, where);
     return { intermediate: 'ibp', leaves: cases.map(() => [null]) };
   }
   if (kind === 'linear') {
-    const { slopes, intermediate } = object({ ...form, slopes: record(base64) })(field, 'the evidence');
-    const slopeOf = slopesOf(slopes, layers);
-    return { intermediate, leaves: cases.map(() => [{ row: 0, splits: [], cuts: [], slopeOf }]) };
+    return { ...object(INTERMEDIATE)(field, where), leaves: cases.map(() => [USUAL]) };
   }
-  const evidence = object({ ...form, neurons: list(NEURONS), cases: list(list(any)) })(field, 'the evidence');
-  const { neurons, intermediate, cases: trees } = evidence;
+  const { neurons, intermediate, cases: trees } = TREE(field, where);
   demand(trees.length === cases.length, `the evidence has ${trees.length} trees for ${cases.length} cases`);
   const places = placesOf(neurons, layers);
   return { intermediate, leaves: trees.map((tree, k) => leavesOf(tree, layers, box, places, cases[k]!.length)) };
@@ -85,20 +87,6 @@ function reluOf(name: string, neurons: readonly number[], layers: readonly Layer
   const more = neurons.find((neuron) => neuron >= layer.size);
   demand(more === undefined, `the evidence names neuron ${more} of a ReLU that has ${layer.size}`);
   return layer;
-}
-
-/** Slopes of all neurons of some ReLUs. */
-function slopesOf(slopes: ReadonlyMap<string, Bytes>, layers: readonly Layer[]): Leaf['slopeOf'] {
-  const known = new Map<Layer, Float32Array>();
-  for (const [name, bytes] of slopes) {
-    const relu = reluOf(name, [], layers);
-    const own = floatsOf(bytes, `the slopes of "${name}"`);
-    demand(own.length === relu.size, `the slopes of "${name}" have another number of neurons`);
-    const valid = own.every((slope) => slope >= 0 && slope <= 1);
-    demand(valid, `a slope of "${name}" is not in [0, 1]`);
-    known.set(relu, own);
-  }
-  return (relu, neuron) => known.get(relu)?.[neuron];
 }
 
 /** Neurons that leaves have slopes for: the place of each among a leaf's slopes. */
@@ -151,11 +139,8 @@ function leavesOf(
       demand(row < rows, `a leaf is about inequality ${row} of a case that has ${rows}`);
       demand(slopes.length === size, `a leaf has ${slopes.length} slopes for ${size} neurons`);
       demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
-      const own = splits.map((split, i): Split => {
-        const multiplier = multipliers[i]!;
-        demand(multiplier >= 0, 'a multiplier is below 0');
-        return { ...split, multiplier };
-      });
+      demand(!multipliers.some((multiplier) => multiplier < 0), 'a multiplier is below 0');
+      const own = splits.map((split, i) => ({ ...split, multiplier: multipliers[i]! }));
       const slopeOf = (relu: Layer, neuron: number) => {
         const place = places.get(relu)?.get(neuron);
         return place === undefined ? undefined : slopes[place]! / 255;

@@ -32,24 +32,27 @@ export function parseJson(text: string, what: string): Json {
   return json;
 }
 
-export const any = (json: Json): Json => json;
+export const any: Read<Json> = (json) => json;
 
-export function text(json: Json, where: string): string {
-  demand(typeof json === 'string', `${where} is not a string`);
-  return json;
-}
+/** Takes values that pass a test. */
+const having =
+  <T extends Json>(test: (json: Json) => json is T, what: string): Read<T> =>
+  (json, where) => {
+    demand(test(json), `${where} is not ${what}`);
+    return json;
+  };
 
-export function number(json: Json, where: string): number {
-  demand(typeof json === 'number', `${where} is not a number`);
-  return json;
-}
+export const text = having((json) => typeof json === 'string', 'a string');
+export const number = having((json) => typeof json === 'number', 'a number');
 
 /** A whole number from `least` to 2^31. */
-export const count = (least: number) => (json: Json, where: string) => {
-  const valid = typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
-  demand(valid, `${where} is not a whole number from ${least}`);
-  return json;
-};
+export const count =
+  (least: number): Read<number> =>
+  (json, where) => {
+    const whole = typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
+    demand(whole, `${where} is not a whole number from ${least}`);
+    return json;
+  };
 
 export const oneOf =
   <const T extends string>(...values: readonly T[]) =>

@@ -321,6 +321,7 @@ describe('ONNX files that are refused', () => {
     [/no rule for this op/, net([1, 2], {}, node('Sigmoid', 'y', ['input']))],
     [/not one of ONNX itself/, net([1, 2], {}, { ...node('Relu', 'y', ['input']), more: [[7, 'com.example']] })],
     [/of another type/, net([1, 2], {}, node('Flatten', 'y', ['input'], { axis: { float: 1 } }))],
+    [/not one of ONNX itself/, net([1, 2], {}, node('relu', 'y', ['input']))],
     [/no rule for the attribute "slope"/, net([1, 2], {}, node('Relu', 'y', ['input'], { slope: 1 }))],
     [
       /occurs twice/,
@@ -335,6 +336,7 @@ describe('ONNX files that are refused', () => {
               [
                 [1, 'axis'],
                 [3, 1],
+                [20, 2],
               ],
             ],
           ],
@@ -389,12 +391,15 @@ describe('ONNX files that are refused', () => {
     [/not one of images/, net(image, {}, node('AveragePool', 'y', ['input']))],
     [/not one of images/, net(image, {}, node('AveragePool', 'y', ['input'], { ...pool, strides: [0, 1] }))],
     [/larger than the input/, net(image, {}, node('AveragePool', 'y', ['input'], { kernel_shape: [3, 2] }))],
-    [/do not fit/, net(image, { w: floats([1, 1, 2, 2], 1, 2, 3, 4) }, node('Conv', 'y', ['input', 'w']))],
+    [/does not fit 2 channels/, net(image, { w: floats([1, 1, 2, 2], 1, 2, 3, 4) }, node('Conv', 'y', ['input', 'w']))],
     [
       /given by its numbers/,
       net(image, { w: floats([1, 2, 1, 1], 1, 2) }, node('Conv', 'y', ['input', 'w'], { kernel_shape: [2, 2] })),
     ],
-    [/filters/, net(image, { w: floats([1, 2, 1, 1], 1, 2), v }, node('Conv', 'y', ['input', 'w', 'v']))],
+    [
+      /not one number for each of 1 channels/,
+      net(image, { w: floats([1, 2, 1, 1], 1, 2), v }, node('Conv', 'y', ['input', 'w', 'v'])),
+    ],
     [
       /training/,
       net([1, 2], { v }, node('BatchNormalization', 'y', ['input', 'v', 'v', 'v', 'v'], { training_mode: 1 })),
