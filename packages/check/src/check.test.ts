@@ -174,7 +174,7 @@ describe('certificates that are refused', () => {
     [/input has the shape/, (d) => ({ ...d, input: { ...d.input, shape: [2, 1, 1] } })],
     [/data does not have the shape/, () => certificate({ ...claim, input: Float32Array.of(0.5) })],
     [/not the one of the certificate/, (d) => ({ ...d, network: { ...d.network, sha256: '0'.repeat(64) } })],
-    [/no SHA-256/, (d) => ({ ...d, network: { ...d.network, sha256: d.network.sha256.toUpperCase() } })],
+    [/is not a SHA-256/, (d) => ({ ...d, network: { ...d.network, sha256: d.network.sha256.toUpperCase() } })],
     [/format is "keras"/, (d) => ({ ...d, network: { ...d.network, format: 'keras' } })],
     [
       /"params.dense4.bias" differs or is not listed/,

@@ -4,7 +4,7 @@ import { type Level, propagate } from './bounds.js';
 import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCheckpoint } from './checkpoint.js';
-import { partOf, readEvidence } from './evidence.js';
+import { readEvidence } from './evidence.js';
 import { type Network, networkOf } from './graph.js';
 import { same } from './layers.js';
 import { marginBound, tightenBackward } from './linear.js';
@@ -86,8 +86,7 @@ export function createChecker(readFile: ReadFile): (certificateText: string | Pr
             await new Promise((resolve) => setTimeout(resolve));
             turned = Date.now();
           }
-          const cuts = leaf?.cuts ?? [];
-          const values = cuts.length === 0 ? whole : propagate(layers, partOf(box, cuts), level, tighten);
+          const values = leaf?.part === undefined ? whole : propagate(layers, leaf.part, level, tighten);
           least = Math.min(least, marginBound(layers, values, level, rows[leaf?.row ?? 0]!, leaf));
         }
         margins.push(least);

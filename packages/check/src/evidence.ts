@@ -15,25 +15,19 @@ export interface Split {
   readonly multiplier: number;
 }
 
-/** Says that an input is <= `at` (sign -1) or >= `at` (sign 1). */
-export interface Cut {
-  readonly input: number;
-  readonly at: number;
-  readonly sign: 1 | -1;
-}
-
-/** Bounds one inequality where all its splits hold, on the part of the box that its cuts leave. */
+/** Bounds one inequality where all its splits hold, on a part of the box. */
 export interface Leaf {
   /** The place of the inequality in its case. */
   readonly row: number;
   readonly splits: readonly Split[];
-  readonly cuts: readonly Cut[];
+  /** What splits of the box leave of it; undefined: all. */
+  readonly part?: Bounds | undefined;
   /** The slope of the line below a neuron of a ReLU, in [0, 1]; undefined: the usual choice. */
   readonly slopeOf: (relu: Layer, neuron: number) => number | undefined;
 }
 
 /** One backward pass with the usual slopes. */
-export const USUAL: Leaf = { row: 0, splits: [], cuts: [], slopeOf: () => undefined };
+export const USUAL: Leaf = { row: 0, splits: [], slopeOf: () => undefined };
 
 const INTERMEDIATE = { kind: any, intermediate: oneOf('ibp', 'crown') };
 const NEURONS = object({ relu: text, neurons: list(count(0)) });
@@ -44,13 +38,6 @@ const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, '
 
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
-
-/** The part of a box that cuts leave. */
-export function partOf(box: Bounds, cuts: readonly Cut[]): Bounds {
-  const part = { lower: box.lower.slice(), upper: box.upper.slice() };
-  for (const { input, at, sign } of cuts) part[sign > 0 ? 'lower' : 'upper'][input] = at;
-  return part;
-}
 
 /**
  * How bounds of intermediate values are derived, and the leaves for each case of the property; a leaf that is null stands for interval bound
@@ -117,23 +104,23 @@ function leavesOf(
 ): Leaf[] {
   const leaves: Leaf[] = [];
   let next = 0;
-  const below = (splits: readonly Omit<Split, 'multiplier'>[], cuts: readonly Cut[]): void => {
+  const below = (depth: number, splits: readonly Omit<Split, 'multiplier'>[], part: Bounds | undefined): void => {
     const entry = tree[next++];
     demand(entry !== undefined, 'a tree lacks a leaf');
+    demand(depth <= MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
     const has = record(any)(entry, 'an entry of a tree');
-    const split = has.has('input') || has.has('relu');
-    demand(!split || splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
     if (has.has('input')) {
       const { input, at } = CUT(entry, 'a split');
-      demand(input < box.lower.length, `a split is on input ${input} of a network that has ${box.lower.length}`);
-      const part = partOf(box, cuts);
-      const [lower, upper] = [part.lower[input]!, part.upper[input]!];
-      demand(lower < at && at < upper, `a split of input ${input} at ${at} is not inside of [${lower}, ${upper}]`);
-      for (const sign of [-1, 1] as const) below(splits, [...cuts, { input, at, sign }]);
+      const { lower, upper } = part ?? box;
+      demand(input < lower.length, `a split is on input ${input} of a network that has ${lower.length}`);
+      const [l, u] = [lower[input]!, upper[input]!];
+      demand(l < at && at < u, `a split of input ${input} at ${at} is not inside of [${l}, ${u}]`);
+      below(depth + 1, splits, { lower, upper: upper.with(input, at) });
+      below(depth + 1, splits, { lower: lower.with(input, at), upper });
     } else if (has.has('relu')) {
       const { relu, neuron } = SPLIT(entry, 'a split');
       const layer = reluOf(relu, [neuron], layers).inputs[0]!;
-      for (const sign of [1, -1] as const) below([...splits, { layer, neuron, sign }], cuts);
+      for (const sign of [1, -1] as const) below(depth + 1, [...splits, { layer, neuron, sign }], part);
     } else {
       const { row, slopes, multipliers } = LEAF(entry, 'a leaf');
       demand(row < rows, `a leaf is about inequality ${row} of a case that has ${rows}`);
@@ -145,10 +132,10 @@ function leavesOf(
         const place = places.get(relu)?.get(neuron);
         return place === undefined ? undefined : slopes[place]! / 255;
       };
-      leaves.push({ row, cuts, splits: own, slopeOf });
+      leaves.push({ row, part, splits: own, slopeOf });
     }
   };
-  below([], []);
+  below(0, [], undefined);
   demand(next === tree.length, 'a tree continues behind its last leaf');
   return leaves;
 }

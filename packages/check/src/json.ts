@@ -70,12 +70,16 @@ export const list =
     return json.map((each) => read(each, item ?? where));
   };
 
-/** One to four positive whole numbers. */
-export function shape(json: Json, where: string): readonly number[] {
-  const sides = list(count(1))(json, where);
-  demand(sides.length >= 1 && sides.length <= 4, `${where} does not have one to four numbers`);
-  return sides;
-}
+/** What `read` takes and passes a test. */
+export const such =
+  <T>(read: Read<T>, test: (value: T) => boolean, what: string): Read<T> =>
+  (json, where) => {
+    const value = read(json, where);
+    demand(test(value), `${where} is not ${what}`);
+    return value;
+  };
+
+export const shape = such(list(count(1)), ({ length }) => length >= 1 && length <= 4, 'one to four whole numbers');
 
 /** An object with any keys. */
 export const record =

@@ -105,13 +105,6 @@ function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: 
   margin.put(relu.inputs[0]!, inner);
 }
 
-/** Coefficients that pick out one number of a layer. */
-function only(layer: Layer, at: number, coefficient: number): Float64Array {
-  const coefficients = new Float64Array(layer.size);
-  coefficients[at] = coefficient;
-  return coefficients;
-}
-
 /** Goes through some layers from the last to the first, and uses the intervals of all that they are computed from; returns the lower bound. */
 function goBack(margin: Margin, layers: readonly Layer[], slopeOf: Leaf['slopeOf']): number {
   for (const layer of layers.toReversed()) {
@@ -151,12 +144,13 @@ export function marginBound(
   margin.put(layers.at(-1)!, coefficients);
   for (const { layer, neuron, sign, multiplier } of leaf?.splits ?? []) {
     const { lower, upper } = own.get(layer)!;
-    const half = { lower: lower.slice(), upper: upper.slice() };
-    if (sign > 0) half.lower[neuron] = Math.max(0, lower[neuron]!);
-    else half.upper[neuron] = Math.min(0, upper[neuron]!);
+    const half =
+      sign > 0
+        ? { lower: lower.with(neuron, Math.max(0, lower[neuron]!)), upper }
+        : { lower, upper: upper.with(neuron, Math.min(0, upper[neuron]!)) };
     if (half.lower[neuron]! > half.upper[neuron]!) return Number.POSITIVE_INFINITY;
     own.set(layer, half);
-    margin.put(layer, only(layer, neuron, -sign * multiplier));
+    margin.put(layer, new Float64Array(layer.size).with(neuron, -sign * multiplier));
   }
   const through = leaf === null ? layers.slice(-1).filter(({ kind }) => kind === 'affine') : layers;
   const lower = down(goBack(margin, through, (leaf ?? USUAL).slopeOf) - bound);
@@ -173,7 +167,7 @@ export const tightenBackward =
     if (!layers.some(({ kind, inputs }) => kind === 'relu' && inputs[0] === layer)) return bounds;
     const least = (i: number, sign: number): number => {
       const margin = new Margin(values, level);
-      margin.put(layer, only(layer, i, sign));
+      margin.put(layer, new Float64Array(layer.size).with(i, sign));
       return goBack(margin, before, USUAL.slopeOf);
     };
     const open = (i: number) => bounds.lower[i]! < 0 && bounds.upper[i]! > 0;

@@ -7,7 +7,7 @@ import type { Graph } from './graph.js';
 import { sizeOf } from './layers.js';
 import { type Attribute, Constant } from './ops.js';
 import { Message } from './protobuf.js';
-import { demand, Refused, within } from './refused.js';
+import { demand, within } from './refused.js';
 
 /** The two names of the operators of ONNX itself. */
 const STANDARD = ['', 'ai.onnx'];
@@ -72,19 +72,16 @@ function nodeOf(node: Message): Graph['nodes'][number] {
   });
 }
 
+/** The value of an attribute by its type. */
 function attributeOf(attribute: Message): Attribute {
-  switch (attribute.integer(20)) {
-    case 1:
-      return { float: floatsOf(attribute.bytes(2)[0] ?? new Uint8Array(4), 'an attribute')[0]! };
-    case 2:
-      return attribute.integer(3);
-    case 3:
-      return attribute.text(4);
-    case 4:
-      return constantOf(attribute.message(5));
-    case 7:
-      return attribute.integers(8);
-    default:
-      throw new Refused(`the attribute "${attribute.text(1)}" is of a type that is not read`);
-  }
+  const readers: { readonly [type: number]: () => Attribute } = {
+    1: () => ({ float: floatsOf(attribute.bytes(2)[0] ?? new Uint8Array(4), 'an attribute')[0]! }),
+    2: () => attribute.integer(3),
+    3: () => attribute.text(4),
+    4: () => constantOf(attribute.message(5)),
+    7: () => attribute.integers(8),
+  };
+  const read = readers[attribute.integer(20)];
+  demand(read !== undefined, `the attribute "${attribute.text(1)}" is of a type that is not read`);
+  return read();
 }

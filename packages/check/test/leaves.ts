@@ -24,7 +24,7 @@ export function anySlopes(layers: readonly Layer[], random: Random): Leaf['slope
 export function anyTree(layers: readonly Layer[], depth: number, random: Random): Leaf[] {
   const inputs = layers.flatMap((layer) => (layer.kind === 'relu' ? layer.inputs : []));
   const below = (splits: readonly Split[], left: number): Leaf[] => {
-    if (left === 0 || inputs.length === 0) return [{ row: 0, cuts: [], splits, slopeOf: anySlopes(layers, random) }];
+    if (left === 0 || inputs.length === 0) return [{ row: 0, splits, slopeOf: anySlopes(layers, random) }];
     const layer = inputs[Math.floor(random() * inputs.length)]!;
     const neuron = Math.floor(random() * layer.size);
     return ([1, -1] as const).flatMap((sign) => {
