@@ -40,11 +40,8 @@ export async function networkOf({ input, inputShape, channelsLast, tensors, node
       const missing = inputs.find((each) => !values.has(each));
       demand(missing === undefined, `the input "${missing}" does not come before the node`);
       demand(Object.hasOwn(RULES, op), 'no rule for this op');
-      const made = RULES[op]!(
-        inputs.map((each) => values.get(each)),
-        attributes,
-        name,
-      );
+      const read = inputs.map((each) => values.get(each));
+      const made = RULES[op]!(read, attributes, name);
       const fits = declared === undefined || (isValue(made) && same(made.shape, declared));
       demand(fits, `the shape is [${made?.shape}], not as declared`);
       values.set(name, made);

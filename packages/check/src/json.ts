@@ -45,14 +45,18 @@ const having =
 export const text = having((json) => typeof json === 'string', 'a string');
 export const number = having((json) => typeof json === 'number', 'a number');
 
-/** A whole number from `least` to 2^31. */
-export const count =
-  (least: number): Read<number> =>
+/** What `read` takes and passes a test. */
+export const such =
+  <T>(read: Read<T>, test: (value: T) => boolean, what: string): Read<T> =>
   (json, where) => {
-    const whole = typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
-    demand(whole, `${where} is not a whole number from ${least}`);
-    return json;
+    const value = read(json, where);
+    demand(test(value), `${where} is not ${what}`);
+    return value;
   };
+
+/** A whole number from `least` to 2^31. */
+export const count = (least: number): Read<number> =>
+  such(number, (n) => Number.isInteger(n) && n >= least && n <= 2 ** 31, `a whole number from ${least}`);
 
 export const oneOf =
   <const T extends string>(...values: readonly T[]) =>
@@ -68,15 +72,6 @@ export const list =
   (json: Json, where: string): readonly T[] => {
     demand(Array.isArray(json), `${where} is not a list`);
     return json.map((each) => read(each, item ?? where));
-  };
-
-/** What `read` takes and passes a test. */
-export const such =
-  <T>(read: Read<T>, test: (value: T) => boolean, what: string): Read<T> =>
-  (json, where) => {
-    const value = read(json, where);
-    demand(test(value), `${where} is not ${what}`);
-    return value;
   };
 
 export const shape = such(list(count(1)), ({ length }) => length >= 1 && length <= 4, 'one to four whole numbers');

@@ -48,7 +48,7 @@ class Margin {
 }
 
 /**
- * y = weights * x + shift + d: coefficients of y become coefficients of x. |d| <= e (|W||x| + |b|) by the execution, and rounding here loses as much
+ * y = W x + b + d, where W is the scaled kernel: coefficients of y become coefficients of x. |d| <= e (|W||x| + |b|) by the execution, and rounding here loses as much
  * with its own e, so both are the transposed product with |W| times the largest |x|. (A product that underflows is off by less than the 2^-900 that is
  * lost with it.)
  */
@@ -56,7 +56,7 @@ function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array):
   const { terms, kernel, scale, shift, shiftSize } = layer;
   const magnitudes = magnitudesOf(boundsBefore(layer, margin.values));
   const { error, underflow } = errorOf(layer, magnitudes, margin.level);
-  const [inner, sizes] = [magnitudes.map(() => 0), magnitudes.map(() => 0)];
+  const [inner, sizes] = [new Float64Array(magnitudes.length), new Float64Array(magnitudes.length)];
   for (let output = 0; output < layer.size; output++) {
     const coefficient = outer[output]!;
     if (coefficient === 0) continue;

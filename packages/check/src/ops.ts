@@ -52,30 +52,27 @@ const rule =
     return apply(inputs, all, name);
   };
 
-/**
- * scale * x + shift for each number x of a value, both from a tensor on the other side.
- *
- * @param factors scale and shift for a number of the tensor
- */
-function elementwise(inputs: readonly Input[], factors: (constant: number) => readonly [scale: number, shift: number]) {
+/** scale * x + shift for each number x of a value, both from the number of a tensor on the other side. */
+function elementwise(
+  inputs: readonly Input[],
+  scale: (constant: number) => number,
+  shift: (constant: number) => number,
+) {
   const at = isValue(inputs[0]) ? 1 : 0;
   const value = inputs[1 - at];
   demand(inputs.length === 2 && isValue(value) && !isValue(inputs[at]), 'no rule for values on both sides or none');
   const constants = layers.broadcast(floatsIn(inputs, at), value.shape);
-  return layers.scaled(
-    value,
-    constants.map((c) => factors(c)[0]),
-    constants.map((c) => factors(c)[1]),
-  );
+  return layers.scaled(value, constants.map(scale), constants.map(shift));
 }
 
+const [zero, one, minus, itself] = [() => 0, () => 1, (c: number) => -c, (c: number) => c];
 const NONE: readonly number[] = [];
 /** For an attribute that a node must have. */
 const MISSING = Number.NaN;
 const RELU = rule({}, (inputs, _, name) => layers.relu(name, valueIn(inputs)));
 const ADD = rule({}, (inputs) => {
   const [a, b] = inputs;
-  return isValue(a) && isValue(b) && inputs.length === 2 ? layers.add(a, b) : elementwise(inputs, (c) => [1, c]);
+  return isValue(a) && isValue(b) && inputs.length === 2 ? layers.add(a, b) : elementwise(inputs, one, itself);
 });
 const flat = (value: Value): Value => ({ ...value, shape: [value.layer.size] });
 const normalized = (inputs: readonly Input[], epsilon: number): Value => {
@@ -87,15 +84,18 @@ const normalized = (inputs: readonly Input[], epsilon: number): Value => {
 export const RULES: { readonly [op: string]: ReturnType<typeof rule> } = {
   Relu: RELU,
   Add: ADD,
-  Sub: rule({}, (inputs) => elementwise(inputs, isValue(inputs[0]) ? (c) => [1, -c] : (c) => [-1, c])),
-  Mul: rule({}, (inputs) => elementwise(inputs, (c) => [c, 0])),
-  Div: rule({}, (inputs) =>
-    elementwise(inputs, (c) => {
+  Sub: rule({}, (inputs) =>
+    isValue(inputs[0]) ? elementwise(inputs, one, minus) : elementwise(inputs, () => -1, itself),
+  ),
+  Mul: rule({}, (inputs) => elementwise(inputs, itself, zero)),
+  Div: rule({}, (inputs) => {
+    const reciprocal = (c: number) => {
       const divides = isValue(inputs[0]) && Math.abs(c) >= 2 ** -80 && Math.abs(c) <= 2 ** 80;
       demand(divides, 'the divisor is not a tensor of numbers with absolute values in [2^-80, 2^80]');
-      return [1 / c, 0];
-    }),
-  ),
+      return 1 / c;
+    };
+    return elementwise(inputs, reciprocal, zero);
+  }),
   Constant: rule({ value: new Constant([0], new Uint8Array(), true) }, (_, { value }) => value),
   Identity: rule({}, ([input]) => input),
   Flatten: rule({ axis: 1 }, (inputs, { axis }) => {
