@@ -1,6 +1,6 @@
 /** Bytes: base64, SHA-256, UTF-8 and float32, by the means of the platform. */
 import { type Read, text } from './json.js';
-import { demand, Refused } from './refused.js';
+import { demand, within } from './refused.js';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -27,10 +27,5 @@ export function floatsOf(bytes: Bytes, where: string): Float32Array<ArrayBuffer>
 }
 
 /** Text of bytes that are valid UTF-8. */
-export function decodeUtf8(bytes: Bytes, where: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new Refused(`${where} is not UTF-8`);
-  }
-}
+export const decodeUtf8 = (bytes: Bytes, where: string): string =>
+  within(`${where} is not UTF-8`, () => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));

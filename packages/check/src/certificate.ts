@@ -1,7 +1,8 @@
 /** The certificate as a file: every field is known, well-formed and used, or named as a hint for people. */
+
+import type { Bounds } from './bounds.js';
 import { base64, floatsOf, sha256 } from './bytes.js';
 import { enclose } from './exact.js';
-import type { Bounds } from './ibp.js';
 import * as json from './json.js';
 import { sizeOf } from './layers.js';
 import type { Inequality } from './linear.js';
@@ -12,11 +13,7 @@ const { any, count, list, object, text } = json;
 const ASSUMPTIONS = ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'];
 const ENDING = /"sha256": "([0-9a-f]{64})"\n}\n$/;
 
-const hash: json.Read<string> = (field, where) => {
-  const digits = text(field, where);
-  demand(/^[0-9a-f]{64}$/.test(digits), `${where} is no SHA-256 in lower-case hexadecimal`);
-  return digits;
-};
+const hash = json.such(text, (digits) => /^[0-9a-f]{64}$/.test(digits), 'a SHA-256 in lower-case hexadecimal');
 
 /** A number as text: bounds of it, and the text. */
 const exact: json.Read<ReturnType<typeof enclose>> = (field, where) => enclose(text(field, where), where);
@@ -42,7 +39,7 @@ export async function readCertificate(written: string) {
   const parsed = json.parseJson(written, 'the certificate');
   const found = json.record(any)(parsed, 'the certificate');
   const format = found.get('format');
-  demand(format === 'cert-certificate-1', `the certificate has the format "${format}", not cert-certificate-1`);
+  demand(format === 'cert-certificate-2', `the certificate has the format "${format}", not cert-certificate-2`);
   const fields = object(FIELDS, { method: text, by: text, margins: list(any), sha256: hash })(
     parsed,
     'the certificate',
@@ -77,11 +74,8 @@ function readProperty(field: json.Json) {
     const { classes, label } = object({ ...form, label: count(0) })(field, 'the property');
     demand(label < classes, `the label is ${label} with ${classes} classes`);
     const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
-    const cases = others.map((other): readonly Inequality[] => {
-      const coefficients = new Float64Array(classes);
-      [coefficients[label], coefficients[other]] = [1, -1];
-      return [{ coefficients, bound: 0 }];
-    });
+    const zeros = new Float64Array(classes);
+    const cases = others.map((other) => [{ coefficients: zeros.with(label, 1).with(other, -1), bound: 0 }]);
     return { classes, cases, about: `label ${label}` };
   }
   const { classes, cases } = object({ ...form, cases: list(list(INEQUALITY)) })(field, 'the property');

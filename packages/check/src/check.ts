@@ -1,11 +1,13 @@
 /** From a certificate to a verdict: hashes, box, bounds, margins. */
+
+import { type Level, propagate } from './bounds.js';
 import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCheckpoint } from './checkpoint.js';
-import { partOf, readEvidence } from './evidence.js';
-import { type Level, propagate } from './ibp.js';
+import { readEvidence } from './evidence.js';
+import { type Network, networkOf } from './graph.js';
+import { same } from './layers.js';
 import { marginBound, tightenBackward } from './linear.js';
-import { type Network, same } from './network.js';
 import { readOnnx } from './onnx.js';
 import { demand, reasonOf } from './refused.js';
 
@@ -35,7 +37,7 @@ async function loadNetwork(named: Certificate['network'], readFile: ReadFile): P
   const bytes = new Uint8Array(await readFile(named.path));
   const found = await sha256(bytes);
   demand(found === named.sha256, `the network file is not the one of the certificate: its SHA-256 is ${found}`);
-  return named.format === 'onnx' ? readOnnx(bytes) : readCheckpoint(bytes);
+  return networkOf(named.format === 'onnx' ? readOnnx(bytes) : readCheckpoint(bytes));
 }
 
 /** The tensors and shapes of the network must be those that the certificate names. */
@@ -84,8 +86,7 @@ export function createChecker(readFile: ReadFile): (certificateText: string | Pr
             await new Promise((resolve) => setTimeout(resolve));
             turned = Date.now();
           }
-          const cuts = leaf?.cuts ?? [];
-          const values = cuts.length === 0 ? whole : propagate(layers, partOf(box, cuts), level, tighten);
+          const values = leaf?.part === undefined ? whole : propagate(layers, leaf.part, level, tighten);
           least = Math.min(least, marginBound(layers, values, level, rows[leaf?.row ?? 0]!, leaf));
         }
         margins.push(least);

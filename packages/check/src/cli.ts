@@ -7,11 +7,7 @@ import { checkInParallel, serve } from './files.js';
 if (isMainThread) {
   // A reader such as `head` may have had enough.
   process.stdout.on('error', () => process.exit(1));
-  const to = (stream: NodeJS.WriteStream) => (line: string) => void stream.write(`${line}\n`);
-  const terminal = process.stderr.isTTY ? (text: string) => void process.stderr.write(text) : undefined;
-  const { columns } = process.stdout;
-  const streams = { print: to(process.stdout), complain: to(process.stderr), terminal, columns };
-  process.exitCode = await run(process.argv.slice(2), checkInParallel(new URL(import.meta.url)), streams);
+  process.exitCode = await run(process.argv.slice(2), checkInParallel(new URL(import.meta.url)), process);
 } else {
   await serve();
 }

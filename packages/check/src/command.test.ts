@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'tsup';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { prepare } from '../test/execute.ts';
 import { certificate, networkFile, sealed, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
 import { run } from './command.js';
-import { checkInParallel } from './files.js';
+import { checkInParallel, textIn } from './files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cert-check-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,10 +34,14 @@ const command = (...args: string[]) => commandIn(undefined, ...args);
 async function commandIn(columns: number | undefined, ...args: string[]) {
   const [lines, errors, screen]: [string[], string[], string[]] = [[], [], []];
   const status = await run(args, checkInParallel(new URL('./cli.ts', import.meta.url)), {
-    print: (line) => void lines.push(line),
-    complain: (line) => void errors.push(line),
-    terminal: (text) => void screen.push(text),
-    columns,
+    stdout: {
+      write: (text: string) => lines.push(text.replace(/\n$/, '')) > 0,
+      columns: columns ?? Number.POSITIVE_INFINITY,
+    },
+    stderr: {
+      write: (text: string) => (text.startsWith('\r') || !text.endsWith('\n') ? screen : errors).push(text) > 0,
+      isTTY: true,
+    },
   });
   return { status, lines, errors: errors.join('\n'), screen };
 }
@@ -100,7 +104,49 @@ it('reads certificates that are compressed', async () => {
   writeFileSync(compressed, gzipSync(sealed(data)));
   expect((await command(compressed)).status).toBe(0);
   writeFileSync(compressed, sealed(data));
-  expect((await command(compressed)).lines).toEqual(['refused  incorrect header check']);
+  expect((await command(compressed)).lines).toEqual([
+    'refused  the certificate cannot be decompressed: incorrect header check',
+  ]);
+});
+
+describe('a compressed file', () => {
+  const text = sealed(data);
+  const whole = gzipSync(text, { level: 9 });
+  const read = (bytes: Uint8Array) => textIn('a.cert.json.gz', bytes);
+  const refusal = /^the certificate cannot be decompressed: .+/;
+
+  it('is refused wherever it is cut off', () => {
+    expect(read(whole)).toBe(text);
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => read(whole.subarray(0, length))).toThrow(refusal);
+    }
+    expect(() => read(Uint8Array.of(...whole, 1))).toThrow(refusal);
+  });
+
+  it('is refused after any change of a byte, or is still the same text', () => {
+    const random = seeded(8);
+    const unnoticed = new Set<number>();
+    for (let at = 0; at < whole.length; at++) {
+      for (const change of [1, 2, 0x20, 0x80, 1 + Math.floor(random() * 255)]) {
+        const damaged = new Uint8Array(whole);
+        damaged[at]! ^= change;
+        try {
+          expect(read(damaged)).toBe(text);
+          unnoticed.add(at);
+        } catch (error) {
+          expect(String(error)).toMatch(/^Refused: the certificate cannot be decompressed: .+/);
+        }
+      }
+    }
+    // A time and the name of a system, which gzip keeps for people, and copies of text that is there twice.
+    expect(unnoticed.size).toBeLessThan(whole.length / 50);
+  });
+
+  it('is refused where it would become larger than a certificate may be', async () => {
+    const zeros = new Uint8Array(2 ** 28 + 1);
+    expect(() => read(gzipSync(zeros, { level: 1 }))).toThrow(/cannot be decompressed: .*larger than 268435456 bytes/);
+    expect(() => textIn('a.cert.json', zeros)).toThrow('the certificate has 268435457 bytes, more than 268435456');
+  });
 });
 
 it('keeps a verdict on one line, whatever is in a file', async () => {
@@ -111,7 +157,9 @@ it('keeps a verdict on one line, whatever is in a file', async () => {
 
 it('refuses what is no text or not there', async () => {
   writeFileSync(join(folder, 'binary'), Uint8Array.of(0x22, 0xff, 0x22));
-  expect((await command(join(folder, 'binary'))).lines).toEqual(['refused  the certificate is not UTF-8']);
+  expect((await command(join(folder, 'binary'))).lines).toEqual([
+    expect.stringMatching(/^refused {2}the certificate is not UTF-8/),
+  ]);
   expect((await command(join(folder, 'missing'))).lines[0]).toMatch(/^refused {2}ENOENT/);
 });
 

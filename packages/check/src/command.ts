@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { Verdict } from './check.js';
 import type { CheckFiles } from './files.js';
+import { reasonOf } from './refused.js';
 
 const USAGE = `Usage: npx @cert/check FILE... [--network FILE] [--json]
 
@@ -14,16 +15,12 @@ Check robustness certificates: derive every bound again, one verdict a file.
 
 Exit status: 0 if all hold, 1 if one is refused, 2 for a wrong command line.`;
 
-/** Where a command writes to. */
+const OPTIONS = { network: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+
+/** Where a command writes to: results, and to the other what a person needs to know, such as progress in a terminal. */
 export interface Streams {
-  /** A line of results. */
-  readonly print: (line: string) => void;
-  /** A line about the command line. */
-  readonly complain: (line: string) => void;
-  /** Text for a person who waits; undefined where nobody does. */
-  readonly terminal: ((text: string) => void) | undefined;
-  /** Characters of a line that results fit into; default any number. */
-  readonly columns?: number | undefined;
+  readonly stdout: Pick<NodeJS.WriteStream, 'write' | 'columns'>;
+  readonly stderr: Pick<NodeJS.WriteStream, 'write' | 'isTTY'>;
 }
 
 function describe({ holds, level, property, reason, margins }: Verdict): string {
@@ -34,20 +31,21 @@ function describe({ holds, level, property, reason, margins }: Verdict): string 
 }
 
 /** Runs a command line; returns the exit status. */
-export async function run(args: string[], check: CheckFiles, streams: Streams): Promise<number> {
-  const { print, complain, terminal, columns = Number.POSITIVE_INFINITY } = streams;
-  let parsed: { positionals: string[]; values: { network?: string; json?: boolean; help?: boolean } };
+export async function run(args: string[], check: CheckFiles, { stdout, stderr }: Streams): Promise<number> {
+  const print = (line: string) => stdout.write(`${line}\n`);
+  const parse = () => parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  let parsed: ReturnType<typeof parse>;
   try {
-    const options = { network: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const;
-    parsed = parseArgs({ args, options, allowPositionals: true });
+    parsed = parse();
   } catch (error) {
-    complain(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    stderr.write(`${reasonOf(error)}\n\n${USAGE}\n`);
     return 2;
   }
   const { positionals: files, values } = parsed;
-  if (values.help) print(USAGE);
-  else if (files.length === 0) complain(USAGE);
-  if (values.help || files.length === 0) return values.help ? 0 : 2;
+  if (values.help || files.length === 0) {
+    (values.help ? stdout : stderr).write(`${USAGE}\n`);
+    return values.help ? 0 : 2;
+  }
 
   // Lines are printed in the order of the files, each as soon as all before it are there.
   const verdicts: Verdict[] = [];
@@ -56,15 +54,15 @@ export async function run(args: string[], check: CheckFiles, streams: Streams): 
     verdicts[place] = verdict;
     done++;
     if (!verdict.holds) refused++;
-    terminal?.('\r\x1b[K');
+    if (stderr.isTTY) stderr.write('\r\x1b[K');
     for (; verdicts[printed] !== undefined; printed++) {
       const [file, next] = [files[printed]!, verdicts[printed]!];
       const text = describe(next);
-      const gap = text.length + 2 + file.length > columns ? '\n  ' : '  ';
+      const gap = text.length + 2 + file.length > (stdout.columns ?? Number.POSITIVE_INFINITY) ? '\n  ' : '  ';
       const line = files.length > 1 ? `${text}${gap}${file}` : text;
       print(values.json ? JSON.stringify({ file, ...next }) : line);
     }
-    if (files.length > 1 && done < files.length) terminal?.(`${done} of ${files.length} checked, ${refused} refused`);
+    if (stderr.isTTY && done < files.length) stderr.write(`${done} of ${files.length} checked, ${refused} refused`);
   });
   if (files.length > 1 && !values.json) print(`${done - refused} of ${files.length} certificates hold`);
   return done === files.length && refused === 0 ? 0 : 1;

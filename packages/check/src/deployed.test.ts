@@ -4,8 +4,9 @@ import { fma, prepare } from '../test/execute.ts';
 import { ahead, anySlopes, anyTree, usual } from '../test/leaves.ts';
 import { NetBuilder, type NetSpec, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
+import { type Bounds, propagate } from './bounds.js';
 import { readCheckpoint } from './checkpoint.js';
-import { type Bounds, propagate } from './ibp.js';
+import { networkOf } from './graph.js';
 import { marginBound } from './linear.js';
 
 const EXECUTIONS = Number(process.env.FUZZ ?? 6000);
@@ -56,7 +57,7 @@ it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }
   for (let seed = 0; seed * PER_NET < EXECUTIONS; seed++) {
     const net = nets(seed);
     const random = seeded(seed + 77);
-    const { layers } = await readCheckpoint(networkFile(net));
+    const { layers } = await networkOf(readCheckpoint(networkFile(net)));
     const execute = prepare(net);
     const center = Float32Array.from(
       { length: sizeOf(net.inputShape) },

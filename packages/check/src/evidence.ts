@@ -1,6 +1,6 @@
 /** The evidence of a certificate, checked against the network: what bounds each case of the property, in one part of the box or in several. */
-import { type Bytes, base64, floatsOf } from './bytes.js';
-import type { Bounds } from './ibp.js';
+import type { Bounds } from './bounds.js';
+import { base64 } from './bytes.js';
 import { any, count, type Json, kindOf, list, number, object, oneOf, record, text } from './json.js';
 import type { Layer } from './layers.js';
 import { demand } from './refused.js';
@@ -15,37 +15,29 @@ export interface Split {
   readonly multiplier: number;
 }
 
-/** Says that an input is <= `at` (sign -1) or >= `at` (sign 1). */
-export interface Cut {
-  readonly input: number;
-  readonly at: number;
-  readonly sign: 1 | -1;
-}
-
-/** Bounds one inequality where all its splits hold, on the part of the box that its cuts leave. */
+/** Bounds one inequality where all its splits hold, on a part of the box. */
 export interface Leaf {
   /** The place of the inequality in its case. */
   readonly row: number;
   readonly splits: readonly Split[];
-  readonly cuts: readonly Cut[];
+  /** What splits of the box leave of it; undefined: all. */
+  readonly part?: Bounds | undefined;
   /** The slope of the line below a neuron of a ReLU, in [0, 1]; undefined: the usual choice. */
   readonly slopeOf: (relu: Layer, neuron: number) => number | undefined;
 }
 
+/** One backward pass with the usual slopes. */
+export const USUAL: Leaf = { row: 0, splits: [], slopeOf: () => undefined };
+
+const INTERMEDIATE = { kind: any, intermediate: oneOf('ibp', 'crown') };
+const NEURONS = object({ relu: text, neurons: list(count(0)) });
+const TREE = object({ ...INTERMEDIATE, neurons: list(NEURONS), cases: list(list(any)) });
 const CUT = object({ input: count(0), at: number });
 const SPLIT = object({ relu: text, neuron: count(0) });
 const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, 'a multiplier') });
-const NEURONS = object({ relu: text, neurons: list(count(0)) });
 
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
-
-/** The part of a box that cuts leave. */
-export function partOf(box: Bounds, cuts: readonly Cut[]): Bounds {
-  const part = { lower: box.lower.slice(), upper: box.upper.slice() };
-  for (const { input, at, sign } of cuts) part[sign > 0 ? 'lower' : 'upper'][input] = at;
-  return part;
-}
 
 /**
  * How bounds of intermediate values are derived, and the leaves for each case of the property; a leaf that is null stands for interval bound
@@ -60,19 +52,16 @@ export function readEvidence(
   box: Bounds,
   cases: readonly (readonly unknown[])[],
 ): { readonly intermediate: 'ibp' | 'crown'; readonly leaves: readonly (readonly (Leaf | null)[])[] } {
-  const form = { kind: any, intermediate: oneOf('ibp', 'crown') };
-  const kind = kindOf(field, 'the evidence', 'ibp', 'linear', 'tree');
+  const where = 'the evidence';
+  const kind = kindOf(field, where, 'ibp', 'linear', 'tree');
   if (kind === 'ibp') {
-    object({ kind: any })(field, 'the evidence');
+    object({ kind: any })(field, where);
     return { intermediate: 'ibp', leaves: cases.map(() => [null]) };
   }
   if (kind === 'linear') {
-    const { slopes, intermediate } = object({ ...form, slopes: record(base64) })(field, 'the evidence');
-    const slopeOf = slopesOf(slopes, layers);
-    return { intermediate, leaves: cases.map(() => [{ row: 0, splits: [], cuts: [], slopeOf }]) };
+    return { ...object(INTERMEDIATE)(field, where), leaves: cases.map(() => [USUAL]) };
   }
-  const evidence = object({ ...form, neurons: list(NEURONS), cases: list(list(any)) })(field, 'the evidence');
-  const { neurons, intermediate, cases: trees } = evidence;
+  const { neurons, intermediate, cases: trees } = TREE(field, where);
   demand(trees.length === cases.length, `the evidence has ${trees.length} trees for ${cases.length} cases`);
   const places = placesOf(neurons, layers);
   return { intermediate, leaves: trees.map((tree, k) => leavesOf(tree, layers, box, places, cases[k]!.length)) };
@@ -85,20 +74,6 @@ function reluOf(name: string, neurons: readonly number[], layers: readonly Layer
   const more = neurons.find((neuron) => neuron >= layer.size);
   demand(more === undefined, `the evidence names neuron ${more} of a ReLU that has ${layer.size}`);
   return layer;
-}
-
-/** Slopes of all neurons of some ReLUs. */
-function slopesOf(slopes: ReadonlyMap<string, Bytes>, layers: readonly Layer[]): Leaf['slopeOf'] {
-  const known = new Map<Layer, Float32Array>();
-  for (const [name, bytes] of slopes) {
-    const relu = reluOf(name, [], layers);
-    const own = floatsOf(bytes, `the slopes of "${name}"`);
-    demand(own.length === relu.size, `the slopes of "${name}" have another number of neurons`);
-    const valid = own.every((slope) => slope >= 0 && slope <= 1);
-    demand(valid, `a slope of "${name}" is not in [0, 1]`);
-    known.set(relu, own);
-  }
-  return (relu, neuron) => known.get(relu)?.[neuron];
 }
 
 /** Neurons that leaves have slopes for: the place of each among a leaf's slopes. */
@@ -129,41 +104,38 @@ function leavesOf(
 ): Leaf[] {
   const leaves: Leaf[] = [];
   let next = 0;
-  const below = (splits: readonly Omit<Split, 'multiplier'>[], cuts: readonly Cut[]): void => {
+  const below = (depth: number, splits: readonly Omit<Split, 'multiplier'>[], part: Bounds | undefined): void => {
     const entry = tree[next++];
     demand(entry !== undefined, 'a tree lacks a leaf');
+    demand(depth <= MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
     const has = record(any)(entry, 'an entry of a tree');
-    const split = has.has('input') || has.has('relu');
-    demand(!split || splits.length + cuts.length < MOST_SPLITS, `a leaf has more than ${MOST_SPLITS} splits`);
     if (has.has('input')) {
       const { input, at } = CUT(entry, 'a split');
-      demand(input < box.lower.length, `a split is on input ${input} of a network that has ${box.lower.length}`);
-      const part = partOf(box, cuts);
-      const [lower, upper] = [part.lower[input]!, part.upper[input]!];
-      demand(lower < at && at < upper, `a split of input ${input} at ${at} is not inside of [${lower}, ${upper}]`);
-      for (const sign of [-1, 1] as const) below(splits, [...cuts, { input, at, sign }]);
+      const { lower, upper } = part ?? box;
+      demand(input < lower.length, `a split is on input ${input} of a network that has ${lower.length}`);
+      const [l, u] = [lower[input]!, upper[input]!];
+      demand(l < at && at < u, `a split of input ${input} at ${at} is not inside of [${l}, ${u}]`);
+      below(depth + 1, splits, { lower, upper: upper.with(input, at) });
+      below(depth + 1, splits, { lower: lower.with(input, at), upper });
     } else if (has.has('relu')) {
       const { relu, neuron } = SPLIT(entry, 'a split');
       const layer = reluOf(relu, [neuron], layers).inputs[0]!;
-      for (const sign of [1, -1] as const) below([...splits, { layer, neuron, sign }], cuts);
+      for (const sign of [1, -1] as const) below(depth + 1, [...splits, { layer, neuron, sign }], part);
     } else {
       const { row, slopes, multipliers } = LEAF(entry, 'a leaf');
       demand(row < rows, `a leaf is about inequality ${row} of a case that has ${rows}`);
       demand(slopes.length === size, `a leaf has ${slopes.length} slopes for ${size} neurons`);
       demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
-      const own = splits.map((split, i): Split => {
-        const multiplier = multipliers[i]!;
-        demand(multiplier >= 0, 'a multiplier is below 0');
-        return { ...split, multiplier };
-      });
+      demand(!multipliers.some((multiplier) => multiplier < 0), 'a multiplier is below 0');
+      const own = splits.map((split, i) => ({ ...split, multiplier: multipliers[i]! }));
       const slopeOf = (relu: Layer, neuron: number) => {
         const place = places.get(relu)?.get(neuron);
         return place === undefined ? undefined : slopes[place]! / 255;
       };
-      leaves.push({ row, cuts, splits: own, slopeOf });
+      leaves.push({ row, part, splits: own, slopeOf });
     }
   };
-  below([], []);
+  below(0, [], undefined);
   demand(next === tree.length, 'a tree continues behind its last leaf');
   return leaves;
 }

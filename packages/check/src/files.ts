@@ -6,6 +6,7 @@ import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import { decodeUtf8 } from './bytes.js';
 import { createChecker, type Verdict } from './check.js';
+import { demand, within } from './refused.js';
 
 /** Which files to check. */
 interface Work {
@@ -17,16 +18,17 @@ interface Work {
 /** Checks files, in any order, and hands each verdict on with the place of its file in the list. */
 export type CheckFiles = (work: Work, found: (place: number, verdict: Verdict) => void) => Promise<void>;
 
-/** The most bytes of a certificate. */
+/** The most bytes of a certificate, decompressed. */
 const LARGEST = 2 ** 28;
 
 /** Fewer files than this are not worth another thread. */
 const FILES_PER_THREAD = 16;
 
-/** The text of a certificate. */
-async function textOf(file: string): Promise<string> {
-  const bytes = await readFile(file);
-  const plain = file.endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: LARGEST }) : bytes;
+/** The text of a certificate, which gzip has compressed where the name ends in .gz. */
+export function textIn(file: string, bytes: Uint8Array): string {
+  const inflate = () => gunzipSync(bytes, { maxOutputLength: LARGEST });
+  const plain = file.endsWith('.gz') ? within('the certificate cannot be decompressed', inflate) : bytes;
+  demand(plain.length <= LARGEST, `the certificate has ${plain.length} bytes, more than ${LARGEST}`);
   return decodeUtf8(new Uint8Array(plain), 'the certificate');
 }
 
@@ -39,7 +41,7 @@ async function checkEvery({ files, network }: Work, first: number, step: number,
     const folder = network === undefined ? dirname(resolve(file)) : '';
     const check = checkers.get(folder) ?? createChecker((path) => readFile(network ?? resolve(folder, path)));
     checkers.set(folder, check);
-    found(place, await check(textOf(file)));
+    found(place, await check(readFile(file).then((bytes) => textIn(file, bytes))));
   }
 }
 

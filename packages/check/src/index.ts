@@ -1,2 +1,2 @@
+export type { Level } from './bounds.js';
 export { checkCertificate, createChecker, type ReadFile, type Verdict } from './check.js';
-export type { Level } from './ibp.js';

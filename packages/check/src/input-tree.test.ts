@@ -114,7 +114,7 @@ describe('a tree of splits of the box', () => {
     ['an input that the network does not have', /input 2 of a network that has 2/, replaced(0, cut(0.5, 2))],
     ['an input below 0', /not a whole number from 0/, replaced(0, cut(0.5, -1))],
     ['half an input', /not a whole number from 0/, replaced(0, cut(0.5, 0.5))],
-    ['an input that is text', /not a whole number from 0/, replaced(0, cut(0.5, '0'))],
+    ['an input that is text', /is not a number/, replaced(0, cut(0.5, '0'))],
     ['a value that is NaN', /not a number/, replaced(0, cut(Number.NaN))],
     ['a value that is text', /not a number/, replaced(0, cut('0.48'))],
     ['a split without value', /has no "at"/, replaced(0, { input: 0 })],

@@ -32,24 +32,31 @@ export function parseJson(text: string, what: string): Json {
   return json;
 }
 
-export const any = (json: Json): Json => json;
+export const any: Read<Json> = (json) => json;
 
-export function text(json: Json, where: string): string {
-  demand(typeof json === 'string', `${where} is not a string`);
-  return json;
-}
+/** Takes values that pass a test. */
+const having =
+  <T extends Json>(test: (json: Json) => json is T, what: string): Read<T> =>
+  (json, where) => {
+    demand(test(json), `${where} is not ${what}`);
+    return json;
+  };
 
-export function number(json: Json, where: string): number {
-  demand(typeof json === 'number', `${where} is not a number`);
-  return json;
-}
+export const text = having((json) => typeof json === 'string', 'a string');
+export const number = having((json) => typeof json === 'number', 'a number');
+
+/** What `read` takes and passes a test. */
+export const such =
+  <T>(read: Read<T>, test: (value: T) => boolean, what: string): Read<T> =>
+  (json, where) => {
+    const value = read(json, where);
+    demand(test(value), `${where} is not ${what}`);
+    return value;
+  };
 
 /** A whole number from `least` to 2^31. */
-export const count = (least: number) => (json: Json, where: string) => {
-  const valid = typeof json === 'number' && Number.isInteger(json) && json >= least && json <= 2 ** 31;
-  demand(valid, `${where} is not a whole number from ${least}`);
-  return json;
-};
+export const count = (least: number): Read<number> =>
+  such(number, (n) => Number.isInteger(n) && n >= least && n <= 2 ** 31, `a whole number from ${least}`);
 
 export const oneOf =
   <const T extends string>(...values: readonly T[]) =>
@@ -67,12 +74,7 @@ export const list =
     return json.map((each) => read(each, item ?? where));
   };
 
-/** One to four positive whole numbers. */
-export function shape(json: Json, where: string): readonly number[] {
-  const sides = list(count(1))(json, where);
-  demand(sides.length >= 1 && sides.length <= 4, `${where} does not have one to four numbers`);
-  return sides;
-}
+export const shape = such(list(count(1)), ({ length }) => length >= 1 && length <= 4, 'one to four whole numbers');
 
 /** An object with any keys. */
 export const record =

@@ -5,10 +5,9 @@
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
-import type { Leaf } from './evidence.js';
-import type { Bounds, BoundsByLayer, Level, Tighten } from './ibp.js';
-import { addError, errorOf, magnitudeOf, widestOf } from './ibp.js';
-import { type AffineLayer, type Layer, placeIn } from './layers.js';
+import { type BoundsByLayer, boundsBefore, errorOf, type Level, magnitudesOf, type Tighten } from './bounds.js';
+import { type Leaf, USUAL } from './evidence.js';
+import type { AffineLayer, Layer } from './layers.js';
 import { down, growth64, up } from './rounding.js';
 
 /** Violated where coefficients times the logits is at most the bound, which is rounded up. */
@@ -33,8 +32,8 @@ class Margin {
     const sum = before === undefined ? added : added.map((coefficient, i) => coefficient + before[i]!);
     this.coefficients.set(layer, sum);
     if (before === undefined) return;
-    const bounds = this.values.get(layer)!;
-    for (let i = 0; i < sum.length; i++) this.lose(Math.abs(sum[i]!) * growth64(1) * magnitudeOf(bounds, i));
+    const magnitudes = magnitudesOf(this.values.get(layer)!);
+    for (const [i, coefficient] of sum.entries()) this.lose(Math.abs(coefficient) * growth64(1) * magnitudes[i]!);
   }
 
   /** Adds a part as it is; what it may be off by is lost elsewhere. */
@@ -49,64 +48,40 @@ class Margin {
 }
 
 /**
- * y = scale * (kernel * x) + shift + d: coefficients of y become coefficients of x. |d| <= deployed (|W||x| + |b|), and rounding here loses own
- * (|W||x| + |b|), so both are the transposed product with |W| times the largest |x|.
+ * y = W x + b + d, where W is the scaled kernel: coefficients of y become coefficients of x. |d| <= e (|W||x| + |b|) by the execution, and rounding here loses as much
+ * with its own e, so both are the transposed product with |W| times the largest |x|. (A product that underflows is off by less than the 2^-900 that is
+ * lost with it.)
  */
 function throughAffine(margin: Margin, layer: AffineLayer, outer: Float64Array): void {
-  const { deployed, own, underflow, flushed } = errorOf(layer, margin.level);
-  const { to, groups, terms, kernel, scale, shift, shiftSize } = layer;
-  const bounds = margin.values.get(layer.inputs[0])!;
-  const widest = widestOf(bounds);
-  // A coefficient of x is a sum of at most `uses` products, first within each patch, then over patches, which are no more roundings than products;
-  // then come the roundings of scale and of the products themselves.
-  const error = deployed + Math.max(own, growth64(layer.uses + layer.rounded + 8));
-
-  const filters = to.channels / groups;
-  const [inner, sizes] = [new Float64Array(bounds.lower.length), new Float64Array(bounds.lower.length)];
-  const [totals, reaches] = [new Float64Array(terms), new Float64Array(terms)];
-  // What is always 0, such as behind a ReLU, needs no coefficient, nor does padding: `live` has the other terms of a patch.
-  const isLive = (source: number) => source >= 0 && (bounds.lower[source] !== 0 || bounds.upper[source] !== 0);
-  const live = new Int32Array(terms);
-  for (let patch = 0; patch * filters < layer.size; patch++) {
-    const first = (patch % groups) * filters;
-    let sources: Int32Array | undefined;
-    let count = 0;
-    for (let filter = first; filter < first + filters; filter++) {
-      const coefficient = outer[placeIn(to, Math.floor(patch / groups), filter)]!;
-      if (coefficient === 0) continue;
-      margin.gain(coefficient * shift[filter]!);
-      margin.lose(Math.abs(coefficient) * (error * shiftSize[filter]! + underflow + flushed * terms * widest));
-      if (sources === undefined) {
-        sources = layer.sourcesOf(patch);
-        for (let term = 0; term < terms; term++) if (isLive(sources[term]!)) live[count++] = term;
-      }
-      const scaled = coefficient * scale[filter]!;
-      for (let i = 0; i < count; i++) {
-        const product = kernel[filter * terms + live[i]!]! * scaled;
-        totals[i]! += product;
-        reaches[i]! += Math.abs(product);
-      }
+  const { terms, kernel, scale, shift, shiftSize } = layer;
+  const magnitudes = magnitudesOf(boundsBefore(layer, margin.values));
+  const { error, underflow } = errorOf(layer, magnitudes, margin.level);
+  const [inner, sizes] = [new Float64Array(magnitudes.length), new Float64Array(magnitudes.length)];
+  for (let output = 0; output < layer.size; output++) {
+    const coefficient = outer[output]!;
+    if (coefficient === 0) continue;
+    margin.gain(coefficient * shift[output]!);
+    margin.lose(Math.abs(coefficient) * (error * shiftSize[output]! + underflow));
+    const scaled = coefficient * scale[output]!;
+    const { first, sources } = layer.rowOf(output);
+    for (let term = 0; term < terms; term++) {
+      const source = sources[term]!;
+      // What is always 0, such as behind a ReLU, needs no coefficient.
+      if (source < 0 || magnitudes[source] === 0) continue;
+      const product = kernel[first + term]! * scaled;
+      inner[source]! += product;
+      sizes[source]! += Math.abs(product);
     }
-    // A neuron depends on few patches: in the others nothing has a coefficient.
-    if (sources === undefined) continue;
-    for (let i = 0; i < count; i++) {
-      const source = sources[live[i]!]!;
-      inner[source]! += totals[i]!;
-      // More than 0, so that a product that underflows is not taken for one that does not exist.
-      sizes[source]! += reaches[i]! + Number.MIN_VALUE;
-    }
-    totals.fill(0, 0, count);
-    reaches.fill(0, 0, count);
   }
-  // The sizes are sums themselves and may be too small by as much as the coefficients.
-  for (let i = 0; i < sizes.length; i++) {
-    if (sizes[i] !== 0) margin.lose(error * (1 + error) * sizes[i]! * magnitudeOf(bounds, i));
+  // The sizes are sums themselves and may be too small by as much as the coefficients, and so is the sum of them.
+  const total = sizes.reduce((sum, size, i) => sum + size * magnitudes[i]!, 0);
+  margin.lose(error * (1 + error + growth64(sizes.length)) * total);
+  let start = 0;
+  for (const input of layer.inputs) {
+    margin.put(input, inner.subarray(start, start + input.size));
+    start += input.size;
   }
-  margin.put(layer.inputs[0], inner);
 }
-
-/** No slope but the one of CROWN. */
-const usual: Leaf['slopeOf'] = () => undefined;
 
 /**
  * h = max(z, 0) with z in [l, u], l < 0 < u. Below it is slope * z for every slope in [0, 1], by default the one of CROWN: 1 where the interval has
@@ -114,8 +89,7 @@ const usual: Leaf['slopeOf'] = () => undefined;
  * Both are rounded up.
  */
 function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: Leaf['slopeOf']): void {
-  const input = relu.inputs[0]!;
-  const bounds = margin.values.get(input)!;
+  const bounds = margin.values.get(relu.inputs[0]!)!;
   const inner = outer.map((coefficient, i) => {
     const [l, u] = [bounds.lower[i]!, bounds.upper[i]!];
     if (l >= 0) return coefficient;
@@ -125,26 +99,10 @@ function throughRelu(margin: Margin, relu: Layer, outer: Float64Array, slopeOf: 
       slope = up(u / down(u - l));
       margin.lose(-coefficient * up(-slope * l));
     }
-    margin.lose(Math.abs(coefficient * slope) * growth64(1) * magnitudeOf(bounds, i));
+    margin.lose(Math.abs(coefficient * slope) * growth64(1) * Math.max(-l, u));
     return coefficient * slope;
   });
-  margin.put(input, inner);
-}
-
-/** The sum of two values: both get the coefficients. */
-function throughAdd(margin: Margin, { inputs }: Layer, outer: Float64Array): void {
-  const [a, b] = inputs.map((input) => margin.values.get(input)!) as [Bounds, Bounds];
-  for (const [i, coefficient] of outer.entries()) {
-    margin.lose(Math.abs(coefficient) * addError(magnitudeOf(a, i) + magnitudeOf(b, i), margin.level));
-  }
-  for (const input of inputs) margin.put(input, outer);
-}
-
-/** Coefficients that pick out one number of a layer. */
-function only(layer: Layer, at: number, coefficient: number): Float64Array {
-  const coefficients = new Float64Array(layer.size);
-  coefficients[at] = coefficient;
-  return coefficients;
+  margin.put(relu.inputs[0]!, inner);
 }
 
 /** Goes through some layers from the last to the first, and uses the intervals of all that they are computed from; returns the lower bound. */
@@ -154,8 +112,7 @@ function goBack(margin: Margin, layers: readonly Layer[], slopeOf: Leaf['slopeOf
     if (outer === undefined || layer.kind === 'input') continue;
     margin.coefficients.delete(layer);
     if (layer.kind === 'affine') throughAffine(margin, layer, outer);
-    else if (layer.kind === 'relu') throughRelu(margin, layer, outer, slopeOf);
-    else throughAdd(margin, layer, outer);
+    else throughRelu(margin, layer, outer, slopeOf);
   }
   for (const [layer, coefficients] of margin.coefficients) {
     const { lower, upper } = margin.values.get(layer)!;
@@ -187,15 +144,16 @@ export function marginBound(
   margin.put(layers.at(-1)!, coefficients);
   for (const { layer, neuron, sign, multiplier } of leaf?.splits ?? []) {
     const { lower, upper } = own.get(layer)!;
-    const half = { lower: lower.slice(), upper: upper.slice() };
-    if (sign > 0) half.lower[neuron] = Math.max(0, lower[neuron]!);
-    else half.upper[neuron] = Math.min(0, upper[neuron]!);
+    const half =
+      sign > 0
+        ? { lower: lower.with(neuron, Math.max(0, lower[neuron]!)), upper }
+        : { lower, upper: upper.with(neuron, Math.min(0, upper[neuron]!)) };
     if (half.lower[neuron]! > half.upper[neuron]!) return Number.POSITIVE_INFINITY;
     own.set(layer, half);
-    margin.put(layer, only(layer, neuron, -sign * multiplier));
+    margin.put(layer, new Float64Array(layer.size).with(neuron, -sign * multiplier));
   }
   const through = leaf === null ? layers.slice(-1).filter(({ kind }) => kind === 'affine') : layers;
-  const lower = down(goBack(margin, through, leaf?.slopeOf ?? usual) - bound);
+  const lower = down(goBack(margin, through, (leaf ?? USUAL).slopeOf) - bound);
   return Number.isFinite(lower) ? lower : Number.NaN;
 }
 
@@ -209,8 +167,8 @@ export const tightenBackward =
     if (!layers.some(({ kind, inputs }) => kind === 'relu' && inputs[0] === layer)) return bounds;
     const least = (i: number, sign: number): number => {
       const margin = new Margin(values, level);
-      margin.put(layer, only(layer, i, sign));
-      return goBack(margin, before, usual);
+      margin.put(layer, new Float64Array(layer.size).with(i, sign));
+      return goBack(margin, before, USUAL.slopeOf);
     };
     const open = (i: number) => bounds.lower[i]! < 0 && bounds.upper[i]! > 0;
     return {

@@ -220,6 +220,26 @@ describe('ops', () => {
     expect(await marginAt(x, network)).toBeCloseTo(expected, 8);
   });
 
+  it('tensors for each pixel after a Conv, the sum of two values and a normalization', async () => {
+    const [x, each] = [[1, 2, 3, 4], floats([1, 2], 10, 20)];
+    const v = (...values: readonly number[]) => floats([1], ...values);
+    const network = net(
+      [1, 1, 2, 2],
+      { w: floats([1, 1, 1, 2], 1, 2), each, g: v(3), b: v(1), m: v(2), s: v(0.75), row: floats([2, 1], 5, -1) },
+      node('Conv', 'z', ['input', 'w'], { pads: [0, 0, 0, 1] }),
+      node('Mul', 'scaled', ['each', 'z']),
+      node('Add', 'both', ['scaled', 'input']),
+      node('BatchNormalization', 'normal', ['both', 'g', 'b', 'm', 's'], { epsilon: { float: 0.25 } }),
+      node('Sub', 'moved', ['row', 'normal']),
+      node('AveragePool', 'p', ['moved'], { kernel_shape: [1, 2] }),
+      node('Flatten', 'y', ['p']),
+    );
+    // z = [5, 2; 11, 4], times 10 and 20, plus the input, then 3 (z - 2) + 1, subtracted from 5 and -1; the mean of each row.
+    const normal = [5 * 10 + 1, 2 * 20 + 2, 11 * 10 + 3, 4 * 20 + 4].map((both) => 3 * (both - 2) + 1);
+    const rows = [0, 1].map((row) => [5, -1][row]! - (normal[2 * row]! + normal[2 * row + 1]!) / 2);
+    expect(await marginAt(x, network)).toBeCloseTo(rows[0]! - rows[1]!, 8);
+  });
+
   it('AveragePool with windows that overlap', async () => {
     const x = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     const network = net(
@@ -233,6 +253,23 @@ describe('ops', () => {
 });
 
 describe('at level deployed', () => {
+  it('a sum with a tensor for each pixel rounds', async () => {
+    // 2^24 + 1 and 2^24 + 0.5 are both 2^24 in float32.
+    const network = net(
+      [1, 1, 1, 2],
+      { w: floats([1, 1, 1, 1], 2 ** 24), b: floats([1, 2], 1, 0.5) },
+      node('Conv', 'z', ['input', 'w']),
+      node('Add', 'h', ['z', 'b']),
+      node('Flatten', 'y', ['h']),
+    );
+    const holds = async (level: 'real' | 'deployed') => {
+      const data = onnxCertificate(network, { input: Float32Array.of(1, 1), epsilon: '0', label: 0, level });
+      return (await check(data, onnxFile(network))).holds;
+    };
+    expect(await holds('real')).toBe(true);
+    expect(await holds('deployed')).toBe(false);
+  });
+
   it('a MatMul and its Add may be one sum that begins with the bias', async () => {
     // 2^24 + 1 + ... + 1 - 2^24 - 2: with the bias first every 1 is lost, as a separate Add it is not.
     const ones = 8;
@@ -321,6 +358,7 @@ describe('ONNX files that are refused', () => {
     [/no rule for this op/, net([1, 2], {}, node('Sigmoid', 'y', ['input']))],
     [/not one of ONNX itself/, net([1, 2], {}, { ...node('Relu', 'y', ['input']), more: [[7, 'com.example']] })],
     [/of another type/, net([1, 2], {}, node('Flatten', 'y', ['input'], { axis: { float: 1 } }))],
+    [/not one of ONNX itself/, net([1, 2], {}, node('relu', 'y', ['input']))],
     [/no rule for the attribute "slope"/, net([1, 2], {}, node('Relu', 'y', ['input'], { slope: 1 }))],
     [
       /occurs twice/,
@@ -335,6 +373,7 @@ describe('ONNX files that are refused', () => {
               [
                 [1, 'axis'],
                 [3, 1],
+                [20, 2],
               ],
             ],
           ],
@@ -389,12 +428,15 @@ describe('ONNX files that are refused', () => {
     [/not one of images/, net(image, {}, node('AveragePool', 'y', ['input']))],
     [/not one of images/, net(image, {}, node('AveragePool', 'y', ['input'], { ...pool, strides: [0, 1] }))],
     [/larger than the input/, net(image, {}, node('AveragePool', 'y', ['input'], { kernel_shape: [3, 2] }))],
-    [/do not fit/, net(image, { w: floats([1, 1, 2, 2], 1, 2, 3, 4) }, node('Conv', 'y', ['input', 'w']))],
+    [/does not fit 2 channels/, net(image, { w: floats([1, 1, 2, 2], 1, 2, 3, 4) }, node('Conv', 'y', ['input', 'w']))],
     [
       /given by its numbers/,
       net(image, { w: floats([1, 2, 1, 1], 1, 2) }, node('Conv', 'y', ['input', 'w'], { kernel_shape: [2, 2] })),
     ],
-    [/filters/, net(image, { w: floats([1, 2, 1, 1], 1, 2), v }, node('Conv', 'y', ['input', 'w', 'v']))],
+    [
+      /not one number for each of 1 channels/,
+      net(image, { w: floats([1, 2, 1, 1], 1, 2), v }, node('Conv', 'y', ['input', 'w', 'v'])),
+    ],
     [
       /training/,
       net([1, 2], { v }, node('BatchNormalization', 'y', ['input', 'v', 'v', 'v', 'v'], { training_mode: 1 })),

@@ -4,8 +4,9 @@ import { type ExactBounds, exactIbp, less, minus, of, toNumber } from '../test/f
 import { ahead, anySlopes, anyTree, usual } from '../test/leaves.ts';
 import { NetBuilder, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
+import { type Bounds, propagate } from './bounds.js';
 import { readCheckpoint } from './checkpoint.js';
-import { type Bounds, propagate } from './ibp.js';
+import { networkOf } from './graph.js';
 import { marginBound } from './linear.js';
 
 const toExact = (box: Bounds): ExactBounds => ({ lower: [...box.lower].map(of), upper: [...box.upper].map(of) });
@@ -15,7 +16,7 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
   async (seed) => {
     const random = seeded(seed + 1000);
     const net = smallNet(seed, [1, 1e-3, 40][seed % 3]);
-    const { layers } = await readCheckpoint(networkFile(net));
+    const { layers } = await networkOf(readCheckpoint(networkFile(net)));
     const x = Float64Array.from({ length: sizeOf(net.inputShape) }, () => Math.fround(random()));
     const epsilon = [0, 1e-6, 0.1][seed % 3]!;
     const box = { lower: x.map((v) => v - epsilon), upper: x.map((v) => v + epsilon) };
@@ -62,7 +63,7 @@ it('contains the exact bounds where float64 itself cancels', async () => {
   for (let seed = 0; seed < 40; seed++) {
     const scales = [2 ** 55, 1, 2 ** 30];
     const net = new NetBuilder([8], () => (random() * 2 - 1) * scales[Math.floor(random() * 3)]!).dense(6).build();
-    const { layers } = await readCheckpoint(networkFile(net));
+    const { layers } = await networkOf(readCheckpoint(networkFile(net)));
     const x = Float64Array.from({ length: 8 }, () => Math.fround(random()));
     const box = { lower: x, upper: x };
     const exact = exactIbp(net, toExact(box), 0);

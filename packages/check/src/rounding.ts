@@ -9,7 +9,7 @@
 import { demand } from './refused.js';
 
 /** Unit roundoff of float32. */
-export const UNIT_32 = 2 ** -24;
+const UNIT_32 = 2 ** -24;
 
 /** At least the next float64 above x. The added amount is at least one unit in the last place of x. */
 export const up = (x: number): number => x + (Math.abs(x) * 2 ** -52 + Number.MIN_VALUE);

@@ -1,5 +1,5 @@
 /** Evidence in the form in which bounds take it. */
-import type { Leaf, Split } from '../src/evidence.ts';
+import { type Leaf, type Split, USUAL } from '../src/evidence.ts';
 import type { Layer } from '../src/layers.ts';
 import type { Inequality } from '../src/linear.ts';
 import type { Random } from './make.ts';
@@ -12,7 +12,7 @@ export function ahead(classes: number, label: number, other: number): Inequality
 }
 
 /** The usual slopes. */
-export const usual: Leaf = { row: 0, splits: [], cuts: [], slopeOf: () => undefined };
+export const usual: Leaf = USUAL;
 
 /** Any slopes. */
 export function anySlopes(layers: readonly Layer[], random: Random): Leaf['slopeOf'] {
@@ -24,7 +24,7 @@ export function anySlopes(layers: readonly Layer[], random: Random): Leaf['slope
 export function anyTree(layers: readonly Layer[], depth: number, random: Random): Leaf[] {
   const inputs = layers.flatMap((layer) => (layer.kind === 'relu' ? layer.inputs : []));
   const below = (splits: readonly Split[], left: number): Leaf[] => {
-    if (left === 0 || inputs.length === 0) return [{ row: 0, cuts: [], splits, slopeOf: anySlopes(layers, random) }];
+    if (left === 0 || inputs.length === 0) return [{ row: 0, splits, slopeOf: anySlopes(layers, random) }];
     const layer = inputs[Math.floor(random() * inputs.length)]!;
     const neuron = Math.floor(random() * layer.size);
     return ([1, -1] as const).flatMap((sign) => {

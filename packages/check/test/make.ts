@@ -180,6 +180,7 @@ export interface Claim {
   readonly range?: readonly [string, string] | null;
   readonly label: number;
   readonly level?: 'real' | 'deployed';
+  /** Slopes in [0, 1] for all neurons of some ReLUs; of none: the usual ones. */
   readonly slopes?: { readonly [name: string]: Float32Array };
 }
 
@@ -195,13 +196,16 @@ export function certificate({
   slopes,
 }: Claim) {
   const base64 = (data: Float32Array) => Buffer.from(bytesOf(data)).toString('base64');
-  const evidence = {
-    kind: 'linear',
-    slopes: Object.fromEntries(Object.entries(slopes ?? {}).map(([name, values]) => [name, base64(values)])),
-    intermediate: 'ibp',
-  };
+  const bytes = Object.values(slopes ?? {}).flatMap((own) => Array.from(own, (slope) => 255 * slope));
+  const leaf = { row: 0, slopes: Buffer.from(bytes).toString('base64'), multipliers: [] };
+  const neurons = Object.entries(slopes ?? {}).map(([relu, own]) => ({ relu, neurons: [...own.keys()] }));
+  const cases = new Array(net.classes - 1).fill([leaf]);
+  const evidence =
+    bytes.length === 0
+      ? { kind: 'linear', intermediate: 'ibp' }
+      : { kind: 'tree', intermediate: 'ibp', neurons, cases };
   return {
-    format: 'cert-certificate-1',
+    format: 'cert-certificate-2',
     network: {
       path: 'network.safetensors',
       format: 'cert-safetensors',

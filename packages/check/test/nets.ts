@@ -10,7 +10,9 @@ export function smallNet(seed: number, scale = 1): NetSpec {
   const stem = net.last;
   net.conv(4, { kernel: 1, padding: 0 });
   norm();
-  net.sum(stem, net.last).relu().avgPool(2);
+  net.sum(stem, net.last);
+  if (seed % 4 === 1) norm();
+  net.relu().avgPool(2);
   if (seed % 3 === 0) norm();
   if (seed % 2 === 0) net.conv(3, { stride: 2 }).relu().globalAvgPool();
   else net.flatten();

@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { checkCertificate } from '@cert/check';
 import { initialStats, tf } from '@cert/core';
 import { xavierInit } from '@cert/init';
@@ -168,22 +169,21 @@ it('writes a certificate for every verified image', async () => {
   expect(out).toContain(`Certificates: ${verified.length} in ${folder}`);
   const names = (await readdir(folder)).sort();
   expect(names).toEqual([
-    ...verified.map(([index]) => `${String(index).padStart(5, '0')}.cert.json`),
+    ...verified.map(([index]) => `${String(index).padStart(5, '0')}.cert.json.gz`),
     'network.safetensors',
   ]);
-  const certificate: Certificate = JSON.parse(await readFile(join(folder, names[0]!), 'utf8'));
+  const textOf = async (name: string) => gunzipSync(await readFile(join(folder, name))).toString('utf8');
+  const certificate: Certificate = JSON.parse(await textOf(names[0]!));
   expect(certificate).toMatchObject({
-    ...{ format: 'cert-certificate-1', level: 'deployed', network: { path: 'network.safetensors' } },
+    ...{ format: 'cert-certificate-2', level: 'deployed', network: { path: 'network.safetensors' } },
     perturbation: { kind: 'linf', epsilon: '0.004', range: ['0', '1'] },
     input: { index: verified[0]![0], dataset: 'digits' },
   });
   expect(await readFile(join(folder, 'network.safetensors'))).toEqual(await readFile(checkpoint));
   // The checker shares no code with what wrote them.
   for (const name of names.slice(0, -1)) {
-    expect(JSON.parse(await readFile(join(folder, name), 'utf8')).sha256).toMatch(/^[0-9a-f]{64}$/);
-    const verdict = await checkCertificate(await readFile(join(folder, name), 'utf8'), (path) =>
-      readFile(join(folder, path)),
-    );
+    expect(JSON.parse(await textOf(name)).sha256).toMatch(/^[0-9a-f]{64}$/);
+    const verdict = await checkCertificate(await textOf(name), (path) => readFile(join(folder, path)));
     expect([name, verdict.holds, verdict.level, verdict.reason]).toEqual([name, true, 'deployed', undefined]);
   }
 

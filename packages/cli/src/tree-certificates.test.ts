@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { checkCertificate } from '@cert/check';
 import {
   add,
@@ -66,8 +67,10 @@ describe.each(['deployed', 'real'])('an evaluation at %s', (level) => {
     );
   const checkIn = (text: string) => checkCertificate(text, (path) => readFile(join(place, level, path)));
   const textsIn = async (): Promise<ReadonlyMap<string, string>> => {
-    const names = (await readdir(join(place, level))).filter((name) => name.endsWith('.json')).sort();
-    const read = names.map(async (name) => [name, await readFile(join(place, level, name), 'utf8')] as const);
+    const names = (await readdir(join(place, level))).filter((name) => name.endsWith('.gz')).sort();
+    const read = names.map(
+      async (name) => [name, gunzipSync(await readFile(join(place, level, name))).toString('utf8')] as const,
+    );
     return new Map(await Promise.all(read));
   };
 
@@ -87,7 +90,8 @@ describe.each(['deployed', 'real'])('an evaluation at %s', (level) => {
     // Of these lines none is evaluated again: certificates that are there stay, one that is lost or changed is searched for.
     const [first, second, ...others] = [...texts].filter(([, text]) => leavesOf(JSON.parse(text)) > 1);
     await rm(join(place, level, first![0]));
-    await writeFile(join(place, level, second![0]), second![1].replace('"epsilon": "0.02"', '"epsilon": "0.03"'));
+    const changed = second![1].replace('"epsilon": "0.02"', '"epsilon": "0.03"');
+    await writeFile(join(place, level, second![0]), gzipSync(changed));
     const again = await run();
     expect(JSON.parse(again.out)).toMatchObject({ before: 120, certificates: texts.size });
     const now = await textsIn();

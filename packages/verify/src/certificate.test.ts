@@ -39,7 +39,7 @@ describe('a certificate', () => {
     const data = Buffer.from('data' in certificate.input ? certificate.input.data : '', 'base64');
     expect([data.readFloatLE(0), data.readFloatLE(4), data.readFloatLE(8)]).toEqual([0.5, 0, 1]);
     expect(certificate).toMatchObject({
-      format: 'cert-certificate-1',
+      format: 'cert-certificate-2',
       input: { shape: [3], sha256: hex(data), index: 7, dataset: 'points' },
       perturbation: { kind: 'linf', epsilon: '0.1', range: ['0', '1'] },
       property: { kind: 'label', label: 1, classes: 2 },

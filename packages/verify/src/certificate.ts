@@ -80,17 +80,15 @@ export type CertificateEvidence =
   | { readonly kind: 'ibp' }
   | {
       readonly kind: 'linear';
-      /** Lower slopes of the neurons of a node, float32 in base64, where they are others. */
-      readonly slopes: { readonly [node: string]: string };
       /** How values in between are bounded. */
       readonly intermediate: 'ibp' | 'crown';
     }
   | TreeEvidence;
 
-/** A claim about one input of one network, with evidence. Plain data: the content of a `.cert.json` file. */
+/** A claim about one input of one network, with evidence. Plain data: the content of a `.cert.json` or `.cert.json.gz` file. */
 export interface Certificate {
   /** The version of the format. */
-  readonly format: 'cert-certificate-1';
+  readonly format: 'cert-certificate-2';
   /** The network. */
   readonly network: CertifiedNetwork;
   /** The input; of a box its shape alone. */
@@ -178,7 +176,7 @@ export function createCertificate(options: CertificateOptions): ImageCertificate
   const { network, level, method, evidence, margin, pixels, shape, label, classes, perturbation, source } = options;
   checkMargin(margin);
   return {
-    format: 'cert-certificate-1',
+    format: 'cert-certificate-2',
     network,
     ...claimedSet(perturbation, pixels, shape, source),
     property: { kind: 'label', label, classes },
@@ -249,7 +247,7 @@ export function createPropertyCertificate(options: PropertyCertificateOptions): 
     outputs.map(({ coefficients, bound }) => ({ coefficients: Array.from(coefficients), bound: decimal(bound) })),
   );
   return {
-    ...{ format: 'cert-certificate-1', network, input: { shape } },
+    ...{ format: 'cert-certificate-2', network, input: { shape } },
     perturbation: { kind: 'box', lower: Array.from(lower, decimal), upper: Array.from(upper, decimal) },
     property: { kind: 'linear', classes: property.outputs, cases },
     ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },

@@ -38,7 +38,7 @@ export const soundIbpSteps: SoundSteps = {
 /** The step of CROWN-IBP: float64 alone, with interval bounds at the nodes in between and the adaptive lower slopes. */
 export const soundCrownIbpSteps: SoundSteps = {
   margins: (problem) => crownIbpMargins(problem),
-  evidence: () => ({ kind: 'linear', slopes: {}, intermediate: 'ibp' }),
+  evidence: () => ({ kind: 'linear', intermediate: 'ibp' }),
 };
 
 /** Products that bounds of hidden neurons in plain JavaScript may take: some 10 seconds an image. */
@@ -65,7 +65,7 @@ export const soundCrownSteps: SoundSteps = {
     const leaves = otherClasses(problem).map((other) => ({ other, splits: [], slopes: {} }));
     return treeMargins(problem, encloseTightly(problem), leaves);
   },
-  evidence: (model) => ({ kind: 'linear', slopes: {}, intermediate: isTooLarge(model) ? 'ibp' : 'crown' }),
+  evidence: (model) => ({ kind: 'linear', intermediate: isTooLarge(model) ? 'ibp' : 'crown' }),
 };
 
 /**

@@ -83,8 +83,7 @@ async function checks(net: AdversarialNetwork, level: SoundLevel, kind: 'ibp' | 
       label,
       perturbation: linf({ epsilon, range }),
     },
-    evidence:
-      kind === 'ibp' ? { kind } : { kind: 'linear', slopes: {}, intermediate: kind === 'linear' ? 'ibp' : 'crown' },
+    evidence: kind === 'ibp' ? { kind } : { kind: 'linear', intermediate: kind === 'linear' ? 'ibp' : 'crown' },
     ...{ shape: model.inputShape, classes: model.classes },
   });
   const { holds, reason } = await checkCertificate(certificateText(certificate), async () => bytes);

@@ -73,7 +73,7 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
   const text = certificateText(claimOf(options, { level, evidence, margin: lower }));
   const verdict = await checkCertificate(text, async () => new Uint8Array(loaded.source.bytes));
   if (!verdict.holds) return notWritten(`the checker would refuse it (${verdict.reason})`);
-  await writeOutput(file, file.endsWith('.gz') ? gzipSync(text) : text);
+  await writeOutput(file, file.endsWith('.gz') ? gzipSync(text, { level: 9 }) : text);
   return { written: true, sentence: `Certificate: ${file} (level ${level}). Check it with: npx @cert/check ${file}` };
 }
 

@@ -144,7 +144,7 @@ it('evaluates a test set, with certificates', async () => {
   expect([status, err.includes('note: The softmax of the layer "softmax" was left out')]).toEqual([0, true]);
   const summary = JSON.parse(out);
   expect(summary.images).toBe(8);
-  expect((await readdir(folder)).filter((name) => name.endsWith('.cert.json')).length).toBe(summary.certificates);
+  expect((await readdir(folder)).filter((name) => name.endsWith('.cert.json.gz')).length).toBe(summary.certificates);
   expect(await readdir(at('tested/eval'))).toContain('model-0.0001.jsonl');
 });
 

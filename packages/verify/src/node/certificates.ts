@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { CertError, type Model, type Perturbation } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
@@ -30,8 +31,8 @@ export interface CertificateWriterOptions {
 /** The copy of the network in a folder of certificates. */
 const NETWORK = 'network.safetensors';
 
-/** The file of an image's certificate: `00017.cert.json`. */
-const nameOf = (index: number) => `${String(index).padStart(5, '0')}.cert.json`;
+/** The file of an image's certificate: `00017.cert.json.gz`. */
+const nameOf = (index: number) => `${String(index).padStart(5, '0')}.cert.json.gz`;
 
 /** Writes certificates of the results of an evaluation into a folder, beside a copy of the network. */
 export interface CertificateWriter {
@@ -51,7 +52,7 @@ export interface CertificateWriter {
 }
 
 /**
- * Prepares a folder for certificates of verified images, a file for each.
+ * Prepares a folder for certificates of verified images, a file compressed by gzip for each.
  *
  * @throws CertError `bad-argument` for the arithmetic `nearest`, which proves nothing that a certificate could claim; `run-exists` when the
  * folder has certificates of another network
@@ -91,7 +92,7 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
     const verifier = verifierOf(result);
     const evidence = found ?? verifier?.evidence?.(model);
     if (verifier === undefined || evidence === undefined) return false;
-    await writeFileAtomic(fileOf(result), textOf(result, verifier.name, evidence));
+    await writeFileAtomic(fileOf(result), gzipSync(textOf(result, verifier.name, evidence), { level: 9 }));
     return true;
   }
   return {
@@ -99,12 +100,21 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
     async resume(result) {
       const verifier = verifierOf(result);
       if (verifier?.searchOn === undefined) return write(result);
-      const text = await readFile(fileOf(result), 'utf8').catch(() => '');
+      const text = await textIn(fileOf(result));
       const evidence = evidenceIn(text);
       const isThere = evidence !== undefined && text === textOf(result, verifier.name, evidence);
       return isThere || verifier;
     },
   };
+}
+
+/** The text of a certificate's file; empty where there is no whole file. */
+async function textIn(path: string): Promise<string> {
+  try {
+    return gunzipSync(await readFile(path)).toString('utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** The evidence of a certificate's text; undefined where there is none of a search. */
