@@ -315,8 +315,14 @@ describe('a mistake', () => {
   });
 
   it.each([
-    [['--format', 'onxn'], '--format is "onxn".\nGive one of: onnx, checkpoint, safetensors, layers. Did you mean "onnx"?'],
-    [['--out', 'net.bin'], '--out is "net.bin".\nGive a file whose name ends in .onnx or .cert.safetensors or .safetensors or .json.'],
+    [
+      ['--format', 'onxn'],
+      '--format is "onxn".\nGive one of: onnx, checkpoint, safetensors, layers. Did you mean "onnx"?',
+    ],
+    [
+      ['--out', 'net.bin'],
+      '--out is "net.bin".\nGive a file whose name ends in .onnx or .cert.safetensors or .safetensors or .json.',
+    ],
     [['--out', 'net.bin', '--format', 'onnx'], '--out is "net.bin".\nGive a file whose name ends in .onnx.'],
     [['--layout', 'chwn'], '--layout is "chwn".\nGive one of: nchw, nhwc. Did you mean'],
     [['--batch', '8'], '--batch is "8".\nGive one of: 1, any.'],
