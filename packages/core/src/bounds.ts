@@ -112,6 +112,8 @@ export interface HostBatch {
   readonly images: Float32Array;
   /** One class index per image, from 0. */
   readonly labels: Int32Array;
+  /** Weights of the examples in the loss, >= 0, of mean 1 over the batch; default: all 1. */
+  readonly weights?: Float32Array;
   /** Noise for an objective that chooses points or a box: uniform in [-1, 1], one number per image value. */
   readonly noise?: Float32Array;
 }
@@ -121,6 +123,8 @@ export type Hyper = { readonly [name: string]: Scalar };
 
 /** A minibatch for a training step. */
 export type TrainBatch = Batch & {
+  /** [batch], float32: weights of the examples in the loss, of mean 1 over the batch; default: all 1. */
+  readonly weights?: Tensor;
   /** Uniform in [-1, 1], of the shape of the images; present for an objective that chooses points or a box. */
   readonly noise?: Tensor;
 };

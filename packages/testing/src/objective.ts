@@ -37,6 +37,8 @@ export interface TestedContext {
   readonly labels: Tensor;
   /** [batch, classes]. */
   readonly logits: Tensor;
+  /** [batch], the weights of the examples; missing where all count alike. */
+  readonly weights?: Tensor | undefined;
   /** The scalars `epsilon` and `ramp`. */
   readonly hyper: Hyper;
   /** The same network over the ball [batch, ...inputShape], and the margins of the labels. */
@@ -49,6 +51,8 @@ export interface TestedContext {
 export interface TestedObjective {
   /** As messages call it. */
   readonly name: string;
+  /** Whether it weights its examples; then that is tested. */
+  readonly weighted?: boolean;
   /** What to minimize: a scalar. */
   loss(context: TestedContext): Scalar;
 }
@@ -82,7 +86,7 @@ const smooth = [0.05, 0.3];
 
 /**
  * Returns the conformance checks of an objective, on small random nets and balls of all sizes: a finite scalar with a finite gradient that
- * agrees with finite differences, one image, purity. Deterministic for a seed.
+ * agrees with finite differences, one image, weights of examples if it takes them, purity. Deterministic for a seed.
  *
  * @example for (const { name, run } of objectiveSuite({ objective: robustObjective(), method: ibp, forward: naturalPass })) it(name, run);
  */
@@ -104,6 +108,7 @@ export function objectiveSuite(options: ObjectiveSuiteOptions): ConformanceCase[
     on('is a finite scalar with a finite gradient', net, checkValue, radii),
     ...(differentiable ? [on('has the gradient of finite differences', net, checkSlope, smooth)] : []),
     on('takes a batch of one image', net, checkValue, radii, 1),
+    ...(objective.weighted ? [on('is the weighted mean over its examples', net, checkWeights, smooth)] : []),
     on('is a pure function that reads no value', net, checkPure, smooth.slice(0, 1)),
     ...(device === undefined
       ? []
@@ -216,6 +221,34 @@ async function checkSlope(setting: Setting): Promise<void> {
   await checkGradient(f, at, { names, who: `${setting.objective.name}, ${setting.where}` });
 }
 
+/** The weights of the three examples: twice, once, not at all. */
+const example = [2, 1, 0];
+
+async function checkWeights(setting: Setting): Promise<void> {
+  const { objective, where, images, labels, spec, epsilon } = setting;
+  const cut = <T extends Tensor>(x: T, i: number): T =>
+    tf.slice(x, [i, ...x.shape.slice(1).map(() => 0)], [1, ...x.shape.slice(1)]);
+  const values = await evaluate<string>(() => {
+    const weights = tf.tensor1d(example);
+    const alone = example.map((_, i) => {
+      const one = { ...setting, labels: cut(labels, i), spec: { matrix: cut(spec.matrix, i) } };
+      return [String(i), lossOf(one, contextOf(one, setting, cut(images, i), epsilon))] as const;
+    });
+    const weighted = lossOf(setting, { ...contextOf(setting, setting, images, epsilon), weights });
+    return { weighted, ...Object.fromEntries(alone) };
+  });
+  const loss = (name: string) => values[name]!.data[0]!;
+  const wanted = example.reduce((sum, weight, i) => sum + weight * loss(String(i)), 0) / example.length;
+  if (Math.abs(loss('weighted') - wanted) <= 1e-4 * Math.max(1, Math.abs(wanted))) return;
+  throw failure(
+    'broken-contract',
+    objective.name,
+    where,
+    `with the weights [${example.join(', ')}] the loss is ${loss('weighted')}; the weighted mean of the losses of single images is ${wanted}.`,
+    'Multiply each loss by its weight before the mean: weightedMean(losses, context.weights) of @cert/trainer.',
+  );
+}
+
 const checkAgainst =
   (device: CompilingDevice): Check =>
   async (setting) => {
@@ -238,7 +271,8 @@ async function checkPure(setting: Setting): Promise<void> {
   });
   try {
     const run = () => ({ loss: lossOf(setting, context!) });
-    await checkPurity({ who: objective.name, where, inputs: { ...context }, run });
+    const { weights: _, ...inputs } = context!;
+    await checkPurity({ who: objective.name, where, inputs, run });
   } finally {
     tf.dispose(kept);
   }

@@ -1,5 +1,6 @@
+export { balancedWeights, type ClassWeights, weightByClass } from './class-weights.js';
 export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
-export { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
+export { countErrors, countUnverified, crossEntropy, robustLoss, weightedMean } from './loss.js';
 export type { MetricSums, Metrics } from './metrics.js';
 export { type CrownIbpOptions, crownIbpObjective } from './objectives/crown-ibp.js';
 export { naturalObjective } from './objectives/natural.js';

@@ -20,6 +20,7 @@ import {
   valueAndGrad,
 } from '@cert/core';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
+import { checkWeighted } from './class-weights.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 import type { Objective } from './objectives/objective.js';
 import { clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
@@ -87,7 +88,8 @@ export interface TrainStepOptions {
  * by reverse mode, clipping, optimizer, running statistics.
  *
  * The step reads `hyper.epsilon` (radius) when it needs the ball, `hyper.ramp` where the objective does, `hyper.regWeight` when it has
- * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. The step
+ * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. Weights of the
+ * batch weight the loss of the objective, not regularizers and other metrics than `loss`. The step
  * computes bounds if the objective or a regularizer needs them. The step reads no value, so it can run eagerly or compiled; the caller
  * disposes the returned tensors.
  *
@@ -101,12 +103,12 @@ export function createTrainStep(options: TrainStepOptions): Step {
   const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
   const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
 
-  const forward = (params: Params, { images, labels, points, box }: Prepared, hyper: Hyper): Forward => {
+  const forward = (params: Params, { images, labels, weights, points, box }: Prepared, hyper: Hyper): Forward => {
     const { output: logits, norm } = pass(params, points);
     const plain = points === images ? logits : pass(params, images).output;
     const clean = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
     const network = { model, params, norm };
-    const context = { network, labels, logits, hyper };
+    const context = { network, labels, logits, weights, hyper };
     if (!objective.bounded && regularizers.length === 0) {
       const loss = objective.loss(context);
       return { value: loss, aux: { norm, metrics: { ...clean, loss, terms: {} } } };
@@ -136,13 +138,14 @@ export function createTrainStep(options: TrainStepOptions): Step {
   };
 
   /** Points and box are chosen outside the pass that gradients are taken of: they are constants to it. */
-  const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => ({
-    ...{ images, labels, points: images },
+  const prepare = (params: Params, { images, labels, weights, noise }: TrainBatch, hyper: Hyper): Prepared => ({
+    ...{ images, labels, weights, points: images },
     ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, perturbation, pass }),
   });
 
   return (state, batch, hyper) => {
     const { params } = state;
+    if (batch.weights !== undefined) checkWeighted(objective);
     const sizes = partSizes(batch.images.shape[0]!, parts);
     const passes: ValueAndGrad<Forward['aux']>[] = [];
     for (const part of splitBatch(batch, sizes)) {
@@ -178,6 +181,7 @@ const COUNTS: readonly string[] = ['errors', 'unverified'];
 interface Prepared {
   readonly images: Tensor;
   readonly labels: Tensor;
+  readonly weights: Tensor | undefined;
   readonly points: Tensor;
   readonly box?: IntervalTensor;
 }

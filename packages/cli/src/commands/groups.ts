@@ -38,6 +38,7 @@ const OF_FIELD = {
   perturbation: 'certified',
   objective: 'certified',
   bound: 'certified',
+  classWeights: 'optimization',
   regularizers: 'certified',
   regWeight: 'certified',
   regSchedule: 'certified',

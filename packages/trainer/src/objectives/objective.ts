@@ -9,6 +9,8 @@ export interface NaturalContext {
   readonly labels: Tensor;
   /** Logits [batch, classes] at the training points. */
   readonly logits: Tensor;
+  /** [batch], the weight of each example in the loss (see `weightedMean`); missing where all count alike. */
+  readonly weights?: Tensor | undefined;
   /** Scalars that change from step to step. */
   readonly hyper: Hyper;
 }
@@ -55,6 +57,8 @@ export interface Choice {
 interface Named {
   /** Name in errors. */
   readonly name: string;
+  /** Whether the loss weights its examples by `context.weights`; default false: a step then refuses a batch with weights. */
+  readonly weighted?: boolean;
   /**
    * Chooses other points to train on than the images, or another box than the whole ball. No gradient flows through the choice. The step
    * needs `batch.noise` for it.

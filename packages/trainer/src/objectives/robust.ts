@@ -13,7 +13,8 @@ export const robustObjective = ({ naturalWeight = 0 }: CertifiedOptions = {}): B
   withNaturalLoss(naturalWeight, {
     name: 'robust',
     bounded: true,
-    loss: ({ bounds }) => robustLoss(bounds.output.lower),
+    weighted: true,
+    loss: ({ bounds, weights }) => robustLoss(bounds.output.lower, weights),
   });
 
 /** An objective with `weight` times the natural cross-entropy added; the objective itself for 0. */
@@ -22,6 +23,8 @@ export const withNaturalLoss = (weight: number, objective: BoundedObjective): Bo
     ? objective
     : {
         ...objective,
-        loss: (context) =>
-          tf.add(objective.loss(context), tf.mul(crossEntropy(context.logits, context.labels), weight)) as Scalar,
+        loss(context) {
+          const { logits, labels, weights } = context;
+          return tf.add(objective.loss(context), tf.mul(crossEntropy(logits, labels, weights), weight)) as Scalar;
+        },
       };

@@ -152,6 +152,7 @@ describe('checkConfig', () => {
       regSchedule: _f,
       normalize: _g,
       augment: _h,
+      classWeights: _i,
       ...older
     } = resolveConfig();
     expect(checkConfig(older)).toEqual(resolveConfig());

@@ -1,6 +1,7 @@
 /** What every configuration has, each field listed once: its type, default, option and help come from here. */
 import { devices } from '@cert/jit/node';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { CLASS_WEIGHTS } from './class-weights.js';
 import type { CommonField } from './field.js';
 import { AUGMENTATION, NORMALIZATIONS } from './image-options.js';
 
@@ -158,6 +159,16 @@ export const FIELDS = {
     what: 'regularizer',
     default: ['tightness', 'relu-balance'],
     help: 'comma-separated regularizers, each alone or as weight*name, or "none"',
+  },
+  /** Weights of the classes in the loss: `balanced` (n / (classes * n_c) over the training split), `none`, or one number per class. */
+  classWeights: {
+    kind: 'text',
+    pattern: CLASS_WEIGHTS,
+    wanted: 'balanced, none, or comma-separated numbers >= 0, one per class',
+    default: 'none',
+    before: 'none',
+    placeholder: 'weights',
+    help: 'weights of the classes in the loss: balanced (inverse frequency in the training split), none, or one per class such as 1,5',
   },
   /** The weight of the sum of all regularizers (lambda). */
   regWeight: {

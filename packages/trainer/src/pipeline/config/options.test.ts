@@ -225,6 +225,7 @@ describe('a configuration from before', () => {
       regSchedule: 'warmup',
       accumulate: 1,
       perturbation: null,
+      classWeights: 'none',
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later };

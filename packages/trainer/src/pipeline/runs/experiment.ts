@@ -11,6 +11,7 @@ import { batchCount, batches, type Dataset, type Split, subset } from '@cert/dat
 import { loadBatches } from '@cert/datasets/node';
 import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
+import { type ClassWeights, checkWeighted, weightByClass } from '../../class-weights.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
 import { piecewiseSchedule } from '../../schedules/piecewise.js';
@@ -19,6 +20,7 @@ import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { DatasetContext } from '../catalog/datasets.js';
 import { makeEntry } from '../catalog/entry.js';
 import { RAMPS, REG_SCHEDULES } from '../catalog/schedules.js';
+import { classWeightsOf } from '../config/class-weights.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
 import { perturbationOf } from '../config/perturbation.js';
@@ -102,6 +104,12 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
   const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
+  const classWeights = classWeightsOf(config.classWeights, train, dataset.classNames);
+  const objective = makeNamed('objective', config.objective, catalog.objectives, config, {
+    backward: rules.linearRelaxation,
+  });
+  // An objective of the ramp that takes no weights is named before the first step.
+  if (classWeights !== null) for (const ramp of [0, 0.5, 1]) checkWeighted(objective(ramp));
   const weighting = REG_SCHEDULES[config.regSchedule];
   return {
     model,
@@ -111,9 +119,7 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     optimizer: makeNamed('optimizer', config.optimizer, catalog.optimizers, config, undefined),
     regularizers: config.regularizers.map((item) => regularizerOf(item, config, catalog)),
     plan: {
-      objective: makeNamed('objective', config.objective, catalog.objectives, config, {
-        backward: rules.linearRelaxation,
-      }),
+      objective,
       epsilon: RAMPS[config.schedule]({ ...ramp, target: epsilon, stepsPerEpoch }),
       targetEpsilon: epsilon,
       learningRate: piecewiseSchedule({
@@ -133,13 +139,18 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     facts: factsOf(dataset),
     batches: (epoch, from) => {
       const order = { batchSize, seed, epoch, from };
-      return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
+      const plain = augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
+      return classWeights === null ? plain : weighted(plain, classWeights);
     },
     testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
     test,
     trainImages: train.count,
     testImages: test.count,
   };
+}
+
+async function* weighted(plain: Iterable<HostBatch> | AsyncIterable<HostBatch>, weights: ClassWeights) {
+  for await (const batch of plain) yield weightByClass(batch, weights);
 }
 
 /** The regularizer that a configuration calls `name`, or `weight*name`. */
