@@ -112,6 +112,8 @@ export interface HostBatch {
   readonly images: Float32Array;
   /** One class index per image, from 0. */
   readonly labels: Int32Array;
+  /** For a regression: the numbers to predict, one per example; `labels` are then all 0. */
+  readonly targets?: Float32Array;
   /** Weights of the examples in the loss, >= 0, of mean 1 over the batch; default: all 1. */
   readonly weights?: Float32Array;
   /** Noise for an objective that chooses points or a box: uniform in [-1, 1], one number per image value. */
@@ -123,6 +125,8 @@ export type Hyper = { readonly [name: string]: Scalar };
 
 /** A minibatch for a training step. */
 export type TrainBatch = Batch & {
+  /** [batch], float32: the numbers to predict, for a regression; `labels` are then all 0. */
+  readonly targets?: Tensor;
   /** [batch], float32: weights of the examples in the loss, of mean 1 over the batch; default: all 1. */
   readonly weights?: Tensor;
   /** Uniform in [-1, 1], of the shape of the images; present for an objective that chooses points or a box. */

@@ -23,12 +23,13 @@ export const putParams = (device: Device, params: HostTree): OnDevice<Params> =>
 export function putBatch(
   device: Device,
   model: Model,
-  { images, labels, weights, noise }: HostBatch,
+  { images, labels, targets, weights, noise }: HostBatch,
 ): OnDevice<TrainBatch> {
   const shape = [labels.length, ...model.inputShape];
   return {
     images: device.put(images, shape),
     labels: device.put(labels, [labels.length]),
+    ...(targets && { targets: device.put(targets, [labels.length]) }),
     ...(weights && { weights: device.put(weights, [labels.length]) }),
     ...(noise && { noise: device.put(noise, shape) }),
   };

@@ -20,9 +20,10 @@ export function splitBatch(batch: TrainBatch, sizes: readonly number[]): readonl
       const [, ...shape] = tensor.shape;
       return tf.slice(tensor, [from, ...shape.map(() => 0)], [size, ...shape]);
     };
-    const { images, labels, weights, noise } = batch;
+    const { images, labels, targets, weights, noise } = batch;
     return {
       ...{ images: cut(images), labels: cut(labels) },
+      ...(targets && { targets: cut(targets) }),
       ...(weights && { weights: cut(weights) }),
       ...(noise && { noise: cut(noise) }),
     };

@@ -14,6 +14,12 @@ export type {
   UnboundedObjective,
 } from './objectives/objective.js';
 export { type PgdOptions, pgdObjective } from './objectives/pgd.js';
+export {
+  intervalObjective,
+  intervalSchedule,
+  type SquaredOptions,
+  squaredObjective,
+} from './objectives/regression.js';
 export { type CertifiedOptions, robustObjective, withNaturalLoss } from './objectives/robust.js';
 export { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from './objectives/schedule.js';
 export { type AdamOptions, adam } from './optimizers/adam.js';
@@ -21,6 +27,7 @@ export { type Clipped, clipByGlobalNorm, globalNorm } from './optimizers/clip.js
 export type { Optimizer, OptimizerState, Updated } from './optimizers/optimizer.js';
 export { sgd } from './optimizers/sgd.js';
 export { fallingWeight, type Plan, type PlannedStep, planStep, type Ramp, regularizedEpochs } from './plan.js';
+export { absoluteErrors, type Regression, worstErrors } from './regression.js';
 export { linearSchedule } from './schedules/linear.js';
 export { type PiecewiseOptions, piecewiseSchedule } from './schedules/piecewise.js';
 export { constantSchedule, type RampOptions, type Schedule } from './schedules/schedule.js';

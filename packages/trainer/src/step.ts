@@ -1,4 +1,4 @@
-import { foldBatchNorm, ibp, marginSpec, natural, naturalPass, type RuleTable, updateRunning } from '@cert/bounds';
+import { foldBatchNorm, ibp, natural, naturalPass, type RuleTable, updateRunning } from '@cert/bounds';
 import {
   type BatchNormStats,
   type BoundMethod,
@@ -21,10 +21,10 @@ import {
 } from '@cert/core';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
 import { checkWeighted } from './class-weights.js';
-import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 import type { Objective } from './objectives/objective.js';
 import { clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
 import type { Optimizer, OptimizerState } from './optimizers/optimizer.js';
+import { checkTargets, type Regression, taskOf } from './regression.js';
 
 /** State of training. Plain data. */
 export interface TrainState {
@@ -40,7 +40,7 @@ export interface TrainState {
 export interface StepMetrics {
   /** Total loss: the objective plus the weighted regularizers. */
   readonly loss: Scalar;
-  /** The cross-entropy of the clean images. */
+  /** The cross-entropy of the clean images; for a regression the squared error in units of its scale. */
   readonly naturalLoss: Scalar;
   /** Number of images misclassified without perturbation. */
   readonly errors: Scalar;
@@ -79,6 +79,8 @@ export interface TrainStepOptions {
   readonly clipNorm?: number | null;
   /** The set around each image, whose radius `hyper.epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
   readonly perturbation?: Perturbation;
+  /** For a regression: batches have targets; default: a classification. Errors then count predictions that are off by `delta` or more. */
+  readonly regression?: Regression | undefined;
   /** Number of parts to split each batch into, to save memory; default 1. */
   readonly parts?: number;
 }
@@ -101,23 +103,27 @@ export function createTrainStep(options: TrainStepOptions): Step {
   // With a schedule, categories grow with the radius.
   const { perturbation: whole = UNIT_BALL } = options;
   const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
+  const task = taskOf(model, objective, options.regression);
   const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
 
-  const forward = (params: Params, { images, labels, weights, points, box }: Prepared, hyper: Hyper): Forward => {
+  const forward = (
+    params: Params,
+    { images, labels, targets, weights, points, box }: Prepared,
+    hyper: Hyper,
+  ): Forward => {
     const { output: logits, norm } = pass(params, points);
     const plain = points === images ? logits : pass(params, images).output;
-    const clean = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
+    const clean = task.clean(plain, { labels, targets });
     const network = { model, params, norm };
-    const context = { network, labels, logits, weights, hyper };
+    const context = { network, labels, targets, logits, weights, hyper };
     if (!objective.bounded && regularizers.length === 0) {
       const loss = objective.loss(context);
       return { value: loss, aux: { norm, metrics: { ...clean, loss, terms: {} } } };
     }
     const input = box ?? perturbationBox(perturbation, images, hyper.epsilon!);
     const folded = foldBatchNorm(network, images.shape[0]!);
-    const problem = { network: folded, box: input, spec: marginSpec(labels, model.classes) };
+    const problem = { network: folded, box: input, spec: task.spec(labels) };
     const bounds = method.bound(problem);
-    const margins = bounds.output.lower;
     const terms = Object.fromEntries(
       regularizers.map((regularizer) => [regularizer.name, regularizer.term({ model, params, input, bounds })]),
     );
@@ -133,19 +139,23 @@ export function createTrainStep(options: TrainStepOptions): Step {
               hyper.regWeight!,
             ),
           ) as Scalar);
-    const robust = { robustLoss: robustLoss(margins), unverified: countUnverified(margins) };
+    const robust = task.robust(bounds, { labels, targets });
     return { value: loss, aux: { norm, metrics: { ...clean, ...robust, loss, terms } } };
   };
 
   /** Points and box are chosen outside the pass that gradients are taken of: they are constants to it. */
-  const prepare = (params: Params, { images, labels, weights, noise }: TrainBatch, hyper: Hyper): Prepared => ({
-    ...{ images, labels, weights, points: images },
-    ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, perturbation, pass }),
-  });
+  const prepare = (params: Params, batch: TrainBatch, hyper: Hyper): Prepared => {
+    const { images, labels, targets, weights, noise } = batch;
+    return {
+      ...{ images, labels, targets, weights, points: images },
+      ...objective.choose?.({ model, params, images, labels, noise: noise!, hyper, perturbation, pass }),
+    };
+  };
 
   return (state, batch, hyper) => {
     const { params } = state;
     if (batch.weights !== undefined) checkWeighted(objective);
+    checkTargets(batch, options.regression);
     const sizes = partSizes(batch.images.shape[0]!, parts);
     const passes: ValueAndGrad<Forward['aux']>[] = [];
     for (const part of splitBatch(batch, sizes)) {
@@ -181,6 +191,7 @@ const COUNTS: readonly string[] = ['errors', 'unverified'];
 interface Prepared {
   readonly images: Tensor;
   readonly labels: Tensor;
+  readonly targets: Tensor | undefined;
   readonly weights: Tensor | undefined;
   readonly points: Tensor;
   readonly box?: IntervalTensor;

@@ -10,14 +10,17 @@ import {
   checkConfigOf,
   checkDataFits,
   choose,
+  evaluatedAs,
   exampleWords,
   fieldsOf,
   loadTestData,
+  number,
   perturbationOf,
   type RunConfig,
   refuseUnused,
   runOwner,
   searchVerifiers,
+  toleranceOf,
 } from '@cert/trainer/pipeline';
 import { evaluateImages, type EvaluationProgress as Progress, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
@@ -82,11 +85,8 @@ export async function addEval(
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
-      const file =
-        raw.out ??
-        join(folder, 'eval', `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}.jsonl`);
       const bytes = await readNetwork(checkpoint, terminal);
-      const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
+      const { model: trainedModel, stats, metadata, checksum, ...decoded } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage cannot be detected.`);
@@ -96,9 +96,19 @@ export async function addEval(
         signal.throwIfAborted();
       };
       const data = await loadTestData(config, decoding, catalog).finally(report.close);
-      const { test } = data;
-      const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: test.shape });
-      checkDataFits(model, test, config.dataset);
+      checkDataFits(trainedModel, data.test, config.dataset);
+      const delta = toleranceOf(config, data);
+      const tolerated = delta === null ? '' : `-delta-${number(delta)}`;
+      const name = `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}${tolerated}.jsonl`;
+      const file = raw.out ?? join(folder, 'eval', name);
+      if (delta !== null && raw.certificates !== undefined) throw noCertificates();
+      const { model, params, test, perturbation } = evaluatedAs(
+        {
+          ...{ model: trainedModel, test: data.test },
+          perturbation: perturbationOf({ ...config, epsilon }, { ...data, shape: data.test.shape }),
+        },
+        delta,
+      );
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
           terminal.err(
@@ -111,7 +121,8 @@ export async function addEval(
       let done = 0;
       try {
         const summary = await evaluateImages({
-          ...{ device, model, params, stats, split: test, perturbation, file, overwrite, signal },
+          ...{ device, model, stats, split: test, perturbation, file, overwrite, signal },
+          params: { ...decoded.params, ...params },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
@@ -120,6 +131,7 @@ export async function addEval(
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
             ...{ dataset: config.dataset, epsilon, methods, complete, arithmetic },
+            ...(delta !== null && { delta }),
             ...(searching && { timeout }),
             attack,
           },
@@ -154,6 +166,13 @@ export async function addEval(
     },
   );
 }
+
+const noCertificates = () =>
+  new CertError(
+    'bad-argument',
+    '--certificates was given for a regression.',
+    'Leave it out: certificates are about classes.',
+  );
 
 interface Switches extends OutputOptions {
   readonly complete?: boolean;

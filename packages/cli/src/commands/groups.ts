@@ -36,6 +36,7 @@ const OF_FIELD = {
   clipNorm: 'optimization',
   epsilon: 'certified',
   perturbation: 'certified',
+  delta: 'certified',
   objective: 'certified',
   bound: 'certified',
   classWeights: 'optimization',

@@ -11,16 +11,19 @@ import {
   readRunPlugins,
   searchVerifiers,
   standardCatalog,
+  toleranceOf,
 } from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { checkImageFile, imageAt, imageFile } from '../predict/input.js';
 import { predict } from '../predict/predict.js';
+import { predictValue, refuseLabel } from '../predict/predict-value.js';
 import { readTrained } from '../predict/trained-network.js';
 import { liveLine } from '../show/live-line.js';
-import { predictionText } from '../show/prediction-text.js';
+import { type PredictionLook, predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
+import { valueText } from '../show/value-text.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
 import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-options.js';
@@ -57,6 +60,10 @@ export async function addPredict(
         `comma-separated bound methods: ${methods.join(', ')} (default: ibp)`,
         methods,
       ),
+    )
+    .option(
+      '--delta <tolerance>',
+      'regression: certify that the prediction moves by less than this, in the units of the label (default: as in the run)',
     )
     .option('--tolerance <fraction>', `relative precision of the certified radius (default: ${TOLERANCE})`)
     .option('--timeout <seconds>', `time limit per radius for ${searches}, in seconds (default: ${TIMEOUT})`)
@@ -111,31 +118,58 @@ export async function addPredict(
         known,
         known: { classNames = facts?.classNames },
       } = await inputOf();
+      const target = 'target' in known ? known.target : undefined;
+      if (target !== undefined) refuseLabel(raw.label);
       const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, classNames);
+      const given = raw.delta === undefined ? config.delta : readNumber('--delta', raw.delta);
+      const delta = toleranceOf(
+        { delta: raw.delta === undefined && !target ? null : given, dataset: config.dataset },
+        { target },
+      );
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
       const words = exampleWords(config.dataset);
       const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
       const isScaled = 'featureScale' in known && known.featureScale !== undefined;
       const ofRun = config.perturbation === null ? undefined : ('set' as const);
-      const reach = perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (isScaled ? 'scaled' : 'each'));
+      const reach: PredictionLook['reach'] =
+        perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (isScaled ? 'scaled' : 'each'));
       const found = searchVerifiers({ timeout, rules: catalog.rules });
       const verifiers = chosen.map((name) => found[name] ?? catalog.verifiers[name]!);
-      const certifier = createPointCertifier({
+      const setting = {
         ...{ device, model, weights, perturbation, verifiers, arithmetic, signal },
         natural: catalog.rules.natural,
-      });
+      };
+      const certifier = createPointCertifier(setting);
       const began = performance.now();
       const line = () => `certifying ... ${duration((performance.now() - began) / 1000)}`;
       const live = json || quiet || terminal.screen === null ? undefined : liveLine(terminal.screen, line);
       try {
+        const { about } = input;
+        const look = { ...terminal, about, methods: chosen, arithmetic, words, reach };
+        if (target !== undefined && delta !== null) {
+          const value = await predictValue({
+            ...setting,
+            pixels: input.pixels,
+            label: input.target,
+            epsilon,
+            delta,
+            tolerance,
+          });
+          live?.close();
+          terminal.out(
+            json
+              ? JSON.stringify({ image: about, checkpoint, ...value, methods: chosen, arithmetic })
+              : valueText(value, { ...look, target: target.name }),
+          );
+          return;
+        }
         const result = await predict({ certifier, ...input, certify, classNames, epsilon, tolerance });
         live?.close();
-        const { about } = input;
         terminal.out(
           json
             ? JSON.stringify({ image: about, checkpoint, ...result, methods: chosen, arithmetic })
-            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic, words, reach }),
+            : predictionText(result, { ...look, classNames }),
         );
       } finally {
         live?.close();

@@ -12,6 +12,8 @@ export interface PredictionInput {
   readonly about: string;
   /** Its label, where the dataset has one. */
   readonly label: number | null;
+  /** The number to predict, where the dataset is a regression. */
+  readonly target: number | null;
 }
 
 /**
@@ -26,7 +28,12 @@ export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: st
   }
   const size = sizeOf(test.shape);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  return { pixels, about: `${capitalized(exampleWords(name).one)} ${index} of ${name}`, label: test.labels[index]! };
+  return {
+    pixels,
+    about: `${capitalized(exampleWords(name).one)} ${index} of ${name}`,
+    label: test.labels[index]!,
+    target: test.targets?.[index] ?? null,
+  };
 }
 
 const capitalized = (word: string) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
@@ -77,5 +84,5 @@ export async function imageFile(
       `Resize or crop the image to ${width} x ${height} in the same way as the training images. cert does not resize it, because the certificate would be about a different image.`,
     );
   }
-  return { pixels: Float32Array.from(pixels, (byte) => byte / 255), about: path, label: null };
+  return { pixels: Float32Array.from(pixels, (byte) => byte / 255), about: path, label: null, target: null };
 }

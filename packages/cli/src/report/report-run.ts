@@ -1,4 +1,4 @@
-import { type Perturbation, type Shape, UNIT_BALL } from '@cert/core';
+import { CertError, type Perturbation, type Shape, UNIT_BALL } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
 import { decodeCheckpoint } from '@cert/models';
 import {
@@ -96,6 +96,13 @@ export interface ReportRunOptions {
   readonly compute: (input: ComputeInput) => Promise<Computed>;
 }
 
+const regressionReport = (folder: string) =>
+  new CertError(
+    'bad-argument',
+    `${folder} is a regression, and a report is about classes.`,
+    'Use cert eval with --delta, cert predict and cert compare, or leave the run out.',
+  );
+
 /** How a radius applies to the parts of an input: to each alike, times a scale for each, or as a set of the run says. */
 const reachOf = ({ perturbation }: RunConfig, data: Pick<Dataset, 'featureScale'> | null) => {
   if (perturbation !== null) return 'set' as const;
@@ -118,6 +125,7 @@ export async function reportRun(
   const network = decodeCheckpoint(bytes, file);
   checkConfigOf(file, network.metadata, config, catalog);
   const { model } = network;
+  if (model.classes === 1) throw regressionReport(folder);
   const checkpoint = sha256(bytes);
   // The summary is about the weights after the last step.
   const summary = state === 'finished' && which === 'last' ? await readRunSummary(folder) : null;

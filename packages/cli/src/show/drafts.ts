@@ -1,4 +1,4 @@
-import { duration, number, type RunEvent } from '@cert/trainer/pipeline';
+import { duration, errorText, number, type RunEvent } from '@cert/trainer/pipeline';
 import { bar } from './live-line.js';
 import { radius } from './quantities.js';
 
@@ -33,22 +33,23 @@ export interface TrainingState {
   readonly epochs: number;
   readonly loss: number;
   readonly epsilon: number;
-  /** Of the epoch before, on the test images; undefined before the first epoch. */
-  readonly verifiedError: number | undefined;
+  /** Of the epoch before, on the test images, as a text; undefined before the first epoch. */
+  readonly verifiedError: string | undefined;
   /** Seconds; undefined while they cannot be estimated. */
   readonly left: number | undefined;
   /** Of the epoch. */
   readonly fraction: number;
 }
 
-const percentShort = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+/** A share with one decimal. */
+export const percentShort = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const short = (value: number) => String(Number(value.toPrecision(3)));
 const known = (...texts: readonly (string | undefined)[]) => texts.filter((text) => text !== undefined);
 
 /** The line of an epoch under way, for wide screens, for 80 and for 60 columns. */
 export function trainingDrafts(state: TrainingState): readonly Draft[] {
   const { epoch, epochs, loss, epsilon, verifiedError, fraction } = state;
-  const error = verifiedError === undefined ? undefined : `verified error ${percentShort(verifiedError)}`;
+  const error = verifiedError === undefined ? undefined : `verified error ${verifiedError}`;
   const time = state.left === undefined ? undefined : duration(state.left);
   const left = time && `${time} left`;
   const percent = `${Math.floor(100 * fraction)} %`;
@@ -79,8 +80,8 @@ export function epochLine(
   width: number,
 ): string {
   const [loss, small] = [`loss ${number(metrics.loss)}`, `eps ${radius(epsilon, 3)}`];
-  const error = `error ${percentShort(test.standardError)}`;
-  const verified = `verified error ${percentShort(test.verifiedError)}`;
+  const error = `error ${errorText(test.standardError, test.absoluteError, percentShort)}`;
+  const verified = `verified error ${errorText(test.verifiedError, test.verifiedAbsoluteError, percentShort)}`;
   const head = `epoch ${epoch}/${epochs}`;
   const lines = [
     [head, loss, `epsilon ${radius(epsilon)}`, error, verified, duration(trainSeconds)],

@@ -1,5 +1,5 @@
-import { duration, type RunEvent } from '@cert/trainer/pipeline';
-import { countDrafts, fitDraft, type TrainingState, trainingDrafts } from './drafts.js';
+import { duration, errorText, type RunEvent } from '@cert/trainer/pipeline';
+import { countDrafts, fitDraft, percentShort, type TrainingState, trainingDrafts } from './drafts.js';
 
 /** Seconds from which a run is long enough for a warning, and the steps after which they are estimated. */
 const LONG = 3600;
@@ -28,7 +28,7 @@ export function progressState() {
   const left = () => estimate && Math.max(0, estimate.left - (seconds() - estimate.at));
   let run: Extract<RunEvent, { readonly type: 'start' }> | undefined;
   let training: Omit<TrainingState, 'left'> | undefined;
-  let verifiedError: number | undefined;
+  let verifiedError: string | undefined;
   let counted: Counted | undefined;
   let [began, steps, warned] = [seconds(), 0, false];
 
@@ -58,7 +58,7 @@ export function progressState() {
           return;
         }
         case 'epoch':
-          verifiedError = event.test.verifiedError;
+          verifiedError = errorText(event.test.verifiedError, event.test.verifiedAbsoluteError, percentShort);
           expect(event.secondsLeft);
           training = training && { ...training, verifiedError, epoch: event.epoch + 1, fraction: 0 };
           if (run !== undefined && event.epoch >= run.epochs) count('evaluation', 0, run.testImages, 0);

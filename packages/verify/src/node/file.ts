@@ -44,6 +44,11 @@ export interface EvaluationSettings {
   readonly epsilon: number;
   /** The perturbation set without its radius; missing for the l-infinity ball in [0, 1]. */
   readonly perturbation?: Omit<LinfPerturbation, 'epsilon'> | Omit<L2Perturbation, 'epsilon'>;
+  /**
+   * For a regression: the tolerance, in the units of the label. The inputs are rows followed by their labels, and the class 0 is a prediction
+   * within the tolerance (`withTolerance` of `@cert/core`).
+   */
+  readonly delta?: number;
   /** The methods in the order in which they were tried. */
   readonly methods: readonly string[];
   /** What the lower margins hold for; default nearest. */
@@ -202,12 +207,13 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 function isSettings(value: {
   readonly [name: string]: unknown;
 }): value is { readonly [name: string]: unknown } & EvaluationSettings {
-  const { checkpoint, dataset, epsilon, methods, arithmetic = 'nearest', attack, complete } = value;
+  const { checkpoint, dataset, epsilon, delta, methods, arithmetic = 'nearest', attack, complete } = value;
   return (
     [checkpoint, dataset].every(isText) &&
     typeof epsilon === 'number' &&
     epsilon >= 0 &&
     Number.isFinite(epsilon) &&
+    (delta === undefined || (typeof delta === 'number' && delta > 0 && Number.isFinite(delta))) &&
     Array.isArray(methods) &&
     methods.every(isText) &&
     ARITHMETICS.some((level) => level === arithmetic) &&

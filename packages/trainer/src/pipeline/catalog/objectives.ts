@@ -1,6 +1,7 @@
 import type { BackwardTable } from '@cert/bounds';
 import { naturalObjective } from '../../objectives/natural.js';
 import { pgdObjective } from '../../objectives/pgd.js';
+import { intervalSchedule, squaredObjective } from '../../objectives/regression.js';
 import { robustObjective } from '../../objectives/robust.js';
 import { always, crownIbpSchedule, naturalThen, type ObjectiveSchedule } from '../../objectives/schedule.js';
 import type { Fields } from '../config/field.js';
@@ -10,17 +11,19 @@ import { type Entry, type Table, withOptions } from './entry.js';
 export interface ObjectiveContext {
   /** Backward rules that know every op of the run. */
   readonly backward: BackwardTable;
+  /** Standard deviation of the targets of a regression, the unit of its errors; missing for a classification. */
+  readonly targetScale?: number | undefined;
 }
 
 /** Of the objectives that bound the loss. */
 const certified = {
-  /** Weight of the natural cross-entropy beside the robust loss. */
+  /** Weight of the natural loss beside the robust loss. */
   naturalWeight: {
     kind: 'number',
     min: 0,
     default: 0,
     placeholder: 'factor',
-    help: 'weight of the natural cross-entropy added to the robust loss',
+    help: 'weight of the natural loss added to the robust loss',
   },
 } as const satisfies Fields;
 
@@ -47,5 +50,9 @@ export const OBJECTIVES = {
   'crown-ibp-fused': withOptions(certified, (options, { backward }) => crownIbpSchedule({ ...options, backward })),
   'crown-ibp': withOptions(certified, (options, { backward }) =>
     crownIbpSchedule({ ...options, backward, fusion: false }),
+  ),
+  squared: ({ targetScale }) => always(squaredObjective({ ...(targetScale && { scale: targetScale }) })),
+  interval: withOptions(certified, (options, { targetScale }) =>
+    intervalSchedule({ ...options, ...(targetScale && { scale: targetScale }) }),
   ),
 } satisfies Table<Entry<ObjectiveContext, ObjectiveSchedule>>;

@@ -76,6 +76,10 @@ describe('class weights', () => {
     expect(() => classWeightsOf(text, split, ['no', 'yes'])).toThrow(expect.objectContaining({ problem }));
   });
 
+  it('refuses a regression', () => {
+    expect(() => classWeightsOf('balanced', { labels: Uint8Array.of(0), classes: 1 })).toThrow(/is a regression/);
+  });
+
   it.each(['', '3', 'balance'])('refuses "%s" before the dataset is read', (classWeights) => {
     expect(() => resolveConfig({ classWeights })).toThrow(/--class-weights is ".*"; |--class-weights is ".*"\./);
   });

@@ -19,10 +19,11 @@ export function classWeightsOf(
   classNames?: readonly string[],
 ): ClassWeights | null {
   if (text === 'none') return null;
+  const fail = (problem: string, cure: string) => new CertError('bad-argument', `--class-weights ${problem}`, cure);
+  if (classes === 1) throw fail(`is ${text}, but the dataset is a regression, which has no classes.`, 'Leave it out.');
   if (text === 'balanced') return balancedWeights(labels, classes);
   const weights = text.split(',').map((item) => toNumber(item.trim()));
   const names = classNames === undefined ? '' : `, in the order ${classNames.join(', ')}`;
-  const fail = (problem: string, cure: string) => new CertError('bad-argument', `--class-weights ${problem}`, cure);
   if (weights.length !== classes) {
     throw fail(
       `has ${weights.length} weights, but the dataset has ${classes} classes.`,

@@ -153,6 +153,7 @@ describe('checkConfig', () => {
       normalize: _g,
       augment: _h,
       classWeights: _i,
+      delta: _j,
       ...older
     } = resolveConfig();
     expect(checkConfig(older)).toEqual(resolveConfig());

@@ -74,6 +74,16 @@ export const FIELDS = {
     before: null,
     help: 'JSON file with the perturbation set: l2, or a radius per feature, immutable features, ranges, categories; "none": the l-infinity ball',
   },
+  /** Tolerance of a regression in the units of the label; null for the standard deviation of the training labels. */
+  delta: {
+    kind: 'number',
+    above: 0,
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'tolerance',
+    help: 'regression: predictions count as wrong if they are off by this much or more, in the units of the label; "none": its standard deviation',
+  },
   /** Epochs of training. */
   epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },
   /** Images in a minibatch. */

@@ -18,7 +18,17 @@ const dataset = arrayDataset({ name: 'two', train: split, test: split });
 
 /** What each field of every configuration may hold, looked at without the code under test. */
 function checkTypes(config: RunConfig): void {
-  const nullable = ['data', 'limit', 'width', 'dense', 'batchNorm', 'clipNorm', 'perturbation'];
+  const nullable = [
+    'data',
+    'limit',
+    'width',
+    'dense',
+    'batchNorm',
+    'clipNorm',
+    'perturbation',
+    'delta',
+    'checkpointMinutes',
+  ];
   for (const [name, usual] of Object.entries(resolveConfig())) {
     const value: unknown = { ...config }[name];
     if (value === null && nullable.includes(name)) continue;
@@ -28,7 +38,7 @@ function checkTypes(config: RunConfig): void {
     else if (name === 'perturbation') expect(() => checkPerturbationSpec(value, name)).not.toThrow();
     else if (name === 'milestones') expect((value as unknown[]).every(Number.isFinite)).toBe(true);
     else if (name === 'regularizers') expect((value as unknown[]).every((item) => typeof item === 'string')).toBe(true);
-    else if (typeof usual === 'number' || ['limit', 'width', 'dense', 'clipNorm'].includes(name))
+    else if (typeof usual === 'number' || ['limit', 'width', 'dense', 'clipNorm', 'delta'].includes(name))
       expect([name, Number.isFinite(value)]).toEqual([name, true]);
     else expect([name, typeof value]).toEqual([name, 'string']);
   }

@@ -226,6 +226,7 @@ describe('a configuration from before', () => {
       accumulate: 1,
       perturbation: null,
       classWeights: 'none',
+      delta: null,
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
     const usual: { readonly [name: string]: unknown } = { ...before, ...later };

@@ -17,8 +17,8 @@ export function describeEvent(event: RunEvent): string | undefined {
         `epsilon ${radius(epsilon)}`,
         `rate ${number(learningRate)}`,
         `loss ${number(metrics.loss)}`,
-        `test error ${percent(test.standardError)}`,
-        `verified error ${percent(test.verifiedError)}`,
+        `test error ${errorText(test.standardError, test.absoluteError)}`,
+        `verified error ${errorText(test.verifiedError, test.verifiedAbsoluteError)}`,
         duration(trainSeconds),
       ].join('  ');
     }
@@ -29,7 +29,10 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'failed':
       return `Failed: ${event.message}`;
     case 'finished': {
-      const { standardError, pgdError, verifiedError } = event.summary;
+      const { standardError, pgdError, verifiedError, absoluteError, verifiedAbsoluteError } = event.summary;
+      if (absoluteError !== undefined) {
+        return `mean absolute error ${errorText(standardError, absoluteError)}, verified absolute error ${errorText(verifiedError, verifiedAbsoluteError)}`;
+      }
       const attacked = pgdError === null ? '' : `, PGD error ${percent(pgdError)}`;
       return `standard error ${percent(standardError)}${attacked}, verified error ${percent(verifiedError)}`;
     }
@@ -45,6 +48,12 @@ export function describeEvent(event: RunEvent): string | undefined {
 
 /** Formats a fraction as a percentage with two decimals. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
+
+/** Formats an error: a share of the examples or, for a regression, the mean absolute error in the units of the label. */
+export function errorText(fraction: number, absolute?: number | null, format = percent): string {
+  if (absolute === undefined) return format(fraction);
+  return absolute === null ? 'not finite' : number(absolute);
+}
 
 /** Formats a time as h:mm:ss. */
 export function duration(seconds: number): string {

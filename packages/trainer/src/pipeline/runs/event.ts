@@ -23,6 +23,8 @@ export interface Summary extends Evaluation {
   readonly seed: number;
   /** Images trained on. */
   readonly trainImages: number;
+  /** For a regression: the tolerance, in the units of the label. Errors are then shares of predictions that are off by this much or more. */
+  readonly delta?: number;
   /** The attack of the final evaluation; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number } | null;
   /** The epoch of `best.safetensors`; null if no epoch had the full radius. */

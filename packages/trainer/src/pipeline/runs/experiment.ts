@@ -6,6 +6,7 @@ import {
   type Model,
   type Perturbation,
   type Regularizer,
+  withLabelUnits,
 } from '@cert/core';
 import { batchCount, batches, type Dataset, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
@@ -14,6 +15,7 @@ import { weightedSum } from '@cert/regularizers';
 import { type ClassWeights, checkWeighted, weightByClass } from '../../class-weights.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
+import { checkTask, type Regression } from '../../regression.js';
 import { piecewiseSchedule } from '../../schedules/piecewise.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
@@ -27,6 +29,7 @@ import { perturbationOf } from '../config/perturbation.js';
 import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 import { type DataFacts, factsOf } from './data-facts.js';
+import { type EvaluatedAs, evaluatedAs, toleranceOf } from './regression.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
 export interface Experiment {
@@ -47,6 +50,10 @@ export interface Experiment {
   readonly stepsPerEpoch: number;
   /** The set around each image, at the target radius. */
   readonly perturbation: Perturbation;
+  /** For a regression: its tolerance and the unit of its errors. */
+  readonly regression: Regression | undefined;
+  /** What the tests of the run evaluate. */
+  readonly evaluated: EvaluatedAs;
   /** What checkpoints say about the dataset. */
   readonly facts: DataFacts | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
@@ -101,15 +108,24 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
   const augment = augmentationOf(config.augment, dataset.augment);
   const { shape: inputShape, classes } = train;
   const { batchSize, seed, epochs, rampStart, rampLength, epsilon } = config;
-  const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
+  const made = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
+  const { target } = dataset;
+  const model = target === undefined ? made : withLabelUnits(made, target);
+  const delta = toleranceOf(config, dataset);
+  const perturbation = perturbationOf(config, { ...dataset, shape: inputShape });
+  const evaluated = evaluatedAs({ model, perturbation, test }, delta);
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
   const classWeights = classWeightsOf(config.classWeights, train, dataset.classNames);
   const objective = makeNamed('objective', config.objective, catalog.objectives, config, {
     backward: rules.linearRelaxation,
+    targetScale: target?.std,
   });
-  // An objective of the ramp that takes no weights is named before the first step.
-  if (classWeights !== null) for (const ramp of [0, 0.5, 1]) checkWeighted(objective(ramp));
+  // What an objective of the ramp does not support is said before the first step.
+  for (const ramp of [1, 0.5, 0]) {
+    checkTask(objective(ramp), target && 'regression');
+    if (classWeights !== null) checkWeighted(objective(ramp));
+  }
   const weighting = REG_SCHEDULES[config.regSchedule];
   return {
     model,
@@ -135,14 +151,16 @@ export function buildExperiment(config: RunConfig, dataset: Dataset, catalog: Ca
     seed,
     epochs,
     stepsPerEpoch,
-    perturbation: perturbationOf(config, { ...dataset, shape: inputShape }),
+    perturbation,
+    regression: target === undefined || delta === null ? undefined : { delta, scale: target.std },
+    evaluated,
     facts: factsOf(dataset),
     batches: (epoch, from) => {
       const order = { batchSize, seed, epoch, from };
       const plain = augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
       return classWeights === null ? plain : weighted(plain, classWeights);
     },
-    testBatches: () => batches(test, { batchSize: config.evalBatchSize, shuffle: false }),
+    testBatches: () => batches(evaluated.test, { batchSize: config.evalBatchSize, shuffle: false }),
     test,
     trainImages: train.count,
     testImages: test.count,
@@ -179,6 +197,8 @@ export const startState = (
   { initializers }: Pick<Catalog, 'initializers'> = standardCatalog,
 ): HostState => initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer);
 
+const outputs = (classes: number) => (classes === 1 ? 'a number to predict' : `${classes} classes`);
+
 /**
  * Checks that the images and classes of a split fit a model.
  *
@@ -189,7 +209,7 @@ export function checkDataFits(model: Model, split: Split, name: string): void {
   if (same && split.classes === model.classes) return;
   throw new CertError(
     'shape-mismatch',
-    `The model takes images of shape [${model.inputShape}] and has ${model.classes} classes, but ${name} has images of shape [${split.shape}] and ${split.classes} classes.`,
+    `The model takes inputs of shape [${model.inputShape}] and has ${outputs(model.classes)}, but ${name} has inputs of shape [${split.shape}] and ${outputs(split.classes)}.`,
     'Evaluate on the dataset that the model was trained on, or train a model on this dataset.',
   );
 }

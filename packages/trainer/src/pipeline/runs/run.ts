@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
 import { writeFileAtomic } from '@cert/models/node';
-import { createEvaluator, type Evaluation } from '@cert/verify';
+import type { Evaluation } from '@cert/verify';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
@@ -27,6 +27,7 @@ import {
 import { scheduleWarnings, verdict } from './health.js';
 import { idleRegularizers } from './idle.js';
 import { cutMetrics } from './metrics-lines.js';
+import { evaluatorOf } from './regression.js';
 import { type Run, train } from './train.js';
 
 /** Options of a run. */
@@ -122,13 +123,13 @@ const decoding =
 async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): Promise<Summary | null> {
   const { config, experiment, chosen } = run;
   const { device } = chosen;
-  const { model, method, natural, perturbation, testImages } = experiment;
+  const { model, testImages } = experiment;
   const emit = async (event: RunEvent) => {
     onEvent?.(event);
     const line = describeEvent(event);
     if (line !== undefined) await appendLog(folder, line);
   };
-  const evaluator = createEvaluator({ device, model, method, natural, perturbation });
+  const evaluator = evaluatorOf(device, experiment);
   try {
     await emit({
       type: 'start',
@@ -231,6 +232,7 @@ function summarize(
   return {
     ...{ preset, method, bound, dataset, model, epochs, seed },
     ...evaluation,
+    ...(experiment.regression && { delta: experiment.regression.delta }),
     attack: evaluation.pgdError === null ? null : { steps: config.attackSteps, restarts: config.attackRestarts },
     best,
     trainImages: experiment.trainImages,

@@ -118,13 +118,20 @@ export async function train(
           return null;
         }
         const better = event.epsilon === config.epsilon && isBetter(test, progress.best);
-        const { verifiedError, standardError } = test;
-        if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
+        const { verifiedError, standardError, verifiedAbsoluteError } = test;
+        const absolute = verifiedAbsoluteError != null && { verifiedAbsoluteError };
+        if (better) {
+          progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError, ...absolute } };
+        }
         const relu = await neurons.count(event.state, event.epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
           testError: test.standardError,
           testVerifiedError: test.verifiedError,
+          ...(test.absoluteError !== undefined && {
+            testAbsoluteError: test.absoluteError,
+            testVerifiedAbsoluteError: test.verifiedAbsoluteError,
+          }),
           trainSeconds,
           waitSeconds: event.waitSeconds,
           relu,
