@@ -10,6 +10,7 @@ import {
   checkConfigOf,
   checkDataFits,
   choose,
+  type ExampleWords,
   evaluatedAs,
   exampleWords,
   fieldsOf,
@@ -90,7 +91,8 @@ export async function addEval(
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage cannot be detected.`);
-      const report = progressReporter(progressTerminal(terminal, { json, quiet }));
+      const words = exampleWords(config.dataset, trainedModel.inputShape);
+      const report = progressReporter(progressTerminal(terminal, { json, quiet }), words);
       const decoding = (images: number, of: number) => {
         report({ type: 'decoding', images, of });
         signal.throwIfAborted();
@@ -112,12 +114,12 @@ export async function addEval(
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
           terminal.err(
-            `${name} does not support --arithmetic ${arithmetic}, so images stay undecided. For bounds without a claim about rounding: --arithmetic nearest.`,
+            `${name} does not support --arithmetic ${arithmetic}, so ${words.many} stay undecided. For bounds without a claim about rounding: --arithmetic nearest.`,
           );
         }
       }
       const device = await openDeviceFor(terminal, config.device);
-      const tell = tenths(terminal, !json && !quiet);
+      const tell = tenths(terminal, words, !json && !quiet);
       let done = 0;
       try {
         const summary = await evaluateImages({
@@ -138,7 +140,8 @@ export async function addEval(
           onProgress: (state) => {
             done = state.images;
             const { damaged = 0 } = state;
-            if (damaged > 0) terminal.err(`Removed damaged lines: ${damaged}. Their images are evaluated again.`);
+            if (damaged > 0)
+              terminal.err(`Removed damaged lines: ${damaged}. Their ${words.many} are evaluated again.`);
             tell(state);
             report({ type: 'evaluating', ...state });
           },
@@ -146,7 +149,7 @@ export async function addEval(
         if (json) terminal.out(JSON.stringify(summary));
         else {
           terminal.out(
-            `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per ${exampleWords(config.dataset).one}: ${file}\nSummary: ${summaryFileOf(file)}`,
+            `${quiet ? '' : '\n'}${evaluationTable(summary, words, terminal)}\n\nResults per ${words.one}: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
           if (raw.certificates !== undefined) {
             terminal.out(`Certificates: ${summary.certificates} in ${raw.certificates}`);
@@ -155,9 +158,7 @@ export async function addEval(
       } catch (error) {
         report.close();
         if (signal.aborted && error === signal.reason && !json) {
-          terminal.out(
-            `Stopped after ${done} of ${test.count} ${exampleWords(config.dataset).many}. Run the same command again to continue.`,
-          );
+          terminal.out(`Stopped after ${done} of ${test.count} ${words.many}. Run the same command again to continue.`);
         }
         throw error;
       } finally {
@@ -222,14 +223,14 @@ async function tellTraining({ err }: Terminal, folder: string, checkpoint: strin
   );
 }
 
-/** Tells how many images an earlier call evaluated, and in a pipe when another tenth is done. */
-function tenths({ out, screen }: Terminal, shown: boolean): (progress: Progress) => void {
+/** Tells how many examples an earlier call evaluated, and in a pipe when another tenth is done. */
+function tenths({ out, screen }: Terminal, { many }: ExampleWords, shown: boolean): (progress: Progress) => void {
   let told = 0;
   return ({ images, of, before }) => {
     if (!shown) return;
     const done = Math.floor((10 * images) / of);
-    if (images === before && before > 0) out(`${before} of ${of} images already evaluated.`);
-    else if (screen === null && images > before && done > told) out(`${images} of ${of} images`);
+    if (images === before && before > 0) out(`${before} of ${of} ${many} already evaluated.`);
+    else if (screen === null && images > before && done > told) out(`${images} of ${of} ${many}`);
     told = done;
   };
 }

@@ -140,7 +140,7 @@ describe('an image file', () => {
 });
 
 it.each([
-  [[], 'No image was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
+  [[], 'No input was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
   [['a.png', '--index', '1'], 'An image file and --index were both given.\nGive one of them.'],
   [['missing.png'], 'There is no file missing.png.\nCheck the path of the image, or give'],
   [['.'], '. is not a file.'],

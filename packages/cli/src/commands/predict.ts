@@ -51,7 +51,7 @@ export async function addPredict(
   command
     .argument('<run>', 'folder of a run')
     .argument('[image]', 'PNG or JPEG file with the input size of the network')
-    .option('--index <n>', 'use image N of the test split, from 0, instead of a file')
+    .option('--index <n>', 'use image or row N of the test split, from 0, instead of a file')
     .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: radius of the run)')
     .option('--label <class>', 'class to certify, by number or name (default: predicted class)')
     .addOption(
@@ -128,7 +128,7 @@ export async function addPredict(
       );
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
-      const words = exampleWords(config.dataset);
+      const words = exampleWords(config.dataset, model.inputShape);
       const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
       const isScaled = 'featureScale' in known && known.featureScale !== undefined;
       const ofRun = config.perturbation === null ? undefined : ('set' as const);
@@ -191,7 +191,7 @@ function checkTogether(file: string | undefined, { index }: RawOptions): void {
   if (file === undefined && index === undefined) {
     throw new CertError(
       'bad-argument',
-      'No image was given to cert predict.',
+      'No input was given to cert predict.',
       `Usage: ${calledAs()} predict RUN IMAGE.png, or ${calledAs()} predict RUN --index N. For all options: ${calledAs()} predict --help.`,
     );
   }

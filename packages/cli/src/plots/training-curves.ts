@@ -15,7 +15,7 @@ export interface TrainingCurve {
 
 const PANELS = [
   { field: 'loss', title: 'training loss', format: '~g' },
-  { field: 'verifiedError', title: 'verified error of test images', format: '.0%' },
+  { field: 'verifiedError', title: 'verified error on the test split', format: '.0%' },
 ] as const;
 
 /** How lines look when there are more runs than colours. */

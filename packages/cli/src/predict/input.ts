@@ -30,7 +30,7 @@ export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: st
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
   return {
     pixels,
-    about: `${capitalized(exampleWords(name).one)} ${index} of ${name}`,
+    about: `${capitalized(exampleWords(name, test.shape).one)} ${index} of ${name}`,
     label: test.labels[index]!,
     target: test.targets?.[index] ?? null,
   };

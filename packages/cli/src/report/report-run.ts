@@ -5,6 +5,8 @@ import {
   type Catalog,
   checkConfigOf,
   checkDataFits,
+  type ExampleWords,
+  exampleWords,
   perturbationOf,
   type RunConfig,
   readRunConfig,
@@ -24,7 +26,6 @@ import type { InputRadius, RadiiSettings } from './radii-file.js';
 import { readRunSummary } from './read-summary.js';
 import { readTraining, type Training } from './training.js';
 import { evaluationVerdict, summaryVerdict, type Verdict } from './verdict.js';
-import { type Words, wordsFor } from './words.js';
 
 /** Certified radii of the first test inputs. Plain data. */
 export interface Radii extends Omit<RadiiSettings, 'checkpoint' | 'data'> {
@@ -40,7 +41,7 @@ export interface ReportRun {
   readonly date: string;
   readonly config: RunConfig;
   readonly checkpoint: string;
-  readonly words: Words;
+  readonly words: ExampleWords;
   readonly inputShape: Shape;
   readonly classes: number;
   readonly classNames: readonly string[] | null;
@@ -147,7 +148,7 @@ export async function reportRun(
       };
   const [evaluation] = found.of;
   const dataHash = data === null ? null : hashSplit(data.test);
-  const words = wordsFor(model.inputShape);
+  const words = exampleWords(config.dataset, model.inputShape);
   const reach = reachOf(config, data);
   const about = { dataset, words, range: data?.range, available: data?.test.count ?? null, reach };
   const verdict =

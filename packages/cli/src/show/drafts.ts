@@ -64,11 +64,19 @@ export function trainingDrafts(state: TrainingState): readonly Draft[] {
   ];
 }
 
-/** The line of images that are evaluated or decoded one after the other. */
-export function countDrafts(what: string, done: number, of: number, left: number | undefined): readonly Draft[] {
+/** The line of examples that are evaluated or decoded one after the other. */
+export function countDrafts(
+  {
+    what,
+    unit,
+    done,
+    of,
+  }: { readonly what: string; readonly unit: string; readonly done: number; readonly of: number },
+  left: number | undefined,
+): readonly Draft[] {
   const time = left === undefined ? '' : duration(left);
   return [
-    { head: what, tail: known(`${done}/${of} images`, time && `${time} left`), least: 6 },
+    { head: what, tail: known(`${done}/${of} ${unit}`, time && `${time} left`), least: 6 },
     { head: what, tail: known(`${done}/${of}`, time), least: 3 },
   ];
 }

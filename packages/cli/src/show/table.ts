@@ -44,7 +44,7 @@ export function resultTable(summaries: readonly Summary[], look = PLAIN): string
     row(`PGD error${attack}`, (s) => (s.pgdError === null ? 'not run' : percent(s.pgdError))),
     row(`verified error (${first.bound.toUpperCase()})`, (s) => percent(s.verifiedError)),
     row('epsilon', (s) => radiusInFull(s.epsilon)),
-    row(`test ${exampleWords(first.dataset).many}`, (s) => String(s.images)),
+    row(`test ${exampleWords(first.dataset, first.inputShape).many}`, (s) => String(s.images)),
     row('training time', (s) => duration(s.trainSeconds)),
     row('device', (s) => s.deviceDescription),
   ];
@@ -54,12 +54,17 @@ export function resultTable(summaries: readonly Summary[], look = PLAIN): string
 /**
  * The summary of an evaluation image by image as a table.
  *
+ * @param words what examples are called; default: by the dataset
  * @param look the terminal that it is for; default a pipe, without a width
  */
-export function evaluationTable(summary: EvaluationSummary, look = PLAIN): string {
+export function evaluationTable(
+  summary: EvaluationSummary,
+  words = exampleWords(summary.settings.dataset),
+  look = PLAIN,
+): string {
   const { settings, methods, standardError, pgdError } = summary;
   const { attack, epsilon } = settings;
-  const { many } = exampleWords(settings.dataset);
+  const { many } = words;
   const format = tableFormat(look);
   const asked = settings.arithmetic ?? 'nearest';
   const names = Object.keys(methods).map((name) => name.toUpperCase());

@@ -12,7 +12,7 @@ interface Counterexample {
 
 /** A counterexample of an image in one sentence instead of all its pixels: the class that wins there, the margin, and the largest change. */
 export function counterexampleSentence({ ball, classNames, witness: { input, output } }: Counterexample): string {
-  const { label, pixels } = ball;
+  const { label, pixels, words } = ball;
   const logits = Array.from(output);
   const others = logits.map((logit, j) => (j === label ? Number.NEGATIVE_INFINITY : logit));
   const winner = others.indexOf(Math.max(...others));
@@ -21,5 +21,5 @@ export function counterexampleSentence({ ball, classNames, witness: { input, out
   const changed = pixels.filter((pixel, i) => input[i] !== pixel).length;
   const prediction =
     margin < 0 ? `The prediction is ${className(winner, classNames)}` : `${className(winner, classNames)} ties`;
-  return `${prediction}: margin ${Number(margin.toPrecision(4))}, ${changed} of ${pixels.length} pixels changed by at most ${Number(change.toPrecision(4))}.`;
+  return `${prediction}: margin ${Number(margin.toPrecision(4))}, ${changed} of ${pixels.length} ${words.value}s changed by at most ${Number(change.toPrecision(4))}.`;
 }

@@ -10,6 +10,7 @@ import {
 } from '@cert/core';
 import type { Device } from '@cert/jit';
 import {
+  type ExampleWords,
   exampleWords,
   loadTestData,
   perturbationOf,
@@ -43,6 +44,8 @@ export interface BallOfImage {
   readonly label: number;
   /** What may change. */
   readonly perturbation: Perturbation;
+  /** What it and its numbers are called. */
+  readonly words: ExampleWords;
   /** Where it is from. */
   readonly source: { readonly index: number; readonly dataset: string };
 }
@@ -64,7 +67,7 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   if (!fits(test.shape, model.inputShape)) {
     throw new CertError(
       'shape-mismatch',
-      `Images of "${config.dataset}" have the shape [${test.shape}], but the network takes [${model.inputShape}].`,
+      `Inputs of "${config.dataset}" have the shape [${test.shape}], but the network takes [${model.inputShape}].`,
       'Give the dataset that the network was trained on: --dataset NAME.',
     );
   }
@@ -74,10 +77,11 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   const label = raw.label === undefined ? test.labels[index]! : readLabel(raw.label, model.classes, classNames);
   const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  const { one } = exampleWords(config.dataset);
+  const words = exampleWords(config.dataset, model.inputShape);
+  const { one } = words;
   const about = `${one.slice(0, 1).toUpperCase()}${one.slice(1)} ${index} of ${config.dataset}, ${className(label, classNames)}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
-  const ball = { pixels, label, perturbation, source: { index, dataset: config.dataset } };
+  const ball = { pixels, label, perturbation, words, source: { index, dataset: config.dataset } };
   return { loaded, property: robustness(ball, model), ball, about, classNames };
 }
 

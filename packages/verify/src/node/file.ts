@@ -119,11 +119,11 @@ export async function openEvaluationFile(
       throw badLine(
         path,
         number,
-        `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
+        `input ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
       );
     }
     if (inputOf !== undefined && input !== undefined && input !== inputOf(index)) {
-      throw badLine(path, number, `image ${index} has other values in the dataset than when it was evaluated`);
+      throw badLine(path, number, `input ${index} has other values in the dataset than when it was evaluated`);
     }
   }
   // From before lines knew their inputs.

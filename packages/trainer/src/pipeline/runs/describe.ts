@@ -6,9 +6,9 @@ import type { RunEvent } from './event.js';
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {
-      const { config, device, trainImages, testImages, parameters, step } = event;
+      const { config, device, trainImages, testImages, inputShape, parameters, step } = event;
       const from = step === 0 ? '' : `, resumed after step ${step}`;
-      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} ${exampleWords(config.dataset).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
+      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages} + ${testImages} ${exampleWords(config.dataset, inputShape).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
       const { epoch, epsilon, learningRate, metrics, test, trainSeconds } = event;

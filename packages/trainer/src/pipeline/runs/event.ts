@@ -1,3 +1,4 @@
+import type { Shape } from '@cert/core';
 import type { Evaluation, ReluStates } from '@cert/verify';
 import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
@@ -17,6 +18,8 @@ export interface Summary extends Evaluation {
   readonly model: string;
   /** Trainable numbers of the model. */
   readonly parameters: number;
+  /** Shape of one input; missing in runs of older versions. */
+  readonly inputShape?: Shape;
   /** Epochs trained. */
   readonly epochs: number;
   /** As in the configuration. */
@@ -78,6 +81,8 @@ export type RunEvent =
       };
       /** Trainable numbers of the model. */
       readonly parameters: number;
+      /** Shape of one input. */
+      readonly inputShape: Shape;
       /** Images trained on. */
       readonly trainImages: number;
       /** Images tested on. */

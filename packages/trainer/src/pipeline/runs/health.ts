@@ -3,6 +3,7 @@ import type { Evaluation } from '@cert/verify';
 import { PRESETS } from '../config/preset.js';
 import { radiusText } from '../config/radius.js';
 import type { RunConfig } from '../config/run-config.js';
+import { exampleWords } from '../words.js';
 import { percent } from './describe.js';
 import type { Experiment } from './experiment.js';
 
@@ -14,7 +15,7 @@ const SMALLEST_SHARE = 1 / 10;
 
 type Settings = Pick<
   RunConfig,
-  'preset' | 'epsilon' | 'epochs' | 'rampStart' | 'rampLength' | 'limit' | 'classWeights'
+  'preset' | 'epsilon' | 'epochs' | 'rampStart' | 'rampLength' | 'limit' | 'classWeights' | 'dataset'
 >;
 type Training = Pick<Experiment, 'plan' | 'stepsPerEpoch'>;
 
@@ -77,7 +78,7 @@ export function verdict(
   config: Settings,
   training: Training,
   { standardError, verifiedError, images }: Pick<Evaluation, 'standardError' | 'verifiedError' | 'images'>,
-  { labels, classes }: Pick<Split, 'labels' | 'classes'>,
+  { labels, classes, shape }: Pick<Split, 'labels' | 'classes' | 'shape'>,
 ): string | undefined {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label]!++;
@@ -89,7 +90,7 @@ export function verdict(
   if (!guesses && !(verifiedError === 1 && isCertified(training))) return undefined;
   const problem = guesses
     ? `The network is no better than guessing: its standard error is ${percent(standardError)}, and always predicting the most frequent class gives ${percent(guessing)}.`
-    : 'No test image is verified.';
+    : `No test ${exampleWords(config.dataset, shape).one} is verified.`;
   const short = shortRamp(config, training);
   const [reason, cure] =
     short !== undefined
