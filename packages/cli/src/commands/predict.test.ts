@@ -158,7 +158,7 @@ it('says that a folder holds no run', async () => {
   await writeFile(join(place, 'file'), '');
   expect(await cert('predict', join(place, 'none'), '--index', '0')).toMatchObject({
     status: 1,
-    err: expect.stringMatching(/none contains no run: .*config\.json is missing\.\nGive the folder of a run\.$/),
+    err: expect.stringMatching(/There is no .*none\.\nGive the folder of a run, or a checkpoint file\.$/),
   });
 });
 

@@ -8,7 +8,6 @@ import {
   loadTestData,
   namesOf,
   perturbationOf,
-  readRunPlugins,
   searchVerifiers,
   standardCatalog,
   toleranceOf,
@@ -19,7 +18,8 @@ import { calledAs } from '../called-as.js';
 import { checkImageFile, imageAt, imageFile } from '../predict/input.js';
 import { predict } from '../predict/predict.js';
 import { predictValue, refuseLabel } from '../predict/predict-value.js';
-import { readTrained } from '../predict/trained-network.js';
+import { checkGiven, ofTheData, readPredicting } from '../predict/trained-network.js';
+import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { liveLine } from '../show/live-line.js';
 import { type PredictionLook, predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
@@ -30,7 +30,7 @@ import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-opti
 import { CHECKPOINTS } from './eval-options.js';
 import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
-import { conflict, type RawOptions, readWord } from './options.js';
+import { addFields, conflict, type RawOptions, readFields, readWord } from './options.js';
 import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { ARITHMETICS, readArithmetic } from './read-arithmetic.js';
@@ -49,7 +49,7 @@ export async function addPredict(
   const methods = Object.keys(known.verifiers);
   const [device] = flagsOf('device', FIELDS.device);
   command
-    .argument('<run>', 'folder of a run')
+    .argument('<network>', 'folder of a run, checkpoint file, ONNX file, or TensorFlow.js model (model.json)')
     .argument('[image]', 'PNG or JPEG file with the input size of the network')
     .option('--index <n>', 'use image or row N of the test split, from 0, instead of a file')
     .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: radius of the run)')
@@ -78,25 +78,30 @@ export async function addPredict(
     .addOption(
       new NameOption(device!, 'compute device (default: device of the run)', namesOf(FIELDS.device, standardCatalog)),
     );
+  addFields(command, { of: ofTheData, catalog: known });
   addRunPluginOptions(command);
   addOutputOptions(command, 'the prediction').action(
     async (
-      folder: string,
+      path: string,
       file: string | undefined,
       { json = false, quiet = false, plugin, trust, ...raw }: RawOptions & Switches,
     ) => {
       checkTogether(file, raw);
       if (file !== undefined) await checkImageFile(file);
-      const catalog = await catalogOf({ plugin, trust }, { folder, plugins: await readRunPlugins(folder) });
+      const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const arithmetic = readArithmetic(raw.arithmetic);
       const chosen = readMethods(raw.methods ?? 'ibp', catalog);
       const timeout = raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout);
       const tolerance = readTolerance(raw.tolerance);
-      const { config, model, params, stats, checkpoint, facts } = await readTrained(
-        folder,
+      const network = await readPredicting(
+        path,
         readWord('--checkpoint', raw.checkpoint ?? 'last', CHECKPOINTS),
+        readFields(raw, ofTheData, catalog),
         catalog,
       );
+      checkGiven(path, network, raw);
+      for (const note of network.notes) terminal.err(`note: ${note}`);
+      const { config, model, params, stats, checkpoint, facts } = network;
       const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
       const report = progressReporter(progressTerminal(terminal, { json, quiet }));
       const decoding = (images: number, of: number) => {

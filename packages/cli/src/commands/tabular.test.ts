@@ -1,5 +1,5 @@
 /** Rows and perturbation sets, as the command tells of them. */
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -75,15 +75,51 @@ describe('a run on rows', () => {
     await writeFile(table, text);
   });
 
-  it('refuses properties of sets that are no box, and certificates where categories change', async () => {
+  it('decides and exports sets whose categories change box by box, and refuses certificates of them', async () => {
     const run = await trained('kinds', { categories: ['kind'] });
-    expect(await cert('verify', run, '--index', '0')).toMatchObject({
-      ...{ status: 1, err: expect.stringContaining('has categories that change') },
-    });
+    const decided = await cert('verify', run, '--index', '0', '--device', 'tfjs', '--timeout', '20', '--json');
+    expect(decided.status).toBe(0);
+    expect(['sat', 'unsat']).toContain(JSON.parse(decided.out).result);
+    const net = join(place, 'kinds-export', 'net.onnx');
+    expect(await cert('export', run, '--vnnlib', '1', '--out', net, '--device', 'tfjs')).toMatchObject({ status: 0 });
+    const [file] = await readdir(join(place, 'kinds-export', 'vnnlib'));
+    expect(file).toMatch(/^row-\d+\.vnnlib$/);
+    // One case for each of two kinds: both must be excluded.
+    const text = await readFile(join(place, 'kinds-export', 'vnnlib', file!), 'utf8');
+    expect(text.match(/\(and /g)).toHaveLength(2);
     const certificates = ['--certificates', join(place, 'certificates')];
     expect(await cert('eval', run, '--methods', 'ibp', '--device', 'tfjs', ...certificates)).toMatchObject({
       ...{ status: 1, err: expect.stringContaining('in which categories change') },
     });
+  });
+});
+
+it('exports no property of a Euclidean ball, which VNN-LIB cannot state', async () => {
+  const run = await trained('euclidean', { kind: 'l2' });
+  const out = join(place, 'euclidean-export', 'net.onnx');
+  expect(await cert('export', run, '--vnnlib', '1', '--out', out, '--device', 'tfjs')).toMatchObject({
+    ...{
+      status: 1,
+      err: expect.stringContaining('a VNN-LIB file describes inputs by boxes, which cannot state a ball'),
+    },
+  });
+  const decided = await cert('verify', run, '--index', '0', '--device', 'tfjs', '--timeout', '5', '--json');
+  expect(['sat', 'unsat', 'unknown', 'timeout']).toContain(JSON.parse(decided.out).result);
+});
+
+it('predicts with a network that was exported to ONNX as with the run', async () => {
+  const run = await trained('onnx');
+  const net = join(place, 'onnx-export', 'net.onnx');
+  expect(await cert('export', run, '--out', net, '--device', 'tfjs')).toMatchObject({ status: 0 });
+  const options = ['--index', '1', '--epsilon', '0.05', '--device', 'tfjs', '--json'];
+  const imported = await cert('predict', net, ...options, '--dataset', 'csv', '--data', table);
+  expect(imported).toMatchObject({ status: 0 });
+  const [ours, theirs] = [JSON.parse((await cert('predict', run, ...options)).out), JSON.parse(imported.out)];
+  expect(theirs.checkpoint).toBe(net);
+  expect([theirs.prediction, theirs.label]).toEqual([ours.prediction, ours.label]);
+  expect(theirs.bound.lower).toBeCloseTo(ours.bound.lower, 3);
+  expect(await cert('predict', net, '--index', '1', '--device', 'tfjs')).toMatchObject({
+    ...{ status: 1, err: expect.stringContaining('Give --dataset NAME and --epsilon RADIUS.') },
   });
 });
 
@@ -135,6 +171,15 @@ describe('a regression', () => {
     expect(await cert('predict', run, '--index', '0', '--label', '0')).toMatchObject({
       ...{ status: 1, err: expect.stringContaining('is a regression, which has no classes') },
     });
+  });
+
+  it('is decided row by row: a wide tolerance holds, a narrow one does not', async () => {
+    const result = async (delta: string) =>
+      JSON.parse(
+        (await cert('verify', run, '--index', '0', '--delta', delta, '--device', 'tfjs', '--timeout', '20', '--json'))
+          .out,
+      ).result;
+    expect([await result('100000'), await result('0.001')]).toEqual(['unsat', 'sat']);
   });
 
   it.each([

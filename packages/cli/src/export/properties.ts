@@ -10,8 +10,9 @@ import {
   perturbationOf,
   type RunConfig,
   radiusText,
+  toleranceOf,
 } from '@cert/trainer/pipeline';
-import { fits, robustness } from '../verify/image.js';
+import { fits, robustness, toleranceAt } from '../verify/image.js';
 import { correctImages } from './correct-images.js';
 import type { ExportedFile, ExportSettings } from './formats.js';
 import type { ExportSource } from './source.js';
@@ -80,6 +81,13 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
   const { test } = data;
   const words = exampleWords(dataset, test.shape);
   const perturbation = perturbationOf(config, { ...data, shape: model.inputShape });
+  if (perturbation.kind === 'l2') {
+    throw new CertError(
+      'bad-argument',
+      'The perturbation set is Euclidean (l2), and a VNN-LIB file describes inputs by boxes, which cannot state a ball.',
+      'Use cert verify --index or cert eval, which take the ball, or export with an l-infinity set.',
+    );
+  }
   if (!fits(test.shape, model.inputShape) || test.classes !== model.classes) {
     throw new CertError(
       'shape-mismatch',
@@ -91,6 +99,7 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
     device,
     network,
     split: test,
+    delta: toleranceOf(config, data),
     count,
     signal,
     onProgress: options.onClassifying,
@@ -109,9 +118,10 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
   const properties = indices.map((index) => {
     const label = test.labels[index]!;
     const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-    const ball = { pixels, label, perturbation, words, source: { index, dataset } };
+    const tolerance = toleranceAt(data, index, config);
+    const ball = { pixels, label, ...(tolerance && { tolerance }), perturbation, words, source: { index, dataset } };
     const property = propertyInFile({ inputOrder }, robustness(ball, model));
-    const comment = `Robustness of ${basename(out)} at ${words.one} ${index} of the test split of ${dataset}: class ${label}, radius ${radiusText(epsilon)}.`;
+    const comment = `Robustness of ${basename(out)} at ${words.one} ${index} of the test split of ${dataset}${tolerance === undefined ? `: class ${label}` : `: label ${tolerance.target}, tolerance ${tolerance.delta}`}, radius ${radiusText(epsilon)}.`;
     return {
       path: join(paths.folder, `${words.one}-${index}.vnnlib`),
       bytes: text.encode(writeVnnlib(property, comment)),

@@ -3,6 +3,7 @@ import { CertError, type Model, sizeOf } from '@cert/core';
 import type { Dataset, PixelRange } from '@cert/datasets';
 import { readImage } from '@cert/datasets/node';
 import { checkDataFits, exampleWords } from '@cert/trainer/pipeline';
+import { fits } from '../verify/image.js';
 
 /** One image to classify. */
 export interface PredictionInput {
@@ -22,7 +23,8 @@ export interface PredictionInput {
  * @throws CertError `bad-argument` for an index outside the split, `shape-mismatch` for a dataset of other images than the model takes
  */
 export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: string, model: Model): PredictionInput {
-  checkDataFits(model, test, name);
+  // A network that was imported may take the values of an image in a row.
+  if (!fits(test.shape, model.inputShape) || test.classes !== model.classes) checkDataFits(model, test, name);
   if (!Number.isInteger(index) || index >= test.count) {
     throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
   }
