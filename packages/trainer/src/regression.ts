@@ -25,7 +25,7 @@ export const absoluteErrors = (outputs: Tensor, targets: Tensor): Tensor =>
 /**
  * Returns the largest |f - y| over output intervals: max(u - y, y - l) of each example.
  *
- * @param lower [batch, 2]: lower bounds of f and of -f, as {@link Task.spec} of a regression asks for
+ * @param lower [batch, 2]: lower bounds of f and of -f, the specification of a regression
  * @param targets [batch]
  * @returns [batch], >= 0
  */

@@ -1,10 +1,20 @@
 /** What a run on targets, a regression, has beside one on classes. */
-import { CertError, type HostParams, type Model, type Perturbation, withLabel, withTolerance } from '@cert/core';
+import type { RuleTable } from '@cert/bounds';
+import {
+  type BoundMethod,
+  CertError,
+  type HostParams,
+  type Model,
+  type Perturbation,
+  type Tensor,
+  withLabel,
+  withTolerance,
+} from '@cert/core';
 import { type Dataset, rowsWithTargets, type Split } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { createEvaluator, type Evaluator } from '@cert/verify';
+import type { Regression } from '../../regression.js';
 import { radiusText } from '../config/radius.js';
-import type { Experiment } from './experiment.js';
 
 /**
  * Returns the tolerance of a regression: that of the configuration, else the standard deviation of the training targets; null for a dataset
@@ -65,8 +75,16 @@ export function evaluatedAs(
   };
 }
 
+/** What {@link evaluatorOf} takes of an experiment. */
+interface Evaluating {
+  readonly evaluated: EvaluatedAs;
+  readonly method: BoundMethod;
+  readonly natural: RuleTable<Tensor>;
+  readonly regression: Regression | undefined;
+}
+
 /** The evaluator of a run, for the weights of its model. The caller disposes it. */
-export function evaluatorOf(device: Device, { evaluated, method, natural, regression }: Experiment): Evaluator {
+export function evaluatorOf(device: Device, { evaluated, method, natural, regression }: Evaluating): Evaluator {
   const { model, perturbation } = evaluated;
   const delta = regression?.delta;
   const evaluator = createEvaluator({ device, model, method, natural, perturbation, delta });
