@@ -293,7 +293,7 @@ describe('cert train', () => {
       expect(await cert('eval', file)).toMatchObject({
         status: 1,
         err: expect.stringContaining(
-          'The model takes images of shape [4] and has 3 classes, but digits has images of shape [28,28,1] and 10 classes.',
+          'The model takes inputs of shape [4] and has 3 classes, but digits has inputs of shape [28,28,1] and 10 classes.',
         ),
       });
     });

@@ -115,6 +115,10 @@ export interface HostBatch {
   readonly labels: Int32Array;
   /** Noise for an objective that chooses points or a box: uniform in [-1, 1], [count, ...] in the shape that the objective wants. */
   readonly noise?: HostTensor;
+  /** For a regression: the numbers to predict, one per example; `labels` are then all 0. */
+  readonly targets?: Float32Array;
+  /** Weights of the examples in the loss, >= 0, of mean 1 over the batch; default: all 1. */
+  readonly weights?: Float32Array;
 }
 
 /** Scalars that change from step to step. They are tensors, so that a compiled function is traced only once. */
@@ -122,6 +126,10 @@ export type Hyper = { readonly [name: string]: Scalar };
 
 /** A minibatch for a training step. */
 export type TrainBatch = Batch & {
+  /** [batch], float32: the numbers to predict, for a regression; `labels` are then all 0. */
+  readonly targets?: Tensor;
+  /** [batch], float32: weights of the examples in the loss, of mean 1 over the batch; default: all 1. */
+  readonly weights?: Tensor;
   /** Uniform in [-1, 1], [batch, ...] in the shape that the objective wants; present for an objective that chooses points or a box. */
   readonly noise?: Tensor;
 };

@@ -125,7 +125,7 @@ export type Node = { [K in Op]: NodeOf<K> }[Op];
 export interface Model {
   /** One example: [height, width, channels] or [features]. */
   readonly inputShape: Shape;
-  /** Number of logits. */
+  /** Number of logits; 1 for a regression, whose output is the prediction. */
   readonly classes: number;
   /** Nodes in topological order. */
   readonly nodes: readonly Node[];

@@ -86,12 +86,13 @@ export function planBatches(split: Split, options: BatchOptions): Iterable<Plann
 
 /** A batch of pixels that were gathered. */
 export const toBatch = (
-  { shape, labels }: Split,
+  { shape, labels, targets }: Split,
   { indices }: Pick<PlannedBatch, 'indices'>,
   images: Float32Array,
 ): SplitBatch => ({
   images,
   labels: Int32Array.from(indices, (index) => labels[index]!),
+  ...(targets && { targets: Float32Array.from(indices, (index) => targets[index]!) }),
   shape: [indices.length, ...shape],
   indices,
 });

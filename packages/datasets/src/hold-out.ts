@@ -95,7 +95,12 @@ function imagesAt(split: Split, indices: readonly number[]): Split {
   for (const [to, from] of indices.entries()) {
     images.set(split.images.subarray(from * size, (from + 1) * size), to * size);
   }
-  return { ...split, count: indices.length, images, labels: Uint8Array.from(indices, (i) => split.labels[i]!) };
+  const { labels, targets } = split;
+  return {
+    ...{ ...split, count: indices.length, images },
+    labels: Uint8Array.from(indices, (i) => labels[i]!),
+    ...(targets && { targets: Float32Array.from(indices, (i) => targets[i]!) }),
+  };
 }
 
 function emptyLike(values: Split['images'], length: number): Split['images'] {

@@ -1,4 +1,4 @@
-export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit } from './arrays.js';
+export { type ArrayDataset, type ArraySplit, arrayDataset, arraySplit, type TargetSplit } from './arrays.js';
 export { type BatchOptions, batchCount, batches, type SplitBatch } from './batches.js';
 export { type HeldOut, type HoldOutOptions, holdOut } from './hold-out.js';
 export {
@@ -19,7 +19,9 @@ export {
   type PixelRange,
   type Split,
   subset,
+  type Target,
 } from './split.js';
 export type { ColumnType, Table } from './tabular/columns.js';
 export type { RowSplit } from './tabular/split-rows.js';
 export { type TableOptions, tableDataset } from './tabular/table-dataset.js';
+export { rowsWithTargets, TOLERANCE_CLASSES, targetMoments } from './targets.js';

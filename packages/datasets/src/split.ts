@@ -4,7 +4,7 @@ import { CertError, type Normalization, type Shape, sizeOf } from '@cert/core';
 export interface Split {
   /** The shape of one image, [height, width, channels], or of one row, [features]. */
   readonly shape: Shape;
-  /** Number of classes; labels are below it. */
+  /** Number of classes; labels are below it. 1 for a regression. */
   readonly classes: number;
   /** Number of images. */
   readonly count: number;
@@ -14,6 +14,8 @@ export interface Split {
   readonly scale: number;
   /** One class index per image. */
   readonly labels: Uint8Array;
+  /** For a regression: the numbers to predict, one per example; all labels are then 0. */
+  readonly targets?: Float32Array | undefined;
 }
 
 /** A training set and a test set. */
@@ -34,6 +36,8 @@ export interface Dataset {
   readonly categories?: { readonly [column: string]: readonly number[] } | undefined;
   /** Reach of each feature at radius 1, for data whose features have different units. Perturbation sets use it as their default scale. */
   readonly featureScale?: readonly number[] | undefined;
+  /** For a regression: name and moments of the numbers to predict, over the training rows. */
+  readonly target?: Target | undefined;
   /** Input normalization for models. Images are not normalized, so boxes around images stay in the range. */
   readonly normalize?: Normalization | undefined;
   /**
@@ -43,6 +47,16 @@ export interface Dataset {
   readonly trainTimes?: readonly number[] | undefined;
   /** Default augmentation of the training images; pass it to batches to apply it. */
   readonly augment?: Augmentation | undefined;
+}
+
+/** The number that a regression predicts. */
+export interface Target {
+  /** Name in messages, such as that of its column. */
+  readonly name: string;
+  /** The mean, in the units of the number. */
+  readonly mean: number;
+  /** The standard deviation, in the same units, > 0. */
+  readonly std: number;
 }
 
 /** Random augmentation of a training image [height, width, channels], redrawn in each epoch. */
@@ -62,7 +76,7 @@ export interface PixelRange {
 }
 
 /**
- * Checks a split: number of images and labels, labels below the number of classes, pixels finite and in the range.
+ * Checks a split: number of images, labels and targets, labels below the number of classes, targets finite, pixels finite and in the range.
  *
  * @param name name in messages
  * @param range of all values; default [0, 1], null for no range: values must then only be finite
@@ -71,7 +85,7 @@ export interface PixelRange {
  * shape that is not a list of positive whole numbers
  */
 export function checkSplit(split: Split, name: string, range: PixelRange | null = { min: 0, max: 1 }): Split {
-  const { shape, classes, count, images, scale, labels } = split;
+  const { shape, classes, count, images, scale, labels, targets } = split;
   const pixels = sizeOf(shape);
   const sizes = `Give ${count * pixels} values: ${count} images of shape [${shape}].`;
   if (shape.length === 0 || !shape.every((n) => Number.isInteger(n) && n > 0)) {
@@ -95,6 +109,7 @@ export function checkSplit(split: Split, name: string, range: PixelRange | null 
     if (labels[i]! < classes) continue;
     throw badLabel(name, i, labels[i]!, classes);
   }
+  if (targets !== undefined) checkTargets(targets, split, name);
   // float32 rounding of the limits themselves is not out of range.
   const [min, max] =
     range === null ? [-Number.MAX_VALUE, Number.MAX_VALUE] : [Math.fround(range.min), Math.fround(range.max)];
@@ -104,6 +119,19 @@ export function checkSplit(split: Split, name: string, range: PixelRange | null 
     throw outOfRange(`${name}: image ${Math.floor(i / pixels)} has the value ${value}`, range);
   }
   return split;
+}
+
+function checkTargets(targets: Float32Array, { count, classes }: Split, name: string): void {
+  if (targets.length !== count || classes !== 1) {
+    throw new CertError(
+      'shape-mismatch',
+      `${name}: ${targets.length} targets were given for ${count} examples, with ${classes} classes.`,
+      'Give one target per example, and classes: 1.',
+    );
+  }
+  const strange = targets.findIndex((target) => !Number.isFinite(target));
+  if (strange < 0) return;
+  throw new CertError('bad-data', `${name}: target ${strange} is ${targets[strange]}.`, 'Give finite numbers.');
 }
 
 const outOfRange = (found: string, range: PixelRange | null) =>
@@ -138,6 +166,7 @@ export function subset(split: Split, count: number): Split {
     count,
     images: split.images.subarray(0, count * sizeOf(split.shape)),
     labels: split.labels.subarray(0, count),
+    ...(split.targets && { targets: split.targets.subarray(0, count) }),
   };
 }
 
@@ -147,4 +176,5 @@ export const withoutImages = (split: Split): Split => ({
   count: 0,
   images: split.images.subarray(0, 0),
   labels: split.labels.subarray(0, 0),
+  ...(split.targets && { targets: split.targets.subarray(0, 0) }),
 });

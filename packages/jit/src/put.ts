@@ -20,12 +20,18 @@ export const putParams = (device: Device, params: HostTree): OnDevice<Params> =>
  *
  * @throws CertError `shape-mismatch` if the number of pixels does not match the labels and the input shape of the model
  */
-export function putBatch(device: Device, model: Model, { images, labels, noise }: HostBatch): OnDevice<TrainBatch> {
+export function putBatch(
+  device: Device,
+  model: Model,
+  { images, labels, targets, weights, noise }: HostBatch,
+): OnDevice<TrainBatch> {
   const shape = [labels.length, ...model.inputShape];
   return {
     images: device.put(images, shape),
     labels: device.put(labels, [labels.length]),
     ...(noise && { noise: device.put(noise.data, noise.shape) }),
+    ...(targets && { targets: device.put(targets, [labels.length]) }),
+    ...(weights && { weights: device.put(weights, [labels.length]) }),
   };
 }
 

@@ -270,7 +270,7 @@ describe('shared options', () => {
   });
 
   it.each([
-    [() => mlp({ inputShape: [4], classes: 1, hidden: [3] }), 'classes is 1.'],
+    [() => mlp({ inputShape: [4], classes: 0, hidden: [3] }), 'classes is 0.'],
     [() => mlp({ inputShape: [4], classes: 2, hidden: [3, 0] }), 'hidden[1] is 0.'],
     [() => cnn7({ inputShape: [4, 4, 1], classes: 2, width: 1.5 }), 'width is 1.5.'],
     [() => cnn7({ inputShape: [4, 4, 1], classes: 2, dense: Number.NaN }), 'dense is NaN.'],

@@ -7,7 +7,7 @@ export type BatchNormPlaces = 'none' | 'conv' | 'full';
 export interface ClassifierOptions {
   /** One example: [height, width, channels], or [features] for the multi-layer perceptron. */
   readonly inputShape: Shape;
-  /** Number of classes, at least 2. */
+  /** Number of classes; 1 for a regression. */
   readonly classes: number;
   /** Input normalization as a first layer (node `normalize`); images, boxes and epsilon stay in raw pixel units. Default: none. */
   readonly normalize?: Normalization | undefined;
@@ -16,10 +16,10 @@ export interface ClassifierOptions {
 /**
  * Starts a graph with the options that all architectures share: the input shape and, when asked for, a node `normalize`.
  *
- * @throws CertError `bad-argument` for a number of classes below 2 or a standard deviation that is not positive
+ * @throws CertError `bad-argument` for a number of classes below 1 or a standard deviation that is not positive
  */
 export function startGraph({ inputShape, classes, normalize: constants }: ClassifierOptions): GraphBuilder {
-  checkSize('classes', classes, 2);
+  checkSize('classes', classes);
   const builder = graph(inputShape);
   if (constants !== undefined) {
     const { mean, std } = constants;

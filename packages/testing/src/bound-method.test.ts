@@ -87,6 +87,28 @@ describe('options', () => {
     );
   });
 
+  it('catches a method whose gradient is undefined where a feature is immutable', async () => {
+    const method = intervalMethod();
+    const rooted: BoundMethod = {
+      name: 'rooted',
+      bound(problem) {
+        const { output, at } = method.bound(problem);
+        const { lower, upper } = problem.box;
+        // Adds 0: the gradient of the root of no width is infinite, and 0 times that is NaN.
+        const nothing = tf.mul(tf.sum(tf.sqrt(tf.sub(upper, lower))), 0);
+        return { output: { lower: tf.add(output.lower, nothing), upper: output.upper }, at };
+      },
+    };
+    const cases = boundMethodSuite({ method: rooted, forward, ops: ['dense', 'relu'], tightMargins: false });
+    const gradients = cases.filter(({ name }) => name.includes('gradient of finite differences'));
+    expect(gradients.length).toBeGreaterThan(0);
+    for (const { run } of gradients) {
+      await expect(run()).rejects.toMatchObject({
+        ...{ code: 'broken-contract', problem: expect.stringContaining('immutable and one-sided features: element') },
+      });
+    }
+  });
+
   it('building a suite makes no tensor, running it leaves none', async () => {
     const before = tf.memory().numTensors;
     const cases = boundMethodSuite({ method: intervalMethod(), forward, ops: ['dense', 'relu'] });

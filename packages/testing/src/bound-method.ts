@@ -7,17 +7,18 @@ import {
   linfBall,
   type Op,
   type Params,
+  perturbationBox,
   type Rng,
   sizeOf,
   type Tensor,
   tf,
 } from '@cert/core';
-import { disposeBox, drawBoxes, type NamedBox, pointBox } from './boxes.js';
+import { disposeBox, drawBoxes, type NamedBox, partialSet, pointBox } from './boxes.js';
 import { checkCompiled } from './check-compiled.js';
 import { type ConformanceCase, type Forward, failure } from './conformance.js';
 import type { CompilingDevice } from './device.js';
 import { affineNets, affineRange, checkExact, cornerRange, monotoneNets, singleLayers } from './exactness.js';
-import { checkGradient } from './gradient.js';
+import { checkFiniteGradient, checkGradient } from './gradient.js';
 import { evaluate } from './host.js';
 import {
   type BoundCall,
@@ -78,7 +79,7 @@ export interface BoundMethodSuiteOptions {
 
 /**
  * Returns the conformance checks of a bound method, on small random nets of every op: soundness by random points and by a gradient attack
- * at every node and for margins, order, points, single and empty batches, exactness, gradients, purity. Deterministic for a seed; takes
+ * at every node and for margins, on balls and on boxes with immutable and one-sided features, order, points, single and empty batches, exactness, gradients, purity. Deterministic for a seed; takes
  * some seconds on the JavaScript backend.
  *
  * @example for (const { name, run } of boundMethodSuite({ method: ibp, forward: naturalPass })) it(name, run);
@@ -314,14 +315,23 @@ interface AsFunction {
   readonly where: string;
 }
 
-async function asFunction(setting: Setting, use: (bounds: AsFunction) => Promise<void>): Promise<void> {
+async function asFunction(
+  setting: Setting,
+  use: (bounds: AsFunction) => Promise<void>,
+  boxOf = (x: Tensor, radius: Tensor): IntervalTensor => linfBall(x, radius, null),
+): Promise<void> {
   const { method, net, images } = setting;
   const where = `model "${net.name}"`;
   const epsilon = tf.scalar(0.05);
   const { names, tensors, rebuild } = leavesOf(setting);
   await withSpec(callOf(setting, setting.boxes[0]!.box), async ({ spec }) => {
     const bounds = (x: Tensor, radius: Tensor, ...leaves: Tensor[]) => {
-      const call = { method, model: net.model, ...rebuild(leaves), box: linfBall(x, radius, null) };
+      const call = {
+        method,
+        model: net.model,
+        ...rebuild(leaves),
+        box: boxOf(x, radius),
+      };
       const sides = (named: { readonly [name: string]: Tensor }) =>
         Object.entries(named)
           .filter(([name]) => /\/(lower|upper)$/.test(name) && !name.startsWith(`${INPUT}/`))
@@ -341,10 +351,19 @@ async function asFunction(setting: Setting, use: (bounds: AsFunction) => Promise
   epsilon.dispose();
 }
 
-const checkGradients = (setting: Setting): Promise<void> =>
-  asFunction(setting, ({ f, at, names, where }) =>
+async function checkGradients(setting: Setting): Promise<void> {
+  await asFunction(setting, ({ f, at, names, where }) =>
     checkGradient(f, at, { names, who: `${setting.method.name}, ${where}` }),
   );
+  // Training with immutable features passes gradients through boxes that have no width in them.
+  const who = (where: string) => `${setting.method.name}, ${where}, immutable and one-sided features`;
+  const set = partialSet(setting.net.model.inputShape);
+  await asFunction(
+    setting,
+    ({ f, at, names, where }) => checkFiniteGradient(f, at, { names, who: who(where) }),
+    (x, radius) => perturbationBox(set, x, radius),
+  );
+}
 
 const checkAgainstDevice = (setting: Setting, device: CompilingDevice, differentiable: boolean): Promise<void> =>
   asFunction(setting, ({ f, at, names, where }) =>

@@ -166,6 +166,27 @@ describe('objectiveSuite', () => {
   });
 });
 
+describe('objectiveSuite of an objective with weights', () => {
+  const objective = {
+    name: 'weighted',
+    weighted: true,
+    loss: ({ logits, weights }: { readonly logits: Tensor; readonly weights?: Tensor | undefined }) =>
+      tf.mean(tf.mul(tf.sum(tf.square(logits), 1), weights ?? 1)) as Scalar,
+  };
+  const suite = (loss: typeof objective.loss) =>
+    objectiveSuite({ objective: { ...objective, loss }, method: intervalMethod(), forward }).filter(({ name }) =>
+      name.includes('weighted mean'),
+    );
+
+  it('passes one that multiplies each loss by its weight, and catches one that ignores them', async () => {
+    expect(suite(objective.loss).length).toBeGreaterThan(0);
+    expect(await failures(suite(objective.loss))).toEqual([]);
+    const failed = await failures(suite(({ logits }) => objective.loss({ logits })));
+    expect(failed).toHaveLength(suite(objective.loss).length);
+    for (const [, error] of failed) expect(error.problem).toContain('with the weights [2, 1, 0] the loss is');
+  });
+});
+
 describe('checkCompiled', () => {
   it('compares any function', async () => {
     const x = tf.tensor1d([-1, 0.5, 2]);

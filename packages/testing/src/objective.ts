@@ -47,6 +47,8 @@ export interface TestedContext {
   readonly labels: Tensor;
   /** [batch, classes]. */
   readonly logits: Tensor;
+  /** [batch], the weights of the examples; missing where all count alike. */
+  readonly weights?: Tensor | undefined;
   /** The scalars `epsilon` and `ramp`. */
   readonly hyper: Hyper;
   /** The same network over the ball [batch, ...inputShape], and the margins of the labels. */
@@ -114,6 +116,8 @@ export interface TestedObjective {
   noise?(model: Model): Shape;
   /** Bound method of the loss; default: that of the suite. */
   readonly method?: BoundMethod;
+  /** Whether it weights its examples; then that is tested. */
+  readonly weighted?: boolean;
   /** What to minimize: a scalar. */
   loss(context: TestedContext): Scalar;
 }
@@ -147,7 +151,7 @@ const smooth = [0.05, 0.3];
 
 /**
  * Returns the conformance checks of an objective, on small random nets and balls of all sizes: a finite scalar with a finite gradient that
- * agrees with finite differences, one image, purity. Deterministic for a seed.
+ * agrees with finite differences, one image, weights of examples if it takes them, purity. Deterministic for a seed.
  *
  * @example for (const { name, run } of objectiveSuite({ objective: robustObjective(), method: ibp, forward: naturalPass })) it(name, run);
  */
@@ -169,6 +173,7 @@ export function objectiveSuite(options: ObjectiveSuiteOptions): ConformanceCase[
     on('is a finite scalar with a finite gradient', net, checkValue, radii),
     ...(differentiable ? [on('has the gradient of finite differences', net, checkSlope, smooth)] : []),
     on('takes a batch of one image', net, checkValue, radii, 1),
+    ...(objective.weighted ? [on('counts an example as often as its weight says', net, checkWeights, smooth)] : []),
     on('is a pure function that reads no value', net, checkPure, smooth.slice(0, 1)),
     ...(device === undefined
       ? []
@@ -319,6 +324,42 @@ async function checkSlope(setting: Setting): Promise<void> {
   await checkGradient(f, at, { names, who: `${setting.objective.name}, ${setting.where}` });
 }
 
+/** The weights of the three examples: twice, once, not at all. */
+const example = [2, 1, 0];
+
+async function checkWeights(setting: Setting): Promise<void> {
+  const { objective, where, images, labels, spec, epsilon, choice } = setting;
+  // The weight of an example as the number of its copies.
+  const copies = example.flatMap((weight, i) => Array.from({ length: weight }, () => i));
+  const copied = <T extends Tensor>(x: T): T => tf.gather(x, copies) as T;
+  const { points, box, adversarial } = choice;
+  const values = await evaluate<string>(() => {
+    const many = {
+      ...setting,
+      ...{ labels: copied(labels), spec: { matrix: copied(spec.matrix) } },
+      choice: {
+        ...(points && { points: copied(points) }),
+        ...(adversarial && { adversarial: copied(adversarial) }),
+        ...(box && { box: { lower: copied(box.lower), upper: copied(box.upper) } }),
+      },
+    };
+    const weights = tf.tensor1d(example);
+    return {
+      wanted: lossOf(many, contextOf(many, setting, copied(images), epsilon)),
+      weighted: lossOf(setting, { ...contextOf(setting, setting, images, epsilon), weights }),
+    };
+  });
+  const [weighted, wanted] = [values.weighted!.data[0]!, values.wanted!.data[0]!];
+  if (Math.abs(weighted - wanted) <= 1e-4 * Math.max(1, Math.abs(wanted))) return;
+  throw failure(
+    'broken-contract',
+    objective.name,
+    where,
+    `with the weights [${example.join(', ')}] the loss is ${weighted}; on a batch with as many copies of each example it is ${wanted}.`,
+    'Multiply each loss by its weight before the mean: weightedMean(losses, context.weights) of @cert/trainer.',
+  );
+}
+
 const checkAgainst =
   (device: CompilingDevice): Check =>
   async (setting) => {
@@ -341,7 +382,8 @@ async function checkPure(setting: Setting): Promise<void> {
   });
   try {
     const run = () => ({ loss: lossOf(setting, context!) });
-    await checkPurity({ who: objective.name, where, inputs: { ...context }, run });
+    const { weights: _, ...inputs } = context!;
+    await checkPurity({ who: objective.name, where, inputs, run });
   } finally {
     tf.dispose(kept);
   }

@@ -11,6 +11,7 @@ import {
   relu,
   sequential,
   type Tensor,
+  type TrainBatch,
   tf,
   toTensors,
 } from '@cert/core';
@@ -63,7 +64,7 @@ describe('a step in parts', () => {
     labels: tf.tensor1d([0, 1, 0, 1, 1, 0, 0], 'int32'),
   };
   const hyper = { learningRate: tf.scalar(0.5), epsilon: tf.scalar(0.05), regWeight: tf.scalar(0.3) };
-  const run = (model: Model, options: Partial<TrainStepOptions>, of: Batch = batch) =>
+  const run = (model: Model, options: Partial<TrainStepOptions>, of: TrainBatch = batch) =>
     createTrainStep({ model, objective: robustObjective(), optimizer: sgd(), clipNorm: null, ...options })(
       toTensors(initialState(model, ibpInit(model, 3), sgd())),
       of,
@@ -89,6 +90,26 @@ describe('a step in parts', () => {
       expectClose(split.state, whole.state);
       expectClose(split.metrics, whole.metrics);
     }
+  });
+
+  it.each([1, 2, 3, 7])('weights examples as the whole step does, in %i parts', (parts) => {
+    const model = sequential([4], [dense(6), relu(), dense(2)]);
+    const weighted = { ...batch, weights: tf.tensor1d([2, 0, 0, 3, 0.5, 1, 0.5]) };
+    const whole = run(model, {}, weighted);
+    expectClose(run(model, { parts }, weighted).state, whole.state);
+    // As a batch in which examples occur as often as their weights say.
+    const rows = [0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 4, 5, 5, 6];
+    const repeated = { images: tf.gather(batch.images, rows), labels: tf.gather(batch.labels, rows) };
+    expectClose(whole.state, run(model, {}, repeated).state);
+  });
+
+  it('refuses weights that the objective would ignore', () => {
+    const model = sequential([4], [dense(2)]);
+    const { weighted: _, ...plain } = robustObjective();
+    const weights = tf.ones([7]);
+    expect(() => run(model, { objective: plain }, { ...batch, weights })).toThrow(
+      /The objective robust does not weight examples, but the batches have weights\./,
+    );
   });
 
   it('gives each part its own statistics with BatchNorm, and updates the running ones part after part', () => {

@@ -20,8 +20,13 @@ export function splitBatch(batch: TrainBatch, sizes: readonly number[]): readonl
       const [, ...shape] = tensor.shape;
       return tf.slice(tensor, [from, ...shape.map(() => 0)], [size, ...shape]);
     };
-    const { images, labels, noise } = batch;
-    return { images: cut(images), labels: cut(labels), ...(noise && { noise: cut(noise) }) };
+    const { images, labels, targets, weights, noise } = batch;
+    return {
+      ...{ images: cut(images), labels: cut(labels) },
+      ...(targets && { targets: cut(targets) }),
+      ...(weights && { weights: cut(weights) }),
+      ...(noise && { noise: cut(noise) }),
+    };
   });
 }
 

@@ -194,7 +194,7 @@ const noBatches = (epoch: number) =>
   new CertError(
     'bad-data',
     `Epoch ${epoch} has no batches.`,
-    'Give at least one training image, and the number of steps of the plan.',
+    'Give at least one training example, and the number of steps of the plan.',
   );
 
 function notFinite(step: number, epoch: number, metrics: Metrics, place = 'the gradient'): CertError {

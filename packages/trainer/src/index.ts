@@ -1,5 +1,13 @@
+export { balancedWeights, type ClassWeights, weightByClass } from './class-weights.js';
 export { type FitEvent, type FitOptions, fit, type Position } from './fit.js';
-export { countErrors, countUnverified, crossEntropies, crossEntropy, robustLoss } from './loss.js';
+export {
+  countErrors,
+  countUnverified,
+  crossEntropies,
+  crossEntropy,
+  robustLoss,
+  weightedMean,
+} from './loss.js';
 export type { MetricSums, Metrics } from './metrics.js';
 export { type AttackOptions, attack, attackNoise } from './objectives/attack.js';
 export { ccIbpObjective } from './objectives/cc-ibp.js';
@@ -18,6 +26,12 @@ export type {
   UnboundedObjective,
 } from './objectives/objective.js';
 export { type PgdOptions, pgdObjective } from './objectives/pgd.js';
+export {
+  intervalObjective,
+  intervalSchedule,
+  type SquaredOptions,
+  squaredObjective,
+} from './objectives/regression.js';
 export { type CertifiedOptions, robustObjective, withNaturalLoss } from './objectives/robust.js';
 export { type IntervalMethod, type SabrOptions, sabrObjective, smallBox } from './objectives/sabr.js';
 export {
@@ -42,6 +56,7 @@ export {
   type PopulationStats,
   type PopulationStatsOptions,
 } from './population-stats.js';
+export { absoluteErrors, type Regression, worstErrors } from './regression.js';
 export { type AveragingOptions, emaSchedule, swaSchedule } from './schedules/averaging.js';
 export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
 export { linearSchedule } from './schedules/linear.js';

@@ -1,6 +1,7 @@
 import { type Scalar, type Tensor, tf, valueAndGrad } from '@cert/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { balancedWeights, weightByClass } from './class-weights.js';
 import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
 
 const value = (f: () => Tensor): number => tf.tidy(() => f().dataSync()[0]!);
@@ -59,6 +60,32 @@ describe('crossEntropy', () => {
     [...grads.head!.logits!.dataSync()].forEach((g, i) => {
       expect(g).toBeCloseTo(wanted[i]!, 5);
     });
+  });
+});
+
+describe('weights of examples', () => {
+  it('give the weighted mean, as PyTorch defines it, on two examples by hand', () => {
+    // Losses -ln(3/4) of class 0 and -ln(1/4) of class 1, with the class weights 1 and 3, scaled to the mean 1: 1/2 and 3/2.
+    const batch = weightByClass({ images: Float32Array.of(0, 0), labels: Int32Array.of(0, 1) }, [1, 3]);
+    expect([...batch.weights!]).toEqual([0.5, 1.5]);
+    const weights = tf.tensor1d([...batch.weights!]);
+    const gap = Math.log(3);
+    const wanted = -(1 * Math.log(0.75) + 3 * Math.log(0.25)) / (1 + 3);
+    const logits = tf.tensor2d([
+      [gap, 0],
+      [gap, 0],
+    ]);
+    expect(value(() => crossEntropy(logits, tf.tensor1d([0, 1], 'int32'), weights))).toBeCloseTo(wanted, 6);
+    expect(value(() => robustLoss(tf.tensor2d([[gap], [-gap]]), weights))).toBeCloseTo(wanted, 6);
+  });
+
+  it('are 0 where no example of a batch has a weight', () => {
+    const { weights } = weightByClass({ images: Float32Array.of(0), labels: Int32Array.of(0) }, [0, 1]);
+    expect([...weights!]).toEqual([0]);
+  });
+
+  it('balance classes by their frequency', () => {
+    expect(balancedWeights([0, 0, 0, 1], 3)).toEqual([4 / 9, 4 / 3, 0]);
   });
 });
 

@@ -4,14 +4,24 @@ import { advantages, logSumExp, type Scalar, type Tensor, tf } from '@cert/core'
 const LARGEST = 3.4028234663852886e38;
 
 /**
+ * Returns the mean of losses over the batch, each times the weight of its example.
+ *
+ * @param losses [batch]
+ * @param weights [batch], of mean 1 over the batch; default: all 1
+ */
+export const weightedMean = (losses: Tensor, weights?: Tensor): Scalar =>
+  tf.mean(weights === undefined ? losses : tf.mul(losses, weights)) as Scalar;
+
+/**
  * Returns the robust loss: mean over the batch of log(1 + sum_j exp(-margin_j)), the worst-case cross-entropy (equation 2 of the paper).
  * Numerically stable.
  *
  * @param margins [batch, classes - 1]: lower bounds of logit_y - logit_j for every other class
+ * @param weights as in {@link weightedMean}
  */
-export function robustLoss(margins: Tensor): Scalar {
+export function robustLoss(margins: Tensor, weights?: Tensor): Scalar {
   const zeros = tf.zeros([margins.shape[0]!, 1]);
-  return tf.mean(logSumExp(tf.concat([zeros, tf.neg(margins)], 1))) as Scalar;
+  return weightedMean(logSumExp(tf.concat([zeros, tf.neg(margins)], 1)), weights);
 }
 
 /**
@@ -19,11 +29,12 @@ export function robustLoss(margins: Tensor): Scalar {
  *
  * @param logits [batch, classes]
  * @param labels int32 [batch], each in [0, classes)
+ * @param weights as in {@link weightedMean}
  */
-export const crossEntropy = (logits: Tensor, labels: Tensor): Scalar =>
-  tf.mean(crossEntropies(logits, labels)) as Scalar;
+export const crossEntropy = (logits: Tensor, labels: Tensor, weights?: Tensor): Scalar =>
+  weightedMean(crossEntropies(logits, labels), weights);
 
-/** Returns the cross-entropy of each example, [batch]: {@link crossEntropy} is its mean. */
+/** Returns the cross-entropy of each example, [batch]: {@link crossEntropy} is its weighted mean. */
 export const crossEntropies = (logits: Tensor, labels: Tensor): Tensor => logSumExp(advantages(logits, labels));
 
 /**

@@ -1,4 +1,4 @@
-import { foldBatchNorm, ibp, marginSpec, natural, naturalPass, type RuleTable, updateRunning } from '@cert/bounds';
+import { foldBatchNorm, ibp, natural, naturalPass, type RuleTable, updateRunning } from '@cert/bounds';
 import {
   type BatchNormStats,
   type BoundMethod,
@@ -24,10 +24,11 @@ import {
 } from '@cert/core';
 import { l1Norm } from '@cert/regularizers';
 import { afterGradients, joinParts, partSizes, splitBatch } from './accumulate.js';
-import { countErrors, countUnverified, crossEntropy, robustLoss } from './loss.js';
+import { checkWeighted } from './class-weights.js';
 import type { Choice, Objective } from './objectives/objective.js';
 import { clipByGlobalNorm, globalNorm } from './optimizers/clip.js';
 import type { Optimizer, OptimizerState } from './optimizers/optimizer.js';
+import { checkTargets, type Regression, taskOf } from './regression.js';
 
 /** State of training. Plain data. */
 export interface TrainState {
@@ -45,7 +46,7 @@ export interface TrainState {
 export interface StepMetrics {
   /** Total loss: the objective plus the weighted regularizers and the L1 term. */
   readonly loss: Scalar;
-  /** The cross-entropy of the clean images. */
+  /** The cross-entropy of the clean images; for a regression the squared error in units of its scale. */
   readonly naturalLoss: Scalar;
   /** Number of images misclassified without perturbation. */
   readonly errors: Scalar;
@@ -86,6 +87,8 @@ export interface TrainStepOptions {
   readonly clipNorm?: number | null;
   /** The set around each image, whose radius `hyper.epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
   readonly perturbation?: Perturbation;
+  /** For a regression: batches have targets; default: a classification. Errors then count predictions that are off by `delta` or more. */
+  readonly regression?: Regression | undefined;
   /** Number of parts to split each batch into, to save memory; default 1. */
   readonly parts?: number;
 }
@@ -95,7 +98,8 @@ export interface TrainStepOptions {
  * by reverse mode, clipping, optimizer, running statistics.
  *
  * The step reads `hyper.epsilon` (radius) when it needs the ball, `hyper.ramp` where the objective does, `hyper.regWeight` when it has
- * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. The step
+ * regularizers, `hyper.learningRate` and what the optimizer names; `batch.noise` when the objective chooses points or a box. Weights of the
+ * batch weight the loss of the objective, not regularizers and other metrics than `loss`. The step
  * computes bounds if the objective or a regularizer needs them. The step reads no value, so it can run eagerly or compiled; the caller
  * disposes the returned tensors.
  *
@@ -116,6 +120,7 @@ export function createTrainStep(options: TrainStepOptions): Step {
   // With a schedule, categories grow with the radius.
   const { perturbation: whole = UNIT_BALL } = options;
   const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
+  const task = taskOf(model, objective, options.regression);
   const pass = (params: Params, x: Tensor) => naturalPass({ model, params, norm: 'batch' }, x, options.natural);
   const logitsOf =
     (network: Network) =>
@@ -123,14 +128,15 @@ export function createTrainStep(options: TrainStepOptions): Step {
       naturalPass({ ...network, model: subModel(network.model, from) }, points, options.natural).output;
   const own = objective.bounded ? objective.method : undefined;
 
-  const forward = (params: Params, { images, labels, points, choice }: Prepared, hyper: Hyper): Forward => {
+  const forward = (params: Params, prepared: Prepared, hyper: Hyper): Forward => {
+    const { images, labels, targets, weights, points, choice } = prepared;
     const { output: logits, norm } = pass(params, points);
     const plain = points === images ? logits : pass(params, images).output;
-    const clean = { naturalLoss: crossEntropy(plain, labels), errors: countErrors(plain, labels) };
+    const clean = task.clean(plain, { labels, targets });
     const network = { model, params, norm };
     const folded = foldBatchNorm(network, images.shape[0]!);
-    const context = { network, labels, logits, hyper, choice, forward: logitsOf(folded) };
-    const problem = (box: IntervalTensor) => ({ network: folded, box, spec: marginSpec(labels, model.classes) });
+    const context = { network, labels, targets, logits, weights, hyper, choice, forward: logitsOf(folded) };
+    const problem = (box: IntervalTensor) => ({ network: folded, box, spec: task.spec(labels) });
     // An objective with a box or a method of its own does not say what is verified: that is read off the bounds over the whole set.
     const special = !objective.bounded || choice.box !== undefined || own !== undefined;
     const whole =
@@ -144,7 +150,6 @@ export function createTrainStep(options: TrainStepOptions): Step {
     };
     const fit = l1Weight === 0 ? lossOf() : (tf.add(lossOf(), tf.mul(l1Norm(model, params), l1Weight)) as Scalar);
     if (bounds === undefined) return { value: fit, aux: { norm, metrics: { ...clean, loss: fit, terms: {} } } };
-    const margins = bounds.output.lower;
     const terms = Object.fromEntries(
       regularizers.map((regularizer) => [
         regularizer.name,
@@ -162,26 +167,30 @@ export function createTrainStep(options: TrainStepOptions): Step {
               hyper.regWeight!,
             ),
           ) as Scalar);
-    const robust = { robustLoss: robustLoss(margins), unverified: countUnverified(margins) };
+    const robust = task.robust(bounds, { labels, targets });
     return { value: loss, aux: { norm, metrics: { ...clean, ...robust, loss, terms } } };
   };
 
   /** Points and box are chosen outside the pass that gradients are taken of: they are constants to it. */
-  const prepare = (params: Params, { images, labels, noise }: TrainBatch, hyper: Hyper): Prepared => {
-    if (objective.choose === undefined) return { images, labels, points: images, choice: {} };
+  const prepare = (params: Params, { noise, ...batch }: TrainBatch, hyper: Hyper): Prepared => {
+    const { images, labels, targets, weights } = batch;
+    const given = { images, labels, targets, weights };
+    if (objective.choose === undefined) return { ...given, points: images, choice: {} };
     // Here, because what is computed inside a gradient is freed with it. A compiled step drops it if nothing reads it.
     const network = foldBatchNorm({ model, params, norm: pass(params, images).norm }, images.shape[0]!);
-    const spec = marginSpec(labels, model.classes);
+    const spec = task.spec(labels);
     const choice = objective.choose({
       ...{ model, params, images, labels, noise: noise!, hyper, perturbation, spec, pass, network },
       forward: logitsOf(network),
       bound: (box) => (own ?? method).bound({ network, box, spec }),
     });
-    return { images, labels, points: choice.points ?? images, choice };
+    return { ...given, points: choice.points ?? images, choice };
   };
 
   return (state, batch, hyper) => {
     const { params } = state;
+    if (batch.weights !== undefined) checkWeighted(objective);
+    checkTargets(batch, options.regression);
     const sizes = partSizes(batch.images.shape[0]!, parts);
     const passes: ValueAndGrad<Forward['aux']>[] = [];
     for (const part of splitBatch(batch, sizes)) {
@@ -217,6 +226,8 @@ const COUNTS: readonly string[] = ['errors', 'unverified'];
 interface Prepared {
   readonly images: Tensor;
   readonly labels: Tensor;
+  readonly targets: Tensor | undefined;
+  readonly weights: Tensor | undefined;
   readonly points: Tensor;
   readonly choice: Choice;
 }

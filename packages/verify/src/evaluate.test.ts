@@ -61,7 +61,7 @@ describe('createEvaluator', () => {
     };
     await expect(evaluate([0.9, 0.55], 0.1, {}, optimistic)).rejects.toMatchObject({
       code: 'unsound',
-      problem: expect.stringMatching(/^optimistic: image 0 has a lower margin of/),
+      problem: expect.stringMatching(/^optimistic: input 0 has a lower margin of/),
     });
   });
 

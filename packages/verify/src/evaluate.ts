@@ -36,6 +36,8 @@ export interface EvaluatorOptions {
   readonly natural?: RuleTable<Tensor>;
   /** The set around each image; its radius is replaced by that of each evaluation. Default: an l-infinity ball, clipped to [0, 1]. */
   readonly perturbation?: Perturbation;
+  /** The tolerance of a model made by `withTolerance` of `@cert/core`: absolute errors are then reported too. */
+  readonly delta?: number | undefined;
 }
 
 /** Options of an evaluation. */
@@ -64,6 +66,10 @@ export interface Evaluation {
   readonly pgdError: number | null;
   /** Verified error: a lower margin is not positive or not finite, or an adversarial example was found. */
   readonly verifiedError: number;
+  /** For a regression: the mean of |f - y|, in the units of the label; null where a prediction is not finite. */
+  readonly absoluteError?: number | null;
+  /** For a regression: the mean over the inputs of the largest |f - y| that the bounds allow; null where one is not finite. */
+  readonly verifiedAbsoluteError?: number | null;
 }
 
 /** Evaluates networks of one model; compiled once, for any number of calls. */
@@ -83,7 +89,7 @@ export interface Evaluator {
 
 /** Creates an evaluator for one model on one device; the caller disposes it. Nothing is compiled before the first batch. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { device, model, method = ibp, natural, perturbation = UNIT_BALL } = options;
+  const { device, model, method = ibp, natural, perturbation = UNIT_BALL, delta } = options;
   const size = sizeOf(model.inputShape);
   const bounds = device.jit(({ params, stats }: Weights, { images, labels }: Batch, hyper: Hyper) => {
     const network = { model, params, norm: runningNorm(stats) };
@@ -98,7 +104,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     weights: OnDevice<Weights>,
     { batches, epsilon, onProgress, signal }: EvaluateOptions,
   ): Promise<Evaluation> {
-    const total = { images: 0, standard: 0, unverified: 0 };
+    const total = { images: 0, standard: 0, unverified: 0, margins: 0, bounds: 0 };
     const scalars = putScalars(device, { epsilon });
     try {
       for (const host of batches) {
@@ -111,6 +117,8 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         clean.forEach(({ margin, size }, i) => {
           const bound = smallestBound(lower, i, model.classes - 1);
           checkSound({ method: method.name, image: total.images + i, bound, found: margin, size });
+          total.margins += margin;
+          total.bounds += bound;
           if (!isPositive(margin)) total.standard++;
           if (!isVerified({ lower: bound, found: margin })) total.unverified++;
         });
@@ -122,10 +130,11 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     } finally {
       disposeTree(scalars);
     }
-    const { images, standard, unverified } = total;
+    const { images, standard, unverified, margins, bounds: lower } = total;
     return {
       ...{ images, epsilon, pgdError: null },
       ...{ standardError: standard / images, verifiedError: unverified / images },
+      ...absoluteErrors(delta, margins / images, lower / images),
     };
   }
 
@@ -152,6 +161,11 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     return {
       ...{ images, epsilon, standardError: standardError.fraction, pgdError: pgdError!.fraction },
       verifiedError: methods[method.name]!.verifiedError.fraction,
+      ...absoluteErrors(
+        delta,
+        meanOf(results, ({ margin }) => margin),
+        meanOf(results, ({ lower }) => lower[method.name]),
+      ),
     };
   }
 
@@ -163,6 +177,17 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     },
     dispose: () => bounds.dispose(),
   };
+}
+
+/** The mean of margins; -infinity where one is not known or not finite. */
+const meanOf = (results: readonly ImageResult[], value: (result: ImageResult) => number | null | undefined): number =>
+  results.reduce((sum, result) => sum + (value(result) ?? Number.NEGATIVE_INFINITY), 0) / results.length;
+
+/** Absolute errors of a regression from means of its margins, 1 - |f - y| / delta. */
+function absoluteErrors(delta: number | undefined, margin: number, bound: number) {
+  if (delta === undefined) return {};
+  const [error, worst] = [margin, bound].map((mean) => (Number.isFinite(mean) ? delta * (1 - mean) : null));
+  return { absoluteError: error ?? null, verifiedAbsoluteError: worst ?? null };
 }
 
 /** The images of batches one by one. */

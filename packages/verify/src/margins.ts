@@ -63,7 +63,7 @@ export function checkSound({ method, image, bound, found, size }: SoundnessCheck
   if (!((bound >= 0 || Number.isFinite(found)) && bound - found > ROUNDING * (1 + size))) return;
   throw new CertError(
     'unsound',
-    `${method}: image ${image} has a lower margin of ${bound}, but a point of its ball has the margin ${found}.`,
+    `${method}: input ${image} has a lower margin of ${bound}, but a point of its ball has the margin ${found}.`,
     `The bounds are unsound: run the conformance suite on ${method} and on every rule added to it.`,
   );
 }

@@ -50,7 +50,7 @@ export const COMMANDS: {
     load: async () => (await import('./report.js')).addReport,
   },
   predict: {
-    description: 'classify one image and certify the prediction: margin at epsilon and certified radius',
+    description: 'classify one image or row and certify the prediction: margin at epsilon and certified radius',
     load: async () => (await import('./predict.js')).addPredict,
   },
   diagnose: {

@@ -5,6 +5,7 @@ import {
   type Catalog,
   type Choices,
   canonicalName,
+  exampleWords,
   FIELDS,
   freePath,
   initializerOf,
@@ -146,7 +147,7 @@ function headingOf({ model, batchNorm, epsilon }: RunConfig, { name, shape }: So
     title: `Bounds at initialization: ${model}`,
     subtitle: [
       `${batchNorm == null ? '' : `BatchNorm ${batchNorm}, `}${parameters.toLocaleString('en')} parameters`,
-      `IBP at epsilon ${epsilon}, ${images} images of ${name} (${shape.join('x')}), seed ${seeds.join(', ')}`,
+      `IBP at epsilon ${epsilon}, ${images} ${exampleWords(name, shape).many} of ${name} (${shape.join('x')}), seed ${seeds.join(', ')}`,
     ],
   };
 }

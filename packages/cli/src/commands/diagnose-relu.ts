@@ -1,4 +1,4 @@
-import { readRunConfig, readRunPlugins } from '@cert/trainer/pipeline';
+import { exampleWords, readRunConfig, readRunPlugins } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import { reluStatesFigure } from '../plots/relu-states.js';
 import { painter } from '../show/paint.js';
@@ -25,7 +25,7 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
       run: string,
       { out = run, json = false, quiet = false, plugin, trust }: PluginOption & OutputOptions & { out?: string },
     ) => {
-      const { preset, method, model, seed } = await readRunConfig(
+      const { preset, method, model, seed, dataset } = await readRunConfig(
         run,
         await catalogOf({ plugin, trust }, { folder: run, plugins: await readRunPlugins(run) }),
       );
@@ -33,7 +33,9 @@ export function addDiagnoseRelu(diagnose: Command, terminal: Terminal): void {
       if (damaged > 0) noting(terminal, { quiet })(`${damaged} damaged lines of ${run} were skipped.`);
       const title = `ReLU neurons by their bounds: ${preset} (${method})`;
       const images = Math.max(...epochs.map((epoch) => epoch.images));
-      const subtitle = [`${model}, seed ${seed}, over the ball of each epoch's epsilon around ${images} test images`];
+      const subtitle = [
+        `${model}, seed ${seed}, over the ball of each epoch's epsilon around ${images} test ${exampleWords(dataset).many}`,
+      ];
       const result = { preset, method, model, seed, epochs };
       await saveDiagnosis(out, 'relu', result, reluStatesFigure(epochs, { title, subtitle }));
       const text = [

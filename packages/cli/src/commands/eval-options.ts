@@ -10,7 +10,7 @@ import { ARITHMETICS } from './read-arithmetic.js';
 
 /** Settings of the run that an evaluation may change: these, and the options of datasets. */
 export const ofTheRun: FieldFilter = (name, field) =>
-  named('dataset', 'limit', 'epsilon', 'perturbation', 'evalBatchSize', 'seed', 'device')(name, field) ||
+  named('dataset', 'limit', 'epsilon', 'perturbation', 'delta', 'evalBatchSize', 'seed', 'device')(name, field) ||
   optionsOfEvery('dataset')(name, field);
 /** Seconds that a search may take for an image. */
 export const TIMEOUT = 60;

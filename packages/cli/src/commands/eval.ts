@@ -10,14 +10,18 @@ import {
   checkConfigOf,
   checkDataFits,
   choose,
+  type ExampleWords,
+  evaluatedAs,
   exampleWords,
   fieldsOf,
   loadTestData,
+  number,
   perturbationOf,
   type RunConfig,
   refuseUnused,
   runOwner,
   searchVerifiers,
+  toleranceOf,
 } from '@cert/trainer/pipeline';
 import {
   evaluateImages,
@@ -90,40 +94,46 @@ export async function addEval(
       const config = configOf(trained, given, catalog);
       const { epsilon } = config;
       const { attack, attacks } = attackOf(config);
-      const file =
-        raw.out ??
-        join(
-          folder,
-          'eval',
-          `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}${shard ? `.shard-${shard.index}-of-${shard.of}` : ''}.jsonl`,
-        );
       const bytes = await readNetwork(checkpoint, terminal);
-      const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, checkpoint);
+      const { model: trainedModel, stats, metadata, checksum, ...decoded } = decodeCheckpoint(bytes, checkpoint);
       if (ofRun) checkConfigOf(checkpoint, metadata, trained, catalog);
       if (ofRun) await tellTraining(terminal, folder, checkpoint, metadata);
       if (checksum === 'absent') terminal.err(`${checkpoint} has no checksum: damage cannot be detected.`);
-      const report = progressReporter(progressTerminal(terminal, { json, quiet }));
+      const words = exampleWords(config.dataset, trainedModel.inputShape);
+      const report = progressReporter(progressTerminal(terminal, { json, quiet }), words);
       const decoding = (images: number, of: number) => {
         report({ type: 'decoding', images, of });
         signal.throwIfAborted();
       };
       const data = await loadTestData(config, decoding, catalog).finally(report.close);
-      const { test } = data;
-      const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: test.shape });
-      checkDataFits(model, test, config.dataset);
+      checkDataFits(trainedModel, data.test, config.dataset);
+      const delta = toleranceOf(config, data);
+      const tolerated = delta === null ? '' : `-delta-${number(delta)}`;
+      const part = shard === undefined ? '' : `.shard-${shard.index}-of-${shard.of}`;
+      const name = `${basename(checkpoint).replace(/\.(safetensors|json)$/, '')}-${epsilon}${tolerated}${part}.jsonl`;
+      const file = raw.out ?? join(folder, 'eval', name);
+      if (delta !== null && raw.certificates !== undefined) throw noCertificates();
+      const { model, params, test, perturbation } = evaluatedAs(
+        {
+          ...{ model: trainedModel, test: data.test },
+          perturbation: perturbationOf({ ...config, epsilon }, { ...data, shape: data.test.shape }),
+        },
+        delta,
+      );
       if (arithmetic !== 'nearest') {
         for (const name of unsound(model, methods, catalog)) {
           terminal.err(
-            `${name} does not support --arithmetic ${arithmetic}, so images stay undecided. For bounds without a claim about rounding: --arithmetic nearest.`,
+            `${name} does not support --arithmetic ${arithmetic}, so ${words.many} stay undecided. For bounds without a claim about rounding: --arithmetic nearest.`,
           );
         }
       }
       const device = await openDeviceFor(terminal, config.device);
-      const tell = tenths(terminal, !json && !quiet);
+      const tell = tenths(terminal, words, !json && !quiet);
       let [done, all] = [0, test.count];
       try {
         const summary = await evaluateImages({
-          ...{ device, model, params, stats, split: test, perturbation, file, overwrite, signal, shard },
+          ...{ device, model, stats, split: test, perturbation, file, overwrite, signal, shard },
+          params: { ...decoded.params, ...params },
           certificates: raw.certificates === undefined ? undefined : { folder: raw.certificates, checkpoint: bytes },
           batchSize: config.evalBatchSize,
           verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
@@ -132,13 +142,15 @@ export async function addEval(
           settings: {
             checkpoint: createHash('sha256').update(bytes).digest('hex'),
             ...{ dataset: config.dataset, epsilon, methods, complete, arithmetic },
+            ...(delta !== null && { delta }),
             ...(searching && { timeout }),
             attack,
           },
           onProgress: (state) => {
             [done, all] = [state.images, state.of];
             const { damaged = 0 } = state;
-            if (damaged > 0) terminal.err(`Removed damaged lines: ${damaged}. Their images are evaluated again.`);
+            if (damaged > 0)
+              terminal.err(`Removed damaged lines: ${damaged}. Their ${words.many} are evaluated again.`);
             tell(state);
             report({ type: 'evaluating', ...state });
           },
@@ -146,7 +158,7 @@ export async function addEval(
         if (json) terminal.out(JSON.stringify(summary));
         else {
           terminal.out(
-            `${quiet ? '' : '\n'}${evaluationTable(summary, terminal)}\n\nResults per ${exampleWords(config.dataset).one}: ${file}\nSummary: ${summaryFileOf(file)}`,
+            `${quiet ? '' : '\n'}${evaluationTable(summary, words, terminal)}\n\nResults per ${words.one}: ${file}\nSummary: ${summaryFileOf(file)}`,
           );
           if (shard !== undefined) {
             terminal.out(`Shard ${shardText(shard)}. When all shards are done: ${calledAs()} merge FILE...`);
@@ -158,9 +170,7 @@ export async function addEval(
       } catch (error) {
         report.close();
         if (signal.aborted && error === signal.reason && !json) {
-          terminal.out(
-            `Stopped after ${done} of ${all} ${exampleWords(config.dataset).many}. Run the same command again to continue.`,
-          );
+          terminal.out(`Stopped after ${done} of ${all} ${words.many}. Run the same command again to continue.`);
         }
         throw error;
       } finally {
@@ -169,6 +179,13 @@ export async function addEval(
     },
   );
 }
+
+const noCertificates = () =>
+  new CertError(
+    'bad-argument',
+    '--certificates was given for a regression.',
+    'Leave it out: certificates are about classes.',
+  );
 
 interface Switches extends OutputOptions {
   readonly complete?: boolean;
@@ -218,14 +235,14 @@ async function tellTraining({ err }: Terminal, folder: string, checkpoint: strin
   );
 }
 
-/** Tells how many images an earlier call evaluated, and in a pipe when another tenth is done. */
-function tenths({ out, screen }: Terminal, shown: boolean): (progress: Progress) => void {
+/** Tells how many examples an earlier call evaluated, and in a pipe when another tenth is done. */
+function tenths({ out, screen }: Terminal, { many }: ExampleWords, shown: boolean): (progress: Progress) => void {
   let told = 0;
   return ({ images, of, before }) => {
     if (!shown) return;
     const done = Math.floor((10 * images) / of);
-    if (images === before && before > 0) out(`${before} of ${of} images already evaluated.`);
-    else if (screen === null && images > before && done > told) out(`${images} of ${of} images`);
+    if (images === before && before > 0) out(`${before} of ${of} ${many} already evaluated.`);
+    else if (screen === null && images > before && done > told) out(`${images} of ${of} ${many}`);
     told = done;
   };
 }

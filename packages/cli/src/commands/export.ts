@@ -76,7 +76,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
                 ...images,
                 config: datasetOf(source, raw, catalog),
                 onDecoding: (done, of) => work.say(`decoding images ${done}/${of}`),
-                onClassifying: (tried) => work.say(`classifying images ${tried}`),
+                onClassifying: (tried) => work.say(`classifying ${tried}`),
               });
         if (images !== undefined && properties!.images.length < images.count) {
           terminal.err(
@@ -252,10 +252,10 @@ function textOf({ format, files, source, settings, difference, properties }: Wri
     lines.push('onnxruntime-node is not installed, so the file was not compared with ONNX Runtime.');
   }
   if (properties === undefined) return lines;
-  const { images, tried, epsilon, folder, instances } = properties;
+  const { images, tried, epsilon, folder, instances, words } = properties;
   return [
     ...lines,
-    `Wrote ${images.length} properties (first ${tried} test images, epsilon ${radiusText(epsilon)}) to ${folder}, and ${instances}.`,
+    `Wrote ${images.length} properties (first ${tried} test ${words.many}, epsilon ${radiusText(epsilon)}) to ${folder}, and ${instances}.`,
     `Verify with: ${calledAs()} verify --instances ${quoted(instances)}`,
   ];
 }

@@ -1,4 +1,5 @@
 import { CertError } from '@cert/core';
+import { exampleWords } from '@cert/trainer/pipeline';
 import { mergeEvaluations, summaryFileOf } from '@cert/verify/node';
 import type { Command } from 'commander';
 import { evaluationTable } from '../show/table.js';
@@ -45,7 +46,9 @@ export function addMerge(command: Command, terminal: Terminal): void {
       }
       const summary = await mergeEvaluations(files, out);
       if (json) return terminal.out(JSON.stringify(summary));
-      terminal.out(`${evaluationTable(summary, terminal)}\n\nResults: ${out}\nSummary: ${summaryFileOf(out)}`);
+      terminal.out(
+        `${evaluationTable(summary, exampleWords(summary.settings.dataset), terminal)}\n\nResults: ${out}\nSummary: ${summaryFileOf(out)}`,
+      );
     },
   );
 }

@@ -140,7 +140,7 @@ describe('an image file', () => {
 });
 
 it.each([
-  [[], 'No image was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
+  [[], 'No input was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
   [['a.png', '--index', '1'], 'An image file and --index were both given.\nGive one of them.'],
   [['missing.png'], 'There is no file missing.png.\nCheck the path of the image, or give'],
   [['.'], '. is not a file.'],
@@ -158,7 +158,7 @@ it('says that a folder holds no run', async () => {
   await writeFile(join(place, 'file'), '');
   expect(await cert('predict', join(place, 'none'), '--index', '0')).toMatchObject({
     status: 1,
-    err: expect.stringMatching(/none contains no run: .*config\.json is missing\.\nGive the folder of a run\.$/),
+    err: expect.stringMatching(/There is no .*none\.\nGive the folder of a run, or a checkpoint file\.$/),
   });
 });
 

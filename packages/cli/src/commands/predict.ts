@@ -8,26 +8,29 @@ import {
   loadTestData,
   namesOf,
   perturbationOf,
-  readRunPlugins,
   searchVerifiers,
   standardCatalog,
+  toleranceOf,
 } from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { checkImageFile, imageAt, imageFile } from '../predict/input.js';
 import { predict } from '../predict/predict.js';
-import { readTrained } from '../predict/trained-network.js';
+import { predictValue, refuseLabel } from '../predict/predict-value.js';
+import { checkGiven, ofTheData, readPredicting } from '../predict/trained-network.js';
+import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { liveLine } from '../show/live-line.js';
-import { predictionText } from '../show/prediction-text.js';
+import { type PredictionLook, predictionText } from '../show/prediction-text.js';
 import { progressReporter } from '../show/progress.js';
+import { valueText } from '../show/value-text.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
 import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-options.js';
 import { CHECKPOINTS } from './eval-options.js';
 import { NameOption } from './name-option.js';
 import { openDeviceFor } from './open-device.js';
-import { conflict, type RawOptions, readWord } from './options.js';
+import { addFields, conflict, type RawOptions, readFields, readWord } from './options.js';
 import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { ARITHMETICS, readArithmetic } from './read-arithmetic.js';
@@ -46,9 +49,9 @@ export async function addPredict(
   const methods = Object.keys(known.verifiers);
   const [device] = flagsOf('device', FIELDS.device);
   command
-    .argument('<run>', 'folder of a run')
+    .argument('<network>', 'folder of a run, checkpoint file, ONNX file, or TensorFlow.js model (model.json)')
     .argument('[image]', 'PNG or JPEG file with the input size of the network')
-    .option('--index <n>', 'use image N of the test split, from 0, instead of a file')
+    .option('--index <n>', 'use image or row N of the test split, from 0, instead of a file')
     .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: radius of the run)')
     .option('--label <class>', 'class to certify, by number or name (default: predicted class)')
     .addOption(
@@ -57,6 +60,10 @@ export async function addPredict(
         `comma-separated bound methods: ${methods.join(', ')} (default: ibp)`,
         methods,
       ),
+    )
+    .option(
+      '--delta <tolerance>',
+      'regression: certify that the prediction moves by less than this, in the units of the label (default: as in the run)',
     )
     .option('--tolerance <fraction>', `relative precision of the certified radius (default: ${TOLERANCE})`)
     .option('--timeout <seconds>', `time limit per radius for ${searches}, in seconds (default: ${TIMEOUT})`)
@@ -71,25 +78,30 @@ export async function addPredict(
     .addOption(
       new NameOption(device!, 'compute device (default: device of the run)', namesOf(FIELDS.device, standardCatalog)),
     );
+  addFields(command, { of: ofTheData, catalog: known });
   addRunPluginOptions(command);
   addOutputOptions(command, 'the prediction').action(
     async (
-      folder: string,
+      path: string,
       file: string | undefined,
       { json = false, quiet = false, plugin, trust, ...raw }: RawOptions & Switches,
     ) => {
       checkTogether(file, raw);
       if (file !== undefined) await checkImageFile(file);
-      const catalog = await catalogOf({ plugin, trust }, { folder, plugins: await readRunPlugins(folder) });
+      const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const arithmetic = readArithmetic(raw.arithmetic);
       const chosen = readMethods(raw.methods ?? 'ibp', catalog);
       const timeout = raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout);
       const tolerance = readTolerance(raw.tolerance);
-      const { config, model, params, stats, checkpoint, facts } = await readTrained(
-        folder,
+      const network = await readPredicting(
+        path,
         readWord('--checkpoint', raw.checkpoint ?? 'last', CHECKPOINTS),
+        readFields(raw, ofTheData, catalog),
         catalog,
       );
+      checkGiven(path, network, raw);
+      for (const note of network.notes) terminal.err(`note: ${note}`);
+      const { config, model, params, stats, checkpoint, facts } = network;
       const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
       const report = progressReporter(progressTerminal(terminal, { json, quiet }));
       const decoding = (images: number, of: number) => {
@@ -111,31 +123,58 @@ export async function addPredict(
         known,
         known: { classNames = facts?.classNames },
       } = await inputOf();
+      const target = 'target' in known ? known.target : undefined;
+      if (target !== undefined) refuseLabel(raw.label);
       const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, classNames);
+      const given = raw.delta === undefined ? config.delta : readNumber('--delta', raw.delta);
+      const delta = toleranceOf(
+        { delta: raw.delta === undefined && !target ? null : given, dataset: config.dataset },
+        { target },
+      );
       const device = await openDeviceFor(terminal, raw.device ?? config.device);
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
-      const words = exampleWords(config.dataset);
+      const words = exampleWords(config.dataset, model.inputShape);
       const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
       const isScaled = 'featureScale' in known && known.featureScale !== undefined;
       const ofRun = config.perturbation === null ? undefined : ('set' as const);
-      const reach = perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (isScaled ? 'scaled' : 'each'));
+      const reach: PredictionLook['reach'] =
+        perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (isScaled ? 'scaled' : 'each'));
       const found = searchVerifiers({ timeout, rules: catalog.rules });
       const verifiers = chosen.map((name) => found[name] ?? catalog.verifiers[name]!);
-      const certifier = createPointCertifier({
+      const setting = {
         ...{ device, model, weights, perturbation, verifiers, arithmetic, signal },
         natural: catalog.rules.natural,
-      });
+      };
+      const certifier = createPointCertifier(setting);
       const began = performance.now();
       const line = () => `certifying ... ${duration((performance.now() - began) / 1000)}`;
       const live = json || quiet || terminal.screen === null ? undefined : liveLine(terminal.screen, line);
       try {
+        const { about } = input;
+        const look = { ...terminal, about, methods: chosen, arithmetic, words, reach };
+        if (target !== undefined && delta !== null) {
+          const value = await predictValue({
+            ...setting,
+            pixels: input.pixels,
+            label: input.target,
+            epsilon,
+            delta,
+            tolerance,
+          });
+          live?.close();
+          terminal.out(
+            json
+              ? JSON.stringify({ image: about, checkpoint, ...value, methods: chosen, arithmetic })
+              : valueText(value, { ...look, target: target.name }),
+          );
+          return;
+        }
         const result = await predict({ certifier, ...input, certify, classNames, epsilon, tolerance });
         live?.close();
-        const { about } = input;
         terminal.out(
           json
             ? JSON.stringify({ image: about, checkpoint, ...result, methods: chosen, arithmetic })
-            : predictionText(result, { ...terminal, about, classNames, methods: chosen, arithmetic, words, reach }),
+            : predictionText(result, { ...look, classNames }),
         );
       } finally {
         live?.close();
@@ -157,7 +196,7 @@ function checkTogether(file: string | undefined, { index }: RawOptions): void {
   if (file === undefined && index === undefined) {
     throw new CertError(
       'bad-argument',
-      'No image was given to cert predict.',
+      'No input was given to cert predict.',
       `Usage: ${calledAs()} predict RUN IMAGE.png, or ${calledAs()} predict RUN --index N. For all options: ${calledAs()} predict --help.`,
     );
   }

@@ -322,7 +322,7 @@ describe('inputs that are no images', () => {
       datasets: { rows: async () => ({ name: 'rows', train: split(60, 0), test: split(30, 1), range: null }) },
     };`;
 
-  it('are a table of values, and nothing is called an image or a pixel', async () => {
+  it('are a table of rows, and nothing is called an image or a pixel', async () => {
     const file = join(place, 'rows.mjs');
     await writeFile(file, plugin);
     const run = join(place, 'rows');
@@ -344,7 +344,7 @@ describe('inputs that are no images', () => {
     expect(
       [missing[0]!.command, provenance.commands[0]!.command].every((command) => command!.endsWith(' --trust')),
     ).toBe(true);
-    expect(words.one).toBe('input');
+    expect(words).toEqual({ one: 'row', many: 'rows', value: 'feature' });
     const entries = gallery!.endings.flatMap((ending) => ending.entries);
     expect(entries.every(({ picture, values }) => picture === null && values!.length === 5)).toBe(true);
     const page = await readFile(join(run, 'report.html'), 'utf8');

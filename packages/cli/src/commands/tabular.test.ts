@@ -1,5 +1,5 @@
 /** Rows and perturbation sets, as the command tells of them. */
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -75,14 +75,127 @@ describe('a run on rows', () => {
     await writeFile(table, text);
   });
 
-  it('refuses properties of sets that are no box, and certificates where categories change', async () => {
+  it('decides and exports sets whose categories change box by box, and refuses certificates of them', async () => {
     const run = await trained('kinds', { categories: ['kind'] });
-    expect(await cert('verify', run, '--index', '0')).toMatchObject({
-      ...{ status: 1, err: expect.stringContaining('has categories that change') },
-    });
+    const decided = await cert('verify', run, '--index', '0', '--device', 'tfjs', '--timeout', '20', '--json');
+    expect(decided.status).toBe(0);
+    expect(['sat', 'unsat']).toContain(JSON.parse(decided.out).result);
+    const net = join(place, 'kinds-export', 'net.onnx');
+    expect(await cert('export', run, '--vnnlib', '1', '--out', net, '--device', 'tfjs')).toMatchObject({ status: 0 });
+    const [file] = await readdir(join(place, 'kinds-export', 'vnnlib'));
+    expect(file).toMatch(/^row-\d+\.vnnlib$/);
+    // One case for each of two kinds: both must be excluded.
+    const text = await readFile(join(place, 'kinds-export', 'vnnlib', file!), 'utf8');
+    expect(text.match(/\(and /g)).toHaveLength(2);
     const certificates = ['--certificates', join(place, 'certificates')];
     expect(await cert('eval', run, '--methods', 'ibp', '--device', 'tfjs', ...certificates)).toMatchObject({
       ...{ status: 1, err: expect.stringContaining('in which categories change') },
     });
+  });
+});
+
+it('exports no property of a Euclidean ball, which VNN-LIB cannot state', async () => {
+  const run = await trained('euclidean', { kind: 'l2' });
+  const out = join(place, 'euclidean-export', 'net.onnx');
+  expect(await cert('export', run, '--vnnlib', '1', '--out', out, '--device', 'tfjs')).toMatchObject({
+    ...{
+      status: 1,
+      err: expect.stringContaining('a VNN-LIB file describes inputs by boxes, which cannot state a ball'),
+    },
+  });
+  const decided = await cert('verify', run, '--index', '0', '--device', 'tfjs', '--timeout', '5', '--json');
+  expect(['sat', 'unsat', 'unknown', 'timeout']).toContain(JSON.parse(decided.out).result);
+});
+
+it('predicts with a network that was exported to ONNX as with the run', async () => {
+  const run = await trained('onnx');
+  const net = join(place, 'onnx-export', 'net.onnx');
+  expect(await cert('export', run, '--out', net, '--device', 'tfjs')).toMatchObject({ status: 0 });
+  const options = ['--index', '1', '--epsilon', '0.05', '--device', 'tfjs', '--json'];
+  const imported = await cert('predict', net, ...options, '--dataset', 'csv', '--data', table);
+  expect(imported).toMatchObject({ status: 0 });
+  const [ours, theirs] = [JSON.parse((await cert('predict', run, ...options)).out), JSON.parse(imported.out)];
+  expect(theirs.checkpoint).toBe(net);
+  expect([theirs.prediction, theirs.label]).toEqual([ours.prediction, ours.label]);
+  expect(theirs.bound.lower).toBeCloseTo(ours.bound.lower, 3);
+  expect(await cert('predict', net, '--index', '1', '--device', 'tfjs')).toMatchObject({
+    ...{ status: 1, err: expect.stringContaining('Give --dataset NAME and --epsilon RADIUS.') },
+  });
+});
+
+describe('a regression', () => {
+  let run: string;
+  beforeAll(async () => {
+    const numbers = join(place, 'numbers.csv');
+    const rows = Array.from({ length: 60 }, (_, i) => `${(i % 12) - 6},${['a', 'b'][i % 2]},${1000 + 50 * (i % 12)}`);
+    await writeFile(numbers, ['x,kind,price', ...rows].join('\n'));
+    run = join(place, 'regression');
+    const options = ['--preset', 'tabular/mlp', '--data', numbers, '--csv-task', 'regression', '--epochs', '8'];
+    const result = await cert('train', ...options, '--width', '8', '--dense', '8', '--device', 'tfjs', '--out', run);
+    expect(result).toMatchObject({ status: 0 });
+    expect(result.out).toMatch(/^mean absolute error [\d.]+, verified absolute error [\d.]+$/m);
+    expect(result.out).toMatch(/^verified absolute error \(IBP\) +[\d.]+$/m);
+    expect(result.out).not.toContain('image');
+  }, 60_000);
+
+  it('reports absolute errors in the units of the label, the verified one above the other', async () => {
+    const summary = JSON.parse(await readFile(join(run, 'summary.json'), 'utf8'));
+    expect(summary.absoluteError).toBeGreaterThan(0);
+    expect(summary.verifiedAbsoluteError).toBeGreaterThan(summary.absoluteError);
+    expect(summary.delta).toBeCloseTo(172.6, -2);
+    expect(JSON.parse(await readFile(join(run, 'config.json'), 'utf8'))).toMatchObject({ objective: 'interval' });
+  });
+
+  it('is evaluated with a tolerance: more is verified with a larger one, and rows name what is wrong', async () => {
+    const errors = async (delta: string) => {
+      const options = ['--methods', 'ibp,crown-ibp', '--device', 'tfjs', '--delta', delta, '--json'];
+      const { status, out } = await cert('eval', run, ...options);
+      expect(status).toBe(0);
+      return JSON.parse(out);
+    };
+    const [narrow, wide] = [await errors('1'), await errors('100000')];
+    expect([narrow.settings.delta, narrow.methods['crown-ibp'].verifiedError.fraction]).toEqual([1, 1]);
+    expect([wide.standardError.count, wide.methods.ibp.verifiedError.count]).toEqual([0, 0]);
+    expect(wide.absoluteError).toBeCloseTo(narrow.absoluteError, 0);
+    const lines = (await readFile(join(run, 'eval', 'last-0.1-delta-1.jsonl'), 'utf8')).trim().split('\n').slice(1);
+    const rows = lines.map((line) => JSON.parse(line));
+    expect(rows.every(({ label }) => label === 0)).toBe(true);
+    expect(rows.every(({ prediction }) => [0, 1, 2].includes(prediction))).toBe(true);
+  });
+
+  it('is predicted with a bound of how far the number moves', async () => {
+    const text = await sentence(run, '--delta', '2000');
+    expect(text).toMatch(/^Row 0 of csv: price [\d.]+, the label is [\d.]+/);
+    expect(text).toMatch(/deviation at epsilon 0\.1 at most [\d.]+; less than 2000 verified by ibp/);
+    expect(text).toMatch(/moves the prediction of every float32 execution .* by 2000 or more\./);
+    expect(await cert('predict', run, '--index', '0', '--label', '0')).toMatchObject({
+      ...{ status: 1, err: expect.stringContaining('is a regression, which has no classes') },
+    });
+  });
+
+  it('is decided row by row: a wide tolerance holds, a narrow one does not', async () => {
+    const result = async (delta: string) =>
+      JSON.parse(
+        (await cert('verify', run, '--index', '0', '--delta', delta, '--device', 'tfjs', '--timeout', '20', '--json'))
+          .out,
+      ).result;
+    expect([await result('100000'), await result('0.001')]).toEqual(['unsat', 'sat']);
+  });
+
+  it.each([
+    [['report'], 'is a regression, and a report is about classes'],
+    [['eval', '--certificates', 'certificates', '--device', 'tfjs'], '--certificates was given for a regression'],
+  ])('%s is refused', async ([command, ...options], problem) => {
+    expect(await cert(command!, run, ...options)).toMatchObject({ status: 1, err: expect.stringContaining(problem) });
+  });
+
+  it('takes no objective, weights or tolerance of the other kind', async () => {
+    const refused = async (...options: string[]) =>
+      (await cert('train', '--preset', 'tabular/mlp', '--data', table, '--out', join(place, 'none'), ...options)).err;
+    const regression = ['--csv-task', 'regression', '--csv-label', 'x'];
+    expect(await refused(...regression, '--method', 'pgd')).toContain('The objective pgd is for a classification');
+    expect(await refused(...regression, '--class-weights', 'balanced')).toContain('is a regression');
+    expect(await refused('--objective', 'interval')).toContain('The objective interval is for a regression');
+    expect(await refused('--delta', '3')).toContain('--delta is 3, but csv has classes.');
   });
 });

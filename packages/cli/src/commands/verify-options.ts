@@ -20,8 +20,8 @@ export function addVerifyOptions(command: Command): Command {
       'ONNX file (.onnx, .onnx.gz), TensorFlow.js model (model.json), checkpoint file, or folder of a run',
     )
     .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz) that describes the outputs to exclude')
-    .optionsGroup('Image instead of a property:')
-    .option('--index <n>', 'index of an image of the test split, from 0')
+    .optionsGroup('Image or row instead of a property:')
+    .option('--index <n>', 'index of an image or row of the test split, from 0')
     .addOption(
       new NameOption(
         '--dataset <name>',
@@ -33,9 +33,10 @@ export function addVerifyOptions(command: Command): Command {
       '--label <class>',
       'class that must have the largest logit, by number or name (default: label of the image)',
     )
+    .option('--epsilon <radius>', 'radius of the perturbation set, such as 0.1 or 8/255 (default: radius of the run)')
     .option(
-      '--epsilon <radius>',
-      'l-infinity radius around the image, such as 0.1 or 8/255 (default: radius of the run)',
+      '--delta <tolerance>',
+      'regression: the prediction must stay within this distance of the label, in its units (default: as in the run)',
     )
     .optionsGroup('Many properties:')
     .option('--instances <file>', 'verify every "onnx,vnnlib,timeout" line of a CSV file in one process')

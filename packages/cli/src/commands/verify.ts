@@ -11,6 +11,7 @@ import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
 import { counterexampleSentence } from '../verify/counterexample.js';
+import { decideBall } from '../verify/euclidean.js';
 import { type BallOfImage, imageProperty } from '../verify/image.js';
 import { jsonOf, readProperty, replayOf, resultText, sentenceOf } from '../verify/instance.js';
 import { runInstances } from '../verify/instances.js';
@@ -91,7 +92,13 @@ async function verifyOne(options: OneProperty): Promise<void> {
   const show = progressLine(terminal, { json: raw.json === true, quiet: raw.quiet === true, about: '' });
   try {
     if (file !== undefined) await prepareCertificate(file, loaded);
-    const result = await decided(options, loaded, property, show.tell);
+    const overBox = () => decided(options, loaded, property, show.tell);
+    const { device, signal } = options;
+    const set = ball?.perturbation;
+    const result =
+      ball !== undefined && set?.kind === 'l2'
+        ? await decideBall({ device, signal, network: loaded.network, ball, perturbation: set, overBox })
+        : await overBox();
     show.close();
     const { decision } = result;
     const text = resultText(decision, loaded);
@@ -177,8 +184,9 @@ async function problemOf({ network: path, property: file, raw, device, terminal 
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, results, instances, out, overwrite, certificate, arithmetic, shard } = raw;
-  const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon };
+  const { index, dataset, label, epsilon, delta, results, instances, out, overwrite, certificate, arithmetic, shard } =
+    raw;
+  const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon, '--delta': delta };
   if (instances !== undefined) {
     const one = { ...image, '--results': results, '--certificate': certificate };
     refuseWith('--instances', { 'a network': network, 'a property file': property, ...one });

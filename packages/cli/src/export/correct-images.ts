@@ -12,6 +12,8 @@ export interface CorrectImagesOptions {
   readonly device: Device;
   readonly network: HostNetwork;
   readonly split: Split;
+  /** For a regression: the distance to its label from which a prediction is wrong; null for a classifier. */
+  readonly delta: number | null;
   /** How many are wanted. */
   readonly count: number;
   readonly signal: AbortSignal;
@@ -32,6 +34,7 @@ export async function correctImages({
   device,
   network: { model, params, stats },
   split,
+  delta,
   count,
   signal,
   onProgress,
@@ -59,7 +62,11 @@ export async function correctImages({
       for (let i = 0; i < images && indices.length < count; i++) {
         tried = start + i + 1;
         const own = logits.subarray(i * model.classes, (i + 1) * model.classes);
-        if (isCorrect(own, split.labels[tried - 1]!)) indices.push(tried - 1);
+        const right =
+          delta === null
+            ? isCorrect(own, split.labels[tried - 1]!)
+            : Math.abs(own[0]! - split.targets![tried - 1]!) < delta;
+        if (right) indices.push(tried - 1);
       }
     }
     return { indices, tried };

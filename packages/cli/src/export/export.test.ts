@@ -300,7 +300,7 @@ describe('a mistake', () => {
       [
         'distance.onnx',
         ['--vnnlib', '1', '--dataset', 'digits', '--epsilon', '0.1'],
-        'Images of "digits" have the shape [28,28,1] and 10 classes, but the network takes [2] and has 2 outputs.',
+        'Inputs of "digits" have the shape [28,28,1] and 10 classes, but the network takes [2] and has 2 outputs.',
       ],
       ['missing.onnx', [], 'missing.onnx cannot be read: ENOENT'],
       ['missing.safetensors', [], 'missing.safetensors.\nGive the folder of a run, or a checkpoint file.'],

@@ -2,8 +2,17 @@ import { basename, dirname, join } from 'node:path';
 import { CertError, sizeOf } from '@cert/core';
 import { exportedInputOrder, propertyInFile, writeInstances, writeVnnlib } from '@cert/interchange';
 import type { Device } from '@cert/jit';
-import { type Catalog, loadTestData, perturbationOf, type RunConfig, radiusText } from '@cert/trainer/pipeline';
-import { fits, robustness } from '../verify/image.js';
+import {
+  type Catalog,
+  type ExampleWords,
+  exampleWords,
+  loadTestData,
+  perturbationOf,
+  type RunConfig,
+  radiusText,
+  toleranceOf,
+} from '@cert/trainer/pipeline';
+import { fits, robustness, toleranceAt } from '../verify/image.js';
 import { correctImages } from './correct-images.js';
 import type { ExportedFile, ExportSettings } from './formats.js';
 import type { ExportSource } from './source.js';
@@ -39,6 +48,8 @@ export interface ImageProperties {
   readonly images: readonly number[];
   /** Images that were classified to find these. */
   readonly tried: number;
+  /** What they are called. */
+  readonly words: ExampleWords;
 }
 
 /** Where the properties of an exported network go, and their list. */
@@ -68,11 +79,19 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
     catalog,
   );
   const { test } = data;
+  const words = exampleWords(dataset, test.shape);
   const perturbation = perturbationOf(config, { ...data, shape: model.inputShape });
+  if (perturbation.kind === 'l2') {
+    throw new CertError(
+      'bad-argument',
+      'The perturbation set is Euclidean (l2), and a VNN-LIB file describes inputs by boxes, which cannot state a ball.',
+      'Use cert verify --index or cert eval, which take the ball, or export with an l-infinity set.',
+    );
+  }
   if (!fits(test.shape, model.inputShape) || test.classes !== model.classes) {
     throw new CertError(
       'shape-mismatch',
-      `Images of "${dataset}" have the shape [${test.shape}] and ${test.classes} classes, but the network takes [${model.inputShape}] and has ${model.classes} outputs.`,
+      `Inputs of "${dataset}" have the shape [${test.shape}] and ${test.classes} classes, but the network takes [${model.inputShape}] and has ${model.classes} outputs.`,
       'Give the dataset that the network was trained on: --dataset NAME.',
     );
   }
@@ -80,6 +99,7 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
     device,
     network,
     split: test,
+    delta: toleranceOf(config, data),
     count,
     signal,
     onProgress: options.onClassifying,
@@ -87,7 +107,7 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
   if (indices.length === 0) {
     throw new CertError(
       'bad-data',
-      `The network classifies none of the ${test.count} test images of "${dataset}" correctly.`,
+      `The network classifies none of the ${test.count} test ${words.many} of "${dataset}" correctly.`,
       'Give the dataset that the network was trained on, or train the network longer.',
     );
   }
@@ -98,10 +118,14 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
   const properties = indices.map((index) => {
     const label = test.labels[index]!;
     const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-    const ball = { pixels, label, perturbation, source: { index, dataset } };
+    const tolerance = toleranceAt(data, index, config);
+    const ball = { pixels, label, ...(tolerance && { tolerance }), perturbation, words, source: { index, dataset } };
     const property = propertyInFile({ inputOrder }, robustness(ball, model));
-    const comment = `Robustness of ${basename(out)} at image ${index} of the test split of ${dataset}: class ${label}, radius ${radiusText(epsilon)}.`;
-    return { path: join(paths.folder, `image-${index}.vnnlib`), bytes: text.encode(writeVnnlib(property, comment)) };
+    const comment = `Robustness of ${basename(out)} at ${words.one} ${index} of the test split of ${dataset}${tolerance === undefined ? `: class ${label}` : `: label ${tolerance.target}, tolerance ${tolerance.delta}`}, radius ${radiusText(epsilon)}.`;
+    return {
+      path: join(paths.folder, `${words.one}-${index}.vnnlib`),
+      bytes: text.encode(writeVnnlib(property, comment)),
+    };
   });
   const list = properties.map(({ path }) => ({
     ...{ onnx: basename(out), vnnlib: `${basename(paths.folder)}/${basename(path)}`, timeout },
@@ -109,6 +133,6 @@ export async function imageProperties(options: ImagePropertiesOptions): Promise<
   return {
     files: [...properties, { path: paths.instances, bytes: text.encode(writeInstances(list)) }],
     ...paths,
-    ...{ epsilon, images: indices, tried },
+    ...{ epsilon, images: indices, tried, words },
   };
 }

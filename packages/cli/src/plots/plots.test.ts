@@ -127,7 +127,7 @@ describe('trainingCurvesFigure', () => {
       'vanilla',
       'none yet',
       'training loss',
-      'verified error of test images',
+      'verified error on the test split',
       'epoch',
     ]) {
       expect(texts(svg)).toContain(text);

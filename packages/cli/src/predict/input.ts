@@ -3,6 +3,7 @@ import { CertError, type Model, sizeOf } from '@cert/core';
 import type { Dataset, PixelRange } from '@cert/datasets';
 import { readImage } from '@cert/datasets/node';
 import { checkDataFits, exampleWords } from '@cert/trainer/pipeline';
+import { fits } from '../verify/image.js';
 
 /** One image to classify. */
 export interface PredictionInput {
@@ -12,6 +13,8 @@ export interface PredictionInput {
   readonly about: string;
   /** Its label, where the dataset has one. */
   readonly label: number | null;
+  /** The number to predict, where the dataset is a regression. */
+  readonly target: number | null;
 }
 
 /**
@@ -20,13 +23,19 @@ export interface PredictionInput {
  * @throws CertError `bad-argument` for an index outside the split, `shape-mismatch` for a dataset of other images than the model takes
  */
 export function imageAt(index: number, { test }: Pick<Dataset, 'test'>, name: string, model: Model): PredictionInput {
-  checkDataFits(model, test, name);
+  // A network that was imported may take the values of an image in a row.
+  if (!fits(test.shape, model.inputShape) || test.classes !== model.classes) checkDataFits(model, test, name);
   if (!Number.isInteger(index) || index >= test.count) {
     throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
   }
   const size = sizeOf(test.shape);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  return { pixels, about: `${capitalized(exampleWords(name).one)} ${index} of ${name}`, label: test.labels[index]! };
+  return {
+    pixels,
+    about: `${capitalized(exampleWords(name, test.shape).one)} ${index} of ${name}`,
+    label: test.labels[index]!,
+    target: test.targets?.[index] ?? null,
+  };
 }
 
 const capitalized = (word: string) => `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
@@ -77,5 +86,5 @@ export async function imageFile(
       `Resize or crop the image to ${width} x ${height} in the same way as the training images. cert does not resize it, because the certificate would be about a different image.`,
     );
   }
-  return { pixels: Float32Array.from(pixels, (byte) => byte / 255), about: path, label: null };
+  return { pixels: Float32Array.from(pixels, (byte) => byte / 255), about: path, label: null, target: null };
 }

@@ -1,37 +1,86 @@
-import type { HostParams, Model } from '@cert/core';
+import { CertError, type HostParams, type Model } from '@cert/core';
+import { eagerDevice } from '@cert/jit';
 import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
+  type Choices,
   checkConfigOf,
   type DataFacts,
   type RunConfig,
   readDataFacts,
-  readRunConfig,
-  runFiles,
+  refuseUnused,
 } from '@cert/trainer/pipeline';
-import { readBytes } from '../verify/network.js';
+import { type FieldFilter, named, optionsOfEvery } from '../commands/options.js';
+import { locateCheckpoint } from '../runs/locate-checkpoint.js';
+import { isImported, loadNetwork, readBytes } from '../verify/network.js';
 
-/** A network of a run, and what it was trained with. */
-export interface TrainedNetwork {
-  readonly folder: string;
+/** A network to predict with, and what is known of its data. */
+export interface PredictingNetwork {
   readonly config: RunConfig;
+  /** The file that it was read from. */
   readonly checkpoint: string;
   readonly model: Model;
   readonly params: HostParams;
   readonly stats: HostParams;
-  /** What the checkpoint knows of the dataset; undefined for one of an older version. */
+  /** What the checkpoint knows of the dataset; undefined for an imported network and for a checkpoint of an older version. */
   readonly facts: DataFacts | undefined;
+  /** Whether a run says with which dataset and radius the network was trained. */
+  readonly ofRun: boolean;
+  /** What the reader changed, for people. */
+  readonly notes: readonly string[];
 }
 
+/** Settings of the data that a prediction may change: the dataset and its options. */
+export const ofTheData: FieldFilter = (name, field) =>
+  named('dataset')(name, field) || optionsOfEvery('dataset')(name, field);
+
 /**
- * Reads a checkpoint of a run.
+ * Reads a checkpoint of a run, a checkpoint file, an ONNX file or a TensorFlow.js model.
  *
- * @throws CertError `bad-file` when there is no run or the checkpoint is missing, damaged or of another configuration
+ * @param given dataset and options of it that were given; those of the run otherwise
+ * @throws CertError `bad-file` when there is no such file, or it is damaged or of another configuration than its run; `bad-argument` for an
+ * option of another dataset
  */
-export async function readTrained(folder: string, which: 'last' | 'best', catalog: Catalog): Promise<TrainedNetwork> {
-  const config = await readRunConfig(folder, catalog);
-  const checkpoint = runFiles(folder)[which];
-  const { model, params, stats, metadata } = decodeCheckpoint(await readBytes(checkpoint), checkpoint);
-  checkConfigOf(checkpoint, metadata, config, catalog);
-  return { folder, config, checkpoint, model, params, stats, facts: readDataFacts(metadata, model.classes) };
+export async function readPredicting(
+  path: string,
+  which: 'last' | 'best',
+  given: Choices,
+  catalog: Catalog,
+): Promise<PredictingNetwork> {
+  const located = await locateCheckpoint(path, which, catalog);
+  const ofRun = located.ofRun && !isImported(path);
+  const { dataset = located.config.dataset } = given;
+  const options = { ...located.config.options, ...given.options };
+  const config = { ...located.config, ...given, dataset, options } as RunConfig;
+  refuseUnused([...Object.keys(given), ...Object.keys(given.options ?? {})], config, catalog);
+  if (ofRun) {
+    const { file } = located;
+    const { model, params, stats, metadata } = decodeCheckpoint(await readBytes(file), file);
+    checkConfigOf(file, metadata, located.config, catalog);
+    const facts = dataset === located.config.dataset ? readDataFacts(metadata, model.classes) : undefined;
+    return { config, checkpoint: file, model, params, stats, facts, ofRun, notes: [] };
+  }
+  const device = eagerDevice();
+  try {
+    const { network, independent, notes, source } = await loadNetwork(path, device, { logits: true });
+    await independent?.dispose();
+    const own = { ...config, limit: null, perturbation: null, delta: null };
+    return { config: own, checkpoint: source.path, ...network, facts: undefined, ofRun, notes };
+  } finally {
+    await device.dispose();
+  }
+}
+
+/** @throws CertError `bad-argument` for a network without a run, where dataset or radius were not given */
+export function checkGiven(
+  path: string,
+  { ofRun }: Pick<PredictingNetwork, 'ofRun'>,
+  { dataset, epsilon }: { readonly [name: string]: string | undefined },
+): void {
+  if (ofRun || (dataset !== undefined && epsilon !== undefined)) return;
+  throw new CertError(
+    'bad-argument',
+    `${path} is not part of a run, which would say the dataset and the radius.`,
+    'Give --dataset NAME and --epsilon RADIUS.',
+  );
 }

@@ -1,7 +1,7 @@
+import { exampleWords } from '@cert/trainer/pipeline';
 import { describe, expect, it } from 'vitest';
 import { commonMistakes, confusionOf } from './confusion.js';
 import { confusionSection } from './sections/confusion.js';
-import { wordsFor } from './words.js';
 
 const row = (label: number, prediction: number | null) => ({ label, prediction });
 
@@ -22,7 +22,12 @@ describe('confusionOf', () => {
 
 describe('confusionSection', () => {
   const shown = (classes: number, rows: readonly ReturnType<typeof row>[]) => {
-    const run = { name: 'a', words: wordsFor([2, 2, 1]), classNames: null, confusion: confusionOf(rows, classes) };
+    const run = {
+      name: 'a',
+      words: exampleWords('', [2, 2, 1]),
+      classNames: null,
+      confusion: confusionOf(rows, classes),
+    };
     return confusionSection([run]).html;
   };
 

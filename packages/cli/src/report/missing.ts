@@ -1,9 +1,10 @@
+import type { ExampleWords } from '@cert/trainer/pipeline';
 import { calledAs, quoted } from '../called-as.js';
 import type { ComparedRun } from '../runs/compare-runs.js';
 import { stateOf } from '../show/runs-table.js';
 import type { FoundEvaluation } from './evaluations.js';
+import { counted } from './text.js';
 import type { Training } from './training.js';
-import { counted, type Words } from './words.js';
 
 /** Something that a report does not say. Plain data. */
 export interface Missing {
@@ -16,7 +17,7 @@ export interface Missing {
 interface Parts {
   readonly run: ComparedRun;
   readonly which: string;
-  readonly words: Words;
+  readonly words: ExampleWords;
   readonly evaluation: FoundEvaluation | undefined;
   readonly unfinished: readonly { readonly file: string; readonly images: number }[];
   readonly training: Training;

@@ -1,6 +1,6 @@
 import type { Shape } from '@cert/core';
 import { pngUrl, type Raster } from './png.js';
-import { isDrawable } from './words.js';
+import { isDrawable } from './text.js';
 
 /** A range of values. */
 interface Range {

@@ -1,10 +1,12 @@
-import { type Perturbation, type Shape, UNIT_BALL } from '@cert/core';
+import { CertError, type Perturbation, type Shape, UNIT_BALL } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
 import { decodeCheckpoint } from '@cert/models';
 import {
   type Catalog,
   checkConfigOf,
   checkDataFits,
+  type ExampleWords,
+  exampleWords,
   perturbationOf,
   type RunConfig,
   readRunConfig,
@@ -24,7 +26,6 @@ import type { InputRadius, RadiiSettings } from './radii-file.js';
 import { readRunSummary } from './read-summary.js';
 import { readTraining, type Training } from './training.js';
 import { evaluationVerdict, summaryVerdict, type Verdict } from './verdict.js';
-import { type Words, wordsFor } from './words.js';
 
 /** Certified radii of the first test inputs. Plain data. */
 export interface Radii extends Omit<RadiiSettings, 'checkpoint' | 'data'> {
@@ -40,7 +41,7 @@ export interface ReportRun {
   readonly date: string;
   readonly config: RunConfig;
   readonly checkpoint: string;
-  readonly words: Words;
+  readonly words: ExampleWords;
   readonly inputShape: Shape;
   readonly classes: number;
   readonly classNames: readonly string[] | null;
@@ -96,6 +97,13 @@ export interface ReportRunOptions {
   readonly compute: (input: ComputeInput) => Promise<Computed>;
 }
 
+const regressionReport = (folder: string) =>
+  new CertError(
+    'bad-argument',
+    `${folder} is a regression, and a report is about classes.`,
+    'Use cert eval with --delta, cert predict and cert compare, or leave the run out.',
+  );
+
 /** How a radius applies to the parts of an input: to each alike, times a scale for each, or as a set of the run says. */
 const reachOf = ({ perturbation }: RunConfig, data: Pick<Dataset, 'featureScale'> | null) => {
   if (perturbation !== null) return 'set' as const;
@@ -118,6 +126,7 @@ export async function reportRun(
   const network = decodeCheckpoint(bytes, file);
   checkConfigOf(file, network.metadata, config, catalog);
   const { model } = network;
+  if (model.classes === 1) throw regressionReport(folder);
   const checkpoint = sha256(bytes);
   // The summary is about the weights after the last step.
   const summary = state === 'finished' && which === 'last' ? await readRunSummary(folder) : null;
@@ -139,7 +148,7 @@ export async function reportRun(
       };
   const [evaluation] = found.of;
   const dataHash = data === null ? null : hashSplit(data.test);
-  const words = wordsFor(model.inputShape);
+  const words = exampleWords(config.dataset, model.inputShape);
   const reach = reachOf(config, data);
   const about = { dataset, words, range: data?.range, available: data?.test.count ?? null, reach };
   const verdict =

@@ -1,7 +1,7 @@
+import { exampleWords } from '@cert/trainer/pipeline';
 import { describe, expect, it } from 'vitest';
 import type { RunSummary } from './read-summary.js';
 import { summaryVerdict } from './verdict.js';
-import { wordsFor } from './words.js';
 
 const summary: RunSummary = {
   ...{ images: 1000, epsilon: 8 / 255, standardError: 0.1, pgdError: 0.25, verifiedError: 0.4, bound: 'ibp' },
@@ -9,7 +9,7 @@ const summary: RunSummary = {
 };
 const data = {
   dataset: 'mine',
-  words: wordsFor([2, 2, 1]),
+  words: exampleWords('', [2, 2, 1]),
   range: { min: 0, max: 1 },
   available: 2000,
   reach: 'each' as const,
@@ -31,15 +31,15 @@ describe('summaryVerdict', () => {
     const nothing = { ...summary, verifiedError: 1, pgdError: null, attack: null };
     const { sentences, outcomes } = summaryVerdict(nothing, {
       ...data,
-      words: wordsFor([5]),
+      words: exampleWords('', [5]),
       range: null,
       available: null,
     });
     expect(outcomes).toMatchObject({ verified: 0, undecided: null, broken: null });
     expect(sentences[0]).toMatch(
-      /^For none of the 1,000 test inputs of mine do bounds show that .* changes each value by at most 8\/255 \(0\.0314\), without a claim/,
+      /^For none of the 1,000 test rows of mine do bounds show that .* changes each feature by at most 8\/255 \(0\.0314\), without a claim/,
     );
-    expect(sentences.at(-1)).toBe('The other 900 inputs (90.00 %) were not proved, and no attack was run on them.');
+    expect(sentences.at(-1)).toBe('The other 900 rows (90.00 %) were not proved, and no attack was run on them.');
   });
 
   it('counts one as one', () => {

@@ -1,9 +1,10 @@
 import type { Arithmetic } from '@cert/bounds';
+import type { ExampleWords } from '@cert/trainer/pipeline';
 import type { Proportion } from '@cert/verify';
 import { radiusInFull } from '../show/quantities.js';
 import { type FoundEvaluation, proportion } from './evaluations.js';
 import type { RunSummary } from './read-summary.js';
-import { count, counted, type Words } from './words.js';
+import { count, counted } from './text.js';
 
 /** How many inputs ended how. Plain data. */
 interface Outcomes {
@@ -40,7 +41,7 @@ const CLAIMS: { readonly [arithmetic in Arithmetic]: string } = {
 /** What a verdict needs to know of the data. */
 export interface VerdictData {
   readonly dataset: string;
-  readonly words: Words;
+  readonly words: ExampleWords;
   /** Of all values; null for none, undefined where it is not known. */
   readonly range: { readonly min: number; readonly max: number } | null | undefined;
   /** Test inputs that the dataset has; null where it was not read. */
@@ -109,8 +110,8 @@ function sentencesOf(
       ? `For none of ${which} test ${words.many} of ${dataset} ${none}`
       : `For ${share(verified.count)} of ${which} test ${words.many} of ${dataset} (${count(verified.count)} ${words.many}) ${shown}`;
   const changes = {
-    each: `that changes each ${words.part} by at most ${radiusInFull(epsilon)}${values}`,
-    scaled: `that changes each ${words.part} by at most ${radiusInFull(epsilon)} times its scale in the dataset`,
+    each: `that changes each ${words.value} by at most ${radiusInFull(epsilon)}${values}`,
+    scaled: `that changes each ${words.value} by at most ${radiusInFull(epsilon)} times its scale in the dataset`,
     set: `in the perturbation set of the configuration at epsilon ${radiusInFull(epsilon)}`,
   }[reach];
   const claim = `that the network classifies the ${words.one} correctly after every perturbation ${changes}, ${CLAIMS[arithmetic]}.`;

@@ -21,6 +21,8 @@ export interface Comparison {
     readonly trainSeconds: number | null;
     /** Errors with exact 95 % intervals; the interval is null before the run has finished, the error where it is not known. */
     readonly errors: { readonly [name in ErrorName]: Estimate | null };
+    /** For a regression: means of absolute errors, in the units of the label; missing for a classification. */
+    readonly absoluteErrors?: Pick<RunRecord['errors'], 'absoluteError' | 'verifiedAbsoluteError'>;
   }[];
   /** For each setting that differs, its value in each run; null where a run has no such setting. */
   readonly settings: { readonly [name: string]: readonly unknown[] };
@@ -91,7 +93,7 @@ export function compareRuns(runs: readonly ComparedRun[]): Comparison {
   const differing = names.filter((name) => new Set(runs.map(({ config }) => JSON.stringify(config[name]))).size > 1);
   return {
     runs: runs.map(({ name, folder, state, epoch, trainSeconds, errors }) => {
-      const { images, standardError, pgdError, verifiedError } = errors;
+      const { images, standardError, pgdError, verifiedError, absoluteError, verifiedAbsoluteError } = errors;
       const estimate = (fraction: number | null): Estimate | null => {
         if (fraction === null) return null;
         const interval = images === null ? null : clopperPearson(Math.round(fraction * images), images);
@@ -104,6 +106,7 @@ export function compareRuns(runs: readonly ComparedRun[]): Comparison {
           pgdError: estimate(pgdError),
           verifiedError: estimate(verifiedError),
         },
+        ...(absoluteError !== null && { absoluteErrors: { absoluteError, verifiedAbsoluteError } }),
       };
     }),
     settings: Object.fromEntries(differing.map((name) => [name, runs.map(({ config }) => config[name] ?? null)])),

@@ -50,7 +50,15 @@ interface RunErrors {
   readonly standardError: number | null;
   readonly pgdError: number | null;
   readonly verifiedError: number | null;
+  /** For a regression: means of absolute errors, in the units of the label. */
+  readonly absoluteError: number | null;
+  readonly verifiedAbsoluteError: number | null;
 }
+
+const NO_ERRORS: RunErrors = {
+  ...{ images: null, standardError: null, pgdError: null, verifiedError: null },
+  ...{ absoluteError: null, verifiedAbsoluteError: null },
+};
 
 /** Folders within a folder that are looked through for runs. */
 const DEPTH = 3;
@@ -98,8 +106,7 @@ export async function readRun(folder: string): Promise<RunRecord> {
   // That of the folder counts for one without files alone: an evaluation changes it.
   const [config = 0, metrics = 0, summary = 0, own = 0] = await Promise.all(dates);
   const date = new Date(Math.max(config, metrics, summary) || own).toISOString();
-  const empty = { images: null, standardError: null, pgdError: null, verifiedError: null };
-  const blank = { folder, name: basename(folder), date, epoch: 0, errors: empty, trainSeconds: null };
+  const blank = { folder, name: basename(folder), date, epoch: 0, errors: NO_ERRORS, trainSeconds: null };
   try {
     const config = await readSettings(folder);
     const locked = (await runOwner(folder)) !== undefined;
@@ -145,10 +152,7 @@ const numberIn = (fields: Fields, name: string): number | null => {
 async function lastEpoch(folder: string, { epsilon }: RunSettings) {
   const { lines } = await readMetricsLines(folder);
   const last = lines.findLast(({ type }) => type === 'epoch');
-  if (last === undefined) {
-    const errors = { images: null, standardError: null, pgdError: null, verifiedError: null };
-    return { epoch: 0, trainSeconds: null, errors };
-  }
+  if (last === undefined) return { epoch: 0, trainSeconds: null, errors: NO_ERRORS };
   const comparable = last.epsilon === epsilon;
   const found = epochErrorsOf(last);
   return {
@@ -159,6 +163,8 @@ async function lastEpoch(folder: string, { epsilon }: RunSettings) {
       standardError: found?.standardError ?? null,
       pgdError: null,
       verifiedError: comparable ? (found?.verifiedError ?? null) : null,
+      absoluteError: found?.absoluteError ?? null,
+      verifiedAbsoluteError: comparable ? (found?.verifiedAbsoluteError ?? null) : null,
       ...(found?.monitored === 'validation' && { of: found.monitored }),
     },
   };
@@ -180,7 +186,11 @@ async function readSummary(file: string): Promise<Pick<RunRecord, 'errors' | 'tr
     throw damaged(`${file} lacks the errors of the run`);
   }
   return {
-    errors: { images, standardError, verifiedError, pgdError: numberIn(fields, 'pgdError') },
+    errors: {
+      ...{ images, standardError, verifiedError, pgdError: numberIn(fields, 'pgdError') },
+      absoluteError: numberIn(fields, 'absoluteError'),
+      verifiedAbsoluteError: numberIn(fields, 'verifiedAbsoluteError'),
+    },
     trainSeconds,
     epoch,
   };

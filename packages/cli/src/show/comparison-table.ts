@@ -1,4 +1,4 @@
-import { duration, percent } from '@cert/trainer/pipeline';
+import { duration, number, percent } from '@cert/trainer/pipeline';
 import type { ComparedRun, Comparison } from '../runs/compare-runs.js';
 import { formatTable } from './format-table.js';
 import { radius } from './quantities.js';
@@ -28,6 +28,12 @@ export function comparisonTable(
   const outcome = [
     ['error, 95 % interval', ...heading],
     ...errors.map(([label, name]) => [label, ...results.map((run) => estimateText(run.errors[name]))]),
+    ...(results.some(({ absoluteErrors }) => absoluteErrors !== undefined)
+      ? [
+          ['mean absolute error', ...results.map((run) => meanText(run.absoluteErrors?.absoluteError))],
+          ['verified absolute error', ...results.map((run) => meanText(run.absoluteErrors?.verifiedAbsoluteError))],
+        ]
+      : []),
     ['training time', ...results.map(({ trainSeconds }) => (trainSeconds === null ? NONE : duration(trainSeconds)))],
     ['state', ...runs.map(stateOf)],
   ];
@@ -35,6 +41,8 @@ export function comparisonTable(
   const differing = rows.length > 1 ? formatTable(rows, format) : 'The runs have identical settings.';
   return `${differing}\n\n${formatTable(outcome, format)}`;
 }
+
+const meanText = (value: number | null | undefined): string => (value == null ? NONE : number(value));
 
 function valueText(name: string, value: unknown): string {
   if (value === null) return NONE;

@@ -1,4 +1,4 @@
-import { duration, number, type RunEvent } from '@cert/trainer/pipeline';
+import { duration, errorText, number, type RunEvent } from '@cert/trainer/pipeline';
 import { bar } from './live-line.js';
 import { radius } from './quantities.js';
 
@@ -33,22 +33,23 @@ export interface TrainingState {
   readonly epochs: number;
   readonly loss: number;
   readonly epsilon: number;
-  /** Of the epoch before; undefined before the first epoch. */
-  readonly verifiedError: number | undefined;
+  /** Of the epoch before, on the test images, as a text; undefined before the first epoch. */
+  readonly verifiedError: string | undefined;
   /** Seconds; undefined while they cannot be estimated. */
   readonly left: number | undefined;
   /** Of the epoch. */
   readonly fraction: number;
 }
 
-const percentShort = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+/** A share with one decimal. */
+export const percentShort = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
 const short = (value: number) => String(Number(value.toPrecision(3)));
 const known = (...texts: readonly (string | undefined)[]) => texts.filter((text) => text !== undefined);
 
 /** The line of an epoch under way, for wide screens, for 80 and for 60 columns. */
 export function trainingDrafts(state: TrainingState): readonly Draft[] {
   const { epoch, epochs, loss, epsilon, verifiedError, fraction } = state;
-  const error = verifiedError === undefined ? undefined : `verified error ${percentShort(verifiedError)}`;
+  const error = verifiedError === undefined ? undefined : `verified error ${verifiedError}`;
   const time = state.left === undefined ? undefined : duration(state.left);
   const left = time && `${time} left`;
   const percent = `${Math.floor(100 * fraction)} %`;
@@ -63,11 +64,19 @@ export function trainingDrafts(state: TrainingState): readonly Draft[] {
   ];
 }
 
-/** The line of images that are evaluated or decoded one after the other. */
-export function countDrafts(what: string, done: number, of: number, left: number | undefined): readonly Draft[] {
+/** The line of examples that are evaluated or decoded one after the other. */
+export function countDrafts(
+  {
+    what,
+    unit,
+    done,
+    of,
+  }: { readonly what: string; readonly unit: string; readonly done: number; readonly of: number },
+  left: number | undefined,
+): readonly Draft[] {
   const time = left === undefined ? '' : duration(left);
   return [
-    { head: what, tail: known(`${done}/${of} images`, time && `${time} left`), least: 6 },
+    { head: what, tail: known(`${done}/${of} ${unit}`, time && `${time} left`), least: 6 },
     { head: what, tail: known(`${done}/${of}`, time), least: 3 },
   ];
 }
@@ -79,8 +88,8 @@ export function epochLine(
   width: number,
 ): string {
   const [loss, small] = [`loss ${number(metrics.loss)}`, `eps ${radius(epsilon, 3)}`];
-  const error = `${monitored === 'test' ? '' : 'validation '}error ${percentShort(test.standardError)}`;
-  const verified = `verified error ${percentShort(test.verifiedError)}`;
+  const error = `${monitored === 'test' ? '' : 'validation '}error ${errorText(test.standardError, test.absoluteError, percentShort)}`;
+  const verified = `verified error ${errorText(test.verifiedError, test.verifiedAbsoluteError, percentShort)}`;
   const head = `epoch ${epoch}/${epochs}`;
   const lines = [
     [head, loss, `epsilon ${radius(epsilon)}`, error, verified, duration(trainSeconds)],

@@ -9,7 +9,7 @@ import { type Look, tableFormat } from './table.js';
 import { widthOf, wrapText } from './width.js';
 
 /** What a proof at each arithmetic is about. */
-const CLAIMS: { readonly [level in Arithmetic]: string } = {
+export const CLAIMS: { readonly [level in Arithmetic]: string } = {
   deployed: 'of every float32 execution of the network (arithmetic deployed)',
   real: 'of the network over the real numbers (arithmetic real)',
   nearest: 'up to the rounding of float32 bounds (arithmetic nearest)',
@@ -85,10 +85,24 @@ function certificateRows(
 }
 
 /** A claim must not grow by rounding. */
-const roundedDown = (x: number): string => {
+export const roundedDown = (x: number): string => rounded(x, Math.floor);
+
+/** An upper bound must not shrink by rounding. */
+export const roundedUp = (x: number): string => rounded(x, Math.ceil);
+
+function rounded(x: number, round: (x: number) => number): string {
   const scale = 10 ** (3 - Math.floor(Math.log10(Math.abs(x) || 1)));
-  return String(Number((Math.floor(x * scale) / scale).toPrecision(4)));
-};
+  return String(Number((round(x * scale) / scale).toPrecision(4)));
+}
+
+/** What perturbations a radius is about, in words. */
+export const perturbationText = ({ words, reach }: Pick<PredictionLook, 'words' | 'reach'>): string =>
+  ({
+    each: `of at most the certified radius in each ${words.value}`,
+    scaled: `of each ${words.value} by at most the certified radius times its scale`,
+    set: 'in the perturbation set of the run, at the certified radius,',
+    l2: 'of a Euclidean length of at most the certified radius',
+  })[reach];
 
 /** A radius, and the same in units of 1/255. */
 function radiusText(found: number): string {
@@ -109,11 +123,5 @@ function noteOf(
   }
   const beyond =
     found.unverified === null ? 'The ball contains every input in the data range.' : 'The true radius may be larger.';
-  const size = {
-    each: `of at most the certified radius in each ${words.value}`,
-    scaled: `of each ${words.value} by at most the certified radius times its scale`,
-    set: 'in the perturbation set of the run, at the certified radius,',
-    l2: 'of a Euclidean length of at most the certified radius',
-  }[reach];
-  return `No perturbation ${size} changes the prediction ${claim}. ${beyond}`;
+  return `No perturbation ${perturbationText({ words, reach })} changes the prediction ${claim}. ${beyond}`;
 }

@@ -1,5 +1,5 @@
-import { duration, type RunEvent } from '@cert/trainer/pipeline';
-import { countDrafts, fitDraft, type TrainingState, trainingDrafts } from './drafts.js';
+import { duration, type ExampleWords, errorText, exampleWords, type RunEvent } from '@cert/trainer/pipeline';
+import { countDrafts, fitDraft, percentShort, type TrainingState, trainingDrafts } from './drafts.js';
 
 /** Seconds from which a run is long enough for a warning, and the steps after which they are estimated. */
 const LONG = 3600;
@@ -16,8 +16,12 @@ interface Counted {
   readonly at: number;
 }
 
-/** What is known of the work, from its events, and the line that says so. */
-export function progressState() {
+/**
+ * What is known of the work, from its events, and the line that says so.
+ *
+ * @param words what examples are called where no run has begun
+ */
+export function progressState(words: ExampleWords) {
   const seconds = () => performance.now() / 1000;
   // As of the last event.
   let estimate: { readonly left: number; readonly at: number } | undefined;
@@ -28,10 +32,11 @@ export function progressState() {
   const left = () => estimate && Math.max(0, estimate.left - (seconds() - estimate.at));
   let run: Extract<RunEvent, { readonly type: 'start' }> | undefined;
   let training: Omit<TrainingState, 'left'> | undefined;
-  let verifiedError: number | undefined;
+  let verifiedError: string | undefined;
   let counted: Counted | undefined;
   let [began, steps, warned] = [seconds(), 0, false];
 
+  const names = () => (run === undefined ? words : exampleWords(run.config.dataset, run.inputShape));
   const count = (what: string, done: number, of: number, before: number) => {
     if (counted?.what !== what) began = seconds();
     counted = { what, before, done, of, at: seconds() };
@@ -58,7 +63,7 @@ export function progressState() {
           return;
         }
         case 'epoch':
-          verifiedError = event.test.verifiedError;
+          verifiedError = errorText(event.test.verifiedError, event.test.verifiedAbsoluteError, percentShort);
           expect(event.secondsLeft);
           training = training && { ...training, verifiedError, epoch: event.epoch + 1, fraction: 0 };
           if (run !== undefined && event.epoch >= run.epochs) count('evaluation', 0, run.testImages, 0);
@@ -80,8 +85,9 @@ export function progressState() {
     line(width: number): string {
       if (counted !== undefined) {
         const { what, done, before, of } = counted;
+        const unit = what === 'decoding' ? 'images' : names().many;
         if (done <= before && left() === undefined) return `${what}  compiling ... ${duration(seconds() - began)}`;
-        return fitDraft(countDrafts(what, done, of, countLeft(counted)), done / of, width);
+        return fitDraft(countDrafts({ what, unit, done, of }, countLeft(counted)), done / of, width);
       }
       if (training === undefined) {
         const { step = 0, stepsPerEpoch = 1, epochs = '?' } = run ?? {};
@@ -98,7 +104,7 @@ export function progressState() {
       if (run === undefined || warned || steps < STEPS_BEFORE_WARNING || time === undefined || time < LONG) return;
       warned = true;
       const width = run.config.width === undefined ? '' : ', a narrower model (--width)';
-      return `Warning: this run will take about ${duration(time)} (h:mm:ss). To shorten it, use fewer epochs (--epochs), fewer images (--limit)${width}, or a GPU (cert doctor lists devices). Ctrl-C stops the run; --resume continues it.`;
+      return `Warning: this run will take about ${duration(time)} (h:mm:ss). To shorten it, use fewer epochs (--epochs), fewer ${names().many} (--limit)${width}, or a GPU (cert doctor lists devices). Ctrl-C stops the run; --resume continues it.`;
     },
   };
 }

@@ -19,7 +19,15 @@ const numbers = {
 };
 const events: RunEvent[] = [
   {
-    ...{ type: 'start', folder: 'runs/a b', config, parameters: 163006, trainImages: 8000, testImages: 2000 },
+    ...{
+      type: 'start',
+      folder: 'runs/a b',
+      config,
+      parameters: 163006,
+      inputShape: [28, 28, 1],
+      trainImages: 8000,
+      testImages: 2000,
+    },
     ...{
       epochs: 12,
       stepsPerEpoch: 2,

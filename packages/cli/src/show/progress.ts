@@ -1,4 +1,4 @@
-import { describeEvent, type RunEvent } from '@cert/trainer/pipeline';
+import { describeEvent, exampleWords, type RunEvent } from '@cert/trainer/pipeline';
 import { resumeHint } from '../called-as.js';
 import type { Terminal } from '../terminal.js';
 import { epochLine } from './drafts.js';
@@ -25,11 +25,13 @@ export const stoppedLine = (event: Extract<RunEvent, { type: 'stopped' }>): stri
 /**
  * Shows events to a person: on a screen a line that changes in place and fits the width, and one line for each epoch; in a pipe one line for
  * each epoch, and one at least every 30 seconds.
+ *
+ * @param words what examples are called where no run begins; default: images
  */
-export function progressReporter(terminal: Terminal): ProgressReporter {
+export function progressReporter(terminal: Terminal, words = exampleWords('')): ProgressReporter {
   const { out, screen } = terminal;
   const paint = painter(terminal);
-  const state = progressState();
+  const state = progressState(words);
   let live: LiveLine | undefined;
   let [timer, told]: [NodeJS.Timeout | undefined, number] = [undefined, performance.now()];
 

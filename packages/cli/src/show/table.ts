@@ -1,4 +1,4 @@
-import { duration, exampleWords, percent, type Summary } from '@cert/trainer/pipeline';
+import { duration, exampleWords, number, percent, type Summary } from '@cert/trainer/pipeline';
 import type { Proportion } from '@cert/verify';
 import type { EvaluationSummary } from '@cert/verify/node';
 import type { Terminal } from '../terminal.js';
@@ -16,6 +16,9 @@ export function tableFormat(look: Look): TableFormat {
   return { width: widthOf(look), heading: (text) => paint('heading', text) };
 }
 
+/** A mean of absolute errors, in the units of the label. */
+const orUnbounded = (value: number | null | undefined): string => (value == null ? 'not finite' : number(value));
+
 const PLAIN: Look = { screen: null };
 
 /**
@@ -30,11 +33,18 @@ export function resultTable(summaries: readonly Summary[], look = PLAIN): string
   const row = (name: string, cell: (summary: Summary) => string) => [name, ...summaries.map(cell)];
   const rows = [
     row('', ({ preset, method, seed }) => `${preset} ${method}, seed ${seed}`),
+    ...(first.delta === undefined
+      ? []
+      : [
+          row('mean absolute error', (s) => orUnbounded(s.absoluteError)),
+          row(`verified absolute error (${first.bound.toUpperCase()})`, (s) => orUnbounded(s.verifiedAbsoluteError)),
+          row('error: off by at least', (s) => number(s.delta ?? Number.NaN)),
+        ]),
     row('standard error', (s) => percent(s.standardError)),
     row(`PGD error${attack}`, (s) => (s.pgdError === null ? 'not run' : percent(s.pgdError))),
     row(`verified error (${first.bound.toUpperCase()})`, (s) => percent(s.verifiedError)),
     row('epsilon', (s) => radiusInFull(s.epsilon)),
-    row(`test ${exampleWords(first.dataset).many}`, (s) => String(s.images)),
+    row(`test ${exampleWords(first.dataset, first.inputShape).many}`, (s) => String(s.images)),
     ...(summaries.some(({ stoppedEarly }) => stoppedEarly !== undefined) ? [row('epochs', epochsOf)] : []),
     row('training time', (s) => duration(s.trainSeconds)),
     row('device', (s) => s.deviceDescription),
@@ -51,12 +61,17 @@ const epochsOf = ({ epochs, stoppedEarly }: Summary): string =>
 /**
  * The summary of an evaluation image by image as a table.
  *
+ * @param words what examples are called; default: by the dataset
  * @param look the terminal that it is for; default a pipe, without a width
  */
-export function evaluationTable(summary: EvaluationSummary, look = PLAIN): string {
+export function evaluationTable(
+  summary: EvaluationSummary,
+  words = exampleWords(summary.settings.dataset),
+  look = PLAIN,
+): string {
   const { settings, methods, standardError, pgdError } = summary;
   const { attack, epsilon } = settings;
-  const { many } = exampleWords(settings.dataset);
+  const { many } = words;
   const format = tableFormat(look);
   const asked = settings.arithmetic ?? 'nearest';
   const names = Object.keys(methods).map((name) => name.toUpperCase());
@@ -87,6 +102,12 @@ export function evaluationTable(summary: EvaluationSummary, look = PLAIN): strin
   ];
   const counts = [
     ['epsilon', radiusInFull(epsilon)],
+    ...(settings.delta === undefined
+      ? []
+      : [
+          ['error: off by at least', number(settings.delta)],
+          ['mean absolute error', orUnbounded(summary.absoluteError)],
+        ]),
     [`test ${many}`, String(summary.images)],
     ['arithmetic', asked],
     ...(summary.arithmetic === null

@@ -54,16 +54,22 @@ export function tensorboardEvents(now: () => number = Date.now): (event: RunEven
         scalars(step, {
           ...{ ...under('epoch', event), 'epoch/trainSeconds': trainSeconds },
           ...{ [`${monitored}/error`]: test.standardError, [`${monitored}/verifiedError`]: test.verifiedError },
+          ...{
+            [`${monitored}/absoluteError`]: test.absoluteError,
+            [`${monitored}/verifiedAbsoluteError`]: test.verifiedAbsoluteError,
+          },
           ...Object.fromEntries(neurons),
         });
         return;
       }
       case 'finished': {
-        const { standardError, pgdError, verifiedError } = event.summary;
+        const { standardError, pgdError, verifiedError, absoluteError, verifiedAbsoluteError } = event.summary;
         scalars(last, {
           'result/standardError': standardError,
           'result/pgdError': pgdError,
           'result/verifiedError': verifiedError,
+          'result/absoluteError': absoluteError,
+          'result/verifiedAbsoluteError': verifiedAbsoluteError,
         });
         return;
       }

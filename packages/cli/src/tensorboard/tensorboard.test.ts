@@ -152,6 +152,7 @@ describe('cert train --tensorboard', () => {
         folder: join(place, 'resumed'),
         config: resolveConfig(),
         parameters: 1,
+        inputShape: [28, 28, 1],
         trainImages: 1,
         testImages: 1,
       },

@@ -1,17 +1,23 @@
 import { stat } from 'node:fs/promises';
 import {
   CertError,
+  categoryVariants,
   type Model,
+  outputInterval,
   type Perturbation,
   type Property,
   perturbationEnds,
   type Shape,
   sizeOf,
+  topK,
 } from '@cert/core';
+import type { Dataset } from '@cert/datasets';
 import type { Device } from '@cert/jit';
 import {
+  type ExampleWords,
   exampleWords,
   loadTestData,
+  number,
   perturbationOf,
   type RunConfig,
   radiusText,
@@ -20,12 +26,14 @@ import {
   resolveConfig,
   runFiles,
   standardCatalog,
+  toleranceOf,
 } from '@cert/trainer/pipeline';
 import { canonical, type RawOptions } from '../commands/options.js';
 import { readLabel } from '../commands/read-label.js';
+import { refuseLabel } from '../predict/predict-value.js';
 import { className } from '../show/class-name.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
-import { readRadius } from './read-number.js';
+import { readNumber, readRadius } from './read-number.js';
 
 /** Options of {@link imageProperty}. */
 export interface ImageOptions {
@@ -41,8 +49,12 @@ export interface ImageOptions {
 export interface BallOfImage {
   readonly pixels: Float32Array;
   readonly label: number;
+  /** For a regression: its label, and the distance to it from which a prediction is wrong. */
+  readonly tolerance?: { readonly target: number; readonly delta: number };
   /** What may change. */
   readonly perturbation: Perturbation;
+  /** What it and its numbers are called. */
+  readonly words: ExampleWords;
   /** Where it is from. */
   readonly source: { readonly index: number; readonly dataset: string };
 }
@@ -64,21 +76,45 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
   if (!fits(test.shape, model.inputShape)) {
     throw new CertError(
       'shape-mismatch',
-      `Images of "${config.dataset}" have the shape [${test.shape}], but the network takes [${model.inputShape}].`,
+      `Inputs of "${config.dataset}" have the shape [${test.shape}], but the network takes [${model.inputShape}].`,
       'Give the dataset that the network was trained on: --dataset NAME.',
     );
   }
   if (!Number.isInteger(index) || index >= test.count) {
     throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
   }
+  const tolerance = toleranceAt(data, index, { ...config, delta: deltaOf(raw, config) });
+  if (tolerance !== undefined) refuseLabel(raw.label);
   const label = raw.label === undefined ? test.labels[index]! : readLabel(raw.label, model.classes, classNames);
   const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
-  const { one } = exampleWords(config.dataset);
-  const about = `${one.slice(0, 1).toUpperCase()}${one.slice(1)} ${index} of ${config.dataset}, ${className(label, classNames)}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
+  const words = exampleWords(config.dataset, model.inputShape);
+  const { one } = words;
+  const about = `${one.slice(0, 1).toUpperCase()}${one.slice(1)} ${index} of ${config.dataset}, ${tolerance === undefined ? className(label, classNames) : `label ${number(tolerance.target)}, tolerance ${number(tolerance.delta)}`}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
-  const ball = { pixels, label, perturbation, source: { index, dataset: config.dataset } };
+  const ball = {
+    pixels,
+    label,
+    ...(tolerance && { tolerance }),
+    perturbation,
+    words,
+    source: { index, dataset: config.dataset },
+  };
   return { loaded, property: robustness(ball, model), ball, about, classNames };
+}
+
+/** The tolerance that was given, or that of the run. */
+const deltaOf = ({ delta }: RawOptions, config: RunConfig): number | null =>
+  delta === undefined ? config.delta : readNumber('--delta', delta);
+
+/** The label of an example of a regression, and its tolerance; undefined for a dataset with classes. */
+export function toleranceAt(
+  data: Pick<Dataset, 'test' | 'target'>,
+  index: number,
+  config: Pick<RunConfig, 'dataset' | 'delta'>,
+): BallOfImage['tolerance'] {
+  const delta = toleranceOf(config, data);
+  return delta === null ? undefined : { target: data.test.targets![index]!, delta };
 }
 
 /** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
@@ -113,25 +149,30 @@ async function refusePlugins(folder: string): Promise<void> {
 }
 
 /**
- * That the label's logit is larger than every other one in the box of a perturbation set.
+ * What must hold around an example: its label has the largest logit, or for a regression the prediction is within the tolerance of its label.
+ * Where categories change, the property has a box for each combination of categories; for a Euclidean ball, it is about the box around it.
  *
- * @throws CertError `bad-argument` for a Euclidean set, whose box has points outside of it
+ * @throws CertError `bad-argument` for a network of one output without a tolerance, of which nothing could be violated; `bad-data` for
+ * categories that are not one-hot
  */
-export function robustness({ pixels, perturbation, label }: BallOfImage, { classes, inputShape }: Model): Property {
-  if (perturbation.kind === 'l2' || perturbation.categories.length > 0) {
+export function robustness({ pixels, perturbation, label, tolerance }: BallOfImage, model: Model): Property {
+  const { classes, inputShape } = model;
+  if (classes === 1 && tolerance === undefined) {
     throw new CertError(
       'bad-argument',
-      `Properties are about boxes, but the perturbation set ${perturbation.kind === 'l2' ? 'is Euclidean (l2)' : 'has categories that change'}.`,
-      'Use cert eval, whose bound methods support it.',
+      'The network has one output, and the dataset has classes.',
+      'Give a dataset whose label is a number: the run of a regression.',
     );
   }
-  const { lower, upper } = perturbationEnds(perturbation, pixels, inputShape);
-  const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
-  const cases = others.map((other) => {
-    const coefficients = new Float64Array(classes);
-    coefficients[label] = 1;
-    coefficients[other] = -1;
-    return { lower, upper, outputs: [{ coefficients, bound: 0 }] };
+  const variants =
+    perturbation.kind === 'linf' && perturbation.categories.length > 0
+      ? categoryVariants(perturbation, pixels, inputShape)
+      : { inputs: [pixels], perturbation };
+  const properties = variants.inputs.map((input) => {
+    const box = perturbationEnds(variants.perturbation, input, inputShape);
+    if (tolerance === undefined) return topK(box, { label, classes });
+    const { target, delta } = tolerance;
+    return outputInterval(box, { outputs: classes, min: target - delta, max: target + delta });
   });
-  return { inputs: pixels.length, outputs: classes, cases };
+  return { inputs: pixels.length, outputs: classes, cases: properties.flatMap(({ cases }) => cases) };
 }

@@ -62,6 +62,9 @@ export interface LoadOptions {
 
 const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 
+/** Whether a path stands for a network of another program: an ONNX file or a TensorFlow.js model. */
+export const isImported = (path: string): boolean => isOnnx(path) || isLayersModel(path);
+
 /**
  * Reads an ONNX file or a TensorFlow.js model, and compares what is computed of it here with what ONNX Runtime or TensorFlow.js computes of the
  * file itself; or a checkpoint file, or the last checkpoint of a run's folder.

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { batches, rowsWithTargets, subset } from '../index.js';
 import { type CsvOptions, csv } from '../node/index.js';
 
 let folder: string;
@@ -46,6 +47,40 @@ describe('csv', () => {
     const data = await read(['same,x,y', ...Array.from({ length: 20 }, (_, i) => `3,${i},${i % 2}`)].join('\n'));
     expect(data.featureScale).toEqual([0, data.normalize!.std[1]]);
     expect(data.normalize!.std[0]).toBe(1);
+  });
+
+  it('has numbers to predict for a regression, in their units, with the moments of the training rows', async () => {
+    const data = await read(TABLE, { task: 'regression', label: 'length', types: { sold: 'ignore' } });
+    expect(data.featureNames).toEqual(['color=blue', 'color=green', 'color=red']);
+    expect(data.classNames).toBeUndefined();
+    const { train, test, target } = data;
+    expect([train.classes, train.count, test.count]).toEqual([1, 16, 4]);
+    expect([...train.labels, ...test.labels]).toEqual(Array(20).fill(0));
+    const targets = [...train.targets!, ...test.targets!].sort((a, b) => a - b);
+    expect(targets).toEqual(Array.from({ length: 20 }, (_, i) => i + 0.5));
+    const mean = train.targets!.reduce((a, b) => a + b) / 16;
+    expect(target).toEqual({ name: 'length', mean: expect.closeTo(mean, 4), std: expect.any(Number) });
+    const [first] = batches(train, { batchSize: 5 });
+    expect([...first!.targets!]).toEqual([...first!.indices].map((i) => train.targets![i]));
+    expect(subset(train, 3).targets).toEqual(train.targets!.subarray(0, 3));
+    const { images, shape, labels, classes } = rowsWithTargets(test);
+    expect([shape, classes, [...labels]]).toEqual([[4], 3, [0, 0, 0, 0]]);
+    expect([...images.slice(0, 4)]).toEqual([...test.images.slice(0, 3), test.targets![0]]);
+  });
+
+  it.each<[string, string, object]>([
+    [
+      'a label that is not a number',
+      'a,b\n1,2\n2,x\n3,4',
+      { problem: expect.stringContaining('line 3: the label "b" has "x"') },
+    ],
+    [
+      'a label of one value',
+      'a,b\n1,2\n2,2\n3,2\n4,2\n5,2',
+      { problem: expect.stringContaining('standard deviation 0') },
+    ],
+  ])('refuses %s of a regression', async (_, text, error) => {
+    await expect(read(text, { task: 'regression' })).rejects.toMatchObject(error);
   });
 
   it('splits with the share of each class, the same for the same seed', async () => {

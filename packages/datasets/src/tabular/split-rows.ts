@@ -30,7 +30,12 @@ export function stratifiedRows(labels: ArrayLike<number>, fraction: number, seed
   }
   const test = [...byClass.entries()].flatMap(([label, rows]) => {
     const count = Math.round(rows.length * fraction);
-    if (count === 0 || count === rows.length) throw tooFew(`class ${label} has ${rows.length} rows`, fraction);
+    if (count === 0 || count === rows.length) {
+      throw tooFew(
+        byClass.size > 1 ? `class ${label} has ${rows.length} rows` : `there are ${rows.length} rows`,
+        fraction,
+      );
+    }
     return Array.from(createRng(seed, 'test rows', label).permutation(rows.length).slice(0, count), (i) => rows[i]!);
   });
   return withTest(labels.length, test);

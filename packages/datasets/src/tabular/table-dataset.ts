@@ -1,5 +1,6 @@
 import { CertError } from '@cert/core';
 import type { Dataset, Split } from '../split.js';
+import { targetMoments } from '../targets.js';
 import {
   type Column,
   type ColumnType,
@@ -14,7 +15,12 @@ import { lastRows, type RowSplit, type SplitRows, stratifiedRows } from './split
 
 /** Options of {@link tableDataset}. */
 export interface TableOptions {
-  /** Name of the column with the class; default: the last column. */
+  /**
+   * `classification` (default): the label is a class. `regression`: the label is a number, in its units in the `targets` of the splits; the
+   * dataset has a `target`.
+   */
+  readonly task?: 'classification' | 'regression' | undefined;
+  /** Name of the column with the class, or with the number to predict; default: the last column. */
   readonly label?: string | undefined;
   /** Types of columns; default: `number` if all values are numbers, else `category`. */
   readonly types?: { readonly [column: string]: ColumnType } | undefined;
@@ -37,19 +43,20 @@ export interface TableOptions {
  * default reach of a perturbation set.
  *
  * @throws CertError `bad-data` naming line and column of a missing or malformed value, or a label with fewer than 2 or more than 256
- * classes; `bad-argument` for a column that does not exist and a test fraction that leaves no rows
+ * classes, or for a regression with a label that is not a number; `bad-argument` for a column that does not exist and a test fraction that leaves no rows
  */
 export function tableDataset(table: Table, options: TableOptions = {}): Dataset {
   const { header, name } = table;
   const {
     label = header.at(-1)!,
+    task = 'classification',
     types = {},
     testFraction = 0.2,
     split = 'stratified',
     timeColumn,
     seed = 0,
   } = options;
-  const { classNames, labels } = labelsOf(table, label);
+  const { classNames, labels, targets } = task === 'regression' ? targetsOf(table, label) : labelsOf(table, label);
   const unused = timeColumn === undefined ? types : { ...types, [timeColumn]: 'ignore' as const };
   const columns = featureColumns(table, label, unused);
   if (columns.length === 0) {
@@ -73,15 +80,18 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
   const rows: SplitRows =
     times === undefined ? stratifiedRows(labels, testFraction, seed) : lastRows(times, testFraction);
   const splitOf = (chosen: readonly number[]): Split => ({
-    ...{ shape: [features.length], classes: classNames.length, count: chosen.length, scale: 1 },
+    ...{ shape: [features.length], classes: classNames?.length ?? 1, count: chosen.length, scale: 1 },
     images: Float32Array.from(chosen.flatMap((row) => encoded(table, columns, row))),
     labels: Uint8Array.from(chosen, (row) => labels[row]!),
+    ...(targets && { targets: Float32Array.from(chosen, (row) => targets[row]!) }),
   });
   const train = splitOf(rows.train);
   const normalize = momentsOf(train, features);
   return {
-    ...{ name, train, test: splitOf(rows.test), range: null, classNames },
     ...(times && { trainTimes: rows.train.map((row) => times[row]!) }),
+    ...{ name, train, test: splitOf(rows.test), range: null },
+    ...(classNames && { classNames }),
+    ...(train.targets && { target: targetMoments(train.targets, label) }),
     featureNames: features.map((feature) => feature.name),
     categories: groupsOf(columns),
     normalize,
@@ -119,24 +129,50 @@ const encoded = ({ rows }: Table, columns: readonly Column[], row: number): read
     return type === 'number' ? [readNumber(text)!] : categories.map((category) => (category === text ? 1 : 0));
   });
 
-function labelsOf(table: Table, label: string) {
+/** The labels of a table: classes, or the numbers to predict. */
+interface Labels {
+  /** One class index per row; all 0 for a regression. */
+  readonly labels: readonly number[];
+  readonly classNames?: readonly string[];
+  readonly targets?: readonly number[];
+}
+
+/** The texts of the label. @throws CertError `bad-data` naming the line of a missing one */
+function labelTexts(table: Table, label: string): readonly string[] {
   const { rows, lines, name } = table;
   const at = columnAt(table, label);
   const texts = rows.map((row) => row[at]!);
   const missing = texts.findIndex(isMissing);
-  if (missing >= 0) {
+  if (missing < 0) return texts;
+  throw new CertError(
+    'bad-data',
+    `${name}, line ${lines[missing]}: the label "${label}" has no value (${JSON.stringify(texts[missing])}).`,
+    'Remove the row, or fill in the label.',
+  );
+}
+
+function targetsOf(table: Table, label: string): Labels {
+  const targets = labelTexts(table, label).map((text, row) => {
+    const target = readNumber(text);
+    if (target !== undefined) return target;
     throw new CertError(
       'bad-data',
-      `${name}, line ${lines[missing]}: the label "${label}" has no value (${JSON.stringify(texts[missing])}).`,
-      'Remove the row, or fill in the label.',
+      `${table.name}, line ${table.lines[row]}: the label "${label}" has ${JSON.stringify(text)}, which is not a number.`,
+      'Correct the value, or train a classifier: the task classification.',
     );
-  }
+  });
+  return { labels: targets.map(() => 0), targets };
+}
+
+function labelsOf(table: Table, label: string): Labels {
+  const { name } = table;
+  const texts = labelTexts(table, label);
   const classNames = inOrder(new Set(texts));
   if (classNames.length < 2 || classNames.length > 256) {
     throw new CertError(
       'bad-data',
       `${name}: the label "${label}" has ${classNames.length} different values.`,
-      'Name the column of the class, with 2 to 256 different values, as the label.',
+      'Name the column of the class, with 2 to 256 different values, as the label. To predict a number: the task regression.',
     );
   }
   const alike = classNames.find(

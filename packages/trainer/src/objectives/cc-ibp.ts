@@ -10,10 +10,10 @@ import type { BoundedObjective } from './objective.js';
  * @throws CertError `bad-argument` for an alpha outside [0, 1]
  */
 export const ccIbpObjective = (options: ExpressiveOptions): BoundedObjective =>
-  expressive('cc-ibp', options, ({ bounds, problem }, adversarial) => {
+  expressive('cc-ibp', options, ({ bounds, problem, weights }, adversarial) => {
     const { alpha } = options;
     const margins = marginsAt(problem.spec.matrix, adversarial);
-    return robustLoss(tf.add(tf.mul(bounds.output.lower, alpha), tf.mul(margins, 1 - alpha)));
+    return robustLoss(tf.add(tf.mul(bounds.output.lower, alpha), tf.mul(margins, 1 - alpha)), weights);
   });
 
 /** Margins [batch, rows] of logits [batch, classes]. */

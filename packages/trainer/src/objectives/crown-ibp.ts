@@ -1,6 +1,6 @@
 import { type BackwardTable, crownMargins, fusedExponentials, linearRelaxation } from '@cert/bounds';
 import { type Scalar, tf } from '@cert/core';
-import { robustLoss } from '../loss.js';
+import { robustLoss, weightedMean } from '../loss.js';
 import type { BoundedContext, BoundedObjective } from './objective.js';
 import { type CertifiedOptions, withNaturalLoss } from './robust.js';
 
@@ -27,19 +27,20 @@ export const crownIbpObjective = ({
   withNaturalLoss(options, {
     name: fusion ? 'crown-ibp-fused' : 'crown-ibp',
     bounded: true,
+    weighted: true,
     loss: (context) => (fusion ? fusedLoss : mixedLoss)(context, backward),
   });
 
 function mixedLoss(context: BoundedContext, backward: BackwardTable): Scalar {
-  const { problem, bounds, hyper } = context;
+  const { problem, bounds, hyper, weights } = context;
   const ramp = hyper.ramp!;
   const margins = crownMargins(problem, bounds.at, { backward });
-  return robustLoss(tf.add(tf.mul(margins, tf.sub(1, ramp)), tf.mul(bounds.output.lower, ramp)));
+  return robustLoss(tf.add(tf.mul(margins, tf.sub(1, ramp)), tf.mul(bounds.output.lower, ramp)), weights);
 }
 
-function fusedLoss({ problem, bounds, hyper }: BoundedContext, backward: BackwardTable): Scalar {
+function fusedLoss({ problem, bounds, hyper, weights }: BoundedContext, backward: BackwardTable): Scalar {
   const ramp = hyper.ramp!;
   const { shift, ibp, crownIbp } = fusedExponentials(problem, bounds, { backward });
   const mixed = tf.add(tf.mul(crownIbp, tf.sub(1, ramp)), tf.mul(ibp, ramp));
-  return tf.mean(tf.add(tf.log(mixed), shift)) as Scalar;
+  return weightedMean(tf.add(tf.log(mixed), shift), weights);
 }

@@ -13,9 +13,9 @@ const SMALLEST_LOSS = 1e-30;
  * @throws CertError `bad-argument` for an alpha outside [0, 1]
  */
 export const expIbpObjective = (options: ExpressiveOptions): BoundedObjective =>
-  expressive('exp-ibp', options, ({ bounds, labels }, adversarial) => {
+  expressive('exp-ibp', options, ({ bounds, labels, weights }, adversarial) => {
     const { alpha } = options;
     const power = (loss: Scalar, exponent: number) => tf.mul(tf.log(tf.maximum(loss, SMALLEST_LOSS)), exponent);
-    const [robust, plain] = [robustLoss(bounds.output.lower), crossEntropy(adversarial, labels)];
+    const [robust, plain] = [robustLoss(bounds.output.lower, weights), crossEntropy(adversarial, labels, weights)];
     return tf.exp(tf.add(power(robust, alpha), power(plain, 1 - alpha))) as Scalar;
   });

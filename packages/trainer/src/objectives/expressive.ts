@@ -34,6 +34,7 @@ export function expressive(
   return withNaturalLoss(natural, {
     name,
     bounded: true,
+    weighted: true,
     noise: ({ inputShape }) => attackNoise(options, inputShape),
     choose: (context) => ({ adversarial: attack(context, options) }),
     loss: (context) => combine(context, context.forward(context.choice.adversarial!)),

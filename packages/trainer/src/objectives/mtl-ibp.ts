@@ -10,10 +10,10 @@ import type { BoundedObjective } from './objective.js';
  * @throws CertError `bad-argument` for an alpha outside [0, 1]
  */
 export const mtlIbpObjective = (options: ExpressiveOptions): BoundedObjective =>
-  expressive('mtl-ibp', options, ({ bounds, labels }, adversarial) => {
+  expressive('mtl-ibp', options, ({ bounds, labels, weights }, adversarial) => {
     const { alpha } = options;
     return tf.add(
-      tf.mul(robustLoss(bounds.output.lower), alpha),
-      tf.mul(crossEntropy(adversarial, labels), 1 - alpha),
+      tf.mul(robustLoss(bounds.output.lower, weights), alpha),
+      tf.mul(crossEntropy(adversarial, labels, weights), 1 - alpha),
     ) as Scalar;
   });

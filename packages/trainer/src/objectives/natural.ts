@@ -5,5 +5,6 @@ import type { UnboundedObjective } from './objective.js';
 export const naturalObjective: UnboundedObjective = {
   name: 'natural',
   bounded: false,
-  loss: ({ logits, labels }) => crossEntropy(logits, labels),
+  weighted: true,
+  loss: ({ logits, labels, weights }) => crossEntropy(logits, labels, weights),
 };

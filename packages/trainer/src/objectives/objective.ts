@@ -18,10 +18,14 @@ import type {
 export interface NaturalContext {
   /** The network in training, with batch statistics. */
   readonly network: Network;
-  /** int32 [batch]. */
+  /** int32 [batch]; all 0 for a regression. */
   readonly labels: Tensor;
-  /** Logits [batch, classes] at the training points. */
+  /** float32 [batch]: the numbers to predict; present for a regression. */
+  readonly targets?: Tensor | undefined;
+  /** Logits [batch, classes], or predictions [batch, 1], at the training points. */
   readonly logits: Tensor;
+  /** [batch], the weight of each example in the loss (see `weightedMean`); missing where all count alike. */
+  readonly weights?: Tensor | undefined;
   /** Scalars that change from step to step. */
   readonly hyper: Hyper;
   /** What {@link Objective.choose} returned, as constants; empty for an objective without it. */
@@ -39,10 +43,10 @@ export interface NaturalContext {
 export interface BoundedContext extends NaturalContext {
   /**
    * The bound problem: the network (possibly with folded BatchNorm), the box around each image or the chosen box, and the margins of the
-   * labels as specification, matrix [batch, classes - 1, classes].
+   * labels as specification, matrix [batch, classes - 1, classes]. For a regression, f and -f: matrix [batch, 2, 1].
    */
   readonly problem: SpecifiedProblem;
-  /** Bounds by the bound method of the objective or the step; the output bounds the margins [batch, classes - 1]. */
+  /** Bounds by the bound method of the objective or the step; the output bounds the margins [batch, classes - 1], or f and -f [batch, 2]. */
   readonly bounds: Bounds;
 }
 
@@ -91,6 +95,10 @@ export interface Choice {
 interface Named {
   /** Name in errors. */
   readonly name: string;
+  /** `regression` for an objective that reads `context.targets`; default: it is for classes. */
+  readonly task?: 'regression';
+  /** Whether the loss weights its examples by `context.weights`; default false: a step then refuses a batch with weights. */
+  readonly weighted?: boolean;
   /**
    * Chooses points to train on, a box, or points of an attack, before the pass that gradients are taken of: they are constants to it. The
    * step needs `batch.noise` for it.

@@ -19,22 +19,24 @@ export const robustObjective = (options: CertifiedOptions = {}): BoundedObjectiv
   withNaturalLoss(options, {
     name: 'robust',
     bounded: true,
-    loss: ({ bounds }) => robustLoss(bounds.output.lower),
+    weighted: true,
+    loss: ({ bounds, weights }) => robustLoss(bounds.output.lower, weights),
   });
 
 /**
- * Returns an objective with the natural cross-entropy mixed in or added; the objective itself without options.
+ * Returns an objective with the natural loss mixed in or added; the objective itself without options.
  *
+ * @param natural the natural loss; default: the cross-entropy
  * @throws CertError `bad-argument` for a share outside [0, 1]
  */
 export function withNaturalLoss(
   { naturalWeight = 0, naturalShare = [0, 0] }: CertifiedOptions,
   objective: BoundedObjective,
+  natural: (context: BoundedContext) => Scalar = crossEntropyOf,
 ): BoundedObjective {
   const [start, end] = naturalShare;
   for (const share of naturalShare) checkShare('share of the natural loss', share);
   if (naturalWeight === 0 && start === 0 && end === 0) return objective;
-  const natural = ({ logits, labels }: BoundedContext) => crossEntropy(logits, labels);
   const shared = (context: BoundedContext): Scalar => {
     if (start === 0 && end === 0) return objective.loss(context);
     const share = start === end ? start : tf.add(start, tf.mul(context.hyper.ramp!, end - start));
@@ -48,3 +50,5 @@ export function withNaturalLoss(
         : (tf.add(shared(context), tf.mul(natural(context), naturalWeight)) as Scalar),
   };
 }
+
+const crossEntropyOf = ({ logits, labels, weights }: BoundedContext): Scalar => crossEntropy(logits, labels, weights);

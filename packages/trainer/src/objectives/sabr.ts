@@ -43,9 +43,10 @@ export function sabrObjective(options: SabrOptions): BoundedObjective {
     ...shrunkMethod(options),
     name: 'sabr',
     bounded: true,
+    weighted: true,
     noise: ({ inputShape }) => attackNoise(inner, inputShape),
     choose: (context) => ({ box: smallBox(context, attack(context, inner), shrinkage) }),
-    loss: ({ bounds }) => robustLoss(bounds.output.lower),
+    loss: ({ bounds, weights }) => robustLoss(bounds.output.lower, weights),
   });
 }
 

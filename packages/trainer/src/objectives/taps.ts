@@ -97,13 +97,15 @@ function hiddenAttack(
     ...shrunkMethod(options),
     name,
     bounded: true,
+    weighted: true,
     loss(context) {
-      const found = robustLoss(marginsAt(context, cut, slack));
+      const { bounds, weights } = context;
+      const found = robustLoss(marginsAt(context, cut, slack), weights);
       const scaled = withGradient((loss: Tensor) => ({
         value: tf.clone(loss),
         gradient: (dy) => tf.mul(dy, gradScale),
       }))(found);
-      return tf.mul(scaled, robustLoss(context.bounds.output.lower)) as Scalar;
+      return tf.mul(scaled, robustLoss(bounds.output.lower, weights)) as Scalar;
     },
   });
 }

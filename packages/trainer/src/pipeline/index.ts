@@ -65,7 +65,7 @@ export { type LoadedPlugin, withLoaded, withPlugins } from './plugins/with-plugi
 export type { Best } from './runs/best.js';
 export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
 export { type DataFacts, readDataFacts } from './runs/data-facts.js';
-export { describeEvent, duration, number, percent } from './runs/describe.js';
+export { describeEvent, duration, errorText, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
 export { checkDataFits, initializerOf, loadData, loadTestData } from './runs/experiment.js';
 export {
@@ -84,5 +84,6 @@ export {
   type ReadMetrics,
   readMetricsLines,
 } from './runs/metrics-lines.js';
+export { type EvaluatedAs, evaluatedAs, refuseRegression, toleranceOf } from './runs/regression.js';
 export { type RunOptions, resumeRun, startRun } from './runs/run.js';
 export { type ExampleWords, exampleWords } from './words.js';

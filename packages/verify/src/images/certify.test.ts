@@ -215,7 +215,7 @@ describe('certify', () => {
     await expect(run({ verifiers: [entry(optimistic)], ...options, images: images(0.65, 0.63) })).rejects.toMatchObject(
       {
         code: 'unsound',
-        problem: expect.stringMatching(/^optimistic: image [01] has a lower margin of/),
+        problem: expect.stringMatching(/^optimistic: input [01] has a lower margin of/),
       },
     );
     expect(device.live).toBe(live);

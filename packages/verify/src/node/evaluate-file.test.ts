@@ -62,7 +62,7 @@ it('does not continue with other data under the same names and labels', async ()
   expect(await evaluate('data.jsonl', attacks, ['square'])).toMatchObject({ before: 3 });
   await expect(evaluate('data.jsonl', attacks, ['square'], [0.9, 0.1, 0.4])).rejects.toMatchObject({
     code: 'bad-file',
-    problem: expect.stringContaining('image 1 has other values in the dataset than when it was evaluated'),
+    problem: expect.stringContaining('input 1 has other values in the dataset than when it was evaluated'),
   });
 });
 

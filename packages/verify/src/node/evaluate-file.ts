@@ -83,6 +83,8 @@ export interface EvaluationSummary extends EvaluationCounts {
   readonly stageSeconds: { readonly [stage: string]: number };
   /** Certificates in their folder; only where they were asked for. */
   readonly certificates?: number;
+  /** For a regression: the mean of |f - y|, in the units of the label; null where a prediction is not finite. */
+  readonly absoluteError?: number | null;
 }
 
 /**
@@ -158,9 +160,17 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
     ...{ device: device.name, deviceDescription: device.description },
     ...{ before, seconds: (performance.now() - started) / 1000, stageSeconds },
     ...(writer && { certificates }),
+    ...(settings.delta !== undefined && { absoluteError: meanError(results, settings.delta) }),
   };
   await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
+}
+
+/** The mean of |f - y|, of which margins are 1 - |f - y| / delta. */
+function meanError(results: readonly ImageResult[], delta: number): number | null {
+  const errors = results.map(({ margin }) => (margin === null ? Number.NaN : delta * (1 - margin)));
+  const mean = errors.reduce((a, b) => a + b, 0) / errors.length;
+  return Number.isFinite(mean) ? mean : null;
 }
 
 /** What {@link certifyAgain} searches with. */

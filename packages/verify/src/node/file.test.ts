@@ -220,7 +220,7 @@ describe('openEvaluationFile', () => {
     await written(0, 1);
     await expect(openEvaluationFile(file, settings, { labels: [5, 5, 5, 5] })).rejects.toMatchObject({
       code: 'bad-file',
-      problem: `${file}: line 3 is invalid: image 1 has the label 6 in the file but 5 in the dataset.`,
+      problem: `${file}: line 3 is invalid: input 1 has the label 6 in the file but 5 in the dataset.`,
     });
   });
 
@@ -236,7 +236,7 @@ describe('openEvaluationFile', () => {
     await appendResult(file, { ...image(2), input: hashes[0]! });
     await expect(openEvaluationFile(file, settings, { labels, inputOf })).rejects.toMatchObject({
       code: 'bad-file',
-      problem: `${file}: line 3 is invalid: image 2 has other values in the dataset than when it was evaluated.`,
+      problem: `${file}: line 3 is invalid: input 2 has other values in the dataset than when it was evaluated.`,
     });
   });
 

@@ -45,6 +45,11 @@ export interface EvaluationSettings {
   readonly epsilon: number;
   /** The perturbation set without its radius; missing for the l-infinity ball in [0, 1]. */
   readonly perturbation?: Omit<LinfPerturbation, 'epsilon'> | Omit<L2Perturbation, 'epsilon'>;
+  /**
+   * For a regression: the tolerance, in the units of the label. The inputs are rows followed by their labels, and the class 0 is a prediction
+   * within the tolerance (`withTolerance` of `@cert/core`).
+   */
+  readonly delta?: number;
   /** The methods in the order in which they were tried. */
   readonly methods: readonly string[];
   /** What the lower margins hold for; default nearest. */
@@ -117,11 +122,11 @@ export async function openEvaluationFile(
       throw badLine(
         path,
         number,
-        `image ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
+        `input ${index} has the label ${label} in the file but ${labels[index]} in the dataset`,
       );
     }
     if (inputOf !== undefined && input !== undefined && input !== inputOf(index)) {
-      throw badLine(path, number, `image ${index} has other values in the dataset than when it was evaluated`);
+      throw badLine(path, number, `input ${index} has other values in the dataset than when it was evaluated`);
     }
   }
   // From before lines knew their inputs.
@@ -205,12 +210,13 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 function isSettings(value: {
   readonly [name: string]: unknown;
 }): value is { readonly [name: string]: unknown } & EvaluationSettings {
-  const { checkpoint, dataset, epsilon, methods, arithmetic = 'nearest', attack, complete, shard } = value;
+  const { checkpoint, dataset, epsilon, delta, methods, arithmetic = 'nearest', attack, complete, shard } = value;
   return (
     [checkpoint, dataset].every(isText) &&
     typeof epsilon === 'number' &&
     epsilon >= 0 &&
     Number.isFinite(epsilon) &&
+    (delta === undefined || (typeof delta === 'number' && delta > 0 && Number.isFinite(delta))) &&
     Array.isArray(methods) &&
     methods.every(isText) &&
     ARITHMETICS.some((level) => level === arithmetic) &&

@@ -1,7 +1,7 @@
 import { type Confusion, commonMistakes } from '../confusion.js';
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
-import { className, count, counted } from '../words.js';
+import { className, count, counted } from '../text.js';
 import { perRun } from './headings.js';
 
 /** Classes of a matrix that is shown whole, at most. */

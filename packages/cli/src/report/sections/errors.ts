@@ -2,7 +2,7 @@ import { radius, radiusInFull } from '../../show/quantities.js';
 import type { ErrorRow } from '../error-rows.js';
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
-import { count } from '../words.js';
+import { count } from '../text.js';
 import { perRun } from './headings.js';
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;

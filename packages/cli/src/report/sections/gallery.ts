@@ -1,14 +1,17 @@
+import type { ExampleWords } from '@cert/trainer/pipeline';
 import { radiusInFull } from '../../show/quantities.js';
 import { type Ending, type Gallery, type GalleryEntry, SHOWN_VALUES } from '../gallery.js';
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
-import { className, count, type Words } from '../words.js';
+import { className, count } from '../text.js';
 import { perRun, type Subheading } from './headings.js';
 
 const short = (value: number) => String(Number(value.toPrecision(3)));
 
 /** What each ending is called, and what it means. */
-const ENDINGS: { readonly [ending in Ending]: { readonly name: string; readonly about: (words: Words) => string } } = {
+const ENDINGS: {
+  readonly [ending in Ending]: { readonly name: string; readonly about: (words: ExampleWords) => string };
+} = {
   certified: {
     name: 'Certified',
     about: ({ one }) => `Proved: no perturbation up to epsilon changes the prediction of the ${one}, which is correct.`,

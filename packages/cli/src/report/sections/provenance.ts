@@ -3,7 +3,7 @@ import { radius } from '../../show/quantities.js';
 import { type Html, html } from '../html.js';
 import type { ReportData } from '../report-data.js';
 import type { ReportRun } from '../report-run.js';
-import { count } from '../words.js';
+import { count } from '../text.js';
 import { perRun, type Subheading } from './headings.js';
 
 /** Configuration, versions, hashes and commands. */

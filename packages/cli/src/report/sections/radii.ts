@@ -5,7 +5,7 @@ import { lineChart, type Series } from '../charts/line-chart.js';
 import { proportion } from '../evaluations.js';
 import { html } from '../html.js';
 import type { Radii, ReportRun } from '../report-run.js';
-import { count, counted } from '../words.js';
+import { count, counted } from '../text.js';
 import { type Drawn, figure } from './figure.js';
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;

@@ -4,8 +4,8 @@ import { lineChart, type Series, type Shade } from '../charts/line-chart.js';
 import { neuronChart, STATE_COLORS } from '../charts/neuron-chart.js';
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
+import { counted } from '../text.js';
 import type { Phase } from '../training.js';
-import { counted } from '../words.js';
 import { type Drawn, figure } from './figure.js';
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;

@@ -1,6 +1,6 @@
 import { type Html, html } from '../html.js';
 import type { ReportRun } from '../report-run.js';
-import { count } from '../words.js';
+import { count } from '../text.js';
 import { perRun, type Subheading } from './headings.js';
 
 /** The verdict of each run: sentences, and a bar of how its inputs ended. */

@@ -35,13 +35,23 @@ export const datasetOptions = {
 /** Options of a table. */
 const csvOptions = {
   data: datasetOptions.data,
+  /** Whether the label is a class or a number to predict. */
+  csvTask: {
+    kind: 'choice',
+    of: ['classification', 'regression'],
+    default: 'classification',
+    before: 'classification',
+    placeholder: 'task',
+    about: { classification: 'the label is a class', regression: 'the label is a number to predict' },
+    help: 'what the label is',
+  },
   /** Column with the class; null for the last one. */
   csvLabel: {
     kind: 'text',
     orNone: true,
     default: null,
     placeholder: 'column',
-    help: 'column with the class; "none": the last column',
+    help: 'column with the class or the number to predict; "none": the last column',
   },
   /** Types of columns: `zip:category,id:ignore`; null to infer all. */
   csvTypes: {
@@ -95,9 +105,9 @@ export const DATASETS = {
   'image-folder': withOptions(datasetOptions, async ({ data }, context: DatasetContext) =>
     imageFolder(data ?? missingFolder(), context),
   ),
-  csv: withOptions(csvOptions, ({ data, csvLabel, csvTypes, csvTime, csvTest }) =>
+  csv: withOptions(csvOptions, ({ data, csvTask, csvLabel, csvTypes, csvTime, csvTest }) =>
     csv(data ?? missingTable(), {
-      ...{ label: csvLabel ?? undefined, types: csvTypes === null ? undefined : typesOf(csvTypes) },
+      ...{ task: csvTask, label: csvLabel ?? undefined, types: csvTypes === null ? undefined : typesOf(csvTypes) },
       ...{ testFraction: csvTest, ...(csvTime !== null && { split: 'time', timeColumn: csvTime }) },
     }),
   ),

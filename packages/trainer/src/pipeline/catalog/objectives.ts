@@ -6,6 +6,7 @@ import { expressiveStepSize } from '../../objectives/expressive.js';
 import { mtlIbpObjective } from '../../objectives/mtl-ibp.js';
 import { naturalObjective } from '../../objectives/natural.js';
 import { pgdObjective } from '../../objectives/pgd.js';
+import { intervalSchedule, squaredObjective } from '../../objectives/regression.js';
 import { robustObjective } from '../../objectives/robust.js';
 import { type IntervalMethod, SABR_ATTACK, sabrObjective } from '../../objectives/sabr.js';
 import {
@@ -25,17 +26,19 @@ export interface ObjectiveContext {
   readonly backward: BackwardTable;
   /** Interval bounds that know every op of the run. */
   readonly ibp: IntervalMethod;
+  /** Standard deviation of the targets of a regression, the unit of its errors; missing for a classification. */
+  readonly targetScale?: number | undefined;
 }
 
 /** Of the objectives that bound the loss. */
 const certified = {
-  /** Weight of the natural cross-entropy beside the robust loss. */
+  /** Weight of the natural loss beside the robust loss. */
   naturalWeight: {
     kind: 'number',
     min: 0,
     default: 0,
     placeholder: 'factor',
-    help: 'weight of the natural cross-entropy added to the robust loss',
+    help: 'weight of the natural loss added to the robust loss',
   },
   /** Share of the natural cross-entropy, 1 - kappa, at the beginning of the ramp. */
   naturalShare: {
@@ -223,5 +226,9 @@ export const OBJECTIVES = {
       ...{ ...boxesOf(options, context), ...hiddenOf(options) },
       ...{ boxAttack: attackOf(options), shrinkage: options.shrinkage },
     }),
+  ),
+  squared: ({ targetScale }) => always(squaredObjective({ ...(targetScale && { scale: targetScale }) })),
+  interval: withOptions(certified, (options, { targetScale }) =>
+    intervalSchedule({ ...naturalOf(options), ...(targetScale && { scale: targetScale }) }),
   ),
 } satisfies Table<Entry<ObjectiveContext, ObjectiveSchedule>>;

@@ -262,6 +262,8 @@ describe('checkConfig', () => {
       regSchedule: _f,
       normalize: _g,
       augment: _h,
+      classWeights: _i,
+      delta: _j,
       ...older
     } = resolveConfig();
     expect(checkConfig(older)).toEqual(resolveConfig());

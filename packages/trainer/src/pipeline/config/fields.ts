@@ -2,6 +2,7 @@
 import { devices } from '@cert/jit/node';
 import { RAMPS, RATE_SCHEDULES, REG_SCHEDULES } from '../catalog/schedules.js';
 import { AVERAGES, EMA_DECAY } from './averaging.js';
+import { CLASS_WEIGHTS } from './class-weights.js';
 import type { CommonField } from './field.js';
 import { AUGMENTATION, NORMALIZATIONS } from './image-options.js';
 
@@ -113,6 +114,16 @@ export const FIELDS = {
     before: 1,
     placeholder: 'radii',
     help: 'radius in training as a multiple of epsilon; tests use epsilon',
+  },
+  /** Tolerance of a regression in the units of the label; null for the standard deviation of the training labels. */
+  delta: {
+    kind: 'number',
+    above: 0,
+    orNone: true,
+    default: null,
+    before: null,
+    placeholder: 'tolerance',
+    help: 'regression: predictions count as wrong if they are off by this much or more, in the units of the label; "none": its standard deviation',
   },
   /** Epochs of training. */
   epochs: { kind: 'integer', min: 1, help: 'number of epochs; presets scale the ramp and milestones accordingly' },
@@ -279,6 +290,16 @@ export const FIELDS = {
     what: 'regularizer',
     default: ['tightness', 'relu-balance'],
     help: 'comma-separated regularizers, each alone or as weight*name, or "none"',
+  },
+  /** Weights of the classes in the loss: `balanced` (n / (classes * n_c) over the training split), `none`, or one number per class. */
+  classWeights: {
+    kind: 'text',
+    pattern: CLASS_WEIGHTS,
+    wanted: 'balanced, none, or comma-separated numbers >= 0, one per class',
+    default: 'none',
+    before: 'none',
+    placeholder: 'weights',
+    help: 'weights of the classes in the loss: balanced (inverse frequency in the training split), none, or one per class such as 1,5',
   },
   /** The weight of the sum of all regularizers (lambda). */
   regWeight: {

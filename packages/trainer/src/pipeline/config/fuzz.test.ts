@@ -27,6 +27,7 @@ function checkTypes(config: RunConfig): void {
     'naturalShareEnd',
     'checkpointMinutes',
     'patience',
+    'delta',
   ];
   const nullable = ['data', 'batchNorm', 'perturbation', 'warmStart', 'warmStartSha256', ...numbers];
   for (const [name, usual] of Object.entries(resolveConfig())) {

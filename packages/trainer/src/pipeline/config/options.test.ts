@@ -230,6 +230,8 @@ describe('a configuration from before', () => {
       averageStart: null,
       emaDecay: 0.999,
       preciseBatchNorm: false,
+      classWeights: 'none',
+      delta: null,
     };
     const later = { batchNorm: null, normalize: 'usual', augment: 'usual', pgdSteps: 7, pgdStepSize: 2.5 / 7 };
     const latest = {

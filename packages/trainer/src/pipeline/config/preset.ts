@@ -231,10 +231,12 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
   const usualSettings = settings(epochs);
   const { dataset = usualSettings.dataset } = choices;
   const another = dataset === usualSettings.dataset ? undefined : usualEpsilon(dataset);
+  const { objective = FIELDS.objective.default } = changes;
   const layers: { readonly [name: string]: unknown } = {
     ...settingsIn(usualSettings),
     ...(another !== undefined && { epsilon: another }),
     ...settingsIn(changes),
+    ...(choices.csvTask === 'regression' && { objective: OF_REGRESSION[objective] ?? objective }),
     ...chosen,
     epochs,
   };
@@ -264,6 +266,9 @@ export function resolveConfig(choices: Choices = {}, catalog: Catalog = standard
   const config = { preset, method, plugins, options: {}, ...common, ...asChoices(Object.fromEntries(options)) };
   return checkConfig(config, 'the configuration', catalog);
 }
+
+/** The objectives of a method for a regression, by those for classes. */
+const OF_REGRESSION: { readonly [objective: string]: string } = { natural: 'squared', robust: 'interval' };
 
 /** Settings as values by their names, those in `options` beside the others. */
 function settingsIn(settings: Partial<Choices>): { readonly [name: string]: unknown } {

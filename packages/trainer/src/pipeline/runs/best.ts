@@ -11,16 +11,25 @@ export interface Best {
   readonly verifiedError: number;
   /** A fraction of these images. Missing in checkpoints of older versions. */
   readonly standardError?: number;
+  /** For a regression: the mean of the largest absolute errors that the bounds allow, in the units of the label. */
+  readonly verifiedAbsoluteError?: number;
 }
 
 /**
  * Whether an epoch at the full radius is better than the best so far: fewer images are not verified, or as many and fewer are
- * misclassified. The latter decides for methods whose networks verify no image.
+ * misclassified. The latter decides for methods whose networks verify no image. For a regression the verified absolute error decides.
  */
 export function isBetter(
-  { verifiedError, standardError }: Pick<Evaluation, 'verifiedError' | 'standardError'>,
+  {
+    verifiedError,
+    standardError,
+    verifiedAbsoluteError,
+  }: Pick<Evaluation, 'verifiedError' | 'standardError' | 'verifiedAbsoluteError'>,
   best: Best | null,
 ): boolean {
+  if (best !== null && verifiedAbsoluteError != null && best.verifiedAbsoluteError !== undefined) {
+    return verifiedAbsoluteError < best.verifiedAbsoluteError;
+  }
   if (best === null || verifiedError < best.verifiedError) return true;
   return verifiedError === best.verifiedError && standardError < (best.standardError ?? 0);
 }

@@ -6,11 +6,11 @@ import type { RunEvent } from './event.js';
 export function describeEvent(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'start': {
-      const { config, device, trainImages, validationImages, testImages, parameters, step } = event;
+      const { config, device, trainImages, validationImages, testImages, inputShape, parameters, step } = event;
       const held = validationImages === undefined ? '' : ` + ${validationImages} (validation)`;
       const begun = config.warmStart === null ? '' : `, from the weights of ${config.warmStart}`;
       const from = step === 0 ? begun : `, resumed after step ${step}`;
-      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages}${held} + ${testImages} ${exampleWords(config.dataset).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
+      return `${config.preset} (${config.method}), seed ${config.seed}: ${config.model} with ${parameters} parameters, ${trainImages}${held} + ${testImages} ${exampleWords(config.dataset, inputShape).many} of ${config.dataset}, on ${device.description} (${device.reason})${from}${device.warning === undefined ? '' : `\nWarning: ${device.warning}`}`;
     }
     case 'epoch': {
       const { epoch, epsilon, learningRate, metrics, test, monitored, trainSeconds } = event;
@@ -19,8 +19,8 @@ export function describeEvent(event: RunEvent): string | undefined {
         `epsilon ${radius(epsilon)}`,
         `rate ${number(learningRate)}`,
         `loss ${number(metrics.loss)}`,
-        `${monitored} error ${percent(test.standardError)}`,
-        `verified error ${percent(test.verifiedError)}`,
+        `${monitored} error ${errorText(test.standardError, test.absoluteError)}`,
+        `verified error ${errorText(test.verifiedError, test.verifiedAbsoluteError)}`,
         duration(trainSeconds),
       ].join('  ');
     }
@@ -36,7 +36,10 @@ export function describeEvent(event: RunEvent): string | undefined {
     case 'failed':
       return `Failed: ${event.message}`;
     case 'finished': {
-      const { standardError, pgdError, verifiedError } = event.summary;
+      const { standardError, pgdError, verifiedError, absoluteError, verifiedAbsoluteError } = event.summary;
+      if (absoluteError !== undefined) {
+        return `mean absolute error ${errorText(standardError, absoluteError)}, verified absolute error ${errorText(verifiedError, verifiedAbsoluteError)}`;
+      }
       const attacked = pgdError === null ? '' : `, PGD error ${percent(pgdError)}`;
       return `standard error ${percent(standardError)}${attacked}, verified error ${percent(verifiedError)}`;
     }
@@ -52,6 +55,12 @@ export function describeEvent(event: RunEvent): string | undefined {
 
 /** Formats a fraction as a percentage with two decimals. */
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
+
+/** Formats an error: a share of the examples or, for a regression, the mean absolute error in the units of the label. */
+export function errorText(fraction: number, absolute?: number | null, format = percent): string {
+  if (absolute === undefined) return format(fraction);
+  return absolute === null ? 'not finite' : number(absolute);
+}
 
 /** Formats a time as h:mm:ss. */
 export function duration(seconds: number): string {

@@ -1,3 +1,4 @@
+import type { Shape } from '@cert/core';
 import type { Evaluation, ReluStates } from '@cert/verify';
 import type { Metrics } from '../../metrics.js';
 import type { RunConfig } from '../config/run-config.js';
@@ -18,6 +19,8 @@ export interface Summary extends Evaluation {
   readonly model: string;
   /** Trainable numbers of the model. */
   readonly parameters: number;
+  /** Shape of one input; missing in runs of older versions. */
+  readonly inputShape?: Shape;
   /** Epochs trained. */
   readonly epochs: number;
   /** Where `patience` stopped training: epochs of the configuration, and epochs without a better one; missing otherwise. */
@@ -28,6 +31,8 @@ export interface Summary extends Evaluation {
   readonly trainImages: number;
   /** Images held out of the training images, on which `best` was chosen; missing where it was chosen on the test images. */
   readonly validationImages?: number;
+  /** For a regression: the tolerance, in the units of the label. Errors are then shares of predictions that are off by this much or more. */
+  readonly delta?: number;
   /** The attack of the final evaluation; null for none. */
   readonly attack: { readonly steps: number; readonly restarts: number } | null;
   /** The epoch of `best.safetensors`; null if no epoch had the full radius. */
@@ -81,6 +86,8 @@ export type RunEvent =
       };
       /** Trainable numbers of the model. */
       readonly parameters: number;
+      /** Shape of one input. */
+      readonly inputShape: Shape;
       /** Images trained on. */
       readonly trainImages: number;
       /** Images tested on. */

@@ -6,13 +6,16 @@ import {
   type Model,
   type Perturbation,
   type Regularizer,
+  withLabelUnits,
 } from '@cert/core';
 import { batchCount, batches, type Dataset, holdOut, type Split, subset } from '@cert/datasets';
 import { loadBatches } from '@cert/datasets/node';
 import type { Initializer } from '@cert/init';
 import { weightedSum } from '@cert/regularizers';
+import { type ClassWeights, checkWeighted, weightByClass } from '../../class-weights.js';
 import type { Optimizer } from '../../optimizers/optimizer.js';
 import type { Plan } from '../../plan.js';
+import { checkTask, type Regression } from '../../regression.js';
 import type { Schedule } from '../../schedules/schedule.js';
 import { type HostState, initialState } from '../../state.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
@@ -20,6 +23,7 @@ import type { DatasetContext } from '../catalog/datasets.js';
 import { makeEntry } from '../catalog/entry.js';
 import { RAMPS, RATE_SCHEDULES, REG_SCHEDULES } from '../catalog/schedules.js';
 import { averageOf } from '../config/averaging.js';
+import { classWeightsOf } from '../config/class-weights.js';
 import { augmentationOf, NORMALIZATIONS } from '../config/image-options.js';
 import { makeNamed, valueOfOption } from '../config/options.js';
 import { perturbationOf } from '../config/perturbation.js';
@@ -27,6 +31,7 @@ import type { RunConfig } from '../config/run-config.js';
 import { choose } from '../names.js';
 import { type DataFacts, factsOf } from './data-facts.js';
 import type { MonitoredName } from './metrics-lines.js';
+import { type EvaluatedAs, evaluatedAs, toleranceOf } from './regression.js';
 import type { WarmStart } from './warm-start.js';
 
 /** What a configuration stands for: the values that its names and numbers mean. */
@@ -54,6 +59,10 @@ export interface Experiment {
   readonly stepsPerEpoch: number;
   /** The set around each image, at the target radius. */
   readonly perturbation: Perturbation;
+  /** For a regression: its tolerance and the unit of its errors. */
+  readonly regression: Regression | undefined;
+  /** What the tests of the run evaluate. */
+  readonly evaluated: EvaluatedAs;
   /** What checkpoints say about the dataset. */
   readonly facts: DataFacts | null;
   batches(epoch: number, from: number): Iterable<HostBatch> | AsyncIterable<HostBatch>;
@@ -125,11 +134,28 @@ export function buildExperiment(config: RunConfig, whole: Dataset, catalog: Cata
   const { shape: inputShape, classes } = train;
   const { batchSize, seed, epochs, rampStart, rampLength, epsilon, trainRadius } = config;
   const targetEpsilon = epsilon * trainRadius;
-  const model = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
+  const made = makeNamed('model', config.model, catalog.models, config, { inputShape, classes, normalize });
+  const { target } = dataset;
+  const model = target === undefined ? made : withLabelUnits(made, target);
+  const delta = toleranceOf(config, dataset);
+  const perturbation = perturbationOf(config, { ...dataset, shape: inputShape });
+  const evaluated = evaluatedAs({ model, perturbation, test }, delta);
   const stepsPerEpoch = batchCount(train, batchSize);
   const ramp = { start: rampStart, length: rampLength };
+  const classWeights = classWeightsOf(config.classWeights, train, dataset.classNames);
+  const objective = makeNamed('objective', config.objective, catalog.objectives, config, {
+    backward: rules.linearRelaxation,
+    ibp: rules.ibp,
+    targetScale: target?.std,
+  });
+  // What an objective of the ramp does not support is said before the first step.
+  for (const ramp of [1, 0.5, 0]) {
+    checkTask(objective(ramp), target && 'regression');
+    if (classWeights !== null) checkWeighted(objective(ramp));
+  }
   const weighting = REG_SCHEDULES[config.regSchedule];
   const inOrder = (split: Split) => () => batches(split, { batchSize: config.evalBatchSize, shuffle: false });
+  const tested = (split: Split) => inOrder(evaluatedAs({ model, perturbation, test: split }, delta).test);
   return {
     model,
     rules,
@@ -138,10 +164,7 @@ export function buildExperiment(config: RunConfig, whole: Dataset, catalog: Cata
     optimizer: makeNamed('optimizer', config.optimizer, catalog.optimizers, config, undefined),
     regularizers: config.regularizers.map((item) => regularizerOf(item, config, catalog)),
     plan: {
-      objective: makeNamed('objective', config.objective, catalog.objectives, config, {
-        backward: rules.linearRelaxation,
-        ibp: rules.ibp,
-      }),
+      objective,
       epsilon: RAMPS[config.schedule]({ ...ramp, target: targetEpsilon, stepsPerEpoch }),
       targetEpsilon,
       learningRate: RATE_SCHEDULES[config.rateSchedule]({
@@ -162,19 +185,22 @@ export function buildExperiment(config: RunConfig, whole: Dataset, catalog: Cata
     seed,
     epochs,
     stepsPerEpoch,
-    perturbation: perturbationOf(config, { ...dataset, shape: inputShape }),
+    perturbation,
+    regression: target === undefined || delta === null ? undefined : { delta, scale: target.std },
+    evaluated,
     facts: factsOf(dataset),
     batches: (epoch, from) => {
       const order = { batchSize, seed, epoch, from };
-      return augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
+      const plain = augment === undefined ? batches(train, order) : loadBatches(train, { ...order, augment });
+      return classWeights === null ? plain : weighted(plain, classWeights);
     },
     populationBatches: () => batches(train, { batchSize: Math.ceil(batchSize / config.accumulate), seed }),
-    testBatches: inOrder(test),
+    testBatches: inOrder(evaluated.test),
     test,
     monitored:
       validation === null
-        ? { name: 'test', split: test, batches: inOrder(test) }
-        : { name: 'validation', split: validation, batches: inOrder(validation) },
+        ? { name: 'test', split: test, batches: tested(test) }
+        : { name: 'validation', split: validation, batches: tested(validation) },
     trainImages: train.count,
     testImages: test.count,
   };
@@ -189,6 +215,10 @@ function withValidation(
   const { train, trainTimes } = dataset;
   const { rest, held } = holdOut(train, { fraction, seed, times: trainTimes?.slice(0, train.count) });
   return { dataset: { ...dataset, train: rest }, validation: held };
+}
+
+async function* weighted(plain: Iterable<HostBatch> | AsyncIterable<HostBatch>, weights: ClassWeights) {
+  for await (const batch of plain) yield weightByClass(batch, weights);
 }
 
 /** The regularizer that a configuration calls `name`, or `weight*name`. */
@@ -221,6 +251,8 @@ export const startState = (
     ? initialState(model, initializerOf(config.init, config, initializers)(model, config.seed), optimizer)
     : { params: warm.params, stats: warm.stats, optimizer: optimizer.init(warm.params) };
 
+const outputs = (classes: number) => (classes === 1 ? 'a number to predict' : `${classes} classes`);
+
 /**
  * Checks that the images and classes of a split fit a model.
  *
@@ -231,7 +263,7 @@ export function checkDataFits(model: Model, split: Split, name: string): void {
   if (same && split.classes === model.classes) return;
   throw new CertError(
     'shape-mismatch',
-    `The model takes images of shape [${model.inputShape}] and has ${model.classes} classes, but ${name} has images of shape [${split.shape}] and ${split.classes} classes.`,
+    `The model takes inputs of shape [${model.inputShape}] and has ${outputs(model.classes)}, but ${name} has inputs of shape [${split.shape}] and ${outputs(split.classes)}.`,
     'Evaluate on the dataset that the model was trained on, or train a model on this dataset.',
   );
 }

@@ -43,7 +43,7 @@ describe('before the first step', () => {
 });
 
 describe('at the end', () => {
-  const test = { classes: 10, labels: Uint8Array.from({ length: 1000 }, (_, i) => i % 10) };
+  const test = { shape: [28, 28, 1], classes: 10, labels: Uint8Array.from({ length: 1000 }, (_, i) => i % 10) };
   const long = setting(125, {});
 
   it('a network that has learned something gets no verdict', () => {
@@ -72,7 +72,7 @@ describe('at the end', () => {
   });
 
   it('guessing is judged by the most frequent class', () => {
-    const uneven = { classes: 2, labels: Uint8Array.from({ length: 1000 }, (_, i) => (i < 900 ? 0 : 1)) };
+    const uneven = { shape: [4], classes: 2, labels: Uint8Array.from({ length: 1000 }, (_, i) => (i < 900 ? 0 : 1)) };
     expect(verdict(...long, { standardError: 0.05, verifiedError: 0.1, images: 1000 }, uneven)).toBeUndefined();
     expect(verdict(...long, { standardError: 0.1, verifiedError: 0.1, images: 1000 }, uneven)).toContain('10.00 %');
   });

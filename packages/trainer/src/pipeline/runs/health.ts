@@ -3,6 +3,7 @@ import type { Evaluation } from '@cert/verify';
 import { PRESETS } from '../config/preset.js';
 import { radiusText } from '../config/radius.js';
 import type { RunConfig } from '../config/run-config.js';
+import { exampleWords } from '../words.js';
 import { percent } from './describe.js';
 import type { Experiment } from './experiment.js';
 
@@ -12,7 +13,10 @@ const FEWEST_STEPS = 100;
 /** A ramp of a smaller share of the preset's epochs is too short. */
 const SMALLEST_SHARE = 1 / 10;
 
-type Settings = Pick<RunConfig, 'preset' | 'epsilon' | 'epochs' | 'rampStart' | 'rampLength' | 'limit'>;
+type Settings = Pick<
+  RunConfig,
+  'preset' | 'epsilon' | 'epochs' | 'rampStart' | 'rampLength' | 'limit' | 'classWeights' | 'dataset'
+>;
 type Training = Pick<Experiment, 'plan' | 'stepsPerEpoch'>;
 
 const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
@@ -66,24 +70,27 @@ export function scheduleWarnings(config: Settings, training: Training): readonly
 const DEVIATIONS = 3;
 
 /**
- * What is wrong with a network that has learned nothing: it errs as often as a guess of the most frequent class, or, where bounds were trained, no
- * image is verified. For people: with the likely reason and what to try. `undefined` for a network that has learned something.
+ * What is wrong with a network that has learned nothing: it errs as often as a guess of the most frequent class (which class weights may
+ * cause on purpose), or, where bounds were trained, no image is verified. For people: with the likely reason and what to try. `undefined`
+ * for a network that has learned something.
  */
 export function verdict(
   config: Settings,
   training: Training,
   { standardError, verifiedError, images }: Pick<Evaluation, 'standardError' | 'verifiedError' | 'images'>,
-  { labels, classes }: Pick<Split, 'labels' | 'classes'>,
+  { labels, classes, shape }: Pick<Split, 'labels' | 'classes' | 'shape'>,
 ): string | undefined {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label]!++;
   const guessing = 1 - Math.max(...counts) / labels.length;
   const guesses =
-    guessing > 0 && standardError >= guessing - DEVIATIONS * Math.sqrt((guessing * (1 - guessing)) / images);
+    config.classWeights === 'none' &&
+    guessing > 0 &&
+    standardError >= guessing - DEVIATIONS * Math.sqrt((guessing * (1 - guessing)) / images);
   if (!guesses && !(verifiedError === 1 && isCertified(training))) return undefined;
   const problem = guesses
     ? `The network is no better than guessing: its standard error is ${percent(standardError)}, and always predicting the most frequent class gives ${percent(guessing)}.`
-    : 'No test image is verified.';
+    : `No test ${exampleWords(config.dataset, shape).one} is verified.`;
   const short = shortRamp(config, training);
   const [reason, cure] =
     short !== undefined

@@ -26,12 +26,20 @@ export interface EpochErrors {
   readonly standardError: number;
   /** Not verified, at the radius of the epoch. */
   readonly verifiedError: number;
+  /** For a regression: the mean absolute error, in the units of the label. */
+  readonly absoluteError?: number | null | undefined;
+  /** For a regression: the mean of the largest absolute errors over the perturbation set. */
+  readonly verifiedAbsoluteError?: number | null | undefined;
 }
 
 /** Returns the errors as fields of a line: `testError` and `testVerifiedError`, or `validationError` and `validationVerifiedError`. */
-export const errorFields = ({ monitored, standardError, verifiedError }: EpochErrors) => ({
+export const errorFields = ({ monitored, standardError, verifiedError, ...absolute }: EpochErrors) => ({
   [`${monitored}Error`]: standardError,
   [`${monitored}VerifiedError`]: verifiedError,
+  ...(absolute.absoluteError !== undefined && {
+    [`${monitored}AbsoluteError`]: absolute.absoluteError,
+    [`${monitored}VerifiedAbsoluteError`]: absolute.verifiedAbsoluteError,
+  }),
 });
 
 /** Returns the errors of a line; undefined for a line of a step, or without errors. */
@@ -39,7 +47,11 @@ export function epochErrorsOf(line: MetricsLine): EpochErrors | undefined {
   for (const monitored of ['test', 'validation'] as const) {
     const [standardError, verifiedError] = [line[`${monitored}Error`], line[`${monitored}VerifiedError`]];
     if (typeof standardError === 'number' && typeof verifiedError === 'number') {
-      return { monitored, standardError, verifiedError };
+      const [absoluteError, verifiedAbsoluteError] = ['AbsoluteError', 'VerifiedAbsoluteError'].map((name) => {
+        const value = line[`${monitored}${name}`];
+        return typeof value === 'number' ? value : null;
+      });
+      return { monitored, standardError, verifiedError, absoluteError, verifiedAbsoluteError };
     }
   }
   return undefined;

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { CertError, countParams } from '@cert/core';
 import { disposeTree, type OnDevice, putParams } from '@cert/jit';
 import { writeFileAtomic } from '@cert/models/node';
-import { createEvaluator, type Evaluation } from '@cert/verify';
+import type { Evaluation } from '@cert/verify';
 import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
@@ -26,6 +26,7 @@ import {
 import { scheduleWarnings, verdict } from './health.js';
 import { idleBatchNorm, idleRegularizers } from './idle.js';
 import { cutMetrics } from './metrics-lines.js';
+import { evaluatorOf } from './regression.js';
 import { type Run, train } from './train.js';
 import type { HostWeights } from './trained.js';
 import { readWarmStart } from './warm-start.js';
@@ -126,14 +127,14 @@ const decoding =
 async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): Promise<Summary | null> {
   const { config, experiment, chosen } = run;
   const { device } = chosen;
-  const { model, method, natural, perturbation, testImages } = experiment;
+  const { model, testImages } = experiment;
   const emit = async (event: RunEvent) => {
     onEvent?.(event);
     const line = describeEvent(event);
     if (line !== undefined) await appendLog(folder, line);
   };
-  const evaluator = createEvaluator({ device, model, method, natural, perturbation });
   let { step } = run.progress.position;
+  const evaluator = evaluatorOf(device, experiment);
   try {
     await emit({
       type: 'start',
@@ -146,6 +147,7 @@ async function continueRun(run: Run, { folder, onEvent, signal }: RunOptions): P
         ...(device.warning !== undefined && { warning: device.warning }),
       },
       parameters: countParams(model),
+      inputShape: model.inputShape,
       trainImages: experiment.trainImages,
       testImages,
       ...validationOf(experiment),
@@ -247,11 +249,13 @@ function summarize(
     ...{ preset, method, bound, dataset, model, epochs, seed },
     ...(stoppedEarly && { stoppedEarly }),
     ...evaluation,
+    ...(experiment.regression && { delta: experiment.regression.delta }),
     attack: evaluation.pgdError === null ? null : { steps: config.attackSteps, restarts: config.attackRestarts },
     best,
     trainImages: experiment.trainImages,
     ...validationOf(experiment),
     parameters: countParams(experiment.model),
+    inputShape: experiment.model.inputShape,
     device: device.name,
     deviceDescription: device.description,
     trainSeconds,

@@ -147,8 +147,11 @@ export async function train(
           return null;
         }
         const better = epsilon === config.epsilon && isBetter(test, progress.best);
-        const { verifiedError, standardError } = test;
-        if (better) progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError } };
+        const { verifiedError, standardError, verifiedAbsoluteError } = test;
+        const absolute = verifiedAbsoluteError != null && { verifiedAbsoluteError };
+        if (better) {
+          progress = { ...progress, best: { epoch: event.epoch, verifiedError, standardError, ...absolute } };
+        }
         const relu = await neurons.count(evaluated, epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),

@@ -1,18 +1,3 @@
-/** What the inputs of a network are called. */
-export interface Words {
-  /** One input, and several. */
-  readonly one: string;
-  readonly many: string;
-  /** One number of an input. */
-  readonly part: string;
-}
-
-/** The words for inputs of a shape: what has no height and width is no image. */
-export const wordsFor = (shape: readonly number[] | null): Words =>
-  shape === null || shape.length === 3
-    ? { one: 'image', many: 'images', part: 'pixel' }
-    : { one: 'input', many: 'inputs', part: 'value' };
-
 /** Whether inputs of a shape can be drawn: [height, width, channels], gray or RGB. */
 export const isDrawable = (shape: readonly number[]): boolean =>
   shape.length === 3 && (shape[2] === 1 || shape[2] === 3);
