@@ -20,6 +20,8 @@ interface Plan {
 interface Result {
   readonly run: string;
   readonly seed: number;
+  /** All options of its training. */
+  readonly options: readonly string[];
   readonly standardError: number;
   readonly pgdError: number | null;
   readonly verifiedError: number;
@@ -46,6 +48,13 @@ const readResults = async (): Promise<Result[]> =>
         .map((line) => JSON.parse(line) as Result)
     : [];
 
+/** The options of `cert train` for a run, besides its seed. */
+const optionsOf = (run: Plan['runs'][number]) => [...plan.options, ...run.options];
+
+/** Whether a result is one of a run as the plan has it now. */
+const isOf = (result: Result, run: Plan['runs'][number]) =>
+  result.run === run.name && JSON.stringify(result.options) === JSON.stringify(optionsOf(run));
+
 /** Runs `cert` from source and returns what it prints. */
 function cert(args: readonly string[]): Promise<string> {
   const command = resolve(import.meta.dirname, '../packages/cli/bin/cert.js');
@@ -67,10 +76,10 @@ async function train(run: Plan['runs'][number], seed: number): Promise<Result> {
   const summary = join(folder, 'summary.json');
   if (existsSync(join(folder, 'config.json')) && !existsSync(summary)) await cert(['train', '--resume', folder]);
   else if (!existsSync(summary)) {
-    await cert(['train', ...plan.options, ...run.options, '--seed', String(seed), '--out', folder]);
+    await cert(['train', ...optionsOf(run), '--seed', String(seed), '--out', folder]);
   }
   const { standardError, pgdError, verifiedError, trainSeconds } = JSON.parse(await readFile(summary, 'utf8'));
-  const result = { run: run.name, seed, standardError, pgdError, verifiedError, trainSeconds };
+  const result = { run: run.name, seed, options: optionsOf(run), standardError, pgdError, verifiedError, trainSeconds };
   if (plan.eval === undefined) return result;
   const printed = await cert(['eval', folder, ...plan.eval, '--json', '--quiet']);
   return { ...result, evaluated: JSON.parse(printed.trim().split('\n').at(-1) ?? '') };
@@ -85,8 +94,9 @@ function spread(values: readonly number[]): string {
 }
 
 function table(results: readonly Result[]): string {
-  const rows = plan.runs.map(({ name: run, options }) => {
-    const own = results.filter((result) => result.run === run).sort((a, b) => a.seed - b.seed);
+  const rows = plan.runs.map((one) => {
+    const { name: run, options } = one;
+    const own = results.filter((result) => isOf(result, one)).sort((a, b) => a.seed - b.seed);
     if (own.length === 0) return `| ${run} | \`${options.join(' ')}\` | 0 | | | | |`;
     const pgd = own.flatMap(({ pgdError }) => (pgdError === null ? [] : [pgdError]));
     const seconds = own.map(({ trainSeconds }) => Math.round(trainSeconds));
@@ -116,7 +126,7 @@ if (flag === undefined) {
   for (const seed of plan.seeds) {
     for (const run of plan.runs) {
       const done = await readResults();
-      if (done.some((result) => result.run === run.name && result.seed === seed)) continue;
+      if (done.some((result) => isOf(result, run) && result.seed === seed)) continue;
       console.log(`${new Date().toISOString()} ${run.name}, seed ${seed}`);
       const result = await train(run, seed);
       await appendFile(resultsPath, `${JSON.stringify(result)}\n`);

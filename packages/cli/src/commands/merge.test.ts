@@ -8,6 +8,7 @@ let place: string;
 let run: string;
 const at = (name: string) => join(place, name);
 const read = (name: string) => readFile(at(name), 'utf8');
+const shardOf = (header: string): object => JSON.parse(header).shard;
 const sorted = (text: string) => text.split('\n').slice(1).sort();
 
 /** A quick evaluation whose methods search, attack and bound. */
@@ -36,6 +37,7 @@ describe('cert merge', () => {
     const first = await read('e.jsonl');
     expect(sorted(first)).toEqual(sorted(await read('whole.jsonl')));
     expect(first.split('\n')[0]).toBe((await read('whole.jsonl')).split('\n')[0]);
+    expect((await cert('merge', a, b, c)).err).toContain(`${at('e.jsonl')} exists.`);
     expect(await cert('merge', a, b, c, '--out', at('other.jsonl'))).toMatchObject({ status: 0 });
     expect(await read('other.jsonl')).toBe(first);
     const totals = (text: string) => {
@@ -88,8 +90,9 @@ describe('cert merge', () => {
     };
     expect(await other({ checkpoint: 'another' })).toContain('are not shards of one evaluation');
     expect(await other({ epsilon: 0.25 })).toContain('has epsilon 0.25, not 0.05.');
-    expect(await other({ shard: { index: 2, of: 3, images: 41 } })).toContain('has 41 images.');
-    expect(await other({ shard: { index: 4, of: 3, images: 40 } })).toContain('is not an evaluation file');
+    expect(await other({ shard: { ...shardOf(header!), images: 41 } })).toContain('has 41 images.');
+    expect(await other({ shard: { ...shardOf(header!), data: 'x' } })).toContain('has other images or labels.');
+    expect(await other({ shard: { ...shardOf(header!), index: 4 } })).toContain('is not an evaluation file');
   });
 
   it('refuses a proof that an adversarial example contradicts, and takes the decided one of two lines', async () => {
@@ -100,7 +103,7 @@ describe('cert merge', () => {
     const withLine = async (line: object) => {
       const changed = results.map((result, i) => JSON.stringify(i === proved ? line : result));
       await writeFile(at('c.jsonl'), `${[header, ...changed].join('\n')}\n`);
-      return cert('merge', at('c.jsonl'), ...shardFiles.map(at), '--out', at('c-merged.jsonl'));
+      return cert('merge', at('c.jsonl'), ...shardFiles.map(at), '--out', at('c-merged.jsonl'), '--overwrite');
     };
     const { lower, levels, ...rest } = results[proved];
     const broken = {
@@ -122,15 +125,19 @@ describe('cert merge', () => {
     expect(sorted(await read('c-merged.jsonl'))).toEqual(sorted(await read('whole.jsonl')));
   });
 
+  it('says that a shard is empty', async () => {
+    const { err } = await cert('eval', run, '--limit', '2', '--shard', '3/5', '--out', at('empty.jsonl'));
+    const { err: other } = await cert('eval', run, '--limit', '2', '--shard', '4/5', '--out', at('empty2.jsonl'));
+    expect(`${err}${other}`).toMatch(/Shard [34]\/5 is empty: there are 2 images\./);
+  });
+
   it('says what is wrong with a shard and with the name of the output', async () => {
     for (const text of ['0/3', '4/3', '1/0', '2', 'a/b', '-1/3', '1.5/3']) {
       expect((await evaluate('--shard', text)).err).toContain(`The shard is "${text}".`);
     }
     await copyFile(at(shardFiles[0]!), at('plain.jsonl'));
     expect((await cert('merge', at('plain.jsonl'))).err).toContain('Give one with --out FILE.jsonl.');
-    expect((await cert('merge', at('plain.jsonl'), '--out', at('plain.jsonl'))).err).toContain(
-      'is one of the files to merge',
-    );
+    expect((await cert('merge', at('plain.jsonl'), '--out', at('plain.jsonl'))).err).toContain('which it reads');
     expect((await cert('merge', at('nowhere.jsonl'), '--out', at('x.jsonl'))).err).toContain('nowhere.jsonl');
   });
 });

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { CertError } from '@cert/core';
 import { exampleWords } from '@cert/trainer/pipeline';
 import { mergeEvaluations, summaryFileOf } from '@cert/verify/node';
@@ -20,22 +22,24 @@ export function addMerge(command: Command, terminal: Terminal): void {
     .optionsGroup('Many properties:')
     .option('--instances <file>', 'list that the results belong to, for files of cert verify')
     .optionsGroup(GROUPS.output)
+    .option('--overwrite', 'replace the files of an earlier merge (default: refuse)')
     .option(
       '--out <file>',
       '.jsonl file for the merged results (default: the name of the first file without the shard)',
     );
   addOutputOptions(command, 'the summary').action(
-    async (files: readonly string[], { json = false, instances, ...raw }: RawOptions & OutputOptions) => {
+    async (
+      files: readonly string[],
+      {
+        json = false,
+        overwrite = false,
+        instances,
+        ...raw
+      }: RawOptions & OutputOptions & { readonly overwrite?: boolean },
+    ) => {
       const out = raw.out ?? outOf(files[0]!);
-      const clash = files.find((file) => file === out);
-      if (clash !== undefined) {
-        throw new CertError(
-          'bad-argument',
-          `--out ${out} is one of the files to merge.`,
-          'Give another file with --out.',
-        );
-      }
       const table = tableFileOf(out);
+      refuseOverwriting([out, instances === undefined ? summaryFileOf(out) : table], [...files, instances], overwrite);
       if (instances !== undefined) {
         const merged = await mergeInstances({ files, list: instances, out });
         if (json) return terminal.out(JSON.stringify(merged.lines));
@@ -61,4 +65,28 @@ function outOf(file: string): string {
     `The name of ${file} has no shard, so there is no name for the merged file.`,
     'Give one with --out FILE.jsonl.',
   );
+}
+
+/** @throws CertError `bad-argument` if a file to write is one that is read, or exists */
+function refuseOverwriting(
+  written: readonly string[],
+  read: readonly (string | undefined)[],
+  overwrite: boolean,
+): void {
+  const sources = read.flatMap((file) => (file === undefined ? [] : [resolve(file)]));
+  for (const file of written) {
+    if (sources.includes(resolve(file))) {
+      throw new CertError(
+        'bad-argument',
+        `The merge would overwrite ${file}, which it reads.`,
+        'Give another file with --out.',
+      );
+    }
+    if (overwrite || !existsSync(file)) continue;
+    throw new CertError(
+      'bad-argument',
+      `${file} exists.`,
+      'Replace it with --overwrite, or give another file with --out.',
+    );
+  }
 }

@@ -24,9 +24,11 @@ export async function trainingFacts(
 ): Promise<Facts> {
   const { preset, method, dataset, model, epsilon, seed } = config;
   const { epoch, errors } = which === 'last' ? await finished(folder) : bestOf(which === 'best' ? metadata : undefined);
+  // The best epoch of a run with validation images was chosen on these.
+  const on = which === 'best' && config.validation > 0 ? 'validation_' : '';
   const numbers = {
-    ...{ epoch, test_images: errors.images, standard_error: errors.standardError },
-    ...{ pgd_error: errors.pgdError, verified_error: errors.verifiedError },
+    ...{ epoch, test_images: errors.images, [`${on}standard_error`]: errors.standardError },
+    ...{ pgd_error: errors.pgdError, [`${on}verified_error`]: errors.verifiedError },
   };
   const known = Object.entries(numbers).filter(([, value]) => typeof value === 'number' && Number.isFinite(value));
   const names = { preset, method, dataset, model, epsilon: radiusText(epsilon), seed };

@@ -48,6 +48,8 @@ export interface ResultLine {
   readonly seconds: number;
   /** What identifies the contents of both files: a verdict is about these. */
   readonly files: string;
+  /** The strongest claim that was tried; missing in results of older versions. */
+  readonly asked?: unknown;
   readonly [more: string]: unknown;
 }
 
@@ -110,7 +112,7 @@ async function runLocked(options: InstancesOptions, instances: readonly Instance
       const key = keyOf({ ...instance, timeout: options.timeout ?? instance.timeout });
       const files = await identify(instance);
       const earlier = known.get(key);
-      if (earlier?.files === files) {
+      if (earlier?.files === files && (earlier.asked ?? options.arithmetic) === options.arithmetic) {
         before++;
         lines.push(earlier);
         continue;
@@ -153,7 +155,7 @@ function lineText({ onnx, vnnlib, result, seconds, reason }: ResultLine): string
 const pathOf = (list: string, path: string): string => (isAbsolute(path) ? path : join(dirname(list), path));
 
 /** Makes short texts that identify the contents of both files of an instance. */
-function fingerprints(list: string) {
+export function fingerprints(list: string) {
   const known = new Map<string, string>();
   const digest = async (path: string): Promise<string> => {
     const file = pathOf(list, path);
@@ -221,11 +223,11 @@ async function verifyInstance(
       onProgress: progress.tell,
     });
     const result = jsonOf(decision, resultText(decision, loaded));
-    return { onnx, vnnlib, timeout, ...result, prepare: prepared, seconds: seconds(), files };
+    return { onnx, vnnlib, timeout, asked: arithmetic, ...result, prepare: prepared, seconds: seconds(), files };
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof CertError ? error.problem : error instanceof Error ? error.message : String(error);
-    return { ...{ onnx, vnnlib, timeout, result: 'error', reason }, seconds: seconds(), files };
+    return { ...{ onnx, vnnlib, timeout, asked: arithmetic, result: 'error', reason }, seconds: seconds(), files };
   } finally {
     progress.close();
   }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { CertError } from '@cert/core';
 import type { Instance } from '@cert/interchange';
 import { shardMembers } from '@cert/verify/node';
-import { isResult, keyOf, type ResultLine, readList, tableFileOf, tableOf } from './instances.js';
+import { fingerprints, isResult, keyOf, type ResultLine, readList, tableFileOf, tableOf } from './instances.js';
 import { writeOutput } from './output-file.js';
 
 /** What {@link mergeInstances} merges. */
@@ -22,39 +22,58 @@ interface Found {
 }
 
 /**
- * Merges the results of shards of a list of instances. The result does not depend on the order of the files. Of several lines of an
- * instance, a decided one is taken before an undecided one, then the first in the order of their texts.
+ * Merges the results of shards of a list of instances. The result does not depend on the order of the files. Results about other contents of
+ * a network or property file than those that the list names now do not count. Of several lines of an instance, one with the time limit of the
+ * list is taken before others, then a decided one before an undecided one, then the first in the order of their texts.
  *
- * @throws CertError `bad-file` for a file that cannot be read or has a damaged line, `bad-data` when instances have no result, for results of
- * different contents of a network or property file, and for verdicts that contradict each other
+ * @throws CertError `bad-file` for a file that cannot be read or has a damaged line, `bad-argument` for results of several arithmetics,
+ * `bad-data` when instances have no result, and for verdicts that contradict each other
  */
 export async function mergeInstances({ files, list, out }: MergeInstancesOptions): Promise<{
   readonly instances: readonly Instance[];
   readonly lines: readonly ResultLine[];
 }> {
   const instances = await readList(list);
-  const found = new Map<string, Found>();
-  for (const file of files) {
-    for (const line of await readLines(file)) {
-      // The limit may have been another one than that of the list.
-      const key = keyOf({ ...line, timeout: 0 });
-      const known = found.get(key);
-      found.set(key, known === undefined ? { line, file } : chosen(known, { line, file }));
-    }
+  const all: Found[] = [];
+  for (const file of files) for (const line of await readLines(file)) all.push({ line, file });
+  checkOneClaim(all);
+  const identify = fingerprints(list);
+  const lines: (ResultLine | undefined)[] = [];
+  let stale = 0;
+  for (const instance of instances) {
+    const own = all.filter(({ line }) => line.onnx === instance.onnx && line.vnnlib === instance.vnnlib);
+    const contents = await identify(instance);
+    const current = own.filter(({ line }) => line.files === contents);
+    if (own.length > 0 && current.length === 0) stale++;
+    const exact = current.filter(({ line }) => keyOf(line) === keyOf(instance));
+    const [first, ...rest] = exact.length > 0 ? exact : current;
+    lines.push(first && rest.reduce(chosen, first).line);
   }
-  const lines = instances.map((instance) => found.get(keyOf({ ...instance, timeout: 0 }))?.line);
   const missing = instances.filter((_, i) => lines[i] === undefined);
   if (missing.length > 0) {
+    const about = stale === 0 ? '' : ` (${stale} have one about other contents of their files)`;
     throw new CertError(
       'bad-data',
-      `${missing.length} of ${instances.length} instances have no result${shardsOf(files, instances, missing)}. The first: ${missing[0]!.onnx} ${missing[0]!.vnnlib}.`,
-      'Run the command of each shard again until it ends, then merge.',
+      `${missing.length} of ${instances.length} instances have no result${about}${shardsOf(files, instances, missing)}. The first: ${missing[0]!.onnx} ${missing[0]!.vnnlib}.`,
+      'Run the command of each shard again until it ends, with the files that the list names, then merge.',
     );
   }
   const whole = lines as readonly ResultLine[];
   await writeOutput(out, whole.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await writeOutput(tableFileOf(out), tableOf(instances, whole));
   return { instances, lines: whole };
+}
+
+/** @throws CertError `bad-argument` for results whose claims are of several strengths */
+function checkOneClaim(all: readonly Found[]): void {
+  const [first] = all;
+  const other = all.find(({ line }) => line.asked !== first?.line.asked);
+  if (first === undefined || other === undefined) return;
+  throw new CertError(
+    'bad-argument',
+    `${first.file} has results of --arithmetic ${first.line.asked ?? 'an older version'}, ${other.file} of ${other.line.asked ?? 'an older version'}.`,
+    'Merge results of one arithmetic.',
+  );
 }
 
 async function readLines(file: string): Promise<readonly ResultLine[]> {
@@ -103,14 +122,11 @@ function chosen(a: Found, b: Found): Found {
   const [one, other] = [a, b].map(({ line }) => JSON.stringify(line));
   if (one === other) return a;
   const [first, second] = [RANK[a.line.result]!, RANK[b.line.result]!];
-  const differs = a.line.files !== b.line.files && first !== 2 && second !== 2;
-  if (differs || (first === 0 && second === 0 && a.line.result !== b.line.result)) {
+  if (first === 0 && second === 0 && a.line.result !== b.line.result) {
     throw new CertError(
       'bad-data',
-      `${a.file} and ${b.file} ${differs ? 'are about different contents of the files of' : `contradict each other (${a.line.result} and ${b.line.result}) on`} the instance ${a.line.onnx} ${a.line.vnnlib}.`,
-      differs
-        ? 'Verify it again with the same network and property on all machines.'
-        : 'Verify it again on one machine, and report this: one of the two verdicts is wrong.',
+      `${a.file} and ${b.file} contradict each other (${a.line.result} and ${b.line.result}) on the instance ${a.line.onnx} ${a.line.vnnlib}.`,
+      'Verify it again on one machine, and report this: one of the two verdicts is wrong.',
     );
   }
   if (first !== second) return first < second ? a : b;

@@ -311,17 +311,25 @@ describe('instances', () => {
     const [first] = await linesOf(parts[0]!);
     const changed = async (change: object) => {
       await writeFile(at('sharded/other.jsonl'), `${JSON.stringify({ ...first, ...change })}\n`);
-      return (await cert('merge', '--instances', list, ...parts, at('sharded/other.jsonl'))).err;
+      return (await cert('merge', '--instances', list, ...parts, at('sharded/other.jsonl'), '--overwrite')).err;
     };
     const opposite = first!.result === 'sat' ? 'unsat' : 'sat';
     if (first!.result === 'sat' || first!.result === 'unsat') {
       expect(await changed({ result: opposite })).toContain('contradict each other');
     }
-    expect(await changed({ result: 'unknown', files: 'other' })).toMatch(/different contents|^$/);
-    await writeFile(at('sharded/other.jsonl'), '{"onnx":');
-    expect((await cert('merge', '--instances', list, at('sharded/other.jsonl'), '--out', merged)).err).toContain(
-      'has a damaged line (1)',
+    // About other contents: does not count.
+    expect(await changed({ result: opposite, files: 'other' })).toBe('');
+    expect(await changed({ asked: 'nearest' })).toContain('has results of --arithmetic deployed');
+    const net = await readFile(at('net.onnx'));
+    await writeFile(at('net.onnx'), Buffer.concat([net, Buffer.from([0])]));
+    expect((await cert('merge', '--instances', list, ...parts, '--overwrite')).err).toContain(
+      'have one about other contents of their files',
     );
+    await writeFile(at('net.onnx'), net);
+    await writeFile(at('sharded/other.jsonl'), '{"onnx":');
+    expect(
+      (await cert('merge', '--instances', list, at('sharded/other.jsonl'), '--out', merged, '--overwrite')).err,
+    ).toContain('has a damaged line (1)');
   });
 
   it('are verified one after the other; what cannot be read is an error and no verdict', async () => {

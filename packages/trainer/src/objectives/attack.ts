@@ -12,10 +12,11 @@ export interface AttackOptions {
   readonly restarts: number;
   /** Radius of the attacked set as a multiple of `hyper.epsilon`; default 1. */
   readonly radius?: number;
+  /** Number of steps after which steps are 5 times smaller; default: none are. */
+  readonly decayAfter?: number;
 }
 
-/** After this number of steps, a step is smaller by {@link DECAY}. */
-const DECAY_AFTER = 10;
+/** Factor on the size of the steps behind `decayAfter`. */
 const DECAY = 0.2;
 
 /** Shape of the noise of one image for {@link attack}. */
@@ -26,8 +27,8 @@ export const attackNoise = ({ restarts }: AttackOptions, shape: Shape): Shape =>
  * the box, [batch, ...inputShape]. The network has the batch statistics of the clean images.
  *
  * A start is x + u (upper - lower) / 2 with u = `noise` in [-1, 1], [batch, restarts, ...inputShape], clipped to the box. A step adds
- * `stepSize` times half the width of the box times the sign of the gradient, and clips; from the 11th step on it is 5 times smaller. In a
- * Euclidean set, a step follows the normalized gradient. All starts run as one batch.
+ * `stepSize` times half the width of the box times the sign of the gradient, and clips. In a Euclidean set, a step follows the normalized
+ * gradient. All starts run as one batch.
  */
 export function attack(context: ChoiceContext, options: AttackOptions, noise = context.noise): Tensor {
   const { images, labels, hyper, perturbation, forward } = context;
@@ -67,7 +68,8 @@ interface Found {
 }
 
 /** The best point that each start visits, steps and start included. */
-export function climb(start: Tensor, { clip, direction, objective }: Hill, { steps, stepSize }: AttackOptions): Found {
+export function climb(start: Tensor, { clip, direction, objective }: Hill, options: AttackOptions): Found {
+  const { steps, stepSize, decayAfter = Number.POSITIVE_INFINITY } = options;
   let points = start;
   let best: Found | undefined;
   const visit = (values: Tensor) => {
@@ -82,7 +84,7 @@ export function climb(start: Tensor, { clip, direction, objective }: Hill, { ste
       { attack: { points } },
     );
     visit(aux.values);
-    const size = stepSize * (step < DECAY_AFTER ? 1 : DECAY);
+    const size = stepSize * (step < decayAfter ? 1 : DECAY);
     points = clip(tf.add(points, tf.mul(direction(grads.attack!.points!), size)));
   }
   visit(objective(points));

@@ -150,6 +150,12 @@ describe('objectives between adversarial and IBP training', () => {
     expect(() => mtlIbpObjective({ alpha: Number.NaN })).toThrow('The alpha is NaN');
     expect(() => robustObjective({ naturalShare: [0, 2] })).toThrow('The share of the natural loss is 2');
     expect(() => stepOf(tapsObjective({ cut: 3 }))).toThrow('from 1 to 2: the model has 2 ReLUs');
+    // Before the first step.
+    const ball = l2({ epsilon: 0 });
+    expect(() => tapsObjective({ cut: 3 }).check?.(model, ball)).toThrow('the model has 2 ReLUs');
+    expect(() => tapsObjective({ cut: 2 }).check?.(model, ball)).not.toThrow();
+    expect(() => stapsObjective({ cut: 2, shrinkage: 0.5 }).check?.(model, ball)).toThrow('Euclidean ball');
+    expect(() => sabrObjective({ shrinkage: 0.5 }).check?.(model, ball)).toThrow('Euclidean ball');
   });
 
   it('TAPS and STAPS are trained by bounds alone while the radius grows', () => {

@@ -104,6 +104,8 @@ interface Named {
    * step needs `batch.noise` for it.
    */
   choose?(context: ChoiceContext): Choice;
+  /** @throws CertError `bad-argument` for a model or a perturbation set that the objective cannot train with; called before the first step */
+  check?(model: Model, perturbation: Perturbation): void;
   /** Returns the shape of the noise of one image that {@link choose} needs; default: the input shape of the model. */
   noise?(model: Model): Shape;
 }

@@ -2,7 +2,7 @@ import { type CrownIbpOptions, crownIbpObjective } from './crown-ibp.js';
 import { naturalObjective } from './natural.js';
 import type { Objective } from './objective.js';
 import { robustObjective } from './robust.js';
-import { sabrObjective } from './sabr.js';
+import { SABR_ATTACK, sabrObjective, shrunkMethod } from './sabr.js';
 import { type StapsOptions, stapsObjective, type TapsOptions, tapsObjective } from './taps.js';
 
 /**
@@ -33,14 +33,11 @@ export function crownIbpSchedule(options: CrownIbpOptions = {}): ObjectiveSchedu
 
 /** Natural training while the radius is 0, interval bounds on the ramp, and TAPS at the end. */
 export const tapsSchedule = (options: TapsOptions = {}): ObjectiveSchedule =>
-  stages(robustObjective(options), tapsObjective(options));
+  stages({ ...robustObjective(options), ...shrunkMethod(options) }, tapsObjective(options));
 
 /** Natural training while the radius is 0, interval bounds over small boxes (SABR) on the ramp, and STAPS at the end. */
-export const stapsSchedule = ({ boxAttack, ...options }: StapsOptions): ObjectiveSchedule =>
-  stages(
-    sabrObjective({ ...options, ...(boxAttack && { attack: boxAttack }) }),
-    stapsObjective({ ...options, ...(boxAttack && { boxAttack }) }),
-  );
+export const stapsSchedule = ({ boxAttack = SABR_ATTACK, ...options }: StapsOptions): ObjectiveSchedule =>
+  stages(sabrObjective({ ...options, attack: boxAttack }), stapsObjective({ ...options, boxAttack }));
 
 /** Natural training while the radius is 0, then one objective on the ramp and another at its end. */
 const stages =

@@ -7,6 +7,7 @@ import {
   type Shape,
   sizeOf,
   stopGradient,
+  subModel,
   type Tensor,
   tf,
   withGradient,
@@ -15,7 +16,7 @@ import { robustLoss } from '../loss.js';
 import { type AttackOptions, attack, attackNoise, bestOf, climb, repeated } from './attack.js';
 import type { BoundedContext, BoundedObjective, ChoiceContext } from './objective.js';
 import { type CertifiedOptions, withNaturalLoss } from './robust.js';
-import { type IntervalMethod, SABR_ATTACK, shrunkMethod, smallBox } from './sabr.js';
+import { type IntervalMethod, refuseBall, SABR_ATTACK, shrunkMethod, smallBox } from './sabr.js';
 import { checkShare } from './share.js';
 
 /** Options of {@link tapsObjective}. */
@@ -55,6 +56,7 @@ export interface StapsOptions extends TapsOptions {
 export const tapsObjective = (options: TapsOptions = {}): BoundedObjective => {
   const { attack: own = SABR_ATTACK } = options;
   return hiddenAttack('taps', options, {
+    check: (model) => checkCut(model, options.cut),
     noise: (model) => latentNoise(model, options.cut, own),
     choose(context) {
       const box = perturbationBox(context.perturbation, context.images, context.hyper.epsilon!);
@@ -73,6 +75,10 @@ export const stapsObjective = (options: StapsOptions): BoundedObjective => {
   checkShare('shrinkage', shrinkage);
   const outer = (model: Model) => attackNoise(boxAttack, model.inputShape);
   return hiddenAttack('staps', options, {
+    check(model, perturbation) {
+      refuseBall(perturbation);
+      checkCut(model, options.cut);
+    },
     noise: (model) => [sizeOf(outer(model)) + sizeOf(latentNoise(model, options.cut, own))],
     choose(context) {
       const [batch = 0, drawn = 0] = context.noise.shape;
@@ -88,7 +94,7 @@ export const stapsObjective = (options: StapsOptions): BoundedObjective => {
 function hiddenAttack(
   name: string,
   options: TapsOptions,
-  choice: Pick<BoundedObjective, 'noise' | 'choose'>,
+  choice: Pick<BoundedObjective, 'check' | 'noise' | 'choose'>,
 ): BoundedObjective {
   const { cut, gradScale = 4, slack = 0.5 } = options;
   checkShare('slack', slack);
@@ -205,4 +211,9 @@ function cutNode({ nodes }: Model, given: number | undefined) {
     `TAPS is to cut the network behind ReLU ${cut}.`,
     `Give a number from 1 to ${candidates.length}: the model has ${candidates.length} ReLUs.`,
   );
+}
+
+/** @throws CertError `bad-argument` for a model that cannot be cut there */
+function checkCut(model: Model, cut: number | undefined): void {
+  subModel(model, cutNode(model, cut).name);
 }

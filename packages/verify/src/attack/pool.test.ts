@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { isBroken } from '../images/result.js';
 import type { Item } from '../images/stage.js';
 import type { Attack } from './attack.js';
+import { fabT } from './fab.js';
 import { pgd } from './pgd.js';
 import { attackStage } from './pool.js';
 
@@ -59,6 +60,31 @@ async function attackAll(pixels: number[], batchSize: number, attack: { steps: n
   return { calls, found: pixels.map((_, index) => found.get(index)), order: settled.map(({ index }) => index) };
 }
 
+/** The result of each image, in the order of their indices. */
+async function resultsOf(
+  images: readonly Item[],
+  batchSize: number,
+  attack: Attack | { steps: number; restarts: number },
+) {
+  const network = { params: putParams(eager, weights), stats: {} };
+  const stage = attackStage({
+    ...{ device: eager, model, weights: network, perturbation: linf({ epsilon: 0.1 }), batchSize },
+    attack: 'on' in attack ? attack : pgd(attack),
+    picks: (image) => !isBroken(image),
+    settle: (image, result) => ({ ...image, attack: result }),
+  });
+  const settled: Item[] = [];
+  for await (const image of stage(
+    (async function* () {
+      yield* images;
+    })(),
+  )) {
+    settled.push(image);
+  }
+  disposeTree(network);
+  return settled.sort((a, b) => a.index - b.index).map(({ attack: result }) => result ?? undefined);
+}
+
 describe('attackStage', () => {
   it('does not attack what is not picked, and computes nothing for it', async () => {
     const { calls, found } = await attackAll([0.4, 0.3], 4, { steps: 5, restarts: 2 });
@@ -89,6 +115,42 @@ describe('attackStage', () => {
     expect(order.indexOf(1)).toBeLessThan(order.indexOf(0));
     // A batch after the other would take 4 times 12.
     expect(calls).toBeLessThan(48);
+  });
+
+  it('gives an image the same result with neighbours as alone, to the last digit', async () => {
+    const pixels = [0.9, 0.57, 0.55, 0.62, 0.58, 0.4, 0.53, 0.8];
+    const images = pixels.map(item);
+    for (const attack of [{ steps: 3, restarts: 4 }, fabT({ steps: 4, restarts: 2 })]) {
+      const together = await resultsOf(images, 8, attack);
+      const alone = [];
+      for (const image of images) alone.push(...(await resultsOf([image], 8, attack)));
+      expect(together).toEqual(alone);
+      expect(new Set(together.map((result) => result?.found))).toEqual(new Set([true, false, undefined]));
+    }
+    // What one place claims says nothing of a place whose point is not in the set.
+    const outside: Attack = {
+      ...{ name: 'outside', runs: () => 1, points: 3 },
+      on({ device, places }) {
+        const [points, claims] = [new Float32Array(places).fill(1), new Float32Array(places)];
+        let visited = device.put(points, [places, 1]);
+        return {
+          begin(place, image) {
+            points[place] = image.pixels[0]! - 0.2;
+            claims[place] = image.index === 1 ? -1 : Number.POSITIVE_INFINITY;
+          },
+          async step() {
+            visited.dispose();
+            visited = device.put(points, [places, 1]);
+            return [...claims];
+          },
+          visited: () => visited,
+          dispose: async () => visited.dispose(),
+        };
+      },
+    };
+    const [first] = await resultsOf([item(0.55, 0), item(0.56, 1)], 4, outside);
+    expect([first]).toEqual(await resultsOf([item(0.55, 0)], 4, outside));
+    expect(first?.found).toBe(false);
   });
 
   it('leaves no array behind, also when its reader stops early', async () => {

@@ -100,12 +100,14 @@ export const attackStage = ({ attack, batchSize, picks, settle, signal, ...setti
         if (targets.size === 0) return;
 
         const claimed = await attacker.step();
-        const margins = places.some((run, place) => run !== undefined && !(claimed[place]! > 0))
+        const isClaim = (margin: number | undefined) => !(margin! > 0);
+        const replayed = places.some((run, place) => run !== undefined && isClaim(claimed[place]))
           ? await replay.margins(
               places.map((run) => run?.target.item),
               attacker.visited(),
             )
           : claimed;
+        const margins = Array.from(claimed, (margin, place) => (isClaim(margin) ? replayed[place]! : margin));
         await turn();
         signal?.throwIfAborted();
         places.forEach((run, place) => {

@@ -14,7 +14,7 @@ import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
 import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
-import { inputHash } from './input-hash.js';
+import { inputHash, splitHash } from './input-hash.js';
 import { type Shard, shardMembers } from './shard.js';
 
 /** Options of {@link evaluateImages}. */
@@ -117,6 +117,7 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   });
   const { shard } = settings;
   const members = shard && new Set(shardMembers(split.count, shard));
+  if (members?.size === 0) throw emptyShard(shard!);
   const results = opened.results.filter(({ index }) => members?.has(index) ?? true);
   const writer = await writerOf(options);
   let certificates = 0;
@@ -249,9 +250,18 @@ function completed({ settings, shard, split, perturbation = UNIT_BALL }: Evaluat
   return {
     ...settings,
     ...(set !== undefined && { perturbation: set }),
-    ...(shard !== undefined && { shard: { index: shard.index, of: shard.of, images: split.count } }),
+    ...(shard !== undefined && {
+      shard: { index: shard.index, of: shard.of, images: split.count, data: splitHash(split) },
+    }),
   };
 }
+
+const emptyShard = ({ index, of, images }: NonNullable<EvaluationSettings['shard']>) =>
+  new CertError(
+    'bad-argument',
+    `Shard ${index}/${of} is empty: there are ${images} images.`,
+    'Choose at most as many shards as there are images.',
+  );
 
 /** Where the summary of an evaluation is. */
 export const summaryFileOf = (file: string): string => file.replace(/\.jsonl$/, '.json');

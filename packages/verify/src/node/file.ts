@@ -60,8 +60,8 @@ export interface EvaluationSettings {
   readonly complete: boolean;
   /** Seconds for each image, of methods that search; missing where there is none. */
   readonly timeout?: number;
-  /** The part of the images that is evaluated, and the number of all images; missing for all. */
-  readonly shard?: Shard & { readonly images: number };
+  /** The part of the images that is evaluated, the number of all images, and a hash of all images and labels; missing for all. */
+  readonly shard?: Shard & { readonly images: number; readonly data: string };
 }
 
 /** Returns a perturbation set as {@link EvaluationSettings} have it; undefined for the usual one, the l-infinity ball in [0, 1]. */
@@ -191,7 +191,15 @@ export interface EvaluationLines {
  * @throws CertError `bad-file` when there is no such file, or when it is no evaluation
  */
 export async function readEvaluationFile(path: string): Promise<EvaluationLines> {
-  const [header = '', ...lines] = linesOf(path, await readExisting(path));
+  const bytes = await readExisting(path);
+  if (bytes.length === 0) {
+    throw new CertError(
+      'bad-file',
+      `${path} does not exist or is empty.`,
+      'Give the .jsonl file that cert eval wrote.',
+    );
+  }
+  const [header = '', ...lines] = linesOf(path, bytes);
   const { format, ...settings } = (parseLine(header) ?? {}) as { readonly [name: string]: unknown };
   if (format !== FORMAT || !isSettings(settings)) {
     throw new CertError(
@@ -229,11 +237,11 @@ function isSettings(value: {
 /** Whether a value is the shard of settings. */
 function isShardOf(shard: unknown): boolean {
   if (shard === undefined) return true;
-  const { index, of, images } = (shard ?? {}) as { readonly [name: string]: unknown };
+  const { index, of, images, data } = (shard ?? {}) as { readonly [name: string]: unknown };
   const [own = 0, parts = 0, all = -1] = [index, of, images].map((n) =>
     Number.isSafeInteger(n) ? (n as number) : undefined,
   );
-  return own >= 1 && own <= parts && all >= 0;
+  return own >= 1 && own <= parts && all >= 0 && isText(data);
 }
 
 /** Whether a value is the attack of settings. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { imagesOf, type Split } from '@cert/datasets';
 import { sha256 } from '@cert/models';
 
@@ -9,4 +10,15 @@ import { sha256 } from '@cert/models';
 export function inputHash(split: Split, index: number): string {
   const { buffer, byteOffset, byteLength } = imagesOf(split, [index]).images;
   return sha256(new Uint8Array(buffer, byteOffset, byteLength)).slice(0, 16);
+}
+
+/** Returns the SHA-256 of all inputs of a split and their labels, in hexadecimal. */
+export function splitHash(split: Split): string {
+  const hash = createHash('sha256');
+  for (let index = 0; index < split.count; index++) {
+    const { images, labels } = imagesOf(split, [index]);
+    hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
+    hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
+  }
+  return hash.digest('hex');
 }

@@ -40,7 +40,7 @@ export async function mergeEvaluations(files: readonly string[], out: string): P
   const images = imagesOf(parts);
   const byIndex = new Map<number, { readonly result: StoredResult; readonly file: string }>();
   for (const { file, results } of parts) {
-    for (const result of results) {
+    for (const result of results.filter(({ index }) => index < images)) {
       const known = byIndex.get(result.index);
       byIndex.set(result.index, known === undefined ? { result, file } : chosen(known, { result, file }));
     }
@@ -68,7 +68,9 @@ function imagesOf(parts: readonly Part[]): number {
       );
     }
     const difference =
-      differingSetting(settings, others) ?? (own.images === shard?.images ? undefined : `${own.images} images`);
+      differingSetting(settings, others) ??
+      (own.images === shard?.images ? undefined : `${own.images} images`) ??
+      (own.data === shard?.data ? undefined : 'other images or labels');
     if (difference === undefined) continue;
     throw new CertError(
       'bad-argument',
@@ -84,10 +86,11 @@ function chosen<T extends { readonly result: StoredResult; readonly file: string
   const [one, other] = [a, b].map(({ result }) => JSON.stringify(result));
   if (one === other) return a;
   const [first, second] = [a, b].map(({ result }) => verdictOf(result));
-  if (a.result.input !== b.result.input || (first !== second && first !== 'undecided' && second !== 'undecided')) {
+  const same = a.result.input === b.result.input && a.result.label === b.result.label;
+  if (!same || (first !== second && first !== 'undecided' && second !== 'undecided')) {
     throw new CertError(
       'bad-data',
-      `${a.file} and ${b.file} contradict each other on image ${a.result.index}: ${first} and ${second}${a.result.input === b.result.input ? '' : ', for different pixels'}.`,
+      `${a.file} and ${b.file} contradict each other on image ${a.result.index}: ${first} and ${second}${same ? '' : ', for different pixels or labels'}.`,
       'Evaluate the image again on one machine, and report this: one of the two files is wrong.',
     );
   }

@@ -67,7 +67,7 @@ describe('readEvaluation', () => {
     await writeFile(file, text);
     await expect(readEvaluation(file)).rejects.toMatchObject({
       code: 'bad-file',
-      problem: `${file} is not an evaluation file of the format cert-evaluation-1.`,
+      problem: `${file} ${text === '' ? 'does not exist or is empty' : 'is not an evaluation file of the format cert-evaluation-1'}.`,
     });
   });
 });

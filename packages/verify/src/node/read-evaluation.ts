@@ -29,7 +29,12 @@ export async function readEvaluation(file: string): Promise<ReadEvaluation> {
   const images = await summarizedImages(summaryFileOf(file));
   // A file may hold more images than the last evaluation was asked for.
   const within = results.filter(({ index }) => index < images);
-  const finished = images > 0 && within.length === images && within.every(({ index }, i) => index === i);
+  // A shard is a part, whether it has ended or not.
+  const finished =
+    settings.shard === undefined &&
+    images > 0 &&
+    within.length === images &&
+    within.every(({ index }, i) => index === i);
   return { settings, results: finished ? within : results, finished, damaged };
 }
 

@@ -171,6 +171,7 @@ const hidden = {
 } as const satisfies Fields;
 
 const attackOf = ({ innerSteps, innerStepSize, innerRestarts }: ValuesOf<typeof inner>): AttackOptions => ({
+  ...SABR_ATTACK,
   steps: innerSteps ?? SABR_ATTACK.steps,
   stepSize: innerStepSize ?? SABR_ATTACK.stepSize,
   restarts: innerRestarts,

@@ -194,8 +194,8 @@ it('refuses a checkpoint whose state of training does not fit the model', async 
   const { params, stats } = checkpoint;
   const flat = { shape: [1], data: new Float32Array(1) };
   const cases: readonly [HostTree, string][] = [
-    [{ training: { params } }, 'training.stats": expected float32 tensors'],
-    [{ training: flat }, 'training.stats": expected float32 tensors'],
+    [{ training: { params } }, 'training.stats": The stats have no tensor at "bn1.mean"'],
+    [{ training: flat }, 'training.stats": The stats have no tensor at "bn1.mean"'],
     [
       { training: { stats: { ...stats, bn1: { mean: flat } } } },
       'training.stats": The stats have the shape [1] at "bn1.mean"',
@@ -214,4 +214,32 @@ it('refuses a checkpoint whose state of training does not fit the model', async 
       problem: expect.stringContaining(`${last} does not hold the state of training under "${problem}`),
     });
   }
+});
+
+it('an averaged run without BatchNorm is resumed', async () => {
+  const config = configOf({ average: 'ema', averageStart: 1, emaDecay: 0.5, batchNorm: 'none' });
+  const [folder, calm] = [join(place, 'no-norm-rough'), join(place, 'no-norm')];
+  await startRun(config, { folder: calm, catalog });
+  const abort = new AbortController();
+  const onEvent = (event: RunEvent) => {
+    if (event.type === 'step' && event.step === 8) abort.abort();
+  };
+  expect(await startRun(config, { folder, catalog, onEvent, signal: abort.signal })).toBeNull();
+  expect(await resumeRun({ folder, catalog })).not.toBeNull();
+  expect(await left(folder)).toEqual(await left(calm));
+  expect(await resumeRun({ folder: calm, catalog })).not.toBeNull();
+});
+
+it('errors of epochs stand beside the radius that they were measured at, whatever radius trained', async () => {
+  const folder = join(place, 'wider');
+  await startRun(configOf({ trainRadius: 2, rampLength: 3 }), { folder, catalog });
+  const lines = (await readFile(runFiles(folder).metrics, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const epochs = lines.filter(({ type }) => type === 'epoch');
+  expect(epochs.at(-1)).toMatchObject({ epsilon: 0.02, trainEpsilon: 0.04 });
+  for (const { epsilon, trainEpsilon } of epochs) expect(trainEpsilon).toBeCloseTo(2 * epsilon, 12);
+  const { best } = JSON.parse(await readFile(runFiles(folder).summary, 'utf8'));
+  expect(best.epoch).toBeGreaterThanOrEqual(3);
 });

@@ -151,6 +151,7 @@ export function buildExperiment(config: RunConfig, whole: Dataset, catalog: Cata
   // What an objective of the ramp does not support is said before the first step.
   for (const ramp of [1, 0.5, 0]) {
     checkTask(objective(ramp), target && 'regression');
+    objective(ramp).check?.(model, perturbation);
     if (classWeights !== null) checkWeighted(objective(ramp));
   }
   const weighting = REG_SCHEDULES[config.regSchedule];

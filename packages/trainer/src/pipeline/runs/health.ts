@@ -26,7 +26,8 @@ const isCertified = ({ plan }: Training) => plan.objective(1).bounded;
 
 /** What is too short about the ramp, for people; `undefined` for a ramp that is long enough, or none. */
 function shortRamp(config: Settings, training: Training): string | undefined {
-  const { preset, epsilon, rampLength } = config;
+  const { preset, rampLength } = config;
+  const epsilon = training.plan.targetEpsilon;
   const steps = rampLength * training.stepsPerEpoch;
   if (rampLength === 0 || epsilon === 0 || !isCertified(training)) return undefined;
   const known = PRESETS[preset];

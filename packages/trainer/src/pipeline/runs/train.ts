@@ -155,6 +155,8 @@ export async function train(
         const relu = await neurons.count(evaluated, epsilon);
         await appendMetrics(folder, {
           ...metricsLine(event),
+          // The errors are those at the radius of the test.
+          ...{ epsilon, ...(epsilon !== event.epsilon && { trainEpsilon: event.epsilon }) },
           ...errorFields({ monitored: monitored.name, ...test }),
           trainSeconds,
           waitSeconds: event.waitSeconds,
@@ -169,7 +171,16 @@ export async function train(
         testCompiled = true;
         await emit({
           ...numbersOf(event),
-          ...{ type: 'epoch', step, test, monitored: monitored.name, relu, trainSeconds, secondsLeft: left(event) },
+          ...{
+            type: 'epoch',
+            step,
+            epsilon,
+            test,
+            monitored: monitored.name,
+            relu,
+            trainSeconds,
+            secondsLeft: left(event),
+          },
         });
         if (await stopsEarly(event.epoch)) break;
       }

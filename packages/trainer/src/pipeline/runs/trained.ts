@@ -56,7 +56,8 @@ export function restoreTrained(path: string, { model, params, stats, extra = {} 
   const { stats: running, params: trained } = isHostTensor(training) ? {} : training;
   const state = {
     params: trained === undefined ? params : read('training.params', trained, 'params'),
-    stats: read('training.stats', running, 'stats'),
+    // A model without BatchNorm has no statistics, and no tensor under this name.
+    stats: read('training.stats', running ?? {}, 'stats'),
     optimizer,
     ...(trained && { average: params }),
   };
