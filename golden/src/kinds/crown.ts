@@ -142,7 +142,8 @@ function trainingLosses(problem: Problem): (factor: number) => Promise<Values> {
       const bounds = ibp.bound(problem);
       const { output: logits } = naturalPass(network, x);
       const ramp: Scalar = tf.sub(1, factor);
-      const context = { network, labels, logits, hyper: { ramp }, problem, bounds };
+      const forward = (points: Tensor) => naturalPass(network, points).output;
+      const context = { network, labels, logits, hyper: { ramp }, problem, bounds, choice: {}, forward };
       const linear = crownMargins(problem, bounds.at);
       const fused = fusedExponentials(problem, bounds);
       return {
