@@ -1,0 +1,13 @@
+export { type CollectOptions, collectResults } from './collect.js';
+export type { JobResult, QueuedEvaluation } from './evaluation.js';
+export { removeEvaluation } from './remove.js';
+export { type EvaluationStatus, type FailedJob, type QueueStatus, queueStatus, type WorkerStatus } from './status.js';
+export { fetchCheckpoint, storeCheckpoint } from './store.js';
+export { type SubmitOptions, type Submitted, submitEvaluation } from './submit.js';
+export {
+  createWorker,
+  type JobEvaluator,
+  type QueueWorker,
+  type WorkerEvent,
+  type WorkerOptions,
+} from './worker.js';
