@@ -40,6 +40,8 @@ export interface WorkerOptions {
   readonly concurrency?: number;
   /** Seconds after which the job of a worker that is gone, or too busy to answer, is given to another one; default 60. */
   readonly lockSeconds?: number;
+  /** Times that a job is begun again after its worker vanished, before it fails as one that kills its workers; default 5. */
+  readonly stalls?: number;
   /** Called when something happens. */
   readonly onEvent?: (event: WorkerEvent) => void;
 }
@@ -63,9 +65,6 @@ export interface QueueWorker {
   stop(): Promise<void>;
 }
 
-/** Times that a job may be begun again after its worker vanished: one that kills its workers fails in the end. */
-const STALLS = 5;
-
 /** Minutes whose numbers of jobs the server keeps for `queueStatus`. */
 const METRICS = 60;
 
@@ -75,7 +74,7 @@ const METRICS = 60;
  * @throws CertError `no-network` if Redis cannot be reached at the start, `bad-argument` for a wrong password
  */
 export async function createWorker(options: WorkerOptions): Promise<QueueWorker> {
-  const { concurrency = 1, lockSeconds = 60, onEvent } = options;
+  const { concurrency = 1, lockSeconds = 60, stalls = 5, onEvent } = options;
   const redis = await openRedis(options.redis);
   const connection = { ...redis.options, maxRetriesPerRequest: null };
   const evaluations = new Queue<PartData>(EVALUATIONS, { connection, prefix: PREFIX });
@@ -101,16 +100,9 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
       return giveBack(job, token);
     }
     const work = evaluator.evaluate(images, stopping.signal).finally(() => bench.put(id, evaluator));
-    const aborted = new Promise<'aborted'>((resolve) => {
-      if (stopping.signal.aborted) resolve('aborted');
-      stopping.signal.addEventListener('abort', () => resolve('aborted'), { once: true });
-    });
     // A step may take longer than a machine waits that is about to be switched off.
-    const result = await Promise.race([work, aborted]);
-    if (result === 'aborted') {
-      work.catch(() => {});
-      return giveBack(job, token);
-    }
+    const result = await unlessAborted(work, stopping.signal);
+    if (result === 'aborted') return giveBack(job, token);
     const isResult = (line: unknown) => isResultOf(line, evaluation.settings);
     if (!result.lines.every(isResult)) throw new Error('A result contradicts itself or the settings.');
     return { ...result, seconds: (performance.now() - began) / 1000 };
@@ -118,7 +110,9 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
 
   const worker = new Worker<JobData, JobResult>(JOBS, take, {
     ...{ connection, prefix: PREFIX, concurrency, name: `${hostname()}-${process.pid}` },
-    ...{ lockDuration: 1000 * lockSeconds, stalledInterval: 500 * lockSeconds, maxStalledCount: STALLS },
+    ...{ lockDuration: 1000 * lockSeconds, stalledInterval: 500 * lockSeconds, maxStalledCount: stalls },
+    // Between two attempts to reach a server that is gone.
+    runRetryDelay: 1000 * Math.min(lockSeconds, 15),
     metrics: { maxDataPoints: METRICS },
   });
   let ending: Promise<void> | undefined;
@@ -160,6 +154,22 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
   });
   evaluations.on('error', () => {});
   return { ended, stop };
+}
+
+/** What `work` resolves to; `aborted` as soon as the signal is, and then `work` goes on alone. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 'aborted'> {
+  let told = () => {};
+  const aborted = new Promise<'aborted'>((resolve) => {
+    told = () => resolve('aborted');
+  });
+  if (signal.aborted) told();
+  signal.addEventListener('abort', told);
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    signal.removeEventListener('abort', told);
+    work.catch(() => {});
+  }
 }
 
 /** Returns a job to the queue: the attempt does not count. */

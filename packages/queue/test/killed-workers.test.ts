@@ -10,13 +10,14 @@ import { endProcess, startWorker } from './processes.js';
 import { noRedis, startRedis } from './redis-server.js';
 
 const JOBS = Number(process.env.SOAK ?? 300);
-const WORKERS = 4;
+const isSoak = process.env.SOAK !== undefined;
+const [WORKERS, KILLS] = isSoak ? [4, 20] : [2, 4];
 
 it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restarted${noRedis}`, async () => {
   const place = await mkdtemp(join(tmpdir(), 'cert-queue-'));
   const server = await startRedis();
   const store = join(place, 'store');
-  const workers = Array.from({ length: WORKERS }, () => startWorker(server.url, store, 1));
+  const workers = Array.from({ length: WORKERS }, () => startWorker(server.url, store));
   try {
     const evaluation = evaluationOf(JOBS);
     const { id, jobs } = await submitEvaluation({
@@ -25,20 +26,19 @@ it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restart
     expect(jobs).toBe(JOBS);
     let [restarted, killed] = [false, 0];
     for (;;) {
-      await wait(200 + 300 * Math.random());
+      await wait(50 * Math.random());
       const { evaluations } = await queueStatus(server.url, id);
       const [{ done, complete, failed } = { done: 0, complete: false, failed: [] }] = evaluations;
       expect(failed).toEqual([]);
       if (complete) break;
-      if (done === 0) continue;
-      if (!restarted && done > JOBS / 3) {
+      if (done < ((killed + 1) * JOBS) / (KILLS + 1)) continue;
+      if (!restarted && done > JOBS / 2) {
         restarted = true;
         await server.restart();
       }
-      const victim = Math.floor(Math.random() * WORKERS);
+      const victim = killed++ % WORKERS;
       await endProcess(workers[victim]!, 'SIGKILL');
-      workers[victim] = startWorker(server.url, store, 1);
-      killed++;
+      workers[victim] = startWorker(server.url, store);
     }
     const out = join(place, 'all.jsonl');
     const summary = await collectResults({ redis: server.url, id, out });
@@ -47,9 +47,36 @@ it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restart
     expect(JSON.parse(header!)).toEqual({ format: 'cert-evaluation-1', ...evaluation.settings });
     expect(lines.map((line) => JSON.parse(line).index)).toEqual([...Array(JOBS).keys()]);
     expect(lines.sort()).toEqual(await linesOf(evaluation));
-    expect(restarted && killed > 0).toBe(true);
+    expect([restarted, killed]).toEqual([true, KILLS]);
   } finally {
     await Promise.all(workers.map((worker) => endProcess(worker, 'SIGKILL')));
+    await server.stop();
+    await rm(place, { recursive: true, force: true });
+  }
+});
+
+it.skipIf(noRedis !== '' || !isSoak)(`a job that kills its workers fails in the end${noRedis}`, async () => {
+  const place = await mkdtemp(join(tmpdir(), 'cert-queue-'));
+  const server = await startRedis();
+  const store = join(place, 'store');
+  let worker = startWorker(server.url, store);
+  try {
+    const { id } = await submitEvaluation({
+      ...{ redis: server.url, store, evaluation: evaluationOf(8, 'deadly'), checkpoint: CHECKPOINT, jobsOf: 1 },
+    });
+    for (;;) {
+      await wait(200);
+      if (worker.signalCode !== null) worker = startWorker(server.url, store);
+      const [status] = (await queueStatus(server.url, id)).evaluations;
+      if (status!.done + status!.failed.length < 8) continue;
+      expect(status!.failed).toMatchObject([{ images: [3], reason: expect.stringContaining('stalled') }]);
+      break;
+    }
+    await expect(collectResults({ redis: server.url, id, out: join(place, 'x.jsonl') })).rejects.toThrow(
+      'not complete: 1 of 8 images',
+    );
+  } finally {
+    await endProcess(worker, 'SIGKILL');
     await server.stop();
     await rm(place, { recursive: true, force: true });
   }

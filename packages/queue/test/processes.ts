@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('worker-process.ts', import.meta.url));
 
 /** Starts a worker as a process. */
-export function startWorker(url: string, store: string, lockSeconds: number): ChildProcess {
-  const args = ['--import', 'tsx', '--conditions=@cert/source', program, url, store, String(lockSeconds)];
+export function startWorker(url: string, store: string): ChildProcess {
+  const args = ['--import', 'tsx', '--conditions=@cert/source', program, url, store];
   return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
