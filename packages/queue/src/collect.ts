@@ -11,7 +11,7 @@ import {
   writeEvaluation,
   writeWholeEvaluation,
 } from '@cert/verify/node';
-import { type JobResult, jobNumber, planOf } from './evaluation.js';
+import { imagesOfJobs, type JobResult, jobNumber } from './evaluation.js';
 import { type Part, partsOf, withQueues } from './queues.js';
 import { type EvaluationStatus, statusOf } from './status.js';
 
@@ -40,7 +40,7 @@ export const collectResults = ({ redis, id, out }: CollectOptions): Promise<Eval
     const [{ data }] = parts;
     const { evaluation } = data;
     const { settings } = evaluation;
-    const { jobs } = planOf(data);
+    const jobs = imagesOfJobs(data);
     const results = await resultsIn(out, settings);
     const damaged: number[] = [];
     const times = { devices: new Set<string>(), descriptions: new Set<string>(), seconds: 0, stages: {} };

@@ -53,8 +53,8 @@ export interface JobData {
 export interface Plan {
   /** The same for the same evaluation, cut in the same way: 12 hexadecimal digits. */
   readonly id: string;
-  /** The images of each job, in the order of the hash in which shards are dealt out. */
-  readonly jobs: readonly (readonly number[])[];
+  /** Number of jobs. */
+  readonly jobs: number;
   /** The parts: the numbers of their first jobs, and behind their last ones. */
   readonly parts: readonly { readonly id: string; readonly from: number; readonly to: number }[];
 }
@@ -63,13 +63,20 @@ export interface Plan {
 export function planOf({ evaluation, jobsOf }: Pick<PartData, 'evaluation' | 'jobsOf'>): Plan {
   const text = JSON.stringify({ evaluation, jobsOf });
   const id = sha256(new TextEncoder().encode(text)).slice(0, 12);
-  const order = hashOrder(evaluation.images);
-  const count = Math.ceil(order.length / jobsOf);
-  const jobs = Array.from({ length: count }, (_, job) => order.slice(job * jobsOf, (job + 1) * jobsOf));
-  const parts = Array.from({ length: Math.ceil(count / PART) }, (_, part) => ({
-    ...{ id: partId(id, part), from: part * PART, to: Math.min(count, (part + 1) * PART) },
+  const jobs = Math.ceil(evaluation.images / jobsOf);
+  const parts = Array.from({ length: Math.ceil(jobs / PART) }, (_, part) => ({
+    ...{ id: partId(id, part), from: part * PART, to: Math.min(jobs, (part + 1) * PART) },
   }));
   return { id, jobs, parts };
+}
+
+/** Returns the images of each job, in the order of the hash in which shards are dealt out. */
+export function imagesOfJobs({
+  evaluation: { images },
+  jobsOf,
+}: Pick<PartData, 'evaluation' | 'jobsOf'>): readonly (readonly number[])[] {
+  const order = hashOrder(images);
+  return Array.from({ length: Math.ceil(images / jobsOf) }, (_, job) => order.slice(job * jobsOf, (job + 1) * jobsOf));
 }
 
 const partId = (id: string, part: number) => `${id}-part-${part}`;

@@ -1,5 +1,5 @@
 import type { EvaluationSettings } from '@cert/verify/node';
-import { evaluationOf, jobNumber, planOf } from './evaluation.js';
+import { evaluationOf, imagesOfJobs, jobNumber, planOf } from './evaluation.js';
 import { evaluationIds, partsOf, type Queues, withQueues } from './queues.js';
 
 /** A job that has failed as often as it may. */
@@ -86,7 +86,8 @@ export const queueStatus = (redis: string, id?: string): Promise<QueueStatus> =>
 export async function statusOf(queues: Queues, id: string, active: number): Promise<EvaluationStatus> {
   const parts = await partsOf(queues, id);
   const { evaluation, submitted } = parts[0].data;
-  const plan = planOf(parts[0].data);
+  const { jobs } = planOf(parts[0].data);
+  let images: ReturnType<typeof imagesOfJobs> | undefined;
   const failed: FailedJob[] = [];
   let [done, known] = [0, 0];
   for (const part of parts) {
@@ -94,12 +95,12 @@ export async function statusOf(queues: Queues, id: string, active: number): Prom
     done += processed;
     known += processed + unprocessed + ignored;
     if (ignored === 0) continue;
+    images ??= imagesOfJobs(parts[0].data);
     for (const [key, reason] of Object.entries(await part.getIgnoredChildrenFailures())) {
       const job = jobNumber(key);
-      failed.push({ job, images: plan.jobs[job] ?? [], reason });
+      failed.push({ job, images: images[job] ?? [], reason });
     }
   }
-  const jobs = plan.jobs.length;
   return {
     ...{ id, settings: evaluation.settings, images: evaluation.images, jobs, done, active },
     failed: failed.sort((a, b) => a.job - b.job),

@@ -1,6 +1,6 @@
 import { CertError } from '@cert/core';
 import { FlowProducer } from 'bullmq';
-import { EVALUATIONS, JOBS, jobId, type PartData, planOf, type QueuedEvaluation } from './evaluation.js';
+import { EVALUATIONS, imagesOfJobs, JOBS, jobId, type PartData, planOf, type QueuedEvaluation } from './evaluation.js';
 import { partsOf, type Queues, withQueues } from './queues.js';
 import { PREFIX } from './redis.js';
 import { storeCheckpoint } from './store.js';
@@ -55,6 +55,7 @@ export async function submitEvaluation(options: SubmitOptions): Promise<Submitte
     );
   }
   const plan = planOf({ evaluation, jobsOf });
+  const jobs = imagesOfJobs({ evaluation, jobsOf });
   return withQueues(options.redis, async (queues) => {
     const hash = await storeCheckpoint(options.store, options.checkpoint);
     if (hash !== evaluation.settings.checkpoint) {
@@ -77,7 +78,7 @@ export async function submitEvaluation(options: SubmitOptions): Promise<Submitte
         if ((await queues.evaluations.getJob(id)) === undefined) {
           await flows.add({
             ...{ name: 'part', queueName: EVALUATIONS, data, opts: { jobId: id } },
-            children: plan.jobs.slice(from, to).map((images, i) => ({
+            children: jobs.slice(from, to).map((images, i) => ({
               ...{ name: 'images', queueName: JOBS, data: { images } },
               opts: {
                 jobId: jobId(plan.id, from + i),
@@ -91,10 +92,10 @@ export async function submitEvaluation(options: SubmitOptions): Promise<Submitte
             })),
           });
         } else before += to - from;
-        onProgress?.(to, plan.jobs.length);
+        onProgress?.(to, plan.jobs);
       }
       const retried = before === 0 ? 0 : await retryFailed(queues, plan.id);
-      return { id: plan.id, jobs: plan.jobs.length, before, retried, warnings: queues.redis.warnings };
+      return { id: plan.id, jobs: plan.jobs, before, retried, warnings: queues.redis.warnings };
     } finally {
       await flows.close().catch(() => {});
     }

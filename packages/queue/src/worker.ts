@@ -82,14 +82,23 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
   const bench = createBench(options);
   let failure: unknown;
 
+  /** The evaluations do not change: the last one is kept. */
+  let last: { readonly id: string; readonly evaluation: QueuedEvaluation } | undefined;
+  async function evaluationOfJob({ id = '', parent }: Job): Promise<QueuedEvaluation> {
+    if (last?.id === evaluationOf(id)) return last.evaluation;
+    const part = await evaluations.getJob(parent?.id ?? '');
+    if (part === undefined) throw new Error('The evaluation of this job is not in the queue.');
+    const { evaluation } = part.data;
+    last = { id: evaluationOf(id), evaluation };
+    return evaluation;
+  }
+
   async function take(job: Job<JobData, JobResult>, token?: string): Promise<JobResult> {
     const [id, number] = [evaluationOf(job.id ?? ''), jobNumber(job.id ?? '')];
     const { images } = job.data;
     onEvent?.({ type: 'started', id, job: number, images: images.length });
     const began = performance.now();
-    const part = await evaluations.getJob(job.parent?.id ?? '');
-    if (part === undefined) throw new Error('The evaluation of this job is not in the queue.');
-    const { evaluation } = part.data;
+    const evaluation = await evaluationOfJob(job);
     checkImages(images, evaluation);
     let evaluator: JobEvaluator;
     try {

@@ -11,7 +11,7 @@ import { noRedis, startRedis } from './redis-server.js';
 
 const JOBS = Number(process.env.SOAK ?? 300);
 const isSoak = process.env.SOAK !== undefined;
-const [WORKERS, KILLS] = isSoak ? [4, 20] : [2, 4];
+const [WORKERS, KILLS] = isSoak ? [4, 20] : [2, 3];
 
 it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restarted${noRedis}`, async () => {
   const place = await mkdtemp(join(tmpdir(), 'cert-queue-'));
