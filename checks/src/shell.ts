@@ -22,6 +22,7 @@ export const installable: readonly string[] = [
       'jit',
       'verify',
       'trainer',
+      'queue',
       'cli',
       'testing',
     ].flatMap((name) => {

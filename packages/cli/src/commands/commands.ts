@@ -33,6 +33,10 @@ export const COMMANDS: {
     description: 'merge the results of shards: cert eval --shard, cert verify --instances --shard',
     load: async () => (await import('./merge.js')).addMerge,
   },
+  'shard-script': {
+    description: 'print a script that evaluates shards with SLURM or Kubernetes',
+    load: async () => (await import('./shard-script.js')).addShardScript,
+  },
   queue: {
     description: 'evaluate on many machines: submit to a queue in Redis, status, collect the results',
     load: async () => (await import('./queue.js')).addQueue,
