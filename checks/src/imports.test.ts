@@ -70,9 +70,12 @@ describe('what an entry brings along, other packages of ours included', () => {
       ([specifier]) => specifier.startsWith('node:') || /^onnxruntime-node$|^@tensorflow\/tfjs-node/.test(specifier),
     );
 
-  it.each(folders.filter((folder) => !FOR_NODE.includes(folder)))('the main entry of @cert/%s is free of Node.js', (folder) => {
-    expect(needsNode(`${folder}/src/index.ts`)).toEqual([]);
-  });
+  it.each(folders.filter((folder) => !FOR_NODE.includes(folder)))(
+    'the main entry of @cert/%s is free of Node.js',
+    (folder) => {
+      expect(needsNode(`${folder}/src/index.ts`)).toEqual([]);
+    },
+  );
 
   it('names the files that lead to a module of Node.js', () => {
     const found = new Map(needsNode('trainer/src/pipeline/index.ts'));

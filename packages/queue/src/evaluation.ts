@@ -33,7 +33,7 @@ export const JOBS = 'jobs';
 export const EVALUATIONS = 'evaluations';
 
 /** Jobs that are submitted at once, in one transaction: a part of an evaluation. */
-export const PART = 5000;
+const PART = 5000;
 
 /** The data of a part. */
 export interface PartData {

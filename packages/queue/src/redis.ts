@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 export const PREFIX = 'cert';
 
 /** What a client connects with. */
-export interface RedisOptions {
+interface RedisOptions {
   readonly host: string;
   readonly port: number;
   readonly username?: string;

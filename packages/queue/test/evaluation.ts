@@ -26,7 +26,7 @@ export const evaluationOf = (images: number, name = 'points'): QueuedEvaluation 
 });
 
 /** What evaluates it here, in one process. */
-export async function evaluatorOf({ images, settings }: QueuedEvaluation) {
+async function evaluatorOf({ images, settings }: QueuedEvaluation) {
   await tf.ready();
   const weights = numbers(100, 2).map((value) => value - 1);
   const options: EvaluatorOptions = {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Job } from 'kubernetes-models/batch/v1';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { cert, train } from '../../test/cert.js';
@@ -55,6 +56,8 @@ it('prints the manifest of an indexed job for Kubernetes', async () => {
   const { status, out } = await script('--kubernetes', '--shards=5', '--limit', '9');
   expect(status).toBe(0);
   const job = parse(out);
+  // Throws at what the schema of Kubernetes does not allow.
+  new Job(job).validate();
   expect(job).toMatchObject({
     ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: expect.stringMatching(/^[a-z-]+$/) } },
     spec: { completionMode: 'Indexed', completions: 5, parallelism: 5, backoffLimit: 15 },
