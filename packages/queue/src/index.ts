@@ -6,7 +6,12 @@ export { fetchCheckpoint, storeCheckpoint } from './store.js';
 export { type SubmitOptions, type Submitted, submitEvaluation } from './submit.js';
 export {
   createWorker,
+  type Disconnected,
+  type JobDone,
   type JobEvaluator,
+  type JobFailed,
+  type JobOfEvent,
+  type JobStarted,
   type QueueWorker,
   type WorkerEvent,
   type WorkerOptions,

@@ -14,7 +14,9 @@ export interface FailedJob {
 
 /** How far an evaluation is. Plain data. */
 export interface EvaluationStatus {
+  /** ID of the evaluation. */
   readonly id: string;
+  /** Settings that determine the results. */
   readonly settings: EvaluationSettings;
   /** Number of images. */
   readonly images: number;
@@ -44,7 +46,9 @@ export interface WorkerStatus {
 
 /** What {@link queueStatus} found. Plain data. */
 export interface QueueStatus {
+  /** Evaluations, the oldest first. */
   readonly evaluations: readonly EvaluationStatus[];
+  /** Connected workers. */
   readonly workers: readonly WorkerStatus[];
   /** Jobs of all evaluations that wait or are being computed. */
   readonly open: number;

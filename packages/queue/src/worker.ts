@@ -47,15 +47,47 @@ export interface WorkerOptions {
 }
 
 /** What a worker tells. */
-export type WorkerEvent =
-  /** A job begins. */
-  | { readonly type: 'started'; readonly id: string; readonly job: number; readonly images: number }
-  /** Its result is in the queue. */
-  | { readonly type: 'done'; readonly id: string; readonly job: number; readonly seconds: number }
-  /** An attempt failed. */
-  | { readonly type: 'failed'; readonly id: string; readonly job: number; readonly reason: string }
-  /** Redis does not answer; the worker waits for it. */
-  | { readonly type: 'disconnected'; readonly reason: string };
+export type WorkerEvent = JobStarted | JobDone | JobFailed | Disconnected;
+
+/** The job of an event. */
+export interface JobOfEvent {
+  /** ID of the evaluation. */
+  readonly id: string;
+  /** Number of the job in the evaluation, from 0. */
+  readonly job: number;
+}
+
+/** A job begins. */
+export interface JobStarted extends JobOfEvent {
+  /** Kind of the event. */
+  readonly type: 'started';
+  /** Number of images. */
+  readonly images: number;
+}
+
+/** The result of a job is in the queue. */
+export interface JobDone extends JobOfEvent {
+  /** Kind of the event. */
+  readonly type: 'done';
+  /** Seconds that it took. */
+  readonly seconds: number;
+}
+
+/** An attempt failed. */
+export interface JobFailed extends JobOfEvent {
+  /** Kind of the event. */
+  readonly type: 'failed';
+  /** The message of the error. */
+  readonly reason: string;
+}
+
+/** Redis does not answer; the worker waits for it. */
+export interface Disconnected {
+  /** Kind of the event. */
+  readonly type: 'disconnected';
+  /** The message of the error. */
+  readonly reason: string;
+}
 
 /** A worker. */
 export interface QueueWorker {
@@ -134,11 +166,11 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
   /** First no more jobs are taken, so that none that is given back comes again. */
   function stop(): Promise<void> {
     ending ??= (async () => {
-      const closed = worker.close();
+      const closed = closeOrLeave(worker);
       stopping.abort(new Error('The worker is stopping.'));
       await closed;
       await bench.dispose();
-      await evaluations.close().catch(() => {});
+      await closeOrLeave(evaluations);
       if (failure === undefined) end();
       else fail(failure);
     })();
@@ -163,6 +195,22 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
   });
   evaluations.on('error', () => {});
   return { ended, stop };
+}
+
+/** Milliseconds that a server has to take leave of a worker that ends. */
+const PATIENCE = 5000;
+
+/** Closes a queue; where the server does not answer, leaves it: its jobs go to other workers when their locks end. */
+async function closeOrLeave(queue: Pick<Queue, 'close' | 'disconnect'>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      queue.disconnect().catch(() => {});
+      resolve();
+    }, PATIENCE);
+  });
+  await Promise.race([queue.close().catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 /** What `work` resolves to; `aborted` as soon as the signal is, and then `work` goes on alone. */

@@ -50,6 +50,15 @@ async function work(options: Partial<WorkerOptions> = {}) {
   return { worker, events };
 }
 
+/** An evaluation that lasts until it is stopped. */
+const stuck: WorkerOptions['open'] = async () => ({
+  evaluate: (_, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    }),
+  dispose: async () => {},
+});
+
 const statusOf = async (id: string) => (await queueStatus(server.url, id)).evaluations[0]!;
 
 /** Waits until no job of an evaluation can change any more. */
@@ -135,16 +144,7 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
 
   it('returns a job when it is stopped, which does not count as an attempt', async () => {
     const { id } = await submit(2, 'stopped', 2);
-    const { worker, events } = await work({
-      async open(evaluation) {
-        const { dispose } = await openEvaluation(evaluation);
-        return {
-          evaluate: (_, signal) =>
-            new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
-          dispose,
-        };
-      },
-    });
+    const { worker, events } = await work({ open: stuck });
     await expect.poll(() => events.length).toBe(1);
     await worker.stop();
     await worker.ended;
@@ -152,6 +152,24 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
     await work();
     await settled(id);
     expect(await statusOf(id)).toMatchObject({ complete: true });
+  });
+
+  it('ends when it is stopped while Redis is gone, and the job goes to another worker', async () => {
+    const own = await startRedis();
+    const { id } = await submitEvaluation({
+      ...{ redis: own.url, store, evaluation: evaluationOf(2, 'gone'), checkpoint: CHECKPOINT, jobsOf: 2 },
+    });
+    const { worker, events } = await work({ redis: own.url, open: stuck, lockSeconds: 1 });
+    await expect.poll(() => events.length).toBe(1);
+    await own.end();
+    await worker.stop();
+    await worker.ended;
+    await own.start();
+    await work({ redis: own.url, lockSeconds: 1 });
+    const isComplete = async () => (await queueStatus(own.url, id)).evaluations[0]!.complete;
+    await expect.poll(isComplete, { timeout: 20_000 }).toBe(true);
+    await Promise.all(workers.splice(0).map((each) => each.stop()));
+    await own.stop();
   });
 
   it('drops results that do not belong to their job', async () => {

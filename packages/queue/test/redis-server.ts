@@ -14,8 +14,10 @@ export const noRedis =
 /** A server of a test, on this machine alone. */
 export interface RedisServer {
   readonly url: string;
-  /** Ends the server as a power cut would, and starts it on the same data. */
-  restart(): Promise<void>;
+  /** Ends the server as a power cut would. */
+  end(): Promise<void>;
+  /** Starts it again on the same data. */
+  start(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
 }
@@ -59,8 +61,8 @@ export async function startRedis(...settings: readonly string[]): Promise<RedisS
   };
   return {
     url,
-    async restart() {
-      await end();
+    end,
+    async start() {
       server = await start();
     },
     async stop() {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noRedis, type RedisServer, startRedis } from '../../../queue/test/redis-server.js';
 import { cert, TINY } from '../../test/cert.js';
+import { loadQueue } from '../evaluate/load-queue.js';
 import { main } from '../main.js';
 
 let place: string;
@@ -40,6 +41,13 @@ function work(store: string) {
   const status = main(['worker', '--redis', server.url, '--store', store], terminal, stop.signal);
   return { stop: () => stop.abort(), status, lines };
 }
+
+it('says how to install the package of the queue', async () => {
+  const missing = loadQueue(() => Promise.reject(new Error('ERR_MODULE_NOT_FOUND')));
+  await expect(missing).rejects.toThrow(
+    /which is not installed or does not load\.\nInstall the package: npm install @cert\/queue@/,
+  );
+});
 
 describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
   it('writes the lines that cert eval writes', async () => {

@@ -184,7 +184,7 @@ export interface EvaluationLines {
 }
 
 /**
- * Reads the JSONL file of an evaluation as {@link openEvaluationFile} does, without labels to compare with, and without changing it.
+ * Reads the JSONL file of an evaluation without changing it. Damaged and contradictory lines are left out.
  *
  * @throws CertError `bad-file` when there is no such file, or when it is no evaluation
  */
