@@ -165,13 +165,7 @@ function statusText({ evaluations, workers, open, secondsLeft }: QueueStatus, te
     `${done} of ${jobs}`,
     String(active),
     String(failed.length),
-    complete
-      ? 'complete'
-      : missing > 0
-        ? `${missing} jobs are not in the queue: submit again`
-        : open > 0
-          ? 'open'
-          : 'incomplete',
+    stateOf({ jobs, done, failed, missing, complete }),
   ]);
   const heading = ['ID', 'dataset', 'epsilon', 'images', 'jobs done', 'active', 'failed', 'status'];
   const reasons = evaluations.flatMap(({ id, failed }) =>
@@ -184,6 +178,19 @@ function statusText({ evaluations, workers, open, secondsLeft }: QueueStatus, te
     '',
     `Workers: ${workers.length}${workers.length === 0 ? '' : ` (${workers.map(({ name }) => name).join(', ')})`}. Open jobs: ${open}.${left}`,
   ].join('\n');
+}
+
+/** What is to be done about an evaluation, in a word. */
+function stateOf({
+  jobs,
+  done,
+  failed,
+  missing,
+  complete,
+}: Pick<EvaluationStatus, 'jobs' | 'done' | 'failed' | 'missing' | 'complete'>): string {
+  if (complete) return 'complete';
+  if (missing > 0) return `${missing} jobs are not in the queue: submit again`;
+  return done + failed.length < jobs ? 'open' : 'incomplete: submit again';
 }
 
 /** Indices of images that a line tells. */

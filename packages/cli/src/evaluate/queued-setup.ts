@@ -23,6 +23,8 @@ import { ofTheEvaluation } from './read-evaluation.js';
 export interface QueuedSetup extends Omit<EvaluationSetup, 'config'> {
   /** Of the `cert` that submitted it: another version may compute other digits. */
   readonly version: string;
+  /** The plug-ins of the submission, whose names the evaluation may need. */
+  readonly plugins: readonly { readonly name: string; readonly version: string | null }[];
   /** The fields of the configuration that an evaluation depends on, with all options of the dataset. */
   readonly choices: Choices;
   /** SHA-256 of the labels and images. */
@@ -32,6 +34,7 @@ export interface QueuedSetup extends Omit<EvaluationSetup, 'config'> {
 /** What is put into the queue. */
 export const queuedSetup = (asked: EvaluationSetup, split: Split, catalog: Catalog): QueuedSetup => ({
   version: ownVersion(),
+  plugins: catalog.plugins.map(({ name, version }) => ({ name, version })),
   choices: choicesOf(asked.config, catalog),
   ...{ methods: asked.methods, attack: asked.attack, arithmetic: asked.arithmetic, complete: asked.complete },
   ...(asked.timeout !== undefined && { timeout: asked.timeout }),
@@ -66,7 +69,7 @@ export function readQueuedSetup(
   setup: { readonly [name: string]: unknown },
   catalog: Catalog,
 ): EvaluationSetup & { readonly data: string } {
-  const { version, choices, methods, attack, arithmetic, complete, timeout, data } = setup;
+  const { version, plugins, choices, methods, attack, arithmetic, complete, timeout, data } = setup;
   if (version !== ownVersion()) {
     throw new CertError(
       'bad-argument',
@@ -76,6 +79,7 @@ export function readQueuedSetup(
   }
   const level = ARITHMETICS.find((each) => each === arithmetic);
   const known =
+    Array.isArray(plugins) &&
     Array.isArray(methods) &&
     methods.every((name) => typeof name === 'string') &&
     typeof attack === 'string' &&
@@ -92,6 +96,7 @@ export function readQueuedSetup(
       'Remove it with cert queue remove, and submit it again.',
     );
   }
+  for (const plugin of plugins) checkPlugin(plugin, catalog);
   const { verifiers, rules } = catalog;
   const all = { ...searchVerifiers({ rules }), ...verifiers };
   for (const name of methods) choose('bound method', name, all);
@@ -101,6 +106,18 @@ export function readQueuedSetup(
     ...{ methods, attack, arithmetic: level, complete, data },
     ...(timeout !== undefined && { timeout }),
   };
+}
+
+/** @throws CertError `bad-argument` for a plug-in of the submission that this machine lacks, or has in another version */
+function checkPlugin(plugin: unknown, { plugins }: Catalog): void {
+  const { name, version } = (plugin ?? {}) as { readonly name?: unknown; readonly version?: unknown };
+  const own = plugins.find((each) => each.name === name);
+  if (own !== undefined && own.version === version) return;
+  throw new CertError(
+    'bad-argument',
+    `The evaluation needs the plug-in ${describeValue(name)}, version ${describeValue(version)}, but this worker has ${own === undefined ? 'none of this name' : `version ${own.version}`}.`,
+    'Install it, and start the worker with --plugin MODULE.',
+  );
 }
 
 /** @throws CertError `bad-argument` for a field that no evaluation has, and for a value outside its domain */
