@@ -95,6 +95,10 @@ describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
     expect(await status).toBe(1);
     expect(lines.err.join('\n')).toContain('The store lacks a checkpoint');
     expect((await cert('worker', '--redis', 'redis://127.0.0.1:1')).err).toContain('127.0.0.1:1 cannot be reached');
+    expect((await cert('worker', '--redis', server.url, '--concurrency', '0')).err).toContain('--concurrency is 0.');
+    expect((await cert('worker', '--redis', server.url, '--lock-seconds', '1.5')).err).toContain(
+      '--lock-seconds is 1.5.',
+    );
     expect((await cert('worker')).err).toContain('The address of Redis is missing.');
     expect((await queued('status', 'abc')).err).toContain('"abc" is not the ID of an evaluation.');
     expect((await queued('collect', '0123456789ab', '--out', at('x.jsonl'))).err).toContain(

@@ -21,6 +21,10 @@ export function addWorker(command: Command, terminal: Terminal, signal: AbortSig
   addRedisOption(command)
     .option('--store <folder>', `folder or URL of cert queue submit --store (default: ${STORE})`)
     .option('--concurrency <n>', 'jobs at the same time (default: 1)')
+    .option(
+      '--lock-seconds <n>',
+      'seconds until the job of a worker that is silent goes to another one; raise it where one step of a large network takes longer (default: 60)',
+    )
     .option('--device <name>', 'compute device (default: that of the submission)')
     .addOption(new Option('-q, --quiet', 'print errors only (default: a line per job)'));
   addPluginOption(command).action(
@@ -30,14 +34,12 @@ export function addWorker(command: Command, terminal: Terminal, signal: AbortSig
       ...raw
     }: RawOptions & RedisOption & PluginOption & { readonly quiet?: boolean }) => {
       const redis = redisOf(raw);
-      const concurrency = raw.concurrency === undefined ? 1 : readNumber('--concurrency', raw.concurrency);
-      if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-        throw new CertError('bad-argument', `--concurrency is ${raw.concurrency}.`, 'Give a whole number from 1.');
-      }
+      const concurrency = wholeNumber('--concurrency', raw.concurrency, 1);
+      const lockSeconds = wholeNumber('--lock-seconds', raw.lockSeconds, 60);
       const { createWorker } = await loadQueue();
       const catalog = await catalogOf({ plugin });
       const { ended, stop } = await createWorker({
-        ...{ redis, store: raw.store ?? STORE, concurrency },
+        ...{ redis, store: raw.store ?? STORE, concurrency, lockSeconds },
         open: (evaluation, checkpoint) => openQueued(evaluation, checkpoint, { terminal, catalog, device: raw.device }),
         onEvent: (event) => tell(event, terminal, quiet),
       });
@@ -49,6 +51,14 @@ export function addWorker(command: Command, terminal: Terminal, signal: AbortSig
       signal.throwIfAborted();
     },
   );
+}
+
+/** @throws CertError `bad-argument` for anything but a whole number from 1 */
+function wholeNumber(option: string, text: string | undefined, usual: number): number {
+  if (text === undefined) return usual;
+  const number = readNumber(option, text);
+  if (Number.isSafeInteger(number) && number >= 1) return number;
+  throw new CertError('bad-argument', `${option} is ${text}.`, 'Give a whole number from 1.');
 }
 
 /** Prepares an evaluation of the queue, as `cert eval` would. @throws CertError if this machine would evaluate something else */
