@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram, main } from '../../packages/cli/src/main.js';
 import { guides, readmes, root, slug } from './markdown.js';
 import { missingLine } from './same-output.js';
-import { hasTerminal, installable, readCommands, runCommands, runInTerminal, scripts } from './shell.js';
+import { hasRedis, hasTerminal, installable, readCommands, runCommands, runInTerminal, scripts } from './shell.js';
 
 /** Inside the repository, so that what is written there finds the packages. */
 const place = join(root, 'checks', '.blocks', 'commands');
@@ -29,8 +29,12 @@ const withCommands = (document: (typeof guides)[number]) => document.blocks.some
 describe('documents', () => {
   for (const document of guides.filter(withCommands)) {
     const inTerminal = document.blocks.some(({ words }) => words.includes('terminal'));
-    const needs = inTerminal ? ' (skipped without the command script of util-linux)' : '';
-    it.skipIf(inTerminal && !hasTerminal)(
+    const usesRedis = document.blocks.some(({ language, code }) => language === 'sh' && code.includes('redis-server'));
+    const needs = [
+      ...(inTerminal ? [' (skipped without the command script of util-linux)'] : []),
+      ...(usesRedis ? [' (skipped without Redis: apt-get install redis-server)'] : []),
+    ].join('');
+    it.skipIf((inTerminal && !hasTerminal) || (usesRedis && !hasRedis))(
       `${document.file}: all commands run${needs}`,
       async () => {
         const folder = join(place, slug(document));

@@ -22,6 +22,7 @@ export const installable: readonly string[] = [
       'jit',
       'verify',
       'trainer',
+      'queue',
       'cli',
       'testing',
     ].flatMap((name) => {
@@ -66,6 +67,9 @@ export const runCommands = (code: string, cwd: string): Promise<ShellOutcome> =>
 
 /** Whether blocks can be run in a terminal: by the `script` of util-linux. */
 export const hasTerminal = spawnSync('script', ['--version']).status === 0;
+
+/** Whether there is a Redis server to start. */
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
 /** A line that changed in place, up to where it was cleared for the last time. */
 const CLEARED = new RegExp(`[^\\n]*\\r${String.fromCharCode(0x1b)}\\[K`, 'g');

@@ -14,3 +14,5 @@ const stop = stopOnSignals(terminal);
 const status = await main(process.argv.slice(2), terminal, stop.signal, prepare);
 // A failed write has set it already.
 if (status !== 0) process.exitCode = status === STOPPED ? stop.status() : status;
+// Timers of a queue whose server is gone would keep a stopped command for a minute.
+if (status === STOPPED) setTimeout(() => process.exit(), 1000).unref();

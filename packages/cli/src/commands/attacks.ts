@@ -28,10 +28,10 @@ export const ATTACKS: {
   },
 };
 
-/** @throws CertError `bad-argument` for an unknown attack, and for settings of PGD with another one */
-export function readAttack(text = 'pgd', given: Choices): (config: RunConfig) => Attacks {
+/** @returns its name in {@link ATTACKS} @throws CertError `bad-argument` for an unknown attack, and for settings of PGD with another one */
+export function readAttack(text = 'pgd', given: Choices): string {
   const name = canonicalName(text, Object.keys(ATTACKS));
-  const attack = choose('attack', name, ATTACKS);
+  choose('attack', name, ATTACKS);
   const ofPgd = (['attackSteps', 'attackRestarts'] as const).filter((field) => given[field] !== undefined);
   if (name !== 'pgd' && ofPgd.length > 0) {
     throw new CertError(
@@ -40,5 +40,5 @@ export function readAttack(text = 'pgd', given: Choices): (config: RunConfig) =>
       `Leave the option out: only --attack pgd has it, and ${name} has fixed settings.`,
     );
   }
-  return attack.of;
+  return name;
 }

@@ -33,6 +33,18 @@ export const COMMANDS: {
     description: 'merge the results of shards: cert eval --shard, cert verify --instances --shard',
     load: async () => (await import('./merge.js')).addMerge,
   },
+  'shard-script': {
+    description: 'print a script that evaluates shards with SLURM or Kubernetes',
+    load: async () => (await import('./shard-script.js')).addShardScript,
+  },
+  queue: {
+    description: 'evaluate on many machines: submit to a queue in Redis, status, collect the results',
+    load: async () => (await import('./queue.js')).addQueue,
+  },
+  worker: {
+    description: 'evaluate jobs of the queue on this machine until it is stopped',
+    load: async () => (await import('./worker.js')).addWorker,
+  },
   export: {
     description: 'write a network for other tools: ONNX or PyTorch weights, and properties of test images',
     load: async () => (await import('./export.js')).addExport,

@@ -20,13 +20,34 @@ export const CHECKPOINTS = ['last', 'best'] as const;
 
 /** Gives `cert eval` its arguments and options. */
 export function addEvalOptions(command: Command, known: Catalog): Command {
-  const searching = Object.keys(searchVerifiers({})).join(' and ');
-  const methods = Object.keys(known.verifiers);
   command
     .summary(command.description())
     .description(
       'Evaluate a trained network: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, the defaults below apply.',
+    );
+  addEvaluationOptions(command, known)
+    .optionsGroup(GROUPS.output)
+    .option(
+      '--certificates <folder>',
+      'write a certificate for every verified image, and a copy of the network; check with npx @cert/check (default: none)',
     )
+    .option(
+      '--out <file>',
+      '.jsonl file for the result of each image (default: eval/<checkpoint>-<epsilon>.jsonl in the run)',
+    )
+    .option(
+      '--shard <i/n>',
+      'evaluate only part I of N of the images, on this machine or another; cert merge combines the files (default: all images)',
+    )
+    .option('--overwrite', 'discard earlier results in --out (default: continue)');
+  return addOutputOptions(command, 'the summary');
+}
+
+/** Gives a command the argument and the options that say what is evaluated, and how. */
+export function addEvaluationOptions(command: Command, known: Catalog): Command {
+  const searching = Object.keys(searchVerifiers({})).join(' and ');
+  const methods = Object.keys(known.verifiers);
+  command
     .argument('<path>', 'folder of a run, a checkpoint file, or a TensorFlow.js model (model.json)')
     .optionsGroup(GROUPS.evaluation)
     .addOption(new NameOption('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)', CHECKPOINTS))
@@ -61,23 +82,7 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
     )
     .option('--complete', 'run every method and the attack on every image (default: stop once an image is decided)');
   addFields(command, { of: ofTheRun, catalog: known });
-  addRunPluginOptions(command);
-  command
-    .optionsGroup(GROUPS.output)
-    .option(
-      '--certificates <folder>',
-      'write a certificate for every verified image, and a copy of the network; check with npx @cert/check (default: none)',
-    )
-    .option(
-      '--out <file>',
-      '.jsonl file for the result of each image (default: eval/<checkpoint>-<epsilon>.jsonl in the run)',
-    )
-    .option(
-      '--shard <i/n>',
-      'evaluate only part I of N of the images, on this machine or another; cert merge combines the files (default: all images)',
-    )
-    .option('--overwrite', 'discard earlier results in --out (default: continue)');
-  return addOutputOptions(command, 'the summary');
+  return addRunPluginOptions(command);
 }
 
 const flags = (name: 'attackSteps' | 'attackRestarts') => flagsOf(name, FIELDS[name])[0]!;

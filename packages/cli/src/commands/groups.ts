@@ -9,6 +9,7 @@ export const GROUPS = {
   optimization: 'Optimization:',
   certified: 'Certified training:',
   evaluation: 'Evaluation:',
+  queue: 'Queue:',
   output: 'Output:',
 } as const;
 

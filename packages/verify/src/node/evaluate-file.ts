@@ -1,46 +1,29 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { RuleTable } from '@cert/bounds';
-import { CertError, type HostParams, type Model, type Perturbation, type Tensor, UNIT_BALL } from '@cert/core';
-import { imagesOf, type Split } from '@cert/datasets';
-import { type Device, disposeTree, putParams } from '@cert/jit';
+import { CertError } from '@cert/core';
+import type { Split } from '@cert/datasets';
 import { lockFile, makeFolder, writeFileAtomic } from '@cert/models/node';
-import type { Attack } from '../attack/attack.js';
 import type { CertificateEvidence } from '../certificate.js';
 import { certify } from '../images/certify.js';
-import type { CertifyOptions, IndexedImage } from '../images/certify-options.js';
+import type { CertifyOptions } from '../images/certify-options.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { ImageResult } from '../images/result.js';
 import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
+import {
+  checkAttacks,
+  createEvaluator,
+  type EvaluatorOptions,
+  evaluationSettings,
+  imageAt,
+  setOf,
+} from './evaluator.js';
+import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
 import { inputHash, splitHash } from './input-hash.js';
 import { type Shard, shardMembers } from './shard.js';
 
-/** Options of {@link evaluateImages}. */
-export interface EvaluateImagesOptions {
-  /** The compute device. */
-  readonly device: Device;
-  /** The graph. */
-  readonly model: Model;
-  /** Its parameters. */
-  readonly params: HostParams;
-  /** Its running statistics. */
-  readonly stats: HostParams;
-  /** The images; images with a line in the file are skipped. */
-  readonly split: Split;
-  /** The set around each image, whose radius `settings.epsilon` replaces; default: an l-infinity ball, clipped to [0, 1]. */
-  readonly perturbation?: Perturbation;
-  /** The plain forward pass; default: the rules of the built-in ops. */
-  readonly natural?: RuleTable<Tensor>;
-  /** What is computed: the first line of the file. */
-  readonly settings: EvaluationSettings;
-  /** The methods that the settings name, in the same order. */
-  readonly verifiers: readonly Verifier[];
-  /** The attacks that the settings name one by one, in the same order; default none, for PGD or no attack. */
-  readonly attacks?: readonly Attack[] | undefined;
-  /** Images in a batch of what is cheap and of the attack. */
-  readonly batchSize: number;
+/** Options of {@link evaluateImages}: `split` has the images; images with a line in the file are skipped. */
+export interface EvaluateImagesOptions extends EvaluatorOptions {
   /** The file of the lines. Its name ends in `.jsonl`; the summary gets the same name with `.json`. */
   readonly file: string;
   /** Write a certificate for every verified image into this folder; default none. `checkpoint` holds the bytes of the network's file. */
@@ -107,9 +90,8 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<Ev
 }
 
 async function evaluateLocked(options: EvaluateImagesOptions): Promise<EvaluationSummary> {
-  const { device, model, split, verifiers, file, overwrite, onProgress, signal } = options;
+  const { device, split, file, overwrite, onProgress, signal } = options;
   const settings = completed(options);
-  const perturbation = perturbationOf(options);
   const started = performance.now();
   const opened = await openEvaluationFile(file, settings, {
     ...{ labels: split.labels, inputOf: (index: number) => inputHash(split, index) },
@@ -125,35 +107,34 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   await rm(summaryFile, { force: true });
   const [before, of] = [results.length, members?.size ?? split.count];
   onProgress?.({ images: before, of, before, damaged: opened.damaged });
-  const weights = { params: putParams(device, options.params), stats: putParams(device, options.stats) };
-  // The same for every shard and after an interruption: float32 sums depend on it in their last digits.
-  const batchSize = Math.max(1, Math.min(options.batchSize, split.count));
+  const evaluator = createEvaluator(options);
   const found = new Map<number, CertificateEvidence>();
   const stageSeconds: { [stage: string]: number } = {};
-  const setting = {
-    ...{ device, model, weights, signal, perturbation, arithmetic: settings.arithmetic },
-    natural: options.natural,
-    onEvidence: (index: number, _: string, evidence: CertificateEvidence) => void found.set(index, evidence),
-  };
+  const onEvidence = (index: number, _: string, evidence: CertificateEvidence) => void found.set(index, evidence);
   try {
-    if (writer !== undefined) certificates += await certifyAgain(writer, results, { ...setting, split, found });
-    const stream = certify({
-      ...{ ...setting, verifiers, batchSize, attacks: options.attacks, complete: settings.complete },
-      attack: settings.attack === null || 'attacks' in settings.attack ? null : settings.attack,
-      images: remaining(split, new Set(results.map(({ index }) => index)), members),
-      onTime(stage, seconds) {
-        stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
+    if (writer !== undefined) {
+      certificates += await certifyAgain(writer, results, { ...evaluator.setting, signal, onEvidence, split, found });
+    }
+    const done = new Set(results.map(({ index }) => index));
+    const all = members ?? Array.from({ length: split.count }, (_, index) => index);
+    const stream = evaluator.evaluate(
+      [...all].filter((index) => !done.has(index)),
+      {
+        ...{ signal, onEvidence },
+        onTime(stage, seconds) {
+          stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
+        },
       },
-    });
+    );
     for await (const result of stream) {
-      await appendResult(file, { ...result, input: inputHash(split, result.index) });
+      await appendResult(file, result);
       results.push(result);
       if (await writer?.write(result, found.get(result.index))) certificates++;
       found.delete(result.index);
       onProgress?.({ images: results.length, of, before });
     }
   } finally {
-    disposeTree(weights);
+    await evaluator.dispose();
   }
   const summary: EvaluationSummary = {
     settings,
@@ -213,18 +194,6 @@ async function certifyAgain(
   return count;
 }
 
-/** @throws CertError `bad-argument` when other attacks would be run than the file says */
-function checkAttacks({ settings: { attack }, attacks = [] }: EvaluateImagesOptions): void {
-  const named = attack !== null && 'attacks' in attack ? attack.attacks : [];
-  const given = attacks.map(({ name }) => name);
-  if (JSON.stringify(named) === JSON.stringify(given)) return;
-  throw new CertError(
-    'bad-argument',
-    `The settings of the evaluation name the attacks [${named.join(', ')}], but [${given.join(', ')}] were given.`,
-    'Give settings.attack = { name, attacks: attacks.map(({ name }) => name), seed } with the attacks, in the same order.',
-  );
-}
-
 async function writerOf(options: EvaluateImagesOptions) {
   const { certificates, model, split, settings, verifiers } = options;
   if (certificates === undefined) return undefined;
@@ -234,22 +203,15 @@ async function writerOf(options: EvaluateImagesOptions) {
     split,
     settings,
     verifiers,
-    perturbation: perturbationOf(options),
+    perturbation: setOf(options),
   });
 }
 
-/** The set at the radius of the evaluation. */
-const perturbationOf = ({ perturbation = UNIT_BALL, settings: { epsilon } }: EvaluateImagesOptions): Perturbation => ({
-  ...perturbation,
-  epsilon,
-});
-
-/** The settings with the set, where it is not the usual one, and with the number of images of which a shard is a part. */
-function completed({ settings, shard, split, perturbation = UNIT_BALL }: EvaluateImagesOptions): EvaluationSettings {
-  const set = perturbationSetting(perturbation);
+/** The settings with the number of images of which a shard is a part. */
+function completed(options: EvaluateImagesOptions): EvaluationSettings {
+  const { shard, split } = options;
   return {
-    ...settings,
-    ...(set !== undefined && { perturbation: set }),
+    ...evaluationSettings(options),
     ...(shard !== undefined && {
       shard: { index: shard.index, of: shard.of, images: split.count, data: splitHash(split) },
     }),
@@ -265,14 +227,3 @@ const emptyShard = ({ index, of, images }: NonNullable<EvaluationSettings['shard
 
 /** Where the summary of an evaluation is. */
 export const summaryFileOf = (file: string): string => file.replace(/\.jsonl$/, '.json');
-
-function* remaining(split: Split, done: ReadonlySet<number>, members?: ReadonlySet<number>): Iterable<IndexedImage> {
-  for (let index = 0; index < split.count; index++) {
-    if (!done.has(index) && (members?.has(index) ?? true)) yield imageAt(split, index);
-  }
-}
-
-function imageAt(split: Split, index: number): IndexedImage {
-  const { images, labels } = imagesOf(split, [index]);
-  return { index, label: labels[0]!, pixels: images };
-}

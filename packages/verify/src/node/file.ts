@@ -163,14 +163,17 @@ function validLines(
     const result = parseLine(line);
     const named = indexOf(result);
     times.set(named, (times.get(named) ?? 0) + 1);
-    if (!isImageResult(result, settings.methods, settings.arithmetic) || !fitsSettings(result, settings)) return;
-    if (!hasInput(result)) return;
+    if (!isResultOf(result, settings)) return;
     found.push({ line, number: i + 2, result });
   });
   // Nobody can say which of several lines of an image is the right one, damaged ones included.
   const kept = found.filter(({ result }) => times.get(result.index) === 1);
   return { kept, damaged: lines.length - kept.length };
 }
+
+/** Whether a value is the result of an image that an evaluation with these settings can have given, its parts without contradiction. */
+export const isResultOf = (value: unknown, settings: EvaluationSettings): value is StoredResult =>
+  isImageResult(value, settings.methods, settings.arithmetic) && fitsSettings(value, settings) && hasInput(value);
 
 const hasInput = (result: ImageResult & { readonly input?: unknown }): result is StoredResult =>
   result.input === undefined || (typeof result.input === 'string' && /^[0-9a-f]{16}$/.test(result.input));
@@ -186,7 +189,7 @@ export interface EvaluationLines {
 }
 
 /**
- * Reads the JSONL file of an evaluation as {@link openEvaluationFile} does, without labels to compare with, and without changing it.
+ * Reads the JSONL file of an evaluation without changing it. Damaged and contradictory lines are left out.
  *
  * @throws CertError `bad-file` when there is no such file, or when it is no evaluation
  */

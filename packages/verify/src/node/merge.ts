@@ -1,17 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { CertError, parseJson } from '@cert/core';
-import { writeFileAtomic } from '@cert/models/node';
-import { countResults } from '../images/count.js';
 import { isBroken } from '../images/result.js';
 import { type EvaluationSummary, summaryFileOf } from './evaluate-file.js';
-import {
-  differingSetting,
-  type EvaluationSettings,
-  readEvaluationFile,
-  type StoredResult,
-  writeEvaluation,
-} from './file.js';
+import { differingSetting, type EvaluationSettings, readEvaluationFile, type StoredResult } from './file.js';
 import { shardMembers, shardText } from './shard.js';
+import { type EvaluationTimes, writeWholeEvaluation } from './whole.js';
 
 /** A shard's file as merging reads it. */
 interface Part {
@@ -48,10 +41,7 @@ export async function mergeEvaluations(files: readonly string[], out: string): P
   checkComplete(parts, images, byIndex);
   const results = Array.from({ length: images }, (_, index) => byIndex.get(index)!.result);
   const { shard: _, ...settings } = first.settings;
-  await writeEvaluation(out, settings, results);
-  const summary = { settings, ...countResults(results, settings), ...(await timesOf(files)) };
-  await writeFileAtomic(summaryFileOf(out), `${JSON.stringify(summary, null, 2)}\n`);
-  return summary;
+  return writeWholeEvaluation(out, settings, results, await timesOf(files));
 }
 
 /** The number of images of the whole evaluation. @throws CertError for files that do not belong together */
@@ -124,7 +114,7 @@ function checkComplete(parts: readonly Part[], images: number, found: ReadonlyMa
 }
 
 /** Devices and seconds, as far as the summaries of the shards tell them. */
-async function timesOf(files: readonly string[]) {
+async function timesOf(files: readonly string[]): Promise<EvaluationTimes> {
   const summaries = await Promise.all(
     files.map(async (file) => {
       try {
@@ -141,5 +131,5 @@ async function timesOf(files: readonly string[]) {
     for (const [stage, seconds] of Object.entries(own)) stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
   }
   const seconds = summaries.reduce((sum, { seconds: own = 0 }) => sum + own, 0);
-  return { device: texts('device'), deviceDescription: texts('deviceDescription'), before: 0, seconds, stageSeconds };
+  return { device: texts('device'), deviceDescription: texts('deviceDescription'), seconds, stageSeconds };
 }

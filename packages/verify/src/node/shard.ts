@@ -9,20 +9,22 @@ export interface Shard {
   readonly of: number;
 }
 
+/** Returns the positions of a list in the order of a hash, in which hard jobs, which often stand together, are spread. */
+export function hashOrder(count: number): readonly number[] {
+  const hashed = Array.from({ length: count }, (_, i) => ({ i, hash: sha256(new TextEncoder().encode(String(i))) }));
+  return hashed.sort((a, b) => (a.hash < b.hash ? -1 : 1)).map(({ i }) => i);
+}
+
 /**
  * Returns the jobs of a shard, by their positions in the list, ascending. Jobs are dealt out in the order of a hash, so that shards differ by
- * at most one job and hard jobs, which often stand together, are spread.
+ * at most one job.
  *
  * @param count number of jobs
  */
-export function shardMembers(count: number, { index, of }: Shard): readonly number[] {
-  const hashed = Array.from({ length: count }, (_, i) => ({ i, hash: sha256(new TextEncoder().encode(String(i))) }));
-  hashed.sort((a, b) => (a.hash < b.hash ? -1 : 1));
-  return hashed
+export const shardMembers = (count: number, { index, of }: Shard): readonly number[] =>
+  hashOrder(count)
     .filter((_, place) => place % of === index - 1)
-    .map(({ i }) => i)
     .sort((a, b) => a - b);
-}
 
 /**
  * Reads a shard as it is written on a command line: `2/5` is the second of five.

@@ -1,0 +1,153 @@
+import { CertError } from '@cert/core';
+import { Redis } from 'ioredis';
+
+/** Where all keys in Redis begin. */
+export const PREFIX = 'cert';
+
+/** What a client connects with. */
+interface RedisOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly db?: number;
+  /** With TLS, if it is there. */
+  readonly tls?: object;
+}
+
+/** A Redis server that has answered. */
+export interface RedisAddress {
+  /** `host:port`, and the number of the database where it is not 0: for messages, without a password. */
+  readonly name: string;
+  /** What clients connect with. */
+  readonly options: RedisOptions;
+  /** What is wrong with the settings of the server for a queue, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** Milliseconds until a server that does not answer counts as unreachable. */
+const PATIENCE = 5000;
+
+/**
+ * Connects once, to say early what is wrong.
+ *
+ * @param url `redis://HOST:PORT`, or `rediss://USER:PASSWORD@HOST:PORT/DATABASE` with TLS
+ * @throws CertError `bad-argument` for another URL and for a wrong user or password, `no-network` if nothing answers there
+ */
+export async function openRedis(url: string): Promise<RedisAddress> {
+  const options = parseUrl(url);
+  const name = `${options.host}:${options.port}${options.db ? `, database ${options.db}` : ''}`;
+  const client = new Redis({
+    ...options,
+    ...{ lazyConnect: true, connectTimeout: PATIENCE, maxRetriesPerRequest: 0 },
+    retryStrategy: () => null,
+  });
+  let reason: Error | undefined;
+  client.on('error', (error: Error) => {
+    reason = error;
+  });
+  try {
+    await client.connect();
+    const facts = await client.info().catch((error: unknown) => {
+      // Users without the right to ask for it may still use a queue.
+      if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
+      throw error;
+    });
+    return { name, options, warnings: warningsOf(facts) };
+  } catch (error) {
+    throw redisError(name, reason ?? error);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/**
+ * Calls Redis, and translates what ioredis and BullMQ throw.
+ *
+ * @throws CertError as {@link openRedis}; what `call` throws that has nothing to do with Redis
+ */
+export async function callRedis<T>({ name }: RedisAddress, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw redisError(name, error);
+  }
+}
+
+/** The error for what a client of Redis threw; the same error if it is another one. */
+function redisError(name: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof CertError) return error;
+  const { message } = error;
+  const fail = (code: 'no-network' | 'bad-argument', problem: string, cure: string) =>
+    new CertError(code, problem, cure, { cause: error });
+  if (/WRONGPASS|NOAUTH|invalid password|AUTH.*without any password/.test(message)) {
+    const asked = message.includes('NOAUTH') ? 'asks for a password' : 'refuses the user or the password of the URL';
+    return fail(
+      'bad-argument',
+      `Redis at ${name} ${asked}.`,
+      'Give both in the URL: redis://USER:PASSWORD@HOST:PORT (without a user: redis://:PASSWORD@HOST:PORT).',
+    );
+  }
+  if (/NOPERM/.test(message)) {
+    return fail(
+      'bad-argument',
+      `The user of Redis at ${name} lacks a right: ${message}.`,
+      `Allow the user the keys ${PREFIX}:* with all commands that BullMQ uses.`,
+    );
+  }
+  if (/^OOM|used memory > 'maxmemory'/.test(message)) {
+    return fail(
+      'no-network',
+      `Redis at ${name} is full: ${message}`,
+      'Raise maxmemory of the server, or remove evaluations that are no longer needed: cert queue remove ID.',
+    );
+  }
+  const code = 'code' in error ? String(error.code) : '';
+  if (/^E[A-Z]+$|^ERR_(TLS|SSL)|CERT/.test(code) || /closed|max retries|ETIMEDOUT|READONLY|LOADING/i.test(message)) {
+    return fail(
+      'no-network',
+      `Redis at ${name} cannot be reached: ${message || code}.`,
+      'Check the address of --redis and that the server runs (redis-cli -u URL ping). For TLS the URL begins with rediss://.',
+    );
+  }
+  return error;
+}
+
+/** @throws CertError `bad-argument`; the URL, which may hold a password, is not repeated */
+function parseUrl(text: string): RedisOptions {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const db = url === undefined || url.pathname.length < 2 ? 0 : Number(url.pathname.slice(1));
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !Number.isSafeInteger(db)) {
+    throw new CertError(
+      'bad-argument',
+      'The address of Redis is not a URL that begins with redis:// or rediss:// and names a host.',
+      'Give one such as redis://localhost:6379, or rediss://USER:PASSWORD@HOST:PORT with TLS.',
+    );
+  }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 6379),
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(db !== 0 && { db }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  };
+}
+
+/** @param facts what `INFO` says */
+function warningsOf(facts: string): readonly string[] {
+  const value = (key: string) => new RegExp(`^${key}:(.*?)\\r?$`, 'm').exec(facts)?.[1];
+  const policy = value('maxmemory_policy');
+  return [
+    ...(value('aof_enabled') === '0'
+      ? [
+          'Redis writes no append-only file: after a restart jobs and results may be lost. Set in redis.conf: appendonly yes',
+        ]
+      : []),
+    ...(policy !== undefined && policy !== 'noeviction'
+      ? [
+          `Redis may evict keys (maxmemory-policy ${policy}): jobs can vanish. Set in redis.conf: maxmemory-policy noeviction`,
+        ]
+      : []),
+  ];
+}

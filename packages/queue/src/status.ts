@@ -1,0 +1,120 @@
+import type { EvaluationSettings } from '@cert/verify/node';
+import { evaluationOf, imagesOfJobs, jobNumber, planOf } from './evaluation.js';
+import { evaluationIds, partsOf, type Queues, withQueues } from './queues.js';
+
+/** A job that has failed as often as it may. */
+export interface FailedJob {
+  /** Its number in the evaluation, from 0. */
+  readonly job: number;
+  /** Its images: none of them has a result. */
+  readonly images: readonly number[];
+  /** The message of the last error. */
+  readonly reason: string;
+}
+
+/** How far an evaluation is. Plain data. */
+export interface EvaluationStatus {
+  /** ID of the evaluation. */
+  readonly id: string;
+  /** Settings that determine the results. */
+  readonly settings: EvaluationSettings;
+  /** Number of images. */
+  readonly images: number;
+  /** Number of jobs. */
+  readonly jobs: number;
+  /** Jobs with a result. */
+  readonly done: number;
+  /** Jobs that a worker is at. */
+  readonly active: number;
+  /** Jobs that have failed as often as they may. */
+  readonly failed: readonly FailedJob[];
+  /** Jobs that are not in Redis: the submission was interrupted, or the server lost data. */
+  readonly missing: number;
+  /** Milliseconds since 1970. */
+  readonly submitted: number;
+  /** Whether every job has a result. */
+  readonly complete: boolean;
+}
+
+/** A worker that is connected. */
+export interface WorkerStatus {
+  /** Host and process. */
+  readonly name: string;
+  /** Its address as the server sees it. */
+  readonly address: string;
+}
+
+/** What {@link queueStatus} found. Plain data. */
+export interface QueueStatus {
+  /** Evaluations, the oldest first. */
+  readonly evaluations: readonly EvaluationStatus[];
+  /** Connected workers. */
+  readonly workers: readonly WorkerStatus[];
+  /** Jobs of all evaluations that wait or are being computed. */
+  readonly open: number;
+  /** Jobs done per minute, over the last minutes; null until a minute has passed. */
+  readonly jobsPerMinute: number | null;
+  /** Seconds until no job is open, at this rate; null while it is unknown. */
+  readonly secondsLeft: number | null;
+}
+
+/** Minutes of which the rate is the mean. */
+const MINUTES = 5;
+
+/**
+ * Asks how far evaluations are.
+ *
+ * @param redis the URL of the server
+ * @param id of one evaluation; default all
+ * @throws CertError `no-network` if Redis cannot be reached, `bad-argument` for an unknown ID
+ */
+export const queueStatus = (redis: string, id?: string): Promise<QueueStatus> =>
+  withQueues(redis, async (queues) => {
+    const ids = id === undefined ? await evaluationIds(queues) : [id];
+    const active = (await queues.jobs.getActive()).map((job) => evaluationOf(job.id ?? ''));
+    const evaluations: EvaluationStatus[] = [];
+    for (const each of ids) {
+      evaluations.push(await statusOf(queues, each, active.filter((other) => other === each).length));
+    }
+    const counts = await queues.jobs.getJobCounts('waiting', 'active', 'delayed', 'prioritized');
+    const open = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    const { data } = await queues.jobs.getMetrics('completed', 0, MINUTES - 1);
+    const rates = data.map(Number);
+    const sum = rates.reduce((all, rate) => all + rate, 0);
+    const jobsPerMinute = sum === 0 ? null : sum / rates.length;
+    const secondsLeft = jobsPerMinute === null ? null : (60 * open) / jobsPerMinute;
+    return { evaluations, workers: await workersOf(queues), open, jobsPerMinute, secondsLeft };
+  });
+
+/** How far one evaluation is. @param active the jobs of it that workers are at */
+export async function statusOf(queues: Queues, id: string, active: number): Promise<EvaluationStatus> {
+  const parts = await partsOf(queues, id);
+  const { evaluation, submitted } = parts[0].data;
+  const { jobs } = planOf(parts[0].data);
+  let images: ReturnType<typeof imagesOfJobs> | undefined;
+  const failed: FailedJob[] = [];
+  let [done, known] = [0, 0];
+  for (const part of parts) {
+    const { processed = 0, unprocessed = 0, ignored = 0 } = await part.getDependenciesCount();
+    done += processed;
+    known += processed + unprocessed + ignored;
+    if (ignored === 0) continue;
+    images ??= imagesOfJobs(parts[0].data);
+    for (const [key, reason] of Object.entries(await part.getIgnoredChildrenFailures())) {
+      const job = jobNumber(key);
+      failed.push({ job, images: images[job] ?? [], reason });
+    }
+  }
+  return {
+    ...{ id, settings: evaluation.settings, images: evaluation.images, jobs, done, active },
+    failed: failed.sort((a, b) => a.job - b.job),
+    ...{ missing: jobs - known, submitted, complete: done === jobs },
+  };
+}
+
+async function workersOf({ jobs }: Queues): Promise<readonly WorkerStatus[]> {
+  const clients = await jobs.getWorkers();
+  return clients.map(({ rawname = '', addr = '' }) => ({
+    ...{ name: rawname.split(':w:')[1] ?? '', address: addr },
+  }));
+}

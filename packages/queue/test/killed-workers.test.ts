@@ -1,0 +1,84 @@
+/** Workers that are killed, and a server that loses its power: every image has exactly one line, that of one process. SOAK is the number of jobs. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { collectResults, queueStatus, submitEvaluation } from '../src/index.js';
+import { CHECKPOINT, evaluationOf, linesOf } from './evaluation.js';
+import { endProcess, startWorker } from './processes.js';
+import { noRedis, startRedis } from './redis-server.js';
+
+const JOBS = Number(process.env.SOAK ?? 300);
+const isSoak = process.env.SOAK !== undefined;
+const [WORKERS, KILLS] = isSoak ? [4, 20] : [2, 3];
+
+it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restarted${noRedis}`, async () => {
+  const place = await mkdtemp(join(tmpdir(), 'cert-queue-'));
+  const server = await startRedis();
+  const store = join(place, 'store');
+  const workers = Array.from({ length: WORKERS }, () => startWorker(server.url, store));
+  try {
+    const evaluation = evaluationOf(JOBS);
+    const { id, jobs } = await submitEvaluation({
+      ...{ redis: server.url, store, evaluation, checkpoint: CHECKPOINT, jobsOf: 1 },
+    });
+    expect(jobs).toBe(JOBS);
+    let [restarted, killed] = [false, 0];
+    for (;;) {
+      await wait(50 * Math.random());
+      const { evaluations } = await queueStatus(server.url, id);
+      const [{ done, complete, failed } = { done: 0, complete: false, failed: [] }] = evaluations;
+      expect(failed).toEqual([]);
+      if (complete) break;
+      if (done < ((killed + 1) * JOBS) / (KILLS + 1)) continue;
+      if (!restarted && done > JOBS / 2) {
+        restarted = true;
+        await server.end();
+        await server.start();
+      }
+      const victim = killed++ % WORKERS;
+      await endProcess(workers[victim]!, 'SIGKILL');
+      workers[victim] = startWorker(server.url, store);
+    }
+    const out = join(place, 'all.jsonl');
+    const summary = await collectResults({ redis: server.url, id, out });
+    expect(summary.images).toBe(JOBS);
+    const [header, ...lines] = (await readFile(out, 'utf8')).trimEnd().split('\n');
+    expect(JSON.parse(header!)).toEqual({ format: 'cert-evaluation-1', ...evaluation.settings });
+    expect(lines.map((line) => JSON.parse(line).index)).toEqual([...Array(JOBS).keys()]);
+    expect(lines.sort()).toEqual(await linesOf(evaluation));
+    expect([restarted, killed]).toEqual([true, KILLS]);
+  } finally {
+    await Promise.all(workers.map((worker) => endProcess(worker, 'SIGKILL')));
+    await server.stop();
+    await rm(place, { recursive: true, force: true });
+  }
+});
+
+it.skipIf(noRedis !== '' || !isSoak)(`a job that kills its workers fails in the end${noRedis}`, async () => {
+  const place = await mkdtemp(join(tmpdir(), 'cert-queue-'));
+  const server = await startRedis();
+  const store = join(place, 'store');
+  let worker = startWorker(server.url, store);
+  try {
+    const { id } = await submitEvaluation({
+      ...{ redis: server.url, store, evaluation: evaluationOf(8, 'deadly'), checkpoint: CHECKPOINT, jobsOf: 1 },
+    });
+    for (;;) {
+      await wait(200);
+      if (worker.signalCode !== null) worker = startWorker(server.url, store);
+      const [status] = (await queueStatus(server.url, id)).evaluations;
+      if (status!.done + status!.failed.length < 8) continue;
+      expect(status!.failed).toMatchObject([{ images: [3], reason: expect.stringContaining('stalled') }]);
+      break;
+    }
+    await expect(collectResults({ redis: server.url, id, out: join(place, 'x.jsonl') })).rejects.toThrow(
+      'not complete: 1 of 8 images',
+    );
+  } finally {
+    await endProcess(worker, 'SIGKILL');
+    await server.stop();
+    await rm(place, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,26 @@
+import { writeFileAtomic } from '@cert/models/node';
+import { countResults } from '../images/count.js';
+import { type EvaluationSummary, summaryFileOf } from './evaluate-file.js';
+import { type EvaluationSettings, type StoredResult, writeEvaluation } from './file.js';
+
+/** What the summary of an evaluation says about machines and times. */
+export type EvaluationTimes = Pick<EvaluationSummary, 'device' | 'deviceDescription' | 'seconds' | 'stageSeconds'>;
+
+/**
+ * Writes the lines of an evaluation of which every image has a result, and its summary.
+ *
+ * @param file whose name ends in `.jsonl`
+ * @param results of all images, in the order of their lines
+ * @throws CertError `bad-file` when a file cannot be written
+ */
+export async function writeWholeEvaluation(
+  file: string,
+  settings: EvaluationSettings,
+  results: readonly StoredResult[],
+  times: EvaluationTimes,
+): Promise<EvaluationSummary> {
+  await writeEvaluation(file, settings, results);
+  const summary = { settings, ...countResults(results, settings), ...times, before: 0 };
+  await writeFileAtomic(summaryFileOf(file), `${JSON.stringify(summary, null, 2)}\n`);
+  return summary;
+}
