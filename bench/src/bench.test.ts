@@ -28,7 +28,9 @@ it('prints medians, minima, memory and one trace as JSON', () => {
 it('names the workloads when it is given another', () => {
   const { stderr, status } = bench('mnist-w17');
   expect(status).toBe(1);
-  expect(stderr).toContain('mnist-w16, mnist-w64, cifar-w64, wrn8, crown-ibp, digits, loader');
+  expect(stderr).toContain(
+    'mnist-w16, mnist-w64, cifar-w64, wrn8, crown-ibp, natural, pgd-8, ibp, sabr, mtl-ibp, digits, loader',
+  );
 });
 
 it('profiles a step by op, by node and by call site', () => {

@@ -44,7 +44,7 @@ describe('golden', () => {
     const relaxed = ['mlp', 'mlp_tie', 'cnn', 'cnn_kernels', 'cnn_remainder'];
     const both = [
       ...['cert_norm', 'ibp_cnn_train', 'reg', 'trajectory', 'residual_resnet', 'residual_identity', 'resnext_stride'],
-      ...['verify_small', 'optimizers'],
+      ...['verify_small', 'optimizers', 'loss_small'],
       ...relaxed.flatMap((name) => [`ibp_${name}`, `crown_${name}`]),
     ];
     expect([...seen].sort()).toEqual(
@@ -64,6 +64,7 @@ describe('golden', () => {
     ['learning_rates.json', /"rates":\[/, 1e-9, '[0] cosine'],
     ['init.json', /"final_std":/, 1e-6, 'final_std'],
     ['trajectory.json', /"loss":/, 0.01, 'steps.loss'],
+    ['loss_small.json', /"name":"sabr","lambda":0.4,"relu_shrinkage":null,"loss":/, 1e-2, 'sabr loss'],
     ['optimizers.json', /"params":\{"kernel":\{"shape":\[2,2\],"data":\[/, 1e-4, 'adam kernel'],
   ])('reports a number of %s that was changed', async (name, field, by, quantity) => {
     await copy(name);

@@ -278,8 +278,14 @@ describe('completion', () => {
       ['init', 'relu'],
     ],
     [['train', '--pres'], ['--preset']],
-    [['train', '--preset', 'digits'], ['digits/quick']],
-    [['train', '--preset', '=', 'digits'], ['digits/quick']],
+    [
+      ['train', '--preset', 'digits'],
+      ['digits/quick', 'digits/deep'],
+    ],
+    [
+      ['train', '--preset', '=', 'digits'],
+      ['digits/quick', 'digits/deep'],
+    ],
     [['train', '--preset', 'mnist/cnn7/n'], ['mnist/cnn7/natural']],
     [
       ['train', '--seed', '1', '--method', 'v'],

@@ -73,7 +73,7 @@ describe.skipIf(!hasPty)('in a terminal (skipped without the command script of u
     for (const { lines, wrapped } of shown) {
       expect([wrapped, lines.filter((line) => line.length > 80)]).toEqual([false, []]);
     }
-    expect(error.lines.join(' ')).toContain('/ natural pgd vanilla fast crown-ibp stability volume.');
+    expect(error.lines.join(' ')).toContain('/ cnn7 / fast sabr taps staps mtl-ibp.');
   });
 
   it('colours headings and verdicts, unless NO_COLOR is set', async () => {

@@ -127,7 +127,7 @@ describe('trainingCurvesFigure', () => {
       'vanilla',
       'none yet',
       'training loss',
-      'verified error on the test split',
+      'verified error',
       'epoch',
     ]) {
       expect(texts(svg)).toContain(text);
