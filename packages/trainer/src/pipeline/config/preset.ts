@@ -154,7 +154,7 @@ const presetOf = (
 /**
  * The presets: `digits/quick`, `digits/deep` (a narrow CNN-7 at a large radius), `tabular/mlp` for a CSV file, and `<dataset>/<model>/<method>` for every schedule of the paper (`mnist`, `fashion-mnist`, `cifar10`,
  * `cifar10-70`, `tiny-imagenet`), architecture (`cnn7`, `wide-resnet-8`, `resnext`) and method of {@link METHODS}; CNN-7 as published since
- * (see {@link PUBLISHED}), and `cifar10/cnn7/tuned` (see {@link TUNED}).
+ * (see `PUBLISHED` in the source), and `cifar10/cnn7/tuned` (see `TUNED`).
  */
 export const PRESETS: { readonly [name: string]: Preset } = {
   'digits/quick': digitsQuick,
