@@ -31,7 +31,7 @@ it('epochs are tested on validation images, and every text says so', async () =>
   expect(await train(join(place, 'other'))).toMatchObject({ status: 0 });
   const out = join(place, 'compared');
   expect(await cert('compare', run, join(place, 'other'), '--out', out)).toMatchObject({ status: 0 });
-  expect(await readFile(join(out, 'compare.svg'), 'utf8')).toContain('verified error of test or validation images');
+  expect(await readFile(join(out, 'compare.svg'), 'utf8')).toContain('verified error on the test or validation split');
 
   // Without its summary, the run is one that is not finished: the errors of its last epoch are those of validation images.
   await rm(runFiles(run).summary);

@@ -127,7 +127,7 @@ describe('trainingCurvesFigure', () => {
       'vanilla',
       'none yet',
       'training loss',
-      'verified error',
+      'verified error on the test split',
       'epoch',
     ]) {
       expect(texts(svg)).toContain(text);
@@ -138,9 +138,9 @@ describe('trainingCurvesFigure', () => {
   it('says whose images the verified error is of', async () => {
     const validation = { name: 'a', epochs: epochs(1), monitored: 'validation' as const };
     const drawn = async (...curves: TrainingCurve[]) => texts(await renderSvg(trainingCurvesFigure(curves, heading)));
-    expect(await drawn(validation)).toContain('verified error of validation images');
+    expect(await drawn(validation)).toContain('verified error on the validation split');
     expect(await drawn(validation, { name: 'b', epochs: epochs(1) })).toContain(
-      'verified error of test or validation images',
+      'verified error on the test or validation split',
     );
   });
 

@@ -76,7 +76,7 @@ export function trainingCurvesFigure(curves: readonly TrainingCurve[], { title, 
       },
     ],
     marks: PANELS.map((each) =>
-      panel(each.field === 'loss' ? each : { ...each, title: `${each.title} of ${monitored} images` }),
+      panel(each.field === 'loss' ? each : { ...each, title: `${each.title} on the ${monitored} split` }),
     ),
   };
 }
