@@ -30,7 +30,7 @@ export const attackNoise = ({ restarts }: AttackOptions, shape: Shape): Shape =>
  * `stepSize` times half the width of the box times the sign of the gradient, and clips. In a Euclidean set, a step follows the normalized
  * gradient. All starts run as one batch.
  */
-export function attack(context: ChoiceContext, options: AttackOptions, noise = context.noise): Tensor {
+export function attack(context: ChoiceContext, options: AttackOptions, noise: Tensor = context.noise): Tensor {
   const { images, labels, hyper, perturbation, forward } = context;
   const { restarts, radius = 1 } = options;
   const reach = tf.mul(hyper.epsilon!, radius);

@@ -24,7 +24,8 @@ const suites = [
     method: crownIbpOf({ forward: rules.ibp, backward: rules.linearRelaxation }),
     ...{ forward, layers, ops: ['dense', 'conv2d', 'flatten'], exactOn: 'output', ...on },
   }),
-  boundMethodSuite({ method, forward, layers, exactOn: 'output', ...on }),
+  // One logit may be bounded better by one method and another by the other: their difference can be tighter than the margin of either.
+  boundMethodSuite({ method, forward, layers, exactOn: 'output', tightMargins: false, ...on }),
   linesSuite({
     ...{ name: 'absolute', f: Math.abs, ...on },
     lines(box) {
