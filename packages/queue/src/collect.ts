@@ -31,7 +31,7 @@ export interface CollectOptions {
  * already in the file, of the same settings, stay where the queue has none. What Redis holds is not trusted: a result is dropped that is not of
  * one of the images of its job, or contradicts itself or the settings.
  *
- * @throws CertError `bad-data` if images have no result, saying how many and why; `run-exists` if the file has other settings; `bad-file` if
+ * @throws CertError `bad-data` if images have no result, saying how many and why; `run-exists` if the file has other settings or is of other data; `bad-file` if
  * it cannot be read or written; `bad-argument` for an unknown ID; `no-network` if Redis cannot be reached
  */
 export const collectResults = ({ redis, id, out }: CollectOptions): Promise<EvaluationSummary> =>
@@ -54,7 +54,10 @@ export const collectResults = ({ redis, id, out }: CollectOptions): Promise<Eval
           damaged.push(job);
           continue;
         }
-        for (const line of lines) results.set(line.index, line);
+        for (const line of lines) {
+          checkSameInput(results.get(line.index), line, out);
+          results.set(line.index, line);
+        }
         addTimes(times, value);
       }
     }
@@ -76,6 +79,16 @@ async function resultsIn(file: string, settings: EvaluationSummary['settings']):
   const difference = differingSetting(settings, begun);
   if (difference === undefined) return new Map(results.map((result) => [result.index, result]));
   throw new CertError('run-exists', `${file} was started with ${difference}.`, 'Choose another file with --out.');
+}
+
+/** @throws CertError `run-exists` if a line of the file is of another input or label than the result of the queue: the file is of other data */
+function checkSameInput(known: StoredResult | undefined, result: StoredResult, file: string): void {
+  if (known === undefined || (known.input === result.input && known.label === result.label)) return;
+  throw new CertError(
+    'run-exists',
+    `${file} has a result for other values or another label of image ${result.index} than the queue.`,
+    'Choose another file with --out.',
+  );
 }
 
 /** Results that are read from Redis at once. */

@@ -89,6 +89,13 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
     const [, ...lines] = await contentOf(out);
     expect(lines.sort()).toEqual(await linesOf(evaluationOf(23)));
     expect(events.filter(({ type }) => type === 'done')).toHaveLength(5);
+    // A file of other data: the same settings, one input that differs.
+    const foreign = join(place, 'foreign.jsonl');
+    const text = await readFile(out, 'utf8');
+    await writeFile(foreign, text.replace(/"input":"[0-9a-f]{16}"/, '"input":"0123456789abcdef"'));
+    await expect(collectResults({ redis: server.url, id: first.id, out: foreign })).rejects.toThrow(
+      /has a result for other values or another label of image \d+ than the queue/,
+    );
     expect((await queueStatus(server.url)).workers).toHaveLength(1);
     await removeEvaluation(server.url, first.id);
     await expect(queueStatus(server.url, first.id)).rejects.toThrow(`has no evaluation ${first.id}`);

@@ -2,11 +2,11 @@ import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import type { JobEvaluator, QueuedEvaluation, WorkerEvent } from '@cert/queue';
 import type { Catalog } from '@cert/trainer/pipeline';
-import { createEvaluator, differingSetting, evaluationSettings, type StoredResult } from '@cert/verify/node';
+import { createEvaluator, differingSetting, evaluationSettings, type StoredResult, splitHash } from '@cert/verify/node';
 import { type Command, Option } from 'commander';
 import { prepareEvaluation } from '../evaluate/evaluation-setup.js';
 import { loadQueue } from '../evaluate/load-queue.js';
-import { dataHash, readQueuedSetup } from '../evaluate/queued-setup.js';
+import { readQueuedSetup } from '../evaluate/queued-setup.js';
 import { shortTime } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
@@ -71,7 +71,7 @@ async function openQueued(
   const decoded = decodeCheckpoint(checkpoint, `checkpoint ${settings.checkpoint}`);
   const prepared = await prepareEvaluation(read, { bytes: checkpoint, decoded }, catalog);
   const { split } = prepared;
-  if (split.count !== images || dataHash(split) !== read.data) {
+  if (split.count !== images || splitHash(split) !== read.data) {
     throw new CertError(
       'bad-data',
       `The dataset ${read.config.dataset} of this machine differs from that of the submission (${split.count} and ${images} test images).`,

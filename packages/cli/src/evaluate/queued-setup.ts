@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { CertError, describeValue } from '@cert/core';
-import { imagesOf, type Split } from '@cert/datasets';
+import type { Split } from '@cert/datasets';
 import {
   asChoices,
   type Catalog,
@@ -13,6 +12,7 @@ import {
   resolveConfig,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
+import { splitHash } from '@cert/verify/node';
 import { ATTACKS } from '../commands/attacks.js';
 import { ARITHMETICS } from '../commands/read-arithmetic.js';
 import { ownVersion } from '../version.js';
@@ -38,18 +38,8 @@ export const queuedSetup = (asked: EvaluationSetup, split: Split, catalog: Catal
   choices: choicesOf(asked.config, catalog),
   ...{ methods: asked.methods, attack: asked.attack, arithmetic: asked.arithmetic, complete: asked.complete },
   ...(asked.timeout !== undefined && { timeout: asked.timeout }),
-  data: dataHash(split),
+  data: splitHash(split),
 });
-
-/** SHA-256, in hexadecimal, of the labels and the values of all images. */
-export function dataHash(split: Split): string {
-  const hash = createHash('sha256');
-  for (let index = 0; index < split.count; index++) {
-    const { images, labels } = imagesOf(split, [index]);
-    hash.update(String(labels[0])).update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
-  }
-  return hash.digest('hex');
-}
 
 function choicesOf(config: RunConfig, catalog: Catalog): Choices {
   const values: { readonly [name: string]: unknown } = { ...config.options, ...config };

@@ -18,7 +18,7 @@ export {
   type StoredResult,
   writeEvaluation,
 } from './file.js';
-export { inputHash } from './input-hash.js';
+export { inputHash, splitHash } from './input-hash.js';
 export { mergeEvaluations } from './merge.js';
 export { type ReadEvaluation, readEvaluation } from './read-evaluation.js';
 export { hashOrder, parseShard, type Shard, shardMembers, shardText } from './shard.js';
