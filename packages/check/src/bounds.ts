@@ -15,6 +15,13 @@ export type Level = 'real' | 'deployed';
 export interface Bounds {
   readonly lower: Float64Array;
   readonly upper: Float64Array;
+  /** Of inputs: they also lie within the Euclidean distance `radius` of the center. */
+  readonly ball?: Ball | undefined;
+}
+
+export interface Ball {
+  readonly center: ArrayLike<number>;
+  readonly radius: number;
 }
 
 /** Bounds of the output of each layer. */
@@ -94,12 +101,12 @@ const relu = ({ lower, upper }: Bounds): Bounds => ({
 const asRead = (box: Bounds, level: Level): Bounds =>
   level === 'real'
     ? box
-    : { lower: box.lower.map((l) => down(l - 2 ** -126)), upper: box.upper.map((u) => up(u + 2 ** -126)) };
+    : { ...box, lower: box.lower.map((l) => down(l - 2 ** -126)), upper: box.upper.map((u) => up(u + 2 ** -126)) };
 
 /** Bounds of what a layer reads, one layer after the other. */
 export function boundsBefore({ inputs }: Layer, values: BoundsByLayer): Bounds {
   const all = inputs.map((input) => values.get(input)!);
-  const join = (end: keyof Bounds) => Float64Array.from(all.flatMap((bounds) => Array.from(bounds[end])));
+  const join = (end: 'lower' | 'upper') => Float64Array.from(all.flatMap((bounds) => Array.from(bounds[end])));
   return all.length === 1 ? all[0]! : { lower: join('lower'), upper: join('upper') };
 }
 

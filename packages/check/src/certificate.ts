@@ -29,6 +29,8 @@ const FIELDS = {
   level: json.oneOf('real', 'deployed'),
 };
 const INPUT = object({ shape: json.shape, data: base64, sha256: hash }, { index: count(0), dataset: text });
+const ENDS = { lower: list(exact), upper: list(exact) };
+const BOXES = object({ kind: any, boxes: list(any) });
 const INEQUALITY = object({ coefficients: list(json.number, 'a coefficient'), bound: exact });
 
 /** What a certificate claims, and what it brings to show it. */
@@ -51,7 +53,7 @@ export async function readCertificate(written: string) {
   const missing = ASSUMPTIONS.find((each) => !assumptions.includes(each));
   demand(level === 'real' || missing === undefined, `level "deployed" assumes "${missing}", which is not stated`);
   const property = readProperty(fields.property);
-  const input = await readBox(fields.input, fields.perturbation);
+  const input = await readInputs(fields.input, fields.perturbation);
   return { network, level, evidence, ...property, ...input, about: `${property.about} ${input.about}` };
 }
 
@@ -69,9 +71,9 @@ async function checkSeal(written: string, seal: json.Json | undefined): Promise<
 
 /** How many logits, and the cases that must not occur: at no input of the box all inequalities of a case may hold. */
 function readProperty(field: json.Json) {
-  const form = { kind: any, classes: count(2) };
+  const form = { kind: any, classes: count(1) };
   if (json.kindOf(field, 'the property', 'label', 'linear') === 'label') {
-    const { classes, label } = object({ ...form, label: count(0) })(field, 'the property');
+    const { classes, label } = object({ ...form, classes: count(2), label: count(0) })(field, 'the property');
     demand(label < classes, `the label is ${label} with ${classes} classes`);
     const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
     const zeros = new Float64Array(classes);
@@ -88,18 +90,22 @@ function readProperty(field: json.Json) {
   return { classes, cases: cases.map((rows) => rows.map(read)), about: `a property of ${cases.length} cases` };
 }
 
-/** The inputs that a certificate speaks of: a box, each end rounded outwards. */
-async function readBox(field: json.Json, perturbed: json.Json) {
-  if (json.kindOf(perturbed, 'the perturbation', 'linf', 'box') === 'box') {
+/** The inputs that a certificate speaks of: boxes, each end rounded outwards, or a Euclidean ball within a box. */
+async function readInputs(field: json.Json, perturbed: json.Json) {
+  const kind = json.kindOf(perturbed, 'the perturbation', 'linf', 'l2', 'box', 'boxes');
+  if (kind === 'box' || kind === 'boxes') {
     const { shape } = object({ shape: json.shape })(field, 'the input');
-    const ends = object({ kind: any, lower: list(exact), upper: list(exact) })(perturbed, 'the perturbation');
-    const box: Bounds = {
-      lower: Float64Array.from(ends.lower, ({ lower }) => lower),
-      upper: Float64Array.from(ends.upper, ({ upper }) => upper),
-    };
-    const fits = box.lower.length === sizeOf(shape) && box.upper.length === sizeOf(shape);
-    demand(fits, `the box does not have the shape [${shape}]`);
-    return { shape, box, about: 'within a box' };
+    const given = kind === 'box' ? [perturbed] : BOXES(perturbed, 'the perturbation').boxes;
+    const read = kind === 'box' ? object({ kind: any, ...ENDS }) : object(ENDS);
+    const boxes = given.map((each): Bounds => {
+      const ends = read(each, 'the perturbation');
+      const fits = ends.lower.length === sizeOf(shape) && ends.upper.length === sizeOf(shape);
+      demand(fits, `a box does not have the shape [${shape}]`);
+      const lower = Float64Array.from(ends.lower, ({ lower }) => lower);
+      return { lower, upper: Float64Array.from(ends.upper, ({ upper }) => upper) };
+    });
+    demand(boxes.length > 0, 'the perturbation has no box');
+    return { shape, boxes, about: boxes.length === 1 ? 'within a box' : `within ${boxes.length} boxes` };
   }
   const { shape, data, sha256: named } = INPUT(field, 'the input');
   demand((await sha256(data)) === named, 'the SHA-256 of the input differs');
@@ -114,6 +120,7 @@ async function readBox(field: json.Json, perturbed: json.Json) {
   const box: Bounds = {
     lower: Float64Array.from(center, (x) => Math.max(least, down(x - epsilon.upper))),
     upper: Float64Array.from(center, (x) => Math.min(most, up(x + epsilon.upper))),
+    ball: kind === 'l2' ? { center, radius: epsilon.upper } : undefined,
   };
-  return { shape, box, about: `within ${epsilon.text}` };
+  return { shape, boxes: [box], about: `within ${epsilon.text}${kind === 'l2' ? ' in l2' : ''}` };
 }

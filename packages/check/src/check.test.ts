@@ -149,7 +149,7 @@ describe('certificates that are refused', () => {
     [/network has 2 classes/, (d) => ({ ...d, property: { ...d.property, classes: 3 } })],
     [/kind of the property/, (d) => ({ ...d, property: { ...d.property, kind: 'target' } })],
     [/unknown field "slack"/, (d) => ({ ...d, property: { ...d.property, slack: 1 } })],
-    [/kind of the perturbation/, (d) => ({ ...d, perturbation: { ...d.perturbation, kind: 'l2' } })],
+    [/kind of the perturbation/, (d) => ({ ...d, perturbation: { ...d.perturbation, kind: 'l1' } })],
     ...['0.1e-3', '1e-9', '.1', '+0.1', '0x1', ' 0.1', '1/2/3', '1.5/2', 'NaN', ''].map(
       (epsilon): [RegExp, (data: Data) => object] => [
         /neither a decimal nor a fraction/,

@@ -4,7 +4,7 @@ import { type Level, propagate } from './bounds.js';
 import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCheckpoint } from './checkpoint.js';
-import { readEvidence } from './evidence.js';
+import { evidenceOf, readEvidence } from './evidence.js';
 import { type Network, networkOf } from './graph.js';
 import { same } from './layers.js';
 import { marginBound, tightenBackward } from './linear.js';
@@ -67,32 +67,34 @@ export function createChecker(readFile: ReadFile): (certificateText: string | Pr
     const margins: number[] = [];
     try {
       const certificate = await readCertificate(await certificateText);
-      const { box, cases, level, network: named } = certificate;
+      const { boxes, cases, level, network: named } = certificate;
       claim = { level, property: certificate.about };
       const key = JSON.stringify([named.path, named.format, named.sha256]);
       const network = networks.get(key) ?? loadNetwork(named, readFile);
       networks.set(key, network);
       checkNetwork(certificate, await network);
       const { layers } = await network;
-      const { leaves, intermediate } = readEvidence(certificate.evidence, layers, box, cases);
-      const tighten = intermediate === 'crown' ? tightenBackward(layers, level) : undefined;
-      const whole = propagate(layers, box, level, tighten);
       let turned = Date.now();
-      for (const [k, rows] of cases.entries()) {
-        let least = Number.POSITIVE_INFINITY;
-        for (const leaf of leaves[k]!) {
-          // Timers and signals are served during a long check.
-          if (Date.now() - turned > 50) {
-            await new Promise((resolve) => setTimeout(resolve));
-            turned = Date.now();
+      for (const [b, evidence] of evidenceOf(certificate.evidence, boxes).entries()) {
+        const { leaves, intermediate } = readEvidence(evidence, layers, boxes[b]!, cases);
+        const tighten = intermediate === 'crown' ? tightenBackward(layers, level) : undefined;
+        const whole = propagate(layers, boxes[b]!, level, tighten);
+        for (const [k, rows] of cases.entries()) {
+          let least = margins[k] ?? Number.POSITIVE_INFINITY;
+          for (const leaf of leaves[k]!) {
+            // Timers and signals are served during a long check.
+            if (Date.now() - turned > 50) {
+              await new Promise((resolve) => setTimeout(resolve));
+              turned = Date.now();
+            }
+            const values = leaf?.part === undefined ? whole : propagate(layers, leaf.part, level, tighten);
+            least = Math.min(least, marginBound(layers, values, level, rows[leaf?.row ?? 0]!, leaf));
           }
-          const values = leaf?.part === undefined ? whole : propagate(layers, leaf.part, level, tighten);
-          least = Math.min(least, marginBound(layers, values, level, rows[leaf?.row ?? 0]!, leaf));
+          margins[k] = least;
         }
-        margins.push(least);
       }
       // NaN is not above 0.
-      const proved = margins.every((margin) => margin > 0 && Number.isFinite(margin));
+      const proved = margins.length > 0 && margins.every((margin) => margin > 0 && Number.isFinite(margin));
       demand(proved, `the margin is not proved: its lower bound is ${Math.min(...margins).toPrecision(3)}`);
       return { holds: true, ...claim, margins };
     } catch (error) {

@@ -40,7 +40,7 @@ const attribute: Read<number | readonly number[]> = (json, where) =>
 const SHAPES = record(shape);
 const [NAMES, ATTRIBUTES] = [list(text), record(attribute)];
 const NODE = object({ name: text, op: text, inputs: NAMES, attrs: ATTRIBUTES, shape, params: SHAPES, stats: SHAPES });
-const MODEL = object({ inputShape: shape, classes: count(2), nodes: list(NODE, 'a node') });
+const MODEL = object({ inputShape: shape, classes: count(1), nodes: list(NODE, 'a node') });
 
 const WEIGHTS = { params: ['kernel', 'bias'], stats: [] };
 /** The tensors that ops read after their values. */

@@ -34,10 +34,21 @@ const NEURONS = object({ relu: text, neurons: list(count(0)) });
 const TREE = object({ ...INTERMEDIATE, neurons: list(NEURONS), cases: list(list(any)) });
 const CUT = object({ input: count(0), at: number });
 const SPLIT = object({ relu: text, neuron: count(0) });
+const BOXES = object({ kind: any, boxes: list(any) });
 const LEAF = object({ row: count(0), slopes: base64, multipliers: list(number, 'a multiplier') });
 
 /** The most splits of a leaf. */
 const MOST_SPLITS = 1000;
+
+/** The evidence for each box: of several boxes it is a list. */
+export function evidenceOf(field: Json, boxes: readonly Bounds[]): readonly Json[] {
+  if (boxes.length === 1) return [field];
+  const where = 'the evidence';
+  kindOf(field, where, 'boxes');
+  const { boxes: each } = BOXES(field, where);
+  demand(each.length === boxes.length, `there is evidence of ${each.length} boxes, not of ${boxes.length}`);
+  return each;
+}
 
 /**
  * How bounds of intermediate values are derived, and the leaves for each case of the property; a leaf that is null stands for interval bound
@@ -115,8 +126,8 @@ function leavesOf(
       demand(input < lower.length, `a split is on input ${input} of a network that has ${lower.length}`);
       const [l, u] = [lower[input]!, upper[input]!];
       demand(l < at && at < u, `a split of input ${input} at ${at} is not inside of [${l}, ${u}]`);
-      below(depth + 1, splits, { lower, upper: upper.with(input, at) });
-      below(depth + 1, splits, { lower: lower.with(input, at), upper });
+      below(depth + 1, splits, { ...(part ?? box), upper: upper.with(input, at) });
+      below(depth + 1, splits, { ...(part ?? box), lower: lower.with(input, at) });
     } else if (has.has('relu')) {
       const { relu, neuron } = SPLIT(entry, 'a split');
       const layer = reluOf(relu, [neuron], layers).inputs[0]!;

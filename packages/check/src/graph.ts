@@ -50,7 +50,7 @@ export async function networkOf({ input, inputShape, channelsLast, tensors, node
   const logits = values.get(output);
   demand(isValue(logits), 'the network does not have one output');
   const classes = logits.layer.size;
-  demand(classes >= 2 && logits.shape.at(-1) === classes, `the output has the shape [${logits.shape}], no logits`);
+  demand(classes >= 1 && logits.shape.at(-1) === classes, `the output has the shape [${logits.shape}], no logits`);
   const hashes = new Map<string, string>();
   for (const [name, { bytes }] of tensors) hashes.set(name, await sha256(bytes));
   return { inputShape, classes, layers: layersBehind(logits.layer), tensors: hashes };

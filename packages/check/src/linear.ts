@@ -5,7 +5,15 @@
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
-import { type BoundsByLayer, boundsBefore, errorOf, type Level, magnitudesOf, type Tighten } from './bounds.js';
+import {
+  type Ball,
+  type BoundsByLayer,
+  boundsBefore,
+  errorOf,
+  type Level,
+  magnitudesOf,
+  type Tighten,
+} from './bounds.js';
 import { type Leaf, USUAL } from './evidence.js';
 import type { AffineLayer, Layer } from './layers.js';
 import { down, growth64, up } from './rounding.js';
@@ -115,12 +123,29 @@ function goBack(margin: Margin, layers: readonly Layer[], slopeOf: Leaf['slopeOf
     else throughRelu(margin, layer, outer, slopeOf);
   }
   for (const [layer, coefficients] of margin.coefficients) {
-    const { lower, upper } = margin.values.get(layer)!;
-    for (const [i, coefficient] of coefficients.entries()) {
-      margin.gain(down(coefficient * (coefficient > 0 ? lower : upper)[i]!));
-    }
+    const { lower, upper, ball } = margin.values.get(layer)!;
+    const inBox = coefficients.reduce((sum, c, i) => down(sum + down(c * (c > 0 ? lower : upper)[i]!)), 0);
+    margin.gain(ball === undefined ? inBox : Math.max(inBox, leastInBall(coefficients, ball)));
   }
   return margin.constant;
+}
+
+/**
+ * A lower bound of coefficients times all x in a ball: |c (x - center)| <= |c| radius (Cauchy and Schwarz). An execution may read an x below 2^-126
+ * as 0. A square that underflows changes |c| by less than 2^-500.
+ */
+function leastInBall(coefficients: Float64Array, { center, radius }: Ball): number {
+  let [sum, size, total, squares] = [0, 0, 0, 0];
+  for (const [i, coefficient] of coefficients.entries()) {
+    const product = coefficient * center[i]!;
+    sum += product;
+    size += Math.abs(product);
+    total += Math.abs(coefficient);
+    squares += coefficient * coefficient;
+  }
+  const error = growth64(coefficients.length + 16);
+  const reach = (Math.sqrt(squares) + 2 ** -500) * radius;
+  return down(sum - (reach + error * size + 2 ** -126 * total + 2 ** -900) * (1 + error));
 }
 
 /**
