@@ -133,7 +133,7 @@ export {
   type TypedArray,
   tf,
 } from './tf.js';
-export { type ToleranceNetwork, withLabel, withLabelUnits, withTolerance } from './tolerance.js';
+export { type ToleranceNetwork, withLabel, withLabelUnits, withoutLabel, withTolerance } from './tolerance.js';
 export {
   flattenTree,
   type IsLeaf,

@@ -112,6 +112,17 @@ export function withLabel(set: Perturbation, features: number): LinfPerturbation
   };
 }
 
+/** Returns the set of the rows from which {@link withLabel} made a set. @param features of a row, without the label */
+export function withoutLabel(set: LinfPerturbation, features: number): LinfPerturbation {
+  const own = (values: PerFeature) => eachFeature(values, [features + 1]).slice(0, features);
+  const { up, down, range } = set;
+  return {
+    ...set,
+    ...{ up: own(up), down: own(down) },
+    range: range && { min: own(range.min), max: own(range.max) },
+  };
+}
+
 /**
  * Returns the model with its outputs in the units of a label: a last layer `label` multiplies by the standard deviation and adds the mean, so
  * that the layers before it learn a standardized label.

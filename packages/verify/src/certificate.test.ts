@@ -9,8 +9,8 @@ import {
   certifiedNetwork,
   createCertificate,
   createPropertyCertificate,
-  decimal,
 } from './certificate.js';
+import { decimal } from './claim.js';
 
 const model = mlp({ inputShape: [3], classes: 2, hidden: [4] });
 const params = ibpInit(model, 1);

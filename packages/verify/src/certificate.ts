@@ -1,8 +1,7 @@
 import { CertError, describeValue, type Perturbation, type Property } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
-import { isBall } from './attack/perturbed.js';
-import { toBase64 } from './base64.js';
-import { boxAround } from './float64/intervals.js';
+import { claimedLabel, claimedSet, claimedTolerance, decimal } from './claim.js';
+import { byBox, sayTheSame } from './complete/region.js';
 
 /** Executions of the network for which a certificate claims the property; see `docs/certificates.md`. */
 export type CertificateLevel = 'real' | 'deployed';
@@ -31,6 +30,14 @@ export interface CertifiedInput {
   readonly index?: number;
   /** Name of the dataset; informational. */
   readonly dataset?: string;
+}
+
+/** The least and the largest value of each number of an input, as exact decimals. */
+export interface CertifiedBox {
+  /** Least values. */
+  readonly lower: readonly string[];
+  /** Largest values. */
+  readonly upper: readonly string[];
 }
 
 /** A split of a {@link TreeEvidence}: the tree of z >= 0 follows, then that of z <= 0, for the value z that the neuron's ReLU reads. */
@@ -62,7 +69,7 @@ export interface CertificateLeaf {
 /** Evidence of branch and bound over ReLUs or inputs. */
 export interface TreeEvidence {
   readonly kind: 'tree';
-  /** How values in between are bounded, before any ReLU is split, on the box of each leaf: see {@link CertificateEvidence}. */
+  /** How values in between are bounded, before any ReLU is split, on the box of each leaf: see {@link BoxEvidence}. */
   readonly intermediate: 'ibp' | 'crown';
   /** The neurons that leaves have slopes for, in the order of these. All others have the usual ones. */
   readonly neurons: readonly { readonly relu: string; readonly neurons: readonly number[] }[];
@@ -76,7 +83,7 @@ export interface TreeEvidence {
  * (`crown`); an unstable ReLU has the lower slope 1 where its upper bound is larger than the size
  * of its lower bound, else 0. `tree`: branch and bound over ReLUs or inputs.
  */
-export type CertificateEvidence =
+export type BoxEvidence =
   | { readonly kind: 'ibp' }
   | {
       readonly kind: 'linear';
@@ -84,6 +91,9 @@ export type CertificateEvidence =
       readonly intermediate: 'ibp' | 'crown';
     }
   | TreeEvidence;
+
+/** The evidence of a certificate: of its box or ball, or of each of its boxes. */
+export type CertificateEvidence = BoxEvidence | { readonly kind: 'boxes'; readonly boxes: readonly BoxEvidence[] };
 
 /** A claim about one input of one network, with evidence. Plain data: the content of a `.cert.json` or `.cert.json.gz` file. */
 export interface Certificate {
@@ -93,10 +103,18 @@ export interface Certificate {
   readonly network: CertifiedNetwork;
   /** The input; of a box its shape alone. */
   readonly input: CertifiedInput | Pick<CertifiedInput, 'shape'>;
-  /** Which inputs; numbers as exact decimals or fractions. `linf`: the ball around the input, clipped to the range. `box`: between two ends. */
+  /**
+   * Which inputs; numbers as exact decimals or fractions. `linf` and `l2`: the ball around the input, clipped to the range. `box`: between two
+   * ends. `boxes`: in any of several boxes.
+   */
   readonly perturbation:
-    | { readonly kind: 'linf'; readonly epsilon: string; readonly range: readonly [min: string, max: string] | null }
-    | { readonly kind: 'box'; readonly lower: readonly string[]; readonly upper: readonly string[] };
+    | {
+        readonly kind: 'linf' | 'l2';
+        readonly epsilon: string;
+        readonly range: readonly [min: string, max: string] | null;
+      }
+    | ({ readonly kind: 'box' } & CertifiedBox)
+    | { readonly kind: 'boxes'; readonly boxes: readonly CertifiedBox[] };
   /**
    * `label`: the logit of the label is larger than that of every other class. `linear`: at none of the inputs all inequalities of a case hold, which
    * say that coefficients times the logits is at most the bound.
@@ -116,11 +134,6 @@ export interface Certificate {
   readonly method: string;
   /** Evidence for the checker. */
   readonly evidence: CertificateEvidence;
-}
-
-/** A certificate of the label of one input. */
-export interface ImageCertificate extends Certificate {
-  readonly property: Extract<Certificate['property'], { readonly kind: 'label' }>;
 }
 
 /** What a certificate at each level assumes of the arithmetic. */
@@ -163,92 +176,66 @@ export interface CertificateOptions extends Pick<Certificate, 'network' | 'level
   readonly classes: number;
   /** The set around the input. */
   readonly perturbation: Perturbation;
+  /** For a regression: the prediction is within `delta` of `target`. Instead of `label`; default: none. */
+  readonly tolerance?: { readonly target: number; readonly delta: number } | undefined;
   /** Source of the input; informational. */
   readonly source?: { readonly index: number; readonly dataset: string };
 }
 
 /**
- * Returns a certificate of an image. Numbers become their shortest decimals: 0.1 means exactly one tenth.
+ * Returns a certificate of an input: its label has the largest logit, or its prediction is within a tolerance. Numbers become their shortest
+ * decimals: 0.1 means exactly one tenth. A set with categories becomes a union of boxes, and needs evidence of each in the order of
+ * `categoryVariants`.
  *
  * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
  */
-export function createCertificate(options: CertificateOptions): ImageCertificate {
-  const { network, level, method, evidence, margin, pixels, shape, label, classes, perturbation, source } = options;
+export function createCertificate(options: CertificateOptions): Certificate {
+  const { network, level, method, evidence, margin, label, classes, tolerance } = options;
   checkMargin(margin);
   return {
     format: 'cert-certificate-2',
     network,
-    ...claimedSet(perturbation, pixels, shape, source),
-    property: { kind: 'label', label, classes },
+    ...claimedSet(options),
+    property: tolerance === undefined ? claimedLabel(label, classes) : claimedTolerance(tolerance),
     ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
   };
 }
 
-/**
- * The inputs that a certificate speaks of: a ball around the input where the radius and the range are the same for all features, else the
- * box around the set.
- */
-function claimedSet(
-  perturbation: Perturbation,
-  pixels: Float32Array,
-  shape: readonly number[],
-  source: CertificateOptions['source'],
-): Pick<Certificate, 'input' | 'perturbation'> {
-  const { range, epsilon } = perturbation;
-  const isOne = range === null || (typeof range.min === 'number' && typeof range.max === 'number');
-  if (perturbation.kind === 'linf' && isBall(perturbation) && isOne) {
-    const bytes = littleEndian(pixels);
-    return {
-      input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
-      perturbation: {
-        kind: 'linf',
-        epsilon: decimal(epsilon),
-        range: range && [decimal(range.min as number), decimal(range.max as number)],
-      },
-    };
-  }
-  const { lower, upper } = boxAround(pixels, perturbation, shape, epsilon);
-  return {
-    input: { shape },
-    perturbation: {
-      kind: 'box',
-      lower: Array.from(lower, (end) => decimal(away(end, -1))),
-      upper: Array.from(upper, (end) => decimal(away(end, 1))),
-    },
-  };
-}
-
-/** Ends closer to 0 than this would have decimals of hundreds of digits. */
-const SMALLEST_END = 1e-20;
-
-/** An end that is close to 0, moved to 0 or outwards. */
-const away = (end: number, sign: 1 | -1): number => {
-  if (end === 0 || Math.abs(end) >= SMALLEST_END) return end;
-  return end * sign > 0 ? sign * SMALLEST_END : 0;
-};
-
 /** Options of {@link createPropertyCertificate}. */
 export interface PropertyCertificateOptions
   extends Pick<CertificateOptions, 'network' | 'level' | 'method' | 'evidence' | 'margin' | 'shape'> {
-  /** What is claimed, with inputs in the order of the network's file: cases over one box. */
+  /** What is claimed, with inputs in the order of the network's file: the same cases over one or several boxes. */
   readonly property: Property;
 }
 
 /**
  * Returns a certificate of a property of linear inequalities. Numbers become their shortest decimals.
  *
- * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
+ * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite, and a property that does not require the same of the
+ * outputs for all its boxes of inputs
  */
 export function createPropertyCertificate(options: PropertyCertificateOptions): Certificate {
   const { network, level, method, evidence, margin, shape, property } = options;
   checkMargin(margin);
-  const { lower, upper } = property.cases[0]!;
-  const cases = property.cases.map(({ outputs }) =>
+  const parts = byBox(property);
+  const [first] = parts;
+  if (first === undefined || !sayTheSame(parts)) {
+    throw new CertError(
+      'bad-argument',
+      `The property has ${parts.length} boxes of inputs and does not require the same of the outputs for each.`,
+      'Certify one property for each box.',
+    );
+  }
+  const boxes = parts.map((part) => {
+    const { lower, upper } = part.cases[0]!;
+    return { lower: Array.from(lower, decimal), upper: Array.from(upper, decimal) };
+  });
+  const cases = first.cases.map(({ outputs }) =>
     outputs.map(({ coefficients, bound }) => ({ coefficients: Array.from(coefficients), bound: decimal(bound) })),
   );
   return {
     ...{ format: 'cert-certificate-2', network, input: { shape } },
-    perturbation: { kind: 'box', lower: Array.from(lower, decimal), upper: Array.from(upper, decimal) },
+    perturbation: boxes.length === 1 ? { kind: 'box', ...boxes[0]! } : { kind: 'boxes', boxes },
     property: { kind: 'linear', classes: property.outputs, cases },
     ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
   };
@@ -274,26 +261,4 @@ export function certificateText(certificate: Certificate): string {
   });
   const before = `{\n${fields.join('')}  "sha256": "`;
   return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
-}
-
-/** A number as the shortest decimal that stands for it, without an exponent. */
-export function decimal(value: number): string {
-  const [mantissa = '', exponent] = String(value).split('e');
-  if (exponent === undefined) return mantissa;
-  const [sign, digits] = mantissa.startsWith('-') ? ['-', mantissa.slice(1)] : ['', mantissa];
-  const [whole = '', fraction = ''] = digits.split('.');
-  const point = whole.length + Number(exponent);
-  const all = whole + fraction;
-  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${all}`;
-  if (point >= all.length) return sign + all + '0'.repeat(point - all.length);
-  return `${sign}${all.slice(0, point)}.${all.slice(point)}`;
-}
-
-function littleEndian(values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(4 * values.length);
-  const view = new DataView(bytes.buffer);
-  values.forEach((value, i) => {
-    view.setFloat32(4 * i, value, true);
-  });
-  return bytes;
 }

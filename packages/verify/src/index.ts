@@ -6,6 +6,7 @@ export { pgd } from './attack/pgd.js';
 export { type SquareOptions, square } from './attack/square.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
 export {
+  type BoxEvidence,
   type Certificate,
   type CertificateEvidence,
   type CertificateInputSplit,
@@ -19,7 +20,6 @@ export {
   certifiedNetwork,
   createCertificate,
   createPropertyCertificate,
-  type ImageCertificate,
   type PropertyCertificateOptions,
   type TreeEvidence,
 } from './certificate.js';

@@ -1,7 +1,7 @@
 import { type SoundLevel, soundBox, soundIbp } from '@cert/bounds';
 import { type BoundMethod, type HostParams, type Model, sizeOf, tf, UNIT_BALL } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
-import type { CertificateEvidence } from './certificate.js';
+import type { BoxEvidence } from './certificate.js';
 import { boxAround } from './float64/intervals.js';
 import { crownIbpMargins, ibpMargins, type MarginProblem, otherClasses } from './float64/margins.js';
 import type { Network64 } from './float64/network.js';
@@ -25,7 +25,7 @@ export interface SoundSteps {
   /** Bounds in float64 on the host, for images that the screen does not verify and the verifier itself does. */
   readonly margins: (problem: MarginProblem) => readonly number[];
   /** What a checker needs to prove the same; default nothing, and then there are no certificates. */
-  readonly evidence?: (model: Model) => CertificateEvidence;
+  readonly evidence?: (model: Model) => BoxEvidence;
 }
 
 /** The steps of interval bounds: float32 with rounding, then float64. */

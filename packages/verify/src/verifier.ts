@@ -12,7 +12,7 @@ import {
   UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type HostArray, type OnDevice } from '@cert/jit';
-import type { CertificateEvidence } from './certificate.js';
+import type { BoxEvidence, CertificateEvidence } from './certificate.js';
 import { finiteMargins } from './finite-margins.js';
 
 /** A network's parameters and running statistics. */
@@ -34,7 +34,7 @@ export interface Verifier {
   /** The same for a level that accounts for rounding; without it nothing is proved there. See `soundVerifier`. */
   soundOn?(setting: SoundSetting): SoundProver;
   /** What a certificate of what it proves there holds, for a checker to prove it again; without it there are no certificates. */
-  readonly evidence?: (model: Model) => CertificateEvidence;
+  readonly evidence?: (model: Model) => BoxEvidence;
   /**
    * For a verifier that decides images one by one, and may find that one is misclassified at a point of its ball: used by `certify` instead of
    * `on` and `soundOn`.

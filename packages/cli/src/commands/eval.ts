@@ -50,7 +50,6 @@ export async function addEval(
       };
       const prepared = await prepareEvaluation(asked, network, catalog, decoding).finally(report.close);
       const { delta } = prepared.settings;
-      if (delta !== undefined && raw.certificates !== undefined) throw noCertificates();
       const part = shard === undefined ? '' : `.shard-${shard.index}-of-${shard.of}`;
       const file = raw.out ?? resultFile(asked, delta, part);
       tellUnsound(terminal, prepared.model, asked, catalog, words);
@@ -107,13 +106,6 @@ export function resultFile({ checkpoint, folder, config }: AskedEvaluation, delt
   const tolerated = delta === undefined ? '' : `-delta-${number(delta)}`;
   return join(folder, 'eval', `${name}-${config.epsilon}${tolerated}${shard}.jsonl`);
 }
-
-const noCertificates = () =>
-  new CertError(
-    'bad-argument',
-    '--certificates was given for a regression.',
-    'Leave it out: certificates are about classes.',
-  );
 
 /** @throws CertError `bad-argument` for a name that does not end in .jsonl */
 export function checkOut(file: string): void {

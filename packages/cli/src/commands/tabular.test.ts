@@ -75,7 +75,7 @@ describe('a run on rows', () => {
     await writeFile(table, text);
   });
 
-  it('decides and exports sets whose categories change box by box, and refuses certificates of them', async () => {
+  it('decides and exports sets whose categories change box by box, with a certificate of all', async () => {
     const run = await trained('kinds', { categories: ['kind'] });
     const decided = await cert('verify', run, '--index', '0', '--device', 'tfjs', '--timeout', '20', '--json');
     expect(decided.status).toBe(0);
@@ -87,10 +87,12 @@ describe('a run on rows', () => {
     // One case for each of two kinds: both must be excluded.
     const text = await readFile(join(place, 'kinds-export', 'vnnlib', file!), 'utf8');
     expect(text.match(/\(and /g)).toHaveLength(2);
-    const certificates = ['--certificates', join(place, 'certificates')];
-    expect(await cert('eval', run, '--methods', 'ibp', '--device', 'tfjs', ...certificates)).toMatchObject({
-      ...{ status: 1, err: expect.stringContaining('in which categories change') },
-    });
+    const certificate = join(place, 'kinds.cert.json');
+    const small = ['--index', '0', '--epsilon', '0.001', '--certificate', certificate];
+    const proved = await cert('verify', run, ...small, '--device', 'tfjs', '--timeout', '60', '--json');
+    expect(JSON.parse(proved.out)).toMatchObject({ result: 'unsat', certificate });
+    const claim = JSON.parse(await readFile(certificate, 'utf8'));
+    expect(claim).toMatchObject({ perturbation: { kind: 'boxes', boxes: { length: 2 } }, evidence: { kind: 'boxes' } });
   });
 });
 
@@ -180,14 +182,20 @@ describe('a regression', () => {
           .out,
       ).result;
     expect([await result('100000'), await result('0.001')]).toEqual(['unsat', 'sat']);
+    const certificate = join(place, 'row.cert.json');
+    const wide = ['--index', '0', '--delta', '100000', '--certificate', certificate];
+    expect(JSON.parse((await cert('verify', run, ...wide, '--device', 'tfjs', '--json')).out).certificate).toBe(
+      certificate,
+    );
+    expect(JSON.parse(await readFile(certificate, 'utf8')).property).toMatchObject({ kind: 'linear', classes: 1 });
   });
 
-  it.each([
-    [['report'], 'is a regression, and a report is about classes'],
-    [['eval', '--certificates', 'certificates', '--device', 'tfjs'], '--certificates was given for a regression'],
-  ])('%s is refused', async ([command, ...options], problem) => {
-    expect(await cert(command!, run, ...options)).toMatchObject({ status: 1, err: expect.stringContaining(problem) });
-  });
+  it.each([[['report'], 'is a regression, and a report is about classes']])(
+    '%s is refused',
+    async ([command, ...options], problem) => {
+      expect(await cert(command!, run, ...options)).toMatchObject({ status: 1, err: expect.stringContaining(problem) });
+    },
+  );
 
   it('takes no objective, weights or tolerance of the other kind', async () => {
     const refused = async (...options: string[]) =>

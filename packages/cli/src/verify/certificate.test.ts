@@ -225,11 +225,21 @@ describe('no certificate', () => {
     expect(err).toMatch(/^error: \S*taken\.cert\.json cannot be written: .*\nGive a file in a writable folder\.$/);
   });
 
-  it('is written for several boxes', async () => {
-    const box = (lower: number) => `(and (>= X_0 ${lower}) (<= X_0 ${lower + 0.1}) (>= Y_0 1.1))`;
-    const { out, there } = await without(distanceNetwork(), vnnlib(`(or ${box(0.1)} ${box(0.7)})`));
+  it('is written for boxes that do not have the same to exclude', async () => {
+    const box = (lower: number, least: number) => `(and (>= X_0 ${lower}) (<= X_0 ${lower + 0.1}) (>= Y_0 ${least}))`;
+    const { out, there } = await without(distanceNetwork(), vnnlib(`(or ${box(0.1, 1.1)} ${box(0.7, 1.2)})`));
     expect(there).toBe(false);
-    expect(out).toMatch(/^unsat\n.*No certificate was written: the property has more than one box of inputs/s);
+    expect(out).toMatch(/^unsat\n.*No certificate was written: the property does not require the same/s);
+  });
+
+  it.each(['inputs', 'relus'])('is missing for several boxes, split %s', async (split) => {
+    const box = (lower: number) => `(and (>= X_0 ${lower}) (<= X_0 ${lower + 0.1}) (>= Y_0 1.1))`;
+    const property = vnnlib(`(or ${box(0.1)} ${box(0.7)})`);
+    const { out, there } = await without(distanceNetwork(), property, '--split', split);
+    expect([out.slice(0, 6), there]).toEqual(['unsat\n', true]);
+    const { certificate, verdict } = await read(at('other.cert.json'));
+    expect(verdict).toMatchObject({ holds: true, level: 'deployed' });
+    expect(certificate.perturbation).toMatchObject({ kind: 'boxes', boxes: { length: 2 } });
   });
 
   it('is written for what the checker does not read', async () => {

@@ -6,6 +6,7 @@ import { inputInFile, onnxInitializers } from '@cert/interchange';
 import { sha256 } from '@cert/models';
 import {
   type Certificate,
+  type CertificateEvidence,
   type CertifiedNetwork,
   certificateText,
   certifiedNetwork,
@@ -80,7 +81,7 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
 /** Why a result has no evidence. */
 const REASONS: { readonly [missing in MissingEvidence]: string } = {
   op: 'the network has an op whose proofs do not account for rounding or cannot be checked',
-  boxes: 'the property has more than one box of inputs, and a certificate supports only one',
+  boxes: 'the property does not require the same of the outputs for all its boxes of inputs, and a certificate does',
   bounds: 'bounds of hidden neurons in float64 take too much time or memory',
   parts: 'the proof has too many parts',
   rounding: 'the float32 proof failed once rounding was accounted for, or the time limit was reached',
@@ -96,8 +97,7 @@ function claimOf(
   const shape = source.onnx === undefined ? model.inputShape : source.onnx.inputShape.slice(1);
   const path = relative(dirname(file), source.path) || basename(source.path);
   const common = { ...proved, network: networkOf(loaded, path), method: 'bab', shape };
-  // A regression is certified as a property of its output over the box.
-  if (ball !== undefined && ball.tolerance === undefined) {
+  if (ball !== undefined) {
     const pixels = inputInFile(loaded, ball.pixels);
     return createCertificate({ ...common, ...ball, pixels, classes: model.classes });
   }
@@ -114,7 +114,14 @@ function networkOf({ source: { bytes, onnx } }: VerifiedNetwork, path: string): 
 }
 
 /** Evidence with the names and the neurons of the network's file; undefined where it has no such ReLU. */
-function evidenceInFile(
+function evidenceInFile(evidence: CertificateEvidence, loaded: VerifiedNetwork): CertificateEvidence | undefined {
+  if (evidence.kind === 'tree') return treeInFile(evidence, loaded);
+  if (evidence.kind !== 'boxes') return evidence;
+  const boxes = evidence.boxes.flatMap((each) => (each.kind === 'tree' ? (treeInFile(each, loaded) ?? []) : each));
+  return boxes.length === evidence.boxes.length ? { kind: 'boxes', boxes } : undefined;
+}
+
+function treeInFile(
   evidence: TreeEvidence,
   { source: { onnx }, inputOrder }: VerifiedNetwork,
 ): TreeEvidence | undefined {

@@ -26,18 +26,32 @@ export const TOO_LARGE = 2 ** 126;
 /** How many rows a region has. */
 export const rowsOf = ({ bounds }: Region): number => bounds.length;
 
+/** A property as one property for each of its boxes. */
+export function byBox(property: Property): Property[] {
+  const groups = new Map<string, Property['cases'][number][]>();
+  for (const one of property.cases) {
+    const key = `${one.lower.join()}|${one.upper.join()}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return [...groups.values()].map((cases) => ({ ...property, cases }));
+}
+
+/** Whether properties differ in their boxes alone. */
+export function sayTheSame(properties: readonly Property[]): boolean {
+  const outputs = ({ cases }: Property) =>
+    JSON.stringify(cases.map((one) => one.outputs.map(({ coefficients, bound }) => [...coefficients, bound])));
+  const [first, ...others] = properties.map(outputs);
+  return others.every((other) => other === first);
+}
+
 /**
  * The cases of a property by their boxes. A case without inequalities is a row of zeros that no point exceeds.
  *
  * @throws CertError `bad-argument` for coefficients that are not finite
  */
-export function regionsOf({ cases, outputs }: Property): Region[] {
-  const byBox = new Map<string, (typeof cases)[number][]>();
-  for (const one of cases) {
-    const key = `${one.lower.join()}|${one.upper.join()}`;
-    byBox.set(key, [...(byBox.get(key) ?? []), one]);
-  }
-  return [...byBox.values()].map((group) => {
+export function regionsOf(property: Property): Region[] {
+  const { outputs } = property;
+  return byBox(property).map(({ cases: group }) => {
     const { lower, upper } = group[0]!;
     const inequalities: { readonly coefficients: ArrayLike<number>; readonly bound: number }[] = [];
     const places = new Map<string, number>();

@@ -1,5 +1,13 @@
 import type { Node, NodeOf, Shape } from '@cert/core';
-import { type Enclosure, type Enclosures, magnitudeOf, noBounds, ownError } from './intervals.js';
+import {
+  type Ball64,
+  type Enclosure,
+  type Enclosures,
+  magnitudeOf,
+  noBounds,
+  ownError,
+  UNDERFLOW,
+} from './intervals.js';
 import { backward, divisors, isLayer, type Network64, sources, valuesOf, windows } from './network.js';
 
 /** A lower bound, moved down by more than the roundings of a few sums of numbers of this size, and than any underflow in float64. */
@@ -145,20 +153,45 @@ export interface Start {
  */
 export function lowerValue(
   network: Network64,
-  bounds: Pick<Enclosures, 'at' | 'shapes'>,
+  bounds: Omit<Enclosures, 'usable'>,
   relaxations: Relaxations,
   start: Start,
   multipliers: ReadonlyMap<string, Float64Array> = new Map(),
 ): number {
   const { least, total } = walkBack(network, bounds, relaxations, start, multipliers);
-  const { center, radius } = bounds.at.get('input')!;
-  for (let i = 0; i < least.length; i++) {
-    total.sum += least[i]! * center[i]! - Math.abs(least[i]!) * radius[i]!;
-    total.size += Math.abs(least[i]!) * (Math.abs(center[i]!) + radius[i]!);
-  }
+  const inputs = leastInBox(least, bounds.at.get('input')!);
+  const inBall = bounds.ball && leastInBall(least, bounds.ball);
+  const { sum, size } = inBall !== undefined && inBall.sum > inputs.sum ? inBall : inputs;
+  total.sum += sum;
+  total.size += size;
   total.count += 2 * least.length;
   const slack = ownError(total.count + 16);
   return towardsMinus(total.sum - (total.error + slack * total.size) * (1 + 2 * slack), total.size + total.error);
+}
+
+/** The minimum of coefficients times x up to rounding, and the magnitudes that it is a sum of. */
+type Least = Pick<Total, 'sum' | 'size'>;
+
+function leastInBox(coefficients: Float64Array, { center, radius }: Enclosure): Least {
+  let [sum, size] = [0, 0];
+  for (let i = 0; i < coefficients.length; i++) {
+    sum += coefficients[i]! * center[i]! - Math.abs(coefficients[i]!) * radius[i]!;
+    size += Math.abs(coefficients[i]!) * (Math.abs(center[i]!) + radius[i]!);
+  }
+  return { sum, size };
+}
+
+/** By the inequality of Cauchy and Schwarz, with inputs that an execution flushes to 0. A norm that underflows is off by less than 2^-500. */
+function leastInBall(coefficients: Float64Array, { center, radius }: Ball64): Least {
+  let [sum, size, total, squares] = [0, 0, 0, 0];
+  for (const [i, coefficient] of coefficients.entries()) {
+    sum += coefficient * center[i]!;
+    size += Math.abs(coefficient * center[i]!);
+    total += Math.abs(coefficient);
+    squares += coefficient * coefficient;
+  }
+  const reach = (Math.sqrt(squares) + 2 ** -500) * radius + UNDERFLOW * total;
+  return { sum: sum - reach, size: size + reach };
 }
 
 /**

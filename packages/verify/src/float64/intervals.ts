@@ -19,7 +19,7 @@ const UNIT = 2 ** -52;
 export const ownError = (n: number): number => (n * UNIT) / (1 - n * UNIT);
 
 /** Above what gradual or flushed underflow of one float32 operation loses. */
-const UNDERFLOW = 2 ** -125;
+export const UNDERFLOW = 2 ** -125;
 
 /** Added to magnitudes: times an error term it exceeds what flushing inputs to 0 changes. */
 const FLUSHED = 2 ** -90;
@@ -55,6 +55,16 @@ export interface Enclosures {
   readonly shapes: ReadonlyMap<string, Shape>;
   /** Whether all bounds are numbers so small that no execution overflows. Where not, nothing is proved. */
   readonly usable: boolean;
+  /** A ball that also contains all inputs. */
+  readonly ball?: Ball64 | undefined;
+}
+
+/** The real inputs within a Euclidean distance of a point. */
+export interface Ball64 {
+  /** The point, [...inputShape]; exact. */
+  readonly center: Float32Array;
+  /** The distance, >= 0. */
+  readonly radius: number;
 }
 
 /** A box of real inputs. */
@@ -63,6 +73,8 @@ export interface Box64 {
   readonly lower: Float64Array;
   /** Upper ends. */
   readonly upper: Float64Array;
+  /** A ball that also contains all inputs; default: none. */
+  readonly ball?: Ball64 | undefined;
 }
 
 const magnitudes = new WeakMap<Enclosure, Float64Array>();
@@ -98,7 +110,8 @@ export function endsOf({ center, radius }: Enclosure): { readonly lower: Float64
 }
 
 /**
- * A box that contains a perturbation set over the real numbers around an input: all ends rounded outwards.
+ * A box that contains a perturbation set over the real numbers around an input: all ends rounded outwards. That of a Euclidean ball has the
+ * ball beside it.
  *
  * @param shape of the input
  * @param epsilon replaces the radius of the set; taken as exact
@@ -123,7 +136,7 @@ export function boxAround(pixels: Float32Array, perturbation: Perturbation, shap
     const reach = reachOf(up[i]!);
     return Math.min(x + reach + slack(x, reach), finite(most[i]!, decimalUp));
   });
-  return { lower, upper };
+  return { lower, upper, ...(perturbation.kind === 'l2' && { ball: { center: pixels, radius: epsilon } }) };
 }
 
 /**
@@ -137,9 +150,10 @@ export function enclose(
   network: Network64,
   box: Box64,
   level: SoundLevel,
-  tighten: (node: Node, loose: Enclosure, sofar: Pick<Enclosures, 'at' | 'shapes'>) => Enclosure = (_, loose) => loose,
+  tighten: (node: Node, loose: Enclosure, sofar: Omit<Enclosures, 'usable'>) => Enclosure = (_, loose) => loose,
 ): Enclosures {
   const { model } = network;
+  const { ball } = box;
   const at = new Map<string, Enclosure>([[INPUT, asRead(fromEnds(box.lower, box.upper), level)]]);
   const shapes = new Map<string, Shape>([[INPUT, model.inputShape]]);
   for (const node of model.nodes) shapes.set(node.name, node.shape);
@@ -148,10 +162,10 @@ export function enclose(
     const inputs = node.inputs.map((name) => at.get(name)!);
     const inputShapes = node.inputs.map((name) => shapes.get(name)!);
     const { enclosure, size } = step(network, node, inputs, inputShapes, level);
-    at.set(node.name, tighten(node, enclosure, { at, shapes }));
+    at.set(node.name, tighten(node, enclosure, { at, shapes, ball }));
     usable &&= size.every(fits) && enclosure.radius.every(fits);
   }
-  return { at, shapes, usable };
+  return { at, shapes, usable, ball };
 }
 
 const fits = (x: number): boolean => Math.abs(x) < LARGEST;

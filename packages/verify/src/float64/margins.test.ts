@@ -3,6 +3,7 @@ import {
   createRng,
   dense,
   flatten,
+  l2,
   linf,
   linfBall,
   maxPool,
@@ -41,6 +42,40 @@ const methods = {
   ibp: ibpMargins,
   'crown-ibp': (problem: Parameters<typeof crownIbpMargins>[0]) => crownIbpMargins(problem),
 };
+
+describe.each(smallModels())('margins over a Euclidean ball on $name', ({ name, model }) => {
+  it('are below those of every execution at points of it, and not below those of the box', () => {
+    const rng = createRng(3, name);
+    let gained = 0;
+    for (let net = 0; net < 6; net++) {
+      const network = cancellingNetwork(model, rng);
+      const run = executor(network);
+      const image = Float32Array.from({ length: sizeOf(model.inputShape) }, () => rng.uniform());
+      const epsilon = 0.1;
+      const box = boxAround(image, l2({ epsilon, range: null }), model.inputShape, epsilon);
+      const { ball: _, ...without } = box;
+      const [bounds, loose] = [box, without].map((set) =>
+        crownIbpMargins({ network, box: set, label: 1, level: 'deployed' }),
+      ) as [number[], number[]];
+      bounds.forEach((bound, i) => {
+        expect(bound).toBeGreaterThanOrEqual(loose[i]!);
+        if (bound > loose[i]!) gained++;
+      });
+      for (let draw = 0; draw < 30; draw++) {
+        const direction = image.map(() => (draw % 2 === 0 ? rng.normal() : rng.uniform() < 0.5 ? -1 : 1));
+        const length = Math.hypot(...direction) / (epsilon * (1 - 1e-6));
+        const point = image.map((x, i) => x + direction[i]! / length);
+        // Rounding to float32 may leave the ball.
+        if (Math.hypot(...point.map((x, i) => x - image[i]!)) > epsilon) continue;
+        const logits = run(point, drawExecution(rng));
+        bounds.forEach((bound, i) => {
+          expect(bound).toBeLessThanOrEqual(logits[1]! - logits[i < 1 ? 0 : i + 1]!);
+        });
+      }
+    }
+    expect(gained).toBeGreaterThan(0);
+  });
+});
 
 describe.each(smallModels())('margins in float64 on $name', ({ name, model }) => {
   it.each(Object.entries(methods))('are below those of every execution: %s', (_method, margins) => {

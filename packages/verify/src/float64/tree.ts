@@ -85,17 +85,17 @@ function tightened(
   {
     network,
     at,
-    shapes,
     relaxations,
     isLate,
-  }: Pick<Enclosures, 'at' | 'shapes'> & {
+    ...others
+  }: Omit<Enclosures, 'usable'> & {
     readonly network: MarginProblem['network'];
     readonly relaxations: Relaxations;
     readonly isLate: () => boolean;
   },
 ): Enclosure {
   const { lower, upper } = endsOf(loose);
-  const all = { at: new Map(at).set(node.name, loose), shapes };
+  const all = { ...others, at: new Map(at).set(node.name, loose) };
   lower.forEach((l, i) => {
     if (l >= 0 || upper[i]! <= 0 || isLate()) return;
     const unit = (sign: number) => {

@@ -45,7 +45,10 @@ export interface CertifyOptions {
   readonly batchSize: number;
   /** Run every method on every image, and attacks on every correctly classified image until one breaks it; default false. */
   readonly complete?: boolean;
-  /** Called with the evidence for the certificate of an image, before its result, if a search method proved the image at the arithmetic. */
+  /**
+   * Called with the evidence for the certificate of an image, before its result, if a search method proved the image at the arithmetic, or
+   * several boxes were proved.
+   */
   readonly onEvidence?: ((index: number, method: string, evidence: CertificateEvidence) => void) | undefined;
   /** Called with additional seconds of a stage: `natural`, or the name of a verifier or attack. */
   readonly onTime?: ((stage: string, seconds: number) => void) | undefined;

@@ -15,7 +15,7 @@ import { certifyVariants, hasCategories } from './variants.js';
  * Certifies images one by one: prediction, lower margins by one method after another, and attacks. Images move from stage to stage; an
  * image that is misclassified, broken by an attack or verified is done (see `complete`). A stage waits for a full batch, so that each
  * computation is compiled for one shape; only the last batch is padded, with a repeated image. Where categories may change, images are
- * certified box by box (`categoryVariants` of `@cert/core`), without evidence for certificates.
+ * certified box by box (`categoryVariants` of `@cert/core`).
  *
  * @returns each image once, as soon as it is decided, not necessarily in input order
  * @throws CertError `unsound` if an adversarial example contradicts a proof; `bad-argument` for an

@@ -6,6 +6,7 @@ import {
   type Perturbation,
   type Shape,
 } from '@cert/core';
+import type { BoxEvidence, CertificateEvidence } from '../certificate.js';
 import type { LevelMargins } from '../verifier.js';
 import type { CertifyOptions, IndexedImage } from './certify-options.js';
 import { firstVerifier, type ImageEvidence, type ImageResult, isBroken, isCorrect } from './result.js';
@@ -18,6 +19,8 @@ interface Gathered {
   readonly image: IndexedImage;
   readonly results: ImageResult[];
   readonly variants: number;
+  /** What searches have found for some variants, by their indices. */
+  readonly found: Map<number, BoxEvidence>;
 }
 
 /**
@@ -38,22 +41,45 @@ export async function* certifyVariants(
   function* variants(): Iterable<IndexedImage> {
     for (const image of options.images) {
       const inputs = variantsOf(perturbation, image, shape);
-      const gathered = { image, results: [], variants: inputs.length };
+      const gathered = { image, results: [], variants: inputs.length, found: new Map() };
       for (const pixels of inputs) {
         open.set(count, gathered);
         yield { index: count++, pixels, label: image.label };
       }
     }
   }
-  const { onEvidence: _, ...rest } = options;
+  const onEvidence: CertifyOptions['onEvidence'] = (variant, _, evidence) => {
+    if (evidence.kind !== 'boxes') open.get(variant)!.found.set(variant, evidence);
+  };
   const fixed = fixedCategories(perturbation, shape);
-  for await (const result of certifyBoxes({ ...rest, perturbation: fixed, images: variants() })) {
+  for await (const result of certifyBoxes({ ...options, onEvidence, perturbation: fixed, images: variants() })) {
     const gathered = open.get(result.index)!;
     open.delete(result.index);
     gathered.results.push(result);
-    if (gathered.results.length === gathered.variants) yield combined(gathered, order, arithmetic);
+    if (gathered.results.length < gathered.variants) continue;
+    const whole = combined(gathered, order, arithmetic);
+    const evidence = evidenceOf(gathered, options);
+    if (whole.verifiedBy !== null && evidence !== undefined) {
+      options.onEvidence?.(whole.index, whole.verifiedBy, evidence);
+    }
+    yield whole;
   }
 }
+
+/** The evidence of all variants, in order; undefined where one has none. */
+function evidenceOf(
+  { results, found }: Gathered,
+  { model, verifiers }: CertifyOptions,
+): CertificateEvidence | undefined {
+  const boxes = byIndex(results).flatMap(({ index, verifiedBy }) => {
+    const verifier = verifiers.find(({ name }) => name === verifiedBy);
+    const own = verifier?.searchOn === undefined ? verifier?.evidence?.(model) : found.get(index);
+    return own === undefined ? [] : [own];
+  });
+  return boxes.length === results.length ? { kind: 'boxes', boxes } : undefined;
+}
+
+const byIndex = (results: readonly ImageResult[]) => results.toSorted((a, b) => a.index - b.index);
 
 /** @throws CertError naming the input that is not one-hot */
 function variantsOf(perturbation: LinfPerturbation, { index, pixels }: IndexedImage, shape: Shape) {
@@ -71,7 +97,7 @@ export const hasCategories = (perturbation: Perturbation): perturbation is LinfP
 
 /** The result of an input from those of its variants. */
 function combined({ image, results }: Gathered, order: readonly string[], arithmetic: string): ImageResult {
-  const byVariant = results.toSorted((a, b) => a.index - b.index);
+  const byVariant = byIndex(results);
   const [own] = byVariant as [ImageResult];
   const { index, label } = image;
   const { prediction, margin } = own;

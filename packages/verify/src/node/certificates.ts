@@ -1,10 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { CertError, type Model, type Perturbation } from '@cert/core';
+import { CertError, type Model, type Perturbation, withoutLabel } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import { type CertificateEvidence, certificateText, certifiedNetwork, createCertificate } from '../certificate.js';
+import {
+  type BoxEvidence,
+  type CertificateEvidence,
+  certificateText,
+  certifiedNetwork,
+  createCertificate,
+  type TreeEvidence,
+} from '../certificate.js';
 import type { ImageResult } from '../images/result.js';
 import { hasCategories } from '../images/variants.js';
 import type { Verifier } from '../verifier.js';
@@ -67,30 +74,23 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
       'Use --arithmetic deployed (the default) or real.',
     );
   }
-  if (hasCategories(perturbation)) {
-    throw new CertError(
-      'bad-argument',
-      'Certificates were requested for a perturbation set in which categories change.',
-      'A certificate is about one box: leave out the categories, or do without certificates.',
-    );
-  }
   const network = certifiedNetwork(checkpoint, NETWORK);
   await makeFolder(folder);
   await putNetwork(join(folder, NETWORK), checkpoint);
   const verifierOf = ({ verifiedBy }: ImageResult) => verifiers.find(({ name }) => name === verifiedBy);
   const fileOf = ({ index }: ImageResult) => join(folder, nameOf(index));
+  const claimOf = claimsOf(options);
   const textOf = ({ index, label, lower }: ImageResult, method: string, evidence: CertificateEvidence): string =>
     certificateText(
       createCertificate({
-        ...{ network, level, label, perturbation, method, evidence },
-        margin: lower[method] ?? Number.NaN,
-        ...{ pixels: imagesOf(split, [index]).images, shape: model.inputShape, classes: model.classes },
+        ...{ network, level, label, method, margin: lower[method] ?? Number.NaN },
+        ...claimOf(imagesOf(split, [index]).images, evidence),
         ...{ source: { index, dataset: settings.dataset } },
       }),
     );
   async function write(result: ImageResult, found?: CertificateEvidence): Promise<boolean> {
     const verifier = verifierOf(result);
-    const evidence = found ?? verifier?.evidence?.(model);
+    const evidence = found ?? (hasCategories(perturbation) ? undefined : verifier?.evidence?.(model));
     if (verifier === undefined || evidence === undefined) return false;
     await writeFileAtomic(fileOf(result), gzipSync(textOf(result, verifier.name, evidence), { level: 9 }));
     return true;
@@ -99,7 +99,9 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
     write,
     async resume(result) {
       const verifier = verifierOf(result);
-      if (verifier?.searchOn === undefined) return write(result);
+      if (verifier === undefined || (verifier.searchOn === undefined && !hasCategories(perturbation))) {
+        return write(result);
+      }
       const text = await textIn(fileOf(result));
       const evidence = evidenceIn(text);
       const isThere = evidence !== undefined && text === textOf(result, verifier.name, evidence);
@@ -107,6 +109,38 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
     },
   };
 }
+
+/**
+ * What a certificate claims of an example. A regression was evaluated as a classifier of predictions that are within the tolerance, too high and
+ * too low, with the label behind the features (`withTolerance` of `@cert/core`); its certificate is about the network itself.
+ */
+function claimsOf({ model, perturbation, settings: { delta } }: CertificateWriterOptions) {
+  const { inputShape, classes } = model;
+  if (delta === undefined || perturbation.kind === 'l2') {
+    return (pixels: Float32Array, evidence: CertificateEvidence) => ({
+      ...{ pixels, evidence, perturbation, classes },
+      shape: inputShape,
+    });
+  }
+  const size = inputShape[0]! - 1;
+  const set = withoutLabel(perturbation, size);
+  // The classifier has the class "too high" first, and its margins are those of the prediction divided by the tolerance.
+  const ofTree = (evidence: BoxEvidence): BoxEvidence =>
+    evidence.kind === 'tree' ? { ...evidence, cases: evidence.cases.toReversed().map(scaledBy(delta)) } : evidence;
+  return (pixels: Float32Array, evidence: CertificateEvidence) => ({
+    evidence: evidence.kind === 'boxes' ? { ...evidence, boxes: evidence.boxes.map(ofTree) } : ofTree(evidence),
+    ...{ pixels: pixels.subarray(0, size), perturbation: set, classes: 1, shape: [size] },
+    tolerance: { target: pixels[size]!, delta },
+  });
+}
+
+/** Entries of a tree for margins that are larger by a factor. */
+const scaledBy =
+  (factor: number) =>
+  (entries: TreeEvidence['cases'][number]): TreeEvidence['cases'][number] =>
+    entries.map((entry) =>
+      'multipliers' in entry ? { ...entry, multipliers: entry.multipliers.map((each) => each * factor) } : entry,
+    );
 
 /** The text of a certificate's file; empty where there is no whole file. */
 async function textIn(path: string): Promise<string> {
@@ -117,11 +151,11 @@ async function textIn(path: string): Promise<string> {
   }
 }
 
-/** The evidence of a certificate's text; undefined where there is none of a search. */
+/** The evidence of a certificate's text; undefined where its verifier says it without a search. */
 function evidenceIn(text: string): CertificateEvidence | undefined {
   try {
     const { evidence }: { evidence?: CertificateEvidence } = JSON.parse(text);
-    return evidence?.kind === 'tree' ? evidence : undefined;
+    return evidence?.kind === 'tree' || evidence?.kind === 'boxes' ? evidence : undefined;
   } catch {
     return undefined;
   }

@@ -8,6 +8,7 @@ import { certify } from '../images/certify.js';
 import type { CertifyOptions } from '../images/certify-options.js';
 import { countResults, type EvaluationCounts } from '../images/count.js';
 import type { ImageResult } from '../images/result.js';
+import { hasCategories } from '../images/variants.js';
 import type { Verifier } from '../verifier.js';
 import { type CertificateWriter, certificateWriter } from './certificates.js';
 import {
@@ -113,7 +114,9 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const onEvidence = (index: number, _: string, evidence: CertificateEvidence) => void found.set(index, evidence);
   try {
     if (writer !== undefined) {
-      certificates += await certifyAgain(writer, results, { ...evaluator.setting, signal, onEvidence, split, found });
+      const { verifiers } = options;
+      const setting = { ...evaluator.setting, signal, onEvidence, verifiers };
+      certificates += await certifyAgain(writer, results, { ...setting, split, found });
     }
     const done = new Set(results.map(({ index }) => index));
     const all = members ?? Array.from({ length: split.count }, (_, index) => index);
@@ -157,7 +160,10 @@ function meanError(results: readonly ImageResult[], delta: number): number | nul
 
 /** What {@link certifyAgain} searches with. */
 interface SearchAgain
-  extends Pick<CertifyOptions, 'device' | 'model' | 'weights' | 'perturbation' | 'natural' | 'arithmetic' | 'signal'> {
+  extends Pick<
+    CertifyOptions,
+    'device' | 'model' | 'weights' | 'perturbation' | 'natural' | 'arithmetic' | 'signal' | 'verifiers'
+  > {
   readonly onEvidence: NonNullable<CertifyOptions['onEvidence']>;
   readonly split: Split;
   /** Where `onEvidence` puts what is found. */
@@ -173,7 +179,7 @@ interface SearchAgain
 async function certifyAgain(
   writer: CertificateWriter,
   results: readonly ImageResult[],
-  { split, found, ...setting }: SearchAgain,
+  { split, found, verifiers, ...setting }: SearchAgain,
 ): Promise<number> {
   let count = 0;
   const lost = new Map<Verifier, ImageResult[]>();
@@ -184,7 +190,11 @@ async function certifyAgain(
   }
   for (const [verifier, own] of lost) {
     const images = own.map(({ index }) => imageAt(split, index));
-    for await (const { index } of certify({ ...setting, images, verifiers: [verifier], attack: null, batchSize: 1 })) {
+    // An earlier method may have proved some of several boxes.
+    const again = hasCategories(setting.perturbation)
+      ? verifiers.slice(0, verifiers.indexOf(verifier) + 1)
+      : [verifier];
+    for await (const { index } of certify({ ...setting, images, verifiers: again, attack: null, batchSize: 1 })) {
       const evidence = found.get(index);
       found.delete(index);
       const result = own.find((one) => one.index === index)!;

@@ -24,12 +24,12 @@ function once<Given extends readonly unknown[], Made extends Kept[number]>(
 
 /** A verifier that is compiled once, however often it is prepared and disposed: always for one model, set, level and device. */
 export function keptVerifier(verifier: Verifier, kept: Kept): Verifier {
-  const { name, cost, on, soundOn, searchOn } = verifier;
+  const { on, soundOn, searchOn, ...described } = verifier;
   const plain = once(on.bind(verifier), kept);
   const sound = soundOn && once(soundOn.bind(verifier), kept);
   const searching = searchOn && once(searchOn.bind(verifier), kept);
   return {
-    ...{ name, cost },
+    ...described,
     on(setting) {
       const prover = plain(setting);
       return { lowerMargins: (...given) => prover.lowerMargins(...given), dispose };

@@ -2,6 +2,7 @@ import { dense, leakyRelu, type Property, relu, sequential } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CertificateEvidence, TreeEvidence } from '../../certificate.js';
 import type { HostNetwork } from '../host-network.js';
 import { createProofSearch, type ProofOptions } from './proof-search.js';
 
@@ -47,6 +48,11 @@ async function proved(
   }
 }
 
+function treeOf(evidence: CertificateEvidence | undefined): TreeEvidence {
+  if (evidence?.kind !== 'tree') throw new Error(`The evidence is ${evidence?.kind}.`);
+  return evidence;
+}
+
 describe('a proof search', () => {
   it.each(['real', 'deployed'] as const)('has a tree for what needs splits, at level %s', async (level) => {
     const { decision, lower, evidence, missing } = await proved(nothing, above(-0.5, [-1, 1]), { level });
@@ -54,7 +60,7 @@ describe('a proof search', () => {
     expect(missing).toBeUndefined();
     expect(lower[level]).toBeGreaterThan(0);
     expect(lower[level]).toBeLessThanOrEqual(0.5);
-    const [tree] = evidence[level]!.cases;
+    const [tree] = treeOf(evidence[level]).cases;
     expect(tree!.filter((entry) => 'row' in entry).length).toBe(tree!.filter((entry) => 'relu' in entry).length + 1);
     expect(tree!.length).toBeGreaterThanOrEqual(3);
     for (const entry of tree!) {
@@ -69,7 +75,7 @@ describe('a proof search', () => {
     expect(decision).toMatchObject({ verdict: 'verified', arithmetic: level });
     expect(lower[level]).toBeGreaterThan(0);
     expect(lower[level]).toBeLessThanOrEqual(0.5);
-    const [tree] = evidence[level]!.cases;
+    const [tree] = treeOf(evidence[level]).cases;
     expect(tree!.filter((entry) => 'row' in entry).length).toBe(tree!.filter((entry) => 'input' in entry).length + 1);
     expect(tree!.length).toBeGreaterThan(3);
     const by = await proved(nothing, above(-0.5, [-1, 1]), { level, split: 'default' });
@@ -80,7 +86,14 @@ describe('a proof search', () => {
     const violated = await proved(nothing, above(0.5, [-1, 1]), { split: 'inputs' });
     expect(violated).toMatchObject({ decision: { verdict: 'falsified' }, evidence: {} });
     const several = await proved(nothing, above(-0.5, [-1, 1], [2, 3]), { split: 'inputs' });
-    expect(several).toMatchObject({ decision: { verdict: 'verified' }, evidence: {}, missing: 'boxes' });
+    expect(several).toMatchObject({
+      decision: { verdict: 'verified', arithmetic: 'deployed' },
+      evidence: { deployed: { kind: 'boxes', boxes: [{ kind: 'tree' }, { kind: 'tree' }] } },
+    });
+    const half = await proved(nothing, above(-0.5, [-1, 1], [2, 3]), { split: 'inputs', timeout: 0 });
+    expect(half).toMatchObject({ decision: { verdict: 'unknown' }, evidence: {} });
+    const one = await proved(nothing, above(0.5, [-1, 1], [2, 3]), { split: 'inputs' });
+    expect(one).toMatchObject({ decision: { verdict: 'falsified' }, evidence: {} });
     const close = await proved(nothing, above(-1e-12, [-1, 1]), { split: 'inputs', timeout: 5 });
     expect(close.evidence).toEqual({});
   });
@@ -99,7 +112,8 @@ describe('a proof search', () => {
   });
 
   it('says why something that is verified has no evidence', async () => {
-    const several = await proved(nothing, above(-0.01, [-1, 1], [2, 3]));
+    const [one, two] = [above(-0.01, [-1, 1]), above(-0.02, [2, 3])];
+    const several = await proved(nothing, { ...one, cases: [...one.cases, ...two.cases] });
     expect(several).toMatchObject({ decision: { verdict: 'verified', arithmetic: 'nearest' }, missing: 'boxes' });
     const leaky = { ...nothing, model: sequential([2], [dense(2), leakyRelu(0.1), dense(1)]) };
     const other = await proved(leaky, above(-20, [-1, 1]));

@@ -1,7 +1,7 @@
 import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
-import type { TreeEvidence } from '../../certificate.js';
+import type { CertificateEvidence } from '../../certificate.js';
 import type { Enclosures } from '../../float64/intervals.js';
 import { encloseTightly } from '../../float64/tree.js';
 import { usable } from '../../sound-verifier.js';
@@ -14,11 +14,12 @@ import {
   splitOf,
 } from '../decide.js';
 import type { HostNetwork } from '../host-network.js';
-import { boxOf, type Region, regionsOf } from '../region.js';
+import { boxOf, byBox, type Region, regionsOf, sayTheSame } from '../region.js';
 import type { ReluSplitOptions } from '../relus/domain-search.js';
 import type { BoxTree, ProvedPart } from '../search.js';
 import { evidenceOfBoxes } from './box-evidence.js';
 import { proveBoxes } from './box-proof.js';
+import { type OneProof, proveEach } from './several-boxes.js';
 import { proveTrees } from './tree-evidence.js';
 
 /** Options of {@link createProofSearch}. */
@@ -46,14 +47,14 @@ export interface ProofResult {
   /** The smallest lower bound at each level at which one was computed, relative to what has to be exceeded; null where there is none. */
   readonly lower: { readonly [level in SoundLevel]?: number | null };
   /** What a certificate holds, by the levels at which it proves the property. */
-  readonly evidence: { readonly [level in SoundLevel]?: TreeEvidence };
+  readonly evidence: { readonly [level in SoundLevel]?: CertificateEvidence };
   /** Reason why a verified property has no evidence. */
   readonly missing?: MissingEvidence;
 }
 
 /**
- * Why there is no evidence: an `op` that cannot be split on or has no bounds with rounding, several `boxes` of inputs, no time for `bounds` of hidden
- * neurons, too many `parts`, or a proof that `rounding` is more than, or that time was not left for.
+ * Why there is no evidence: an `op` that cannot be split on or has no bounds with rounding, several `boxes` of inputs for which the property does not
+ * ask the same of the outputs, no time for `bounds` of hidden neurons, too many `parts`, or a proof that `rounding` is more than, or that time was not left for.
  */
 export type MissingEvidence = 'op' | 'boxes' | 'bounds' | 'parts' | 'rounding';
 
@@ -93,12 +94,13 @@ export function canProve({ model }: Pick<HostNetwork, 'model'>): boolean {
 
 /**
  * Prepares a network for proofs by splits of ReLUs or, for few inputs, of the box, with bounds of hidden neurons that a checker finds again: those of
- * the usual slopes. A network of other ops than ReLUs and linear ones, and a property with several boxes, are decided without evidence.
+ * the usual slopes. The boxes of a property are proved one by one. A network of other ops than ReLUs and linear ones, and a property that does not
+ * ask the same of the outputs for all its boxes, are decided without evidence.
  */
 export function createProofSearch(options: ProofSearchOptions): ProofSearch {
   const { network, relus, split } = options;
   const decider: Decider = createDecider({ ...options, relus: { ...relus, rootIterations: 0, refine: false } });
-  const none = (decision: Decision, missing?: MissingEvidence): ProofResult => ({
+  const none = (decision: Decision, missing?: MissingEvidence): OneProof => ({
     ...{ decision, lower: {}, evidence: {} },
     ...(missing && decision.verdict === 'verified' && { missing }),
   });
@@ -110,7 +112,7 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
     level: SoundLevel,
     expired: () => boolean,
     plain: DecideOptions,
-  ): Promise<ProofResult> {
+  ): Promise<OneProof> {
     let tree: BoxTree | undefined;
     const decision = await decider.decide(property, {
       ...{ ...plain, mostBoxes: MOST_BOXES },
@@ -130,62 +132,75 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
     return { ...result, missing: 'rounding' };
   }
 
-  return {
-    async prove(property, { level, timeout = 360, onProgress, signal }) {
-      const began = Date.now();
-      const deadline = began + timeout * 1000;
-      const expired = () => {
-        signal?.throwIfAborted();
-        return Date.now() > deadline;
-      };
-      const left = () => Math.max(0, (deadline - Date.now()) / 1000);
-      const plain = { ...(onProgress && { onProgress }), ...(signal && { signal }), arithmetic: 'nearest' as const };
-      const [region, ...others] = regionsOf(property);
-      const alone = async (missing: MissingEvidence) =>
-        none(await decider.decide(property, { ...plain, timeout: left() }), missing);
-      if (!canProve(network)) return alone('op');
-      if (region === undefined || others.length > 0) return alone('boxes');
-      if ((split ?? splitOf(region)) === 'inputs')
-        return proveBySplittingInputs(property, region, level, expired, { ...plain, timeout: left() });
-      const boundsDue = began + BOUNDS_SHARE * timeout * 1000;
-      const box = boxOf(region);
-      const boundsAt = (at: SoundLevel, late: () => boolean) => encloseTightly({ network, box, level: at }, late);
-      const bounds = boundsAt(level, () => Date.now() > boundsDue);
-      if (!bounds.usable) return alone('bounds');
-      const error = bounds.at.get(network.model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
-      let atReal: Enclosures | undefined;
-      let [lower, evidence]: [ProofResult['lower'], ProofResult['evidence']] = [{}, {}];
-      let best: Extract<Decision, { verdict: 'verified' }> | undefined;
-      let least = SPARE * error;
-      for (let t = 0; t < TRIES && (best === undefined || !expired()); t++) {
-        const parts: ProvedPart[] = [];
-        const decision = await decider.decide(property, {
-          ...{ ...plain, timeout: left(), least },
-          onProved: (part) => {
-            if (parts.length < MOST_PARTS) parts.push(part);
-          },
-        });
-        const tooMany = parts.length === MOST_PARTS;
-        if (best === undefined && (decision.verdict !== 'verified' || tooMany)) return none(decision, 'parts');
-        if (decision.verdict !== 'verified' || tooMany) break;
-        best = decision;
-        const problem = { network, region, parts, expired };
-        const proof = await proveTrees({ ...problem, bounds });
-        const found = usable(proof?.lower ?? Number.NaN);
-        lower = { ...lower, [level]: found };
-        if (proof !== undefined && found !== null && found > 0) {
-          return { decision: { ...decision, arithmetic: level }, lower, evidence: { [level]: proof.evidence } };
-        }
-        least = MORE * (decision.lower - (found ?? 0));
-        if (level === 'real' || evidence.real !== undefined) continue;
-        atReal ??= boundsAt('real', expired);
-        const real = await proveTrees({ ...problem, bounds: atReal });
-        const above = usable(real?.lower ?? Number.NaN);
-        lower = { ...lower, real: above };
-        if (real !== undefined && above !== null && above > 0) evidence = { real: real.evidence };
+  /** Proves a property of one box. */
+  async function proveOne(
+    property: Property,
+    { level, timeout = 360, onProgress, signal }: ProofOptions,
+  ): Promise<OneProof> {
+    const began = Date.now();
+    const deadline = began + timeout * 1000;
+    const expired = () => {
+      signal?.throwIfAborted();
+      return Date.now() > deadline;
+    };
+    const left = () => Math.max(0, (deadline - Date.now()) / 1000);
+    const plain = { ...(onProgress && { onProgress }), ...(signal && { signal }), arithmetic: 'nearest' as const };
+    const [region] = regionsOf(property);
+    const alone = async (missing: MissingEvidence) =>
+      none(await decider.decide(property, { ...plain, timeout: left() }), missing);
+    if (!canProve(network)) return alone('op');
+    if (region === undefined) return alone('boxes');
+    if ((split ?? splitOf(region)) === 'inputs')
+      return proveBySplittingInputs(property, region, level, expired, { ...plain, timeout: left() });
+    const boundsDue = began + BOUNDS_SHARE * timeout * 1000;
+    const box = boxOf(region);
+    const boundsAt = (at: SoundLevel, late: () => boolean) => encloseTightly({ network, box, level: at }, late);
+    const bounds = boundsAt(level, () => Date.now() > boundsDue);
+    if (!bounds.usable) return alone('bounds');
+    const error = bounds.at.get(network.model.nodes.at(-1)!.name)!.error?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
+    let atReal: Enclosures | undefined;
+    let [lower, evidence]: [OneProof['lower'], OneProof['evidence']] = [{}, {}];
+    let best: Extract<Decision, { verdict: 'verified' }> | undefined;
+    let least = SPARE * error;
+    for (let t = 0; t < TRIES && (best === undefined || !expired()); t++) {
+      const parts: ProvedPart[] = [];
+      const decision = await decider.decide(property, {
+        ...{ ...plain, timeout: left(), least },
+        onProved: (part) => {
+          if (parts.length < MOST_PARTS) parts.push(part);
+        },
+      });
+      const tooMany = parts.length === MOST_PARTS;
+      if (best === undefined && (decision.verdict !== 'verified' || tooMany)) return none(decision, 'parts');
+      if (decision.verdict !== 'verified' || tooMany) break;
+      best = decision;
+      const problem = { network, region, parts, expired };
+      const proof = await proveTrees({ ...problem, bounds });
+      const found = usable(proof?.lower ?? Number.NaN);
+      lower = { ...lower, [level]: found };
+      if (proof !== undefined && found !== null && found > 0) {
+        return { decision: { ...decision, arithmetic: level }, lower, evidence: { [level]: proof.evidence } };
       }
-      if (evidence.real === undefined) return { decision: best!, lower, evidence, missing: 'rounding' };
-      return { decision: { ...best!, arithmetic: 'real' }, lower, evidence };
+      least = MORE * (decision.lower - (found ?? 0));
+      if (level === 'real' || evidence.real !== undefined) continue;
+      atReal ??= boundsAt('real', expired);
+      const real = await proveTrees({ ...problem, bounds: atReal });
+      const above = usable(real?.lower ?? Number.NaN);
+      lower = { ...lower, real: above };
+      if (real !== undefined && above !== null && above > 0) evidence = { real: real.evidence };
+    }
+    if (evidence.real === undefined) return { decision: best!, lower, evidence, missing: 'rounding' };
+    return { decision: { ...best!, arithmetic: 'real' }, lower, evidence };
+  }
+
+  return {
+    async prove(property, options) {
+      const parts = byBox(property);
+      if (parts.length <= 1) return proveOne(property, options);
+      if (canProve(network) && sayTheSame(parts)) return proveEach(parts, options, proveOne);
+      const { level: _, ...plain } = options;
+      const decision = await decider.decide(property, { ...plain, arithmetic: 'nearest' });
+      return none(decision, canProve(network) ? 'boxes' : 'op');
     },
     dispose: () => decider.dispose(),
   };

@@ -1,0 +1,95 @@
+/** What certificates claim, in numbers that are exact: sets of inputs, and what holds on them. */
+import { categoryVariants, type Perturbation } from '@cert/core';
+import { sha256 } from '@cert/models';
+import { isBall } from './attack/perturbed.js';
+import { toBase64 } from './base64.js';
+import type { Certificate, CertificateOptions, CertifiedBox } from './certificate.js';
+import { type Box64, boxAround } from './float64/intervals.js';
+
+/**
+ * The inputs that a certificate speaks of: a ball around the input where the radius and the range are the same for all features, else the
+ * boxes of the set. A Euclidean ball that was proved by splits is claimed with the box around it, which these splits are about.
+ */
+export function claimedSet({
+  perturbation,
+  pixels,
+  shape,
+  source,
+  evidence,
+}: Pick<CertificateOptions, 'perturbation' | 'pixels' | 'shape' | 'source' | 'evidence'>): Pick<
+  Certificate,
+  'input' | 'perturbation'
+> {
+  const { kind, range, epsilon } = perturbation;
+  const isOne = range === null || (typeof range.min === 'number' && typeof range.max === 'number');
+  if (isOne && (kind === 'l2' ? evidence.kind !== 'tree' : isBall(perturbation))) {
+    const bytes = littleEndian(pixels);
+    return {
+      input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
+      perturbation: {
+        ...{ kind, epsilon: decimal(epsilon) },
+        range: range && [decimal(range.min as number), decimal(range.max as number)],
+      },
+    };
+  }
+  const boxOf = (input: Float32Array, set: Perturbation) => claimedBox(boxAround(input, set, shape, epsilon));
+  if (kind === 'l2' || perturbation.categories.length === 0) {
+    return { input: { shape }, perturbation: { kind: 'box', ...boxOf(pixels, perturbation) } };
+  }
+  const { inputs, perturbation: fixed } = categoryVariants(perturbation, pixels, shape);
+  return { input: { shape }, perturbation: { kind: 'boxes', boxes: inputs.map((input) => boxOf(input, fixed)) } };
+}
+
+const claimedBox = ({ lower, upper }: Box64): CertifiedBox => ({
+  lower: Array.from(lower, (end) => decimal(away(end, -1))),
+  upper: Array.from(upper, (end) => decimal(away(end, 1))),
+});
+
+/** Ends closer to 0 than this would have decimals of hundreds of digits. */
+const SMALLEST_END = 1e-20;
+
+/** An end that is close to 0, moved to 0 or outwards. */
+const away = (end: number, sign: 1 | -1): number => {
+  if (end === 0 || Math.abs(end) >= SMALLEST_END) return end;
+  return end * sign > 0 ? sign * SMALLEST_END : 0;
+};
+
+/** The logit of the label is larger than that of every other class. */
+export const claimedLabel = (label: number, classes: number): Certificate['property'] => ({
+  kind: 'label',
+  ...{ label, classes },
+});
+
+/** The output is less than delta away from the target: neither too low nor too high, in this order. The interval is rounded inwards. */
+export function claimedTolerance({
+  target,
+  delta,
+}: NonNullable<CertificateOptions['tolerance']>): Certificate['property'] {
+  const missed = (sign: 1 | -1) => {
+    const bound = sign * target - delta;
+    return [{ coefficients: [sign], bound: decimal(away(bound + (Math.abs(target) + delta) * 2 ** -51, 1)) }];
+  };
+  return { kind: 'linear', classes: 1, cases: [missed(1), missed(-1)] };
+}
+
+/** A number as the shortest decimal that stands for it, without an exponent. */
+export function decimal(value: number): string {
+  const [mantissa = '', exponent] = String(value).split('e');
+  if (exponent === undefined) return mantissa;
+  const [sign, digits] = mantissa.startsWith('-') ? ['-', mantissa.slice(1)] : ['', mantissa];
+  const [whole = '', fraction = ''] = digits.split('.');
+  const point = whole.length + Number(exponent);
+  const all = whole + fraction;
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${all}`;
+  if (point >= all.length) return sign + all + '0'.repeat(point - all.length);
+  return `${sign}${all.slice(0, point)}.${all.slice(point)}`;
+}
+
+function littleEndian(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(4 * values.length);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, i) => {
+    view.setFloat32(4 * i, value, true);
+  });
+  return bytes;
+}
