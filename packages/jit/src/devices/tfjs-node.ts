@@ -2,6 +2,7 @@ import util from 'node:util';
 import { CertError, tf } from '@cert/core';
 import type { Device } from './device.js';
 import { eagerDevice } from './eager.js';
+import { acceptPadding } from './explicit-padding.js';
 
 /** Options of the devices of the native TensorFlow packages. */
 export interface TfjsNodeOptions {
@@ -47,6 +48,7 @@ async function open(name: Name, options: TfjsNodeOptions): Promise<Device> {
     if (version === undefined || minor(version) !== minor(tf.version_core)) throw otherVersion(name, version);
     const backend = tf.findBackend(BACKEND);
     if (backend === null) throw otherInstance(name);
+    acceptPadding(BACKEND);
     const onGpu = property(backend, 'isUsingGpuDevice') === true;
     return eagerDevice({
       name,
