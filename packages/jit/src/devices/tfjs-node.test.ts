@@ -88,7 +88,7 @@ describe('tfjs-node and tfjs-node-gpu', () => {
     expect(error.code).toBe('missing-package');
     expect(error.problem).toContain('@tensorflow/tfjs-node, which is not installed.');
     expect(error.cure).toContain(`npm install @tensorflow/tfjs-node@${version}`);
-    expect(error.cure).toContain('Or use the device "cpu"');
+    expect(error.cure).toContain('(or use the device "cpu"');
   });
 
   it('installed, but without what its install script brings', async () => {
@@ -137,10 +137,15 @@ describe('tfjs-node and tfjs-node-gpu', () => {
   });
 });
 
-it('restores what Node 23 removed from util, and nothing else', () => {
-  const util: { [name: string]: unknown } = { isArray: 'kept' };
+it('replaces what Node 22 deprecates and Node 23 removed from util, and nothing else', () => {
+  const deprecated = () => {
+    throw new Error('prints a warning');
+  };
+  const util: { [name: string]: unknown } = { isArray: deprecated, inspect: 'kept' };
   restoreUtil(util);
-  expect(util.isArray).toBe('kept');
-  const { isNullOrUndefined } = util as { isNullOrUndefined: (x: unknown) => boolean };
-  expect([null, undefined, 0].map(isNullOrUndefined)).toEqual([true, true, false]);
+  const { isArray, isNullOrUndefined, isString } = util as { [name: string]: (x: unknown) => boolean };
+  expect([[], 'a'].map((x) => isArray!(x))).toEqual([true, false]);
+  expect([null, undefined, 0].map((x) => isNullOrUndefined!(x))).toEqual([true, true, false]);
+  expect(['', 0].map((x) => isString!(x))).toEqual([true, false]);
+  expect(util.inspect).toBe('kept');
 });

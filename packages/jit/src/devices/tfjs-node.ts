@@ -73,7 +73,8 @@ const FELL_BACK =
   'tfjs-node-gpu runs on the CPU: TensorFlow found no usable GPU. Install the NVIDIA driver, CUDA 11 and cuDNN 8, with their folders in LD_LIBRARY_PATH.';
 
 /**
- * Node 23 removed functions that the packages call (`util.isArray`, `util.isNullOrUndefined`). Without them the first op fails.
+ * The packages call functions that Node 22 deprecates and Node 23 removed (`util.isArray`, `util.isNullOrUndefined`). Without them the first op
+ * fails, and where one is deprecated the first op prints a warning.
  *
  * @param target the module object of `node:util`
  */
@@ -84,7 +85,7 @@ export function restoreUtil(target: object): void {
     isString: (value: unknown) => typeof value === 'string',
   };
   for (const [name, value] of Object.entries(removed)) {
-    if (!(name in target)) Object.defineProperty(target, name, { value, configurable: true, writable: true });
+    Object.defineProperty(target, name, { value, configurable: true, writable: true });
   }
 }
 
@@ -96,7 +97,7 @@ async function load(name: Name, importPackage: () => Promise<unknown>): Promise<
     throw new CertError(
       'missing-package',
       `The device "${name}" needs the package @tensorflow/${name}, which ${state}.`,
-      `${cure} Or use the device "cpu", which needs no install script.`,
+      `${cure} (or use the device "cpu", which needs no install script)`,
       { cause },
     );
   }
