@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
-const require = createRequire(import.meta.url);
+const device = 'tfjs-node';
+const { resolve } = createRequire(import.meta.url);
 const installed = (() => {
   try {
-    return require.resolve('@tensorflow/tfjs-node') !== '';
+    return resolve(`@tensorflow/${device}`) !== '';
   } catch {
     return false;
   }
@@ -23,7 +24,7 @@ async function facts(environment: { readonly [name: string]: string } = {}) {
   return { ...(JSON.parse(stdout) as { readonly errors: readonly number[] }), stderr };
 }
 
-const name = `tfjs-node${installed ? '' : ' (skipped without the package @tensorflow/tfjs-node)'}`;
+const name = `${device}${installed ? '' : ` (skipped without the package @tensorflow/${device})`}`;
 describe.skipIf(!installed)(name, () => {
   it.each([{}, { TF_ENABLE_ONEDNN_OPTS: '0' }, { TF_ENABLE_ONEDNN_OPTS: '1' }])(
     'computes what the JavaScript backend does, and sums of products, with %j',
