@@ -12,8 +12,11 @@ const node = (args, env, stdio) => spawnSync(process.execPath, args, { env: { ..
 
 /** Whether ONNX Runtime finds an adapter; it must be asked in a process of its own, as libraries are searched when it starts. */
 const works = (env) =>
-  node(['--conditions=@cert/source', '--import=tsx', 'scripts/webgpu-adapter.ts'], env, ['ignore', 'inherit', 'ignore'])
-    .status === 0;
+  node(['--conditions=@cert/source', '--import=tsx', 'scripts/open-device.ts', 'webgpu'], env, [
+    'ignore',
+    'inherit',
+    'ignore',
+  ]).status === 0;
 
 // The library that loads Vulkan drivers is chromium's own where the system has none.
 const software = {
@@ -28,5 +31,6 @@ if (environment === undefined) {
   console.log(`test:webgpu skipped: no graphics adapter, and for a software adapter ${why}.`);
 } else {
   const vitest = 'node_modules/vitest/vitest.mjs';
-  process.exitCode = node([vitest, 'run', '--config', 'vitest.webgpu.ts'], environment, 'inherit').status ?? 1;
+  const args = [vitest, 'run', '--config', 'vitest.device.ts', '--mode', 'webgpu'];
+  process.exitCode = node(args, environment, 'inherit').status ?? 1;
 }

@@ -64,7 +64,8 @@ describe.each([
     }
     disposeTree(state);
     expect(losses.at(-1)).toBeLessThan(0.9 * losses[0]!);
-    expect(step.traces).toBe(1);
+    // Devices that run op by op trace nothing.
+    expect(step.traces).toBe(device.name.startsWith('tfjs') ? 0 : 1);
 
     const eagerBatch = {
       images: tf.tensor(host.images, [COUNT, 4]),

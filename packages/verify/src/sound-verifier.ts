@@ -1,5 +1,5 @@
 import { type SoundLevel, soundBox, soundIbp } from '@cert/bounds';
-import { type BoundMethod, type HostParams, type Model, sizeOf, tf, UNIT_BALL } from '@cert/core';
+import { type BoundMethod, type HostParams, type Model, sizeOf, UNIT_BALL } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
 import type { BoxEvidence } from './certificate.js';
 import { boxAround } from './float64/intervals.js';
@@ -79,19 +79,14 @@ export const soundVerifier = (verifier: Verifier, steps: SoundSteps): Verifier =
   soundOn: (setting) => soundProver(verifier, steps, setting),
 });
 
-/**
- * Whether float32 operations of a device round to nearest and take convolutions as sums of products. Known of ONNX Runtime on a processor and
- * of TensorFlow.js in plain JavaScript. A GPU may use Winograd transforms or round otherwise, so that every bound is computed on the host.
- */
-const roundsToNearest = ({ name }: Device): boolean => name === 'cpu' || (name === 'tfjs' && tf.getBackend() === 'cpu');
-
 /** Images of one call of the verifier on those that the screen left open: an eighth of a batch. */
 const SHARE = 8;
 
 function soundProver(verifier: Verifier, { screen, margins }: SoundSteps, setting: SoundSetting): SoundProver {
   const { device, model, perturbation = UNIT_BALL, level } = setting;
   const nearest = verifier.on(setting);
-  const screened = screen !== undefined && roundsToNearest(device);
+  // A GPU, and a library whose environment selects its arithmetic, may use Winograd transforms or round otherwise: then the host computes all.
+  const screened = screen !== undefined && device.roundsToNearest === true;
   const first = screened ? boundVerifier(screen(level), undefined, soundBox).on(setting) : undefined;
   const rows = model.classes - 1;
   const size = sizeOf(model.inputShape);

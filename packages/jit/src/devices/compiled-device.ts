@@ -26,7 +26,8 @@ export interface CompiledOptions {
 }
 
 /** What makes a device of a provider of ONNX Runtime. */
-export interface ProviderParts<A extends DeviceArray> extends Pick<Device, 'name' | 'description' | 'warning'> {
+export interface ProviderParts<A extends DeviceArray>
+  extends Pick<Device, 'name' | 'description' | 'warning' | 'roundsToNearest'> {
   readonly ort: typeof Ort;
   readonly memory: Memory<A>;
   readonly session: Ort.InferenceSession.SessionOptions;
@@ -48,7 +49,7 @@ export function compiledDevice<A extends DeviceArray>(
   parts: ProviderParts<A>,
   { passes = optimize, profile, onModel }: CompiledOptions,
 ): Device {
-  const { name, description, warning, ort, memory } = parts;
+  const { name, description, warning, roundsToNearest = false, ort, memory } = parts;
   const sessions = new Set<Ort.InferenceSession>();
   const options: Ort.InferenceSession.SessionOptions = {
     logSeverityLevel: 3,
@@ -71,6 +72,7 @@ export function compiledDevice<A extends DeviceArray>(
     name,
     description,
     ...(warning !== undefined && { warning }),
+    roundsToNearest,
     get live() {
       return memory.arrays.size;
     },

@@ -29,6 +29,7 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
     {
       name: 'cpu',
       description: `${runtimeName(ort)}, CPU, ${threads} threads`,
+      roundsToNearest: true,
       ort,
       memory: hostMemory(ort, await probeRefusal(ort, { executionProviders: ['cpu'], intraOpNumThreads: 1 })),
       session,

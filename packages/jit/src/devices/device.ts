@@ -57,6 +57,11 @@ export interface Device {
   /** Human-readable warning if a GPU device actually runs on the CPU; `auto` skips such a device. */
   readonly warning?: string;
   /**
+   * Whether float32 operations are known to round to nearest, and convolutions to be sums of products. Only then may bounds that account for
+   * rounding be computed on the device; default no.
+   */
+  readonly roundsToNearest?: boolean;
+  /**
    * Copies values to the device and returns the array. The array type determines the dtype: float32, int32, bool.
    *
    * @param values row-major

@@ -34,17 +34,18 @@ class EagerArray implements DeviceArray {
 }
 
 /** Options of an eager device. */
-export interface EagerOptions extends Partial<Pick<Device, 'name' | 'description' | 'warning'>> {
-  /** Called when the device is disposed, after its arrays; default nothing. */
-  readonly dispose?: () => Promise<unknown>;
+export interface EagerOptions extends Partial<Pick<Device, 'name' | 'description' | 'warning' | 'roundsToNearest'>> {
+  /** The TensorFlow.js backend that the device runs on; default the current one. */
+  readonly backend?: string;
 }
 
 /**
- * Opens a device that runs functions eagerly on the current TensorFlow.js backend (set with `tf.setBackend`): slow in plain JavaScript, but
- * easy to debug.
+ * Opens a device that runs functions eagerly on a TensorFlow.js backend: slow in plain JavaScript, but easy to debug. The device keeps its
+ * backend, whatever `tf.setBackend` selects later, and leaves the current backend as it is.
  */
 export function eagerDevice(options: EagerOptions = {}): Device {
-  const { name = 'tfjs', warning } = options;
+  const { name = 'tfjs', warning, backend = currentBackend() } = options;
+  const { roundsToNearest = backend === 'cpu' } = options;
   const arrays = new Set<EagerArray>();
   const adopt = (tensor: Tensor) => {
     const array = new EagerArray(tensor, (a) => arrays.delete(a));
@@ -54,14 +55,15 @@ export function eagerDevice(options: EagerOptions = {}): Device {
 
   return {
     name,
-    description: options.description ?? `TensorFlow.js ${tf.version_core}, backend ${tf.getBackend()}`,
+    description: options.description ?? `TensorFlow.js ${tf.version_core}, backend ${backend}`,
     ...(warning !== undefined && { warning }),
+    roundsToNearest,
     get live() {
       return arrays.size;
     },
     put(values, shape) {
       checkCount(values, shape);
-      return adopt(tf.tensor(values.slice(), [...shape], dtypeOf(values)));
+      return adopt(on(backend, () => tf.tensor(values.slice(), [...shape], dtypeOf(values))));
     },
     jit<Args extends readonly unknown[], Out>(f: (...args: Args) => Out): DeviceFunction<Args, Out> {
       const call = async (...args: { [K in keyof Args]: OnDevice<Args[K]> }): Promise<OnDevice<Out>> => {
@@ -73,17 +75,36 @@ export function eagerDevice(options: EagerOptions = {}): Device {
         });
         let out: unknown;
         // Results are cloned: a function may return one of its arguments, which the caller disposes on its own.
-        const leaves = tf.tidy(() => {
-          out = f(...(unflattenTree<Tensor>(tree, tensors) as unknown as Args));
-          return flattenTree<Tensor>(out as Tree<Tensor>).map(({ value }) => value.clone());
-        });
+        const leaves = on(backend, () =>
+          tf.tidy(() => {
+            out = f(...(unflattenTree<Tensor>(tree, tensors) as unknown as Args));
+            return flattenTree<Tensor>(out as Tree<Tensor>).map(({ value }) => value.clone());
+          }),
+        );
         return unflattenTree<DeviceArray>(out as Tree<unknown>, leaves.map(adopt)) as OnDevice<Out>;
       };
       return Object.assign(call, { traces: 0, dispose: async () => {} });
     },
     async dispose() {
       for (const array of [...arrays]) array.dispose();
-      await options.dispose?.();
     },
   };
+}
+
+function currentBackend(): string {
+  tf.backend(); // The default backend is chosen lazily.
+  return tf.getBackend();
+}
+
+/** Runs a function on a backend, and selects the previous one again. */
+function on<T>(backend: string, f: () => T): T {
+  const before = currentBackend();
+  if (before === backend) return f();
+  // Both are initialized, so that they are selected at once.
+  void tf.setBackend(backend);
+  try {
+    return f();
+  } finally {
+    void tf.setBackend(before);
+  }
 }

@@ -44,16 +44,28 @@ const failure = async (opening: Promise<unknown>): Promise<CertError> => {
 };
 
 describe('tfjs-node and tfjs-node-gpu', () => {
-  it('run on their backend, say on what, and give the old one back', async () => {
+  it('run on their backend, say on what, and leave the current one as it is', async () => {
     const device = await tfjsNodeGpuDevice({ load: fakePackage(GPU) });
     expect(device.name).toBe('tfjs-node-gpu');
     expect(device.description).toBe(`@tensorflow/tfjs-node-gpu ${version}, GPU`);
     expect(device.warning).toBeUndefined();
-    expect(tf.getBackend()).toBe('tensorflow');
-    const out = await device.jit((x: Tensor) => tf.mul(x, 2))(device.put(Float32Array.of(1, 2), [2]));
-    expect(await out.data()).toEqual(Float32Array.of(2, 4));
+    // Their arithmetic depends on the environment: no sound bounds on the device.
+    expect(device.roundsToNearest).toBe(false);
+    expect(tf.getBackend()).toBe('cpu');
+    const seen: string[] = [];
+    const twice = device.jit((x: Tensor) => {
+      seen.push(tf.getBackend());
+      return tf.mul(x, 2);
+    });
+    const out = await twice(device.put(Float32Array.of(1, 2), [2]));
+    expect([await out.data(), seen]).toEqual([Float32Array.of(2, 4), ['tensorflow']]);
+    const failing = device.jit((): Tensor => {
+      throw new Error('mine');
+    });
+    await expect(failing()).rejects.toThrow('mine');
+    expect(tf.getBackend()).toBe('cpu');
     await device.dispose();
-    expect([device.live, tf.getBackend()]).toEqual([0, 'cpu']);
+    expect(device.live).toBe(0);
     const cpu = await tfjsNodeDevice({ load: fakePackage(CPU) }).catch((e: CertError) => e.message);
     // The backend of the first package stays: a process has one of the two.
     expect(cpu).toContain('the other one is already loaded');
@@ -70,15 +82,48 @@ describe('tfjs-node and tfjs-node-gpu', () => {
     await fellBack.dispose();
   });
 
-  it('not installed, or without its native library', async () => {
+  it('not installed', async () => {
     const absent = Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' });
     const error = await failure(tfjsNodeDevice({ load: () => Promise.reject(absent) }));
     expect(error.code).toBe('missing-package');
     expect(error.problem).toContain('@tensorflow/tfjs-node, which is not installed.');
     expect(error.cure).toContain(`npm install @tensorflow/tfjs-node@${version}`);
-    const broken = new Error('The Node.js native addon module can not be found\nPlease run');
-    const other = await failure(tfjsNodeGpuDevice({ load: () => Promise.reject(broken) }));
-    expect(other.problem).toMatch(/does not load: The Node\.js native addon module can not be found\.$/);
+    expect(error.cure).toContain('(or use the device "cpu"');
+  });
+
+  it('installed, but without what its install script brings', async () => {
+    const path = '/x/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node';
+    // As the packages say it.
+    const addon = new Error(
+      `The Node.js native addon module (tfjs_binding.node) can not be found at path: ${path}. \nPlease run command`,
+    );
+    const error = await failure(tfjsNodeGpuDevice({ load: () => Promise.reject(addon) }));
+    expect(error.problem).toMatch(
+      /is installed without its native library: The Node\.js native .*tfjs_binding\.node\.$/,
+    );
+    expect(error.cure).toContain('npm rebuild @tensorflow/tfjs-node-gpu');
+  });
+
+  it.each([
+    'libtensorflow.so.2: cannot open shared object file: No such file or directory',
+    '/x/tfjs_binding.node: undefined symbol: TFE_OpSetAttrStringList',
+    '/x/tfjs_binding.node: invalid ELF header',
+  ])('with a native library that does not load: %s', async (message) => {
+    const cause = Object.assign(new Error(message), { code: 'ERR_DLOPEN_FAILED' });
+    const error = await failure(tfjsNodeDevice({ load: () => Promise.reject(cause) }));
+    expect(error.code).toBe('missing-package');
+    expect(error.problem).toBe(
+      `The device "tfjs-node" needs the package @tensorflow/tfjs-node, which does not load its native library: ${message}.`,
+    );
+    expect(error.cure).toContain(`npm uninstall @tensorflow/tfjs-node && npm install @tensorflow/tfjs-node@${version}`);
+  });
+
+  it('without a package that it needs', async () => {
+    const cause = Object.assign(new Error("Cannot find module '@mapbox/node-pre-gyp'\nRequire stack:"), {
+      code: 'MODULE_NOT_FOUND',
+    });
+    const error = await failure(tfjsNodeDevice({ load: () => Promise.reject(cause) }));
+    expect(error.problem).toMatch(/does not load: Cannot find module '@mapbox\/node-pre-gyp'\.$/);
   });
 
   it('of another version, or with a TensorFlow.js of its own', async () => {
@@ -92,10 +137,15 @@ describe('tfjs-node and tfjs-node-gpu', () => {
   });
 });
 
-it('restores what Node 23 removed from util, and nothing else', () => {
-  const util: { [name: string]: unknown } = { isArray: 'kept' };
+it('replaces what Node 22 deprecates and Node 23 removed from util, and nothing else', () => {
+  const deprecated = () => {
+    throw new Error('prints a warning');
+  };
+  const util: { [name: string]: unknown } = { isArray: deprecated, inspect: 'kept' };
   restoreUtil(util);
-  expect(util.isArray).toBe('kept');
-  const { isNullOrUndefined } = util as { isNullOrUndefined: (x: unknown) => boolean };
-  expect([null, undefined, 0].map(isNullOrUndefined)).toEqual([true, true, false]);
+  const { isArray, isNullOrUndefined, isString } = util as { [name: string]: (x: unknown) => boolean };
+  expect([[], 'a'].map((x) => isArray!(x))).toEqual([true, false]);
+  expect([null, undefined, 0].map((x) => isNullOrUndefined!(x))).toEqual([true, true, false]);
+  expect(['', 0].map((x) => isString!(x))).toEqual([true, false]);
+  expect(util.inspect).toBe('kept');
 });

@@ -1,4 +1,4 @@
-/** The quickstart on WebGPU: one epoch of a few images, as a software adapter takes seconds for a step. */
+/** The quickstart on the device that CERT_TEST_DEVICE names: one epoch of a few images, as a software adapter takes seconds for a step. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
+const name = process.env.CERT_TEST_DEVICE ?? 'webgpu';
 const folder = fileURLToPath(new URL('..', import.meta.url));
 
-it('trains on webgpu what it trains on cpu', async () => {
-  const place = await mkdtemp(join(tmpdir(), 'cert-quickstart-webgpu-'));
+it(`trains on ${name} what it trains on cpu`, async () => {
+  const place = await mkdtemp(join(tmpdir(), 'cert-quickstart-device-'));
   const train = async (device: string) => {
     const cwd = join(place, device);
     await mkdir(cwd);
@@ -21,13 +22,13 @@ it('trains on webgpu what it trains on cpu', async () => {
     const [line] = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trim().split('\n').slice(-1);
     return { summary, metrics: JSON.parse(line!) };
   };
-  const [gpu, cpu] = [await train('webgpu'), await train('cpu')];
+  const [other, cpu] = [await train(name), await train('cpu')];
   await rm(place, { recursive: true });
-  expect(gpu.summary.device).toBe('webgpu');
-  for (const name of ['standardError', 'pgdError', 'verifiedError']) {
-    expect(gpu.summary[name], name).toBe(cpu.summary[name]);
+  expect(other.summary.device).toBe(name);
+  for (const error of ['standardError', 'pgdError', 'verifiedError']) {
+    expect(other.summary[error], error).toBe(cpu.summary[error]);
   }
-  for (const name of ['loss', 'naturalLoss', 'tightness', 'relu-balance']) {
-    expect(gpu.metrics[name], name).toBeCloseTo(cpu.metrics[name], 4);
+  for (const metric of ['loss', 'naturalLoss', 'tightness', 'relu-balance']) {
+    expect(other.metrics[metric], metric).toBeCloseTo(cpu.metrics[metric], 4);
   }
 }, 170_000);
