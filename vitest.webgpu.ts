@@ -19,6 +19,7 @@ export default defineConfig({
       'soundness/src/verifiers/executions.test.ts',
       'packages/verify/test/hostile.test.ts',
       'examples/quickstart/test/*.webgpu.ts',
+      'golden/src/browser/*.webgpu.ts',
     ],
     env: { ...preset.test?.env, CERT_TEST_DEVICE: 'webgpu' },
     testTimeout: 170_000,

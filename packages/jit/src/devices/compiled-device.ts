@@ -2,7 +2,7 @@ import { flattenTree, type Tree, unflattenTree } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import type { Graph } from '../graph/ir.js';
 import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from '../memory/array-checks.js';
-import type { Memory } from '../memory/memory.js';
+import type { Memory, Runtime, Session } from '../memory/memory.js';
 import type { Dialect } from '../onnx/emitter.js';
 import { toOnnx } from '../onnx/onnx.js';
 import { optimize, type Target } from '../passes/index.js';
@@ -27,7 +27,7 @@ export interface CompiledOptions {
 
 /** What makes a device of a provider of ONNX Runtime. */
 export interface ProviderParts<A extends DeviceArray> extends Pick<Device, 'name' | 'description' | 'warning'> {
-  readonly ort: typeof Ort;
+  readonly ort: Runtime;
   readonly memory: Memory<A>;
   readonly session: Ort.InferenceSession.SessionOptions;
   /** Default: the CPU provider's. */
@@ -38,7 +38,7 @@ export interface ProviderParts<A extends DeviceArray> extends Pick<Device, 'name
 
 /** One compiled signature of a function. */
 interface Compiled {
-  readonly session: Ort.InferenceSession;
+  readonly session: Session;
   readonly outputs: readonly ArraySpec[];
   readonly result: Tree<number>;
 }
@@ -49,7 +49,7 @@ export function compiledDevice<A extends DeviceArray>(
   { passes = optimize, profile, onModel }: CompiledOptions,
 ): Device {
   const { name, description, warning, ort, memory } = parts;
-  const sessions = new Set<Ort.InferenceSession>();
+  const sessions = new Set<Session>();
   const options: Ort.InferenceSession.SessionOptions = {
     logSeverityLevel: 3,
     ...parts.session,
