@@ -1,4 +1,4 @@
-import { flattenTree, type Tree, unflattenTree } from '@cert/core';
+import { CertError, flattenTree, type Tree, unflattenTree } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import type { Graph } from '../graph/ir.js';
 import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from '../memory/array-checks.js';
@@ -62,7 +62,9 @@ export function compiledDevice<A extends DeviceArray>(
       empty: memory.wantsEmpty?.(graph.outputs) ?? false,
     });
     onModel?.(model);
-    const session = await ort.InferenceSession.create(model, options);
+    const session = await ort.InferenceSession.create(model, options).catch((cause: unknown) => {
+      throw refused(name, cause);
+    });
     sessions.add(session);
     return { session, outputs: graph.outputs.map(({ shape, dtype }) => ({ shape, dtype })), result };
   }
@@ -127,3 +129,12 @@ export function compiledDevice<A extends DeviceArray>(
     },
   };
 }
+
+/** ONNX Runtime names the op. */
+const refused = (device: string, cause: unknown): CertError =>
+  new CertError(
+    'unsupported-kernel',
+    `ONNX Runtime cannot run the compiled function on the device "${device}": ${cause instanceof Error ? cause.message : cause}`,
+    'Run the function on another device, or write it with other ops of TensorFlow.js.',
+    { cause },
+  );

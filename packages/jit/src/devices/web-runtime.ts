@@ -23,10 +23,10 @@ export interface LoadOptions {
   readonly files: string;
   readonly threads: number;
   /** Default: the module of onnxruntime-web. */
-  readonly load?: (() => Promise<unknown>) | undefined;
+  readonly load?: () => Promise<unknown>;
 }
 
-const loaded = new Map<WebBackend, Promise<WebRuntime>>();
+const loaded = new Map<() => Promise<unknown>, Promise<WebRuntime>>();
 
 /**
  * Loads ONNX Runtime Web, once for each backend of the page.
@@ -34,18 +34,22 @@ const loaded = new Map<WebBackend, Promise<WebRuntime>>();
  * @throws CertError `missing-package` without onnxruntime-web, `missing-device` where its files are not served
  */
 export function loadWebRuntime(backend: WebBackend, options: LoadOptions): Promise<WebRuntime> {
-  const known = loaded.get(backend);
+  const { load = BUILDS[backend].load } = options;
+  const known = loaded.get(load);
   if (known !== undefined) return known;
-  const loading = loadOnce(backend, options);
-  loaded.set(backend, loading);
+  const loading = loadOnce(backend, { ...options, load });
+  loaded.set(load, loading);
   // Nothing has been started yet: the next try may succeed.
-  loading.catch(() => loaded.delete(backend));
+  loading.catch(() => loaded.delete(load));
   return loading;
 }
 
-async function loadOnce(backend: WebBackend, { page, files, threads, load }: LoadOptions): Promise<WebRuntime> {
-  const { load: standard, file } = BUILDS[backend];
-  const ort = await importRuntime(load ?? standard);
+async function loadOnce(
+  backend: WebBackend,
+  { page, files, threads, load }: Required<LoadOptions>,
+): Promise<WebRuntime> {
+  const { file } = BUILDS[backend];
+  const ort = await importRuntime(load);
   const folder = folderOf(files, page);
   await checkFile(page, new URL(`${file}.mjs`, folder), backend);
   await checkFile(page, new URL(`${file}.wasm`, folder), backend);

@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, tf } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import { copiedMemory } from '../memory/copied-memory.js';
 import { gpuMemory } from '../memory/gpu-memory.js';
@@ -23,8 +23,8 @@ export interface WebOptions extends Pick<CompiledOptions, 'passes' | 'load' | 'o
    */
   readonly files?: string;
   /**
-   * Threads of WebAssembly; default: one per core, at most 4. More than one needs a cross-origin isolated page. The first device of a page
-   * decides.
+   * Threads of WebAssembly; default: one for every two cores, at most 4. More than one needs a cross-origin isolated page. The first device of
+   * a page decides.
    */
   readonly threads?: number;
   /**
@@ -52,6 +52,8 @@ export interface WebDevice extends Device {
  */
 export async function webDevice(options: WebOptions = {}): Promise<WebDevice> {
   const { page = thisPage, backend } = options;
+  // Functions are traced beside a backend of TensorFlow.js, and some of them start late.
+  await tf.ready();
   if (backend === 'wasm') return wasmDevice(options, page);
   const reason = (await withoutWebgpu(page)) ?? (await gpuDevice(options, page));
   if (typeof reason !== 'string') return reason;
@@ -66,7 +68,7 @@ export async function webDevice(options: WebOptions = {}): Promise<WebDevice> {
 /** The device on WebGPU, or why not, in words. */
 async function gpuDevice(options: WebOptions, page: Page): Promise<WebDevice | string> {
   const { backend, files = FILES, load } = options;
-  const ort = await loadWebRuntime('webgpu', { page, files, threads: 1, load });
+  const ort = await loadWebRuntime('webgpu', { page, files, threads: 1, ...(load && { load }) });
   const session: Ort.InferenceSession.SessionOptions = {
     executionProviders: [{ name: 'webgpu', preferredLayout: 'NCHW' }],
   };
@@ -98,9 +100,13 @@ async function gpuDevice(options: WebOptions, page: Page): Promise<WebDevice | s
 
 async function wasmDevice(options: WebOptions, page: Page, noWebgpu?: string): Promise<WebDevice> {
   const { files = FILES, load } = options;
-  const wanted = options.threads ?? Math.min(4, page.navigator?.hardwareConcurrency ?? 1);
+  // Threads wait busily for each other: on a machine with other work, as many as cores are slower than one.
+  const wanted = options.threads ?? Math.min(4, Math.ceil((page.navigator?.hardwareConcurrency ?? 1) / 2));
   const isolated = page.crossOriginIsolated === true;
-  const ort = await loadWebRuntime('wasm', { page, files, threads: isolated ? wanted : 1, load });
+  const ort = await loadWebRuntime('wasm', {
+    ...{ page, files, threads: isolated ? wanted : 1 },
+    ...(load && { load }),
+  });
   const session: Ort.InferenceSession.SessionOptions = { executionProviders: ['wasm'] };
   try {
     const probe = await ort.InferenceSession.create(identityModel('float32'), session);
