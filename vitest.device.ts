@@ -22,6 +22,7 @@ export default defineConfig(({ mode: device }) => ({
       'soundness/src/verifiers/executions.test.ts',
       'packages/verify/test/hostile.test.ts',
       'examples/quickstart/test/*.device.ts',
+      ...(device === 'webgpu' ? ['golden/src/browser/*.webgpu.ts'] : []),
     ],
     env: { ...preset.test?.env, CERT_TEST_DEVICE: device },
     testTimeout: 170_000,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bundle } from './bundle.js';
 import { guides, root } from './markdown.js';
-import { programsOf } from './programs.js';
+import { programsOf, typeErrors } from './programs.js';
 import { missingLine } from './same-output.js';
 import { runInWebWorker } from './web-worker.js';
 
@@ -17,6 +17,12 @@ describe('a bundler for browsers', () => {
     const { code, problems } = await bundle(everythingOf(`@cert/${name}`));
     expect(problems).toEqual([]);
     expect(await runInWebWorker(code)).toEqual({ printed: ['true'], error: null });
+  });
+
+  it('resolves everything behind @cert/jit/web, ONNX Runtime too', async () => {
+    const { code, problems } = await bundle(everythingOf('@cert/jit/web'));
+    expect(problems).toEqual([]);
+    expect(code).toContain('ort-wasm-simd-threaded.asyncify.mjs');
   });
 
   it.each(['@cert/jit/node', '@cert/models/node', '@cert/trainer/pipeline'])('names what %s needs', async (entry) => {
@@ -35,6 +41,24 @@ describe('the page in docs/browser.md', () => {
     expect(error).toBeNull();
     expect(missingLine(page!.output, printed.join('\n')), printed.join('\n')).toBeUndefined();
     expect(printed.join(' ')).not.toMatch(/NaN|Infinity/);
+  });
+});
+
+describe('the page in docs/browser.md with the device web', () => {
+  const guide = guides.find(({ file }) => file === join('docs', 'browser.md'))!;
+  const [page] = programsOf(guide);
+  const change = guide.blocks.find(({ language }) => language === 'diff')!.code;
+
+  it('type-checks and is bundled', async () => {
+    const unsigned = (lines = '') => lines.replaceAll(/^[-+]/gm, '');
+    const hunks = [...change.matchAll(/((?:^-.*\n)+)((?:^\+.*\n)+)/gm)];
+    expect(hunks.length).toBeGreaterThan(0);
+    const code = hunks.reduce((text, [, before, after]) => {
+      expect(text).toContain(unsigned(before));
+      return text.replace(unsigned(before), () => unsigned(after));
+    }, page!.code);
+    expect(typeErrors([{ ...page!, code }])).toBe('');
+    expect((await bundle(code)).problems).toEqual([]);
   });
 });
 

@@ -69,13 +69,25 @@ describe('what an entry brings along, other packages of ours included', () => {
     [...modulesBehind(`packages/${entry}`, everything)].filter(
       ([specifier]) => specifier.startsWith('node:') || /^onnxruntime-node$|^@tensorflow\/tfjs-node/.test(specifier),
     );
+  const runtimeForBrowsers = (entry: string) =>
+    [...modulesBehind(`packages/${entry}`, everything).keys()]
+      .filter((one) => one.startsWith('onnxruntime-web'))
+      .sort();
 
   it.each(folders.filter((folder) => !FOR_NODE.includes(folder)))(
     'the main entry of @cert/%s is free of Node.js',
     (folder) => {
       expect(needsNode(`${folder}/src/index.ts`)).toEqual([]);
+      // A page without the device web needs no onnxruntime-web to be bundled.
+      expect(runtimeForBrowsers(`${folder}/src/index.ts`)).toEqual([]);
     },
   );
+
+  it('the entry @cert/jit/web brings ONNX Runtime for browsers, and no Node.js', () => {
+    expect(needsNode('jit/src/web/index.ts')).toEqual([]);
+    expect(runtimeForBrowsers('jit/src/web/index.ts')).toEqual(['onnxruntime-web/wasm', 'onnxruntime-web/webgpu']);
+    expect(runtimeForBrowsers('trainer/src/pipeline/index.ts')).toEqual([]);
+  });
 
   it('names the files that lead to a module of Node.js', () => {
     const found = new Map(needsNode('trainer/src/pipeline/index.ts'));

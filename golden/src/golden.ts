@@ -2,44 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
 import type { Device } from '@cert/jit';
-import { Comparison, type Row } from './compare.js';
-import { Field } from './field.js';
-import type { Kind } from './kind.js';
-import {
-  certifiedLosses,
-  completeVerification,
-  crownEvaluation,
-  ibpEvaluation,
-  ibpTraining,
-  initialization,
-  learningRates,
-  normalized,
-  optimizers,
-  regularization,
-  residualEvaluation,
-  schedules,
-  trajectory,
-} from './kinds/index.js';
-
-/** How each kind of file is compared. Others are reported as not covered. */
-const KINDS: { readonly [kind: string]: Kind } = {
-  ibp_mlp: ibpEvaluation,
-  ibp_cnn: ibpEvaluation,
-  ibp_cnn_train: ibpTraining,
-  reg: regularization,
-  cert_norm: normalized,
-  schedules,
-  init: initialization,
-  trajectory,
-  optimizers,
-  learning_rates: learningRates,
-  crown_mlp: crownEvaluation,
-  crown_cnn: crownEvaluation,
-  residual_resnet: residualEvaluation,
-  residual_resnext: residualEvaluation,
-  verify_small: completeVerification,
-  loss_small: certifiedLosses,
-};
+import type { Row } from './compare.js';
+import { compareFile } from './compare-file.js';
 
 /**
  * Compares every JSON file of a folder, one after the other, and yields a row for each quantity.
@@ -56,54 +20,6 @@ export async function* compareFolder(folder: string, devices: readonly Device[])
   if (files.length === 0) {
     throw new CertError('bad-file', `The folder "${folder}" holds no JSON file.`, 'Give a folder of golden files.');
   }
-  for (const name of files) yield* compareFile(folder, name, devices);
+  const read = (name: string) => readFile(join(folder, name), 'utf8');
+  for (const name of files) yield* compareFile(read, name, devices);
 }
-
-async function* compareFile(folder: string, name: string, devices: readonly Device[]): AsyncGenerator<Row> {
-  const host = new Comparison(name, 'host');
-  let file: Field;
-  let kind: string;
-  try {
-    file = await readJson(folder, name);
-    kind = kindOf(file, name);
-  } catch (error) {
-    host.fail('(file)', reasonOf(error));
-    return yield* host.rows();
-  }
-  const how = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-  if (how === undefined) {
-    const nothing = { absolute: Number.NaN, relative: Number.NaN };
-    return yield { file: name, device: '-', quantity: kind, outcome: 'not covered', ...nothing };
-  }
-  const source = { file, sibling: (other: string) => readJson(folder, other) };
-  if (how.on === 'host') return yield* await attempt(host, () => how.compare(source, host));
-  for (const device of devices) {
-    const comparison = new Comparison(name, device.name);
-    yield* await attempt(comparison, () => how.compare(source, device, comparison));
-  }
-}
-
-/** The kind of a file. Files of single cases name none: those of losses have the point of an attack, those of complete verification list images. */
-function kindOf(file: Field, name: string): string {
-  if (file.has('kind') || !file.has('cases')) return file.get('kind').text();
-  if (file.has('x_star')) return 'loss_small';
-  return file.get('cases').list()[0]?.has('images') ? 'verify_small' : name.replace(/\.json$/, '');
-}
-
-/** What was compared up to an error is reported, and the error as a row of its own. */
-async function attempt(comparison: Comparison, compare: () => Promise<void>): Promise<Row[]> {
-  await compare().catch((error: unknown) => comparison.fail('(file)', reasonOf(error)));
-  if (comparison.rows().length === 0) comparison.fail('(file)', 'there is nothing to compare');
-  return comparison.rows();
-}
-
-async function readJson(folder: string, name: string): Promise<Field> {
-  try {
-    return new Field(JSON.parse(await readFile(join(folder, name), 'utf8')), '');
-  } catch (cause) {
-    throw new CertError('bad-file', `"${name}" is no JSON file: ${reasonOf(cause)}`, 'Restore it.', { cause });
-  }
-}
-
-const reasonOf = (error: unknown): string =>
-  error instanceof CertError ? error.problem : error instanceof Error ? error.message : String(error);

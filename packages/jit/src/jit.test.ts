@@ -1,10 +1,11 @@
 import { CertError, type Tensor, type Tensor1D, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../test/test-device.js';
 import { eagerDevice } from './devices/eager.js';
 import { disposeTree, readTree } from './index.js';
 import { cpuDevice, openDevice } from './node/index.js';
 
-const device = await openDevice(process.env.CERT_TEST_DEVICE ?? 'cpu');
+const device = await openTestDevice(process.env.CERT_TEST_DEVICE ?? 'cpu');
 afterAll(() => device.dispose());
 
 const error = async (f: () => unknown): Promise<CertError> => {

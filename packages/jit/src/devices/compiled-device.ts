@@ -1,8 +1,8 @@
-import { flattenTree, type Tree, unflattenTree } from '@cert/core';
+import { CertError, flattenTree, type Tree, unflattenTree } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import type { Graph } from '../graph/ir.js';
 import { checkCount, dtypeOf, ofAnotherDevice, usedAfterDispose } from '../memory/array-checks.js';
-import type { Memory } from '../memory/memory.js';
+import type { Memory, Runtime, Session } from '../memory/memory.js';
 import type { Dialect } from '../onnx/emitter.js';
 import { toOnnx } from '../onnx/onnx.js';
 import { optimize, type Target } from '../passes/index.js';
@@ -28,7 +28,7 @@ export interface CompiledOptions {
 /** What makes a device of a provider of ONNX Runtime. */
 export interface ProviderParts<A extends DeviceArray>
   extends Pick<Device, 'name' | 'description' | 'warning' | 'roundsToNearest'> {
-  readonly ort: typeof Ort;
+  readonly ort: Runtime;
   readonly memory: Memory<A>;
   readonly session: Ort.InferenceSession.SessionOptions;
   /** Default: the CPU provider's. */
@@ -39,7 +39,7 @@ export interface ProviderParts<A extends DeviceArray>
 
 /** One compiled signature of a function. */
 interface Compiled {
-  readonly session: Ort.InferenceSession;
+  readonly session: Session;
   readonly outputs: readonly ArraySpec[];
   readonly result: Tree<number>;
 }
@@ -50,7 +50,7 @@ export function compiledDevice<A extends DeviceArray>(
   { passes = optimize, profile, onModel }: CompiledOptions,
 ): Device {
   const { name, description, warning, roundsToNearest = false, ort, memory } = parts;
-  const sessions = new Set<Ort.InferenceSession>();
+  const sessions = new Set<Session>();
   const options: Ort.InferenceSession.SessionOptions = {
     logSeverityLevel: 3,
     ...parts.session,
@@ -63,7 +63,9 @@ export function compiledDevice<A extends DeviceArray>(
       empty: memory.wantsEmpty?.(graph.outputs) ?? false,
     });
     onModel?.(model);
-    const session = await ort.InferenceSession.create(model, options);
+    const session = await ort.InferenceSession.create(model, options).catch((cause: unknown) => {
+      throw refused(name, cause);
+    });
     sessions.add(session);
     return { session, outputs: graph.outputs.map(({ shape, dtype }) => ({ shape, dtype })), result };
   }
@@ -129,3 +131,12 @@ export function compiledDevice<A extends DeviceArray>(
     },
   };
 }
+
+/** ONNX Runtime names the op. */
+const refused = (device: string, cause: unknown): CertError =>
+  new CertError(
+    'unsupported-kernel',
+    `ONNX Runtime cannot run the compiled function on the device "${device}": ${cause instanceof Error ? cause.message : cause}`,
+    'Run the function on another device, or write it with other ops of TensorFlow.js.',
+    { cause },
+  );

@@ -1,7 +1,7 @@
 import { CertError } from '@cert/core';
 import type * as Ort from 'onnxruntime-node';
 import { gpuMemory } from '../memory/gpu-memory.js';
-import type { Dialect } from '../onnx/emitter.js';
+import { WEBGPU } from '../onnx/emitter.js';
 import { identityModel } from '../onnx/onnx.js';
 import { type CompiledOptions, compiledDevice } from './compiled-device.js';
 import type { Device } from './device.js';
@@ -13,15 +13,6 @@ export interface WebgpuOptions extends CompiledOptions {
   /** Why the adapter is a program and no GPU, in words, `undefined` for a GPU; default: what the machine's files and drivers say. */
   readonly software?: () => string | undefined;
 }
-
-/**
- * What ONNX Runtime 1.30's WebGPU provider leaves to the CPU. Rounding, IsNaN and IsInf are left there: no training step uses them,
- * and the CPU is the one place that surely sees a NaN.
- */
-const WEBGPU: Dialect = {
-  lacks: new Set(['FusedMatMul', 'Sign', 'Or', 'integer Pow', 'broadcasting Pow']),
-  losesNaN: new Set(['relu', 'exp', 'log', 'sigmoid', 'softplus', 'tanh', 'softmax']),
-};
 
 /**
  * Opens a device that compiles functions to ONNX and runs them on the WebGPU provider of ONNX Runtime: any GPU with a driver for Vulkan,

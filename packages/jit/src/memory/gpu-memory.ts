@@ -3,7 +3,7 @@ import type * as Ort from 'onnxruntime-node';
 import type { DeviceArray, DType, HostArray } from '../devices/device.js';
 import { identityModel, inputName, outputName } from '../onnx/onnx.js';
 import { usedAfterDispose } from './array-checks.js';
-import type { Memory } from './memory.js';
+import type { Memory, Runtime, Session } from './memory.js';
 
 /**
  * A session and the buffers that came out of it. They are freed through the session: one that is released while they are alive
@@ -13,7 +13,7 @@ class SharedSession {
   private alive = 0;
   private unwanted = false;
 
-  constructor(readonly session: Ort.InferenceSession) {}
+  constructor(readonly session: Session) {}
 
   use(): void {
     this.alive++;
@@ -45,7 +45,7 @@ class Copier {
   private readonly sessions = new Map<string, Promise<SharedSession>>();
 
   constructor(
-    private readonly ort: typeof Ort,
+    private readonly ort: Runtime,
     private readonly options: Ort.InferenceSession.SessionOptions,
   ) {}
 
@@ -135,12 +135,12 @@ class GpuArray implements DeviceArray {
  *
  * @param options those of sessions that copy
  */
-export function gpuMemory(ort: typeof Ort, options: Ort.InferenceSession.SessionOptions): Memory<GpuArray> {
+export function gpuMemory(ort: Runtime, options: Ort.InferenceSession.SessionOptions): Memory<GpuArray> {
   const arrays = new Set<GpuArray>();
   const copier = new Copier(ort, options);
-  const shared = new Map<Ort.InferenceSession, SharedSession>();
+  const shared = new Map<Session, SharedSession>();
 
-  const share = (session: Ort.InferenceSession): SharedSession => {
+  const share = (session: Session): SharedSession => {
     const known = shared.get(session) ?? new SharedSession(session);
     shared.set(session, known);
     return known;

@@ -4,7 +4,7 @@ import type { DeviceArray, DType, HostArray } from '../devices/device.js';
 import { EMPTY, inputName, outputName } from '../onnx/onnx.js';
 import type { ArraySpec } from '../trace/trace.js';
 import { usedAfterDispose } from './array-checks.js';
-import type { Memory } from './memory.js';
+import type { Memory, Runtime } from './memory.js';
 
 /** Memory of arrays that were disposed, kept for the results of later calls. */
 class Pool {
@@ -112,7 +112,7 @@ function copyResult(array: HostMemoryArray, returned: Ort.OnnxValue | undefined,
  * @param refusal the message of the error that a run with the output {@link EMPTY} ends with although its results are complete, see
  * `probeRefusal`; without one, models have no such output
  */
-export function hostMemory(ort: typeof Ort, refusal?: string): Memory<HostMemoryArray> {
+export function hostMemory(ort: Runtime, refusal?: string): Memory<HostMemoryArray> {
   const pool = new Pool();
   const tensor = ({ dtype, values, shape }: HostMemoryArray): Ort.Tensor =>
     new ort.Tensor(dtype as 'float32', values as Float32Array, shape);

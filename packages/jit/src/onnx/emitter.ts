@@ -30,6 +30,15 @@ export interface Dialect {
 /** The CPU provider's. */
 export const CPU: Dialect = { lacks: new Set(), losesNaN: new Set() };
 
+/**
+ * What ONNX Runtime 1.30's WebGPU provider leaves to the CPU. Rounding, IsNaN and IsInf are left there: no training step uses them,
+ * and the CPU is the one place that surely sees a NaN.
+ */
+export const WEBGPU: Dialect = {
+  lacks: new Set(['FusedMatMul', 'Sign', 'Or', 'integer Pow', 'broadcasting Pow']),
+  losesNaN: new Set(['relu', 'exp', 'log', 'sigmoid', 'softplus', 'tanh', 'softmax']),
+};
+
 /** Collects the nodes of an ONNX graph. */
 export class Emitter {
   readonly nodes: InstanceType<typeof onnx.NodeProto>[] = [];
