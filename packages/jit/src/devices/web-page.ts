@@ -41,9 +41,11 @@ export function describeAdapter(info: AdapterInfo = {}): { readonly name: string
   return { name, software: info.isFallbackAdapter === true || SOFTWARE.test(name) };
 }
 
-/** Why WebGPU cannot be used here, in words; undefined where there is an adapter. */
-export async function withoutWebgpu({ navigator }: Page): Promise<string | undefined> {
+/** The adapter that the page would get, or why there is none, in words. */
+export async function findAdapter({ navigator }: Page): Promise<ReturnType<typeof describeAdapter> | string> {
   if (navigator?.gpu === undefined) return 'this browser has no WebGPU, or the page is neither https nor localhost';
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  return adapter === null ? 'this browser finds no graphics adapter' : undefined;
+  if (adapter === null) return 'this browser finds no graphics adapter';
+  const { name, software } = describeAdapter(adapter.info);
+  return { name, software: software || adapter.isFallbackAdapter === true };
 }
