@@ -11,6 +11,7 @@ export default defineConfig({
     ...preset.test,
     include: [
       'golden/src/golden.test.ts',
+      'golden/src/browser/*.webgpu.ts',
       'packages/jit/src/jit.test.ts',
       'packages/jit/src/lower/kernels.test.ts',
       'packages/trainer/src/compiled-steps.test.ts',
@@ -19,7 +20,6 @@ export default defineConfig({
       'soundness/src/verifiers/executions.test.ts',
       'packages/verify/test/hostile.test.ts',
       'examples/quickstart/test/*.webgpu.ts',
-      'golden/src/browser/*.webgpu.ts',
     ],
     env: { ...preset.test?.env, CERT_TEST_DEVICE: 'webgpu' },
     testTimeout: 170_000,

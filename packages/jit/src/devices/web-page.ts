@@ -15,6 +15,13 @@ export interface AdapterInfo {
   readonly isFallbackAdapter?: boolean;
 }
 
+/** What a server says of a file. */
+interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+}
+
 /** The globals of a page or a web worker; any of them may be missing. */
 export interface Page {
   readonly location?: { readonly href: string };
@@ -23,7 +30,7 @@ export interface Page {
     readonly hardwareConcurrency?: number;
     readonly gpu?: { requestAdapter(): Promise<Adapter | null> };
   };
-  readonly fetch?: (address: string, options?: { readonly method?: string }) => Promise<Response>;
+  readonly fetch?: (address: string, options?: { readonly method?: string }) => Promise<Answer>;
 }
 
 /** The page that this code runs in. */
