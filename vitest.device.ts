@@ -14,6 +14,7 @@ export default defineConfig(({ mode: device }) => ({
     ...preset.test,
     include: [
       'golden/src/golden.test.ts',
+      ...(device === 'webgpu' ? ['golden/src/browser/*.webgpu.ts'] : []),
       ...(device.startsWith('tfjs') ? [] : compiled),
       'packages/jit/src/lower/kernels.test.ts',
       'packages/trainer/src/compiled-steps.test.ts',
@@ -22,7 +23,6 @@ export default defineConfig(({ mode: device }) => ({
       'soundness/src/verifiers/executions.test.ts',
       'packages/verify/test/hostile.test.ts',
       'examples/quickstart/test/*.device.ts',
-      ...(device === 'webgpu' ? ['golden/src/browser/*.webgpu.ts'] : []),
     ],
     env: { ...preset.test?.env, CERT_TEST_DEVICE: device },
     testTimeout: 170_000,

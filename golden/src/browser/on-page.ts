@@ -3,10 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { batches } from '@cert/datasets';
 import { digits } from '@cert/datasets/node';
+import { cpuDevice } from '@cert/jit/node';
 import type { WebOptions } from '@cert/jit/web';
+import type { ImageResult } from '@cert/verify';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { FIXTURES } from '../cli.js';
+import { certifySmall } from './certify-small.js';
 import { call } from './chromium.js';
 import type { Texts } from './page.js';
 import type { PlainBatch } from './train-digits.js';
@@ -23,6 +26,23 @@ export async function compare(page: Page, name: string) {
   const rows = await call(page, 'golden', { name, texts: await texts() });
   expect(rows.length).toBeGreaterThan(10);
   return rows.filter(({ outcome }) => outcome !== 'pass');
+}
+
+/** Certifies on the device of the page as on the device `cpu`, and nothing that is NaN. */
+export async function certifiesAsCpu(page: Page): Promise<void> {
+  const cpu = await cpuDevice();
+  const reference = await certifySmall(cpu);
+  await cpu.dispose();
+  const web = await call(page, 'certify');
+  const verified = (results: readonly ImageResult[]) =>
+    results.filter(({ verifiedBy }) => verifiedBy !== null).map(({ index }) => index);
+  expect(verified(reference).length).toBeGreaterThan(0);
+  expect(verified(reference).length).toBeLessThan(reference.length);
+  expect(verified(web)).toEqual(verified(reference));
+  const proved = ({ levels }: ImageResult) => levels?.ibp?.deployed ?? 0;
+  expect(web.some((result) => proved(result) > 0)).toBe(true);
+  for (const [i, result] of web.entries()) expect(proved(result)).toBeCloseTo(proved(reference[i]!), 4);
+  for (const spoil of ['kernel', 'bias'] as const) expect(verified(await call(page, 'certify', spoil))).toEqual([]);
 }
 
 /** Opens the device of a page, which works. */

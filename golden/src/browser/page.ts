@@ -2,8 +2,10 @@
 import { CertError, type Tensor, tf } from '@cert/core';
 import { type Device, eagerDevice } from '@cert/jit';
 import { type WebDevice, type WebOptions, webDevice } from '@cert/jit/web';
+import type { ImageResult } from '@cert/verify';
 import type { Row } from '../compare.js';
 import { compareFile } from '../compare-file.js';
+import { certifySmall } from './certify-small.js';
 import { batchesOf, type Digits, type PlainBatch, trainDigits } from './train-digits.js';
 
 /** Texts of files by their names. */
@@ -65,6 +67,9 @@ const program = {
     for await (const row of compareFile(async (file) => texts[file] ?? '', name, [opened()])) rows.push(row);
     return rows;
   },
+
+  /** Certifies a small network at the arithmetic `deployed`. */
+  certify: (spoil?: 'kernel' | 'bias'): Promise<ImageResult[]> => certifySmall(opened(), spoil),
 
   /** Trains the network of digits/quick. */
   digits: (plain: readonly PlainBatch[]): Promise<Digits> => trainDigits(opened(), batchesOf(plain), () => buffers),

@@ -3,7 +3,7 @@ import { cpuDevice } from '@cert/jit/node';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Browsing, call, noBrowser, openBrowser, SWIFTSHADER } from './chromium.js';
-import { compare, digitBatches, opened } from './on-page.js';
+import { certifiesAsCpu, compare, digitBatches, opened } from './on-page.js';
 import { batchesOf, trainDigits } from './train-digits.js';
 
 /** Generous: everything takes seconds, unless other tests run at the same time. */
@@ -45,6 +45,8 @@ describe.skipIf(noBrowser !== '')(`the device web in Chromium${noBrowser}`, () =
       async (name) => expect(await compare(page, name)).toEqual([]),
       TIMEOUT,
     );
+
+    it('certifies as the device cpu does, and never what is NaN', () => certifiesAsCpu(page), TIMEOUT);
 
     it(
       'trains digits/quick as the device cpu does, and leaks nothing',

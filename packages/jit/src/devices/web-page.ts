@@ -15,6 +15,13 @@ export interface AdapterInfo {
   readonly isFallbackAdapter?: boolean;
 }
 
+/** What a server says of a file. */
+interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+}
+
 /** The globals of a page or a web worker; any of them may be missing. */
 export interface Page {
   readonly location?: { readonly href: string };
@@ -23,7 +30,7 @@ export interface Page {
     readonly hardwareConcurrency?: number;
     readonly gpu?: { requestAdapter(): Promise<Adapter | null> };
   };
-  readonly fetch?: (address: string, options?: { readonly method?: string }) => Promise<Response>;
+  readonly fetch?: (address: string, options?: { readonly method?: string }) => Promise<Answer>;
 }
 
 /** The page that this code runs in. */
@@ -41,9 +48,11 @@ export function describeAdapter(info: AdapterInfo = {}): { readonly name: string
   return { name, software: info.isFallbackAdapter === true || SOFTWARE.test(name) };
 }
 
-/** Why WebGPU cannot be used here, in words; undefined where there is an adapter. */
-export async function withoutWebgpu({ navigator }: Page): Promise<string | undefined> {
+/** The adapter that the page would get, or why there is none, in words. */
+export async function findAdapter({ navigator }: Page): Promise<ReturnType<typeof describeAdapter> | string> {
   if (navigator?.gpu === undefined) return 'this browser has no WebGPU, or the page is neither https nor localhost';
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  return adapter === null ? 'this browser finds no graphics adapter' : undefined;
+  if (adapter === null) return 'this browser finds no graphics adapter';
+  const { name, software } = describeAdapter(adapter.info);
+  return { name, software: software || adapter.isFallbackAdapter === true };
 }

@@ -64,16 +64,21 @@ describe('webDevice', () => {
   });
 
   it('falls back to WebAssembly, and says why', async () => {
+    const software = adapter({ vendor: 'google', architecture: 'swiftshader' });
     const noAdapter = { navigator: { hardwareConcurrency: 2, gpu: { requestAdapter: async () => null } } };
     for (const [changes, reason] of [
       [{}, 'web runs on WebAssembly: this browser has no WebGPU, or the page is neither https nor localhost.'],
       [noAdapter, 'web runs on WebAssembly: this browser finds no graphics adapter.'],
+      [
+        software,
+        'web runs on WebAssembly: its adapter google swiftshader is a program that computes on the processor.',
+      ],
     ] as const) {
       const { load, asked, settings } = runtime();
       const device = await webDevice({ load, files: '/files', page: page(changes) });
       expect([device.backend, device.warning]).toEqual(['wasm', reason]);
       expect(settings.wasm.wasmPaths).toBe('https://example.com/files/');
-      expect([settings.wasm.numThreads, device.threads]).toEqual('gpu' in (changes.navigator ?? {}) ? [1, 1] : [4, 4]);
+      expect([settings.wasm.numThreads, device.threads]).toEqual(changes === noAdapter ? [1, 1] : [4, 4]);
       for (const providers of asked) expect(providers).toEqual(['wasm']);
       await device.dispose();
     }

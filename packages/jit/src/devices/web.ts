@@ -7,7 +7,7 @@ import { identityModel } from '../onnx/onnx.js';
 import { checkArithmetic } from './check-arithmetic.js';
 import { type CompiledOptions, compiledDevice } from './compiled-device.js';
 import type { Device } from './device.js';
-import { type AdapterInfo, describeAdapter, type Page, thisPage, withoutWebgpu } from './web-page.js';
+import { type AdapterInfo, describeAdapter, findAdapter, type Page, thisPage } from './web-page.js';
 import { loadWebRuntime, type WebBackend, type WebRuntime } from './web-runtime.js';
 
 /** Options of the device for browsers. */
@@ -55,7 +55,7 @@ export async function webDevice(options: WebOptions = {}): Promise<WebDevice> {
   // Functions are traced beside a backend of TensorFlow.js, and some of them start late.
   await tf.ready();
   if (backend === 'wasm') return wasmDevice(options, page);
-  const reason = (await withoutWebgpu(page)) ?? (await gpuDevice(options, page));
+  const reason = await gpuDevice(options, page);
   if (typeof reason !== 'string') return reason;
   if (backend === undefined) return wasmDevice(options, page, reason);
   throw new CertError(
@@ -68,6 +68,9 @@ export async function webDevice(options: WebOptions = {}): Promise<WebDevice> {
 /** The device on WebGPU, or why not, in words. */
 async function gpuDevice(options: WebOptions, page: Page): Promise<WebDevice | string> {
   const { backend, files = FILES, load } = options;
+  const found = await findAdapter(page);
+  if (typeof found === 'string') return found;
+  if (found.software && backend === undefined) return onSoftware(found.name);
   const ort = await loadWebRuntime('webgpu', { page, files, threads: 1, ...(load && { load }) });
   const session: Ort.InferenceSession.SessionOptions = {
     executionProviders: [{ name: 'webgpu', preferredLayout: 'NCHW' }],
@@ -79,7 +82,7 @@ async function gpuDevice(options: WebOptions, page: Page): Promise<WebDevice | s
     return `ONNX Runtime does not start on it (${firstLine(cause)})`;
   }
   const { name, software } = describeAdapter(await adapterInfo(ort));
-  if (software && backend === undefined) return `its adapter ${name} is a program that computes on the processor`;
+  if (software && backend === undefined) return onSoftware(name);
   const device = compiledDevice(
     {
       name: 'web',
@@ -146,6 +149,8 @@ async function wasmDevice(options: WebOptions, page: Page, noWebgpu?: string): P
     'Use another browser, or eagerDevice of @cert/jit on the TensorFlow.js backend "cpu".',
   );
 }
+
+const onSoftware = (name: string): string => `its adapter ${name} is a program that computes on the processor`;
 
 /** Beside the page. */
 const FILES = 'ort/';
