@@ -1,17 +1,27 @@
 export { type CollectOptions, collectResults } from './collect.js';
-export type { JobResult, QueuedEvaluation } from './evaluation.js';
-export { removeEvaluation } from './remove.js';
-export { type EvaluationStatus, type FailedJob, type QueueStatus, queueStatus, type WorkerStatus } from './status.js';
-export { fetchCheckpoint, storeCheckpoint } from './store.js';
-export { type SubmitOptions, type Submitted, submitEvaluation } from './submit.js';
+export type { QueuedEvaluation } from './evaluation.js';
+export type { KindName, Works } from './kinds.js';
+export { removeSubmission } from './remove.js';
+export { type FailedJob, type QueueStatus, queueStatus, type SubmissionStatus, type WorkerStatus } from './status.js';
+export { fetchFile, storeFile } from './store.js';
+export {
+  type SubmitEvaluationOptions,
+  type SubmitOptions,
+  type Submitted,
+  submitEvaluation,
+  submitWork,
+} from './submit.js';
+export type { JobResult } from './work.js';
 export {
   createWorker,
   type Disconnected,
+  type Fetch,
   type JobDone,
   type JobEvaluator,
   type JobFailed,
   type JobOfEvent,
   type JobStarted,
+  type Openers,
   type QueueWorker,
   type WorkerEvent,
   type WorkerOptions,

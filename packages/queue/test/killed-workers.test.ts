@@ -27,8 +27,8 @@ it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restart
     let [restarted, killed] = [false, 0];
     for (;;) {
       await wait(50 * Math.random());
-      const { evaluations } = await queueStatus(server.url, id);
-      const [{ done, complete, failed } = { done: 0, complete: false, failed: [] }] = evaluations;
+      const { submissions } = await queueStatus(server.url, id);
+      const [{ done, complete, failed } = { done: 0, complete: false, failed: [] }] = submissions;
       expect(failed).toEqual([]);
       if (complete) break;
       if (done < ((killed + 1) * JOBS) / (KILLS + 1)) continue;
@@ -68,9 +68,9 @@ it.skipIf(noRedis !== '' || !isSoak)(`a job that kills its workers fails in the 
     for (;;) {
       await wait(200);
       if (worker.signalCode !== null) worker = startWorker(server.url, store);
-      const [status] = (await queueStatus(server.url, id)).evaluations;
+      const [status] = (await queueStatus(server.url, id)).submissions;
       if (status!.done + status!.failed.length < 8) continue;
-      expect(status!.failed).toMatchObject([{ images: [3], reason: expect.stringContaining('stalled') }]);
+      expect(status!.failed).toMatchObject([{ items: [3], reason: expect.stringContaining('stalled') }]);
       break;
     }
     await expect(collectResults({ redis: server.url, id, out: join(place, 'x.jsonl') })).rejects.toThrow(

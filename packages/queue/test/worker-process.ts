@@ -6,16 +6,18 @@ import { openEvaluation } from './evaluation.js';
 const [redis = '', store = ''] = process.argv.slice(2);
 const { ended, stop } = await createWorker({
   ...{ redis, store, lockSeconds: 1 },
-  async open(evaluation) {
-    const evaluator = await openEvaluation(evaluation);
-    return {
-      ...evaluator,
-      async evaluate(images, signal) {
-        await wait(20);
-        if (evaluation.setup.name === 'deadly' && images.includes(3)) process.kill(process.pid, 'SIGKILL');
-        return evaluator.evaluate(images, signal);
-      },
-    };
+  open: {
+    async evaluation(evaluation, fetch) {
+      const evaluator = await openEvaluation(evaluation, fetch);
+      return {
+        ...evaluator,
+        async evaluate(images, signal) {
+          await wait(20);
+          if (evaluation.setup.name === 'deadly' && images.includes(3)) process.kill(process.pid, 'SIGKILL');
+          return evaluator.evaluate(images, signal);
+        },
+      };
+    },
   },
 });
 process.on('SIGTERM', () => void stop());
