@@ -1,5 +1,13 @@
 export { type CollectOptions, collectResults } from './collect.js';
+export { type CollectedInstances, collectInstances } from './collect-instances.js';
 export type { QueuedEvaluation } from './evaluation.js';
+export {
+  type InstanceResult,
+  instanceAt,
+  type QueuedFiles,
+  type QueuedInstance,
+  type QueuedInstances,
+} from './instances.js';
 export type { KindName, Works } from './kinds.js';
 export { removeSubmission } from './remove.js';
 export { type FailedJob, type QueueStatus, queueStatus, type SubmissionStatus, type WorkerStatus } from './status.js';

@@ -4,6 +4,8 @@ import { itemsOfJobs, type JobResult, jobNumber, readPart } from './work.js';
 
 /** The result of a job that has been checked: the items of its lines are those of the job. */
 export interface CheckedJob {
+  /** The place of its part. */
+  readonly part: number;
   readonly lines: readonly { readonly item: number; readonly line: unknown }[];
   /** What else the worker told, unchecked. */
   readonly value: Partial<JobResult>;
@@ -21,7 +23,7 @@ export async function* checkedJobs(
 ): AsyncGenerator<CheckedJob> {
   const first = readPart(parts[0].data);
   const jobs = itemsOfJobs(first);
-  for (const part of parts) {
+  for (const [place, part] of parts.entries()) {
     const itemOf = readerOf(first.kind, readPart(part.data).work);
     const seen = new Set<number>();
     for await (const [key, value] of resultsOf(part)) {
@@ -32,7 +34,7 @@ export async function* checkedJobs(
       const { lines = [], ...others } = recordOf(value);
       const found = Array.isArray(lines) ? lines.map((line: unknown) => ({ item: itemOf(line), line })) : [];
       const known = found.filter((one): one is { item: number; line: unknown } => one.item !== undefined);
-      if (known.length === found.length && sameItems(known, items)) yield { lines: known, value: others };
+      if (known.length === found.length && sameItems(known, items)) yield { part: place, lines: known, value: others };
       else onDamaged(job);
     }
   }

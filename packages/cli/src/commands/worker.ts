@@ -8,8 +8,8 @@ import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
 import type { RawOptions } from './options.js';
 import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
-import { STORE } from './queue.js';
 import { addRedisOption, type RedisOption, redisOf } from './redis-option.js';
+import { STORE } from './store-option.js';
 
 /** Makes `cert worker`. */
 export function addWorker(command: Command, terminal: Terminal, signal: AbortSignal): void {
