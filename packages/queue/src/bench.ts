@@ -1,8 +1,8 @@
 import { CertError } from '@cert/core';
 import { KINDS, type KindName, type Works } from './kinds.js';
-import { fetchFile } from './store.js';
+import type { Store } from './store.js';
 import type { PartData, readPart } from './work.js';
-import type { Fetch, JobEvaluator, WorkerOptions } from './worker.js';
+import type { Fetch, JobEvaluator, Openers } from './worker.js';
 
 /** An evaluator, for one job at a time. */
 export interface Opened {
@@ -27,7 +27,7 @@ export interface Bench {
 const KEPT = 2 ** 29;
 
 /** Keeps the evaluators of one part, the last one: each holds a network and its compiled functions. */
-export function createBench({ store, open }: Pick<WorkerOptions, 'store' | 'open'>): Bench {
+export function createBench(store: Store, open: Openers): Bench {
   let idle: Opened[] = [];
   let closed = false;
   let lacking: unknown;
@@ -78,11 +78,11 @@ export function createBench({ store, open }: Pick<WorkerOptions, 'store' | 'open
 }
 
 /** Reads files of a store, and keeps the last ones: each travels once, unless jobs need more than {@link KEPT} bytes in turns. */
-function keepFiles(store: string): Fetch {
+function keepFiles(store: Store): Fetch {
   const files = new Map<string, Promise<Uint8Array>>();
   const sizes = new Map<string, number>();
   return async (sha256) => {
-    const known = files.get(sha256) ?? fetchFile(store, sha256);
+    const known = files.get(sha256) ?? store.get(sha256);
     // The last one that was asked for is the last one to go.
     files.delete(sha256);
     files.set(sha256, known);

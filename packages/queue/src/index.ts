@@ -11,7 +11,7 @@ export {
 export type { KindName, Works } from './kinds.js';
 export { removeSubmission } from './remove.js';
 export { type FailedJob, type QueueStatus, queueStatus, type SubmissionStatus, type WorkerStatus } from './status.js';
-export { fetchFile, storeFile } from './store.js';
+export { openStore, type Store } from './store.js';
 export {
   type SubmitEvaluationOptions,
   type SubmitOptions,

@@ -4,7 +4,7 @@ import type { QueuedEvaluation } from './evaluation.js';
 import { KINDS, type KindName, type Works } from './kinds.js';
 import { partsOf, type Queues, withQueues } from './queues.js';
 import { PREFIX } from './redis.js';
-import { storeFile } from './store.js';
+import { openStore } from './store.js';
 import { idOf, itemsOfJobs, JOBS, jobId, type PartData, planOf, SUBMISSIONS } from './work.js';
 
 /** Options of {@link submitWork}. */
@@ -103,7 +103,7 @@ export async function submitWork<K extends KindName>(options: SubmitOptions<K>):
 
 /** Options of {@link submitEvaluation}. */
 export interface SubmitEvaluationOptions extends Omit<SubmitOptions<'evaluation'>, 'kind' | 'work' | 'upload'> {
-  /** Where workers find the checkpoint: a folder that all machines see, or a URL under which it already is. */
+  /** Where workers find the checkpoint, as `openStore` takes it. */
   readonly store: string;
   /** What is evaluated. */
   readonly evaluation: QueuedEvaluation;
@@ -114,12 +114,12 @@ export interface SubmitEvaluationOptions extends Omit<SubmitOptions<'evaluation'
 /**
  * Puts an evaluation into the queue, and its checkpoint into the store.
  *
- * @throws CertError `bad-argument` for a checkpoint with another hash than the settings say, and as {@link submitWork} and `storeFile`
+ * @throws CertError `bad-argument` for a checkpoint with another hash than the settings say, and as {@link submitWork} and `openStore`
  */
 export async function submitEvaluation(options: SubmitEvaluationOptions): Promise<Submitted> {
   const { store, evaluation, checkpoint, ...others } = options;
   const upload = async () => {
-    const hash = await storeFile(store, checkpoint);
+    const hash = await (await openStore(store)).put(checkpoint);
     if (hash === evaluation.settings.checkpoint) return;
     throw new CertError(
       'bad-argument',

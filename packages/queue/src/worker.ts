@@ -4,6 +4,7 @@ import { type Job, Queue, WaitingError, Worker } from 'bullmq';
 import { createBench, type Opened } from './bench.js';
 import { KINDS, type KindName, type Works } from './kinds.js';
 import { openRedis, PREFIX } from './redis.js';
+import { openStore } from './store.js';
 import {
   JOBS,
   type JobData,
@@ -33,7 +34,7 @@ export type Openers = { readonly [K in KindName]?: (work: Works[K], fetch: Fetch
 export interface WorkerOptions {
   /** `redis://HOST:PORT`, or `rediss://USER:PASSWORD@HOST:PORT` with TLS. */
   readonly redis: string;
-  /** The store of files: a folder, or a URL. */
+  /** The store of files, as `openStore` takes it. */
   readonly store: string;
   /**
    * Prepares work of each kind: looks up what it names and checks that it comes to its settings. An error ends the worker, as it would end
@@ -107,15 +108,16 @@ const METRICS = 60;
 /**
  * Starts a worker, which evaluates jobs until it is stopped. While Redis cannot be reached it waits.
  *
- * @throws CertError `no-network` if Redis cannot be reached at the start, `bad-argument` for a wrong password
+ * @throws CertError `no-network` if Redis cannot be reached at the start, `bad-argument` for a wrong password, and as `openStore`
  */
 export async function createWorker(options: WorkerOptions): Promise<QueueWorker> {
   const { concurrency = 1, lockSeconds = 60, stalls = 5, onEvent } = options;
+  const store = await openStore(options.store);
   const redis = await openRedis(options.redis);
   const connection = { ...redis.options, maxRetriesPerRequest: null };
   const submissions = new Queue<PartData>(SUBMISSIONS, { connection, prefix: PREFIX });
   const stopping = new AbortController();
-  const bench = createBench(options);
+  const bench = createBench(store, options.open);
   let failure: unknown;
 
   /** A part does not change: the last one is kept. */

@@ -145,7 +145,7 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
     const { worker } = await work({ store: damaged });
     await expect(worker.ended).rejects.toThrow(/has another hash: [0-9a-f]{64}\. It is not used/);
     const { worker: poor } = await work({ store: join(place, 'nothing') });
-    await expect(poor.ended).rejects.toThrow('The store lacks a file');
+    await expect(poor.ended).rejects.toThrow(/The store .*nothing does not exist/);
     expect(await statusOf(id)).toMatchObject({ done: 0, failed: [] });
     await work();
     await settled(id);

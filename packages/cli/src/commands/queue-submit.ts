@@ -10,7 +10,7 @@ import { openNetwork, tellUnsound } from '../evaluate/open-network.js';
 import { queuedSetup } from '../evaluate/queued-setup.js';
 import { readEvaluation } from '../evaluate/read-evaluation.js';
 import { QUEUED_KINDS } from '../queue/kinds.js';
-import { readListFiles, storeUnchanged } from '../queue/list-files.js';
+import { readListFiles, uploadFiles } from '../queue/list-files.js';
 import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { type ProgressReporter, progressReporter } from '../show/progress.js';
 import type { Terminal } from '../terminal.js';
@@ -51,7 +51,7 @@ export async function addSubmit(
   addRedisOption(command.optionsGroup(GROUPS.queue))
     .option(
       '--store <place>',
-      `folder that all machines see, or URL; the networks and properties are copied to the folder (default: ${STORE})`,
+      `where networks and properties travel: folder that all machines see, s3://BUCKET/PREFIX, or https://HOST/PATH where they already are (default: ${STORE})`,
     )
     .option(
       '--jobs-of <n>',
@@ -151,7 +151,7 @@ async function submitInstances(context: Context, list: string): Promise<void> {
   const split = raw.split === undefined ? undefined : readWord('--split', raw.split, SPLITS);
   const arithmetic = readArithmetic(raw.arithmetic);
   const timeout = raw.timeout === undefined ? undefined : readNumber('--timeout', raw.timeout);
-  const { storeFile, submitWork } = await loadQueue();
+  const { openStore, submitWork } = await loadQueue();
   const report = progressReporter(progressTerminal(terminal, { json, quiet }), INSTANCES);
   const look = (images: number, of: number) => {
     report({ type: 'decoding', images, of });
@@ -166,10 +166,11 @@ async function submitInstances(context: Context, list: string): Promise<void> {
     );
   }
   const upload = async () => {
-    for (const [sha256, file] of files) {
+    const opened = await openStore(store);
+    await uploadFiles(files, opened, (images, of) => {
+      report({ type: 'decoding', images, of });
       signal.throwIfAborted();
-      await storeUnchanged((bytes) => storeFile(store, bytes), sha256, file);
-    }
+    }).finally(report.close);
   };
   const submitted = await submitWork({
     ...{ redis, kind: 'instances', jobsOf: jobsOfIn(raw, 1), upload },

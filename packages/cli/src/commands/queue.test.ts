@@ -93,7 +93,7 @@ describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
     expect(await queued('submit', run, ...EVALUATION, ...SIZE, '--store', at('store'))).toMatchObject({ status: 0 });
     const { status, lines } = work(at('elsewhere'));
     expect(await status).toBe(1);
-    expect(lines.err.join('\n')).toContain('The store lacks a file');
+    expect(lines.err.join('\n')).toContain('elsewhere does not exist');
     expect((await cert('worker', '--redis', 'redis://127.0.0.1:1')).err).toContain('127.0.0.1:1 cannot be reached');
     expect((await cert('worker', '--redis', server.url, '--concurrency', '0')).err).toContain('--concurrency is 0.');
     expect((await cert('worker', '--redis', server.url, '--lock-seconds', '1.5')).err).toContain(

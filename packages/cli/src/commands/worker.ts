@@ -14,7 +14,7 @@ import { STORE } from './store-option.js';
 /** Makes `cert worker`. */
 export function addWorker(command: Command, terminal: Terminal, signal: AbortSignal): void {
   addRedisOption(command)
-    .option('--store <folder>', `folder or URL of cert queue submit --store (default: ${STORE})`)
+    .option('--store <place>', `folder, s3:// or https:// address of cert queue submit --store (default: ${STORE})`)
     .option('--concurrency <n>', 'jobs at the same time (default: 1)')
     .option(
       '--lock-seconds <n>',

@@ -175,7 +175,7 @@ describe.skipIf(noRedis !== '')(`cert queue submit --instances${noRedis}`, () =>
     // The files exist, and no job reaches them.
     expect(await forged(instance('../net.onnx'))).toContain('"../net.onnx" is not a SHA-256');
     expect(await forged(instance(at('net.onnx')))).toContain('is not a SHA-256');
-    expect(await forged(instance('f'.repeat(64)))).toContain('The store lacks a file');
+    expect(await forged(instance('f'.repeat(64)))).toContain('lacks the file ffff');
     await writeFile(at(`store/${'e'.repeat(64)}`), 'another network');
     expect(await forged(instance('e'.repeat(64)))).toMatch(/has another hash: [0-9a-f]{64}\. It is not used/);
   });

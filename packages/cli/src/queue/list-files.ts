@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
-import type { QueuedFiles, QueuedInstance } from '@cert/queue';
+import type { QueuedFiles, QueuedInstance, Store } from '@cert/queue';
 import { pathOf, readList } from '../verify/instances.js';
 import { isLayersModel, readLayersFiles } from '../verify/layers-model.js';
 import { readBytes } from '../verify/network.js';
@@ -48,14 +48,32 @@ export async function readListFiles(
   return { folder: dirname(list), instances, files };
 }
 
-/** Puts a file into the store. @throws CertError `bad-file` if its content has changed since it was hashed */
-export async function storeUnchanged(
-  store: (bytes: Uint8Array) => Promise<string>,
-  sha256: string,
-  file: string,
+/** Files that travel at the same time. */
+const AT_ONCE = 8;
+
+/**
+ * Puts files into a store.
+ *
+ * @param onFile called when more files are there
+ * @throws CertError `bad-file` if a file has changed since it was hashed, and as the store
+ */
+export async function uploadFiles(
+  files: ListedFiles['files'],
+  store: Store,
+  onFile: (done: number, of: number) => void,
 ): Promise<void> {
-  if ((await store(await readFile(file))) === sha256) return;
-  throw new CertError('bad-file', `${file} has changed while it was submitted.`, 'Run the same command again.');
+  const waiting = [...files];
+  let done = 0;
+  const carry = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [sha256, file] = next;
+      if ((await store.put(await readFile(file))) !== sha256) {
+        throw new CertError('bad-file', `${file} has changed while it was submitted.`, 'Run the same command again.');
+      }
+      onFile(++done, files.size);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, carry));
 }
 
 /** What is known of the files of a network, or of a property. */
