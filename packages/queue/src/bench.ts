@@ -18,6 +18,8 @@ export interface Bench {
   /** An evaluator that no other job uses. @throws what `open` throws, and the store */
   take(id: string, part: ReturnType<typeof readPart>): Promise<Opened>;
   put(opened: Opened): void;
+  /** Frees an evaluator that may be damaged. */
+  discard(opened: Opened): void;
   /** The error of the store that an evaluator got instead of a file; undefined for none. */
   lacking(): unknown;
   dispose(): Promise<void>;
@@ -48,7 +50,7 @@ export function createBench(store: Store, open: Openers): Bench {
     const opener = open[kind];
     if (opener === undefined) {
       throw new CertError(
-        'bad-data',
+        'bad-argument',
         `The queue holds work of the kind ${kind}, which this worker does not compute.`,
         'Install the same version of @cert/cli and @cert/queue on all machines.',
       );
@@ -68,6 +70,7 @@ export function createBench(store: Store, open: Openers): Bench {
       if (closed) leave(opened);
       else idle.push(opened);
     },
+    discard: leave,
     lacking: () => lacking,
     async dispose() {
       closed = true;

@@ -10,7 +10,14 @@ export {
 } from './instances.js';
 export type { KindName, Works } from './kinds.js';
 export { removeSubmission } from './remove.js';
-export { type FailedJob, type QueueStatus, queueStatus, type SubmissionStatus, type WorkerStatus } from './status.js';
+export {
+  type DamagedSubmission,
+  type FailedJob,
+  type QueueStatus,
+  queueStatus,
+  type SubmissionStatus,
+  type WorkerStatus,
+} from './status.js';
 export { openStore, type Store } from './store.js';
 export {
   type SubmitEvaluationOptions,
@@ -22,15 +29,18 @@ export {
 export type { JobResult } from './work.js';
 export {
   createWorker,
-  type Disconnected,
   type Fetch,
-  type JobDone,
   type JobEvaluator,
-  type JobFailed,
-  type JobOfEvent,
-  type JobStarted,
   type Openers,
   type QueueWorker,
-  type WorkerEvent,
   type WorkerOptions,
 } from './worker.js';
+export type {
+  Disconnected,
+  JobDone,
+  JobFailed,
+  JobLost,
+  JobOfEvent,
+  JobStarted,
+  WorkerEvent,
+} from './worker-events.js';

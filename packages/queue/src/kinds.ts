@@ -20,12 +20,12 @@ export const KINDS: { readonly [K in KindName]: Kind<Works[K]> } = {
   instances: INSTANCES,
 };
 
-/** @throws CertError `bad-data` for a name that is no kind: another version wrote it */
+/** @throws CertError `bad-argument` for a name that is no kind: another version wrote it */
 export function kindOf(name: unknown): KindName {
   const found = Object.keys(KINDS).find((each): each is KindName => each === name);
   if (found !== undefined) return found;
   throw new CertError(
-    'bad-data',
+    'bad-argument',
     `The queue holds work of the kind ${describeValue(name)}, which this version of cert does not know.`,
     'Install the same version of @cert/cli and @cert/queue on all machines.',
   );

@@ -40,16 +40,11 @@ export async function withQueues<T>(url: string, call: (queues: Queues) => Promi
 export type Part = Job<PartData>;
 
 /** The parts of a submission that are in Redis, in their order. @throws CertError `bad-argument` if there is none, `bad-data` for one that is damaged */
-export async function partsOf({ submissions, redis }: Queues, id: string): Promise<readonly [Part, ...Part[]]> {
+export async function partsOf(queues: Queues, id: string): Promise<readonly [Part, ...Part[]]> {
   checkId(id);
+  const { submissions } = queues;
   const first = await submissions.getJob(`${id}-part-0`);
-  if (first === undefined) {
-    throw new CertError(
-      'bad-argument',
-      `Redis at ${redis.name} has no submission ${id}.`,
-      'List the submissions with: cert queue status --redis URL',
-    );
-  }
+  if (first === undefined) throw unknownId(queues, id);
   const others: Part[] = [];
   for (const { id: part } of planOf(id, readPart(first.data)).parts.slice(1)) {
     const found = await submissions.getJob(part);
@@ -58,9 +53,38 @@ export async function partsOf({ submissions, redis }: Queues, id: string): Promi
   return [first, ...others];
 }
 
-/** The IDs of all submissions, the oldest first. */
-export async function submissionIds({ submissions }: Queues): Promise<readonly string[]> {
-  const parts = await submissions.getJobs(['waiting', 'waiting-children', 'delayed', 'failed', 'completed']);
-  const first = parts.filter((part) => part?.id?.endsWith('-part-0'));
-  return first.sort((a, b) => a.timestamp - b.timestamp).map(({ id }) => submissionOf(id!));
+/** Where parts are: no worker takes them. */
+const STATES = ['wait', 'waiting-children', 'delayed', 'failed', 'completed'] as const;
+
+/** The IDs of all parts, which may be damaged, in no order. Data is not read. */
+const partIds = ({ submissions }: Queues): Promise<readonly string[]> => submissions.getRanges([...STATES], 0, -1);
+
+/** The IDs of all submissions, which may be damaged, in no order. */
+export async function submissionIds(queues: Queues): Promise<readonly string[]> {
+  return [...new Set((await partIds(queues)).map(submissionOf))];
 }
+
+/**
+ * The parts of a submission, which may be damaged, the first one at the end.
+ *
+ * @throws CertError `bad-argument` if there is none
+ */
+export async function partsToRemove(queues: Queues, id: string): Promise<readonly Part[]> {
+  checkId(id);
+  const own = (await partIds(queues)).filter((part) => part.startsWith(`${id}-part-`));
+  if (own.length === 0) throw unknownId(queues, id);
+  const number = (part: string) => Number(part.slice(`${id}-part-`.length));
+  const parts: Part[] = [];
+  for (const part of own.sort((a, b) => number(b) - number(a))) {
+    const found = await queues.submissions.getJob(part);
+    if (found !== undefined) parts.push(found);
+  }
+  return parts;
+}
+
+const unknownId = ({ redis }: Queues, id: string) =>
+  new CertError(
+    'bad-argument',
+    `Redis at ${redis.name} has no submission ${id}.`,
+    'List the submissions with: cert queue status --redis URL',
+  );

@@ -54,7 +54,7 @@ const sameItems = (lines: readonly { readonly item: number }[], items: readonly 
   sorted(lines.map(({ item }) => item)) === sorted(items);
 
 /** Results that are read from Redis at once. */
-const PAGE = 500;
+const PAGE = 100;
 
 /** The results in a part, by the keys of their jobs; one may come twice. */
 async function* resultsOf(part: Part): AsyncGenerator<readonly [string, unknown]> {
@@ -66,4 +66,23 @@ async function* resultsOf(part: Part): AsyncGenerator<readonly [string, unknown]
     yield* Object.entries(processed);
     cursor = Number(nextProcessedCursor);
   } while (cursor !== 0);
+}
+
+/** The numbers of the jobs that a part knows: those with a result, those that are open and those that have failed. */
+export async function jobsOfPart(part: Part): Promise<ReadonlySet<number>> {
+  const known = new Set<number>();
+  const add = (keys: Iterable<string>) => {
+    for (const key of keys) known.add(jobNumber(key));
+  };
+  for await (const [key] of resultsOf(part)) add([key]);
+  add(Object.keys(await part.getIgnoredChildrenFailures()));
+  let cursor = 0;
+  do {
+    const { unprocessed = [], nextUnprocessedCursor = 0 } = await part.getDependencies({
+      unprocessed: { cursor, count: PAGE },
+    });
+    add(unprocessed);
+    cursor = Number(nextUnprocessedCursor);
+  } while (cursor !== 0);
+  return known;
 }

@@ -1,3 +1,4 @@
+import { CertError } from '@cert/core';
 import { KINDS, type KindName } from './kinds.js';
 import { partsOf, type Queues, submissionIds, withQueues } from './queues.js';
 import { itemsOfJobs, jobNumber, planOf, readPart, submissionOf } from './work.js';
@@ -38,6 +39,14 @@ export interface SubmissionStatus {
   readonly complete: boolean;
 }
 
+/** A submission that cannot be read. */
+export interface DamagedSubmission {
+  /** ID of the submission. */
+  readonly id: string;
+  /** What is wrong. */
+  readonly problem: string;
+}
+
 /** A worker that is connected. */
 export interface WorkerStatus {
   /** Host and process. */
@@ -50,6 +59,8 @@ export interface WorkerStatus {
 export interface QueueStatus {
   /** Submissions, the oldest first. */
   readonly submissions: readonly SubmissionStatus[];
+  /** Submissions that cannot be read, or are of another version. */
+  readonly damaged: readonly DamagedSubmission[];
   /** Connected workers. */
   readonly workers: readonly WorkerStatus[];
   /** Jobs of all submissions that wait or are being computed. */
@@ -59,6 +70,9 @@ export interface QueueStatus {
   /** Seconds until no job is open, at this rate; null while it is unknown. */
   readonly secondsLeft: number | null;
 }
+
+/** Codes of errors that are about one submission: it is damaged, or was removed a moment ago. */
+const TOLD: readonly string[] = ['bad-data', 'bad-argument'];
 
 /** Minutes of which the rate is the mean. */
 const MINUTES = 5;
@@ -75,9 +89,17 @@ export const queueStatus = (redis: string, id?: string): Promise<QueueStatus> =>
     const ids = id === undefined ? await submissionIds(queues) : [id];
     const active = (await queues.jobs.getActive()).map((job) => submissionOf(job.id ?? ''));
     const submissions: SubmissionStatus[] = [];
+    const damaged: DamagedSubmission[] = [];
     for (const each of ids) {
-      submissions.push(await statusOf(queues, each, active.filter((other) => other === each).length));
+      try {
+        submissions.push(await statusOf(queues, each, active.filter((other) => other === each).length));
+      } catch (error) {
+        // One must not hide the others.
+        if (id !== undefined || !(error instanceof CertError && TOLD.includes(error.code))) throw error;
+        damaged.push({ id: each, problem: error.problem });
+      }
     }
+    submissions.sort((a, b) => a.submitted - b.submitted);
     const counts = await queues.jobs.getJobCounts('waiting', 'active', 'delayed', 'prioritized');
     const open = Object.values(counts).reduce((sum, count) => sum + count, 0);
     const { data } = await queues.jobs.getMetrics('completed', 0, MINUTES - 1);
@@ -85,7 +107,7 @@ export const queueStatus = (redis: string, id?: string): Promise<QueueStatus> =>
     const sum = rates.reduce((all, rate) => all + rate, 0);
     const jobsPerMinute = sum === 0 ? null : sum / rates.length;
     const secondsLeft = jobsPerMinute === null ? null : (60 * open) / jobsPerMinute;
-    return { submissions, workers: await workersOf(queues), open, jobsPerMinute, secondsLeft };
+    return { submissions, damaged, workers: await workersOf(queues), open, jobsPerMinute, secondsLeft };
   });
 
 /** How far one submission is. @param active the jobs of it that workers are at */

@@ -1,11 +1,12 @@
 import { CertError } from '@cert/core';
-import { FlowProducer } from 'bullmq';
+import { FlowProducer, type JobsOptions } from 'bullmq';
 import type { QueuedEvaluation } from './evaluation.js';
 import { KINDS, type KindName, type Works } from './kinds.js';
-import { partsOf, type Queues, withQueues } from './queues.js';
+import { type Part, partsOf, type Queues, withQueues } from './queues.js';
 import { PREFIX } from './redis.js';
+import { jobsOfPart } from './results.js';
 import { openStore } from './store.js';
-import { idOf, itemsOfJobs, JOBS, jobId, type PartData, planOf, SUBMISSIONS } from './work.js';
+import { idOf, itemsOfJobs, JOBS, type JobData, jobId, jobNumber, type PartData, planOf, SUBMISSIONS } from './work.js';
 
 /** Options of {@link submitWork}. */
 export interface SubmitOptions<K extends KindName> {
@@ -37,8 +38,16 @@ export interface Submitted {
   readonly warnings: readonly string[];
 }
 
-/** Times that a job is tried that ends with an error. */
-const ATTEMPTS = 3;
+/** Of every job. */
+const OPTIONS = {
+  /** Times that it is tried if it ends with an error. */
+  attempts: 3,
+  backoff: { type: 'exponential', delay: 1000 },
+  // The result goes to the part.
+  removeOnComplete: true,
+  ignoreDependencyOnFailure: true,
+  stackTraceLimit: 1,
+} as const;
 
 /**
  * Puts work into the queue. The same work has the same ID: to submit it again adds the jobs that are missing, when the first submission was
@@ -71,26 +80,15 @@ export async function submitWork<K extends KindName>(options: SubmitOptions<K>):
       const submitted = Date.now();
       let before = 0;
       for (const { id: part, from, to } of plan.parts) {
-        // A part is there as a whole, or not at all.
-        if ((await queues.submissions.getJob(part)) === undefined) {
-          const own = jobs.slice(from, to);
-          const data: PartData<K> = { kind, work: cut(work, own.flat()), count, jobsOf, submitted };
-          await flows.add({
-            ...{ name: 'part', queueName: SUBMISSIONS, data, opts: { jobId: part } },
-            children: own.map((ofJob, i) => ({
-              ...{ name: kind, queueName: JOBS, data: { items: ofJob } },
-              opts: {
-                jobId: jobId(id, from + i),
-                attempts: ATTEMPTS,
-                backoff: { type: 'exponential', delay: 1000 },
-                // The result goes to the part.
-                removeOnComplete: true,
-                ignoreDependencyOnFailure: true,
-                stackTraceLimit: 1,
-              },
-            })),
-          });
-        } else before += to - from;
+        const own = jobs.slice(from, to).map((ofJob, i) => ({
+          ...{ name: kind, queueName: JOBS, data: { items: ofJob } },
+          opts: { ...OPTIONS, jobId: jobId(id, from + i) },
+        }));
+        const found = await queues.submissions.getJob(part);
+        if (found === undefined) {
+          const data: PartData<K> = { kind, work: cut(work, jobs.slice(from, to).flat()), count, jobsOf, submitted };
+          await flows.add({ name: 'part', queueName: SUBMISSIONS, data, opts: { jobId: part }, children: own });
+        } else before += own.length - (await addMissing(queues, found, own));
         onProgress?.(to, plan.jobs);
       }
       const retried = before === 0 ? 0 : await retryFailed(queues, id);
@@ -128,6 +126,29 @@ export async function submitEvaluation(options: SubmitEvaluationOptions): Promis
     );
   };
   return submitWork({ ...others, kind: 'evaluation', work: evaluation, upload });
+}
+
+/**
+ * Adds the jobs of a part that are not there: a removal was interrupted, or the server lost them.
+ *
+ * @returns how many
+ */
+async function addMissing(
+  { jobs }: Queues,
+  part: Part,
+  own: readonly {
+    readonly name: string;
+    readonly data: JobData;
+    readonly opts: JobsOptions & { readonly jobId: string };
+  }[],
+): Promise<number> {
+  const { processed = 0, unprocessed = 0, ignored = 0 } = await part.getDependenciesCount();
+  if (processed + unprocessed + ignored >= own.length) return 0;
+  const known = await jobsOfPart(part);
+  const missing = own.filter(({ opts }) => !known.has(jobNumber(opts.jobId)));
+  const parent = { id: part.id ?? '', queue: part.queueQualifiedName };
+  await jobs.addBulk(missing.map(({ name, data, opts }) => ({ name, data, opts: { ...opts, parent } })));
+  return missing.length;
 }
 
 /** Puts the failed jobs of a submission into the queue again. @returns how many */

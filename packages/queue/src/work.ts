@@ -25,6 +25,9 @@ export const SUBMISSIONS = 'submissions';
 /** Jobs that are submitted at once, in one transaction: a part of a submission. */
 const PART = 5000;
 
+/** Items of a part, at most: it may hold something of each. */
+const ITEMS = 20_000;
+
 /** The data of a part, as it is written. What is read is not trusted: {@link readPart}. */
 export interface PartData<K extends KindName = KindName> {
   readonly kind: K;
@@ -58,8 +61,9 @@ export const idOf = <K extends KindName>(kind: K, work: Works[K], jobsOf: number
 /** Returns how a submission is cut into jobs of so many items, the last one with fewer. */
 export function planOf(id: string, { count, jobsOf }: Pick<PartData, 'count' | 'jobsOf'>): Plan {
   const jobs = Math.ceil(count / jobsOf);
-  const parts = Array.from({ length: Math.ceil(jobs / PART) }, (_, part) => ({
-    ...{ id: `${id}-part-${part}`, from: part * PART, to: Math.min(jobs, (part + 1) * PART) },
+  const size = Math.max(1, Math.min(PART, Math.floor(ITEMS / jobsOf)));
+  const parts = Array.from({ length: Math.ceil(jobs / size) }, (_, part) => ({
+    ...{ id: `${id}-part-${part}`, from: part * size, to: Math.min(jobs, (part + 1) * size) },
   }));
   return { jobs, parts };
 }
@@ -74,7 +78,7 @@ export function itemsOfJobs({
   return Array.from({ length: Math.ceil(count / jobsOf) }, (_, job) => order.slice(job * jobsOf, (job + 1) * jobsOf));
 }
 
-/** Checks the data of a part, up to its work. @throws CertError `bad-data` if it is damaged or of another version */
+/** Checks the data of a part, up to its work. @throws CertError `bad-data` if it is damaged, `bad-argument` for an unknown kind */
 export function readPart(value: unknown): Omit<PartData, 'work'> & { readonly work: unknown } {
   const { kind, work, count, jobsOf, submitted } = (value ?? {}) as { readonly [name: string]: unknown };
   const known = kindOf(kind);

@@ -15,6 +15,7 @@ import {
   SUBMISSIONS,
   submissionOf,
 } from './work.js';
+import type { WorkerEvent } from './worker-events.js';
 
 /** What computes the jobs of one submission, one at a time. */
 export interface JobEvaluator {
@@ -51,49 +52,6 @@ export interface WorkerOptions {
   readonly onEvent?: (event: WorkerEvent) => void;
 }
 
-/** What a worker tells. */
-export type WorkerEvent = JobStarted | JobDone | JobFailed | Disconnected;
-
-/** The job of an event. */
-export interface JobOfEvent {
-  /** ID of the submission. */
-  readonly id: string;
-  /** Number of the job in the submission, from 0. */
-  readonly job: number;
-}
-
-/** A job begins. */
-export interface JobStarted extends JobOfEvent {
-  /** Kind of the event. */
-  readonly type: 'started';
-  /** Number of items. */
-  readonly items: number;
-}
-
-/** The result of a job is in the queue. */
-export interface JobDone extends JobOfEvent {
-  /** Kind of the event. */
-  readonly type: 'done';
-  /** Seconds that it took. */
-  readonly seconds: number;
-}
-
-/** An attempt failed. */
-export interface JobFailed extends JobOfEvent {
-  /** Kind of the event. */
-  readonly type: 'failed';
-  /** The message of the error. */
-  readonly reason: string;
-}
-
-/** Redis does not answer; the worker waits for it. */
-export interface Disconnected {
-  /** Kind of the event. */
-  readonly type: 'disconnected';
-  /** The message of the error. */
-  readonly reason: string;
-}
-
 /** A worker. */
 export interface QueueWorker {
   /** Resolves when the worker has stopped. @throws CertError when it cannot go on: a checkpoint that is missing or has another hash, a name that it does not know */
@@ -128,24 +86,38 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
     const found = await submissions.getJob(id);
     if (found === undefined) throw new Error('The submission of this job is not in the queue.');
     const part = readPart(found.data);
+    KINDS[part.kind].read(part.work);
     last = { id, part };
     return part;
   }
 
   async function take(job: Job<JobData, JobResult>, token?: string): Promise<JobResult> {
     const [id, number] = [submissionOf(job.id ?? ''), jobNumber(job.id ?? '')];
-    const { items } = job.data;
-    onEvent?.({ type: 'started', id, job: number, items: items.length });
     const began = performance.now();
-    const part = await partOf(job);
-    checkItems(items, part);
+    const part = await partOf(job).catch((error: unknown) => {
+      // Another version wrote it, whose workers can do it.
+      if (error instanceof CertError && error.code === 'bad-argument') return leave(job, token, error);
+      throw error;
+    });
+    const items = itemsIn(job.data, part);
+    onEvent?.({ type: 'started', id, job: number, items: items.length });
     let opened: Opened;
     try {
       opened = await bench.take(job.parent?.id ?? '', part);
     } catch (error) {
       return leave(job, token, error);
     }
-    const work = opened.evaluator.evaluate(items, stopping.signal).finally(() => bench.put(opened));
+    const work = opened.evaluator.evaluate(items, stopping.signal).then(
+      (result) => {
+        bench.put(opened);
+        return result;
+      },
+      (error: unknown) => {
+        // A device may be lost: the next job opens it again.
+        bench.discard(opened);
+        throw error;
+      },
+    );
     // A step may take longer than a machine waits that is about to be switched off.
     const result = await unlessAborted(work, stopping.signal).catch((error: unknown) => {
       if (bench.lacking() !== undefined) return leave(job, token, bench.lacking());
@@ -201,11 +173,19 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
     onEvent?.({ type: 'failed', id: submissionOf(key), job: jobNumber(key), reason: error.message });
   });
   let told = '';
-  const disconnected = (error: Error) => {
-    if (told !== error.message) onEvent?.({ type: 'disconnected', reason: error.message });
-    told = error.message;
-  };
-  worker.on('error', disconnected);
+  /** A lost job is told once: its lock, its result and its error are refused one after the other. */
+  const lost = new Set<string>();
+  worker.on('error', ({ message }) => {
+    const [, key] = /^(?:Missing (?:lock|key)|could not renew lock) for job (\S+?)\.?(?: |$)/.exec(message) ?? [];
+    if (key === undefined) {
+      if (told !== message) onEvent?.({ type: 'disconnected', reason: message });
+      told = message;
+    } else if (!lost.has(key)) {
+      lost.add(key);
+      onEvent?.({ type: 'lost', id: submissionOf(key), job: jobNumber(key) });
+    }
+  });
+  worker.on('active', ({ id = '' }) => void lost.delete(id));
   worker.on('ready', () => {
     told = '';
   });
@@ -251,14 +231,15 @@ async function giveBack(job: Job<JobData, JobResult>, token: string | undefined)
   throw new WaitingError();
 }
 
-/** @throws CertError `bad-data` for items that the submission does not have */
-function checkItems(items: readonly number[], { kind, count }: Pick<PartData, 'kind' | 'count'>): void {
-  const fits = (item: unknown) => Number.isSafeInteger(item) && Number(item) >= 0 && Number(item) < count;
-  if (!Array.isArray(items) || items.length === 0 || !items.every(fits)) {
-    throw new CertError(
-      'bad-data',
-      `The job names ${KINDS[kind].items} that the submission does not have.`,
-      'Remove the submission with cert queue remove, and submit it again.',
-    );
-  }
+/** The items of a job. @throws CertError `bad-data` for items that the submission does not have */
+function itemsIn(data: unknown, { kind, count }: Pick<PartData, 'kind' | 'count'>): readonly number[] {
+  const { items } = (data ?? {}) as { readonly items?: unknown };
+  const fits = (item: unknown): item is number =>
+    Number.isSafeInteger(item) && Number(item) >= 0 && Number(item) < count;
+  if (Array.isArray(items) && items.length > 0 && items.every(fits)) return items;
+  throw new CertError(
+    'bad-data',
+    `The job names ${KINDS[kind].items} that the submission does not have.`,
+    'Remove the submission with cert queue remove, and submit it again.',
+  );
 }

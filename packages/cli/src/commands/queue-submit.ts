@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { KindName, SubmissionStatus, Submitted } from '@cert/queue';
+import { CertError } from '@cert/core';
+import type { KindName, Submitted } from '@cert/queue';
 import { type ExampleWords, exampleWords } from '@cert/trainer/pipeline';
 import { evaluationSettings } from '@cert/verify/node';
 import type { Command } from 'commander';
@@ -200,7 +201,7 @@ interface Followed {
 
 /** Says what was submitted, or waits and writes the results. */
 async function follow(context: Context, { kind, submitted, count, words, out }: Followed): Promise<void> {
-  const { terminal, signal, redis, raw } = context;
+  const { terminal, redis, raw } = context;
   const { json = false, quiet = false } = raw;
   const { id, jobs, before, retried, warnings } = submitted;
   if (!quiet) for (const warning of warnings) terminal.err(`warning: ${warning}`);
@@ -216,22 +217,36 @@ async function follow(context: Context, { kind, submitted, count, words, out }: 
     return;
   }
   const report = progressReporter(progressTerminal(terminal, { json, quiet }), words);
-  await waitFor(redis, id, report, signal).finally(report.close);
+  await waitFor(context, id, report).finally(report.close);
   await QUEUED_KINDS[kind].collect(terminal, { redis, id, out, json });
 }
 
-/** Waits until no job of a submission can change any more, and shows how far it is. */
-async function waitFor(redis: string, id: string, report: ProgressReporter, signal: AbortSignal): Promise<void> {
+/** Waits until no job of a submission can change any more, and shows how far it is. While Redis is gone it waits for it, as workers do. */
+async function waitFor({ terminal, redis, signal }: Context, id: string, report: ProgressReporter): Promise<void> {
   const { queueStatus } = await loadQueue();
   let before: number | undefined;
-  for (;;) {
-    const { submissions } = await queueStatus(redis, id);
-    const [{ jobs, done, items, failed, missing }] = submissions as [SubmissionStatus];
-    // Jobs are of the same size but the last one.
-    const evaluated = Math.floor((items * done) / jobs);
-    before ??= evaluated;
-    report({ type: 'evaluating', images: evaluated, of: items, before });
-    if (done + failed.length + missing === jobs) return;
-    await wait(LOOK, undefined, { signal }).catch(() => signal.throwIfAborted());
+  let gone = false;
+  try {
+    for (;;) {
+      const status = await queueStatus(redis, id).catch((error: unknown) => {
+        if (!(error instanceof CertError && error.code === 'no-network')) throw error;
+        if (!gone) terminal.err(`warning: ${error.problem} Waiting for it.`);
+        return undefined;
+      });
+      gone = status === undefined;
+      for (const { jobs, done, items, failed, missing } of status?.submissions ?? []) {
+        // Jobs are of the same size but the last one.
+        const evaluated = Math.floor((items * done) / jobs);
+        before ??= evaluated;
+        report({ type: 'evaluating', images: evaluated, of: items, before });
+        if (done + failed.length + missing === jobs) return;
+      }
+      await wait(LOOK, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      terminal.err(`Stopped waiting. The workers go on. Results: ${calledAs()} queue collect ${id} --out FILE.jsonl`);
+    }
+    throw error;
   }
 }

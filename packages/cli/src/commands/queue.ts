@@ -1,6 +1,7 @@
 import type { QueueStatus, SubmissionStatus } from '@cert/queue';
 import { duration } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
+import { calledAs } from '../called-as.js';
 import { loadQueue } from '../evaluate/load-queue.js';
 import { QUEUED_KINDS } from '../queue/kinds.js';
 import { formatTable } from '../show/format-table.js';
@@ -39,7 +40,7 @@ function addStatus(command: Command, terminal: Terminal): void {
 }
 
 /** The status for people. */
-function statusText({ submissions, workers, open, secondsLeft }: QueueStatus, terminal: Terminal): string {
+function statusText({ submissions, damaged, workers, open, secondsLeft }: QueueStatus, terminal: Terminal): string {
   const rows = submissions.map(({ id, kind, settings, items, jobs, done, active, failed, missing, complete }) => [
     id,
     QUEUED_KINDS[kind].about(settings),
@@ -58,6 +59,7 @@ function statusText({ submissions, workers, open, secondsLeft }: QueueStatus, te
   const left = open === 0 ? '' : ` Time left: ${secondsLeft === null ? 'unknown yet' : duration(secondsLeft)}.`;
   return [
     rows.length === 0 ? 'The queue is empty.' : formatTable([heading, ...rows], tableFormat(terminal)),
+    ...damaged.map(({ id, problem }) => `${id}: ${problem} Remove it with: ${calledAs()} queue remove ${id}`),
     ...(reasons.length === 0 ? [] : ['', 'Failed jobs, which count as not verified:', ...reasons]),
     '',
     `Workers: ${workers.length}${workers.length === 0 ? '' : ` (${workers.map(({ name }) => name).join(', ')})`}. Open jobs: ${open}.${left}`,

@@ -58,6 +58,11 @@ function wholeNumber(option: string, text: string | undefined, usual: number): n
 
 function tell(event: WorkerEvent, { out, err }: Terminal, quiet: boolean): void {
   if (event.type === 'disconnected') err(`warning: Redis does not answer: ${event.reason}. Waiting for it.`);
+  if (event.type === 'lost') {
+    err(
+      `warning: ${event.id} job ${event.job} went to another worker, as this one was silent for too long: raise --lock-seconds.`,
+    );
+  }
   if (event.type === 'failed') err(`warning: ${event.id} job ${event.job} failed: ${event.reason}`);
   if (event.type === 'done' && !quiet) out(`${event.id} job ${event.job} done in ${shortTime(event.seconds)}`);
 }
