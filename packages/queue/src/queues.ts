@@ -1,6 +1,7 @@
 import { CertError } from '@cert/core';
 import { type Job, Queue } from 'bullmq';
-import { callRedis, openRedis, PREFIX, type RedisAddress } from './redis.js';
+import { closeOrLeave } from './close-or-leave.js';
+import { callRedis, impatient, openRedis, PREFIX, type RedisAddress } from './redis.js';
 import {
   checkId,
   JOBS,
@@ -23,8 +24,7 @@ export interface Queues {
 /** Calls with the queues of a server, and closes them. @throws CertError as `openRedis` */
 export async function withQueues<T>(url: string, call: (queues: Queues) => Promise<T>): Promise<T> {
   const redis = await openRedis(url);
-  // A command fails after a few attempts, where a worker waits until the server is back.
-  const options = { connection: { ...redis.options, maxRetriesPerRequest: 5 }, prefix: PREFIX };
+  const options = { connection: impatient(redis), prefix: PREFIX };
   const submissions: Queues['submissions'] = new Queue(SUBMISSIONS, options);
   const jobs: Queues['jobs'] = new Queue(JOBS, options);
   // The calls reject with the same errors.
@@ -32,7 +32,7 @@ export async function withQueues<T>(url: string, call: (queues: Queues) => Promi
   try {
     return await callRedis(redis, () => call({ redis, submissions, jobs }));
   } finally {
-    await Promise.allSettled([submissions.close(), jobs.close()]);
+    await Promise.all([submissions, jobs].map(closeOrLeave));
   }
 }
 

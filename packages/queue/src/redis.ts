@@ -25,6 +25,17 @@ export interface RedisAddress {
   readonly warnings: readonly string[];
 }
 
+/** Attempts to reach a server that has gone, and milliseconds between two. */
+const [ATTEMPTS, PAUSE] = [5, 500];
+
+/** What clients connect with whose commands fail after a few attempts, where a worker waits until the server is back. */
+export const impatient = ({ options }: RedisAddress) => ({
+  ...options,
+  maxRetriesPerRequest: ATTEMPTS,
+  // Without an end, BullMQ waits for a connection before each command.
+  retryStrategy: (times: number) => (times > ATTEMPTS ? null : PAUSE),
+});
+
 /** Milliseconds until a server that does not answer counts as unreachable. */
 const PATIENCE = 5000;
 

@@ -1,9 +1,10 @@
 import { CertError } from '@cert/core';
 import { FlowProducer, type JobsOptions } from 'bullmq';
+import { closeOrLeave } from './close-or-leave.js';
 import type { QueuedEvaluation } from './evaluation.js';
 import { KINDS, type KindName, type Works } from './kinds.js';
 import { type Part, partsOf, type Queues, withQueues } from './queues.js';
-import { PREFIX } from './redis.js';
+import { impatient, PREFIX } from './redis.js';
 import { jobsOfPart } from './results.js';
 import { openStore } from './store.js';
 import { idOf, itemsOfJobs, JOBS, type JobData, jobId, jobNumber, type PartData, planOf, SUBMISSIONS } from './work.js';
@@ -72,7 +73,7 @@ export async function submitWork<K extends KindName>(options: SubmitOptions<K>):
   return withQueues(options.redis, async (queues) => {
     await options.upload();
     const flows = new FlowProducer({
-      connection: { ...queues.redis.options, maxRetriesPerRequest: 5 },
+      connection: impatient(queues.redis),
       prefix: PREFIX,
     });
     flows.on('error', () => {});
@@ -94,7 +95,7 @@ export async function submitWork<K extends KindName>(options: SubmitOptions<K>):
       const retried = before === 0 ? 0 : await retryFailed(queues, id);
       return { id, jobs: plan.jobs, before, retried, warnings: queues.redis.warnings };
     } finally {
-      await flows.close().catch(() => {});
+      await closeOrLeave(flows);
     }
   });
 }

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { CertError } from '@cert/core';
 import { type Job, Queue, WaitingError, Worker } from 'bullmq';
 import { createBench, type Opened } from './bench.js';
+import { closeOrLeave } from './close-or-leave.js';
 import { KINDS, type KindName, type Works } from './kinds.js';
 import { openRedis, PREFIX } from './redis.js';
 import { openStore } from './store.js';
@@ -191,22 +192,6 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
   });
   submissions.on('error', () => {});
   return { ended, stop };
-}
-
-/** Milliseconds that a server has to take leave of a worker that ends. */
-const PATIENCE = 5000;
-
-/** Closes a queue; where the server does not answer, leaves it: its jobs go to other workers when their locks end. */
-async function closeOrLeave(queue: Pick<Queue, 'close' | 'disconnect'>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(() => {
-      queue.disconnect().catch(() => {});
-      resolve();
-    }, PATIENCE);
-  });
-  await Promise.race([queue.close().catch(() => {}), late]);
-  clearTimeout(timer);
 }
 
 /** What `work` resolves to; `aborted` as soon as the signal is, and then `work` goes on alone. */

@@ -205,6 +205,24 @@ describe.skipIf(noRedis !== '')(`a queue in use${noRedis}`, () => {
     await removeSubmission(server.url, id);
   });
 
+  it('does not wait for ever for a server that goes while something is submitted', async () => {
+    const own = await startRedis();
+    try {
+      const work = instancesOf(3, 'gone');
+      const upload = () => own.end();
+      await expect(submitWork({ redis: own.url, kind: 'instances', work, jobsOf: 1, upload })).rejects.toThrow(
+        'cannot be reached',
+      );
+      // The same submission continues.
+      await own.start();
+      expect(
+        await submitWork({ redis: own.url, kind: 'instances', work, jobsOf: 1, upload: async () => {} }),
+      ).toMatchObject({ jobs: 3, before: 0 });
+    } finally {
+      await own.stop();
+    }
+  });
+
   it('says what answers instead of Redis, and which database there is not', async () => {
     await expect(queueStatus(`${server.url}/99`)).rejects.toThrow('database 99 has no such database');
     await expect(queueStatus(`${server.url}/-1`)).rejects.toThrow('is not a URL that begins with redis://');

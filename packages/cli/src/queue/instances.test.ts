@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { dense, relu, sequential } from '@cert/core';
 import { toLayersModel } from '@cert/interchange';
-import { submitWork } from '@cert/queue';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { queueStatus, submitWork } from '@cert/queue';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { noRedis, type RedisServer, startRedis } from '../../../queue/test/redis-server.js';
+import { KEY, startS3 } from '../../../queue/test/s3-server.js';
 import { cert } from '../../test/cert.js';
 import { distanceNetwork, vnnlib } from '../../test/make-onnx.js';
 import { main } from '../main.js';
@@ -139,6 +140,48 @@ describe.skipIf(noRedis !== '')(`cert queue submit --instances${noRedis}`, () =>
     await writeFile(at('foreign.jsonl'), (await readFile(out, 'utf8')).replaceAll('"timeout":60', '"timeout":61'));
     expect((await queued('collect', id, '--out', at('foreign.jsonl'))).err).toContain('has a result of another list');
     expect(await queued('remove', id)).toMatchObject({ status: 0 });
+  });
+
+  it('keeps the files in S3, waits for a Redis that restarts, and says how to go on after Ctrl-C', async () => {
+    const [s3, own] = [await startS3(), await startRedis()];
+    const values = { AWS_ENDPOINT_URL_S3: s3.url, AWS_ACCESS_KEY_ID: KEY.id, AWS_SECRET_ACCESS_KEY: KEY.secret };
+    for (const [name, value] of Object.entries(values)) vi.stubEnv(name, value);
+    await writeFile(at('two.csv'), 'net.onnx,sat.vnnlib,60\nnet.onnx,unsat.vnnlib,60\n');
+    const common = ['--redis', own.url, '--store', 's3://nets/team'];
+    const start = (args: readonly string[]) => {
+      const stop = new AbortController();
+      const lines: string[] = [];
+      const line = (text: string) => void lines.push(text);
+      const status = main([...args, ...common], { out: line, err: line, screen: null }, stop.signal);
+      return { lines, status, stop: () => stop.abort() };
+    };
+    const [out, list] = [at('s3.jsonl'), at('two.csv')];
+    const submitted = ['queue', 'submit', '--instances', list, '--device', 'tfjs', '--wait', '--out', out];
+    try {
+      const first = start(submitted);
+      await expect.poll(async () => (await queueStatus(own.url)).open, { timeout: 20_000 }).toBe(2);
+      expect([...s3.objects.keys()].every((key) => /^\/nets\/team\/[0-9a-f]{64}$/.test(key))).toBe(true);
+      expect(s3.objects.size).toBe(3);
+      await own.end();
+      await expect.poll(() => first.lines.join('\n'), { timeout: 20_000 }).toContain('Waiting for it.');
+      await own.start();
+      first.stop();
+      expect(await first.status).toBe(130);
+      expect(first.lines.join('\n')).toMatch(
+        /Stopped waiting\. The workers go on\. Results: .*queue collect [0-9a-f]{12} /,
+      );
+      const worker = start(['worker']);
+      expect(await start(submitted).status).toBe(0);
+      worker.stop();
+      expect(await worker.status).toBe(130);
+      expect((await linesIn(out)).map((line) => JSON.parse(line).result)).toEqual(['sat', 'unsat']);
+      // Both properties and the network, each once.
+      expect(s3.asked.filter((request) => request.startsWith('GET'))).toHaveLength(3);
+    } finally {
+      vi.unstubAllEnvs();
+      await own.stop();
+      await s3.stop();
+    }
   });
 
   it('refuses what does not belong together', async () => {
