@@ -48,30 +48,42 @@ const PATIENCE = 5000;
 export async function openRedis(url: string): Promise<RedisAddress> {
   const options = parseUrl(url);
   const name = `${options.host}:${options.port}${options.db ? `, database ${options.db}` : ''}`;
-  const client = new Redis({
-    ...options,
-    ...{ lazyConnect: true, connectTimeout: PATIENCE, maxRetriesPerRequest: 0 },
-    retryStrategy: () => null,
-  });
-  let reason: Error | undefined;
-  client.on('error', (error: Error) => {
-    reason = error;
-  });
-  try {
-    await client.connect();
-    // The client would go on with database 0.
-    if (options.db !== undefined) await client.select(options.db);
-    const facts = await client.info().catch((error: unknown) => {
-      // Users without the right to ask for it may still use a queue.
-      if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
-      throw error;
+  const ask = async (): Promise<string> => {
+    const client = new Redis({
+      ...options,
+      ...{ lazyConnect: true, connectTimeout: PATIENCE, maxRetriesPerRequest: 0 },
+      retryStrategy: () => null,
     });
-    return { name, options, warnings: warningsOf(facts) };
-  } catch (error) {
-    throw redisError(name, reason ?? error, STRANGER);
-  } finally {
-    client.disconnect();
-  }
+    let reason: Error | undefined;
+    client.on('error', (error: Error) => {
+      reason = error;
+    });
+    try {
+      await client.connect();
+      // The client would go on with database 0.
+      if (options.db !== undefined) await client.select(options.db);
+      return await client.info().catch((error: unknown) => {
+        // Users without the right to ask for it may still use a queue.
+        if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
+        throw error;
+      });
+    } catch (error) {
+      throw reason ?? error;
+    } finally {
+      client.disconnect();
+    }
+  };
+  // Where this process was busy for longer, its own clock ended the first attempt.
+  const isLate = (error: unknown) => error instanceof Error && /ETIMEDOUT/.test(error.message);
+  const facts = await ask()
+    .catch((error: unknown) => {
+      if (!isLate(error)) throw error;
+      return ask();
+    })
+    .catch((error: unknown) => {
+      throw redisError(name, error, STRANGER);
+    });
+  return { name, options, warnings: warningsOf(facts) };
 }
 
 /**

@@ -74,8 +74,6 @@ export async function jobsOfPart(part: Part): Promise<ReadonlySet<number>> {
   const add = (keys: Iterable<string>) => {
     for (const key of keys) known.add(jobNumber(key));
   };
-  for await (const [key] of resultsOf(part)) add([key]);
-  add(Object.keys(await part.getIgnoredChildrenFailures()));
   let cursor = 0;
   do {
     const { unprocessed = [], nextUnprocessedCursor = 0 } = await part.getDependencies({
@@ -84,5 +82,8 @@ export async function jobsOfPart(part: Part): Promise<ReadonlySet<number>> {
     add(unprocessed);
     cursor = Number(nextUnprocessedCursor);
   } while (cursor !== 0);
+  // Workers are at work: a job that has just moved is in one of those that are looked at later.
+  add(Object.keys(await part.getIgnoredChildrenFailures()));
+  for await (const [key] of resultsOf(part)) add([key]);
   return known;
 }

@@ -75,7 +75,7 @@ describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
       '--out',
       at('queue.jsonl'),
     );
-    expect(waited).toMatchObject({ status: 0 });
+    expect(waited, waited.err).toMatchObject({ status: 0 });
     expect(waited.out).toContain(`Results: ${at('queue.jsonl')}`);
     expect((await queued('status', id)).out).toMatch(/5 of 5 .* complete.*Workers: 1 \(/s);
     worker.stop();
