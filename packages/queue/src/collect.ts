@@ -11,9 +11,12 @@ import {
   writeEvaluation,
   writeWholeEvaluation,
 } from '@cert/verify/node';
-import { imagesOfJobs, type JobResult, jobNumber } from './evaluation.js';
+import { EVALUATION, type QueuedEvaluation } from './evaluation.js';
+import { incomplete } from './incomplete.js';
 import { type Part, partsOf, withQueues } from './queues.js';
-import { type EvaluationStatus, statusOf } from './status.js';
+import { checkedJobs } from './results.js';
+import { statusOf } from './status.js';
+import { type JobResult, readPart } from './work.js';
 
 /** Options of {@link collectResults}. */
 export interface CollectOptions {
@@ -37,29 +40,18 @@ export interface CollectOptions {
 export const collectResults = ({ redis, id, out }: CollectOptions): Promise<EvaluationSummary> =>
   withQueues(redis, async (queues) => {
     const parts = await partsOf(queues, id);
-    const [{ data }] = parts;
-    const { evaluation } = data;
+    const evaluation = evaluationIn(parts[0], id);
     const { settings } = evaluation;
-    const jobs = imagesOfJobs(data);
     const results = await resultsIn(out, settings);
     const damaged: number[] = [];
     const times = { devices: new Set<string>(), descriptions: new Set<string>(), seconds: 0, stages: {} };
-    for (const part of parts) {
-      for await (const [key, value] of resultsOf(part)) {
-        const job = jobNumber(key);
-        const images = jobs[job];
-        if (images === undefined) continue;
-        const lines = linesOf(value, images, (line) => isResultOf(line, settings));
-        if (lines === undefined) {
-          damaged.push(job);
-          continue;
-        }
-        for (const line of lines) {
-          checkSameInput(results.get(line.index), line, out);
-          results.set(line.index, line);
-        }
-        addTimes(times, value);
+    for await (const { lines, value } of checkedJobs(parts, (job) => damaged.push(job))) {
+      for (const { line } of lines) {
+        if (!isResultOf(line, settings)) continue;
+        checkSameInput(results.get(line.index), line, out);
+        results.set(line.index, line);
       }
+      addTimes(times, value);
     }
     const found = [...results.values()]
       .filter(({ index }) => index < evaluation.images)
@@ -69,8 +61,18 @@ export const collectResults = ({ redis, id, out }: CollectOptions): Promise<Eval
     }
     await writeEvaluation(out, settings, found);
     await rm(summaryFileOf(out), { force: true });
-    throw incomplete(await statusOf(queues, id, 0), found.length, damaged, out);
+    throw incomplete({
+      ...{ status: await statusOf(queues, id, 0), found: found.length, damaged, out },
+      alone: 'evaluate the rest here: cert eval with the same options and this --out',
+    });
   });
+
+/** @throws CertError `bad-argument` for a submission of another kind */
+function evaluationIn(part: Part, id: string): QueuedEvaluation {
+  const { kind, work } = readPart(part.data);
+  if (kind === 'evaluation') return EVALUATION.read(work);
+  throw new CertError('bad-argument', `The submission ${id} is of the kind ${kind}.`, 'Give the ID of an evaluation.');
+}
 
 /** The results that the file has. @throws CertError `run-exists` for other settings */
 async function resultsIn(file: string, settings: EvaluationSummary['settings']): Promise<Map<number, StoredResult>> {
@@ -91,33 +93,6 @@ function checkSameInput(known: StoredResult | undefined, result: StoredResult, f
   );
 }
 
-/** Results that are read from Redis at once. */
-const PAGE = 500;
-
-/** The results in a part, by the keys of their jobs; one may come twice. */
-async function* resultsOf(part: Part): AsyncGenerator<readonly [string, unknown]> {
-  let cursor = 0;
-  do {
-    const { processed = {}, nextProcessedCursor = 0 } = await part.getDependencies({
-      processed: { cursor, count: PAGE },
-    });
-    yield* Object.entries(processed);
-    cursor = Number(nextProcessedCursor);
-  } while (cursor !== 0);
-}
-
-/** The lines of a job's result; undefined unless they are those of exactly its images, and results of the evaluation. */
-function linesOf(
-  value: unknown,
-  images: readonly number[],
-  isResult: (line: unknown) => line is StoredResult,
-): readonly StoredResult[] | undefined {
-  const { lines } = (value ?? {}) as { readonly lines?: unknown };
-  if (!Array.isArray(lines) || !lines.every(isResult)) return undefined;
-  const indices = lines.map(({ index }) => index).sort((a, b) => a - b);
-  return JSON.stringify(indices) === JSON.stringify([...images].sort((a, b) => a - b)) ? lines : undefined;
-}
-
 interface Times {
   readonly devices: Set<string>;
   readonly descriptions: Set<string>;
@@ -125,12 +100,11 @@ interface Times {
   seconds: number;
 }
 
-function addTimes(times: Times, value: unknown): void {
-  const { device, deviceDescription, seconds, stageSeconds = {} } = value as Partial<JobResult>;
+function addTimes(times: Times, { device, deviceDescription, seconds, stageSeconds }: Partial<JobResult>): void {
   if (typeof device === 'string') times.devices.add(device);
   if (typeof deviceDescription === 'string') times.descriptions.add(deviceDescription);
   if (typeof seconds === 'number') times.seconds += seconds;
-  for (const [stage, own] of Object.entries(stageSeconds)) {
+  for (const [stage, own] of Object.entries(stageSeconds ?? {})) {
     if (typeof own === 'number') times.stages[stage] = (times.stages[stage] ?? 0) + own;
   }
 }
@@ -140,27 +114,3 @@ const timesOf = ({ devices, descriptions, seconds, stages }: Times): EvaluationT
   deviceDescription: [...descriptions].sort().join(', '),
   ...{ seconds, stageSeconds: stages },
 });
-
-/** Failed jobs whose reasons a message tells. */
-const TOLD = 3;
-
-function incomplete(status: EvaluationStatus, found: number, damaged: readonly number[], out: string): CertError {
-  const { images, jobs, done, failed, missing } = status;
-  const open = jobs - done - failed.length - missing;
-  const told = failed.slice(0, TOLD).map(({ job, reason }) => `job ${job}: ${reason}`);
-  const facts = [
-    ...(open > 0 ? [`${open} jobs are not done`] : []),
-    ...(failed.length > 0 ? [`${failed.length} jobs have failed (${told.join('; ')})`] : []),
-    ...(missing > 0 ? [`${missing} jobs are not in the queue`] : []),
-    ...(damaged.length > 0 ? [`the results of ${damaged.length} jobs are damaged and were dropped`] : []),
-  ];
-  const cure =
-    open > 0
-      ? 'Wait for the workers (cert queue status), then collect again.'
-      : 'Submit the evaluation again with the same command, which tries these jobs again, or evaluate the rest here: cert eval with the same options and this --out.';
-  return new CertError(
-    'bad-data',
-    `The evaluation is not complete: ${images - found} of ${images} images have no result. ${facts.join(', ')}. The other results are in ${out}.`,
-    cure,
-  );
-}

@@ -1,18 +1,46 @@
 export { type CollectOptions, collectResults } from './collect.js';
-export type { JobResult, QueuedEvaluation } from './evaluation.js';
-export { removeEvaluation } from './remove.js';
-export { type EvaluationStatus, type FailedJob, type QueueStatus, queueStatus, type WorkerStatus } from './status.js';
-export { fetchCheckpoint, storeCheckpoint } from './store.js';
-export { type SubmitOptions, type Submitted, submitEvaluation } from './submit.js';
+export { type CollectedInstances, collectInstances } from './collect-instances.js';
+export type { QueuedEvaluation } from './evaluation.js';
+export {
+  type InstanceResult,
+  instanceAt,
+  type QueuedFiles,
+  type QueuedInstance,
+  type QueuedInstances,
+} from './instances.js';
+export type { KindName, Works } from './kinds.js';
+export { removeSubmission } from './remove.js';
+export {
+  type DamagedSubmission,
+  type FailedJob,
+  type QueueStatus,
+  queueStatus,
+  type SubmissionStatus,
+  type WorkerStatus,
+} from './status.js';
+export { openStore, type Store } from './store.js';
+export {
+  type SubmitEvaluationOptions,
+  type SubmitOptions,
+  type Submitted,
+  submitEvaluation,
+  submitWork,
+} from './submit.js';
+export type { JobResult } from './work.js';
 export {
   createWorker,
-  type Disconnected,
-  type JobDone,
+  type Fetch,
   type JobEvaluator,
-  type JobFailed,
-  type JobOfEvent,
-  type JobStarted,
+  type Openers,
   type QueueWorker,
-  type WorkerEvent,
   type WorkerOptions,
 } from './worker.js';
+export type {
+  Disconnected,
+  JobDone,
+  JobFailed,
+  JobLost,
+  JobOfEvent,
+  JobStarted,
+  WorkerEvent,
+} from './worker-events.js';

@@ -25,6 +25,17 @@ export interface RedisAddress {
   readonly warnings: readonly string[];
 }
 
+/** Attempts to reach a server that has gone, and milliseconds between two. */
+const [ATTEMPTS, PAUSE] = [5, 500];
+
+/** What clients connect with whose commands fail after a few attempts, where a worker waits until the server is back. */
+export const impatient = ({ options }: RedisAddress) => ({
+  ...options,
+  maxRetriesPerRequest: ATTEMPTS,
+  // Without an end, BullMQ waits for a connection before each command.
+  retryStrategy: (times: number) => (times > ATTEMPTS ? null : PAUSE),
+});
+
 /** Milliseconds until a server that does not answer counts as unreachable. */
 const PATIENCE = 5000;
 
@@ -37,28 +48,42 @@ const PATIENCE = 5000;
 export async function openRedis(url: string): Promise<RedisAddress> {
   const options = parseUrl(url);
   const name = `${options.host}:${options.port}${options.db ? `, database ${options.db}` : ''}`;
-  const client = new Redis({
-    ...options,
-    ...{ lazyConnect: true, connectTimeout: PATIENCE, maxRetriesPerRequest: 0 },
-    retryStrategy: () => null,
-  });
-  let reason: Error | undefined;
-  client.on('error', (error: Error) => {
-    reason = error;
-  });
-  try {
-    await client.connect();
-    const facts = await client.info().catch((error: unknown) => {
-      // Users without the right to ask for it may still use a queue.
-      if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
-      throw error;
+  const ask = async (): Promise<string> => {
+    const client = new Redis({
+      ...options,
+      ...{ lazyConnect: true, connectTimeout: PATIENCE, maxRetriesPerRequest: 0 },
+      retryStrategy: () => null,
     });
-    return { name, options, warnings: warningsOf(facts) };
-  } catch (error) {
-    throw redisError(name, reason ?? error);
-  } finally {
-    client.disconnect();
-  }
+    let reason: Error | undefined;
+    client.on('error', (error: Error) => {
+      reason = error;
+    });
+    try {
+      await client.connect();
+      // The client would go on with database 0.
+      if (options.db !== undefined) await client.select(options.db);
+      return await client.info().catch((error: unknown) => {
+        // Users without the right to ask for it may still use a queue.
+        if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
+        throw error;
+      });
+    } catch (error) {
+      throw reason ?? error;
+    } finally {
+      client.disconnect();
+    }
+  };
+  // Where this process was busy for longer, its own clock ended the first attempt.
+  const isLate = (error: unknown) => error instanceof Error && /ETIMEDOUT/.test(error.message);
+  const facts = await ask()
+    .catch((error: unknown) => {
+      if (!isLate(error)) throw error;
+      return ask();
+    })
+    .catch((error: unknown) => {
+      throw redisError(name, error, STRANGER);
+    });
+  return { name, options, warnings: warningsOf(facts) };
 }
 
 /**
@@ -74,8 +99,11 @@ export async function callRedis<T>({ name }: RedisAddress, call: () => Promise<T
   }
 }
 
-/** The error for what a client of Redis threw; the same error if it is another one. */
-function redisError(name: string, error: unknown): unknown {
+/** What is said of answers that Redis does not give. */
+const STRANGER = 'does not answer as a Redis server does';
+
+/** The error for what a client of Redis threw; the same error if it is another one. @param otherwise what is said of that */
+function redisError(name: string, error: unknown, otherwise?: string): unknown {
   if (!(error instanceof Error) || error instanceof CertError) return error;
   const { message } = error;
   const fail = (code: 'no-network' | 'bad-argument', problem: string, cure: string) =>
@@ -86,6 +114,13 @@ function redisError(name: string, error: unknown): unknown {
       'bad-argument',
       `Redis at ${name} ${asked}.`,
       'Give both in the URL: redis://USER:PASSWORD@HOST:PORT (without a user: redis://:PASSWORD@HOST:PORT).',
+    );
+  }
+  if (/DB index/.test(message)) {
+    return fail(
+      'bad-argument',
+      `Redis at ${name} has no such database.`,
+      'Give a smaller number at the end of the URL.',
     );
   }
   if (/NOPERM/.test(message)) {
@@ -110,28 +145,54 @@ function redisError(name: string, error: unknown): unknown {
       'Check the address of --redis and that the server runs (redis-cli -u URL ping). For TLS the URL begins with rediss://.',
     );
   }
-  return error;
+  if (/Redis version/.test(message)) {
+    return fail('bad-argument', `Redis at ${name} is too old: ${message}`, 'Install Redis 6.2 or later, or Valkey.');
+  }
+  if (otherwise === undefined) return error;
+  return fail(
+    'no-network',
+    `The server at ${name} ${otherwise}: ${message}`,
+    'Check the address and the port of --redis.',
+  );
 }
 
 /** @throws CertError `bad-argument`; the URL, which may hold a password, is not repeated */
 function parseUrl(text: string): RedisOptions {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const db = url === undefined || url.pathname.length < 2 ? 0 : Number(url.pathname.slice(1));
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !Number.isSafeInteger(db)) {
+  const [username, password] = [url?.username, url?.password].map(decoded);
+  if (
+    url === undefined ||
+    username === undefined ||
+    password === undefined ||
+    !/^rediss?:$/.test(url.protocol) ||
+    url.hostname === '' ||
+    !Number.isSafeInteger(db) ||
+    db < 0
+  ) {
     throw new CertError(
       'bad-argument',
       'The address of Redis is not a URL that begins with redis:// or rediss:// and names a host.',
-      'Give one such as redis://localhost:6379, or rediss://USER:PASSWORD@HOST:PORT with TLS.',
+      'Give one such as redis://localhost:6379, or rediss://USER:PASSWORD@HOST:PORT with TLS; a % in a password is written %25.',
     );
   }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 6379),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(username !== '' && { username }),
+    ...(password !== '' && { password }),
     ...(db !== 0 && { db }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
   };
+}
+
+/** A part of a URL as it is meant; undefined for a % that stands for nothing. */
+function decoded(text = ''): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param facts what `INFO` says */

@@ -1,25 +1,28 @@
-import type { EvaluationSettings } from '@cert/verify/node';
-import { evaluationOf, imagesOfJobs, jobNumber, planOf } from './evaluation.js';
-import { evaluationIds, partsOf, type Queues, withQueues } from './queues.js';
+import { CertError } from '@cert/core';
+import { KINDS, type KindName } from './kinds.js';
+import { partsOf, type Queues, submissionIds, withQueues } from './queues.js';
+import { itemsOfJobs, jobNumber, planOf, readPart, submissionOf } from './work.js';
 
 /** A job that has failed as often as it may. */
 export interface FailedJob {
-  /** Its number in the evaluation, from 0. */
+  /** Its number in the submission, from 0. */
   readonly job: number;
-  /** Its images: none of them has a result. */
-  readonly images: readonly number[];
+  /** Its items: none of them has a result. */
+  readonly items: readonly number[];
   /** The message of the last error. */
   readonly reason: string;
 }
 
-/** How far an evaluation is. Plain data. */
-export interface EvaluationStatus {
-  /** ID of the evaluation. */
+/** How far a submission is. Plain data. */
+export interface SubmissionStatus {
+  /** ID of the submission. */
   readonly id: string;
-  /** Settings that determine the results. */
-  readonly settings: EvaluationSettings;
-  /** Number of images. */
-  readonly images: number;
+  /** The kind of work. */
+  readonly kind: KindName;
+  /** Settings of the work, as its kind tells them. */
+  readonly settings: { readonly [name: string]: unknown };
+  /** Number of items. */
+  readonly items: number;
   /** Number of jobs. */
   readonly jobs: number;
   /** Jobs with a result. */
@@ -36,6 +39,14 @@ export interface EvaluationStatus {
   readonly complete: boolean;
 }
 
+/** A submission that cannot be read. */
+export interface DamagedSubmission {
+  /** ID of the submission. */
+  readonly id: string;
+  /** What is wrong. */
+  readonly problem: string;
+}
+
 /** A worker that is connected. */
 export interface WorkerStatus {
   /** Host and process. */
@@ -46,11 +57,13 @@ export interface WorkerStatus {
 
 /** What {@link queueStatus} found. Plain data. */
 export interface QueueStatus {
-  /** Evaluations, the oldest first. */
-  readonly evaluations: readonly EvaluationStatus[];
+  /** Submissions, the oldest first. */
+  readonly submissions: readonly SubmissionStatus[];
+  /** Submissions that cannot be read, or are of another version. */
+  readonly damaged: readonly DamagedSubmission[];
   /** Connected workers. */
   readonly workers: readonly WorkerStatus[];
-  /** Jobs of all evaluations that wait or are being computed. */
+  /** Jobs of all submissions that wait or are being computed. */
   readonly open: number;
   /** Jobs done per minute, over the last minutes; null until a minute has passed. */
   readonly jobsPerMinute: number | null;
@@ -58,24 +71,35 @@ export interface QueueStatus {
   readonly secondsLeft: number | null;
 }
 
+/** Codes of errors that are about one submission: it is damaged, or was removed a moment ago. */
+const TOLD: readonly string[] = ['bad-data', 'bad-argument'];
+
 /** Minutes of which the rate is the mean. */
 const MINUTES = 5;
 
 /**
- * Asks how far evaluations are.
+ * Asks how far submissions are.
  *
  * @param redis the URL of the server
- * @param id of one evaluation; default all
+ * @param id of one submission; default all
  * @throws CertError `no-network` if Redis cannot be reached, `bad-argument` for an unknown ID
  */
 export const queueStatus = (redis: string, id?: string): Promise<QueueStatus> =>
   withQueues(redis, async (queues) => {
-    const ids = id === undefined ? await evaluationIds(queues) : [id];
-    const active = (await queues.jobs.getActive()).map((job) => evaluationOf(job.id ?? ''));
-    const evaluations: EvaluationStatus[] = [];
+    const ids = id === undefined ? await submissionIds(queues) : [id];
+    const active = (await queues.jobs.getActive()).map((job) => submissionOf(job.id ?? ''));
+    const submissions: SubmissionStatus[] = [];
+    const damaged: DamagedSubmission[] = [];
     for (const each of ids) {
-      evaluations.push(await statusOf(queues, each, active.filter((other) => other === each).length));
+      try {
+        submissions.push(await statusOf(queues, each, active.filter((other) => other === each).length));
+      } catch (error) {
+        // One must not hide the others.
+        if (id !== undefined || !(error instanceof CertError && TOLD.includes(error.code))) throw error;
+        damaged.push({ id: each, problem: error.problem });
+      }
     }
+    submissions.sort((a, b) => a.submitted - b.submitted);
     const counts = await queues.jobs.getJobCounts('waiting', 'active', 'delayed', 'prioritized');
     const open = Object.values(counts).reduce((sum, count) => sum + count, 0);
     const { data } = await queues.jobs.getMetrics('completed', 0, MINUTES - 1);
@@ -83,15 +107,15 @@ export const queueStatus = (redis: string, id?: string): Promise<QueueStatus> =>
     const sum = rates.reduce((all, rate) => all + rate, 0);
     const jobsPerMinute = sum === 0 ? null : sum / rates.length;
     const secondsLeft = jobsPerMinute === null ? null : (60 * open) / jobsPerMinute;
-    return { evaluations, workers: await workersOf(queues), open, jobsPerMinute, secondsLeft };
+    return { submissions, damaged, workers: await workersOf(queues), open, jobsPerMinute, secondsLeft };
   });
 
-/** How far one evaluation is. @param active the jobs of it that workers are at */
-export async function statusOf(queues: Queues, id: string, active: number): Promise<EvaluationStatus> {
+/** How far one submission is. @param active the jobs of it that workers are at */
+export async function statusOf(queues: Queues, id: string, active: number): Promise<SubmissionStatus> {
   const parts = await partsOf(queues, id);
-  const { evaluation, submitted } = parts[0].data;
-  const { jobs } = planOf(parts[0].data);
-  let images: ReturnType<typeof imagesOfJobs> | undefined;
+  const data = readPart(parts[0].data);
+  const { jobs } = planOf(id, data);
+  let items: ReturnType<typeof itemsOfJobs> | undefined;
   const failed: FailedJob[] = [];
   let [done, known] = [0, 0];
   for (const part of parts) {
@@ -99,18 +123,21 @@ export async function statusOf(queues: Queues, id: string, active: number): Prom
     done += processed;
     known += processed + unprocessed + ignored;
     if (ignored === 0) continue;
-    images ??= imagesOfJobs(parts[0].data);
+    items ??= itemsOfJobs(data);
     for (const [key, reason] of Object.entries(await part.getIgnoredChildrenFailures())) {
       const job = jobNumber(key);
-      failed.push({ job, images: images[job] ?? [], reason });
+      failed.push({ job, items: items[job] ?? [], reason });
     }
   }
+  const { kind, count, submitted } = data;
   return {
-    ...{ id, settings: evaluation.settings, images: evaluation.images, jobs, done, active },
+    ...{ id, kind, settings: settingsOf(kind, data.work), items: count, jobs, done, active },
     failed: failed.sort((a, b) => a.job - b.job),
     ...{ missing: jobs - known, submitted, complete: done === jobs },
   };
 }
+
+const settingsOf = <K extends KindName>(kind: K, work: unknown) => KINDS[kind].settings(KINDS[kind].read(work));
 
 async function workersOf({ jobs }: Queues): Promise<readonly WorkerStatus[]> {
   const clients = await jobs.getWorkers();

@@ -1,89 +1,88 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { CertError } from '@cert/core';
-import { makeFolder, writeFileAtomic } from '@cert/models/node';
+import { CertError, describeValue } from '@cert/core';
+import { folderStore } from './folder-store.js';
+import { s3Store } from './s3-store.js';
+import { webStore } from './web-store.js';
+
+/** Where files are, by their SHA-256. Every file that is read is compared with its hash. */
+export interface Store {
+  /**
+   * Puts a file into the store, unless it is there.
+   *
+   * @returns the SHA-256 of the bytes
+   * @throws CertError `bad-file` if it cannot be written, and as `openStore`
+   */
+  put(bytes: Uint8Array): Promise<string>;
+  /**
+   * Reads a file.
+   *
+   * @throws CertError `bad-file` if it is missing or its hash differs, `bad-data` for a text that is no SHA-256, `no-network` if a server
+   * does not answer
+   */
+  get(sha256: string): Promise<Uint8Array>;
+}
+
+/** What reads and writes files by names, which are hashes. */
+export interface Shelf {
+  /** For messages, without a secret. */
+  readonly name: string;
+  /** @throws CertError if it cannot be read */
+  read(sha256: string): Promise<Uint8Array>;
+  /** Writes a file as a whole or not at all, unless it is there. @throws CertError if it cannot be written */
+  write(sha256: string, bytes: Uint8Array): Promise<void>;
+}
+
+/** What stands in front of a place, and who reads it; other places are folders. */
+const SCHEMES: { readonly [scheme: string]: (place: string) => Promise<Shelf> } = {
+  http: webStore,
+  https: webStore,
+  s3: s3Store,
+};
+
+/**
+ * Opens a store.
+ *
+ * @param place a folder that all machines see; `s3://BUCKET/PREFIX` with the credentials and the endpoint of the environment
+ * (`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, `AWS_ENDPOINT_URL_S3` and so on), which needs `@aws-sdk/client-s3`; or the URL of a folder on a web
+ * server, which is read alone: files must be there
+ * @throws CertError `missing-package` if S3 is asked for without its package, `bad-argument` for a URL that cannot be used
+ */
+export async function openStore(place: string): Promise<Store> {
+  const [, scheme = ''] = /^([a-z0-9+]+):\/\//i.exec(place) ?? [];
+  const open = scheme === '' ? folderStore : SCHEMES[scheme.toLowerCase()];
+  if (open === undefined) {
+    throw new CertError(
+      'bad-argument',
+      `The store begins with ${scheme}://.`,
+      'Give a folder, s3://BUCKET/PREFIX, or the URL of a web server (https://).',
+    );
+  }
+  const shelf = await open(place);
+  return {
+    async put(bytes) {
+      const sha256 = hashOf(bytes);
+      await shelf.write(sha256, bytes);
+      return sha256;
+    },
+    async get(sha256) {
+      // A job of a queue names it: nothing outside the store is opened.
+      if (!/^[0-9a-f]{64}$/.test(sha256)) {
+        throw new CertError(
+          'bad-data',
+          `${describeValue(sha256)} is not a SHA-256: files in a store have no other names.`,
+          'Remove what names it from the queue (cert queue remove), and submit it again.',
+        );
+      }
+      const bytes = await shelf.read(sha256);
+      const hash = hashOf(bytes);
+      if (hash === sha256) return bytes;
+      throw new CertError(
+        'bad-file',
+        `The file ${sha256} in ${shelf.name} has another hash: ${hash}. It is not used.`,
+        'Remove the file from the store, and submit again.',
+      );
+    },
+  };
+}
 
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-
-/** The file of a checkpoint in a store. */
-const nameOf = (checkpoint: string) => `${checkpoint}.safetensors`;
-
-const isUrl = (store: string) => /^https?:\/\//.test(store);
-
-/** The address of a checkpoint in a store, and what a query adds to it. */
-function addressOf(store: string, checkpoint: string): string {
-  const url = new URL(store);
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/${nameOf(checkpoint)}`;
-  return url.href;
-}
-
-/**
- * Puts a checkpoint into a store, where workers find it by its hash. A store at a URL is read alone: the file must be there.
- *
- * @param store a folder that all machines see, or the URL of a folder on a web server
- * @returns the SHA-256 of the bytes
- * @throws CertError `bad-file` if it cannot be written, and as {@link fetchCheckpoint} for a URL
- */
-export async function storeCheckpoint(store: string, bytes: Uint8Array): Promise<string> {
-  const checkpoint = hashOf(bytes);
-  if (isUrl(store)) {
-    await fetchCheckpoint(store, checkpoint);
-    return checkpoint;
-  }
-  const file = join(store, nameOf(checkpoint));
-  const there = await readFile(file).catch(() => undefined);
-  if (there !== undefined && hashOf(there) === checkpoint) return checkpoint;
-  await makeFolder(store);
-  await writeFileAtomic(file, bytes);
-  return checkpoint;
-}
-
-/**
- * Fetches a checkpoint from a store and checks its hash.
- *
- * @param store a folder, or the URL of a folder, from which the file is fetched with GET
- * @param checkpoint its SHA-256 in hexadecimal
- * @throws CertError `bad-file` if it is missing or its hash differs, `no-network` if the server does not answer
- */
-export async function fetchCheckpoint(store: string, checkpoint: string): Promise<Uint8Array> {
-  const bytes = isUrl(store)
-    ? await download(addressOf(store, checkpoint))
-    : await read(join(store, nameOf(checkpoint)));
-  const hash = hashOf(bytes);
-  if (hash === checkpoint) return bytes;
-  throw new CertError(
-    'bad-file',
-    `The checkpoint ${nameOf(checkpoint)} in ${shown(store)} has another hash: ${hash}. It is not evaluated.`,
-    'Remove the file from the store, and submit the evaluation again.',
-  );
-}
-
-/** Without the query, which may hold a signature. */
-const shown = (store: string) => (isUrl(store) ? store.replace(/\?.*$/, '').replace(/\/\/[^/@]*@/, '//') : store);
-
-const read = (file: string) =>
-  readFile(file).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CertError(
-      'bad-file',
-      `The store lacks a checkpoint: ${reason}.`,
-      'Give the folder of cert queue submit --store, on a disk that all machines share.',
-      { cause },
-    );
-  });
-
-async function download(url: string): Promise<Uint8Array> {
-  const response = await fetch(url).catch((cause: unknown) => {
-    const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    throw new CertError('no-network', `${shown(url)} cannot be fetched: ${reason}.`, 'Check the address of --store.', {
-      cause,
-    });
-  });
-  if (response.ok) return new Uint8Array(await response.arrayBuffer());
-  throw new CertError(
-    'bad-file',
-    `${shown(url)} cannot be fetched: ${response.status} ${response.statusText}.`,
-    'Upload the checkpoint under this name, readable for the workers.',
-  );
-}

@@ -1,27 +1,31 @@
 import { CertError } from '@cert/core';
-import { FlowProducer } from 'bullmq';
-import { EVALUATIONS, imagesOfJobs, JOBS, jobId, type PartData, planOf, type QueuedEvaluation } from './evaluation.js';
-import { partsOf, type Queues, withQueues } from './queues.js';
-import { PREFIX } from './redis.js';
-import { storeCheckpoint } from './store.js';
+import { FlowProducer, type JobsOptions } from 'bullmq';
+import { closeOrLeave } from './close-or-leave.js';
+import type { QueuedEvaluation } from './evaluation.js';
+import { KINDS, type KindName, type Works } from './kinds.js';
+import { type Part, partsOf, type Queues, withQueues } from './queues.js';
+import { impatient, PREFIX } from './redis.js';
+import { jobsOfPart } from './results.js';
+import { openStore } from './store.js';
+import { idOf, itemsOfJobs, JOBS, type JobData, jobId, jobNumber, type PartData, planOf, SUBMISSIONS } from './work.js';
 
-/** Options of {@link submitEvaluation}. */
-export interface SubmitOptions {
+/** Options of {@link submitWork}. */
+export interface SubmitOptions<K extends KindName> {
   /** `redis://HOST:PORT`, or `rediss://USER:PASSWORD@HOST:PORT` with TLS. */
   readonly redis: string;
-  /** Where workers find the checkpoint: a folder that all machines see, or a URL under which it already is. */
-  readonly store: string;
-  /** What is evaluated. */
-  readonly evaluation: QueuedEvaluation;
-  /** The bytes of the checkpoint. */
-  readonly checkpoint: Uint8Array;
-  /** Images in a job. */
+  /** The kind of work. */
+  readonly kind: K;
+  /** What is computed. */
+  readonly work: Works[K];
+  /** Puts the files that the work names into the store; called when the server has answered. */
+  readonly upload: () => Promise<void>;
+  /** Items in a job. */
   readonly jobsOf: number;
   /** Called when more jobs are in the queue. */
   readonly onProgress?: (jobs: number, of: number) => void;
 }
 
-/** What {@link submitEvaluation} did. */
+/** What {@link submitWork} did. */
 export interface Submitted {
   /** By which status and results are asked for. */
   readonly id: string;
@@ -35,74 +39,120 @@ export interface Submitted {
   readonly warnings: readonly string[];
 }
 
-/** Times that a job is tried whose evaluation ends with an error. */
-const ATTEMPTS = 3;
+/** Of every job. */
+const OPTIONS = {
+  /** Times that it is tried if it ends with an error. */
+  attempts: 3,
+  backoff: { type: 'exponential', delay: 1000 },
+  // The result goes to the part.
+  removeOnComplete: true,
+  ignoreDependencyOnFailure: true,
+  stackTraceLimit: 1,
+} as const;
 
 /**
- * Puts an evaluation into the queue. The same evaluation has the same ID: to submit it again adds the jobs that are missing, when the
- * first submission was interrupted, and tries those again that have failed.
+ * Puts work into the queue. The same work has the same ID: to submit it again adds the jobs that are missing, when the first submission was
+ * interrupted, and tries those again that have failed.
  *
- * @throws CertError `bad-argument` for no images and a checkpoint with another hash than the settings say, `no-network` if Redis cannot be
- * reached, and as `storeCheckpoint`
+ * @throws CertError `bad-argument` for no items, `no-network` if Redis cannot be reached
  */
-export async function submitEvaluation(options: SubmitOptions): Promise<Submitted> {
-  const { evaluation, jobsOf, onProgress } = options;
-  if (!(Number.isSafeInteger(jobsOf) && jobsOf >= 1 && evaluation.images >= 1)) {
+export async function submitWork<K extends KindName>(options: SubmitOptions<K>): Promise<Submitted> {
+  const { kind, work, jobsOf, onProgress } = options;
+  const { count: countOf, cut, items } = KINDS[kind];
+  const count = countOf(work);
+  if (!(Number.isSafeInteger(jobsOf) && jobsOf >= 1 && count >= 1)) {
     throw new CertError(
       'bad-argument',
-      `An evaluation of ${evaluation.images} images in jobs of ${jobsOf} was given.`,
-      'Give at least one image, and a whole number of images per job from 1.',
+      `${count} ${items} in jobs of ${jobsOf} were given.`,
+      `Give ${items}, and a whole number of ${items} per job from 1.`,
     );
   }
-  const plan = planOf({ evaluation, jobsOf });
-  const jobs = imagesOfJobs({ evaluation, jobsOf });
+  const id = idOf(kind, work, jobsOf);
+  const plan = planOf(id, { count, jobsOf });
+  const jobs = itemsOfJobs({ kind, count, jobsOf });
   return withQueues(options.redis, async (queues) => {
-    const hash = await storeCheckpoint(options.store, options.checkpoint);
-    if (hash !== evaluation.settings.checkpoint) {
-      throw new CertError(
-        'bad-argument',
-        `The checkpoint has the hash ${hash}, but the settings name ${evaluation.settings.checkpoint}.`,
-        'Give the bytes that settings.checkpoint is the SHA-256 of.',
-      );
-    }
+    await options.upload();
     const flows = new FlowProducer({
-      connection: { ...queues.redis.options, maxRetriesPerRequest: 5 },
+      connection: impatient(queues.redis),
       prefix: PREFIX,
     });
     flows.on('error', () => {});
     try {
-      const data: PartData = { evaluation, jobsOf, submitted: Date.now() };
+      const submitted = Date.now();
       let before = 0;
-      for (const { id, from, to } of plan.parts) {
-        // A part is there as a whole, or not at all.
-        if ((await queues.evaluations.getJob(id)) === undefined) {
-          await flows.add({
-            ...{ name: 'part', queueName: EVALUATIONS, data, opts: { jobId: id } },
-            children: jobs.slice(from, to).map((images, i) => ({
-              ...{ name: 'images', queueName: JOBS, data: { images } },
-              opts: {
-                jobId: jobId(plan.id, from + i),
-                attempts: ATTEMPTS,
-                backoff: { type: 'exponential', delay: 1000 },
-                // The result goes to the part.
-                removeOnComplete: true,
-                ignoreDependencyOnFailure: true,
-                stackTraceLimit: 1,
-              },
-            })),
-          });
-        } else before += to - from;
+      for (const { id: part, from, to } of plan.parts) {
+        const own = jobs.slice(from, to).map((ofJob, i) => ({
+          ...{ name: kind, queueName: JOBS, data: { items: ofJob } },
+          opts: { ...OPTIONS, jobId: jobId(id, from + i) },
+        }));
+        const found = await queues.submissions.getJob(part);
+        if (found === undefined) {
+          const data: PartData<K> = { kind, work: cut(work, jobs.slice(from, to).flat()), count, jobsOf, submitted };
+          await flows.add({ name: 'part', queueName: SUBMISSIONS, data, opts: { jobId: part }, children: own });
+        } else before += own.length - (await addMissing(queues, found, own));
         onProgress?.(to, plan.jobs);
       }
-      const retried = before === 0 ? 0 : await retryFailed(queues, plan.id);
-      return { id: plan.id, jobs: plan.jobs, before, retried, warnings: queues.redis.warnings };
+      const retried = before === 0 ? 0 : await retryFailed(queues, id);
+      return { id, jobs: plan.jobs, before, retried, warnings: queues.redis.warnings };
     } finally {
-      await flows.close().catch(() => {});
+      await closeOrLeave(flows);
     }
   });
 }
 
-/** Puts the failed jobs of an evaluation into the queue again. @returns how many */
+/** Options of {@link submitEvaluation}. */
+export interface SubmitEvaluationOptions extends Omit<SubmitOptions<'evaluation'>, 'kind' | 'work' | 'upload'> {
+  /** Where workers find the checkpoint, as `openStore` takes it. */
+  readonly store: string;
+  /** What is evaluated. */
+  readonly evaluation: QueuedEvaluation;
+  /** The bytes of the checkpoint. */
+  readonly checkpoint: Uint8Array;
+}
+
+/**
+ * Puts an evaluation into the queue, and its checkpoint into the store.
+ *
+ * @throws CertError `bad-argument` for a checkpoint with another hash than the settings say, and as {@link submitWork} and `openStore`
+ */
+export async function submitEvaluation(options: SubmitEvaluationOptions): Promise<Submitted> {
+  const { store, evaluation, checkpoint, ...others } = options;
+  const upload = async () => {
+    const hash = await (await openStore(store)).put(checkpoint);
+    if (hash === evaluation.settings.checkpoint) return;
+    throw new CertError(
+      'bad-argument',
+      `The checkpoint has the hash ${hash}, but the settings name ${evaluation.settings.checkpoint}.`,
+      'Give the bytes that settings.checkpoint is the SHA-256 of.',
+    );
+  };
+  return submitWork({ ...others, kind: 'evaluation', work: evaluation, upload });
+}
+
+/**
+ * Adds the jobs of a part that are not there: a removal was interrupted, or the server lost them.
+ *
+ * @returns how many
+ */
+async function addMissing(
+  { jobs }: Queues,
+  part: Part,
+  own: readonly {
+    readonly name: string;
+    readonly data: JobData;
+    readonly opts: JobsOptions & { readonly jobId: string };
+  }[],
+): Promise<number> {
+  const { processed = 0, unprocessed = 0, ignored = 0 } = await part.getDependenciesCount();
+  if (processed + unprocessed + ignored >= own.length) return 0;
+  const known = await jobsOfPart(part);
+  const missing = own.filter(({ opts }) => !known.has(jobNumber(opts.jobId)));
+  const parent = { id: part.id ?? '', queue: part.queueQualifiedName };
+  await jobs.addBulk(missing.map(({ name, data, opts }) => ({ name, data, opts: { ...opts, parent } })));
+  return missing.length;
+}
+
+/** Puts the failed jobs of a submission into the queue again. @returns how many */
 async function retryFailed(queues: Queues, id: string): Promise<number> {
   let retried = 0;
   for (const part of await partsOf(queues, id)) {

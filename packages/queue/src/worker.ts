@@ -1,41 +1,48 @@
 import { hostname } from 'node:os';
 import { CertError } from '@cert/core';
-import { isResultOf } from '@cert/verify/node';
 import { type Job, Queue, WaitingError, Worker } from 'bullmq';
+import { createBench, type Opened } from './bench.js';
+import { closeOrLeave } from './close-or-leave.js';
+import { KINDS, type KindName, type Works } from './kinds.js';
+import { openRedis, PREFIX } from './redis.js';
+import { openStore } from './store.js';
 import {
-  EVALUATIONS,
-  evaluationOf,
   JOBS,
   type JobData,
   type JobResult,
   jobNumber,
   type PartData,
-  type QueuedEvaluation,
-} from './evaluation.js';
-import { openRedis, PREFIX } from './redis.js';
-import { fetchCheckpoint } from './store.js';
+  readPart,
+  SUBMISSIONS,
+  submissionOf,
+} from './work.js';
+import type { WorkerEvent } from './worker-events.js';
 
-/** What evaluates the images of one evaluation, one job at a time. */
+/** What computes the jobs of one submission, one at a time. */
 export interface JobEvaluator {
-  /** Evaluates images; rejects with the signal's reason when it is aborted. */
-  evaluate(images: readonly number[], signal: AbortSignal): Promise<Omit<JobResult, 'seconds'>>;
+  /** Computes items; rejects with the signal's reason when it is aborted. */
+  evaluate(items: readonly number[], signal: AbortSignal): Promise<Omit<JobResult, 'seconds'>>;
   /** Frees what it holds. */
   dispose(): Promise<void>;
 }
+
+/** Reads a file of the store by its SHA-256, once for a worker while its jobs need it. */
+export type Fetch = (sha256: string) => Promise<Uint8Array>;
+
+/** What computes the jobs of each kind. */
+export type Openers = { readonly [K in KindName]?: (work: Works[K], fetch: Fetch) => Promise<JobEvaluator> };
 
 /** Options of {@link createWorker}. */
 export interface WorkerOptions {
   /** `redis://HOST:PORT`, or `rediss://USER:PASSWORD@HOST:PORT` with TLS. */
   readonly redis: string;
-  /** The store of checkpoints: a folder, or a URL. */
+  /** The store of files, as `openStore` takes it. */
   readonly store: string;
   /**
-   * Prepares an evaluation: looks up what `setup` names and checks that it comes to the `settings`. An error ends the worker, as it would
-   * end every other job of the evaluation; the job goes back to the queue, and no attempt is counted.
-   *
-   * @param checkpoint the bytes of the network's file, whose hash is that of the settings
+   * Prepares work of each kind: looks up what it names and checks that it comes to its settings. An error ends the worker, as it would end
+   * every other job of the submission; the job goes back to the queue, and no attempt is counted. So does an error of `fetch`.
    */
-  readonly open: (evaluation: QueuedEvaluation, checkpoint: Uint8Array) => Promise<JobEvaluator>;
+  readonly open: Openers;
   /** Jobs at the same time, each with an evaluator; default 1. */
   readonly concurrency?: number;
   /** Seconds after which the job of a worker that is gone, or too busy to answer, is given to another one; default 60. */
@@ -44,49 +51,6 @@ export interface WorkerOptions {
   readonly stalls?: number;
   /** Called when something happens. */
   readonly onEvent?: (event: WorkerEvent) => void;
-}
-
-/** What a worker tells. */
-export type WorkerEvent = JobStarted | JobDone | JobFailed | Disconnected;
-
-/** The job of an event. */
-export interface JobOfEvent {
-  /** ID of the evaluation. */
-  readonly id: string;
-  /** Number of the job in the evaluation, from 0. */
-  readonly job: number;
-}
-
-/** A job begins. */
-export interface JobStarted extends JobOfEvent {
-  /** Kind of the event. */
-  readonly type: 'started';
-  /** Number of images. */
-  readonly images: number;
-}
-
-/** The result of a job is in the queue. */
-export interface JobDone extends JobOfEvent {
-  /** Kind of the event. */
-  readonly type: 'done';
-  /** Seconds that it took. */
-  readonly seconds: number;
-}
-
-/** An attempt failed. */
-export interface JobFailed extends JobOfEvent {
-  /** Kind of the event. */
-  readonly type: 'failed';
-  /** The message of the error. */
-  readonly reason: string;
-}
-
-/** Redis does not answer; the worker waits for it. */
-export interface Disconnected {
-  /** Kind of the event. */
-  readonly type: 'disconnected';
-  /** The message of the error. */
-  readonly reason: string;
 }
 
 /** A worker. */
@@ -103,50 +67,75 @@ const METRICS = 60;
 /**
  * Starts a worker, which evaluates jobs until it is stopped. While Redis cannot be reached it waits.
  *
- * @throws CertError `no-network` if Redis cannot be reached at the start, `bad-argument` for a wrong password
+ * @throws CertError `no-network` if Redis cannot be reached at the start, `bad-argument` for a wrong password, and as `openStore`
  */
 export async function createWorker(options: WorkerOptions): Promise<QueueWorker> {
   const { concurrency = 1, lockSeconds = 60, stalls = 5, onEvent } = options;
+  const store = await openStore(options.store);
   const redis = await openRedis(options.redis);
   const connection = { ...redis.options, maxRetriesPerRequest: null };
-  const evaluations = new Queue<PartData>(EVALUATIONS, { connection, prefix: PREFIX });
+  const submissions = new Queue<PartData>(SUBMISSIONS, { connection, prefix: PREFIX });
   const stopping = new AbortController();
-  const bench = createBench(options);
+  const bench = createBench(store, options.open);
   let failure: unknown;
 
-  /** The evaluations do not change: the last one is kept. */
-  let last: { readonly id: string; readonly evaluation: QueuedEvaluation } | undefined;
-  async function evaluationOfJob({ id = '', parent }: Job): Promise<QueuedEvaluation> {
-    if (last?.id === evaluationOf(id)) return last.evaluation;
-    const part = await evaluations.getJob(parent?.id ?? '');
-    if (part === undefined) throw new Error('The evaluation of this job is not in the queue.');
-    const { evaluation } = part.data;
-    last = { id: evaluationOf(id), evaluation };
-    return evaluation;
+  /** A part does not change: the last one is kept. */
+  let last: { readonly id: string; readonly part: ReturnType<typeof readPart> } | undefined;
+  async function partOf({ parent }: Job): Promise<ReturnType<typeof readPart>> {
+    const id = parent?.id ?? '';
+    if (last?.id === id) return last.part;
+    const found = await submissions.getJob(id);
+    if (found === undefined) throw new Error('The submission of this job is not in the queue.');
+    const part = readPart(found.data);
+    KINDS[part.kind].read(part.work);
+    last = { id, part };
+    return part;
   }
 
   async function take(job: Job<JobData, JobResult>, token?: string): Promise<JobResult> {
-    const [id, number] = [evaluationOf(job.id ?? ''), jobNumber(job.id ?? '')];
-    const { images } = job.data;
-    onEvent?.({ type: 'started', id, job: number, images: images.length });
+    const [id, number] = [submissionOf(job.id ?? ''), jobNumber(job.id ?? '')];
     const began = performance.now();
-    const evaluation = await evaluationOfJob(job);
-    checkImages(images, evaluation);
-    let evaluator: JobEvaluator;
+    const part = await partOf(job).catch((error: unknown) => {
+      // Another version wrote it, whose workers can do it.
+      if (error instanceof CertError && error.code === 'bad-argument') return leave(job, token, error);
+      throw error;
+    });
+    const items = itemsIn(job.data, part);
+    onEvent?.({ type: 'started', id, job: number, items: items.length });
+    let opened: Opened;
     try {
-      evaluator = await bench.take(id, evaluation);
+      opened = await bench.take(job.parent?.id ?? '', part);
     } catch (error) {
-      failure ??= error;
-      void stop();
-      return giveBack(job, token);
+      return leave(job, token, error);
     }
-    const work = evaluator.evaluate(images, stopping.signal).finally(() => bench.put(id, evaluator));
+    const work = opened.evaluator.evaluate(items, stopping.signal).then(
+      (result) => {
+        bench.put(opened);
+        return result;
+      },
+      (error: unknown) => {
+        // A device may be lost: the next job opens it again.
+        bench.discard(opened);
+        throw error;
+      },
+    );
     // A step may take longer than a machine waits that is about to be switched off.
-    const result = await unlessAborted(work, stopping.signal);
+    const result = await unlessAborted(work, stopping.signal).catch((error: unknown) => {
+      if (bench.lacking() !== undefined) return leave(job, token, bench.lacking());
+      throw error;
+    });
     if (result === 'aborted') return giveBack(job, token);
-    const isResult = (line: unknown) => isResultOf(line, evaluation.settings);
-    if (!result.lines.every(isResult)) throw new Error('A result contradicts itself or the settings.');
+    if (!result.lines.every((line) => opened.itemOf(line) !== undefined)) {
+      throw new Error('A result contradicts itself or the settings.');
+    }
     return { ...result, seconds: (performance.now() - began) / 1000 };
+  }
+
+  /** Ends the worker, which cannot do this job or others of its submission. */
+  function leave(job: Job<JobData, JobResult>, token: string | undefined, error: unknown): Promise<never> {
+    failure ??= error;
+    void stop();
+    return giveBack(job, token);
   }
 
   const worker = new Worker<JobData, JobResult>(JOBS, take, {
@@ -170,7 +159,7 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
       stopping.abort(new Error('The worker is stopping.'));
       await closed;
       await bench.dispose();
-      await closeOrLeave(evaluations);
+      await closeOrLeave(submissions);
       if (failure === undefined) end();
       else fail(failure);
     })();
@@ -178,39 +167,31 @@ export async function createWorker(options: WorkerOptions): Promise<QueueWorker>
   }
 
   worker.on('completed', (job, { seconds }) => {
-    onEvent?.({ type: 'done', id: evaluationOf(job.id ?? ''), job: jobNumber(job.id ?? ''), seconds });
+    onEvent?.({ type: 'done', id: submissionOf(job.id ?? ''), job: jobNumber(job.id ?? ''), seconds });
   });
   worker.on('failed', (job, error) => {
     const key = job?.id ?? '';
-    onEvent?.({ type: 'failed', id: evaluationOf(key), job: jobNumber(key), reason: error.message });
+    onEvent?.({ type: 'failed', id: submissionOf(key), job: jobNumber(key), reason: error.message });
   });
   let told = '';
-  const disconnected = (error: Error) => {
-    if (told !== error.message) onEvent?.({ type: 'disconnected', reason: error.message });
-    told = error.message;
-  };
-  worker.on('error', disconnected);
+  /** A lost job is told once: its lock, its result and its error are refused one after the other. */
+  const lost = new Set<string>();
+  worker.on('error', ({ message }) => {
+    const [, key] = /^(?:Missing (?:lock|key)|could not renew lock) for job (\S+?)\.?(?: |$)/.exec(message) ?? [];
+    if (key === undefined) {
+      if (told !== message) onEvent?.({ type: 'disconnected', reason: message });
+      told = message;
+    } else if (!lost.has(key)) {
+      lost.add(key);
+      onEvent?.({ type: 'lost', id: submissionOf(key), job: jobNumber(key) });
+    }
+  });
+  worker.on('active', ({ id = '' }) => void lost.delete(id));
   worker.on('ready', () => {
     told = '';
   });
-  evaluations.on('error', () => {});
+  submissions.on('error', () => {});
   return { ended, stop };
-}
-
-/** Milliseconds that a server has to take leave of a worker that ends. */
-const PATIENCE = 5000;
-
-/** Closes a queue; where the server does not answer, leaves it: its jobs go to other workers when their locks end. */
-async function closeOrLeave(queue: Pick<Queue, 'close' | 'disconnect'>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(() => {
-      queue.disconnect().catch(() => {});
-      resolve();
-    }, PATIENCE);
-  });
-  await Promise.race([queue.close().catch(() => {}), late]);
-  clearTimeout(timer);
 }
 
 /** What `work` resolves to; `aborted` as soon as the signal is, and then `work` goes on alone. */
@@ -235,55 +216,15 @@ async function giveBack(job: Job<JobData, JobResult>, token: string | undefined)
   throw new WaitingError();
 }
 
-/** @throws Error for images that the evaluation does not have */
-function checkImages(images: readonly number[], evaluation: QueuedEvaluation): void {
-  const fits = (index: unknown) =>
-    Number.isSafeInteger(index) && Number(index) >= 0 && Number(index) < evaluation.images;
-  if (!Array.isArray(images) || images.length === 0 || !images.every(fits)) {
-    throw new CertError(
-      'bad-data',
-      'The job names images that the evaluation does not have.',
-      'Remove the evaluation with cert queue remove, and submit it again.',
-    );
-  }
-}
-
-/** Evaluators that wait for the next job of their evaluation. */
-interface Bench {
-  take(id: string, evaluation: QueuedEvaluation): Promise<JobEvaluator>;
-  put(id: string, evaluator: JobEvaluator): void;
-  dispose(): Promise<void>;
-}
-
-/** Keeps the evaluators of one evaluation, the last one: each holds a network and its compiled functions. */
-function createBench({ store, open }: WorkerOptions): Bench {
-  let idle: { readonly id: string; readonly evaluator: JobEvaluator }[] = [];
-  let fetched: { readonly checkpoint: string; readonly bytes: Promise<Uint8Array> } | undefined;
-  let closed = false;
-  const leaving = new Set<Promise<void>>();
-  const leave = (evaluator: JobEvaluator) => {
-    const left = evaluator.dispose().finally(() => leaving.delete(left));
-    leaving.add(left);
-  };
-  return {
-    async take(id, evaluation) {
-      const own = idle.find((one) => one.id === id);
-      const others = idle.filter((one) => one.id !== id);
-      idle = idle.filter((one) => one.id === id && one !== own);
-      for (const { evaluator } of others) leave(evaluator);
-      if (own !== undefined) return own.evaluator;
-      const { checkpoint } = evaluation.settings;
-      if (fetched?.checkpoint !== checkpoint) fetched = { checkpoint, bytes: fetchCheckpoint(store, checkpoint) };
-      return open(evaluation, await fetched.bytes);
-    },
-    put(id, evaluator) {
-      if (closed) leave(evaluator);
-      else idle.push({ id, evaluator });
-    },
-    async dispose() {
-      closed = true;
-      for (const { evaluator } of idle.splice(0)) leave(evaluator);
-      await Promise.allSettled(leaving);
-    },
-  };
+/** The items of a job. @throws CertError `bad-data` for items that the submission does not have */
+function itemsIn(data: unknown, { kind, count }: Pick<PartData, 'kind' | 'count'>): readonly number[] {
+  const { items } = (data ?? {}) as { readonly items?: unknown };
+  const fits = (item: unknown): item is number =>
+    Number.isSafeInteger(item) && Number(item) >= 0 && Number(item) < count;
+  if (Array.isArray(items) && items.length > 0 && items.every(fits)) return items;
+  throw new CertError(
+    'bad-data',
+    `The job names ${KINDS[kind].items} that the submission does not have.`,
+    'Remove the submission with cert queue remove, and submit it again.',
+  );
 }

@@ -5,7 +5,7 @@ import { eagerDevice } from '@cert/jit';
 import { boundVerifier } from '@cert/verify';
 import { createEvaluator, type EvaluatorOptions } from '@cert/verify/node';
 import type { QueuedEvaluation } from '../src/evaluation.js';
-import type { JobEvaluator } from '../src/worker.js';
+import type { Fetch, JobEvaluator } from '../src/worker.js';
 
 /** What stands for a checkpoint: its bytes count, and the network is always the same. */
 export const CHECKPOINT = new TextEncoder().encode('a network');
@@ -51,7 +51,8 @@ async function evaluatorOf({ images, settings }: QueuedEvaluation) {
 }
 
 /** What a worker opens. */
-export async function openEvaluation(evaluation: QueuedEvaluation): Promise<JobEvaluator> {
+export async function openEvaluation(evaluation: QueuedEvaluation, fetch: Fetch): Promise<JobEvaluator> {
+  await fetch(evaluation.settings.checkpoint);
   const evaluator = await evaluatorOf(evaluation);
   return {
     async evaluate(images, signal) {

@@ -1,15 +1,19 @@
-/** Workers that are killed, and a server that loses its power: every image has exactly one line, that of one process. SOAK is the number of jobs. */
+/**
+ * Workers that are killed, and a server that loses its power: every image and every instance has exactly one line, that of one
+ * process. SOAK is the number of jobs.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { collectResults, queueStatus, submitEvaluation } from '../src/index.js';
+import { collectInstances, collectResults, queueStatus, submitEvaluation, submitWork } from '../src/index.js';
 import { CHECKPOINT, evaluationOf, linesOf } from './evaluation.js';
+import { instancesOf, lineOf } from './instances.js';
 import { endProcess, startWorker } from './processes.js';
 import { noRedis, startRedis } from './redis-server.js';
 
-const JOBS = Number(process.env.SOAK ?? 300);
+const JOBS = Number(process.env.SOAK ?? 200);
 const isSoak = process.env.SOAK !== undefined;
 const [WORKERS, KILLS] = isSoak ? [4, 20] : [2, 3];
 
@@ -24,14 +28,18 @@ it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restart
       ...{ redis: server.url, store, evaluation, checkpoint: CHECKPOINT, jobsOf: 1 },
     });
     expect(jobs).toBe(JOBS);
+    const list = instancesOf(Math.ceil(JOBS / 3));
+    const upload = async () => {};
+    const listed = await submitWork({ redis: server.url, kind: 'instances', work: list, jobsOf: 3, upload });
     let [restarted, killed] = [false, 0];
     for (;;) {
       await wait(50 * Math.random());
-      const { evaluations } = await queueStatus(server.url, id);
-      const [{ done, complete, failed } = { done: 0, complete: false, failed: [] }] = evaluations;
-      expect(failed).toEqual([]);
+      const { submissions } = await queueStatus(server.url);
+      const done = submissions.find((one) => one.id === id)?.done ?? 0;
+      const complete = submissions.length === 2 && submissions.every((one) => one.complete);
+      expect(submissions.flatMap(({ failed }) => failed)).toEqual([]);
       if (complete) break;
-      if (done < ((killed + 1) * JOBS) / (KILLS + 1)) continue;
+      if (killed === KILLS || done < ((killed + 1) * JOBS) / (KILLS + 1)) continue;
       if (!restarted && done > JOBS / 2) {
         restarted = true;
         await server.end();
@@ -48,6 +56,11 @@ it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restart
     expect(JSON.parse(header!)).toEqual({ format: 'cert-evaluation-1', ...evaluation.settings });
     expect(lines.map((line) => JSON.parse(line).index)).toEqual([...Array(JOBS).keys()]);
     expect(lines.sort()).toEqual(await linesOf(evaluation));
+    const { lines: verified, problem } = await collectInstances(server.url, listed.id);
+    expect(problem).toBeUndefined();
+    expect([...verified].sort(([a], [b]) => a - b)).toEqual(
+      list.instances.map(({ index }) => [index, lineOf(list, index)]),
+    );
     expect([restarted, killed]).toEqual([true, KILLS]);
   } finally {
     await Promise.all(workers.map((worker) => endProcess(worker, 'SIGKILL')));
@@ -68,9 +81,9 @@ it.skipIf(noRedis !== '' || !isSoak)(`a job that kills its workers fails in the 
     for (;;) {
       await wait(200);
       if (worker.signalCode !== null) worker = startWorker(server.url, store);
-      const [status] = (await queueStatus(server.url, id)).evaluations;
+      const [status] = (await queueStatus(server.url, id)).submissions;
       if (status!.done + status!.failed.length < 8) continue;
-      expect(status!.failed).toMatchObject([{ images: [3], reason: expect.stringContaining('stalled') }]);
+      expect(status!.failed).toMatchObject([{ items: [3], reason: expect.stringContaining('stalled') }]);
       break;
     }
     await expect(collectResults({ redis: server.url, id, out: join(place, 'x.jsonl') })).rejects.toThrow(

@@ -5,9 +5,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   collectResults,
   createWorker,
+  type Openers,
   type QueueWorker,
   queueStatus,
-  removeEvaluation,
+  removeSubmission,
   submitEvaluation,
   type WorkerEvent,
   type WorkerOptions,
@@ -43,7 +44,7 @@ const submit = (images: number, name: string, jobsOf = 5) =>
 async function work(options: Partial<WorkerOptions> = {}) {
   const events: WorkerEvent[] = [];
   const worker = await createWorker({
-    ...{ redis: server.url, store, open: openEvaluation, lockSeconds: 2, ...options },
+    ...{ redis: server.url, store, open: { evaluation: openEvaluation }, lockSeconds: 2, ...options },
     onEvent: (event) => void events.push(event),
   });
   workers.push(worker);
@@ -51,7 +52,7 @@ async function work(options: Partial<WorkerOptions> = {}) {
 }
 
 /** An evaluation that lasts until it is stopped. */
-const stuck: WorkerOptions['open'] = async () => ({
+const stuck: Openers['evaluation'] = async () => ({
   evaluate: (_, signal) =>
     new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
@@ -59,7 +60,7 @@ const stuck: WorkerOptions['open'] = async () => ({
   dispose: async () => {},
 });
 
-const statusOf = async (id: string) => (await queueStatus(server.url, id)).evaluations[0]!;
+const statusOf = async (id: string) => (await queueStatus(server.url, id)).submissions[0]!;
 
 /** Waits until no job of an evaluation can change any more. */
 const settled = (id: string) =>
@@ -97,29 +98,31 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
       /has a result for other values or another label of image \d+ than the queue/,
     );
     expect((await queueStatus(server.url)).workers).toHaveLength(1);
-    await removeEvaluation(server.url, first.id);
-    await expect(queueStatus(server.url, first.id)).rejects.toThrow(`has no evaluation ${first.id}`);
+    await removeSubmission(server.url, first.id);
+    await expect(queueStatus(server.url, first.id)).rejects.toThrow(`has no submission ${first.id}`);
   });
 
   it('tries a job again, gives up on one that always fails, and never says that the evaluation is complete', async () => {
     const { id } = await submit(20, 'poison', 4);
     let poisoned = true;
     await work({
-      async open(evaluation) {
-        const evaluator = await openEvaluation(evaluation);
-        return {
-          ...evaluator,
-          async evaluate(images, signal) {
-            if (poisoned && images.includes(3)) throw new Error('out of luck');
-            return evaluator.evaluate(images, signal);
-          },
-        };
+      open: {
+        async evaluation(evaluation, fetch) {
+          const evaluator = await openEvaluation(evaluation, fetch);
+          return {
+            ...evaluator,
+            async evaluate(images, signal) {
+              if (poisoned && images.includes(3)) throw new Error('out of luck');
+              return evaluator.evaluate(images, signal);
+            },
+          };
+        },
       },
     });
     await settled(id);
     const status = await statusOf(id);
     expect(status).toMatchObject({ done: 4, complete: false, missing: 0 });
-    expect(status.failed).toMatchObject([{ reason: 'out of luck', images: expect.arrayContaining([3]) }]);
+    expect(status.failed).toMatchObject([{ reason: 'out of luck', items: expect.arrayContaining([3]) }]);
     const out = join(place, 'poison.jsonl');
     await expect(collectResults({ redis: server.url, id, out })).rejects.toThrow(
       /not complete: 4 of 20 images have no result\. 1 jobs have failed \(job \d: out of luck\)\./,
@@ -138,11 +141,11 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
     const damaged = join(place, 'damaged');
     await mkdir(damaged);
     const { checkpoint } = evaluationOf(3).settings;
-    await writeFile(join(damaged, `${checkpoint}.safetensors`), 'another network');
+    await writeFile(join(damaged, checkpoint), 'another network');
     const { worker } = await work({ store: damaged });
-    await expect(worker.ended).rejects.toThrow(/has another hash: [0-9a-f]{64}\. It is not evaluated/);
+    await expect(worker.ended).rejects.toThrow(/has another hash: [0-9a-f]{64}\. It is not used/);
     const { worker: poor } = await work({ store: join(place, 'nothing') });
-    await expect(poor.ended).rejects.toThrow('The store lacks a checkpoint');
+    await expect(poor.ended).rejects.toThrow(/The store .*nothing does not exist/);
     expect(await statusOf(id)).toMatchObject({ done: 0, failed: [] });
     await work();
     await settled(id);
@@ -151,7 +154,7 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
 
   it('returns a job when it is stopped, which does not count as an attempt', async () => {
     const { id } = await submit(2, 'stopped', 2);
-    const { worker, events } = await work({ open: stuck });
+    const { worker, events } = await work({ open: { evaluation: stuck } });
     await expect.poll(() => events.length).toBe(1);
     await worker.stop();
     await worker.ended;
@@ -166,14 +169,14 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
     const { id } = await submitEvaluation({
       ...{ redis: own.url, store, evaluation: evaluationOf(2, 'gone'), checkpoint: CHECKPOINT, jobsOf: 2 },
     });
-    const { worker, events } = await work({ redis: own.url, open: stuck, lockSeconds: 1 });
+    const { worker, events } = await work({ redis: own.url, open: { evaluation: stuck }, lockSeconds: 1 });
     await expect.poll(() => events.length).toBe(1);
     await own.end();
     await worker.stop();
     await worker.ended;
     await own.start();
     await work({ redis: own.url, lockSeconds: 1 });
-    const isComplete = async () => (await queueStatus(own.url, id)).evaluations[0]!.complete;
+    const isComplete = async () => (await queueStatus(own.url, id)).submissions[0]!.complete;
     await expect.poll(isComplete, { timeout: 20_000 }).toBe(true);
     await Promise.all(workers.splice(0).map((each) => each.stop()));
     await own.stop();
@@ -182,17 +185,19 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
   it('drops results that do not belong to their job', async () => {
     const { id } = await submit(4, 'forged', 2);
     await work({
-      async open(evaluation) {
-        const evaluator = await openEvaluation(evaluation);
-        return {
-          ...evaluator,
-          async evaluate(images, signal) {
-            const result = await evaluator.evaluate(images, signal);
-            return images.includes(0)
-              ? { ...result, lines: result.lines.map((line) => ({ ...line, index: 1 })) }
-              : result;
-          },
-        };
+      open: {
+        async evaluation(evaluation, fetch) {
+          const evaluator = await openEvaluation(evaluation, fetch);
+          return {
+            ...evaluator,
+            async evaluate(images, signal) {
+              const result = await evaluator.evaluate(images, signal);
+              return images.includes(0)
+                ? { ...result, lines: result.lines.map((line) => Object.assign({}, line, { index: 1 })) }
+                : result;
+            },
+          };
+        },
       },
     });
     await settled(id);
@@ -203,8 +208,8 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
   });
 
   it('says what is wrong', async () => {
-    await expect(queueStatus(server.url, 'abc')).rejects.toThrow('"abc" is not the ID of an evaluation');
-    await expect(queueStatus(server.url, '0123456789ab')).rejects.toThrow('has no evaluation 0123456789ab');
+    await expect(queueStatus(server.url, 'abc')).rejects.toThrow('"abc" is not the ID of a submission');
+    await expect(queueStatus(server.url, '0123456789ab')).rejects.toThrow('has no submission 0123456789ab');
     await expect(queueStatus('redis://127.0.0.1:1')).rejects.toThrow(
       /Redis at 127\.0\.0\.1:1 cannot be reached: .*ECONNREFUSED/,
     );
@@ -219,7 +224,7 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
       const wrong = await queueStatus(locked.url.replace('//', '//:wrong@')).catch((one: unknown) => one);
       expect(String(wrong)).toContain('refuses the user or the password');
       expect(String(wrong)).not.toContain('wrong@');
-      expect(await queueStatus(locked.url.replace('//', '//:right@'))).toMatchObject({ evaluations: [] });
+      expect(await queueStatus(locked.url.replace('//', '//:right@'))).toMatchObject({ submissions: [] });
     } finally {
       await locked.stop();
     }

@@ -56,6 +56,7 @@ export async function startRedis(...settings: readonly string[]): Promise<RedisS
   };
   let server = await start();
   const end = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
     server.kill('SIGKILL');
     await once(server, 'exit');
   };

@@ -38,11 +38,11 @@ export const COMMANDS: {
     load: async () => (await import('./shard-script.js')).addShardScript,
   },
   queue: {
-    description: 'evaluate on many machines: submit to a queue in Redis, status, collect the results',
+    description: 'evaluate and verify on many machines: submit to a queue in Redis, status, collect the results',
     load: async () => (await import('./queue.js')).addQueue,
   },
   worker: {
-    description: 'evaluate jobs of the queue on this machine until it is stopped',
+    description: 'compute jobs of the queue on this machine until it is stopped',
     load: async () => (await import('./worker.js')).addWorker,
   },
   export: {

@@ -43,12 +43,12 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
   return addOutputOptions(command, 'the summary');
 }
 
-/** Gives a command the argument and the options that say what is evaluated, and how. */
-export function addEvaluationOptions(command: Command, known: Catalog): Command {
+/** Gives a command the argument and the options that say what is evaluated, and how. @param argument brackets where it may be missing */
+export function addEvaluationOptions(command: Command, known: Catalog, argument = '<path>'): Command {
   const searching = Object.keys(searchVerifiers({})).join(' and ');
   const methods = Object.keys(known.verifiers);
   command
-    .argument('<path>', 'folder of a run, a checkpoint file, or a TensorFlow.js model (model.json)')
+    .argument(argument, 'folder of a run, a checkpoint file, or a TensorFlow.js model (model.json)')
     .optionsGroup(GROUPS.evaluation)
     .addOption(new NameOption('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)', CHECKPOINTS))
     .addOption(

@@ -55,7 +55,7 @@ describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
     const submitted = await queued('submit', run, ...EVALUATION, ...SIZE, '--store', store, '--jobs-of', '5');
     expect(submitted).toMatchObject({ status: 0, err: '' });
     const id = /^([0-9a-f]{12}): 24 images in 5 jobs\.$/m.exec(submitted.out)![1]!;
-    expect((await queued('status')).out).toMatch(new RegExp(`${id} +digits .* 0 of 5 .* open`));
+    expect((await queued('status')).out).toMatch(new RegExp(`${id} +digits, epsilon .* 24 images +0 of 5 .* open`));
     const early = await queued('collect', id, '--out', at('early.jsonl'));
     expect(early).toMatchObject({
       status: 1,
@@ -75,7 +75,7 @@ describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
       '--out',
       at('queue.jsonl'),
     );
-    expect(waited).toMatchObject({ status: 0 });
+    expect(waited, waited.err).toMatchObject({ status: 0 });
     expect(waited.out).toContain(`Results: ${at('queue.jsonl')}`);
     expect((await queued('status', id)).out).toMatch(/5 of 5 .* complete.*Workers: 1 \(/s);
     worker.stop();
@@ -86,23 +86,23 @@ describe.skipIf(noRedis !== '')(`cert queue${noRedis}`, () => {
     expect(alone).toMatchObject({ status: 0 });
     expect(await sorted('queue.jsonl')).toEqual(await sorted('alone.jsonl'));
     expect(await queued('remove', id)).toMatchObject({ status: 0, out: `Removed ${id}.` });
-    expect((await queued('status', '--json')).out).toContain('"evaluations":[]');
+    expect((await queued('status', '--json')).out).toContain('"submissions":[]');
   });
 
   it('ends a worker that lacks the checkpoint, and says which options are wrong', async () => {
     expect(await queued('submit', run, ...EVALUATION, ...SIZE, '--store', at('store'))).toMatchObject({ status: 0 });
     const { status, lines } = work(at('elsewhere'));
     expect(await status).toBe(1);
-    expect(lines.err.join('\n')).toContain('The store lacks a checkpoint');
+    expect(lines.err.join('\n')).toContain('elsewhere does not exist');
     expect((await cert('worker', '--redis', 'redis://127.0.0.1:1')).err).toContain('127.0.0.1:1 cannot be reached');
     expect((await cert('worker', '--redis', server.url, '--concurrency', '0')).err).toContain('--concurrency is 0.');
     expect((await cert('worker', '--redis', server.url, '--lock-seconds', '1.5')).err).toContain(
       '--lock-seconds is 1.5.',
     );
     expect((await cert('worker')).err).toContain('The address of Redis is missing.');
-    expect((await queued('status', 'abc')).err).toContain('"abc" is not the ID of an evaluation.');
+    expect((await queued('status', 'abc')).err).toContain('"abc" is not the ID of a submission.');
     expect((await queued('collect', '0123456789ab', '--out', at('x.jsonl'))).err).toContain(
-      'has no evaluation 0123456789ab',
+      'has no submission 0123456789ab',
     );
     expect((await queued('submit', run, '--epsilon', 'x')).err).toContain('--epsilon');
   });

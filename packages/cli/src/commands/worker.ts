@@ -1,25 +1,20 @@
 import { CertError } from '@cert/core';
-import { decodeCheckpoint } from '@cert/models';
-import type { JobEvaluator, QueuedEvaluation, WorkerEvent } from '@cert/queue';
-import type { Catalog } from '@cert/trainer/pipeline';
-import { createEvaluator, differingSetting, evaluationSettings, type StoredResult, splitHash } from '@cert/verify/node';
+import type { WorkerEvent } from '@cert/queue';
 import { type Command, Option } from 'commander';
-import { prepareEvaluation } from '../evaluate/evaluation-setup.js';
 import { loadQueue } from '../evaluate/load-queue.js';
-import { readQueuedSetup } from '../evaluate/queued-setup.js';
+import { openers } from '../queue/kinds.js';
 import { shortTime } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
-import { openDeviceFor } from './open-device.js';
 import type { RawOptions } from './options.js';
 import { addPluginOption, catalogOf, type PluginOption } from './plugin-option.js';
-import { STORE } from './queue.js';
 import { addRedisOption, type RedisOption, redisOf } from './redis-option.js';
+import { STORE } from './store-option.js';
 
 /** Makes `cert worker`. */
 export function addWorker(command: Command, terminal: Terminal, signal: AbortSignal): void {
   addRedisOption(command)
-    .option('--store <folder>', `folder or URL of cert queue submit --store (default: ${STORE})`)
+    .option('--store <place>', `folder, s3:// or https:// address of cert queue submit --store (default: ${STORE})`)
     .option('--concurrency <n>', 'jobs at the same time (default: 1)')
     .option(
       '--lock-seconds <n>',
@@ -40,7 +35,7 @@ export function addWorker(command: Command, terminal: Terminal, signal: AbortSig
       const catalog = await catalogOf({ plugin });
       const { ended, stop } = await createWorker({
         ...{ redis, store: raw.store ?? STORE, concurrency, lockSeconds },
-        open: (evaluation, checkpoint) => openQueued(evaluation, checkpoint, { terminal, catalog, device: raw.device }),
+        open: openers({ terminal, catalog, device: raw.device }),
         onEvent: (event) => tell(event, terminal, quiet),
       });
       if (!quiet) terminal.out('Waiting for jobs. Ctrl-C returns the current job to the queue and ends.');
@@ -61,52 +56,13 @@ function wholeNumber(option: string, text: string | undefined, usual: number): n
   throw new CertError('bad-argument', `${option} is ${text}.`, 'Give a whole number from 1.');
 }
 
-/** Prepares an evaluation of the queue, as `cert eval` would. @throws CertError if this machine would evaluate something else */
-async function openQueued(
-  { settings, images, setup }: QueuedEvaluation,
-  checkpoint: Uint8Array,
-  { terminal, catalog, device: name }: { terminal: Terminal; catalog: Catalog; device: string | undefined },
-): Promise<JobEvaluator> {
-  const read = readQueuedSetup(setup, catalog);
-  const decoded = decodeCheckpoint(checkpoint, `checkpoint ${settings.checkpoint}`);
-  const prepared = await prepareEvaluation(read, { bytes: checkpoint, decoded }, catalog);
-  const { split } = prepared;
-  if (split.count !== images || splitHash(split) !== read.data) {
-    throw new CertError(
-      'bad-data',
-      `The dataset ${read.config.dataset} of this machine differs from that of the submission (${split.count} and ${images} test images).`,
-      'Give all machines the same files, under the same path.',
-    );
-  }
-  const difference = differingSetting(settings, evaluationSettings(prepared));
-  if (difference !== undefined) {
-    throw new CertError(
-      'bad-data',
-      `The evaluation in the queue contradicts itself: its names and numbers come to ${difference}.`,
-      'Remove it with cert queue remove, and submit it again.',
-    );
-  }
-  const device = await openDeviceFor(terminal, name ?? read.config.device);
-  const evaluator = createEvaluator({ ...prepared, device });
-  return {
-    async evaluate(indices, signal) {
-      const stageSeconds: { [stage: string]: number } = {};
-      const onTime = (stage: string, seconds: number) => {
-        stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
-      };
-      const lines: StoredResult[] = [];
-      for await (const line of evaluator.evaluate(indices, { signal, onTime })) lines.push(line);
-      return { lines, device: device.name, deviceDescription: device.description, stageSeconds };
-    },
-    async dispose() {
-      await evaluator.dispose();
-      await device.dispose();
-    },
-  };
-}
-
 function tell(event: WorkerEvent, { out, err }: Terminal, quiet: boolean): void {
   if (event.type === 'disconnected') err(`warning: Redis does not answer: ${event.reason}. Waiting for it.`);
+  if (event.type === 'lost') {
+    err(
+      `warning: ${event.id} job ${event.job} went to another worker, as this one was silent for too long: raise --lock-seconds.`,
+    );
+  }
   if (event.type === 'failed') err(`warning: ${event.id} job ${event.job} failed: ${event.reason}`);
   if (event.type === 'done' && !quiet) out(`${event.id} job ${event.job} done in ${shortTime(event.seconds)}`);
 }

@@ -60,13 +60,7 @@ export function readQueuedSetup(
   catalog: Catalog,
 ): EvaluationSetup & { readonly data: string } {
   const { version, plugins, choices, methods, attack, arithmetic, complete, timeout, data } = setup;
-  if (version !== ownVersion()) {
-    throw new CertError(
-      'bad-argument',
-      `The evaluation was submitted by cert ${describeValue(version)}, but this is version ${ownVersion()}.`,
-      'Install the same version of @cert/cli and @cert/queue on all machines.',
-    );
-  }
+  checkVersion(version);
   const level = ARITHMETICS.find((each) => each === arithmetic);
   const known =
     Array.isArray(plugins) &&
@@ -96,6 +90,16 @@ export function readQueuedSetup(
     ...{ methods, attack, arithmetic: level, complete, data },
     ...(timeout !== undefined && { timeout }),
   };
+}
+
+/** @throws CertError `bad-argument` for another version than this one */
+export function checkVersion(version: unknown): void {
+  if (version === ownVersion()) return;
+  throw new CertError(
+    'bad-argument',
+    `The work was submitted by cert ${describeValue(version)}, but this is version ${ownVersion()}.`,
+    'Install the same version of @cert/cli and @cert/queue on all machines.',
+  );
 }
 
 /** @throws CertError `bad-argument` for a plug-in of the submission that this machine lacks, or has in another version */

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { CertError } from '@cert/core';
 import type { Instance } from '@cert/interchange';
 import { shardMembers } from '@cert/verify/node';
-import { fingerprints, isResult, keyOf, type ResultLine, readList, tableFileOf, tableOf } from './instances.js';
+import { fingerprints, readList } from './instances.js';
 import { writeOutput } from './output-file.js';
+import { isResult, keyOf, type ResultLine, tableFileOf, tableOf } from './result-lines.js';
 
 /** What {@link mergeInstances} merges. */
 export interface MergeInstancesOptions {

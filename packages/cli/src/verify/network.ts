@@ -8,7 +8,7 @@ import { decodeCheckpoint, encodeCheckpoint } from '@cert/models';
 import { runFiles } from '@cert/trainer/pipeline';
 import type { HostNetwork } from '@cert/verify';
 import { compareWithRuntime, type IndependentRuntime } from './compare-with-runtime.js';
-import { isLayersModel, openInTensorFlow, readLayersFiles } from './layers-model.js';
+import { isLayersModel, type LayersFiles, openInTensorFlow, readLayersFiles } from './layers-model.js';
 
 /** A network that properties are verified of, and how its inputs are ordered in files. */
 export interface VerifiedNetwork {
@@ -38,6 +38,11 @@ export async function readBytes(path: string): Promise<Uint8Array> {
       { cause },
     );
   });
+  return decompressed(path, bytes);
+}
+
+/** The content of a file, which is compressed where its name ends in .gz. @throws CertError `bad-file` if it is not gzip then */
+export function decompressed(path: string, bytes: Uint8Array): Uint8Array {
   if (!path.endsWith('.gz')) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: 2 ** 31 });
@@ -65,13 +70,22 @@ const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 /** Whether a path stands for a network of another program: an ONNX file or a TensorFlow.js model. */
 export const isImported = (path: string): boolean => isOnnx(path) || isLayersModel(path);
 
+/** What a network is read from. */
+export interface NetworkFiles {
+  /** For messages. Its ending says the format. */
+  readonly path: string;
+  /** Content of the file, decompressed. */
+  readonly bytes: Uint8Array;
+  /** The weight files of a TensorFlow.js model by their paths in `model.json`, in their order; empty for others. */
+  readonly weights: LayersFiles['weights'];
+}
+
 /**
- * Reads an ONNX file or a TensorFlow.js model, and compares what is computed of it here with what ONNX Runtime or TensorFlow.js computes of the
- * file itself; or a checkpoint file, or the last checkpoint of a run's folder.
+ * Reads the files of a network: those of an ONNX file, a TensorFlow.js model, a checkpoint, or the last checkpoint of a run's folder.
  *
- * @throws CertError `bad-file` for a file that is none of these, and for a network that its own program computes otherwise
+ * @throws CertError `bad-file` for files that cannot be read
  */
-export async function loadNetwork(given: string, device: Device, options: LoadOptions = {}): Promise<VerifiedNetwork> {
+async function readNetworkFiles(given: string): Promise<NetworkFiles> {
   const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
   const path = isFolder ? runFiles(given).last : given;
   if (isFolder && (await stat(path).catch(() => undefined)) === undefined) {
@@ -82,7 +96,26 @@ export async function loadNetwork(given: string, device: Device, options: LoadOp
     );
   }
   const bytes = await readBytes(path);
-  if (isLayersModel(path)) return loadLayers(path, bytes, device, options);
+  return { path, bytes, weights: isLayersModel(path) ? (await readLayersFiles(path, bytes)).weights : {} };
+}
+
+/** Reads a network's files and opens it. @throws CertError as {@link openNetworkFiles} */
+export const loadNetwork = async (given: string, device: Device, options: LoadOptions = {}): Promise<VerifiedNetwork> =>
+  openNetworkFiles(await readNetworkFiles(given), device, options);
+
+/**
+ * Opens an ONNX file or a TensorFlow.js model, and compares what is computed of it here with what ONNX Runtime or TensorFlow.js computes of the
+ * file itself; or a checkpoint. Opens no other file.
+ *
+ * @throws CertError `bad-file` for a file that is none of these, and for a network that its own program computes otherwise
+ */
+export async function openNetworkFiles(
+  files: NetworkFiles,
+  device: Device,
+  options: LoadOptions = {},
+): Promise<VerifiedNetwork> {
+  const { path, bytes } = files;
+  if (isLayersModel(path)) return loadLayers(files, device, options);
   if (!isOnnx(path)) {
     const { model, params, stats } = readCheckpoint(bytes, path);
     const size = model.inputShape.reduce((a, b) => a * b, 1);
@@ -110,12 +143,11 @@ export async function loadNetwork(given: string, device: Device, options: LoadOp
 
 /** A TensorFlow.js model, once it has been compared. */
 async function loadLayers(
-  path: string,
-  bytes: Uint8Array,
+  { path, bytes, weights }: NetworkFiles,
   device: Device,
   { logits = false }: LoadOptions,
 ): Promise<VerifiedNetwork> {
-  const files = await readLayersFiles(path, bytes);
+  const files: LayersFiles = { json: new TextDecoder().decode(bytes), weights };
   const read = (keepSoftmax: boolean) => {
     const { model, params, stats, ...rest } = readLayersModel(files.json, files.weights, { keepSoftmax });
     return { network: { model, params, stats }, ...rest };
@@ -142,7 +174,7 @@ export async function layersCheckpoint(
 ): Promise<{ readonly bytes: Uint8Array; readonly notes: readonly string[] }> {
   const device = eagerDevice();
   try {
-    const { network, independent, notes } = await loadLayers(path, await readBytes(path), device, { logits: true });
+    const { network, independent, notes } = await loadNetwork(path, device, { logits: true });
     await independent?.dispose();
     return { bytes: encodeCheckpoint(network), notes };
   } finally {
