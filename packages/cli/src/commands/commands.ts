@@ -21,6 +21,10 @@ export const COMMANDS: {
     description: 'train a network for certified robustness and evaluate it',
     load: async () => (await import('./train.js')).addTrain,
   },
+  search: {
+    description: 'search settings of training: random, successive halving or evolution, chosen on validation images',
+    load: async () => (await import('./search.js')).addSearch,
+  },
   eval: {
     description: 'evaluate a trained network: standard, PGD and verified error',
     load: async () => (await import('./eval.js')).addEval,
