@@ -78,7 +78,7 @@ async function search(file: string, raw: RawOptions, terminal: Terminal, signal:
   const out = raw.out ?? join('searches', `${basename(file, extname(file))}-${settings.sampler}`);
   const folder = await openSearchFolder(out, settings);
   const progress = searchProgress(shown, trials);
-  const runner = localRunner({ plugin, trust });
+  const runner = localRunner({ plugin, trust }, workers);
   try {
     if (workers > availableParallelism() && !quiet) {
       terminal.err(`note: ${workers} workers share ${availableParallelism()} processors.`);

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CertError } from '@cert/core';
 import type { PluginOption } from '../commands/plugin-option.js';
@@ -11,8 +12,14 @@ import type { FromProcess, ToProcess } from './trial-process.js';
 /** Characters of what a process wrote to its standard error that are told when it dies. */
 const TOLD = 500;
 
-/** Trains trials in processes of this machine, one for each job that runs at the same time. A process that dies takes its trial along, and nothing else. */
-export function localRunner(plugins: PluginOption): Runner {
+/**
+ * Trains trials in processes of this machine, one for each job that runs at the same time. A process that dies takes its trial along, and nothing else.
+ *
+ * @param plugins what the search loads
+ * @param workers jobs at the same time, which share the cores
+ */
+export function localRunner(plugins: PluginOption, workers: number): Runner {
+  const threads = Math.max(1, Math.floor(availableParallelism() / workers));
   const idle: ChildProcess[] = [];
   const all = new Set<ChildProcess>();
   let stopping = false;
@@ -28,7 +35,7 @@ export function localRunner(plugins: PluginOption): Runner {
       if (stopping) return { type: 'stopped' };
       const child = idle.pop() ?? start();
       const outcome = outcomeOf(child, onEpoch);
-      send(child, { type: 'trial', plugins, ...job });
+      send(child, { type: 'trial', plugins, threads, ...job });
       const settled = await outcome;
       if (child.connected && child.exitCode === null) idle.push(child);
       return settled;

@@ -24,6 +24,8 @@ export interface TrialJob {
   readonly config: RunConfig;
   /** The epoch after which it stops; null: train to the end, and evaluate the test images. */
   readonly epochs: number | null;
+  /** Threads of the device `cpu`; default one per core. */
+  readonly threads?: number;
 }
 
 /** What came of a job. Plain data. */
@@ -57,6 +59,7 @@ export async function runTrial(job: TrialJob, { catalog, signal, onEvent }: Hook
   const reached = new AbortController();
   const options = {
     ...{ folder, catalog, signal: AbortSignal.any([signal, reached.signal]) },
+    ...(job.threads !== undefined && { threads: job.threads }),
     onEvent(event: RunEvent) {
       onEvent?.(event);
       const ends = event.type === 'early-stop' || (event.type === 'epoch' && event.epoch >= (epochs ?? Infinity));

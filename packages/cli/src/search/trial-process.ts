@@ -28,16 +28,13 @@ tf.enableProdMode();
 
 const tell = (message: FromProcess) => void (process.connected && process.send?.(message));
 
-async function work({ plugins, folder, config, epochs }: Extract<ToProcess, { type: 'trial' }>): Promise<void> {
+async function work({ plugins, ...job }: Extract<ToProcess, { type: 'trial' }>): Promise<void> {
   try {
-    const catalog = await catalogOf({ ...plugins, trust: true }, { folder: dirname(folder), plugins: config.plugins });
-    const outcome = await runTrial(
-      { folder, config, epochs },
-      {
-        ...{ catalog, signal: stop.signal },
-        onEvent: (event) => void (event.type === 'epoch' && tell({ type: 'epoch', epoch: event.epoch })),
-      },
-    );
+    const catalog = await catalogOf(plugins, { folder: dirname(job.folder), plugins: job.config.plugins });
+    const outcome = await runTrial(job, {
+      ...{ catalog, signal: stop.signal },
+      onEvent: (event) => void (event.type === 'epoch' && tell({ type: 'epoch', epoch: event.epoch })),
+    });
     tell({ type: 'outcome', outcome });
   } catch (error) {
     // A defect ends the process, with its stack.
