@@ -5,6 +5,15 @@ export { type EvaluationStatus, type FailedJob, type QueueStatus, queueStatus, t
 export { fetchCheckpoint, storeCheckpoint } from './store.js';
 export { type SubmitOptions, type Submitted, submitEvaluation } from './submit.js';
 export {
+  openTrials,
+  type QueuedTrial,
+  type TrialData,
+  type TrialHooks,
+  type TrialQueue,
+  type TrialWorkerOptions,
+  workOnTrials,
+} from './trials.js';
+export {
   createWorker,
   type Disconnected,
   type JobDone,

@@ -46,7 +46,7 @@ export const COMMANDS: {
     load: async () => (await import('./queue.js')).addQueue,
   },
   worker: {
-    description: 'evaluate jobs of the queue on this machine until it is stopped',
+    description: 'evaluate jobs of the queue, or train trials of a search, until it is stopped',
     load: async () => (await import('./worker.js')).addWorker,
   },
   export: {

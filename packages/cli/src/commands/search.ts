@@ -1,16 +1,24 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { basename, extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { CertError } from '@cert/core';
 import { type Catalog, loadData, percent, runFiles } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
 import { calledAs, quoted } from '../called-as.js';
 import { readRun } from '../runs/read-run.js';
+import { askTell } from '../search/ask-tell.js';
 import { localRunner } from '../search/local-runner.js';
 import { outcomeOf, type SearchOutcome, writeOutcome } from '../search/outcome.js';
+import { queueRunner } from '../search/queue-runner.js';
 import { runSearch, type Search } from '../search/run-search.js';
 import type { Runner } from '../search/runner.js';
-import { openSearchFolder, type SearchSettings, searchFiles, trialFolder } from '../search/search-folder.js';
+import {
+  openSearchFolder,
+  type SearchFolder,
+  type SearchSettings,
+  searchFiles,
+  trialFolder,
+} from '../search/search-folder.js';
 import { type RawSettings, SAMPLERS, samplerOf, settingsOf, whole } from '../search/settings.js';
 import { pluginsOf, readSpace, readSpaceFile, type Space } from '../search/space.js';
 import { progressReporter } from '../show/progress.js';
@@ -19,8 +27,11 @@ import { countsText, frontTable } from '../show/search-text.js';
 import type { Terminal } from '../terminal.js';
 import { GROUPS } from './groups.js';
 import { NameOption } from './name-option.js';
+import { conflict } from './options.js';
 import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogOf, type PluginOption } from './plugin-option.js';
+import { STORE } from './queue.js';
+import { addRedisOption, type RedisOption, redisOf } from './redis-option.js';
 
 /** Makes `cert search`. */
 export function addSearch(command: Command, terminal: Terminal, signal: AbortSignal): void {
@@ -47,8 +58,20 @@ export function addSearch(command: Command, terminal: Terminal, signal: AbortSig
     .option('--eta <n>', 'asha: promote one in N trials of a rung (default: 3)')
     .option('--rungs <epochs>', 'asha: epochs at which trials are compared (default: from the end of the ramp on)')
     .option('--population <n>', 'nsga2: trials in a generation (default: 10)')
-    .option('--workers <n>', 'trials at the same time, each in a process (default: 1)');
+    .option(
+      '--workers <n>',
+      'trials at the same time, each in a process; with --redis, trials in the queue (default: 1)',
+    )
+    .option(
+      '--ask-tell',
+      'train what another program asks for: lines of JSON on stdin, answers on stdout (default: --sampler decides)',
+    );
   addRunPluginOptions(command);
+  command
+    .optionsGroup(GROUPS.queue)
+    .option('--queue', 'train on the workers of a queue, cert worker --trials (default: on this machine)')
+    .option('--store <folder>', `folder that all machines see, for checkpoints (default: ${STORE})`);
+  addRedisOption(command);
   command
     .optionsGroup(GROUPS.output)
     .option(
@@ -60,31 +83,44 @@ export function addSearch(command: Command, terminal: Terminal, signal: AbortSig
   );
 }
 
-interface RawOptions extends RawSettings, OutputOptions, PluginOption {
+interface RawOptions extends RawSettings, OutputOptions, PluginOption, RedisOption {
+  readonly queue?: boolean;
+  readonly store?: string;
+  readonly askTell?: boolean;
   readonly workers?: string;
   readonly out?: string;
 }
 
-async function search(file: string, raw: RawOptions, terminal: Terminal, signal: AbortSignal): Promise<void> {
-  const { plugin, trust, quiet = false } = raw;
+async function search(file: string, raw: RawOptions, real: Terminal, signal: AbortSignal): Promise<void> {
+  const { plugin, trust, quiet = false, askTell: asks = false } = raw;
+  // Answers are the only lines on stdout.
+  const terminal = asks ? { ...real, out: real.err, screen: null } : real;
   const spaceFile = await readSpaceFile(file);
   const catalog = await catalogOf({ plugin, trust }, pluginsOf(spaceFile));
   const space = readSpace(spaceFile, catalog);
-  const settings = settingsOf(raw, space, false);
-  const trials = trialsOf(raw);
+  const settings = settingsOf(raw, space, asks);
+  const trials = asks ? undefined : trialsOf(raw);
   const workers = whole('--workers', raw.workers, 1, 1);
   const shown = progressTerminal(terminal, raw);
-  await checkData(space, catalog, shown, signal);
+  const redis = queueOf(raw);
+  if (redis === undefined) await checkData(space, catalog, shown, signal);
   const out = raw.out ?? join('searches', `${basename(file, extname(file))}-${settings.sampler}`);
   const folder = await openSearchFolder(out, settings);
   const progress = searchProgress(shown, trials);
-  const runner = localRunner({ plugin, trust }, workers);
+  const warn = (text: string) => void (quiet || terminal.err(`warning: ${text}`));
+  let runner: Runner | undefined;
   try {
-    if (workers > availableParallelism() && !quiet) {
-      terminal.err(`note: ${workers} workers share ${availableParallelism()} processors.`);
-    }
+    runner =
+      redis === undefined
+        ? localRunner({ plugin, trust }, workers)
+        : await queueRunner({ redis, store: raw.store ?? STORE, search: folder.id }, warn);
     const running: Search = { folder, space, runner, onEvent: progress.see };
-    await runSearch(running, samplerOf(settings, space, trials), { workers, signal });
+    const pace = { workers, signal };
+    if (trials !== undefined) await runSearch(running, samplerOf(settings, space, trials), pace);
+    else {
+      const questions = createInterface({ input: process.stdin, signal });
+      await askTell({ ...running, weight: settings.weight }, questions, pace, real.out);
+    }
     progress.close();
     const outcome = outcomeOf(space, folder.trials(), settings.weight);
     await writeOutcome(out, space, outcome);
@@ -92,15 +128,29 @@ async function search(file: string, raw: RawOptions, terminal: Terminal, signal:
     tell(terminal, { out, settings, space, outcome, test, raw });
   } catch (error) {
     progress.close();
-    if (signal.aborted && error === signal.reason && raw.json !== true) {
-      const done = folder.trials().filter(({ results }) => results.length > 0).length;
-      terminal.out(`Stopped: ${done} of ${trials} trials have results. Run the same command again to continue.`);
-    }
+    if (signal.aborted && error === signal.reason && raw.json !== true) terminal.out(stoppedText(folder, raw));
     throw error;
   } finally {
-    await runner.close();
+    await runner?.close();
     await folder.close();
   }
+}
+
+/** The address of the queue; undefined without one. @throws CertError `bad-argument` */
+function queueOf({ queue = false, ...raw }: RawOptions): string | undefined {
+  if (queue) return redisOf(raw);
+  if (raw.redis === undefined && raw.store === undefined) return undefined;
+  throw conflict(
+    `--${raw.redis === undefined ? 'store' : 'redis'} is for --queue.`,
+    'Add --queue to train on the workers of a queue, or leave it out.',
+  );
+}
+
+/** What is said when a search was stopped. */
+function stoppedText(folder: SearchFolder, { trials, queue = false, askTell: asks }: RawOptions): string {
+  const done = folder.trials().filter(({ results }) => results.length > 0).length;
+  const queued = queue ? ' Trials in the queue go on.' : '';
+  return `Stopped: ${done}${asks ? '' : ` of ${trials}`} trials have results.${queued} Run the same command again to continue.`;
 }
 
 /** @throws CertError `bad-argument` */

@@ -23,22 +23,22 @@ function baseValues({ base, search }: Space): Values | undefined {
 }
 
 /**
- * The first of several proposals whose values fit together and train something that no earlier trial trained.
+ * The first of several proposals whose values fit together and are not those of an earlier trial.
  *
  * @param before earlier trials
  * @returns undefined where nothing new was found: the space is small, and all of it was tried
  * @throws CertError `bad-argument` where no proposal fits together
  */
 function firstNew(space: Space, before: readonly Trial[], propose: () => Values): Values | undefined {
-  const keys = new Set(before.map(({ values }) => keyOf(space, values)));
+  const known = new Set(before.map(({ values }) => JSON.stringify(values)));
   let failure: unknown;
   let fitting = 0;
   for (let i = 0; i < ATTEMPTS; i++) {
     const values = propose();
     try {
-      const key = keyOf(space, values);
+      space.configOf(values);
       fitting++;
-      if (!keys.has(key)) return values;
+      if (!known.has(JSON.stringify(values))) return values;
     } catch (error) {
       if (!(error instanceof CertError)) throw error;
       failure = error;
@@ -47,9 +47,6 @@ function firstNew(space: Space, before: readonly Trial[], propose: () => Values)
   if (fitting > 0) return undefined;
   throw failure;
 }
-
-/** A text that two sets of values share if they train the same. */
-export const keyOf = (space: Space, values: Values): string => JSON.stringify(space.configOf(values));
 
 /** The values of trial 0 are the base where the space contains it; those of others are proposed. */
 export function newValues(space: Space, trials: readonly Trial[], propose: () => Values): Values | undefined {

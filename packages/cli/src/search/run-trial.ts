@@ -75,7 +75,7 @@ export async function runTrial(job: TrialJob, { catalog, signal, onEvent }: Hook
       const summary = begun ? await resumeRun(options) : await startRun(config, options);
       if (summary === null && !reached.signal.aborted) return { type: 'stopped' };
     }
-    return { type: 'done', result: epochs === null ? null : await resultOf(folder, config) };
+    return { type: 'done', result: epochs === null ? null : await resultOf(folder, config, epochs) };
   } catch (error) {
     if (signal.aborted && error === signal.reason) return { type: 'stopped' };
     if (error instanceof CertError && !OF_THE_SETTINGS.includes(error.code)) throw error;
@@ -107,9 +107,10 @@ const lastEpoch = async (folder: string): Promise<MetricsLine | undefined> =>
   (await readMetricsLines(folder)).lines.findLast(({ type }) => type === 'epoch');
 
 /** The errors of the last epoch. @throws CertError `not-finite` for errors that are none */
-async function resultOf(folder: string, config: RunConfig): Promise<Omit<Result, 'epochs'>> {
+async function resultOf(folder: string, config: RunConfig, epochs: number): Promise<Omit<Result, 'epochs'>> {
   const line = await lastEpoch(folder);
-  const errors = line && epochErrorsOf(line);
+  const whole = epochs < config.epochs || line?.epsilon === config.epsilon;
+  const errors = line && whole ? epochErrorsOf(line) : undefined;
   const share = (value: number | undefined) => value !== undefined && value >= 0 && value <= 1;
   if (errors?.monitored === 'validation' && share(errors.standardError) && share(errors.verifiedError)) {
     const { standardError, verifiedError } = errors;
@@ -117,7 +118,7 @@ async function resultOf(folder: string, config: RunConfig): Promise<Omit<Result,
   }
   throw new CertError(
     'not-finite',
-    `Epoch ${line?.epoch ?? 0} of ${config.epochs} has no errors on validation images.`,
+    `Epoch ${line?.epoch ?? 0} of ${config.epochs} has no errors on validation images at its radius.`,
     'Look at metrics.jsonl of the trial.',
   );
 }

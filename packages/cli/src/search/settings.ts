@@ -94,7 +94,8 @@ function rungsOf(text: string | undefined, { base, search }: Space, eta: number)
   }
   const last = (name: 'rampStart' | 'rampLength', value: number) =>
     Object.hasOwn(search, name) ? largest(search[name]!) : value;
-  const end = Math.min(epochs, Math.max(1, last('rampStart', rampStart) + last('rampLength', rampLength) - 1));
+  // The radius is full from the epoch behind the ramp on.
+  const end = Math.min(epochs, Math.max(1, last('rampStart', rampStart) + last('rampLength', rampLength)));
   const searched = RAMP.filter((name) => Object.hasOwn(search, name));
   if (text !== undefined) {
     const first = searched.length > 0 ? end : Math.min(rampStart, epochs);
@@ -103,7 +104,7 @@ function rungsOf(text: string | undefined, { base, search }: Space, eta: number)
   if (end >= epochs) {
     throw new CertError(
       'bad-argument',
-      `--sampler asha has no epoch to stop a trial at: the ramp can last until epoch ${end} of ${epochs}.`,
+      `--sampler asha has no epoch to stop a trial at: the radius of a trial can be full from epoch ${end} of ${epochs} on.`,
       'Choose another sampler, shorten the ramp, or give --rungs for a ramp that is not searched.',
     );
   }

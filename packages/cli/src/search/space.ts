@@ -113,7 +113,7 @@ const wrong = (_file: string, problem: string) => new CertError('bad-argument', 
  */
 export function readSpace(file: SpaceFile, catalog: Catalog): Space {
   const given = withFile(file.base, {}, catalog);
-  if (Object.hasOwn(file.base.values, 'validation') && given.validation === 0) {
+  if (Object.hasOwn(file.base.values, 'validation') && given.validation === undefined) {
     throw new CertError(
       'bad-argument',
       `${file.base.at('validation')}: "validation" is 0, but a search chooses on validation images, never on test images.`,
@@ -125,7 +125,7 @@ export function readSpace(file: SpaceFile, catalog: Catalog): Space {
   const search = Object.fromEntries(
     Object.entries(file.search).map(([name, value]) => [name, distributionOf(name, value, file, catalog)] as const),
   );
-  const resolve = (chosen: Values) => resolveConfig(withFile(base, asChoices(chosen), catalog), catalog);
+  const resolve = (chosen: Values) => atFullRadius(resolveConfig(withFile(base, asChoices(chosen), catalog), catalog));
   const space: Space = {
     base: resolve({}),
     search,
@@ -135,6 +135,17 @@ export function readSpace(file: SpaceFile, catalog: Catalog): Space {
     },
   };
   return space;
+}
+
+/** @throws CertError `bad-argument` where the last epoch is one of the ramp: errors at smaller radii are not comparable */
+function atFullRadius(config: RunConfig): RunConfig {
+  const { rampStart, rampLength, epochs } = config;
+  if (rampLength === 0 || rampStart + rampLength <= epochs) return config;
+  throw new CertError(
+    'bad-argument',
+    `The ramp ends with epoch ${rampStart + rampLength - 1} of ${epochs}, so no epoch is at the full radius.`,
+    'Raise "epochs", or lower "rampStart" or "rampLength".',
+  );
 }
 
 /** The base with the usual share of validation images where it has none. */
