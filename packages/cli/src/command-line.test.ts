@@ -279,7 +279,10 @@ describe('completion', () => {
       ['init', 'relu'],
     ],
     [['train', '--pres'], ['--preset']],
-    [['search', 'space.json', '--sampler', ''], ['random', 'asha', 'nsga2']],
+    [
+      ['search', 'space.json', '--sampler', ''],
+      ['random', 'asha', 'nsga2'],
+    ],
     [
       ['train', '--preset', 'digits'],
       ['digits/quick', 'digits/deep'],

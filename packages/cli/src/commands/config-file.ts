@@ -206,7 +206,7 @@ export function readValue(name: string, field: CommonField, value: unknown, { at
 }
 
 /** Runs `check`; an error begins with the place. */
-export function placed(place: string, check: () => void): void {
+function placed(place: string, check: () => void): void {
   try {
     check();
   } catch (error) {

@@ -106,7 +106,7 @@ it.each([
 });
 
 it('asha compares at equal radii', async () => {
-  const file = await spaceFile('ramps.json', { rampLength: { integer: [1, 2] } });
+  const file = await spaceFile('ramps.json', { rampLength: { integer: [1, 2] } }, { rampLength: undefined });
   const asha = (...args: string[]) =>
     cert('search', file, '--trials', '1', '--sampler', 'asha', '--out', at('ramps'), ...args);
   expect((await asha()).err).toContain('--sampler asha has no epoch to stop a trial at');

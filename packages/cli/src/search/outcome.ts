@@ -10,7 +10,7 @@ import type { Space } from './space.js';
 import { type Result, resultAt, type Trial } from './trial.js';
 
 /** A trial that was trained to the end. Plain data; errors are fractions of the validation images. */
-export interface Trained extends Omit<Result, 'epochs'> {
+interface Trained extends Omit<Result, 'epochs'> {
   readonly trial: number;
   readonly values: Values;
   readonly score: number;
@@ -52,7 +52,7 @@ export function outcomeOf(space: Space, trials: readonly Trial[], weight: number
 }
 
 /** The configuration of a trial as a file for `cert train --config`. */
-export const configText = (config: RunConfig): string => `${JSON.stringify(config, null, 2)}\n`;
+const configText = (config: RunConfig): string => `${JSON.stringify(config, null, 2)}\n`;
 
 /** Writes the configuration that was chosen, the front, and its figure. */
 export async function writeOutcome(folder: string, space: Space, outcome: SearchOutcome): Promise<void> {

@@ -40,7 +40,7 @@ export interface SearchSettings {
 }
 
 /** A line of `trials.jsonl`. */
-export type Line =
+type Line =
   | { readonly type: 'start'; readonly trial: number; readonly values: Values; readonly epochs: number }
   | ({ readonly type: 'result'; readonly trial: number } & Result)
   | { readonly type: 'failed'; readonly trial: number; readonly problem: string };

@@ -6,7 +6,7 @@ import { formatTable } from './format-table.js';
 import { type Look, tableFormat } from './table.js';
 
 /** Values of searched fields in a line. */
-export const valuesText = (values: Values): string =>
+const valuesText = (values: Values): string =>
   Object.entries(values)
     .map(([name, value]) => `${name} ${shortValue(value)}`)
     .join(', ');
