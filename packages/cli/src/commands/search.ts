@@ -60,7 +60,7 @@ export function addSearch(command: Command, terminal: Terminal, signal: AbortSig
     .option('--population <n>', 'nsga2: trials in a generation (default: 10)')
     .option(
       '--workers <n>',
-      'trials at the same time, each in a process; with --redis, trials in the queue (default: 1)',
+      'trials at the same time, each in a process; with --queue, trials in the queue (default: 1)',
     )
     .option(
       '--ask-tell',
