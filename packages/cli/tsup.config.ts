@@ -4,6 +4,7 @@ import { preset } from '../../tsup.preset';
 // The command has no declarations.
 export default defineConfig({
   ...preset,
-  entry: ['src/index.ts', 'src/cli.ts'],
+  // The last one is started as a process, by its place beside the others.
+  entry: { index: 'src/index.ts', cli: 'src/cli.ts', 'trial-process': 'src/search/trial-process.ts' },
   dts: { ...preset.dts, entry: 'src/index.ts' },
 });

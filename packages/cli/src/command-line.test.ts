@@ -138,6 +138,7 @@ describe('--help', () => {
   const commands = [
     [],
     ['train'],
+    ['search'],
     ['eval'],
     ['verify'],
     ['runs'],
@@ -184,7 +185,7 @@ describe('--help', () => {
 describe('output for programs', () => {
   it.each(
     [
-      ['train', 'eval', 'verify', 'runs', 'compare', 'predict', 'doctor'].map((name) => [name]),
+      ['train', 'search', 'eval', 'verify', 'runs', 'compare', 'predict', 'doctor'].map((name) => [name]),
       [
         ['diagnose', 'init'],
         ['diagnose', 'relu'],
@@ -278,6 +279,10 @@ describe('completion', () => {
       ['init', 'relu'],
     ],
     [['train', '--pres'], ['--preset']],
+    [
+      ['search', 'space.json', '--sampler', ''],
+      ['random', 'asha', 'nsga2'],
+    ],
     [
       ['train', '--preset', 'digits'],
       ['digits/quick', 'digits/deep'],

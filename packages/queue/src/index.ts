@@ -28,6 +28,15 @@ export {
 } from './submit.js';
 export type { JobResult } from './work.js';
 export {
+  openTrials,
+  type QueuedTrial,
+  type TrialData,
+  type TrialHooks,
+  type TrialQueue,
+  type TrialWorkerOptions,
+  workOnTrials,
+} from './trials.js';
+export {
   createWorker,
   type Fetch,
   type JobEvaluator,

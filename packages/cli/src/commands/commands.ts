@@ -21,6 +21,10 @@ export const COMMANDS: {
     description: 'train a network for certified robustness and evaluate it',
     load: async () => (await import('./train.js')).addTrain,
   },
+  search: {
+    description: 'search settings of training: random, successive halving or evolution, chosen on validation images',
+    load: async () => (await import('./search.js')).addSearch,
+  },
   eval: {
     description: 'evaluate a trained network: standard, PGD and verified error',
     load: async () => (await import('./eval.js')).addEval,
@@ -42,7 +46,7 @@ export const COMMANDS: {
     load: async () => (await import('./queue.js')).addQueue,
   },
   worker: {
-    description: 'compute jobs of the queue on this machine until it is stopped',
+    description: 'compute jobs of the queue, or train trials of a search, until it is stopped',
     load: async () => (await import('./worker.js')).addWorker,
   },
   export: {

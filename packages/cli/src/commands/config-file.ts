@@ -23,7 +23,7 @@ import {
 import { canonical, valueText } from './options.js';
 
 /** Values by the names of fields; those of plug-ins are beside the others. */
-type Values = { readonly [name: string]: unknown };
+export type Values = { readonly [name: string]: unknown };
 
 /** What a file says. */
 export interface ConfigFile {
@@ -37,17 +37,21 @@ export interface ConfigFile {
   readonly folder: string;
 }
 
+/** The content of a file of settings. */
+export interface SettingsDocument {
+  readonly content: Values;
+  /** The place of a key, by the keys that lead to it, for messages: `run.yaml, line 3`; the file where there is no such key. */
+  readonly at: (...keys: readonly string[]) => string;
+}
+
 /**
- * Reads a configuration, or a part of one, in JSON or YAML.
+ * Reads a file of settings in JSON or YAML.
  *
- * @throws CertError `bad-file` when it cannot be read, with the line where it is damaged; `bad-argument` for a preset, method or plug-ins
- * of another form
+ * @param cure what to give instead, for messages
+ * @throws CertError `bad-file` when it cannot be read, with the line where it is damaged or a key occurs twice
  */
-export async function readConfigFile(file: string): Promise<ConfigFile> {
-  const fail = (problem: string, cause?: unknown) =>
-    new CertError('bad-file', problem, 'Give settings in JSON or YAML, in the format that --print-config prints.', {
-      cause,
-    });
+export async function readSettings(file: string, cure: string): Promise<SettingsDocument> {
+  const fail = (problem: string, cause?: unknown) => new CertError('bad-file', problem, cure, { cause });
   const text = await readFile(file, 'utf8').catch((cause) => {
     throw fail(`${file} cannot be read: ${cause instanceof Error ? cause.message : cause}.`, cause);
   });
@@ -58,12 +62,6 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
   const [error] = document.errors;
   if (error !== undefined) throw fail(`${place(error.pos[0])}: ${error.message}.`, error);
-  const places = new Map<unknown, string>();
-  for (const map of [document.contents, document.get('options')]) {
-    for (const { key } of isMap(map) ? map.items : []) {
-      if (isScalar(key)) places.set(key.value, place(key.range?.[0] ?? 0));
-    }
-  }
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 0 });
@@ -71,6 +69,36 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
     throw fail(`${file} contains a YAML alias (*name).`, cause);
   }
   if (!isRecord(content)) throw fail(`${file} contains no settings.`);
+  const at = (...keys: readonly string[]) => {
+    const map = keys.length === 1 ? document.contents : document.getIn(keys.slice(0, -1));
+    const items = isMap(map) ? map.items : [];
+    const key = items.map((item) => item.key).find((each) => isScalar(each) && each.value === keys.at(-1));
+    return isScalar(key) ? place(key.range?.[0] ?? 0) : file;
+  };
+  return { content, at };
+}
+
+/** What to do about a file that cannot be read. */
+const CURE = 'Give settings in JSON or YAML, in the format that --print-config prints.';
+
+/**
+ * Reads a configuration, or a part of one, in JSON or YAML.
+ *
+ * @throws CertError `bad-file` when it cannot be read, with the line where it is damaged; `bad-argument` for a preset, method or plug-ins
+ * of another form
+ */
+export async function readConfigFile(file: string): Promise<ConfigFile> {
+  const { content, at } = await readSettings(file, CURE);
+  return configIn(content, file, at);
+}
+
+/**
+ * A configuration, or a part of one, that is in a file.
+ *
+ * @param at the place of a key of it, by the keys that lead to it
+ * @throws CertError `bad-argument` for a preset, method or plug-ins of another form
+ */
+export function configIn(content: Values, file: string, at: SettingsDocument['at']): ConfigFile {
   const { plugins = [], options = {}, preset, method } = headerOf(content, file);
   const fields = Object.entries({ ...content, ...options }).filter(([name]) => !HEADER.includes(name));
   return {
@@ -78,14 +106,15 @@ export async function readConfigFile(file: string): Promise<ConfigFile> {
     method,
     plugins,
     values: Object.fromEntries(fields),
-    at: (name) => places.get(name) ?? file,
+    at: (name) => (Object.hasOwn(options, name) ? at('options', name) : at(name)),
     folder: dirname(file),
   };
 }
 
 const HEADER: readonly string[] = ['preset', 'method', 'plugins', 'options'];
 
-const isRecord = (value: unknown): value is Values =>
+/** Whether a value is an object of JSON. */
+export const isRecord = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
@@ -104,16 +133,21 @@ export function withFile(file: ConfigFile, given: Choices, catalog: Catalog): Ch
   const ofNames = Object.entries(both).filter(([name]) => NAMES.includes(name));
   const names = resolveConfig(asChoices(Object.fromEntries(ofNames)), catalog);
   // An option of the file goes with the thing that the command line replaces.
+  return asChoices({ ...usedValues(both, names, catalog), ...front });
+}
+
+/** The values of fields that every run has, and of options of what a run uses. */
+export function usedValues(values: Values, config: RunConfig, catalog: Catalog): Values {
   const fields = fieldsOf(catalog);
   const unused = (name: string) => {
-    const owners = Object.hasOwn(front, name) ? [] : (fields[name]?.owners ?? []);
-    return owners.length > 0 && !owners.some((owner) => isUsed(owner, names));
+    const { owners = [] } = Object.hasOwn(fields, name) ? fields[name]! : {};
+    return owners.length > 0 && !owners.some((owner) => isUsed(owner, config));
   };
-  return asChoices(Object.fromEntries(Object.entries(both).filter(([name]) => !unused(name))));
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !unused(name)));
 }
 
 /** The fields that name things. */
-const NAMES: readonly string[] = [
+export const NAMES: readonly string[] = [
   ...['preset', 'method', 'dataset', 'model', 'init', 'optimizer', 'objective', 'regularizers'],
 ];
 
@@ -149,13 +183,26 @@ function valuesIn({ values, at, folder }: ConfigFile, catalog: Catalog): Values 
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
       if (!Object.hasOwn(fields, name)) throw unknownName(`field in ${at(name)}:`, name, known);
-      const { field } = fields[name]!;
-      const text = hasItems(field) && Array.isArray(value) && value.length > 0 ? value.join(',') : value;
-      const read = typeof text === 'string' ? parseField(field, valueText(name, field, text, folder), catalog) : text;
-      placed(at(name), () => checkField(name, field, read, catalog));
-      return [name, read] as const;
+      return [name, readValue(name, fields[name]!.field, value, { at: at(name), folder, catalog })] as const;
     }),
   );
+}
+
+/** Where a value is. */
+interface Where {
+  /** For messages. */
+  readonly at: string;
+  /** The folder of the file, from which files that it names are found. */
+  readonly folder: string;
+  readonly catalog: Catalog;
+}
+
+/** A value of a field in a file, a text read as that of the command line. @throws CertError `bad-argument` naming the field and its line */
+export function readValue(name: string, field: CommonField, value: unknown, { at, folder, catalog }: Where): unknown {
+  const text = hasItems(field) && Array.isArray(value) && value.length > 0 ? value.join(',') : value;
+  const read = typeof text === 'string' ? parseField(field, valueText(name, field, text, folder), catalog) : text;
+  placed(at, () => checkField(name, field, read, catalog));
+  return read;
 }
 
 /** Runs `check`; an error begins with the place. */

@@ -2,6 +2,7 @@ import type { AnyField, FieldName } from '@cert/trainer/pipeline';
 
 /** Headings of the options in a help text, in their order. */
 export const GROUPS = {
+  search: 'Search:',
   run: 'Run:',
   data: 'Data:',
   model: 'Model:',

@@ -3,6 +3,7 @@ import type { WorkerEvent } from '@cert/queue';
 import { type Command, Option } from 'commander';
 import { loadQueue } from '../evaluate/load-queue.js';
 import { openers } from '../queue/kinds.js';
+import { trainTrials } from '../search/queue-worker.js';
 import { shortTime } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber } from '../verify/read-number.js';
@@ -15,6 +16,7 @@ import { STORE } from './store-option.js';
 export function addWorker(command: Command, terminal: Terminal, signal: AbortSignal): void {
   addRedisOption(command)
     .option('--store <place>', `folder, s3:// or https:// address of cert queue submit --store (default: ${STORE})`)
+    .option('--trials', 'train trials of cert search instead of evaluating')
     .option('--concurrency <n>', 'jobs at the same time (default: 1)')
     .option(
       '--lock-seconds <n>',
@@ -23,18 +25,20 @@ export function addWorker(command: Command, terminal: Terminal, signal: AbortSig
     .option('--device <name>', 'compute device (default: that of the submission)')
     .addOption(new Option('-q, --quiet', 'print errors only (default: a line per job)'));
   addPluginOption(command).action(
-    async ({
-      quiet = false,
-      plugin,
-      ...raw
-    }: RawOptions & RedisOption & PluginOption & { readonly quiet?: boolean }) => {
+    async ({ quiet = false, trials = false, plugin, ...raw }: RawOptions & RedisOption & PluginOption & Switches) => {
       const redis = redisOf(raw);
       const concurrency = wholeNumber('--concurrency', raw.concurrency, 1);
       const lockSeconds = wholeNumber('--lock-seconds', raw.lockSeconds, 60);
-      const { createWorker } = await loadQueue();
       const catalog = await catalogOf({ plugin });
+      const store = raw.store ?? STORE;
+      if (trials) {
+        if (raw.device !== undefined) throw noDevice();
+        if (!quiet) terminal.out('Waiting for trials. Ctrl-C returns the current trial to the queue and ends.');
+        return trainTrials({ redis, store, concurrency, lockSeconds, plugin, catalog }, terminal, quiet, signal);
+      }
+      const { createWorker } = await loadQueue();
       const { ended, stop } = await createWorker({
-        ...{ redis, store: raw.store ?? STORE, concurrency, lockSeconds },
+        ...{ redis, store, concurrency, lockSeconds },
         open: openers({ terminal, catalog, device: raw.device }),
         onEvent: (event) => tell(event, terminal, quiet),
       });
@@ -47,6 +51,18 @@ export function addWorker(command: Command, terminal: Terminal, signal: AbortSig
     },
   );
 }
+
+interface Switches {
+  readonly quiet?: boolean;
+  readonly trials?: boolean;
+}
+
+const noDevice = () =>
+  new CertError(
+    'bad-argument',
+    '--device and --trials were both given.',
+    'Leave out --device: a trial trains on the device of its configuration.',
+  );
 
 /** @throws CertError `bad-argument` for anything but a whole number from 1 */
 function wholeNumber(option: string, text: string | undefined, usual: number): number {

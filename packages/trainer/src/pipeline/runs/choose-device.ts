@@ -1,6 +1,6 @@
 import { CertError, tf } from '@cert/core';
 import type { Device } from '@cert/jit';
-import { type DeviceEntry, devices, openDevice } from '@cert/jit/node';
+import { cpuDevice, type DeviceEntry, devices, openDevice } from '@cert/jit/node';
 
 /** A device and the reason for choosing it. */
 export interface ChosenDevice {
@@ -15,13 +15,16 @@ export interface ChosenDevice {
  * without hardware on this machine.
  *
  * @param name of one of {@link devices}, or `auto`
- * @param candidates of `auto`, fastest first
+ * @param candidates of `auto`, fastest first; a named device is looked for among them first
  * @throws CertError `missing-device` for an unknown name, missing hardware, or no available candidate; `missing-package` if a package of
  * the named device is not installed
  */
 export async function chooseDevice(name: string, candidates: readonly DeviceEntry[] = devices): Promise<ChosenDevice> {
   await tf.ready();
-  if (name !== 'auto') return { device: await openDevice(name), reason: 'requested' };
+  if (name !== 'auto') {
+    const entry = candidates.find((candidate) => candidate.name === name);
+    return { device: await (entry === undefined ? openDevice(name) : entry.open()), reason: 'requested' };
+  }
   const passedOver: string[] = [];
   for (const { name: candidate, hopeless, open } of candidates) {
     if (hopeless?.()) continue;
@@ -40,3 +43,9 @@ export async function chooseDevice(name: string, candidates: readonly DeviceEntr
 
 const reasonOf = (passedOver: readonly string[]): string =>
   passedOver.length === 0 ? 'fastest available' : `fastest available; ${passedOver.join('; ')}`;
+
+/** The devices, the compiled CPU device with so many threads; undefined for one per core. */
+export const devicesWith = (threads: number | undefined): readonly DeviceEntry[] =>
+  devices.map((entry) =>
+    entry.name === 'cpu' && threads !== undefined ? { ...entry, open: () => cpuDevice({ threads }) } : entry,
+  );

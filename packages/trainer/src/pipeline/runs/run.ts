@@ -7,7 +7,7 @@ import type { TrainState } from '../../step.js';
 import { type Catalog, standardCatalog } from '../catalog/catalog.js';
 import type { RunConfig } from '../config/run-config.js';
 import { checkOptimizerState } from './check-optimizer-state.js';
-import { chooseDevice } from './choose-device.js';
+import { chooseDevice, devicesWith } from './choose-device.js';
 import { describeEvent } from './describe.js';
 import type { RunEvent, Summary } from './event.js';
 import { buildExperiment, type Experiment, loadData, startState } from './experiment.js';
@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** If aborted, the current step is finished and a checkpoint written. */
   readonly signal?: AbortSignal;
+  /** Threads of the device `cpu`, for several runs at the same time; default one per core. Another number rounds differently. */
+  readonly threads?: number;
 }
 
 /**
@@ -54,7 +56,7 @@ export interface RunOptions {
 export async function startRun(config: RunConfig, options: RunOptions): Promise<Summary | null> {
   const { catalog = standardCatalog } = options;
   const dataset = await loadData(config, decoding(options), catalog);
-  const chosen = await chooseDevice(config.device);
+  const chosen = await chooseDevice(config.device, devicesWith(options.threads));
   let unlock: (() => Promise<void>) | undefined;
   try {
     // The device is part of what replays a run: `auto` may choose another one tomorrow.
@@ -102,7 +104,7 @@ export async function resumeRun(
     const { progress, ...trained } = await readRunCheckpoint(last, experiment.model, config, catalog);
     checkOptimizerState(last, trained.state, experiment.optimizer);
     // The configuration of a run names the device that it began on, whoever chose it.
-    const chosen = { ...(await chooseDevice(config.device)), reason: 'as before' };
+    const chosen = { ...(await chooseDevice(config.device, devicesWith(options.threads))), reason: 'as before' };
     try {
       const damaged = await cutMetrics(folder, progress.position.step);
       if (damaged > 0) await appendLog(folder, `Removed damaged lines from metrics.jsonl: ${damaged}.`);
