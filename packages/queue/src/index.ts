@@ -26,7 +26,6 @@ export {
   submitEvaluation,
   submitWork,
 } from './submit.js';
-export type { JobResult } from './work.js';
 export {
   openTrials,
   type QueuedTrial,
@@ -36,6 +35,7 @@ export {
   type TrialWorkerOptions,
   workOnTrials,
 } from './trials.js';
+export type { JobResult } from './work.js';
 export {
   createWorker,
   type Fetch,
