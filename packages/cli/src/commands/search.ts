@@ -30,8 +30,8 @@ import { NameOption } from './name-option.js';
 import { conflict } from './options.js';
 import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogOf, type PluginOption } from './plugin-option.js';
-import { STORE } from './queue.js';
 import { addRedisOption, type RedisOption, redisOf } from './redis-option.js';
+import { STORE } from './store-option.js';
 
 /** Makes `cert search`. */
 export function addSearch(command: Command, terminal: Terminal, signal: AbortSignal): void {
