@@ -1,8 +1,8 @@
 import { CertError } from '@cert/core';
 import { KINDS, type KindName, type Works } from './kinds.js';
+import type { Fetch, JobEvaluator, Openers } from './openers.js';
 import type { Store } from './store.js';
 import type { PartData, readPart } from './work.js';
-import type { Fetch, JobEvaluator, Openers } from './worker.js';
 
 /** An evaluator, for one job at a time. */
 export interface Opened {

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import type { Shelf } from './store.js';
+import type { Shelf } from './shelf.js';
 
 /** A folder that all machines see. */
 export async function folderStore(folder: string): Promise<Shelf> {

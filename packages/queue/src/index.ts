@@ -9,6 +9,7 @@ export {
   type QueuedInstances,
 } from './instances.js';
 export type { KindName, Works } from './kinds.js';
+export type { Fetch, JobEvaluator, Openers } from './openers.js';
 export { removeSubmission } from './remove.js';
 export {
   type DamagedSubmission,
@@ -36,14 +37,7 @@ export {
   workOnTrials,
 } from './trials.js';
 export type { JobResult } from './work.js';
-export {
-  createWorker,
-  type Fetch,
-  type JobEvaluator,
-  type Openers,
-  type QueueWorker,
-  type WorkerOptions,
-} from './worker.js';
+export { createWorker, type QueueWorker, type WorkerOptions } from './worker.js';
 export type {
   Disconnected,
   JobDone,

@@ -2,9 +2,6 @@ import { CertError } from '@cert/core';
 import type { EvaluationSettings } from '@cert/verify/node';
 import type { Kind } from './kind.js';
 
-/** How strong a claim is. */
-type Arithmetic = NonNullable<EvaluationSettings['arithmetic']>;
-
 /** A file, or several that belong together, as whoever submitted them found them. */
 export interface QueuedFiles {
   /** SHA-256 of each file in the store: a TensorFlow.js model is followed by its weight files in their order. */
@@ -17,14 +14,17 @@ export interface QueuedFiles {
 export interface QueuedInstance {
   /** Its place in the list, from 0. */
   readonly index: number;
-  /** The paths as the list has them: names in the results, whose endings tell the formats. No worker opens them. */
+  /** The path of the network as the list has it: a name in the results, whose ending tells the format. No worker opens it. */
   readonly onnx: string;
+  /** The same for the property. */
   readonly vnnlib: string;
   /** Seconds. */
   readonly timeout: number;
   /** Further columns of the list. */
   readonly columns: { readonly [name: string]: string };
+  /** The network. */
   readonly network: QueuedFiles;
+  /** The property. */
   readonly property: QueuedFiles;
   /** What identifies the contents of the files in a result. */
   readonly files: string;
@@ -32,9 +32,10 @@ export interface QueuedInstance {
 
 /** Instances of a list as a queue knows them: references alone. Plain data. */
 export interface QueuedInstances {
+  /** How they are verified. */
   readonly settings: {
     /** The strongest claim that is tried. */
-    readonly arithmetic: Arithmetic;
+    readonly arithmetic: NonNullable<EvaluationSettings['arithmetic']>;
     /** What a search splits on; missing for what suits the network. */
     readonly split?: 'inputs' | 'relus';
     /** Name of the compute device, of which the worker knows the meaning. */
@@ -50,7 +51,9 @@ export interface QueuedInstances {
 
 /** A result: the place of an instance and its line in the results. */
 export interface InstanceResult {
+  /** The place in the list, from 0. */
   readonly index: number;
+  /** What `cert verify --instances` writes of it. */
   readonly line: { readonly [name: string]: unknown };
 }
 

@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CertError } from '@cert/core';
-import type { Shelf } from './store.js';
+import type { Shelf } from './shelf.js';
 
 /** The package of the client, which is installed by whoever keeps files in S3. */
 type Sdk = typeof import('@aws-sdk/client-s3');

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { CertError, describeValue } from '@cert/core';
 import { folderStore } from './folder-store.js';
 import { s3Store } from './s3-store.js';
+import type { Shelf } from './shelf.js';
 import { webStore } from './web-store.js';
 
 /** Where files are, by their SHA-256. Every file that is read is compared with its hash. */
@@ -20,16 +21,6 @@ export interface Store {
    * does not answer
    */
   get(sha256: string): Promise<Uint8Array>;
-}
-
-/** What reads and writes files by names, which are hashes. */
-export interface Shelf {
-  /** For messages, without a secret. */
-  readonly name: string;
-  /** @throws CertError if it cannot be read */
-  read(sha256: string): Promise<Uint8Array>;
-  /** Writes a file as a whole or not at all, unless it is there. @throws CertError if it cannot be written */
-  write(sha256: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** What stands in front of a place, and who reads it; other places are folders. */

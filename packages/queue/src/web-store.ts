@@ -1,5 +1,5 @@
 import { CertError } from '@cert/core';
-import type { Shelf } from './store.js';
+import type { Shelf } from './shelf.js';
 
 /** A folder of a web server, from which files are fetched with GET. It is read alone: a file that is to be put there must be there. */
 export async function webStore(place: string): Promise<Shelf> {

@@ -3,7 +3,8 @@ import { CertError } from '@cert/core';
 import { type Job, Queue, WaitingError, Worker } from 'bullmq';
 import { createBench, type Opened } from './bench.js';
 import { closeOrLeave } from './close-or-leave.js';
-import { KINDS, type KindName, type Works } from './kinds.js';
+import { KINDS } from './kinds.js';
+import type { Openers } from './openers.js';
 import { openRedis, PREFIX } from './redis.js';
 import { openStore } from './store.js';
 import {
@@ -17,20 +18,6 @@ import {
   submissionOf,
 } from './work.js';
 import type { WorkerEvent } from './worker-events.js';
-
-/** What computes the jobs of one submission, one at a time. */
-export interface JobEvaluator {
-  /** Computes items; rejects with the signal's reason when it is aborted. */
-  evaluate(items: readonly number[], signal: AbortSignal): Promise<Omit<JobResult, 'seconds'>>;
-  /** Frees what it holds. */
-  dispose(): Promise<void>;
-}
-
-/** Reads a file of the store by its SHA-256, once for a worker while its jobs need it. */
-export type Fetch = (sha256: string) => Promise<Uint8Array>;
-
-/** What computes the jobs of each kind. */
-export type Openers = { readonly [K in KindName]?: (work: Works[K], fetch: Fetch) => Promise<JobEvaluator> };
 
 /** Options of {@link createWorker}. */
 export interface WorkerOptions {

@@ -5,7 +5,7 @@ import { eagerDevice } from '@cert/jit';
 import { boundVerifier } from '@cert/verify';
 import { createEvaluator, type EvaluatorOptions } from '@cert/verify/node';
 import type { QueuedEvaluation } from '../src/evaluation.js';
-import type { Fetch, JobEvaluator } from '../src/worker.js';
+import type { Fetch, JobEvaluator } from '../src/openers.js';
 
 /** What stands for a checkpoint: its bytes count, and the network is always the same. */
 export const CHECKPOINT = new TextEncoder().encode('a network');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { InstanceResult, QueuedInstances } from '../src/instances.js';
 import { instanceAt } from '../src/instances.js';
-import type { Fetch, JobEvaluator } from '../src/worker.js';
+import type { Fetch, JobEvaluator } from '../src/openers.js';
 import { CHECKPOINT } from './evaluation.js';
 
 const HASH = createHash('sha256').update(CHECKPOINT).digest('hex');

@@ -1,6 +1,7 @@
 /** A worker as a process of its own: `worker-process.ts URL STORE`. A job takes 20 ms; one of an evaluation called `deadly` kills it. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { createWorker, type JobEvaluator } from '../src/worker.js';
+import type { JobEvaluator } from '../src/openers.js';
+import { createWorker } from '../src/worker.js';
 import { openEvaluation } from './evaluation.js';
 import { openInstances } from './instances.js';
 

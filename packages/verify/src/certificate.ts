@@ -1,7 +1,4 @@
-import { CertError, describeValue, type Perturbation, type Property } from '@cert/core';
-import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
-import { claimedLabel, claimedSet, claimedTolerance, decimal } from './claim.js';
-import { byBox, sayTheSame } from './complete/region.js';
+import type { Perturbation } from '@cert/core';
 
 /** Executions of the network for which a certificate claims the property; see `docs/certificates.md`. */
 export type CertificateLevel = 'real' | 'deployed';
@@ -93,7 +90,13 @@ export type BoxEvidence =
   | TreeEvidence;
 
 /** The evidence of a certificate: of its box or ball, or of each of its boxes. */
-export type CertificateEvidence = BoxEvidence | { readonly kind: 'boxes'; readonly boxes: readonly BoxEvidence[] };
+export type CertificateEvidence =
+  | BoxEvidence
+  | {
+      readonly kind: 'boxes';
+      /** One for each box, in order. */
+      readonly boxes: readonly BoxEvidence[];
+    };
 
 /** A claim about one input of one network, with evidence. Plain data: the content of a `.cert.json` or `.cert.json.gz` file. */
 export interface Certificate {
@@ -136,33 +139,7 @@ export interface Certificate {
   readonly evidence: CertificateEvidence;
 }
 
-/** What a certificate at each level assumes of the arithmetic. */
-const ASSUMPTIONS: { readonly [L in CertificateLevel]: readonly string[] } = {
-  real: [],
-  deployed: ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'],
-};
-
-/**
- * Returns the hashes of a checkpoint file, for certificates of its network.
- *
- * @param bytes the file
- * @param path path of the file, relative to the certificates
- * @throws CertError `bad-file` for bytes that are not a checkpoint
- */
-export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetwork {
-  decodeCheckpoint(bytes, path);
-  const used = Object.entries(decodeSafetensors(bytes, path).tensors).filter(([name]) =>
-    /^(params|stats)\./.test(name),
-  );
-  const hash = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) =>
-    sha256(new Uint8Array(buffer, byteOffset, byteLength));
-  return {
-    ...{ path, format: 'cert-safetensors', sha256: sha256(bytes) },
-    tensors: Object.fromEntries(used.map(([name, { data }]) => [name, hash(data)])),
-  };
-}
-
-/** Options of {@link createCertificate}. */
+/** Options of `createCertificate`. */
 export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence'> {
   /** The smallest proved lower margin. Not stored in the certificate, because no checker would trust it. */
   readonly margin: number;
@@ -180,85 +157,4 @@ export interface CertificateOptions extends Pick<Certificate, 'network' | 'level
   readonly tolerance?: { readonly target: number; readonly delta: number } | undefined;
   /** Source of the input; informational. */
   readonly source?: { readonly index: number; readonly dataset: string };
-}
-
-/**
- * Returns a certificate of an input: its label has the largest logit, or its prediction is within a tolerance. Numbers become their shortest
- * decimals: 0.1 means exactly one tenth. A set with categories becomes a union of boxes, and needs evidence of each in the order of
- * `categoryVariants`.
- *
- * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
- */
-export function createCertificate(options: CertificateOptions): Certificate {
-  const { network, level, method, evidence, margin, label, classes, tolerance } = options;
-  checkMargin(margin);
-  return {
-    format: 'cert-certificate-2',
-    network,
-    ...claimedSet(options),
-    property: tolerance === undefined ? claimedLabel(label, classes) : claimedTolerance(tolerance),
-    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
-  };
-}
-
-/** Options of {@link createPropertyCertificate}. */
-export interface PropertyCertificateOptions
-  extends Pick<CertificateOptions, 'network' | 'level' | 'method' | 'evidence' | 'margin' | 'shape'> {
-  /** What is claimed, with inputs in the order of the network's file: the same cases over one or several boxes. */
-  readonly property: Property;
-}
-
-/**
- * Returns a certificate of a property of linear inequalities. Numbers become their shortest decimals.
- *
- * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite, and a property that does not require the same of the
- * outputs for all its boxes of inputs
- */
-export function createPropertyCertificate(options: PropertyCertificateOptions): Certificate {
-  const { network, level, method, evidence, margin, shape, property } = options;
-  checkMargin(margin);
-  const parts = byBox(property);
-  const [first] = parts;
-  if (first === undefined || !sayTheSame(parts)) {
-    throw new CertError(
-      'bad-argument',
-      `The property has ${parts.length} boxes of inputs and does not require the same of the outputs for each.`,
-      'Certify one property for each box.',
-    );
-  }
-  const boxes = parts.map((part) => {
-    const { lower, upper } = part.cases[0]!;
-    return { lower: Array.from(lower, decimal), upper: Array.from(upper, decimal) };
-  });
-  const cases = first.cases.map(({ outputs }) =>
-    outputs.map(({ coefficients, bound }) => ({ coefficients: Array.from(coefficients), bound: decimal(bound) })),
-  );
-  return {
-    ...{ format: 'cert-certificate-2', network, input: { shape } },
-    perturbation: boxes.length === 1 ? { kind: 'box', ...boxes[0]! } : { kind: 'boxes', boxes },
-    property: { kind: 'linear', classes: property.outputs, cases },
-    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
-  };
-}
-
-function checkMargin(margin: number): void {
-  if (margin > 0 && Number.isFinite(margin)) return;
-  throw new CertError(
-    'bad-argument',
-    `A certificate needs a positive lower margin; the lower margin is ${describeValue(margin)}.`,
-    'Certify only images whose lower margins are finite and > 0.',
-  );
-}
-
-/**
- * Returns the text of a certificate file, with the evidence on one line. The last field is the SHA-256 of all preceding bytes, which
- * reveals any change.
- */
-export function certificateText(certificate: Certificate): string {
-  const fields = Object.entries(certificate).map(([key, value]) => {
-    const text = key === 'evidence' ? JSON.stringify(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
-    return `  ${JSON.stringify(key)}: ${text},\n`;
-  });
-  const before = `{\n${fields.join('')}  "sha256": "`;
-  return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
 }

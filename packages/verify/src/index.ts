@@ -5,23 +5,19 @@ export { type FabOptions, fabT } from './attack/fab.js';
 export { pgd } from './attack/pgd.js';
 export { type SquareOptions, square } from './attack/square.js';
 export { type AttackOptions, type AttackStep, attackStepSize, createAttackStep, randomStart } from './attack/step.js';
-export {
-  type BoxEvidence,
-  type Certificate,
-  type CertificateEvidence,
-  type CertificateInputSplit,
-  type CertificateLeaf,
-  type CertificateLevel,
-  type CertificateOptions,
-  type CertificateSplit,
-  type CertifiedInput,
-  type CertifiedNetwork,
-  certificateText,
-  certifiedNetwork,
-  createCertificate,
-  createPropertyCertificate,
-  type PropertyCertificateOptions,
-  type TreeEvidence,
+export type {
+  BoxEvidence,
+  Certificate,
+  CertificateEvidence,
+  CertificateInputSplit,
+  CertificateLeaf,
+  CertificateLevel,
+  CertificateOptions,
+  CertificateSplit,
+  CertifiedBox,
+  CertifiedInput,
+  CertifiedNetwork,
+  TreeEvidence,
 } from './certificate.js';
 export {
   createDecider,
@@ -34,17 +30,18 @@ export {
 } from './complete/decide.js';
 export type { HostNetwork } from './complete/host-network.js';
 export { decideMonotone, type MonotonicityDecision, type MonotonicityOptions } from './complete/monotone.js';
-export {
-  createProofSearch,
-  type MissingEvidence,
-  type ProofOptions,
-  type ProofResult,
-  type ProofSearch,
-  type ProofSearchOptions,
-} from './complete/proofs/proof-search.js';
+export type { MissingEvidence, ProofOptions, ProofResult } from './complete/proofs/proof.js';
+export { createProofSearch, type ProofSearch, type ProofSearchOptions } from './complete/proofs/proof-search.js';
 export type { PropertyAttackOptions } from './complete/property-attack.js';
 export type { ReluSplitOptions } from './complete/relus/domain-search.js';
 export type { BoxTree, ProvedPart, SearchProgress, UnknownReason } from './complete/search.js';
+export {
+  certificateText,
+  certifiedNetwork,
+  createCertificate,
+  createPropertyCertificate,
+  type PropertyCertificateOptions,
+} from './create-certificate.js';
 export {
   createEvaluator,
   type EvaluateOptions,
@@ -52,7 +49,7 @@ export {
   type Evaluator,
   type EvaluatorOptions,
 } from './evaluate.js';
-export type { Box64 } from './float64/intervals.js';
+export type { Ball64, Box64 } from './float64/intervals.js';
 export type { MarginProblem } from './float64/margins.js';
 export type { Network64 } from './float64/network.js';
 export { certify } from './images/certify.js';

@@ -4,14 +4,8 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { CertError, type Model, type Perturbation, withoutLabel } from '@cert/core';
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import {
-  type BoxEvidence,
-  type CertificateEvidence,
-  certificateText,
-  certifiedNetwork,
-  createCertificate,
-  type TreeEvidence,
-} from '../certificate.js';
+import type { BoxEvidence, CertificateEvidence, TreeEvidence } from '../certificate.js';
+import { certificateText, certifiedNetwork, createCertificate } from '../create-certificate.js';
 import type { ImageResult } from '../images/result.js';
 import { hasCategories } from '../images/variants.js';
 import type { Verifier } from '../verifier.js';

@@ -4,7 +4,8 @@ import { cpuDevice } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CertificateEvidence, TreeEvidence } from '../../certificate.js';
 import type { HostNetwork } from '../host-network.js';
-import { createProofSearch, type ProofOptions } from './proof-search.js';
+import type { ProofOptions } from './proof.js';
+import { createProofSearch } from './proof-search.js';
 
 let device: Device;
 beforeAll(async () => {

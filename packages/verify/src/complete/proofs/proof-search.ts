@@ -1,7 +1,6 @@
 import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
-import type { CertificateEvidence } from '../../certificate.js';
 import type { Enclosures } from '../../float64/intervals.js';
 import { encloseTightly } from '../../float64/tree.js';
 import { usable } from '../../sound-verifier.js';
@@ -19,7 +18,8 @@ import type { ReluSplitOptions } from '../relus/domain-search.js';
 import type { BoxTree, ProvedPart } from '../search.js';
 import { evidenceOfBoxes } from './box-evidence.js';
 import { proveBoxes } from './box-proof.js';
-import { type OneProof, proveEach } from './several-boxes.js';
+import type { MissingEvidence, OneProof, ProofOptions, ProofResult } from './proof.js';
+import { proveEach } from './several-boxes.js';
 import { proveTrees } from './tree-evidence.js';
 
 /** Options of {@link createProofSearch}. */
@@ -33,30 +33,6 @@ export interface ProofSearchOptions extends Pick<DeciderOptions, 'device' | 'net
   /** Settings of the search over ReLUs. */
   readonly relus?: ReluSplitOptions;
 }
-
-/** Options of {@link ProofSearch.prove}. */
-export interface ProofOptions extends Pick<DecideOptions, 'timeout' | 'onProgress' | 'signal'> {
-  /** What a proof must claim. */
-  readonly level: SoundLevel;
-}
-
-/** A decision, with evidence that accounts for rounding. */
-export interface ProofResult {
-  /** What the search in float32 has decided; its arithmetic is the strongest level with evidence. */
-  readonly decision: Decision;
-  /** The smallest lower bound at each level at which one was computed, relative to what has to be exceeded; null where there is none. */
-  readonly lower: { readonly [level in SoundLevel]?: number | null };
-  /** What a certificate holds, by the levels at which it proves the property. */
-  readonly evidence: { readonly [level in SoundLevel]?: CertificateEvidence };
-  /** Reason why a verified property has no evidence. */
-  readonly missing?: MissingEvidence;
-}
-
-/**
- * Why there is no evidence: an `op` that cannot be split on or has no bounds with rounding, several `boxes` of inputs for which the property does not
- * ask the same of the outputs, no time for `bounds` of hidden neurons, too many `parts`, or a proof that `rounding` is more than, or that time was not left for.
- */
-export type MissingEvidence = 'op' | 'boxes' | 'bounds' | 'parts' | 'rounding';
 
 /** Searches for proofs that a certificate can hold. */
 export interface ProofSearch {

@@ -1,12 +1,6 @@
 import type { SoundLevel } from '@cert/bounds';
 import type { Property } from '@cert/core';
-import type { TreeEvidence } from '../../certificate.js';
-import type { ProofOptions, ProofResult } from './proof-search.js';
-
-/** The proof of a property of one box. */
-export interface OneProof extends ProofResult {
-  readonly evidence: { readonly [level in SoundLevel]?: TreeEvidence };
-}
+import type { OneProof, ProofOptions, ProofResult } from './proof.js';
 
 /** Proves a property of several boxes, one after the other, each within its share of the time that is left. */
 export async function proveEach(

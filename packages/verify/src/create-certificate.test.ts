@@ -3,14 +3,14 @@ import { initialStats, linf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { encodeCheckpoint, mlp } from '@cert/models';
 import { describe, expect, it } from 'vitest';
+import type { CertificateOptions } from './certificate.js';
+import { decimal } from './claim.js';
 import {
-  type CertificateOptions,
   certificateText,
   certifiedNetwork,
   createCertificate,
   createPropertyCertificate,
-} from './certificate.js';
-import { decimal } from './claim.js';
+} from './create-certificate.js';
 
 const model = mlp({ inputShape: [3], classes: 2, hidden: [4] });
 const params = ibpInit(model, 1);
