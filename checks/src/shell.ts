@@ -53,7 +53,11 @@ const program = (folder: string) => join(root, 'packages', folder, 'dist', 'cli.
 const RUNS = `${note('npm')}
 npx() {
   case "$1" in
-    cert) shift; npm_command=exec node ${program('cli')} "$@" ;;
+    cert)
+      shift
+      # In the background a signal reaches the command, as npx hands it on.
+      [ "$BASHPID" = "$$" ] || npm_command=exec exec node ${program('cli')} "$@"
+      npm_command=exec node ${program('cli')} "$@" ;;
     @cert/check) shift; node ${program('check')} "$@" ;;
     *) echo "npx $1 is not known here"; return 1 ;;
   esac

@@ -200,7 +200,7 @@ it.each([
     const bound = (least + most) / 2;
     const level = step % 2 === 0 ? 'deployed' : 'real';
     const property = propertyOf(bound);
-    const { decision, evidence, lower: margins } = await search.prove(property, { level, timeout: 20 });
+    const { decision, evidence, lower: margins } = await search.prove(property, { level, timeout: 10 });
     if (decision.verdict !== 'verified' || evidence[level] === undefined) {
       most = bound;
       continue;
