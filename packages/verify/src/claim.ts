@@ -21,8 +21,7 @@ export function claimedSet({
   'input' | 'perturbation'
 > {
   const { kind, range, epsilon } = perturbation;
-  const isOne = range === null || (typeof range.min === 'number' && typeof range.max === 'number');
-  if (isOne && (kind === 'l2' ? evidence.kind !== 'tree' : isBall(perturbation))) {
+  if (hasOneRange(perturbation) && (kind === 'l2' ? evidence.kind !== 'tree' : isBall(perturbation))) {
     const bytes = littleEndian(pixels);
     return {
       input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
@@ -39,6 +38,10 @@ export function claimedSet({
   const { inputs, perturbation: fixed } = categoryVariants(perturbation, pixels, shape);
   return { input: { shape }, perturbation: { kind: 'boxes', boxes: inputs.map((input) => boxOf(input, fixed)) } };
 }
+
+/** Whether the range is the same for all features. */
+export const hasOneRange = ({ range }: Perturbation): boolean =>
+  range === null || (typeof range.min === 'number' && typeof range.max === 'number');
 
 const claimedBox = ({ lower, upper }: Box64): CertifiedBox => ({
   lower: Array.from(lower, (end) => decimal(away(end, -1))),

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { initialStats, linf } from '@cert/core';
+import { initialStats, l2, linf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { encodeCheckpoint, mlp } from '@cert/models';
 import { describe, expect, it } from 'vitest';
 import type { CertificateOptions } from './certificate.js';
-import { decimal } from './claim.js';
+import { decimal, hasOneRange } from './claim.js';
 import {
   certificateText,
   certifiedNetwork,
@@ -50,6 +50,36 @@ describe('a certificate', () => {
     expect(createCertificate({ ...options, perturbation: linf({ epsilon: 0.1, range: null }) }).perturbation).toEqual({
       ...{ kind: 'linf', epsilon: '0.1', range: null },
     });
+  });
+
+  it('names a Euclidean ball, and the box around it where splits of the box are the evidence', () => {
+    const perturbation = l2({ epsilon: 0.1 });
+    const tree: CertificateOptions['evidence'] = { kind: 'tree', intermediate: 'crown', neurons: [], cases: [] };
+    expect(createCertificate({ ...options, perturbation }).perturbation).toEqual({
+      ...{ kind: 'l2', epsilon: '0.1', range: ['0', '1'] },
+    });
+    expect(createCertificate({ ...options, perturbation, evidence: tree }).perturbation.kind).toBe('box');
+    expect(hasOneRange(perturbation)).toBe(true);
+    expect(hasOneRange(l2({ epsilon: 0.1, range: { min: [0, 0, -1], max: 1 } }))).toBe(false);
+  });
+
+  it('has a box for each choice of categories, and the interval of a tolerance', () => {
+    const perturbation = linf({ epsilon: 0.1, scale: [1, 0, 0], range: null, categories: [[1, 2]] });
+    const evidence = { kind: 'boxes' as const, boxes: [{ kind: 'ibp' as const }, { kind: 'ibp' as const }] };
+    const tolerance = { target: 3, delta: 0.5 };
+    const certificate = createCertificate({ ...options, perturbation, evidence, tolerance });
+    const { boxes } = certificate.perturbation as Extract<typeof certificate.perturbation, { readonly kind: 'boxes' }>;
+    expect(boxes.map(({ lower }) => lower.slice(1).map((end) => Math.round(Number(end)) + 0))).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
+    const { property } = certificate;
+    if (property.kind !== 'linear') throw new Error(property.kind);
+    const bounds = property.cases.map(([inequality]) => Number(inequality!.bound));
+    // Rounded inwards: neither end is farther than the tolerance.
+    expect(bounds[0]).toBeGreaterThanOrEqual(2.5);
+    expect(bounds[1]).toBeGreaterThanOrEqual(-3.5);
+    expect(bounds[0]! + bounds[1]! + 1).toBeCloseTo(0, 9);
   });
 
   it('is sealed: the last field is the hash of all before it', () => {

@@ -5,6 +5,7 @@ import { CertError, type Model, type Perturbation, withoutLabel } from '@cert/co
 import { imagesOf, type Split } from '@cert/datasets';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import type { BoxEvidence, CertificateEvidence, TreeEvidence } from '../certificate.js';
+import { hasOneRange } from '../claim.js';
 import { certificateText, certifiedNetwork, createCertificate } from '../create-certificate.js';
 import type { ImageResult } from '../images/result.js';
 import { hasCategories } from '../images/variants.js';
@@ -66,6 +67,13 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
       'bad-argument',
       'Certificates were requested with the arithmetic nearest, which makes no claim about rounding.',
       'Use --arithmetic deployed (the default) or real.',
+    );
+  }
+  if (perturbation.kind === 'l2' && !hasOneRange(perturbation)) {
+    throw new CertError(
+      'bad-argument',
+      'Certificates were requested for a Euclidean ball whose range differs between features.',
+      'A certificate of a ball names one range: give one, or null for none.',
     );
   }
   const network = certifiedNetwork(checkpoint, NETWORK);
