@@ -23,8 +23,14 @@ export async function cpuDevice(options: CpuOptions = {}): Promise<Device> {
   const ort = await loadRuntime('cpu', options.load);
   // Not ONNX Runtime's own default, which ties each thread to a core: on a busy machine it then waits for that very core.
   const threads = options.threads ?? availableParallelism();
-  // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
-  const session = { executionProviders: ['cpu'], intraOpNumThreads: threads, enableMemPattern: false };
+  const session = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: threads,
+    // A pattern of memory is one more buffer as large as all others: a third of the memory for no time.
+    enableMemPattern: false,
+    // Threads that wait by spinning take the cores from the code between two runs and from other processes.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  };
   return compiledDevice(
     {
       name: 'cpu',
