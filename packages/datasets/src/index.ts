@@ -22,6 +22,7 @@ export {
   type Target,
 } from './split.js';
 export type { ColumnType, Table } from './tabular/columns.js';
+export { encodeRows, type RowFeatures } from './tabular/encode-rows.js';
 export type { RowSplit } from './tabular/split-rows.js';
 export { type TableOptions, tableDataset } from './tabular/table-dataset.js';
 export { rowsWithTargets, TOLERANCE_CLASSES, targetMoments } from './targets.js';

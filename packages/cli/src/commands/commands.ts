@@ -66,7 +66,7 @@ export const COMMANDS: {
     load: async () => (await import('./report.js')).addReport,
   },
   predict: {
-    description: 'classify one image or row and certify the prediction: margin at epsilon and certified radius',
+    description: 'classify images or rows and certify the predictions: margin at epsilon and certified radius',
     load: async () => (await import('./predict.js')).addPredict,
   },
   diagnose: {

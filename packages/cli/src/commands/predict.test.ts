@@ -141,8 +141,8 @@ describe('an image file', () => {
 
 it.each([
   [[], 'No input was given to cert predict.\nUsage: cert predict RUN IMAGE.png'],
-  [['a.png', '--index', '1'], 'An image file and --index were both given.\nGive one of them.'],
-  [['missing.png'], 'There is no file missing.png.\nCheck the path of the image, or give'],
+  [['a.png', '--index', '1'], 'A file and --index were both given.\nGive one of them.'],
+  [['missing.png'], 'There is no file missing.png.\nCheck the path, or give'],
   [['.'], '. is not a file.'],
   [['--index', '99999'], '--index is 99999.\nGive a whole number from 0 to 19.'],
   [['--index', '1.5'], '--index is 1.5.'],

@@ -1,4 +1,5 @@
 import { CertError } from '@cert/core';
+import type { Dataset } from '@cert/datasets';
 import { disposeTree, putParams } from '@cert/jit';
 import {
   duration,
@@ -15,13 +16,15 @@ import {
 import { createPointCertifier } from '@cert/verify';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
-import { checkImageFile, imageAt, imageFile } from '../predict/input.js';
+import { checkImageFile, imageAt, imageFile, type PredictionInput } from '../predict/input.js';
 import { predict } from '../predict/predict.js';
-import { predictValue, refuseLabel } from '../predict/predict-value.js';
-import { checkGiven, ofTheData, readPredicting } from '../predict/trained-network.js';
+import { createValuePredictor, refuseLabel } from '../predict/predict-value.js';
+import { isTable, rowInputs } from '../predict/row-inputs.js';
+import { checkGiven, ofTheData, type PredictingNetwork, readPredicting } from '../predict/trained-network.js';
 import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { liveLine } from '../show/live-line.js';
 import { type PredictionLook, predictionText } from '../show/prediction-text.js';
+import { predictionsTable, valuesTable } from '../show/predictions-table.js';
 import { progressReporter } from '../show/progress.js';
 import { valueText } from '../show/value-text.js';
 import type { Terminal } from '../terminal.js';
@@ -50,7 +53,7 @@ export async function addPredict(
   const [device] = flagsOf('device', FIELDS.device);
   command
     .argument('<network>', 'folder of a run, checkpoint file, ONNX file, or TensorFlow.js model (model.json)')
-    .argument('[image]', 'PNG or JPEG file with the input size of the network')
+    .argument('[input]', 'PNG or JPEG image of the input size of the network, or CSV table of rows')
     .option('--index <n>', 'use image or row N of the test split, from 0, instead of a file')
     .option('--epsilon <radius>', 'l-infinity radius of the margin, such as 0.1 or 8/255 (default: radius of the run)')
     .option('--label <class>', 'class to certify, by number or name (default: predicted class)')
@@ -109,21 +112,10 @@ export async function addPredict(
         signal.throwIfAborted();
       };
       const testData = () => loadTestData(config, decoding, catalog).finally(report.close);
-      /** Image files need nothing of the dataset but what a checkpoint knows. */
-      const inputOf = async () => {
-        if (file !== undefined) {
-          const known = facts ?? (await testData());
-          return { known, input: await imageFile(file, model, known.range) };
-        }
-        const data = await testData();
-        return { known: data, input: imageAt(readNumber('--index', raw.index!), data, config.dataset, model) };
-      };
-      const {
-        input,
-        known,
-        known: { classNames = facts?.classNames },
-      } = await inputOf();
-      const target = 'target' in known ? known.target : undefined;
+      const { inputs, known } = await inputsOf(file, network, testData, (data) =>
+        imageAt(readNumber('--index', raw.index!), data, config.dataset, model),
+      );
+      const { target, classNames = facts?.classNames } = known;
       if (target !== undefined) refuseLabel(raw.label);
       const certify = raw.label === undefined ? null : readLabel(raw.label, model.classes, classNames);
       const given = raw.delta === undefined ? config.delta : readNumber('--delta', raw.delta);
@@ -135,50 +127,66 @@ export async function addPredict(
       const weights = { params: putParams(device, params), stats: putParams(device, stats) };
       const words = exampleWords(config.dataset, model.inputShape);
       const perturbation = perturbationOf(config, { name: config.dataset, ...known, shape: model.inputShape });
-      const isScaled = 'featureScale' in known && known.featureScale !== undefined;
       const ofRun = config.perturbation === null ? undefined : ('set' as const);
       const reach: PredictionLook['reach'] =
-        perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (isScaled ? 'scaled' : 'each'));
+        perturbation.kind === 'l2' ? 'l2' : (ofRun ?? (known.featureScale ? 'scaled' : 'each'));
       const found = searchVerifiers({ timeout, rules: catalog.rules });
       const verifiers = chosen.map((name) => found[name] ?? catalog.verifiers[name]!);
       const setting = {
         ...{ device, model, weights, perturbation, verifiers, arithmetic, signal },
         natural: catalog.rules.natural,
       };
-      const certifier = createPointCertifier(setting);
       const began = performance.now();
-      const line = () => `certifying ... ${duration((performance.now() - began) / 1000)}`;
+      let done = 0;
+      const which = () => (inputs.length === 1 ? '' : `${words.one} ${done + 1} of ${inputs.length} `);
+      const line = () => `certifying ${which()}... ${duration((performance.now() - began) / 1000)}`;
       const live = json || quiet || terminal.screen === null ? undefined : liveLine(terminal.screen, line);
+      const looks = { ...terminal, methods: chosen, arithmetic, words, reach };
+      /** Shows what is found: as JSON at once, as text alone, as a table at the end. */
+      async function show<Found>(
+        find: (input: PredictionInput) => Promise<Found>,
+        text: (found: Found, about: string) => string,
+        asTable: (found: readonly Found[]) => string,
+      ): Promise<void> {
+        const all: Found[] = [];
+        for (const input of inputs) {
+          signal.throwIfAborted();
+          const found = await find(input);
+          done++;
+          if (json)
+            terminal.out(JSON.stringify({ image: input.about, checkpoint, ...found, methods: chosen, arithmetic }));
+          all.push(found);
+        }
+        live?.close();
+        if (json) return;
+        terminal.out(inputs.length === 1 ? text(all[0]!, inputs[0]!.about) : asTable(all));
+      }
       try {
-        const { about } = input;
-        const look = { ...terminal, about, methods: chosen, arithmetic, words, reach };
         if (target !== undefined && delta !== null) {
-          const value = await predictValue({
-            ...setting,
-            pixels: input.pixels,
-            label: input.target,
-            epsilon,
-            delta,
-            tolerance,
-          });
-          live?.close();
-          terminal.out(
-            json
-              ? JSON.stringify({ image: about, checkpoint, ...value, methods: chosen, arithmetic })
-              : valueText(value, { ...look, target: target.name }),
-          );
+          const predictor = createValuePredictor({ ...setting, epsilon, delta, tolerance });
+          try {
+            await show(
+              ({ pixels, target: label }) => predictor.predict({ pixels, label }),
+              (found, about) => valueText(found, { ...looks, about, target: target.name }),
+              (found) => valuesTable(found, { ...looks, target: target.name }),
+            );
+          } finally {
+            await predictor.dispose();
+          }
           return;
         }
-        const result = await predict({ certifier, ...input, certify, classNames, epsilon, tolerance });
-        live?.close();
-        terminal.out(
-          json
-            ? JSON.stringify({ image: about, checkpoint, ...result, methods: chosen, arithmetic })
-            : predictionText(result, { ...look, classNames }),
-        );
+        const certifier = createPointCertifier(setting);
+        try {
+          await show(
+            (input) => predict({ certifier, ...input, certify, classNames, epsilon, tolerance }),
+            (found, about) => predictionText(found, { ...looks, about, classNames }),
+            (found) => predictionsTable(found, { ...looks, classNames }),
+          );
+        } finally {
+          await certifier.dispose();
+        }
       } finally {
         live?.close();
-        await certifier.dispose();
         disposeTree(weights);
         await device.dispose();
       }
@@ -188,16 +196,39 @@ export async function addPredict(
 
 type Switches = PluginOption & OutputOptions;
 
+/** What a prediction needs of a dataset. */
+type KnownData = Pick<Dataset, 'range' | 'classNames' | 'featureNames' | 'categories' | 'featureScale' | 'target'>;
+
+/** What is to be predicted. Files need nothing of the dataset but what a checkpoint knows. */
+async function inputsOf(
+  file: string | undefined,
+  { model, facts }: Pick<PredictingNetwork, 'model' | 'facts'>,
+  testData: () => Promise<KnownData & Pick<Dataset, 'test'>>,
+  indexed: (data: Pick<Dataset, 'test'>) => PredictionInput,
+): Promise<{ readonly known: KnownData; readonly inputs: readonly PredictionInput[] }> {
+  if (file === undefined) {
+    const known = await testData();
+    return { known, inputs: [indexed(known)] };
+  }
+  const rows = facts?.rows && { ...facts.rows, target: facts.rows.target ?? undefined };
+  if (!isTable(file)) {
+    const known = facts ?? (await testData());
+    return { known, inputs: [await imageFile(file, model, known.range)] };
+  }
+  const known = facts && rows ? { ...facts, ...rows } : await testData();
+  return { known, inputs: await rowInputs(file, model, known) };
+}
+
 /** @throws CertError `bad-argument` for an image file beside an index, and for neither */
 function checkTogether(file: string | undefined, { index }: RawOptions): void {
   if (file !== undefined && index !== undefined) {
-    throw conflict('An image file and --index were both given.', 'Give one of them.');
+    throw conflict('A file and --index were both given.', 'Give one of them.');
   }
   if (file === undefined && index === undefined) {
     throw new CertError(
       'bad-argument',
       'No input was given to cert predict.',
-      `Usage: ${calledAs()} predict RUN IMAGE.png, or ${calledAs()} predict RUN --index N. For all options: ${calledAs()} predict --help.`,
+      `Usage: ${calledAs()} predict RUN IMAGE.png, ${calledAs()} predict RUN ROWS.csv, or ${calledAs()} predict RUN --index N. For all options: ${calledAs()} predict --help.`,
     );
   }
 }

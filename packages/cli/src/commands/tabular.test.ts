@@ -113,6 +113,9 @@ it('predicts with a network that was exported to ONNX as with the run', async ()
   const run = await trained('onnx');
   const net = join(place, 'onnx-export', 'net.onnx');
   expect(await cert('export', run, '--out', net, '--device', 'tfjs')).toMatchObject({ status: 0 });
+  const written = (await readFile(net)).toString('latin1');
+  expect(written).toContain('["x","kind=a","kind=b"]');
+  expect(written).toContain('["no","yes"]');
   const options = ['--index', '1', '--epsilon', '0.05', '--device', 'tfjs', '--json'];
   const imported = await cert('predict', net, ...options, '--dataset', 'csv', '--data', table);
   expect(imported).toMatchObject({ status: 0 });
@@ -122,6 +125,73 @@ it('predicts with a network that was exported to ONNX as with the run', async ()
   expect(theirs.bound.lower).toBeCloseTo(ours.bound.lower, 3);
   expect(await cert('predict', net, '--index', '1', '--device', 'tfjs')).toMatchObject({
     ...{ status: 1, err: expect.stringContaining('Give --dataset NAME and --epsilon RADIUS.') },
+  });
+});
+
+describe('rows of another file', () => {
+  /** Writes a table beside the training table, and predicts its rows without the training table. */
+  async function predicted(run: string, rows: readonly string[], ...options: string[]) {
+    const file = join(place, 'new.csv');
+    await writeFile(file, rows.join('\n'));
+    await rename(table, `${table}.away`);
+    try {
+      return await cert('predict', run, file, '--device', 'tfjs', ...options);
+    } finally {
+      await rename(`${table}.away`, table);
+    }
+  }
+
+  it('are predicted without the training table, as the rows of the test split are', async () => {
+    const run = await trained('elsewhere', { categories: ['kind'] });
+    const known = await sentence(run, '--epsilon', '0.02');
+    expect(known).toContain('Row 0 of csv');
+    // Which values row 0 has is found by the logits: every row of the table is predicted, its columns in another order.
+    const lines = (await readFile(table, 'utf8')).split('\n').slice(1);
+    const others = lines.map((line) => {
+      const [x, kind] = line.split(',');
+      return `7,${kind},${x}`;
+    });
+    const { status, out } = await predicted(run, ['id,kind,x', ...others], '--epsilon', '0.02', '--json');
+    expect(status).toBe(0);
+    const found = out.split('\n').map((line) => JSON.parse(line));
+    expect(found).toHaveLength(60);
+    const indexed = JSON.parse(
+      (await cert('predict', run, '--index', '0', '--epsilon', '0.02', '--device', 'tfjs', '--json')).out,
+    );
+    const same = found.filter(({ top }) => Math.abs(top[0].logit - indexed.top[0].logit) < 1e-5);
+    expect(same.length).toBeGreaterThan(0);
+    for (const { prediction, bound, label } of same) {
+      expect([prediction, label]).toEqual([indexed.prediction, null]);
+      expect(bound.lower).toBeCloseTo(indexed.bound.lower, 4);
+    }
+  });
+
+  it('are a table where there are several, with what a radius means', async () => {
+    const run = await trained('several');
+    const { out } = await predicted(run, ['kind,x', 'a,-6', 'b,5']);
+    expect(out).toMatch(/^row +prediction +softmax +margin at 0\.1 +verified by +certified radius$/m);
+    expect(out).toMatch(/^1 +no \(0\)/m);
+    expect(out).toMatch(/^2 +yes \(1\)/m);
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(
+      'For each row, no perturbation of each feature by at most the certified radius times its scale changes the prediction',
+    );
+    const { out: alone } = await predicted(run, ['kind,x', 'a,-6']);
+    expect(alone).toMatch(/^Row 1 of new\.csv: no \(0\)$/m);
+  });
+
+  it.each([
+    [['x', '1'], 'new.csv has no column "kind", which the network reads.'],
+    [
+      ['x,kind', '1,c'],
+      'line 2: the column "kind" has "c", which the network cannot read.\nCategories of the training rows: a, b.',
+    ],
+    [['x,kind', '1,a', 'one,a'], 'line 3: the column "x" has "one", which the network cannot read.\nGive a number.'],
+    [['x,kind', ',a'], 'line 2: the column "x" has no value ("").'],
+    [['x,kind'], 'new.csv has no rows.'],
+  ])('%o is refused', async (rows, problem) => {
+    expect(await predicted(join(place, 'several'), rows)).toMatchObject({
+      ...{ status: 1, err: expect.stringContaining(problem) },
+    });
   });
 });
 
@@ -170,6 +240,14 @@ describe('a regression', () => {
     expect(text).toMatch(/^Row 0 of csv: price [\d.]+, the label is [\d.]+/);
     expect(text).toMatch(/deviation at epsilon 0\.1 at most [\d.]+; less than 2000 verified by ibp/);
     expect(text).toMatch(/moves the prediction of every float32 execution .* by 2000 or more\./);
+    const rows = join(place, 'prices.csv');
+    await writeFile(rows, 'x,kind\n-6,a\n5,b\n');
+    const table = (await cert('predict', run, rows, '--delta', '2000', '--device', 'tfjs')).out;
+    expect(table).toMatch(/^row +price +moves at 0\.1 by at most +< 2000 by +certified radius$/m);
+    const [low, high] = [...table.matchAll(/^[12] +([\d.]+) +([\d.]+) +ibp +[\d.]+$/gm)].map(([, price]) =>
+      Number(price),
+    );
+    expect(low).toBeLessThan(high!);
     expect(await cert('predict', run, '--index', '0', '--label', '0')).toMatchObject({
       ...{ status: 1, err: expect.stringContaining('is a regression, which has no classes') },
     });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type RunConfig, radiusText } from '@cert/trainer/pipeline';
+import { type DataFacts, type RunConfig, radiusText } from '@cert/trainer/pipeline';
 import { readRun } from '../runs/read-run.js';
 
 /** Facts about a network, stored with an exported file. */
@@ -10,6 +10,13 @@ export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').upda
 
 /** What a file says about where its network is from. */
 export const fileFacts = (bytes: Uint8Array): Facts => ({ 'cert.source_sha256': sha256Of(bytes) });
+
+/** What the inputs and outputs of a network mean, as lists of names in JSON. */
+export const dataFacts = ({ classNames, rows }: Partial<DataFacts> = {}): Facts => ({
+  ...(rows && { 'cert.features': JSON.stringify(rows.featureNames) }),
+  ...(rows?.target && { 'cert.target': rows.target.name }),
+  ...(classNames && { 'cert.classes': JSON.stringify(classNames) }),
+});
 
 /**
  * How a network was trained, with its errors on the test images where they are known: those of a finished run for the last checkpoint, those

@@ -3,11 +3,11 @@ import { basename, join } from 'node:path';
 import { CertError } from '@cert/core';
 import type { Device } from '@cert/jit';
 import { decodeCheckpoint, type JsonValue } from '@cert/models';
-import { type Catalog, checkConfigOf, type RunConfig, runFiles } from '@cert/trainer/pipeline';
+import { type Catalog, checkConfigOf, type RunConfig, readDataFacts, runFiles } from '@cert/trainer/pipeline';
 import type { HostNetwork } from '@cert/verify';
 import { locateCheckpoint, readCheckpointFile } from '../runs/locate-checkpoint.js';
 import { loadNetwork } from '../verify/network.js';
-import { type Facts, fileFacts, trainingFacts } from './facts.js';
+import { dataFacts, type Facts, fileFacts, trainingFacts } from './facts.js';
 
 /** A network to export. */
 export interface ExportSource {
@@ -59,10 +59,11 @@ export async function readSource(
   const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, file);
   const notes = checksum === 'absent' ? [`${file} has no checksum: damage cannot be detected.`] : [];
   const source = { path: file, network: { model, params, stats }, metadata: metadata ?? null, notes };
-  if (!ofRun) return { ...source, facts: fileFacts(bytes), config: undefined, target };
+  const known = { ...fileFacts(bytes), ...dataFacts(readDataFacts(metadata, model)) };
+  if (!ofRun) return { ...source, facts: known, config: undefined, target };
   checkConfigOf(file, metadata, config, catalog);
   const { last, best } = runFiles(folder);
   const own = basename(file) === basename(last) ? 'last' : basename(file) === basename(best) ? 'best' : undefined;
-  const facts = { ...fileFacts(bytes), ...(await trainingFacts(folder, config, { which: own, metadata })) };
+  const facts = { ...known, ...(await trainingFacts(folder, config, { which: own, metadata })) };
   return { ...source, facts, config, target: join(folder, 'export', basename(file, '.safetensors')) };
 }

@@ -47,7 +47,7 @@ export async function checkImageFile(path: string): Promise<void> {
   throw new CertError(
     'bad-file',
     info === undefined ? `There is no file ${path}.` : `${path} is not a file.`,
-    'Check the path of the image, or give an image of the test split: --index N.',
+    'Check the path, or give an example of the test split: --index N.',
   );
 }
 
@@ -68,7 +68,7 @@ export async function imageFile(
     throw new CertError(
       'shape-mismatch',
       `${path} is an image file, but the network takes inputs of shape [${inputShape}].`,
-      'Give an image of the test split: --index N.',
+      'Give an example of the test split: --index N. A network of rows takes a CSV file.',
     );
   }
   if (range?.min !== 0 || range.max !== 1) {

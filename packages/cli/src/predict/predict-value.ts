@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, sizeOf } from '@cert/core';
 import { TOLERANCE_CLASSES } from '@cert/datasets';
 import { disposeTree, putParams } from '@cert/jit';
 import { evaluatedAs } from '@cert/trainer/pipeline';
@@ -21,49 +21,61 @@ export interface ValuePrediction {
   readonly radius: CertifiedRadius | null;
 }
 
-/** Options of {@link predictValue}. */
-export interface PredictValueOptions extends PointCertifierOptions {
+/** Options of {@link createValuePredictor}. */
+export interface ValuePredictorOptions extends PointCertifierOptions {
   readonly perturbation: NonNullable<PointCertifierOptions['perturbation']>;
-  readonly pixels: Float32Array;
-  readonly label: number | null;
   readonly epsilon: number;
   readonly delta: number;
   /** Relative precision of the radius. */
   readonly tolerance: number;
 }
 
-/** Predicts a number, and certifies how far it moves: at a radius, and how far the radius may grow until it moves by delta. */
-export async function predictValue(options: PredictValueOptions): Promise<ValuePrediction> {
-  const { pixels, label, epsilon, delta, tolerance, ...setting } = options;
+/** Predicts numbers of one network after another. */
+export interface ValuePredictor {
+  /** Predicts a number, and certifies how far it moves: at a radius, and how far the radius may grow until it moves by delta. */
+  predict(row: { readonly pixels: Float32Array; readonly label: number | null }): Promise<ValuePrediction>;
+  dispose(): Promise<void>;
+}
+
+/** Makes a {@link ValuePredictor}. The caller disposes it; device and weights stay the caller's. */
+export function createValuePredictor(options: ValuePredictorOptions): ValuePredictor {
+  const { epsilon, delta, tolerance, ...setting } = options;
   const { device, model, weights, perturbation } = setting;
   const plain = createPointCertifier({ ...setting, verifiers: [] });
-  const [value = Number.NaN] = await plain.logits(pixels);
-  await plain.dispose();
-  const known = { label, epsilon, delta };
-  if (!Number.isFinite(value)) {
-    return { ...known, prediction: null, deviation: null, verifiedBy: null, radius: null };
-  }
-  // The prediction takes the place of the label: the property is about how far it moves.
-  const test = {
-    ...{ shape: model.inputShape, classes: 1, count: 1, images: pixels, scale: 1 },
-    ...{ labels: Uint8Array.of(0), targets: Float32Array.of(value) },
+  const around = (pixels: Float32Array, value: number) => {
+    // The prediction takes the place of the label: the property is about how far it moves.
+    const test = {
+      ...{ shape: model.inputShape, classes: 1, count: 1, images: pixels, scale: 1 },
+      ...{ labels: Uint8Array.of(0), targets: Float32Array.of(value) },
+    };
+    return evaluatedAs({ model, perturbation, test }, delta);
   };
-  const around = evaluatedAs({ model, perturbation, test }, delta);
-  const added = putParams(device, around.params);
+  const extended = around(new Float32Array(sizeOf(model.inputShape)), 0);
+  const added = putParams(device, extended.params);
   const certifier = createPointCertifier({
     ...setting,
-    ...{ model: around.model, perturbation: around.perturbation },
+    ...{ model: extended.model, perturbation: extended.perturbation },
     weights: { params: { ...weights.params, ...added }, stats: weights.stats },
   });
-  try {
-    const point = { pixels: Float32Array.from(around.test.images), label: WITHIN };
-    const { lower, verifiedBy } = await certifier.bound(point, epsilon);
-    const radius = await certifier.radius(point, { tolerance, ...(epsilon > 0 && { start: epsilon }) });
-    return { ...known, prediction: value, deviation: lower === null ? null : delta * (1 - lower), verifiedBy, radius };
-  } finally {
-    await certifier.dispose();
-    disposeTree(added);
-  }
+  return {
+    async predict({ pixels, label }) {
+      const [value = Number.NaN] = await plain.logits(pixels);
+      const known = { label, epsilon, delta };
+      if (!Number.isFinite(value)) {
+        return { ...known, prediction: null, deviation: null, verifiedBy: null, radius: null };
+      }
+      const point = { pixels: Float32Array.from(around(pixels, value).test.images), label: WITHIN };
+      const { lower, verifiedBy } = await certifier.bound(point, epsilon);
+      const radius = await certifier.radius(point, { tolerance, ...(epsilon > 0 && { start: epsilon }) });
+      const deviation = lower === null ? null : delta * (1 - lower);
+      return { ...known, prediction: value, deviation, verifiedBy, radius };
+    },
+    async dispose() {
+      await plain.dispose();
+      await certifier.dispose();
+      disposeTree(added);
+    },
+  };
 }
 
 /** The class of a prediction within the tolerance. */

@@ -57,7 +57,7 @@ export async function readPredicting(
     const { file } = located;
     const { model, params, stats, metadata } = decodeCheckpoint(await readBytes(file), file);
     checkConfigOf(file, metadata, located.config, catalog);
-    const facts = dataset === located.config.dataset ? readDataFacts(metadata, model.classes) : undefined;
+    const facts = dataset === located.config.dataset ? readDataFacts(metadata, model) : undefined;
     return { config, checkpoint: file, model, params, stats, facts, ofRun, notes: [] };
   }
   const device = eagerDevice();

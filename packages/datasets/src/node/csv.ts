@@ -14,10 +14,20 @@ export interface CsvOptions extends TableOptions {
 /**
  * Reads a CSV file with a header line as a dataset of rows; see {@link tableDataset}.
  *
- * @throws CertError `bad-file` for a file that cannot be read, has no rows, a repeated column name, or a row with another number of values,
- * naming the line; and the errors of {@link tableDataset}
+ * @throws CertError those of {@link readTable} and {@link tableDataset}
  */
 export async function csv(path: string, options: CsvOptions = {}): Promise<Dataset> {
+  return tableDataset(await readTable(path, options.delimiter), options);
+}
+
+/**
+ * Reads a CSV file with a header line as a table of texts.
+ *
+ * @param delimiter character between values; default a comma
+ * @throws CertError `bad-file` for a file that cannot be read, has no rows, a repeated column name, or a row with another number of values,
+ * naming the line
+ */
+export async function readTable(path: string, delimiter?: string): Promise<Table> {
   const bytes = await readFile(path).catch((cause) => {
     throw new CertError(
       'bad-file',
@@ -26,7 +36,7 @@ export async function csv(path: string, options: CsvOptions = {}): Promise<Datas
       { cause },
     );
   });
-  return tableDataset(parseCsv(textOf(bytes, path), path, options.delimiter), options);
+  return parseCsv(textOf(bytes, path), path, delimiter);
 }
 
 function textOf(bytes: Buffer, path: string): string {

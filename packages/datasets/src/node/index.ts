@@ -1,6 +1,6 @@
 export { defaultCacheFolder } from './cache.js';
 export { type Cifar10Options, cifar10 } from './cifar10.js';
-export { type CsvOptions, csv } from './csv.js';
+export { type CsvOptions, csv, readTable } from './csv.js';
 export type { DecodeOptions } from './decode-images.js';
 export { digits } from './digits.js';
 export { fashionMnist } from './fashion-mnist.js';

@@ -64,7 +64,7 @@ export { PARTS, type Plugin } from './plugins/plugin.js';
 export { type LoadedPlugin, withLoaded, withPlugins } from './plugins/with-plugins.js';
 export type { Best } from './runs/best.js';
 export { type ChosenDevice, chooseDevice } from './runs/choose-device.js';
-export { type DataFacts, readDataFacts } from './runs/data-facts.js';
+export { type DataFacts, type RowFacts, readDataFacts } from './runs/data-facts.js';
 export { describeEvent, duration, errorText, number, percent } from './runs/describe.js';
 export type { RunEvent, RunNumbers, Summary } from './runs/event.js';
 export { checkDataFits, initializerOf, loadData, loadTestData } from './runs/experiment.js';

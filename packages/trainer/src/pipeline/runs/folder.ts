@@ -168,9 +168,10 @@ export function checkConfigOf(
   );
 }
 
-const jsonOf = ({ range, classNames }: DataFacts) => ({
+const jsonOf = ({ range, classNames, rows }: DataFacts) => ({
   range: range && { ...range },
   ...(classNames && { classNames: [...classNames] }),
+  ...(rows && { rows: { ...rows, target: rows.target && { ...rows.target } } }),
 });
 
 /** Writes a checkpoint with the network, the state of training and where training stands. The old file stays until the new one is whole. */
