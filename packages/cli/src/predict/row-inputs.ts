@@ -30,7 +30,7 @@ export async function rowInputs(
   const values = encodeRows(table, { featureNames, categories });
   return table.rows.map((_, row) => ({
     pixels: values.slice(row * size, (row + 1) * size),
-    about: `Row ${row + 1} of ${basename(path)}`,
+    about: `Row ${row} of ${basename(path)}`,
     label: null,
     target: null,
   }));

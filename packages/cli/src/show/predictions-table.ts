@@ -12,13 +12,13 @@ import { widthOf, wrapText } from './width.js';
 
 const largest = (found: CertifiedRadius | null): string => (found?.radius ? roundedDown(found.radius) : '0');
 
-/** Predictions of classes as a table, a line per row, numbered from 1. */
+/** Predictions of classes as a table, a line per row, numbered from 0. */
 export function predictionsTable(
   found: readonly Prediction[],
   { classNames, ...look }: Omit<PredictionLook, 'about'>,
 ): string {
   const rows = found.map(({ prediction, certified, top, bound, radius: reached }, i) => [
-    String(i + 1),
+    String(i),
     prediction === null ? 'not finite' : className(prediction, classNames),
     top[0] === undefined ? '' : `${(100 * top[0].softmax).toFixed(2)} %`,
     ...(found.some((each) => each.certified !== each.prediction)
@@ -41,11 +41,11 @@ export function predictionsTable(
   ].join('\n');
 }
 
-/** Predictions of numbers as a table, a line per row, numbered from 1. */
+/** Predictions of numbers as a table, a line per row, numbered from 0. */
 export function valuesTable(found: readonly ValuePrediction[], { target, ...look }: Omit<ValueLook, 'about'>): string {
   const { epsilon = 0, delta = 0 } = found[0] ?? {};
   const rows = found.map(({ prediction, deviation, verifiedBy, radius: reached }, i) => [
-    String(i + 1),
+    String(i),
     prediction === null ? 'not finite' : number(prediction),
     deviation === null ? 'not bounded' : roundedUp(deviation),
     verifiedBy ?? 'not verified',
