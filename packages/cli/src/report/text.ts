@@ -11,3 +11,18 @@ export const counted = (n: number, one: string, many = `${one}s`): string => `${
 /** A class as people know it: its name and number, or the number alone. */
 export const className = (label: number | null, names: readonly string[] | null): string =>
   label === null ? 'no class (a logit is not finite)' : (names?.[label] ?? String(label));
+
+/** A number with up to six significant digits, not above it: a lower bound stays one. */
+export const notAbove = (x: number): string => sixDigits(x, Math.floor);
+
+/** A number with up to six significant digits, not below it: an upper bound stays one. */
+export const notBelow = (x: number): string => sixDigits(x, Math.ceil);
+
+function sixDigits(x: number, round: (x: number) => number): string {
+  const nearest = Number(x.toPrecision(6));
+  if (nearest === x) return String(x);
+  const digits = 5 - Math.floor(Math.log10(Math.abs(x)));
+  // A quotient keeps decimals that a product would blur.
+  const scaled = digits < 0 ? round(x / 10 ** -digits) * 10 ** -digits : round(x * 10 ** digits) / 10 ** digits;
+  return String(scaled);
+}
