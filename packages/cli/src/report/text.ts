@@ -13,16 +13,14 @@ export const className = (label: number | null, names: readonly string[] | null)
   label === null ? 'no class (a logit is not finite)' : (names?.[label] ?? String(label));
 
 /** A number with up to six significant digits, not above it: a lower bound stays one. */
-export const notAbove = (x: number): string => sixDigits(x, Math.floor);
+export const notAbove = (x: number): string => sixDigits(x, -1);
 
 /** A number with up to six significant digits, not below it: an upper bound stays one. */
-export const notBelow = (x: number): string => sixDigits(x, Math.ceil);
+export const notBelow = (x: number): string => sixDigits(x, 1);
 
-function sixDigits(x: number, round: (x: number) => number): string {
+function sixDigits(x: number, side: 1 | -1): string {
   const nearest = Number(x.toPrecision(6));
-  if (nearest === x) return String(x);
-  const digits = 5 - Math.floor(Math.log10(Math.abs(x)));
-  // A quotient keeps decimals that a product would blur.
-  const scaled = digits < 0 ? round(x / 10 ** -digits) * 10 ** -digits : round(x * 10 ** digits) / 10 ** digits;
-  return String(scaled);
+  if (side * (nearest - x) >= 0) return String(nearest);
+  const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - 5);
+  return String(Number((nearest + side * unit).toPrecision(6)));
 }
