@@ -24,7 +24,7 @@ export type CertErrorCode =
   | 'no-network'
   /** An output folder that already holds a run. */
   | 'run-exists'
-  /** A run or a file that another process works on. */
+  /** A run or a file that another process works on, or a device that this process cannot open beside another one. */
   | 'in-use'
   /** A loss or bound that is NaN or infinite. */
   | 'not-finite'

@@ -56,6 +56,14 @@ it('doctor lists every device with its state and cure', async () => {
   ]);
 });
 
+it('doctor calls nothing missing that the process cannot open beside another device', async () => {
+  const beside = new CertError('in-use', 'It shares a name with another one.', 'Use a separate process.');
+  const table = await doctorTable([entry('good', {}), entry('beside', beside)]);
+  expect(table.split('\n').at(-1)).toBe(
+    'device beside  not tested  It shares a name with another one. Use a separate process.',
+  );
+});
+
 it('doctor wraps long cures to the width of the screen, and colours what is available', async () => {
   const cure = 'Install the driver of the graphics card, and restart the machine. '.repeat(2).trim();
   const entries = [entry('absent', new CertError('missing-device', 'No adapter.', cure)), entry('good', {})];

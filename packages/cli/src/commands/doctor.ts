@@ -66,6 +66,7 @@ async function probe({ open }: DeviceEntry): Promise<[state: string, detail: str
     return warning === undefined ? ['available', description] : ['degraded', `${description}. ${warning}`];
   } catch (error) {
     if (!(error instanceof CertError)) throw error;
-    return ['missing', `${error.problem} ${error.cure}`];
+    // Two devices that a process cannot open together: nothing is known about the second one.
+    return [error.code === 'in-use' ? 'not tested' : 'missing', `${error.problem} ${error.cure}`];
   }
 }

@@ -9,6 +9,8 @@ import { metricsCsv } from '../report/metrics-csv.js';
 import { reportPage } from '../report/page.js';
 import { reportData } from '../report/report-data.js';
 import { type ReportRun, reportRun } from '../report/report-run.js';
+import { checkSameTask } from '../report/same-task.js';
+import { noVerdict } from '../report/verdict.js';
 import { type ComparedRun, runsAt } from '../runs/compare-runs.js';
 import { type ProgressReporter, progressReporter } from '../show/progress.js';
 import { radiiProgress } from '../show/radii-progress.js';
@@ -49,6 +51,10 @@ export async function addReport(
     .option('--arithmetic <level>', 'what radii claim: nearest, real, deployed, as in cert eval (default: deployed)')
     .option('--tolerance <fraction>', `relative precision of radii (default: ${TOLERANCE})`)
     .option('--timeout <seconds>', `time limit per radius for ${searches}, in seconds (default: ${TIMEOUT})`)
+    .option(
+      '--delta <tolerance>',
+      'regression: a prediction is wrong from this distance to its label on, in the units of the label (default: as in the run)',
+    )
     .option('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)')
     .option('--device <name>', 'compute device (default: device of the run)')
     .option('--csv <file>', 'write all lines of metrics.jsonl as CSV to this file instead of a page')
@@ -62,8 +68,10 @@ export async function addReport(
         limit: readCount('--limit', raw.limit ?? String(LIMIT)),
         arithmetic: readArithmetic(raw.arithmetic),
         tolerance: readTolerance(raw.tolerance),
+        delta: raw.delta === undefined ? null : readDelta(raw.delta),
         timeout: raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout),
       };
+      await checkSameTask(runs, read.which);
       const progress = progressReporter(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
       const reports: ReportRun[] = [];
       for (const run of runs) {
@@ -72,7 +80,7 @@ export async function addReport(
         const methods = readMethods(raw.methods ?? 'ibp', catalog);
         const radii = radiiProgress(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
         const one = reportRun(run, {
-          ...{ which: read.which, catalog },
+          ...{ which: read.which, delta: read.delta, catalog },
           load: (config) => loadOrProblem(config, catalog, progress, signal),
           compute: (input) =>
             computeParts(input, {
@@ -100,9 +108,9 @@ export async function addReport(
       await makeFolder(dirname(file));
       await writeFileAtomic(file, await reportPage(data));
       if (json) return terminal.out(JSON.stringify({ ...data, file }));
-      for (const { name, verdict } of reports) {
-        const text = verdict === null ? 'Nothing is proved about this run yet.' : verdict.sentences[0]!;
-        const line = runs.length === 1 ? text : `${name}: ${text}`;
+      for (const one of reports) {
+        const text = one.verdict === null ? noVerdict(one) : one.verdict.sentences[0]!;
+        const line = runs.length === 1 ? text : `${one.name}: ${text}`;
         terminal.out(wrapText(line, widthOf(terminal)).join('\n'));
       }
       terminal.out(`\nThe report is in ${file}`);
@@ -124,6 +132,13 @@ function readCount(option: string, text: string): number {
   const value = readNumber(option, text);
   if (Number.isSafeInteger(value)) return value;
   throw new CertError('bad-argument', `${option} is ${text}.`, 'Give a whole number of at least 0.');
+}
+
+/** @throws CertError `bad-argument` for anything but a number above 0 */
+function readDelta(text: string): number {
+  const delta = readNumber('--delta', text);
+  if (delta > 0) return delta;
+  throw new CertError('bad-argument', `--delta is ${text}.`, 'Give a number > 0 in the units of the label.');
 }
 
 /** The test data of a run; where its files are not there, what is wrong: the rest of a report needs no data. */

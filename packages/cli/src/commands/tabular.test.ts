@@ -268,13 +268,6 @@ describe('a regression', () => {
     expect(JSON.parse(await readFile(certificate, 'utf8')).property).toMatchObject({ kind: 'linear', classes: 1 });
   });
 
-  it.each([[['report'], 'is a regression, and a report is about classes']])(
-    '%s is refused',
-    async ([command, ...options], problem) => {
-      expect(await cert(command!, run, ...options)).toMatchObject({ status: 1, err: expect.stringContaining(problem) });
-    },
-  );
-
   it('takes no objective, weights or tolerance of the other kind', async () => {
     const refused = async (...options: string[]) =>
       (await cert('train', '--preset', 'tabular/mlp', '--data', table, '--out', join(place, 'none'), ...options)).err;

@@ -8,7 +8,9 @@ import { perturbationSetting } from '@cert/verify/node';
 import { findAdversarial } from './adversarial.js';
 import { certifiedRadii } from './certified-radii.js';
 import type { FoundEvaluation } from './evaluations.js';
-import { makeGallery } from './gallery.js';
+import { type Ending, makeGallery } from './gallery.js';
+import { createValuer, type Valuer } from './output-intervals.js';
+import type { Values } from './regression.js';
 import type { Computed, ComputeInput } from './report-run.js';
 
 /** How radii are computed. */
@@ -26,27 +28,40 @@ export interface ComputeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Computes certified radii and the gallery of a run. */
-export async function computeParts(
-  { folder, config, checkpoint, network, data, dataHash, evaluation, epsilon, perturbation }: ComputeInput,
-  options: ComputeOptions,
-): Promise<Computed> {
+/** Computes certified radii and the gallery of a run, and of a regression output intervals. */
+export async function computeParts(input: ComputeInput, options: ComputeOptions): Promise<Computed> {
+  const { folder, config, checkpoint, network, data, evaluated, delta, dataHash, evaluation, epsilon } = input;
   const { catalog, limit, methods, arithmetic, tolerance, signal, onProgress } = options;
-  const { test: split, range } = data;
+  const { range } = data;
+  const { model, perturbation, test: split } = evaluated;
   const { natural } = catalog.rules;
   const device = await options.openDevice(config);
   const searches = searchVerifiers({ timeout: options.timeout, rules: catalog.rules });
-  const weights = { params: putParams(device, network.params), stats: putParams(device, network.stats) };
-  const { model } = network;
+  const weights = {
+    params: putParams(device, { ...network.params, ...evaluated.params }),
+    stats: putParams(device, network.stats),
+  };
+  const setting = { device, weights, natural, arithmetic, signal };
   const certifier = createPointCertifier({
-    ...{ device, model, weights, perturbation, natural, arithmetic, signal },
+    ...{ ...setting, model, perturbation },
     verifiers: methods.map((name) => searches[name] ?? catalog.verifiers[name]!),
   });
+  // Searches decide, and leave an interval wide: without another method, IBP bounds it.
+  const bounding = methods.filter((name) => !(name in searches));
+  const bounds = bounding.length === 0 ? ['ibp'] : bounding;
+  const valuer =
+    delta === null
+      ? null
+      : createValuer({
+          ...{ ...setting, model: network.model, perturbation: input.perturbation, unit: data.target?.std ?? delta },
+          verifiers: bounds.map((name) => catalog.verifiers[name]!),
+        });
   const own = {
     methods,
     arithmetic,
     tolerance,
     timeout: methods.some((name) => name in searches) ? options.timeout : null,
+    ...(delta !== null && { delta }),
   };
   try {
     const set = perturbationSetting(perturbation);
@@ -64,8 +79,8 @@ export async function computeParts(
             onProgress,
             signal,
           });
-    const gallery = await makeGallery({
-      ...{ split, range, epsilon, evaluation, radii: inputs },
+    const { gallery, endings } = await makeGallery({
+      ...{ split, range, epsilon, evaluation, radii: inputs, predict: valuer === null ? null : valuer.predict },
       attack: (attacked) =>
         findAdversarial(attacked, {
           ...{ device, model, weights, perturbation: { ...perturbation, epsilon }, natural, certifier, signal },
@@ -76,12 +91,28 @@ export async function computeParts(
     return {
       radii: inputs.length === 0 ? null : { ...own, inputs },
       gallery: gallery.endings.every(({ total }) => total === 0) ? null : gallery,
+      values:
+        valuer === null || limit === 0
+          ? null
+          : { ...{ methods: bounds, arithmetic }, rows: await valuesOf(valuer, input, limit, endings) },
     };
   } finally {
+    await valuer?.dispose();
     await certifier.dispose();
     disposeTree(weights);
     await device.dispose();
   }
+}
+
+/** The predictions of the first rows, with their intervals and how the rows ended. */
+async function valuesOf(
+  valuer: Valuer,
+  { data, epsilon }: ComputeInput,
+  limit: number,
+  endings: ReadonlyMap<number, Ending>,
+): Promise<Values['rows']> {
+  const rows = await valuer.values(data.test, limit, epsilon);
+  return rows.map((row) => ({ ...row, ending: endings.get(row.index) ?? 'undecided' }));
 }
 
 const hasCategories = (set: Perturbation) => set.kind === 'linf' && set.categories.length > 0;

@@ -21,12 +21,16 @@ interface Known {
   readonly evaluation: FoundEvaluation | undefined;
   readonly summary: RunSummary | null;
   readonly run: ComparedRun;
+  /** Whether errors of the training are about the tolerance of the report: always true for a classifier. */
+  readonly comparable: boolean;
 }
 
 /** The errors of a run: of its evaluation, of the end of training, and otherwise of its last epoch. */
-export function errorRows({ evaluation, summary, run }: Known): readonly ErrorRow[] {
+export function errorRows({ evaluation, summary, run, comparable }: Known): readonly ErrorRow[] {
+  const evaluated = evaluation === undefined ? [] : ofEvaluation(evaluation);
+  if (!comparable) return evaluated;
   return [
-    ...(evaluation === undefined ? [] : ofEvaluation(evaluation)),
+    ...evaluated,
     // One table has one radius.
     ...(summary === null || (evaluation && evaluation.settings.epsilon !== summary.epsilon) ? [] : ofSummary(summary)),
     ...(evaluation === undefined && summary === null ? ofLastEpoch(run) : []),

@@ -40,6 +40,8 @@ export interface WantedEvaluations {
   readonly epsilon: number;
   /** The perturbation set of the run, as evaluations have it. */
   readonly set: EvaluationSettings['perturbation'];
+  /** The tolerance of a regression; null for a classifier. */
+  readonly delta: number | null;
   /** The test inputs: results of other inputs do not count. Null where the data could not be read. */
   readonly split: Split | null;
 }
@@ -51,7 +53,7 @@ export interface WantedEvaluations {
  */
 export async function findEvaluations(
   folder: string,
-  { checkpoint, dataset, epsilon, set, split }: WantedEvaluations,
+  { checkpoint, dataset, epsilon, set, delta, split }: WantedEvaluations,
 ): Promise<FoundEvaluations> {
   const at = join(folder, 'eval');
   const names = await readdir(at).catch((): string[] => []);
@@ -69,6 +71,8 @@ export async function findEvaluations(
       notes.push(`${file} is an evaluation of another checkpoint and was left out.`);
     else if (settings.dataset !== dataset)
       notes.push(`${file} is an evaluation on ${settings.dataset} and was left out.`);
+    else if ((settings.delta ?? null) !== delta)
+      notes.push(`${file} is an evaluation ${toleranceOf(settings)} and was left out.`);
     else if (JSON.stringify(settings.perturbation) !== JSON.stringify(set))
       notes.push(`${file} is an evaluation of another perturbation set and was left out.`);
     else if (split !== null && !results.every((result) => isOf(split, result)))
@@ -89,6 +93,9 @@ export async function findEvaluations(
     ] as const;
   return { of: of.sort((a, b) => compare(rank(b), rank(a))), notes, unfinished };
 }
+
+const toleranceOf = ({ delta }: EvaluationSettings): string =>
+  delta === undefined ? 'of classes' : `at another tolerance (--delta ${delta})`;
 
 /** Whether a result is about the input of a split at its index. */
 const isOf = (split: Split, { index, label, input }: StoredResult): boolean =>

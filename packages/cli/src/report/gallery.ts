@@ -21,8 +21,12 @@ export interface GalleryEntry {
   /** PNG data URL; null for an input that is no image. */
   readonly picture: string | null;
   readonly values: readonly number[] | null;
+  /** For a regression: the label and the prediction, null if it is not finite. Null for a classifier. */
+  readonly output: { readonly target: number; readonly prediction: number | null } | null;
   readonly adversarial: {
     readonly prediction: number | null;
+    /** For a regression: the number that is predicted. */
+    readonly output: number | null;
     readonly by: string;
     readonly distance: number;
     readonly picture: string | null;
@@ -62,13 +66,22 @@ export interface GalleryOptions {
   readonly radii: readonly InputRadius[];
   /** Attacks inputs. */
   readonly attack: (inputs: readonly AttackedInput[]) => Promise<ReadonlyMap<number, AdversarialExample>>;
+  /** For a regression, whose inputs are rows followed by their labels: predicts the number of a row. Null for a classifier. */
+  readonly predict: ((row: Float32Array) => Promise<number | null>) | null;
+}
+
+/** A gallery, and how every input ended that was looked at. */
+export interface MadeGallery {
+  readonly gallery: Gallery;
+  /** By index. Without an evaluation, inputs without a proof that were not attacked are missing. */
+  readonly endings: ReadonlyMap<number, Ending>;
 }
 
 /** How inputs ended, before pictures. */
 type Ended = Pick<GalleryEntry, 'index' | 'label' | 'prediction' | 'verifiedBy' | 'lower'>;
 
 /** Chooses inputs, finds their adversarial examples and draws them. */
-export async function makeGallery(options: GalleryOptions): Promise<Gallery> {
+export async function makeGallery(options: GalleryOptions): Promise<MadeGallery> {
   const { evaluation, radii, epsilon, split, attack } = options;
   const inputs = (ended: readonly Ended[]): readonly AttackedInput[] =>
     ended.map(({ index, label }) => ({ index, label, pixels: imagesOf(split, [index]).images }));
@@ -76,12 +89,15 @@ export async function makeGallery(options: GalleryOptions): Promise<Gallery> {
     evaluation === undefined
       ? await withoutEvaluation(radii, epsilon, (ended) => attack(inputs(ended)))
       : await withEvaluation(evaluation, (ended) => attack(inputs(ended)));
+  const drawn: Gallery['endings'][number][] = [];
+  for (const { ending, all, found } of endings) {
+    const entries: GalleryEntry[] = [];
+    for (const each of all.slice(0, ENTRIES)) entries.push(await entryOf(each, found.get(each.index), options));
+    drawn.push({ ending, total: all.length, entries });
+  }
   return {
-    ...{ epsilon, evaluated: evaluation !== undefined },
-    endings: endings.map(({ ending, all, found }) => ({
-      ...{ ending, total: all.length },
-      entries: all.slice(0, ENTRIES).map((each) => entryOf(each, found.get(each.index), options)),
-    })),
+    gallery: { epsilon, evaluated: evaluation !== undefined, endings: drawn },
+    endings: new Map(endings.flatMap(({ ending, all }) => all.map(({ index }) => [index, ending] as const))),
   };
 }
 
@@ -140,28 +156,31 @@ async function withoutEvaluation(
   ];
 }
 
-function entryOf(
+async function entryOf(
   ended: Ended,
   example: AdversarialExample | undefined,
-  { split, range, radii, epsilon }: GalleryOptions,
-): GalleryEntry {
+  { split, range, radii, epsilon, predict }: GalleryOptions,
+): Promise<GalleryEntry> {
   const { images: pixels } = imagesOf(split, [ended.index]);
   const { shape } = split;
   const scale = range ?? extent(pixels);
-  const drawn = picture(pixels, shape, scale);
+  const features = (values: Float32Array) => (predict === null ? values : values.slice(0, -1));
+  const output = async (values: Float32Array) => (predict === null ? null : predict(features(values)));
   return {
     ...ended,
     radius: radii[ended.index]?.radius ?? null,
-    picture: drawn,
-    values: valuesOf(pixels, shape),
+    picture: picture(pixels, shape, scale),
+    values: valuesOf(features(pixels), shape),
+    output: predict === null ? null : { target: pixels.at(-1)!, prediction: await output(pixels) },
     adversarial:
       example === undefined
         ? null
         : {
             ...{ prediction: example.prediction, by: example.by, distance: example.distance },
+            output: await output(example.values),
             picture: picture(example.values, shape, scale),
             difference: differencePicture(pixels, example.values, shape, epsilon),
-            values: valuesOf(example.values, shape),
+            values: valuesOf(features(example.values), shape),
           },
   };
 }

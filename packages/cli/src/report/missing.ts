@@ -26,14 +26,16 @@ interface Parts {
   readonly plugins: boolean;
   /** Why the test data could not be read. */
   readonly dataProblem: string | null;
+  /** For a regression at another tolerance than that of the run: the option that says so, with a space before it; else empty. */
+  readonly delta: string;
 }
 
 /** What a report of a run lacks, and the command that adds it. */
 export function missingParts(parts: Parts): readonly Missing[] {
-  const { run, which, words, evaluation, unfinished, training, hasRadii, plugins, dataProblem } = parts;
+  const { run, which, words, evaluation, unfinished, training, hasRadii, plugins, dataProblem, delta } = parts;
   const folder = quoted(run.folder);
   const cert = calledAs();
-  const checkpoint = which === 'last' ? '' : ` --checkpoint ${which}`;
+  const asked = `${which === 'last' ? '' : ` --checkpoint ${which}`}${delta}`;
   const trust = plugins ? ' --trust' : '';
   const missing: Missing[] = [];
   if (run.state !== 'finished') {
@@ -52,13 +54,13 @@ export function missingParts(parts: Parts): readonly Missing[] {
         started === undefined
           ? `No evaluation ${words.one} by ${words.one}: proofs that account for rounding, a stronger attack, and which ${words.many} are certified.`
           : `The evaluation ${started.file} has ${counted(started.images, words.one, words.many)} and is not finished; ${words.many} that are verified at once come first in it, so it is not counted.`,
-      command: `${cert} eval ${folder}${checkpoint}${trust}`,
+      command: `${cert} eval ${folder}${asked}${trust}`,
     });
   } else if (evaluation.settings.attack === null) {
     const out = quoted(`${run.folder}/eval/with-attack.jsonl`);
     missing.push({
       what: `No attack was run: which of the ${words.many} that are not proved have an adversarial example.`,
-      command: `${cert} eval ${folder}${checkpoint} --out ${out}${trust}`,
+      command: `${cert} eval ${folder}${asked} --out ${out}${trust}`,
     });
   }
   if (training.epochs === 0) {
@@ -78,7 +80,7 @@ export function missingParts(parts: Parts): readonly Missing[] {
       command: null,
     });
   } else if (!hasRadii) {
-    missing.push({ what: 'No certified radii.', command: `${cert} report ${folder}${checkpoint}${trust}` });
+    missing.push({ what: 'No certified radii.', command: `${cert} report ${folder}${asked}${trust}` });
   }
   return missing;
 }

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert, SMALL } from '../../test/cert.js';
-import { noBrowser, openBrowser } from '../../test/chromium.js';
+import { noBrowser, openBrowser, openReport } from '../../test/chromium.js';
 
 /** An expression of the page: whether so many lines of a figure are drawn. */
 const linesAre = (count: number) =>
@@ -33,19 +33,8 @@ describe.skipIf(noBrowser !== '')(`the page of a report${noBrowser}`, () => {
     await rm(place, { recursive: true, force: true });
   });
 
-  /** Opens a page; `told` gets what it says on the console and what it asks the network for. */
-  async function open(file: string, width: number, colorScheme: 'light' | 'dark', told: string[]): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    page.on('console', (message) => void told.push(message.text()));
-    page.on('pageerror', (error) => void told.push(error.message));
-    page.on('request', (request) => {
-      const url = request.url();
-      if (!url.startsWith('data:') && url !== pathToFileURL(file).href) told.push(url);
-    });
-    await page.goto(pathToFileURL(file).href);
-    await page.waitForFunction("document.querySelectorAll('.plot svg').length > 0");
-    return page;
-  }
+  const open = (file: string, width: number, colorScheme: 'light' | 'dark', told: string[]) =>
+    openReport(browser, file, { width, colorScheme, told });
 
   const background = (page: Page) =>
     page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--page').trim()");

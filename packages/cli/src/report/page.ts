@@ -8,20 +8,23 @@ import type { ReportData } from './report-data.js';
 import { confusionSection } from './sections/confusion.js';
 import { errorsSection } from './sections/errors.js';
 import { gallerySection } from './sections/gallery.js';
+import { predictionsSection } from './sections/predictions.js';
 import { provenanceSection } from './sections/provenance.js';
 import { radiiSection } from './sections/radii.js';
 import { trainingSection } from './sections/training.js';
 import { verdictSection } from './sections/verdict.js';
 
-const LINKS = [
-  ['verdict', 'Verdict'],
-  ['errors', 'Errors'],
-  ['training', 'Training'],
-  ['radii', 'Radii'],
-  ['gallery', 'Gallery'],
-  ['confusion', 'Confusion'],
-  ['provenance', 'Provenance'],
-] as const;
+/** Links to sections; @param predictions the section that has the predictions */
+const linksOf = (predictions: readonly [id: string, name: string]) =>
+  [
+    ['verdict', 'Verdict'],
+    ['errors', 'Errors'],
+    ['training', 'Training'],
+    ['radii', 'Radii'],
+    ['gallery', 'Gallery'],
+    predictions,
+    ['provenance', 'Provenance'],
+  ] as const;
 
 /**
  * The report as one HTML file, which loads nothing: scripts, styles, data and pictures are in it, and a content security policy forbids
@@ -32,7 +35,15 @@ export async function reportPage(data: ReportData): Promise<string> {
   const { runs } = data;
   const training = trainingSection(runs);
   const radii = radiiSection(runs);
-  const charts = [...training.charts, ...radii.charts].map(({ id, spec, cursor }) => ({ id, spec, cursor }));
+  // All runs of a report are of one kind.
+  const regression = runs.some((run) => run.regression !== null);
+  const predictions = regression ? predictionsSection(runs) : { section: confusionSection(runs), charts: [] };
+  const links = linksOf(regression ? ['predictions', 'Predictions'] : ['confusion', 'Confusion']);
+  const charts = [...training.charts, ...radii.charts, ...predictions.charts].map(({ id, spec, cursor }) => ({
+    id,
+    spec,
+    cursor,
+  }));
   const title = runs.length === 1 ? `Robustness report: ${runs[0]!.name}` : `Robustness report: ${runs.length} runs`;
   const policy = [
     "default-src 'none'",
@@ -60,7 +71,7 @@ export async function reportPage(data: ReportData): Promise<string> {
 <header>
 <h1>${title}</h1>
 <p>${subtitle(data)}</p>
-<nav aria-label="Sections"><ul>${LINKS.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
+<nav aria-label="Sections"><ul>${links.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`)}</ul></nav>
 </header>
 <main>
 ${verdictSection(runs)}
@@ -68,7 +79,7 @@ ${errorsSection(runs)}
 ${training.section}
 ${radii.section}
 ${gallerySection(runs)}
-${confusionSection(runs)}
+${predictions.section}
 ${provenanceSection(data)}
 </main>
 <footer><p>Written by cert ${data.version} on ${data.written.slice(0, 16).replace('T', ' ')} UTC. This file loads nothing from the network.</p></footer>

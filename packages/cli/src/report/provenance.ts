@@ -82,10 +82,11 @@ function commandsOf(
     command: `${calledAs()} train --config ${quoted(runFiles(folder).config)} --out runs/again${trust}`,
   };
   if (evaluation === undefined) return [train];
-  const { methods, attack, timeout, epsilon, complete } = evaluation.settings;
+  const { methods, attack, timeout, epsilon, delta, complete } = evaluation.settings;
   const options = [
     ...(checkpoint === 'last' ? [] : ['--checkpoint', checkpoint]),
     ...['--epsilon', radiusText(epsilon), '--methods', methods.join(',') || 'none'],
+    ...(delta === undefined ? [] : ['--delta', String(delta)]),
     ...['--arithmetic', evaluation.arithmetic],
     ...attackOptions(attack),
     ...(timeout === undefined ? [] : ['--timeout', String(timeout)]),

@@ -35,6 +35,8 @@ export interface RadiiSettings {
   readonly timeout: number | null;
   /** The perturbation set without its radius, as JSON; missing for the l-infinity ball in [0, 1]. */
   readonly perturbation?: string;
+  /** The tolerance of a regression; missing for a classifier. */
+  readonly delta?: number;
 }
 
 const FORMAT = 'cert-radii-1';

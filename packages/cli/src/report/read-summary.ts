@@ -14,6 +14,9 @@ export type RunSummary = Pick<
   | 'attack'
   | 'parameters'
   | 'deviceDescription'
+  | 'delta'
+  | 'absoluteError'
+  | 'verifiedAbsoluteError'
 >;
 
 /**
@@ -28,6 +31,9 @@ export async function readRunSummary(folder: string): Promise<RunSummary> {
   throw new CertError('bad-file', `${file} is damaged.`, 'Restore the file, or evaluate the run again with cert eval.');
 }
 
+/** Missing for a classifier; null where a prediction or a bound is not finite. */
+const isMean = (value: unknown) => value === undefined || value === null || Number.isFinite(value);
+
 const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
 
 function isSummary(value: unknown): value is RunSummary {
@@ -37,6 +43,8 @@ function isSummary(value: unknown): value is RunSummary {
   if (!isFraction(standardError) || !isFraction(verifiedError) || typeof bound !== 'string') return false;
   if (pgdError !== null && !isFraction(pgdError)) return false;
   if (!Number.isFinite(more.parameters) || typeof more.deviceDescription !== 'string') return false;
+  if (!isMean(more.absoluteError) || !isMean(more.verifiedAbsoluteError)) return false;
+  if (more.delta !== undefined && !(Number.isFinite(more.delta) && more.delta > 0)) return false;
   // What is misclassified is not verified, and what is broken neither.
   return standardError <= (pgdError ?? standardError) && (pgdError ?? standardError) <= verifiedError;
 }

@@ -36,6 +36,8 @@ export interface Training {
   readonly losses: readonly Curve[];
   /** Fractions. */
   readonly errors: readonly Curve[];
+  /** For a regression: means of absolute errors, in the units of the label. */
+  readonly absoluteErrors: readonly Curve[];
   readonly epsilon: readonly CurvePoint[];
   readonly learningRate: readonly CurvePoint[];
   readonly phases: readonly Phase[];
@@ -64,6 +66,13 @@ const ERRORS = [
   ['training standard', 'error'],
 ] as const;
 
+const ABSOLUTE_ERRORS = [
+  ['test verified', 'testVerifiedAbsoluteError'],
+  ['test standard', 'testAbsoluteError'],
+  ['validation verified', 'validationVerifiedAbsoluteError'],
+  ['validation standard', 'validationAbsoluteError'],
+] as const;
+
 /** Points of a curve of steps at most. */
 const POINTS = 240;
 
@@ -85,6 +94,7 @@ export async function readTraining(folder: string, settings: RunSettings): Promi
     epochs: epochs.length,
     losses: curves(LOSSES),
     errors: curves(ERRORS),
+    absoluteErrors: curves(ABSOLUTE_ERRORS),
     ...{ epsilon: stepwise('epsilon'), learningRate: stepwise('learningRate') },
     phases: phasesOf(settings),
     neurons: neuronsOf(epochs),

@@ -13,6 +13,7 @@ const data = {
   range: { min: 0, max: 1 },
   available: 2000,
   reach: 'each' as const,
+  regression: null,
 };
 
 describe('summaryVerdict', () => {
@@ -49,6 +50,16 @@ describe('summaryVerdict', () => {
       '1 image (10.00 %) is misclassified without any perturbation; 1 more (10.00 %) is broken: an adversarial example within this radius is known.',
     ]);
   });
+});
+
+it('says of a regression how far predictions are off, and the mean errors', () => {
+  const regression = { target: 'debt', delta: 20, absolute: 'The mean absolute error of "debt" is 7.' };
+  const rows = { ...data, words: exampleWords('', [5]), range: null, reach: 'scaled' as const, regression };
+  const { sentences } = summaryVerdict(summary, rows);
+  expect(sentences[0]).toBe(
+    'For 60.00 % of the first 1,000 of the 2,000 test rows of mine (600 rows) bounds show that the prediction of "debt" is off by less than 20 after every perturbation that changes each feature by at most 8/255 (0.0314) times its scale in the dataset, without a claim about rounding errors (arithmetic level "nearest"). The mean absolute error of "debt" is 7.',
+  );
+  expect(sentences.at(-1)).toMatch(/^100 rows \(10\.00 %\) are off by 20 or more without any perturbation; 150 more /);
 });
 
 it('says that there are none', () => {

@@ -3,19 +3,20 @@ import type { ExampleWords } from '@cert/trainer/pipeline';
 import type { Proportion } from '@cert/verify';
 import { radiusInFull } from '../show/quantities.js';
 import { type FoundEvaluation, proportion } from './evaluations.js';
+import { judgementOf } from './judgement.js';
 import type { RunSummary } from './read-summary.js';
-import { count, counted } from './text.js';
+import { count, counted, notBelow } from './text.js';
 
 /** How many inputs ended how. Plain data. */
 interface Outcomes {
   readonly images: number;
-  /** Proved to be classified correctly over the whole ball. */
+  /** Proved to be classified correctly, or within the tolerance, over the whole ball. */
   readonly verified: number;
   /** Neither proved nor broken; null where no attack tells. */
   readonly undecided: number | null;
-  /** Classified correctly, but an adversarial example is known; null where no attack tells. */
+  /** Right without perturbation, but an adversarial example is known; null where no attack tells. */
   readonly broken: number | null;
-  /** Misclassified without perturbation. */
+  /** Misclassified, or outside the tolerance, without perturbation. */
   readonly misclassified: number;
 }
 
@@ -48,6 +49,8 @@ export interface VerdictData {
   readonly available: number | null;
   /** How the radius applies: to each part of an input, times a scale for each part, or as the set of the run says. */
   readonly reach: 'each' | 'scaled' | 'set';
+  /** For a regression: what is predicted, its tolerance, and a sentence on absolute errors, which may be empty. Null for a classifier. */
+  readonly regression: { readonly target: string; readonly delta: number | null; readonly absolute: string } | null;
 }
 
 /** The verdict of an evaluation. */
@@ -94,7 +97,7 @@ function verdict(
 
 function sentencesOf(
   { outcomes, epsilon, arithmetic, verified }: Omit<Verdict, 'sentences'>,
-  { dataset, words, range, available, reach }: VerdictData,
+  { dataset, words, range, available, reach, regression }: VerdictData,
   attacked: boolean,
 ): readonly string[] {
   const { images, undecided, broken, misclassified } = outcomes;
@@ -114,18 +117,23 @@ function sentencesOf(
     scaled: `that changes each ${words.value} by at most ${radiusInFull(epsilon)} times its scale in the dataset`,
     set: `in the perturbation set of the configuration at epsilon ${radiusInFull(epsilon)}`,
   }[reach];
-  const claim = `that the network classifies the ${words.one} correctly after every perturbation ${changes}, ${CLAIMS[arithmetic]}.`;
+  const { right, wrong } = judgementOf({ regression });
+  const holds =
+    regression === null
+      ? `the network classifies the ${words.one} correctly`
+      : `the prediction of "${regression.target}" is ${right}`;
+  const claim = `that ${holds} after every perturbation ${changes}, ${CLAIMS[arithmetic]}.${regression?.absolute ? ` ${regression.absolute}` : ''}`;
   const interval = `With 95 % confidence, this fraction is between ${lower} and ${upper} for ${words.many} drawn like these (exact Clopper-Pearson interval).`;
   const are = (n: number) => (n === 1 ? 'is' : 'are');
   const some =
     misclassified === 0
       ? `No ${words.one}`
       : `${counted(misclassified, words.one, words.many)} (${share(misclassified)})`;
-  const wrong = `${some} ${misclassified === 0 ? 'is' : are(misclassified)} misclassified without any perturbation`;
+  const unperturbed = `${some} ${misclassified === 0 ? 'is' : are(misclassified)} ${wrong} without any perturbation`;
   if (undecided === null || broken === null) {
     const rest = images - verified.count - misclassified;
     return [
-      ...[`${first} ${claim}`, interval, `${capital(wrong)}.`],
+      ...[`${first} ${claim}`, interval, `${capital(unperturbed)}.`],
       `The other ${counted(rest, words.one, words.many)} (${share(rest)}) were not proved, and no attack was run on them.`,
     ];
   }
@@ -139,7 +147,18 @@ function sentencesOf(
         ? 'No adversarial example is known.'
         : 'No attack was run.'
       : `${count(broken)} more (${share(broken)}) ${are(broken)} broken: an adversarial example within this radius is known.`;
-  return [`${first} ${claim}`, interval, open, `${capital(wrong)}; ${attack[0]!.toLowerCase()}${attack.slice(1)}`];
+  return [
+    `${first} ${claim}`,
+    interval,
+    open,
+    `${capital(unperturbed)}; ${attack[0]!.toLowerCase()}${attack.slice(1)}`,
+  ];
 }
 
 const capital = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}`;
+
+/** What a report says of a run without a verdict. */
+export function noVerdict({ regression }: { readonly regression: { readonly delta: number | null } | null }): string {
+  if (regression === null || regression.delta === null) return 'Nothing is proved about this run yet.';
+  return `No evaluation of this run at the tolerance ${notBelow(regression.delta)} is known.`;
+}

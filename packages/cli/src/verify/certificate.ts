@@ -81,7 +81,8 @@ export async function writeCertificate(options: CertificateOptions): Promise<Wri
 /** Why a result has no evidence. */
 const REASONS: { readonly [missing in MissingEvidence]: string } = {
   op: 'the network has an op whose proofs do not account for rounding or cannot be checked',
-  boxes: 'the property does not require the same of the outputs for all its boxes of inputs, and a certificate does',
+  boxes:
+    'the property does not require the same of the outputs for all its boxes of inputs, and a certificate does; verify a property file for each box instead',
   bounds: 'bounds of hidden neurons in float64 take too much time or memory',
   parts: 'the proof has too many parts',
   rounding: 'the float32 proof failed once rounding was accounted for, or the time limit was reached',

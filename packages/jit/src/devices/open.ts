@@ -16,7 +16,7 @@ export interface DeviceEntry {
   /**
    * Opens it with its default settings.
    *
-   * @throws CertError `missing-package`, `missing-device`
+   * @throws CertError `missing-package`, `missing-device`; `in-use` for a device that this process cannot open beside one that it has opened
    */
   open(): Promise<Device>;
   /** Whether this machine has no hardware for the device, so that `auto` need not try it. */
@@ -54,7 +54,8 @@ export const deviceNames: readonly string[] = devices.map(({ name }) => name);
 /**
  * Opens a device of {@link devices} by its name.
  *
- * @throws CertError `missing-device` for an unknown name or missing hardware, `missing-package` if a required package is not installed
+ * @throws CertError `missing-device` for an unknown name or missing hardware, `missing-package` if a required package is not installed,
+ * `in-use` for a device that this process cannot open beside one that it has opened
  */
 export async function openDevice(name: string): Promise<Device> {
   const entry = devices.find((one) => one.name === name);

@@ -66,9 +66,9 @@ describe('tfjs-node and tfjs-node-gpu', () => {
     expect(tf.getBackend()).toBe('cpu');
     await device.dispose();
     expect(device.live).toBe(0);
-    const cpu = await tfjsNodeDevice({ load: fakePackage(CPU) }).catch((e: CertError) => e.message);
     // The backend of the first package stays: a process has one of the two.
-    expect(cpu).toContain('the other one is already loaded');
+    const cpu = await failure(tfjsNodeDevice({ load: fakePackage(CPU) }));
+    expect([cpu.code, cpu.problem]).toEqual(['in-use', expect.stringContaining('the other one is already loaded')]);
   });
 
   it('on the CPU: as promised, or with a warning', async () => {

@@ -19,7 +19,8 @@ const BACKEND = 'tensorflow';
 /**
  * Opens a device that runs functions eagerly on the CPU kernels of TensorFlow, with the package `@tensorflow/tfjs-node`.
  *
- * @throws CertError `missing-package` if the package is not installed, does not load or has a different TensorFlow.js version
+ * @throws CertError `missing-package` if the package is not installed, does not load or has a different TensorFlow.js version; `in-use` if
+ * the process has loaded `@tensorflow/tfjs-node-gpu`
  */
 export const tfjsNodeDevice = (options: TfjsNodeOptions = {}): Promise<Device> => open('tfjs-node', options);
 
@@ -27,7 +28,7 @@ export const tfjsNodeDevice = (options: TfjsNodeOptions = {}): Promise<Device> =
  * Opens a device that runs functions eagerly on the CUDA kernels of TensorFlow, with the package `@tensorflow/tfjs-node-gpu`. If the CUDA
  * libraries do not load, TensorFlow silently uses the CPU: the device then has a `warning`.
  *
- * @throws CertError `missing-package` as {@link tfjsNodeDevice}
+ * @throws CertError `missing-package` as {@link tfjsNodeDevice}; `in-use` if the process has loaded `@tensorflow/tfjs-node`
  */
 export const tfjsNodeGpuDevice = (options: TfjsNodeOptions = {}): Promise<Device> => open('tfjs-node-gpu', options);
 
@@ -158,7 +159,7 @@ const otherInstance = (name: Name) =>
 
 const otherPackage = (name: Name) =>
   new CertError(
-    'missing-package',
+    'in-use',
     `The device "${name}" is not available in this process: tfjs-node and tfjs-node-gpu share a backend name, and the other one is already loaded.`,
     'Use the device in a separate process.',
   );

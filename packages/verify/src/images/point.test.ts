@@ -123,6 +123,30 @@ it('verifies at the radius and, for a network of some layers, searches further t
   );
 });
 
+it('bounds the margin over all categories, also behind one that is not verified', async () => {
+  // Margins of the three categories: 1, -1 and -3.
+  const kinds = sequential([3], [dense(2)]);
+  const values = {
+    dense1: {
+      kernel: { shape: [3, 2], data: Float32Array.of(1, 0, -1, 0, -3, 0) },
+      bias: { shape: [2], data: Float32Array.of(0, 0) },
+    },
+  };
+  const perturbation = linf({ epsilon: 1, scale: 0, range: null, categories: [[0, 1, 2]] });
+  await withCertifier(
+    [ibpVerifier],
+    async ({ bound, radius }) => {
+      const first = { pixels: Float32Array.of(1, 0, 0), label: 0 };
+      expect(await bound(first, 0.1)).toEqual({ lower: expect.closeTo(-3, 5), verifiedBy: null });
+      expect(await radius(first)).toMatchObject({ radius: 0, verifiedBy: null });
+      const other = { pixels: Float32Array.of(1, 0, 0), label: 1 };
+      expect((await bound(other, 0.1)).lower).toBeCloseTo(-1, 5);
+    },
+    { model: kinds, perturbation },
+    values,
+  );
+});
+
 it('is an error where a bound lies above the margin of the point', async () => {
   const wrong = boundVerifier(changed('wrong', (lower) => tf.add(lower, 5)));
   await expect(withCertifier([wrong], ({ radius }) => radius(point(0.6)))).rejects.toMatchObject({ code: 'unsound' });

@@ -125,18 +125,22 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
     }
   };
 
-  /** Over all combinations of categories: the smallest bound, and verified if all are. */
-  const boundAt = async (point: LabelledPoint, epsilon: number): Promise<PointBound> => {
+  /** Each combination of categories, up to the first that is not verified where `all` is false. */
+  const boundsOf = async (point: LabelledPoint, epsilon: number, all: boolean): Promise<readonly PointBound[]> => {
     checkEpsilon(epsilon);
-    if (!hasCategories(set)) return boundOf(point, epsilon);
-    let all: PointBound = { lower: Number.POSITIVE_INFINITY, verifiedBy: null };
+    if (!hasCategories(set)) return [await boundOf(point, epsilon)];
+    const bounds: PointBound[] = [];
     for (const pixels of categoryVariants(set, point.pixels, model.inputShape).inputs) {
-      const { lower, verifiedBy } = await boundOf({ ...point, pixels }, epsilon);
-      all = { lower: lower === null || all.lower === null ? null : Math.min(all.lower, lower), verifiedBy };
-      if (verifiedBy === null) break;
+      const bound = await boundOf({ ...point, pixels }, epsilon);
+      bounds.push(bound);
+      if (bound.verifiedBy === null && !all) break;
     }
-    return all;
+    return bounds;
   };
+
+  /** What verifies the last of the combinations, where all are verified. */
+  const verifierOf = (bounds: readonly PointBound[]): string | null =>
+    bounds.some(({ verifiedBy }) => verifiedBy === null) ? null : bounds.at(-1)!.verifiedBy;
 
   const boundOf = async (point: LabelledPoint, epsilon: number): Promise<PointBound> => {
     const [own] = readMargins(await logits(point.pixels), [point.label], model.classes);
@@ -158,14 +162,21 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
 
   return {
     logits,
-    bound: boundAt,
+    async bound(point, epsilon) {
+      const bounds = await boundsOf(point, epsilon, true);
+      const lower = bounds.map((bound) => bound.lower);
+      return {
+        lower: lower.some((bound) => bound === null) ? null : Math.min(...lower.map(Number)),
+        verifiedBy: verifierOf(bounds),
+      };
+    },
     async radius(point, { tolerance = 0.01, start = 0.01 } = {}) {
       const most = largestRadius(perturbation, model.inputShape);
       const best: { radius: number; verifiedBy: string | null; unverified: number | null } = {
         ...{ radius: 0, verifiedBy: null, unverified: null },
       };
       const attempt = async (epsilon: number) => {
-        const { verifiedBy } = await boundAt(point, epsilon);
+        const verifiedBy = verifierOf(await boundsOf(point, epsilon, false));
         if (verifiedBy === null) best.unverified = epsilon;
         else Object.assign(best, { radius: epsilon, verifiedBy });
       };

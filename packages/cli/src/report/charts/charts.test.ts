@@ -4,6 +4,7 @@ import type { Chart } from './chart.js';
 import { binsOf, histogram } from './histogram.js';
 import { lineChart } from './line-chart.js';
 import { neuronChart } from './neuron-chart.js';
+import { valueChart } from './value-chart.js';
 
 /** What Vega draws, as the page has it. */
 async function drawn({ spec }: Chart): Promise<string> {
@@ -116,4 +117,58 @@ it('neuronChart has three parts for each epoch', async () => {
   const chart = neuronChart('n', { layer: 'conv1', epochs }, 'epoch');
   expect(paths(await drawn(chart), 'mark-rect role-mark')).toHaveLength(9);
   expect(chart.cursor!.places.at(-1)!.text).toBe('epoch 3: active 25.0 %, unstable 50.0 %, inactive 25.0 %');
+});
+
+describe('valueChart', () => {
+  const value = (index: number, target: number, prediction: number | null, [low, high] = [0, 0]) => ({
+    ...{ index, target, prediction, ending: 'certified' as const },
+    interval: low === high ? null : ([low!, high!] as const),
+  });
+  const endings = {
+    certified: 'certified',
+    undecided: 'undecided',
+    broken: 'broken',
+    misclassified: 'off by 2 or more',
+  };
+  const options = { ...about, target: 'price', row: 'row', delta: 2, endings };
+
+  it('has a bar and a point for each row, and tells and lists the same numbers', async () => {
+    const values = [value(4, 10, 10.5, [9.123456789, 11.5]), value(7, 20, 21, [20, 22.123456789]), value(9, 20, 19)];
+    const chart = valueChart({ ...options, values });
+    const svg = await drawn(chart);
+    expect(svg.match(/<g class="mark-rule role-mark[^"]*"[^>]*>(.*?)<\/g>/)![1]!.match(/<line/g)).toHaveLength(3);
+    expect(paths(svg, 'mark-symbol role-mark')).toHaveLength(3);
+    expect(paths(svg, 'mark-area role-mark')).toHaveLength(1);
+    // Bounds are rounded outwards.
+    expect(chart.cursor!.places.map(({ x, text }) => [x, text])).toEqual([
+      [10, 'label 10: row 4 predicted 10.5, proved 9.12345 to 11.5, certified'],
+      [20, 'label 20: row 7 predicted 21, proved 20 to 22.1235, certified; row 9 predicted 19, certified'],
+    ]);
+    expect(chart.table.rows).toEqual([
+      ['4', '10', '10.5', '9.12345 to 11.5', 'certified'],
+      ['7', '20', '21', '20 to 22.1235', 'certified'],
+      ['9', '20', '19', 'none', 'certified'],
+    ]);
+    expect(chart.caption).toBe('Caption.');
+  });
+
+  it('cuts off a bar that would hide the others, and says so', async () => {
+    const values = [value(0, 10, 10, [9, 11]), value(1, 20, 20, [-1e9, 1e9]), value(2, 30, 31, [30, 32])];
+    const chart = valueChart({ ...options, values });
+    await drawn(chart);
+    expect(chart.caption).toBe('Caption. 1 row reaches beyond the figure.');
+    const [low, high] = chart.spec.scales!.find(({ name }) => name === 'y')!.domain as [number, number];
+    expect([low < 9 && low > -50, high > 32 && high < 100]).toEqual([true, true]);
+  });
+
+  it('is drawn of one row, of equal labels, of none, and without a finite prediction', async () => {
+    for (const values of [
+      [value(0, 3, 3.5, [3, 4])],
+      [value(0, 0, 0), value(1, 0, 1)],
+      [],
+      [value(0, 3, null), value(1, 4, 4)],
+    ]) {
+      await drawn(valueChart({ ...options, values }));
+    }
+  });
 });

@@ -40,7 +40,7 @@ function provenanceOf(
   const facts = [
     [
       'network',
-      `${config.model}, input [${inputShape.join(', ')}], ${classes} classes${parameters === null ? '' : `, ${count(parameters)} parameters`}`,
+      `${config.model}, input [${inputShape.join(', ')}], ${classes === 1 ? '1 output' : `${classes} classes`}${parameters === null ? '' : `, ${count(parameters)} parameters`}`,
     ],
     ['checkpoint', checkpoint],
     ...(trainSeconds === null ? [] : [['training time', duration(trainSeconds)]]),

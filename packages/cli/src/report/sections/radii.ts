@@ -4,6 +4,7 @@ import { histogram } from '../charts/histogram.js';
 import { lineChart, type Series } from '../charts/line-chart.js';
 import { proportion } from '../evaluations.js';
 import { html } from '../html.js';
+import { judgementOf } from '../judgement.js';
 import type { Radii, ReportRun } from '../report-run.js';
 import { count, counted } from '../text.js';
 import { type Drawn, figure } from './figure.js';
@@ -22,45 +23,63 @@ export function radiiSection(runs: readonly ReportRun[]): Drawn {
     const section = html`<section id="radii" aria-labelledby="radii-title"><h2 id="radii-title">Certified radii</h2><p>No radii were computed.</p></section>`;
     return { section, charts: [] };
   }
-  const { words } = first.run;
+  const { words, regression } = first.run;
+  const [share, proved, robust] =
+    regression === null
+      ? ['Certified accuracy', 'that is proved to be classified correctly', 'robust accuracy itself']
+      : ['Certified share', `whose prediction is proved to be ${rightOf(known.map(({ run }) => run))}`, 'share itself'];
   const least = Math.min(...known.map(({ radii }) => radii.inputs.length));
   const epsilons = [...new Set(known.map(({ run }) => run.epsilon))];
   const end = Math.max(
     ...known.flatMap(({ run, radii }) => [1.05 * run.epsilon, ...radii.inputs.map((each) => each.radius)]),
   );
   const accuracy = lineChart({
-    ...{ id: 'accuracy', title: 'Certified accuracy over epsilon', group: 'accuracy', steps: 'step-before' },
-    caption: `Fraction of ${counted(least, `test ${words.one}`, `test ${words.many}`)} that is proved to be classified correctly up to each radius, with exact 95 % intervals. The robust accuracy itself is at least as high.`,
+    ...{ id: 'accuracy', title: `${share} over epsilon`, group: 'accuracy', steps: 'step-before' },
+    caption: `Fraction of ${counted(least, `test ${words.one}`, `test ${words.many}`)} ${proved} up to each radius, with exact 95 % intervals. The ${robust} is at least as high.`,
     series: known.map(({ run, radii }) => accuracyOf(run.name, radii, run.epsilon)),
     x: { title: 'epsilon', name: 'epsilon', format: '~g', domain: [0, end || 1] },
-    ...{ y: { title: 'certified accuracy', format: '.0%', domain: [0, 1] }, text: percent },
+    ...{ y: { title: share.toLowerCase(), format: '.0%', domain: [0, 1] }, text: percent },
     rules: epsilons.map((epsilon) => ({ x: epsilon, name: `epsilon ${radius(epsilon)}` })),
     textOfX: short,
   });
   const histograms = known.map(({ run, radii }, i) => histogramOf(run, radii, `radii-${i}`, known.length > 1));
   const charts = [accuracy, ...histograms];
   const section = html`<section id="radii" aria-labelledby="radii-title"><h2 id="radii-title">Certified radii</h2>
-<p>${about(first.run, first.radii)}</p>
+<p>${about(
+    known.map(({ run }) => run),
+    first.radii,
+  )}</p>
 ${known.map(({ run, radii }) => html`<p>${known.length > 1 ? html`<b>${run.name}</b>: ` : null}${result(run, radii)}</p>`)}
 <div class="charts">${charts.map(figure)}</div></section>`;
   return { section, charts };
 }
 
 /** What the radii are. */
-const about = ({ words }: ReportRun, { inputs, methods, arithmetic, tolerance }: Radii): string =>
-  `The certified radius is the largest radius for which the prediction was proved correct, by ${methods.map((name) => name.toUpperCase()).join(' or ')} at the arithmetic level "${arithmetic}", found by bisection to ${100 * tolerance} %, on the first ${counted(inputs.length, `test ${words.one}`, `test ${words.many}`)}.`;
+const about = (runs: readonly ReportRun[], { inputs, methods, arithmetic, tolerance }: Radii): string => {
+  const { words, regression } = runs[0]!;
+  const proved = regression === null ? 'correct' : `to be ${rightOf(runs)}`;
+  return `The certified radius is the largest radius for which the prediction was proved ${proved}, by ${methods.map((name) => name.toUpperCase()).join(' or ')} at the arithmetic level "${arithmetic}", found by bisection to ${100 * tolerance} %, on the first ${counted(inputs.length, `test ${words.one}`, `test ${words.many}`)}.`;
+};
+
+/** What is right about the predictions of runs, which may have different tolerances. */
+const rightOf = (runs: readonly ReportRun[]): string => {
+  const [right, ...others] = new Set(runs.map((run) => judgementOf(run).right));
+  return others.length === 0 ? right! : 'off by less than the tolerance of each run';
+};
 
 /** What came out. */
-function result({ words, epsilon }: ReportRun, { inputs }: Radii): string {
+function result(run: ReportRun, { inputs }: Radii): string {
+  const { words, epsilon, regression } = run;
+  const right =
+    regression === null
+      ? `correctly classified ${words.many}`
+      : `${words.many} that are ${judgementOf(run).right} without perturbation`;
   const correct = inputs.filter((each) => each.correct);
   const radii = correct.map(({ radius }) => radius).sort((a, b) => b - a);
   // As many have at least this one.
   const median = radii[Math.ceil(radii.length / 2) - 1];
   const enough = radii.filter((each) => each >= epsilon).length;
-  const half =
-    median === undefined
-      ? ''
-      : ` Half of the correctly classified ${words.many} have a radius of at least ${short(median)}.`;
+  const half = median === undefined ? '' : ` Half of the ${right} have a radius of at least ${short(median)}.`;
   return `It is at least ${radiusInFull(epsilon)} for ${count(enough)} of ${counted(inputs.length, words.one, words.many)} (${percent(enough / inputs.length)}).${half}`;
 }
 
@@ -82,14 +101,16 @@ function accuracyOf(name: string, { inputs }: Radii, epsilon: number): Series {
   };
 }
 
-function histogramOf({ name, words, epsilon }: ReportRun, { inputs }: Radii, id: string, several: boolean): Chart {
+function histogramOf(run: ReportRun, { inputs }: Radii, id: string, several: boolean): Chart {
+  const { name, words, epsilon } = run;
+  const judgement = judgementOf(run);
   const wrong = inputs.filter(({ correct }) => !correct).length;
   return histogram({
     ...{ id, title: `Certified radii${several ? ` of ${name}` : ''}` },
     caption: `How many ${words.many} have which certified radius; those below epsilon are not certified for it. ${
       wrong === 0
-        ? `All ${words.many} are classified correctly.`
-        : `${counted(wrong, `misclassified ${words.one}`, `misclassified ${words.many}`)} ${wrong === 1 ? 'is' : 'are'} not shown.`
+        ? `All ${words.many} are ${judgement.right} without perturbation.`
+        : `${counted(wrong, words.one, words.many)} ${wrong === 1 ? 'is' : 'are'} ${judgement.wrong} without perturbation and not shown.`
     }`,
     values: inputs.filter(({ correct }) => correct).map((each) => each.radius),
     ...{

@@ -3,6 +3,7 @@ import type { Chart } from '../charts/chart.js';
 import { lineChart, type Series, type Shade } from '../charts/line-chart.js';
 import { neuronChart, STATE_COLORS } from '../charts/neuron-chart.js';
 import { type Html, html } from '../html.js';
+import { judgementOf } from '../judgement.js';
 import type { ReportRun } from '../report-run.js';
 import { counted } from '../text.js';
 import type { Phase } from '../training.js';
@@ -97,17 +98,23 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
       const points = pick(run) ?? [];
       return points.length === 0 ? [] : [{ name: run.name, points }];
     });
-  const curve = (name: string, kind: 'losses' | 'errors') => (run: ReportRun) =>
+  const curve = (name: string, kind: 'losses' | 'errors' | 'absoluteErrors') => (run: ReportRun) =>
     run.training[kind].find((each) => each.name === name)?.points;
   const error = (name: 'verified' | 'standard') => (run: ReportRun) =>
     curve(`${run.training.monitored} ${name}`, 'errors')(run);
+  const absoluteError = (name: 'verified' | 'standard') => (run: ReportRun) =>
+    curve(`${run.training.monitored} ${name}`, 'absoluteErrors')(run);
   const monitored = [...new Set(runs.map(({ training }) => training.monitored))].sort().join(' or ');
   const errors = { title: 'error', format: '.0%' };
+  const { regression } = first;
+  const criterion = 'squared error, in squared standard deviations of the label';
+  const absolute = { title: 'absolute error', format: '~g' };
+  const tolerance = regression === null ? '' : ` An error is a prediction that is ${trainedWrong(runs)}.`;
   const charts = [
     lineChart({
       ...{ id: 'loss', title: 'Training loss', y: { title: 'loss', format: '~g' }, text: short, ...shared },
       caption: single
-        ? 'Mean loss over each epoch: the total, with regularizers, and its natural and robust cross-entropy.'
+        ? `Mean loss over each epoch: the total, with regularizers, and its natural and robust ${regression === null ? 'cross-entropy' : criterion}.`
         : 'Mean total loss over each epoch, with regularizers.',
       series: single ? first.training.losses : of(curve('total', 'losses')),
     }),
@@ -115,7 +122,12 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
       ? [
           lineChart({
             ...{ id: 'errors', title: 'Errors', y: errors, text: percent, ...shared, series: first.training.errors },
-            caption: `Standard and verified error of the training batches and of the ${monitored} ${many}, by the bounds of the training.`,
+            caption: `Standard and verified error of the training batches and of the ${monitored} ${many}, by the bounds of the training.${tolerance}`,
+          }),
+          lineChart({
+            ...{ id: 'absolute', title: 'Absolute errors', y: absolute, text: short, ...shared },
+            series: first.training.absoluteErrors,
+            caption: `Mean absolute error of the ${monitored} ${many}, and the mean of the largest error that the bounds of the training allow, at the radius of each epoch.`,
           }),
         ]
       : [
@@ -123,12 +135,22 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
             ...{ id: 'verified', title: 'Verified error', y: errors, text: percent, ...shared },
             ...{
               series: of(error('verified')),
-              caption: `Verified error of the ${monitored} ${many} at the radius of each epoch.`,
+              caption: `Verified error of the ${monitored} ${many} at the radius of each epoch.${tolerance}`,
             },
           }),
           lineChart({
             ...{ id: 'standard', title: 'Standard error', y: errors, text: percent, ...shared },
-            ...{ series: of(error('standard')), caption: `Standard error of the ${monitored} ${many}.` },
+            ...{ series: of(error('standard')), caption: `Standard error of the ${monitored} ${many}.${tolerance}` },
+          }),
+          lineChart({
+            ...{ id: 'absolute', title: 'Mean absolute error', y: absolute, text: short, ...shared },
+            series: of(absoluteError('standard')),
+            caption: `Mean absolute error of the ${monitored} ${many}, in the units of the label.`,
+          }),
+          lineChart({
+            ...{ id: 'absolute-verified', title: 'Verified absolute error', y: absolute, text: short, ...shared },
+            series: of(absoluteError('verified')),
+            caption: `Mean of the largest error that the bounds of the training allow for the ${monitored} ${many}, at the radius of each epoch.`,
           }),
         ]),
     lineChart({
@@ -150,4 +172,12 @@ function curveCharts(runs: readonly ReportRun[]): readonly Chart[] {
     }),
   ];
   return charts.filter(({ cursor }) => (cursor?.places.length ?? 0) > 0);
+}
+
+/** What counts as an error in the training of regressions, which may have different tolerances. */
+function trainedWrong(runs: readonly ReportRun[]): string {
+  const [wrong, ...others] = new Set(
+    runs.map(({ regression }) => judgementOf({ regression: { delta: regression?.trainedDelta ?? null } }).wrong),
+  );
+  return others.length === 0 ? wrong! : 'off by the tolerance of the run or more';
 }

@@ -1,6 +1,8 @@
 import { type Html, html } from '../html.js';
+import { judgementOf } from '../judgement.js';
 import type { ReportRun } from '../report-run.js';
 import { count } from '../text.js';
+import { noVerdict } from '../verdict.js';
 import { perRun, type Subheading } from './headings.js';
 
 /** The verdict of each run: sentences, and a bar of how its inputs ended. */
@@ -12,8 +14,8 @@ ${perRun(runs, verdictOf)}
 </section>`;
 
 const verdictOf = (run: ReportRun, sub: Subheading): Html => html`<div class="verdict">
-${run.verdict === null ? html`<p class="lead">Nothing is proved about this run yet.</p>` : sentences(run.verdict)}
-${run.verdict === null ? null : bar(run.verdict)}
+${run.verdict === null ? html`<p class="lead">${noVerdict(run)}</p>` : sentences(run.verdict)}
+${run.verdict === null ? null : bar(run.verdict, judgementOf(run).wrong)}
 ${missing(run, sub)}
 </div>`;
 
@@ -28,19 +30,21 @@ ${
 }`;
 }
 
-/** Parts of the bar, with the class of their colour. */
+/** Parts of the bar, with the class of their colour; what is wrong without perturbation is called as in the sentences. */
 const PARTS = [
   ['verified', 'verified', 'certified'],
   ['undecided', 'undecided', 'undecided'],
   ['broken', 'broken by an attack', 'broken'],
-  ['misclassified', 'misclassified without perturbation', 'misclassified'],
+  ['misclassified', '', 'misclassified'],
 ] as const;
 
-function bar({ outcomes, arithmetic }: NonNullable<ReportRun['verdict']>): Html {
+function bar({ outcomes, arithmetic }: NonNullable<ReportRun['verdict']>, wrong: string): Html {
   const { images } = outcomes;
   const known = PARTS.flatMap(([field, name, color]) => {
     const n = outcomes[field];
-    return n === null ? [] : [{ n, name: field === 'verified' ? `${name} (${arithmetic})` : name, color }];
+    if (n === null) return [];
+    const names = { verified: `${name} (${arithmetic})`, misclassified: `${wrong} without perturbation` };
+    return [{ n, name: field === 'verified' || field === 'misclassified' ? names[field] : name, color }];
   });
   const rest = images - known.reduce((sum, { n }) => sum + n, 0);
   const parts = rest > 0 ? [...known, { n: rest, name: 'not proved, not attacked', color: 'undecided' }] : known;

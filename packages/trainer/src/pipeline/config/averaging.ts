@@ -25,12 +25,12 @@ interface Settings {
 }
 
 /** The first epoch of the average: by default the first of the last quarter, but none before the full radius is reached. */
-const startOf = ({ averageStart, epochs, rampStart, rampLength }: Settings): number =>
+export const averageStartOf = ({ averageStart, epochs, rampStart, rampLength }: Settings): number =>
   averageStart ?? Math.min(epochs, Math.max(rampStart + rampLength, Math.floor(0.75 * epochs) + 1));
 
 /** The weights of the samples of an average; undefined for no average. */
 export const averageOf = (config: Settings, stepsPerEpoch: number): Schedule | undefined =>
-  AVERAGES[config.average]({ start: startOf(config), stepsPerEpoch, decay: config.emaDecay });
+  AVERAGES[config.average]({ start: averageStartOf(config), stepsPerEpoch, decay: config.emaDecay });
 
 /** @throws CertError `bad-argument` for an average that begins after the last epoch, and for settings of an average that the run does not use */
 export function checkAveraging(config: Settings): void {
@@ -49,7 +49,7 @@ export function checkAveraging(config: Settings): void {
       'Leave it out, or choose --average ema.',
     );
   }
-  if (average !== 'none' && startOf(config) > epochs) {
+  if (average !== 'none' && averageStartOf(config) > epochs) {
     throw new CertError(
       'bad-argument',
       `--average-start is ${averageStart}, but training ends after epoch ${epochs}.`,

@@ -42,6 +42,27 @@ describe('before the first step', () => {
   });
 });
 
+describe('an average that early stopping may prevent', () => {
+  // The radius reaches its target in epoch 20, and can first be the best one there.
+  const choices = { preset: 'digits/quick', epochs: 40, rampStart: 1, rampLength: 19, validation: 0.1 } as const;
+  const told = (more: Choices) => scheduleWarnings(...setting(125, { ...choices, ...more }));
+
+  it('is named with the epochs, in one sentence and a cure', () => {
+    const average = { average: 'swa', averageStart: 31, patience: 10 } as const;
+    expect(told(average)).toEqual([
+      'Training may stop before the average of the weights begins: --patience 10 can end it after epoch 30, and the average begins in epoch 31. Raise --patience, or lower --average-start.',
+    ]);
+    expect(told({ ...average, patience: 11 })).toEqual([]);
+    expect(told({ ...average, averageStart: 30 })).toEqual([]);
+    expect(told({ ...average, averageStart: null, average: 'ema' })).toHaveLength(1);
+  });
+
+  it('needs both', () => {
+    expect(told({ patience: 1 })).toEqual([]);
+    expect(told({ average: 'swa' })).toEqual([]);
+  });
+});
+
 describe('at the end', () => {
   const test = { shape: [28, 28, 1], classes: 10, labels: Uint8Array.from({ length: 1000 }, (_, i) => i % 10) };
   const long = setting(125, {});

@@ -1,5 +1,6 @@
 import type { Split } from '@cert/datasets';
 import type { Evaluation } from '@cert/verify';
+import { averageStartOf } from '../config/averaging.js';
 import { PRESETS } from '../config/preset.js';
 import { radiusText } from '../config/radius.js';
 import type { RunConfig } from '../config/run-config.js';
@@ -15,7 +16,18 @@ const SMALLEST_SHARE = 1 / 10;
 
 type Settings = Pick<
   RunConfig,
-  'preset' | 'epsilon' | 'epochs' | 'rampStart' | 'rampLength' | 'limit' | 'classWeights' | 'dataset'
+  | 'preset'
+  | 'epsilon'
+  | 'epochs'
+  | 'rampStart'
+  | 'rampLength'
+  | 'limit'
+  | 'classWeights'
+  | 'dataset'
+  | 'patience'
+  | 'average'
+  | 'averageStart'
+  | 'emaDecay'
 >;
 type Training = Pick<Experiment, 'plan' | 'stepsPerEpoch'>;
 
@@ -47,11 +59,25 @@ function longerRamp({ preset, limit, epochs }: Settings): string {
   ].join(', or ');
 }
 
+/**
+ * That early stopping may end training before the average of the weights begins, for people; `undefined` where it cannot. The first epoch that
+ * can be the best one is the first at the full radius.
+ */
+function lateAverage(config: Settings, { plan, stepsPerEpoch }: Training): string | undefined {
+  const { patience, average, epochs } = config;
+  if (patience === null || average === 'none') return undefined;
+  const [start, each] = [averageStartOf(config), Array.from({ length: epochs }, (_, i) => i + 1)];
+  const full = each.find((epoch) => plan.epsilon(epoch * stepsPerEpoch - 1) >= plan.targetEpsilon);
+  if (full === undefined || full + patience >= start) return undefined;
+  return `Training may stop before the average of the weights begins: --patience ${patience} can end it after epoch ${full + patience}, and the average begins in epoch ${start}. Raise --patience, or lower --average-start.`;
+}
+
 /** What a schedule will not do, before the first step. For people: each with what to do about it. */
 export function scheduleWarnings(config: Settings, training: Training): readonly string[] {
   const { epsilon, epochs, rampStart, rampLength } = config;
   const { plan, stepsPerEpoch } = training;
   const short = shortRamp(config, training);
+  const late = lateAverage(config, training);
   const reached = plan.epsilon(epochs * stepsPerEpoch - 1) >= plan.targetEpsilon;
   return [
     ...(short === undefined
@@ -64,6 +90,7 @@ export function scheduleWarnings(config: Settings, training: Training): readonly
       : [
           `The radius ${radiusText(epsilon)} is reached only after the last step: the ramp begins in epoch ${rampStart} and lasts ${count(rampLength, 'epoch')} of ${epochs}. No epoch can become the best one. Raise --epochs, or lower --ramp-length.`,
         ]),
+    ...(late === undefined ? [] : [late]),
   ];
 }
 
