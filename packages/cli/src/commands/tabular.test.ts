@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkCertificate } from '@cert/check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert } from '../../test/cert.js';
 
@@ -179,6 +180,32 @@ describe('rows of another file', () => {
     expect(alone).toMatch(/^Row 0 of new\.csv: no \(0\)$/m);
   });
 
+  it('are decided with a certificate of the predicted class, for all categories', async () => {
+    const run = join(place, 'elsewhere');
+    const certificate = join(place, 'row-of-a-file.cert.json');
+    const file = join(place, 'verified.csv');
+    await writeFile(file, 'kind,x\na,-6\nb,5\n');
+    const options = ['--index', '1', '--epsilon', '0.001', '--device', 'tfjs', '--timeout', '60'];
+    const { status, out } = await cert('verify', run, file, ...options, '--certificate', certificate);
+    expect(status).toBe(0);
+    expect(out.replaceAll(/\s+/g, ' ')).toContain('Row 1 of verified.csv, yes (1), epsilon 0.001. The property holds');
+    const text = await readFile(certificate, 'utf8');
+    expect(JSON.parse(text)).toMatchObject({
+      ...{ property: { label: 1 }, perturbation: { kind: 'boxes', boxes: { length: 2 } } },
+    });
+    const verdict = await checkCertificate(text, async () => readFile(join(run, 'checkpoints', 'last.safetensors')));
+    expect(verdict).toMatchObject({ holds: true });
+    // The other class does not win there.
+    const other = await cert('verify', run, file, ...options, '--label', 'no', '--json');
+    expect(JSON.parse(other.out)).toMatchObject({ result: 'sat' });
+    expect(await cert('verify', run, file, '--device', 'tfjs')).toMatchObject({
+      ...{ status: 1, err: expect.stringContaining('No row was given to cert verify.') },
+    });
+    expect(await cert('verify', run, file, '--index', '2', '--device', 'tfjs')).toMatchObject({
+      ...{ status: 1, err: expect.stringContaining('Give a whole number from 0 to 1.') },
+    });
+  });
+
   it.each([
     [['x', '1'], 'new.csv has no column "kind", which the network reads.'],
     [
@@ -244,6 +271,10 @@ describe('a regression', () => {
     await writeFile(rows, 'x,kind\n-6,a\n5,b\n');
     const table = (await cert('predict', run, rows, '--delta', '2000', '--device', 'tfjs')).out;
     expect(table).toMatch(/^row +price +moves at 0\.1 by at most +< 2000 by +certified radius$/m);
+    const decided = await cert('verify', run, rows, '--index', '0', '--delta', '100000', '--device', 'tfjs');
+    expect(decided.out.replaceAll(/\s+/g, ' ')).toMatch(
+      /Row 0 of prices\.csv, prediction [\d.]+, tolerance 100,?000, epsilon 0\.1\. The property holds/,
+    );
     const [low, high] = [...table.matchAll(/^[01] +([\d.]+) +([\d.]+) +ibp +[\d.]+$/gm)].map(([, price]) =>
       Number(price),
     );

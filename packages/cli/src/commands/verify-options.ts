@@ -19,9 +19,12 @@ export function addVerifyOptions(command: Command): Command {
       '[network]',
       'ONNX file (.onnx, .onnx.gz), TensorFlow.js model (model.json), checkpoint file, or folder of a run',
     )
-    .argument('[property]', 'VNN-LIB file (.vnnlib, .vnnlib.gz) that describes the outputs to exclude')
+    .argument(
+      '[property]',
+      'VNN-LIB file (.vnnlib, .vnnlib.gz) that describes the outputs to exclude; or CSV table of rows, with --index',
+    )
     .optionsGroup('Image or row instead of a property:')
-    .option('--index <n>', 'index of an image or row of the test split, from 0')
+    .option('--index <n>', 'index of an image or row of the test split, or of a row of the CSV table, from 0')
     .addOption(
       new NameOption(
         '--dataset <name>',
@@ -31,7 +34,7 @@ export function addVerifyOptions(command: Command): Command {
     )
     .option(
       '--label <class>',
-      'class that must have the largest logit, by number or name (default: label of the image)',
+      'class that must have the largest logit, by number or name (default: label of the image or row; of a row of a CSV table, the predicted class)',
     )
     .option('--epsilon <radius>', 'radius of the perturbation set, such as 0.1 or 8/255 (default: radius of the run)')
     .option(

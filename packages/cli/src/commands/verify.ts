@@ -6,13 +6,14 @@ import { createDecider, createProofSearch, type DecideProgress, type ProofResult
 import { parseShard } from '@cert/verify/node';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
+import { isTable } from '../predict/row-inputs.js';
 import { painter } from '../show/paint.js';
 import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { prepareCertificate, writeCertificate } from '../verify/certificate.js';
 import { counterexampleSentence } from '../verify/counterexample.js';
 import { decideBall } from '../verify/euclidean.js';
-import { type BallOfImage, imageProperty } from '../verify/image.js';
+import { type BallProblem, imageProperty, rowProperty } from '../verify/image.js';
 import { jsonOf, readProperty, replayOf, resultText, sentenceOf } from '../verify/instance.js';
 import { runInstances } from '../verify/instances.js';
 import { loadNetwork, readBytes, type VerifiedNetwork } from '../verify/network.js';
@@ -163,16 +164,20 @@ async function decided(
 }
 
 /** The network, and what is asked of it. */
-async function problemOf({ network: path, property: file, raw, device, terminal }: OneProperty): Promise<{
-  readonly loaded: VerifiedNetwork;
-  readonly property: Property;
-  readonly ball?: BallOfImage;
-  readonly about: string;
-  readonly classNames?: readonly string[] | undefined;
-}> {
-  if (file === undefined) {
-    if (raw.index === undefined) throw missing('property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
-    return imageProperty({ path, raw, device, index: readNumber('--index', raw.index) });
+async function problemOf({
+  network: path,
+  property: file,
+  raw,
+  device,
+  terminal,
+}: OneProperty): Promise<Omit<BallProblem, 'ball' | 'classNames'> & Partial<BallProblem>> {
+  if (file === undefined || isTable(file)) {
+    if (raw.index === undefined) {
+      if (file !== undefined) throw missing('row', `NETWORK ${file} --index N`);
+      throw missing('property', 'NETWORK PROPERTY.vnnlib, or NETWORK --index N');
+    }
+    const example = { path, raw, device, index: readNumber('--index', raw.index) };
+    return file === undefined ? imageProperty(example) : rowProperty({ ...example, file });
   }
   const loaded = await loadNetwork(path, device);
   const text = new TextDecoder().decode(await readBytes(file));
@@ -204,7 +209,7 @@ function checkTogether(network: string | undefined, property: string | undefined
     );
   }
   if (network === undefined) throw noNetwork();
-  if (property !== undefined) refuseWith('a property file', image);
+  if (property !== undefined && !isTable(property)) refuseWith('a property file', image);
 }
 
 const noNetwork = () => missing('network', 'NETWORK PROPERTY, or --instances FILE.csv');

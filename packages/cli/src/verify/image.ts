@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import {
   CertError,
   categoryVariants,
+  linf,
   type Model,
   outputInterval,
   type Perturbation,
@@ -12,15 +14,19 @@ import {
   topK,
 } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
-import type { Device } from '@cert/jit';
+import { type Device, disposeTree, putParams } from '@cert/jit';
+import { decodeCheckpoint } from '@cert/models';
 import {
+  type DataFacts,
   type ExampleWords,
   exampleWords,
   loadTestData,
   number,
+  type PerturbedData,
   perturbationOf,
   type RunConfig,
   radiusText,
+  readDataFacts,
   readRunConfig,
   readRunPlugins,
   resolveConfig,
@@ -28,9 +34,11 @@ import {
   standardCatalog,
   toleranceOf,
 } from '@cert/trainer/pipeline';
+import { createPointCertifier } from '@cert/verify';
 import { canonical, type RawOptions } from '../commands/options.js';
 import { readLabel } from '../commands/read-label.js';
 import { refuseLabel } from '../predict/predict-value.js';
+import { rowInputs } from '../predict/row-inputs.js';
 import { className } from '../show/class-name.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
 import { readNumber, readRadius } from './read-number.js';
@@ -59,14 +67,17 @@ export interface BallOfImage {
   readonly source: { readonly index: number; readonly dataset: string };
 }
 
-/** The robustness of a network at one image of a dataset: its label wins everywhere in the ball. */
-export async function imageProperty({ path, raw, device, index }: ImageOptions): Promise<{
+/** What is to be decided around one example, and how it is told of. */
+export interface BallProblem {
   readonly loaded: VerifiedNetwork;
   readonly property: Property;
   readonly ball: BallOfImage;
   readonly about: string;
   readonly classNames: readonly string[] | undefined;
-}> {
+}
+
+/** The robustness of a network at one image of a dataset: its label wins everywhere in the ball. */
+export async function imageProperty({ path, raw, device, index }: ImageOptions): Promise<BallProblem> {
   const loaded = await loadNetwork(path, device, { logits: true });
   const config = await configOf(path, raw);
   const data = await loadTestData(config);
@@ -80,26 +91,110 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
       'Give the dataset that the network was trained on: --dataset NAME.',
     );
   }
-  if (!Number.isInteger(index) || index >= test.count) {
-    throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${test.count - 1}.`);
-  }
+  checkIndex(index, test.count);
   const tolerance = toleranceAt(data, index, { ...config, delta: deltaOf(raw, config) });
   if (tolerance !== undefined) refuseLabel(raw.label);
   const label = raw.label === undefined ? test.labels[index]! : readLabel(raw.label, model.classes, classNames);
-  const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const pixels = Float32Array.from(test.images.subarray(index * size, (index + 1) * size), (x) => x * test.scale);
+  const source = { index, dataset: config.dataset };
+  return ballProblem({ loaded, config, data, raw, target: 'label', example: { pixels, label, tolerance, source } });
+}
+
+/**
+ * The robustness of a network at one row of a CSV file, which has no label: the class that the network predicts wins everywhere in the
+ * perturbation set, or the number that it predicts stays within the tolerance.
+ *
+ * @param file the table; what its columns mean is known from the checkpoint, else from the dataset
+ */
+export async function rowProperty({ path, raw, device, index, file }: ImageOptions & { readonly file: string }) {
+  const loaded = await loadNetwork(path, device, { logits: true });
+  const config = await configOf(path, raw);
+  const { model } = loaded.network;
+  const facts = raw.dataset === undefined ? factsIn(loaded) : undefined;
+  const data = facts?.rows
+    ? { ...facts, ...facts.rows, name: config.dataset, target: facts.rows.target ?? undefined }
+    : await loadTestData(config);
+  const rows = await rowInputs(file, model, data);
+  checkIndex(index, rows.length);
+  const { pixels } = rows[index]!;
+  const logits = await logitsAt(device, loaded, pixels);
+  const delta = toleranceOf({ ...config, delta: deltaOf(raw, config) }, data);
+  if (delta !== null) refuseLabel(raw.label);
+  const label =
+    raw.label === undefined
+      ? logits.indexOf(Math.max(...logits))
+      : readLabel(raw.label, model.classes, data.classNames);
+  const tolerance = delta === null ? undefined : { target: logits[0]!, delta };
+  const source = { index, dataset: basename(file) };
+  return ballProblem({
+    loaded,
+    config,
+    data,
+    raw,
+    target: 'prediction',
+    example: { pixels, label, tolerance, source },
+  });
+}
+
+/** What the checkpoint of a network knows of its data; undefined for other files. */
+function factsIn({ source: { format, bytes, path }, network }: VerifiedNetwork): DataFacts | undefined {
+  if (format !== 'checkpoint') return undefined;
+  return readDataFacts(decodeCheckpoint(bytes, path).metadata, network.model);
+}
+
+/** @throws CertError `not-finite` for outputs that are not */
+async function logitsAt(device: Device, { network }: VerifiedNetwork, pixels: Float32Array): Promise<number[]> {
+  const { model, params, stats } = network;
+  const weights = { params: putParams(device, params), stats: putParams(device, stats) };
+  const perturbation = linf({ epsilon: 0, range: null });
+  const point = createPointCertifier({ device, model, weights, perturbation, verifiers: [] });
+  try {
+    const logits = Array.from(await point.logits(pixels));
+    if (logits.every(Number.isFinite)) return logits;
+    throw new CertError('not-finite', 'The network has a NaN or infinite output at this row.', 'Check the row.');
+  } finally {
+    await point.dispose();
+    disposeTree(weights);
+  }
+}
+
+function checkIndex(index: number, count: number): void {
+  if (Number.isInteger(index) && index < count) return;
+  throw new CertError('bad-argument', `--index is ${index}.`, `Give a whole number from 0 to ${count - 1}.`);
+}
+
+/** The property of an example with what its dataset and its run say. */
+function ballProblem({
+  loaded,
+  config,
+  data,
+  raw,
+  target,
+  example: { tolerance, ...example },
+}: {
+  readonly loaded: VerifiedNetwork;
+  readonly config: RunConfig;
+  readonly data: Omit<PerturbedData, 'shape'> & Pick<Dataset, 'classNames'>;
+  readonly raw: RawOptions;
+  /** What the number in the middle of the tolerance is. */
+  readonly target: 'label' | 'prediction';
+  readonly example: Pick<BallOfImage, 'pixels' | 'label' | 'source'> & {
+    readonly tolerance: BallOfImage['tolerance'] | undefined;
+  };
+}): BallProblem {
+  const { model } = loaded.network;
+  const { classNames } = data;
+  const epsilon = raw.epsilon === undefined ? config.epsilon : readRadius('--epsilon', raw.epsilon);
   const words = exampleWords(config.dataset, model.inputShape);
   const { one } = words;
-  const about = `${one.slice(0, 1).toUpperCase()}${one.slice(1)} ${index} of ${config.dataset}, ${tolerance === undefined ? className(label, classNames) : `label ${number(tolerance.target)}, tolerance ${number(tolerance.delta)}`}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
+  const { index, dataset } = example.source;
+  const answer =
+    tolerance === undefined
+      ? className(example.label, classNames)
+      : `${target} ${number(tolerance.target)}, tolerance ${number(tolerance.delta)}`;
+  const about = `${one.slice(0, 1).toUpperCase()}${one.slice(1)} ${index} of ${dataset}, ${answer}, epsilon ${raw.epsilon ?? radiusText(epsilon)}. `;
   const perturbation = perturbationOf({ ...config, epsilon }, { ...data, shape: model.inputShape });
-  const ball = {
-    pixels,
-    label,
-    ...(tolerance && { tolerance }),
-    perturbation,
-    words,
-    source: { index, dataset: config.dataset },
-  };
+  const ball = { ...example, ...(tolerance && { tolerance }), perturbation, words };
   return { loaded, property: robustness(ball, model), ball, about, classNames };
 }
 
