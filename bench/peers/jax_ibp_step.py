@@ -60,8 +60,6 @@ def initial(layers, rng):
             params.append({"kernel": kernel.astype(np.float32), "bias": np.zeros(shape[-1], np.float32)})
         else:
             params.append({})
-    fan_in = layers[-1][1]
-    params[-1]["kernel"] = rng.uniform(-(fan_in**-0.5), fan_in**-0.5, params[-1]["kernel"].shape).astype(np.float32)
     return params, stats
 
 
@@ -240,6 +238,22 @@ def network_of(entries, shape):
     return layers, params
 
 
+def sampled(result, name, layers, params, images, labels, box):
+    """
+    Lower bounds against margins at sampled points and at radius 0. The moments are those of the images, so that a point goes through the
+    layers as a center without radius.
+    """
+    logits, lower, _, _ = bound(layers, params, images, box, labels)
+    worst, rng = -np.inf, np.random.default_rng(0)
+    for _ in range(100):
+        point = box[0] + box[1] * rng.uniform(-1, 1, images.shape)
+        worst = float(np.maximum(worst, (lower - bound(layers, params, images, ball(point, 0), labels)[1]).max()))
+    result.at_most(f"{name}, a lower bound above a sampled margin", worst, 1e-5)
+    margins = jnp.einsum("nrc,nc->nr", margin_rows(labels, logits.shape[1]), logits)
+    result.close(f"{name}, radius 0, margins", bound(layers, params, images, ball(images, 0), labels)[1], margins, 1e-5)
+    result.close(f"{name}, radius 0, loss", robust_loss(margins), natural_loss(logits, labels), 1e-5)
+
+
 def check():
     """Margins, losses, both regularizers and gradients against the fixtures; bounds against sampled points and at radius 0."""
     result = Check()
@@ -272,15 +286,10 @@ def check():
         result.close(f"{name}, robust loss", robust_loss(lower), case["robust_loss"], 1e-5)
         loss = lambda p: robust_loss(bound(layers, p, images, box, labels)[1])  # noqa: E731
         gradients(f"{name}, robust loss", loss, params, case["grad_robust_loss"], 1e-4)
-        # With the batch moments of the images themselves, points in the box go through the layers as a center without radius.
-        worst, rng = -np.inf, np.random.default_rng(0)
-        for _ in range(100):
-            point = box[0] + box[1] * rng.uniform(-1, 1, images.shape)
-            worst = max(worst, float((lower - bound(layers, params, images, ball(point, 0), labels)[1]).max()))
-        result.at_most(f"{name}, a lower bound above a sampled margin", worst, 1e-5)
-    margins = jnp.einsum("nrc,nc->nr", margin_rows(labels, file["num_class"]), logits)
-    result.close("radius 0, margins", bound(layers, params, images, ball(images, 0), labels)[1], margins, 1e-5)
-    result.close("radius 0, loss", robust_loss(margins), natural_loss(logits, labels), 1e-5)
+        sampled(result, name, layers, params, images, labels, box)
+    residual = wide_resnet8(images.shape[-1], images.shape[1], 12, stem=3, widths=(3, 4, 5))
+    weights = jax.tree.map(jnp.asarray, initial(residual, np.random.default_rng(1))[0])
+    sampled(result, "residual blocks", residual, weights, images, labels, ball(images, 0.02))
 
     for case in fixture("reg")["cases"]:
         box, name, coarse = ball(images, case["eps"]), case["name"], case["eps"] < 1e-5

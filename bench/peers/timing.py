@@ -36,16 +36,18 @@ def read_options(description, flags=(), tasks=TASKS):
 def run(make_step, options, version):
     """Times steps and prints the line of JSON. `make_step` returns a function whose call is one finished step."""
     step = make_step(options)
-    times = []
+    times, processor = [], []
     for i in range(options.warmup + options.steps):
-        start = time.perf_counter()
+        start, started = time.perf_counter(), time.process_time()
         step()
         if i >= options.warmup:
             times.append(time.perf_counter() - start)
+            processor.append(time.process_time() - started)
     line = {
         "version": version,
         "median_s": statistics.median(times),
         "min_s": min(times),
+        "cpu_s": statistics.median(processor),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(line))

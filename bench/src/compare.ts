@@ -30,19 +30,30 @@ export interface Comparison extends Overall {
 
 const overall = (runs: readonly Timing[], batch: number): Overall => {
   const medianMs = median(runs.map((run) => run.medianMs));
+  const cpu = runs.flatMap(({ cpuMs }) => cpuMs ?? []);
   return {
     medianMs,
     minMs: Math.min(...runs.map((run) => run.minMs)),
+    ...(cpu.length > 0 && { cpuMs: median(cpu) }),
     peakMiB: Math.max(...runs.map((run) => run.peakMiB)),
     imagesPerSecond: (batch * 1000) / medianMs,
   };
 };
 
 function timeOurs(name: string, options: Options) {
-  const { times, waits, compileMs, peakMiB, traces, device } = runSteps(name, options);
+  const { times, waits, cpuTimes, compileMs, peakMiB, traces, device } = runSteps(name, options);
   const medianMs = median(times);
   const waitShare = sum(waits) / (sum(times) + sum(waits));
-  return { medianMs, minMs: Math.min(...times), peakMiB, waitShare, compileMs, traces, device };
+  return {
+    medianMs,
+    minMs: Math.min(...times),
+    cpuMs: median(cpuTimes),
+    peakMiB,
+    waitShare,
+    compileMs,
+    traces,
+    device,
+  };
 }
 
 /** The peers that a Python on this machine can run. */
@@ -99,14 +110,16 @@ export function printComparison(results: readonly Comparison[]): void {
       workload: r.name,
       'ms/step': r.medianMs.toFixed(1),
       'min ms': r.minMs.toFixed(1),
+      'CPU ms': r.cpuMs?.toFixed(1),
       'images/s': r.imagesPerSecond.toFixed(0),
       'waited %': (100 * r.waitShare).toFixed(2),
       'peak MiB': r.peakMiB.toFixed(0),
       'compile ms': r.compileMs.toFixed(0),
       ...Object.fromEntries(
-        r.peers.flatMap(({ name, medianMs, minMs, peakMiB, speedOverPeer: { byMedian, byMinimum } }) => [
+        r.peers.flatMap(({ name, medianMs, minMs, cpuMs, peakMiB, speedOverPeer: { byMedian, byMinimum } }) => [
           [`${name}: ms/step`, medianMs.toFixed(1)],
           [`${name}: min ms`, minMs.toFixed(1)],
+          [`${name}: CPU ms`, cpuMs?.toFixed(1)],
           [`${name}: MiB`, peakMiB.toFixed(0)],
           [`speed over ${name}`, `${byMedian.toFixed(2)} (min ${byMinimum.toFixed(2)})`],
         ]),

@@ -7,7 +7,7 @@ import { randomBatch } from './random-batch.js';
 import type { Work } from './work.js';
 
 /** What an evaluation is run on. */
-export interface EvaluationSetting {
+interface EvaluationSetting {
   readonly device: Device;
   readonly model: Model;
   /** Images per step. */

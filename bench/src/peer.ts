@@ -6,6 +6,8 @@ import { fromCaller } from './options.js';
 export interface Timing {
   readonly medianMs: number;
   readonly minMs: number;
+  /** Processor time, of all threads together; a peer may leave it out. */
+  readonly cpuMs?: number;
   readonly peakMiB: number;
 }
 
@@ -44,9 +46,16 @@ export function timePeer(peer: Peer, args: readonly string[]): (Timing & { reado
   const line = stdout?.trim().split('\n').at(-1) ?? '';
   if (status !== 0 || !line.startsWith('{'))
     throw new Error(`${peer.python} ${[...peer.command, ...args].join(' ')} failed:\n${stderr}`);
-  const out = JSON.parse(line) as { median_s: number; min_s: number; peak_rss_mib: number; version?: string };
+  const out = JSON.parse(line) as {
+    median_s: number;
+    min_s: number;
+    cpu_s?: number;
+    peak_rss_mib: number;
+    version?: string;
+  };
   return {
     ...{ medianMs: out.median_s * 1000, minMs: out.min_s * 1000, peakMiB: out.peak_rss_mib },
+    ...(out.cpu_s !== undefined && { cpuMs: out.cpu_s * 1000 }),
     version: out.version ?? 'unknown',
   };
 }
