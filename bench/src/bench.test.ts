@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 const bench = (...args: string[]) =>
@@ -29,7 +29,7 @@ it('names the workloads when it is given another', () => {
   const { stderr, status } = bench('mnist-w17');
   expect(status).toBe(1);
   expect(stderr).toContain(
-    'mnist-w16, mnist-w64, cifar-w64, wrn8, crown-ibp, natural, pgd-8, ibp, sabr, mtl-ibp, digits, loader',
+    'mnist-w16, mnist-w64, cifar-w64, wrn8, crown-ibp, natural, pgd-8, ibp, sabr, mtl-ibp, digits, loader, pgd-200',
   );
 });
 
@@ -73,4 +73,57 @@ it('names the points of --scaling when it is given another', () => {
   const { stderr, status } = bench('--scaling', 'mnist-w16');
   expect(status).toBe(1);
   expect(stderr).toContain('batch-16, batch-32');
+});
+
+/** A peer that knows training steps alone and tells the arguments that it got as its version. */
+const PEER = `
+const args = process.argv.slice(2);
+if (args.includes('--task')) {
+  console.error('error: unrecognized arguments: --task');
+  process.exit(2);
+}
+const version = args.join(' ');
+if (!args.includes('--help')) console.log(JSON.stringify({ median_s: 2, min_s: 1, peak_rss_mib: 3, version }));
+`;
+
+describe('peers', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cert-bench-'));
+  const peer = join(folder, 'some_step.mjs');
+  writeFileSync(peer, PEER);
+  const settings = ['--json', '--steps', '1', '--warmup', '1', '--rounds', '2', '--threads', '1'];
+  const run = (...args: string[]) => bench(...args, ...settings, '--python', process.execPath);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('run with their own arguments and those of the workload, one block each', () => {
+    const { stdout, status } = run('mnist-w16', '--peer', peer, '--peer', `${peer} --compile  --fast`);
+    expect(status).toBe(0);
+    const [{ minMs, peers }] = JSON.parse(stdout).results;
+    const own = '--config mnist --batch 64 --width 16 --linear 128 --steps 1 --warmup 1 --threads 1';
+    expect(peers).toMatchObject([
+      { name: 'some_step', version: own, medianMs: 2000, minMs: 1000, peakMiB: 3, imagesPerSecond: 32 },
+      { name: 'some_step --compile --fast', version: `--compile --fast ${own}` },
+    ]);
+    expect(peers[0].speedOverPeer.byMinimum).toBeCloseTo(1000 / minMs);
+  });
+
+  it('are left out of workloads that they do not know, and say why, once', () => {
+    const { stdout, stderr, status } = run('crown-ibp', '--peer', peer);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).results).toMatchObject([{ name: 'crown-ibp', peers: [] }]);
+    expect(stderr.split('some_step does not know the workload: error: unrecognized arguments: --task')).toHaveLength(2);
+  });
+
+  it('that no Python can run are named', () => {
+    const { stderr, stdout } = run('digits', '--peer', `${join(folder, 'missing.mjs')} --compile`);
+    expect(stderr).toContain('missing.mjs --compile was found: the peer is left out (name one with --python)');
+    expect(JSON.parse(stdout).results[0].peers).toEqual([]);
+  });
+});
+
+it.each(['pgd-200', 'certify-ibp'])('times the evaluation %s, compiled once', (name) => {
+  const { stdout, status } = bench(name, '--json', '--steps', '1', '--warmup', '1', '--rounds', '1');
+  expect(status).toBe(0);
+  const [result] = JSON.parse(stdout).results;
+  expect(result).toMatchObject({ name, traces: 1 });
+  expect(result.compileMs).toBeGreaterThan(0);
 });

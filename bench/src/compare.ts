@@ -1,6 +1,6 @@
 import { findWorkload } from './find-workload.js';
-import { fromCaller, type Options } from './options.js';
-import { findTorch, type Timing, timePeer } from './peer.js';
+import type { Options } from './options.js';
+import { findPeer, type Peer, type Timing, timePeer } from './peer.js';
 import { runSteps } from './run-steps.js';
 import { median, sum } from './statistics.js';
 
@@ -9,7 +9,14 @@ interface Overall extends Timing {
   readonly imagesPerSecond: number;
 }
 
-/** The timing of one workload, beside the peer's where there is one. */
+/** The timing of a peer, and how many times as fast our steps are. */
+interface PeerResult extends Overall {
+  readonly name: string;
+  readonly version: string;
+  readonly speedOverPeer: { readonly byMedian: number; readonly byMinimum: number };
+}
+
+/** The timing of one workload, beside that of the peers that know it. */
 export interface Comparison extends Overall {
   readonly name: string;
   readonly batch: number;
@@ -18,45 +25,64 @@ export interface Comparison extends Overall {
   readonly compileMs: number;
   readonly traces: number;
   readonly device: string;
-  readonly peer?: Overall & { readonly version: string };
-  readonly speedOverPeer?: { readonly byMedian: number; readonly byMinimum: number };
+  readonly peers: readonly PeerResult[];
 }
 
 const overall = (runs: readonly Timing[], batch: number): Overall => {
   const medianMs = median(runs.map((run) => run.medianMs));
+  const cpu = runs.flatMap(({ cpuMs }) => cpuMs ?? []);
   return {
     medianMs,
     minMs: Math.min(...runs.map((run) => run.minMs)),
+    ...(cpu.length > 0 && { cpuMs: median(cpu) }),
     peakMiB: Math.max(...runs.map((run) => run.peakMiB)),
     imagesPerSecond: (batch * 1000) / medianMs,
   };
 };
 
 function timeOurs(name: string, options: Options) {
-  const { times, waits, compileMs, peakMiB, traces, device } = runSteps(name, options);
+  const { times, waits, cpuTimes, compileMs, peakMiB, traces, device } = runSteps(name, options);
   const medianMs = median(times);
   const waitShare = sum(waits) / (sum(times) + sum(waits));
-  return { medianMs, minMs: Math.min(...times), peakMiB, waitShare, compileMs, traces, device };
+  return {
+    medianMs,
+    minMs: Math.min(...times),
+    cpuMs: median(cpuTimes),
+    peakMiB,
+    waitShare,
+    compileMs,
+    traces,
+    device,
+  };
 }
 
-/** Times workloads, in turns with the peer. */
-export function compare(names: readonly string[], options: Options): Comparison[] {
-  const python = options.peer === undefined ? undefined : findTorch(options.python);
-  if (options.peer !== undefined && python === undefined) {
-    console.error('No Python that can import torch was found: the peer is left out (name one with --python).');
-  }
-  const script = fromCaller(options.peer ?? '');
+/** The peers that a Python on this machine can run. */
+function findPeers({ peer, python }: Options): Peer[] {
+  return peer.flatMap((text) => {
+    const found = findPeer(text, python);
+    if (found === undefined)
+      console.error(`No Python that can run ${text} was found: the peer is left out (name one with --python).`);
+    return found ?? [];
+  });
+}
 
+/** Times workloads, in turns with the peers. */
+export function compare(names: readonly string[], options: Options): Comparison[] {
+  const found = findPeers(options);
   return names.map((name) => {
     const { batch, peer: peerArgs } = findWorkload(name)!;
+    const timing = ['--steps', options.steps, '--warmup', options.warmup, '--threads', options.threads].map(String);
     const ours: ReturnType<typeof timeOurs>[] = [];
-    const peers: ReturnType<typeof timePeer>[] = [];
+    const runs = new Map(found.map((peer) => [peer, [] as (Timing & { readonly version: string })[]]));
     for (let round = 0; round < options.rounds; round++) {
       console.error(`${name}: round ${round + 1} of ${options.rounds}`);
       ours.push(timeOurs(name, options));
-      if (python === undefined || peerArgs === undefined) continue;
-      const timing = ['--steps', options.steps, '--warmup', options.warmup, '--threads', options.threads].map(String);
-      peers.push(timePeer(python, script, [...peerArgs, ...timing]));
+      if (peerArgs === undefined) continue;
+      for (const [peer, list] of runs) {
+        const run = timePeer(peer, [...peerArgs, ...timing]);
+        if (run === undefined) runs.delete(peer);
+        else list.push(run);
+      }
     }
     const result = {
       name,
@@ -67,31 +93,37 @@ export function compare(names: readonly string[], options: Options): Comparison[
       traces: ours[0]!.traces,
       device: ours[0]!.device,
     };
-    if (peers.length === 0) return result;
-    const other = overall(peers, batch);
-    const speed = { byMedian: other.medianMs / result.medianMs, byMinimum: other.minMs / result.minMs };
-    return { ...result, peer: { ...other, version: peers[0]!.version }, speedOverPeer: speed };
+    const peers = [...runs].flatMap(([peer, list]): PeerResult[] => {
+      if (list.length === 0) return [];
+      const other = overall(list, batch);
+      const speedOverPeer = { byMedian: other.medianMs / result.medianMs, byMinimum: other.minMs / result.minMs };
+      return [{ name: peer.name, version: list[0]!.version, ...other, speedOverPeer }];
+    });
+    return { ...result, peers };
   });
 }
 
-/** One row a workload. */
+/** One row a workload, with a block of columns for each peer. */
 export function printComparison(results: readonly Comparison[]): void {
   console.table(
     results.map((r) => ({
       workload: r.name,
       'ms/step': r.medianMs.toFixed(1),
       'min ms': r.minMs.toFixed(1),
+      'CPU ms': r.cpuMs?.toFixed(1),
       'images/s': r.imagesPerSecond.toFixed(0),
       'waited %': (100 * r.waitShare).toFixed(2),
       'peak MiB': r.peakMiB.toFixed(0),
       'compile ms': r.compileMs.toFixed(0),
-      ...(r.peer &&
-        r.speedOverPeer && {
-          'peer ms/step': r.peer.medianMs.toFixed(1),
-          'peer min ms': r.peer.minMs.toFixed(1),
-          'peer MiB': r.peer.peakMiB.toFixed(0),
-          'speed over peer': `${r.speedOverPeer.byMedian.toFixed(2)} (min ${r.speedOverPeer.byMinimum.toFixed(2)})`,
-        }),
+      ...Object.fromEntries(
+        r.peers.flatMap(({ name, medianMs, minMs, cpuMs, peakMiB, speedOverPeer: { byMedian, byMinimum } }) => [
+          [`${name}: ms/step`, medianMs.toFixed(1)],
+          [`${name}: min ms`, minMs.toFixed(1)],
+          [`${name}: CPU ms`, cpuMs?.toFixed(1)],
+          [`${name}: MiB`, peakMiB.toFixed(0)],
+          [`speed over ${name}`, `${byMedian.toFixed(2)} (min ${byMinimum.toFixed(2)})`],
+        ]),
+      ),
     })),
   );
 }

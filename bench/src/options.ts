@@ -13,7 +13,8 @@ export interface Options {
   readonly rounds: number;
   readonly threads: number;
   readonly device: string;
-  readonly peer?: string;
+  /** Scripts with their arguments. */
+  readonly peer: readonly string[];
   readonly python?: string;
   readonly profile: boolean;
   /** Nodes in the table of the profile. */
@@ -37,7 +38,7 @@ const POINTS = points.map(({ name }) => name);
 /** Reads the command line; a mistake in it ends the process with a message. */
 export function readOptions(): { readonly names: readonly string[]; readonly options: Options } {
   const program = new Command('bench')
-    .description('Times the compiled training step on random images; the peer runs in turns with it.')
+    .description('Times compiled training steps and evaluations on random images, in turns with peers.')
     .argument(
       '[workloads...]',
       `which of ${WORKLOADS.join(', ')} (default: all but the large); or of the points of --scaling`,
@@ -46,10 +47,15 @@ export function readOptions(): { readonly names: readonly string[]; readonly opt
     .option('--steps <n>', 'timed steps in each run', positive, 8)
     .option('--warmup <n>', 'steps before them', positive, 2)
     .option('--rounds <n>', 'runs of each implementation, taken in turns', positive, 3)
-    .option('--threads <n>', 'threads of both', positive, cpus().length)
+    .option('--threads <n>', 'threads of each implementation', positive, cpus().length)
     .option('--device <name>', 'where ours runs', 'cpu')
-    .option('--peer <script>', 'a PyTorch script with the options of the workloads that prints one line of JSON')
-    .option('--python <command>', 'the Python that runs the peer (default: the first that can import torch)')
+    .option(
+      '--peer <script>',
+      'a Python script to compare with, and its arguments in the same word, such as "bench/peers/torch_ibp_step.py --compile"; repeatable',
+      (text: string, before: readonly string[]) => [...before, text],
+      [],
+    )
+    .option('--python <command>', 'the Python that runs the peers (default: the first that can import what they need)')
     .option('--profile', "where the time of a step goes, by ONNX Runtime's own profiler", false)
     .option('--top <n>', 'nodes and call sites in the tables of the profile', positive, 30)
     .addOption(
