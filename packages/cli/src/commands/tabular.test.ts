@@ -206,6 +206,25 @@ describe('rows of another file', () => {
     });
   });
 
+  it('are predicted and decided by an exported checkpoint alone, as by its run', async () => {
+    const run = join(place, 'several');
+    const file = join(place, 'several.cert.safetensors');
+    const rows = join(place, 'alone.csv');
+    await writeFile(rows, 'kind,x\na,-6\nb,5\n');
+    expect(await cert('export', run, '--out', file, '--device', 'tfjs')).toMatchObject({ status: 0 });
+    const of = async (network: string) => {
+      const { status, out } = await cert('predict', network, rows, '--device', 'tfjs', '--json');
+      expect(status).toBe(0);
+      return out.split('\n').map((line) => ({ ...JSON.parse(line), checkpoint: '' }));
+    };
+    expect(await of(file)).toEqual(await of(run));
+    const verdict = async (network: string) =>
+      (await cert('verify', network, rows, '--index', '1', '--device', 'tfjs')).out.replace(/[\d.]+ s,/, '');
+    expect(await verdict(file)).toBe(await verdict(run));
+    // Another dataset is not the one that the file speaks of.
+    expect(await cert('predict', file, rows, '--dataset', 'digits', '--device', 'tfjs')).toMatchObject({ status: 1 });
+  });
+
   it.each([
     [['x', '1'], 'new.csv has no column "kind", which the network reads.'],
     [

@@ -12,7 +12,9 @@ import {
 } from '@cert/trainer/pipeline';
 import { type FieldFilter, named, optionsOfEvery } from '../commands/options.js';
 import { locateCheckpoint } from '../runs/locate-checkpoint.js';
+import { checkpointFacts } from '../verify/checkpoint-facts.js';
 import { isImported, loadNetwork, readBytes } from '../verify/network.js';
+import { readRadius } from '../verify/read-number.js';
 
 /** A network to predict with, and what is known of its data. */
 export interface PredictingNetwork {
@@ -24,8 +26,8 @@ export interface PredictingNetwork {
   readonly stats: HostParams;
   /** What the checkpoint knows of the dataset; undefined for an imported network and for a checkpoint of an older version. */
   readonly facts: DataFacts | undefined;
-  /** Whether a run says with which dataset and radius the network was trained. */
-  readonly ofRun: boolean;
+  /** Whether its run or its file says with which dataset and radius the network was trained. */
+  readonly says: { readonly dataset: boolean; readonly epsilon: boolean };
   /** What the reader changed, for people. */
   readonly notes: readonly string[];
 }
@@ -58,26 +60,38 @@ export async function readPredicting(
     const { model, params, stats, metadata } = decodeCheckpoint(await readBytes(file), file);
     checkConfigOf(file, metadata, located.config, catalog);
     const facts = dataset === located.config.dataset ? readDataFacts(metadata, model) : undefined;
-    return { config, checkpoint: file, model, params, stats, facts, ofRun, notes: [] };
+    return { config, checkpoint: file, model, params, stats, facts, says: { dataset: true, epsilon: true }, notes: [] };
   }
   const device = eagerDevice();
   try {
     const { network, independent, notes, source } = await loadNetwork(path, device, { logits: true });
     await independent?.dispose();
     const own = { ...config, limit: null, perturbation: null, delta: null };
-    return { config: own, checkpoint: source.path, ...network, facts: undefined, ofRun, notes };
+    // An exported checkpoint says what it was trained for, if it is not asked about another dataset.
+    const exported = given.dataset === undefined ? checkpointFacts({ network, source }) : {};
+    const { data: facts, epsilon } = exported;
+    const known = exported.dataset !== undefined && Object.hasOwn(catalog.datasets, exported.dataset);
+    return {
+      config: {
+        ...own,
+        ...(known && { dataset: exported.dataset }),
+        ...(epsilon !== undefined && { epsilon: readRadius('The radius in the checkpoint', epsilon) }),
+      },
+      ...{ checkpoint: source.path, ...network, facts, notes },
+      says: { dataset: known, epsilon: epsilon !== undefined },
+    };
   } finally {
     await device.dispose();
   }
 }
 
-/** @throws CertError `bad-argument` for a network without a run, where dataset or radius were not given */
+/** @throws CertError `bad-argument` for a network of which neither a run nor the file says dataset and radius, where they were not given */
 export function checkGiven(
   path: string,
-  { ofRun }: Pick<PredictingNetwork, 'ofRun'>,
+  { says }: Pick<PredictingNetwork, 'says'>,
   { dataset, epsilon }: { readonly [name: string]: string | undefined },
 ): void {
-  if (ofRun || (dataset !== undefined && epsilon !== undefined)) return;
+  if ((says.dataset || dataset !== undefined) && (says.epsilon || epsilon !== undefined)) return;
   throw new CertError(
     'bad-argument',
     `${path} is not part of a run, which would say the dataset and the radius.`,

@@ -15,9 +15,7 @@ import {
 } from '@cert/core';
 import type { Dataset } from '@cert/datasets';
 import { type Device, disposeTree, putParams } from '@cert/jit';
-import { decodeCheckpoint } from '@cert/models';
 import {
-  type DataFacts,
   type ExampleWords,
   exampleWords,
   loadTestData,
@@ -26,7 +24,6 @@ import {
   perturbationOf,
   type RunConfig,
   radiusText,
-  readDataFacts,
   readRunConfig,
   readRunPlugins,
   resolveConfig,
@@ -40,6 +37,7 @@ import { readLabel } from '../commands/read-label.js';
 import { refuseLabel } from '../predict/predict-value.js';
 import { rowInputs } from '../predict/row-inputs.js';
 import { className } from '../show/class-name.js';
+import { checkpointFacts } from './checkpoint-facts.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
 import { readNumber, readRadius } from './read-number.js';
 
@@ -79,7 +77,7 @@ export interface BallProblem {
 /** The robustness of a network at one image of a dataset: its label wins everywhere in the ball. */
 export async function imageProperty({ path, raw, device, index }: ImageOptions): Promise<BallProblem> {
   const loaded = await loadNetwork(path, device, { logits: true });
-  const config = await configOf(path, raw);
+  const config = await configOf(path, raw, loaded);
   const data = await loadTestData(config);
   const { test, classNames } = data;
   const { model } = loaded.network;
@@ -108,9 +106,9 @@ export async function imageProperty({ path, raw, device, index }: ImageOptions):
  */
 export async function rowProperty({ path, raw, device, index, file }: ImageOptions & { readonly file: string }) {
   const loaded = await loadNetwork(path, device, { logits: true });
-  const config = await configOf(path, raw);
+  const config = await configOf(path, raw, loaded);
   const { model } = loaded.network;
-  const facts = raw.dataset === undefined ? factsIn(loaded) : undefined;
+  const facts = raw.dataset === undefined ? checkpointFacts(loaded).data : undefined;
   const data = facts?.rows
     ? { ...facts, ...facts.rows, name: config.dataset, target: facts.rows.target ?? undefined }
     : await loadTestData(config);
@@ -134,12 +132,6 @@ export async function rowProperty({ path, raw, device, index, file }: ImageOptio
     target: 'prediction',
     example: { pixels, label, tolerance, source },
   });
-}
-
-/** What the checkpoint of a network knows of its data; undefined for other files. */
-function factsIn({ source: { format, bytes, path }, network }: VerifiedNetwork): DataFacts | undefined {
-  if (format !== 'checkpoint') return undefined;
-  return readDataFacts(decodeCheckpoint(bytes, path).metadata, network.model);
 }
 
 /** @throws CertError `not-finite` for outputs that are not */
@@ -216,19 +208,26 @@ export function toleranceAt(
 export const fits = (image: Shape, input: Shape): boolean =>
   sizeOf(image) === sizeOf(input) && (image.join() === input.join() || image.length === 1 || image.at(-1) === 1);
 
-/** The configuration of the run that a path leads to, with another dataset where one is given. */
-async function configOf(path: string, raw: RawOptions): Promise<RunConfig> {
+/** The configuration of the run that a path leads to, or what an exported checkpoint says of it, with another dataset where one is given. */
+async function configOf(path: string, raw: RawOptions, loaded: VerifiedNetwork): Promise<RunConfig> {
   const dataset = canonical(raw.dataset, standardCatalog.datasets);
   const isRun = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  if (!isRun && dataset === undefined) {
+  const exported = isRun || dataset !== undefined ? {} : checkpointFacts(loaded);
+  const known = Object.keys(standardCatalog.datasets).find((name) => name === exported.dataset);
+  if (!isRun && dataset === undefined && known === undefined) {
     throw new CertError(
       'bad-argument',
-      '--index was given without a dataset, and a network file does not name one.',
+      '--index was given without a dataset, and the network file does not name one.',
       'Give --dataset NAME and --epsilon RADIUS, or the folder of a run.',
     );
   }
   if (isRun) await refusePlugins(path);
   const config = isRun ? await readRunConfig(path) : resolveConfig();
+  if (known !== undefined) {
+    const { epsilon } = exported;
+    const radius = epsilon === undefined ? {} : { epsilon: readRadius('The radius in the checkpoint', epsilon) };
+    return { ...config, ...radius, dataset: known, limit: null };
+  }
   return dataset === undefined ? config : { ...config, dataset, limit: null };
 }
 

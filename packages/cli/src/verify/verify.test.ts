@@ -195,7 +195,7 @@ describe('a mistake', () => {
     [['--instances', 'x.csv', '--label', '3'], '--instances and --label were both given.'],
     [['--instances', 'NOWHERE'], 'cannot be read: ENOENT'],
     [['NET', 'PROPERTY', '--results', 'FOLDER'], 'cannot be written: EISDIR'],
-    [['NET', '--index', '0'], '--index was given without a dataset, and a network file does not name one.'],
+    [['NET', '--index', '0'], '--index was given without a dataset, and the network file does not name one.'],
     [['NET', '--index', 'x', '--dataset', 'digits'], '--index is "x".'],
     [['NET', '--index', '0', '--dataset', 'digits'], 'have the shape [28,28,1], but the network takes [2].'],
   ])('in %o is refused', async (args, message) => {
