@@ -23,7 +23,7 @@ export function addEvalOptions(command: Command, known: Catalog): Command {
   command
     .summary(command.description())
     .description(
-      'Evaluate a trained network: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, the defaults below apply.',
+      'Evaluate a trained network: standard, PGD and verified error.\n\nDataset, radius, seed and device are those of the run unless given. For a checkpoint file without a run, dataset and radius are those that the file names, and the defaults below apply.',
     );
   addEvaluationOptions(command, known)
     .optionsGroup(GROUPS.output)

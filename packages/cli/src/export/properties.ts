@@ -12,7 +12,8 @@ import {
   radiusText,
   toleranceOf,
 } from '@cert/trainer/pipeline';
-import { fits, robustness, toleranceAt } from '../verify/image.js';
+import { fits } from '../verify/fits.js';
+import { robustness, toleranceAt } from '../verify/image.js';
 import { correctImages } from './correct-images.js';
 import type { ExportedFile, ExportSettings } from './formats.js';
 import type { ExportSource } from './source.js';

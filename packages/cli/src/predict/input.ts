@@ -3,7 +3,7 @@ import { CertError, type Model, sizeOf } from '@cert/core';
 import type { Dataset, PixelRange } from '@cert/datasets';
 import { readImage } from '@cert/datasets/node';
 import { checkDataFits, exampleWords } from '@cert/trainer/pipeline';
-import { fits } from '../verify/image.js';
+import { fits } from '../verify/fits.js';
 
 /** One image to classify. */
 export interface PredictionInput {

@@ -11,10 +11,9 @@ import {
   refuseUnused,
 } from '@cert/trainer/pipeline';
 import { type FieldFilter, named, optionsOfEvery } from '../commands/options.js';
+import { dataFactsOf, type TrainedFor } from '../runs/checkpoint-facts.js';
 import { locateCheckpoint } from '../runs/locate-checkpoint.js';
-import { checkpointFacts } from '../verify/checkpoint-facts.js';
 import { isImported, loadNetwork, readBytes } from '../verify/network.js';
-import { readRadius } from '../verify/read-number.js';
 
 /** A network to predict with, and what is known of its data. */
 export interface PredictingNetwork {
@@ -67,18 +66,12 @@ export async function readPredicting(
     const { network, independent, notes, source } = await loadNetwork(path, device, { logits: true });
     await independent?.dispose();
     const own = { ...config, limit: null, perturbation: null, delta: null };
-    // An exported checkpoint says what it was trained for, if it is not asked about another dataset.
-    const exported = given.dataset === undefined ? checkpointFacts({ network, source }) : {};
-    const { data: facts, epsilon } = exported;
-    const known = exported.dataset !== undefined && Object.hasOwn(catalog.datasets, exported.dataset);
+    // What a checkpoint says is about its dataset alone.
+    const says: TrainedFor = given.dataset === undefined ? located.says : {};
     return {
-      config: {
-        ...own,
-        ...(known && { dataset: exported.dataset }),
-        ...(epsilon !== undefined && { epsilon: readRadius('The radius in the checkpoint', epsilon) }),
-      },
-      ...{ checkpoint: source.path, ...network, facts, notes },
-      says: { dataset: known, epsilon: epsilon !== undefined },
+      ...{ config: own, checkpoint: source.path, ...network, notes },
+      facts: given.dataset === undefined ? dataFactsOf({ network, source }) : undefined,
+      says: { dataset: says.dataset !== undefined, epsilon: says.epsilon !== undefined },
     };
   } finally {
     await device.dispose();

@@ -9,7 +9,6 @@ import {
   type Perturbation,
   type Property,
   perturbationEnds,
-  type Shape,
   sizeOf,
   topK,
 } from '@cert/core';
@@ -36,8 +35,9 @@ import { canonical, type RawOptions } from '../commands/options.js';
 import { readLabel } from '../commands/read-label.js';
 import { refuseLabel } from '../predict/predict-value.js';
 import { rowInputs } from '../predict/row-inputs.js';
+import { dataFactsOf, trainedFor } from '../runs/checkpoint-facts.js';
 import { className } from '../show/class-name.js';
-import { checkpointFacts } from './checkpoint-facts.js';
+import { fits } from './fits.js';
 import { loadNetwork, type VerifiedNetwork } from './network.js';
 import { readNumber, readRadius } from './read-number.js';
 
@@ -108,7 +108,7 @@ export async function rowProperty({ path, raw, device, index, file }: ImageOptio
   const loaded = await loadNetwork(path, device, { logits: true });
   const config = await configOf(path, raw, loaded);
   const { model } = loaded.network;
-  const facts = raw.dataset === undefined ? checkpointFacts(loaded).data : undefined;
+  const facts = raw.dataset === undefined ? dataFactsOf(loaded) : undefined;
   const data = facts?.rows
     ? { ...facts, ...facts.rows, name: config.dataset, target: facts.rows.target ?? undefined }
     : await loadTestData(config);
@@ -204,17 +204,14 @@ export function toleranceAt(
   return delta === null ? undefined : { target: data.test.targets![index]!, delta };
 }
 
-/** Whether the pixels of an image are the inputs of a network, in the same order. Colours in a row might be ordered in two ways. */
-export const fits = (image: Shape, input: Shape): boolean =>
-  sizeOf(image) === sizeOf(input) && (image.join() === input.join() || image.length === 1 || image.at(-1) === 1);
-
 /** The configuration of the run that a path leads to, or what an exported checkpoint says of it, with another dataset where one is given. */
 async function configOf(path: string, raw: RawOptions, loaded: VerifiedNetwork): Promise<RunConfig> {
   const dataset = canonical(raw.dataset, standardCatalog.datasets);
   const isRun = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  const exported = isRun || dataset !== undefined ? {} : checkpointFacts(loaded);
-  const known = Object.keys(standardCatalog.datasets).find((name) => name === exported.dataset);
-  if (!isRun && dataset === undefined && known === undefined) {
+  const { bytes, path: file, format } = loaded.source;
+  const ofFile = format === 'checkpoint' && !isRun && dataset === undefined;
+  const says = ofFile ? trainedFor(bytes, file, standardCatalog) : {};
+  if (!isRun && dataset === undefined && says.dataset === undefined) {
     throw new CertError(
       'bad-argument',
       '--index was given without a dataset, and the network file does not name one.',
@@ -223,11 +220,7 @@ async function configOf(path: string, raw: RawOptions, loaded: VerifiedNetwork):
   }
   if (isRun) await refusePlugins(path);
   const config = isRun ? await readRunConfig(path) : resolveConfig();
-  if (known !== undefined) {
-    const { epsilon } = exported;
-    const radius = epsilon === undefined ? {} : { epsilon: readRadius('The radius in the checkpoint', epsilon) };
-    return { ...config, ...radius, dataset: known, limit: null };
-  }
+  if (says.dataset !== undefined) return { ...config, ...says, limit: null };
   return dataset === undefined ? config : { ...config, dataset, limit: null };
 }
 
