@@ -39,7 +39,7 @@ export const colorOf = (index: number): string => `var(--series-${index % COLORS
 const FONT = 'system-ui, sans-serif';
 
 /** Colours are those of the page, so that they follow its scheme, and paper's. */
-export const CONFIG: Config = {
+const CONFIG: Config = {
   background: 'transparent',
   axis: {
     ...{ labelFont: FONT, titleFont: FONT },
@@ -50,7 +50,32 @@ export const CONFIG: Config = {
 };
 
 /** Height of the plot in CSS pixels. */
-export const HEIGHT = 190;
+const HEIGHT = 190;
 
 /** Width before the page has measured how much there is. */
-export const WIDTH = 520;
+const WIDTH = 520;
+
+/** What every figure has: its size, the style of the page, the cursor, and the series that the reader hides. */
+export const frame = (about: string, { top = 4, height = HEIGHT } = {}) =>
+  ({
+    $schema: 'https://vega.github.io/schema/vega/v6.json',
+    description: about,
+    width: WIDTH,
+    height,
+    padding: { left: 4, right: 8, top, bottom: 4 },
+    autosize: { type: 'fit-x', contains: 'padding' },
+    config: CONFIG,
+    signals: [
+      { name: 'hidden', value: [] },
+      // Where the cursor is, and the place beside it that has values: the page sets it.
+      {
+        name: 'pointer',
+        value: null,
+        on: [
+          { events: 'pointermove', update: "invert('x', clamp(x(), 0, width))" },
+          { events: 'pointerout', update: 'null' },
+        ],
+      },
+      { name: 'at', value: null },
+    ],
+  }) satisfies Spec;

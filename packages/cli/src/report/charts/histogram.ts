@@ -1,5 +1,5 @@
 import type { Spec } from 'vega';
-import { type Chart, CONFIG, HEIGHT, WIDTH } from './chart.js';
+import { type Chart, frame } from './chart.js';
 
 /** What {@link histogram} draws. */
 export interface HistogramOptions {
@@ -33,25 +33,7 @@ export function histogram({
   const bins = binsOf(values, from);
   const end = bins.at(-1)?.to ?? 1;
   const spec: Spec = {
-    $schema: 'https://vega.github.io/schema/vega/v6.json',
-    description: `${title}. ${caption}`,
-    width: WIDTH,
-    height: HEIGHT,
-    padding: { left: 4, right: 8, top: 20, bottom: 4 },
-    autosize: { type: 'fit-x', contains: 'padding' },
-    config: CONFIG,
-    signals: [
-      {
-        name: 'pointer',
-        value: null,
-        on: [
-          { events: 'pointermove', update: "invert('x', clamp(x(), 0, width))" },
-          { events: 'pointerout', update: 'null' },
-        ],
-      },
-      { name: 'at', value: null },
-      { name: 'hidden', value: [] },
-    ],
+    ...frame(`${title}. ${caption}`, { top: 20 }),
     data: [
       { name: 'bins', values: bins.map((bin) => ({ ...bin })) },
       { name: 'rules', values: [{ x: from, name: fromName }] },

@@ -1,5 +1,5 @@
 import type { Mark, Scale, Spec } from 'vega';
-import { type Chart, COLORS, CONFIG, colorOf, DASHES, HEIGHT, WIDTH } from './chart.js';
+import { type Chart, COLORS, colorOf, DASHES, frame } from './chart.js';
 
 /** A line. */
 export interface Series {
@@ -69,26 +69,7 @@ export function lineChart(options: LineChartOptions): Chart {
   }));
   const shown = y.log ? all.filter(([, value]) => value > 0) : all;
   const spec: Spec = {
-    $schema: 'https://vega.github.io/schema/vega/v6.json',
-    description: `${title}. ${caption}`,
-    width: WIDTH,
-    height: HEIGHT,
-    padding: { left: 4, right: 8, top: rules.length > 0 ? 20 : 4, bottom: 4 },
-    autosize: { type: 'fit-x', contains: 'padding' },
-    config: CONFIG,
-    signals: [
-      { name: 'hidden', value: [] },
-      // Where the cursor is, and the place beside it that has values: the page sets it.
-      {
-        name: 'pointer',
-        value: null,
-        on: [
-          { events: 'pointermove', update: "invert('x', clamp(x(), 0, width))" },
-          { events: 'pointerout', update: 'null' },
-        ],
-      },
-      { name: 'at', value: null },
-    ],
+    ...frame(`${title}. ${caption}`, { top: rules.length > 0 ? 20 : 4 }),
     data: [
       {
         name: 'points',

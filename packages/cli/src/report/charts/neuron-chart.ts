@@ -1,6 +1,6 @@
 import type { Spec } from 'vega';
 import type { LayerStates } from '../training.js';
-import { type Chart, CONFIG, WIDTH } from './chart.js';
+import { type Chart, frame } from './chart.js';
 
 /** From the bottom to the top, each with its colour. */
 const STATES = ['active', 'unstable', 'inactive'] as const;
@@ -9,7 +9,7 @@ const STATES = ['active', 'unstable', 'inactive'] as const;
 export const STATE_COLORS = [0, 1, 6];
 
 /** Height of the plot in CSS pixels: there may be many layers. */
-const HEIGHT = 110;
+const PLOT = 110;
 
 /** The shares of the neurons of a layer in each state over the epochs, one upon the other. */
 export function neuronChart(id: string, { layer, epochs }: LayerStates, group: string): Chart {
@@ -29,25 +29,7 @@ export function neuronChart(id: string, { layer, epochs }: LayerStates, group: s
       ? ''
       : `After epoch ${last.epoch}: ${STATES.map((state) => `${percent(last[state])} ${state}`).join(', ')}.`;
   const spec: Spec = {
-    $schema: 'https://vega.github.io/schema/vega/v6.json',
-    description: `${title}. ${caption}`,
-    width: WIDTH,
-    height: HEIGHT,
-    padding: { left: 4, right: 8, top: 4, bottom: 4 },
-    autosize: { type: 'fit-x', contains: 'padding' },
-    config: CONFIG,
-    signals: [
-      { name: 'hidden', value: [] },
-      {
-        name: 'pointer',
-        value: null,
-        on: [
-          { events: 'pointermove', update: "invert('x', clamp(x(), 0, width))" },
-          { events: 'pointerout', update: 'null' },
-        ],
-      },
-      { name: 'at', value: null },
-    ],
+    ...frame(`${title}. ${caption}`, { height: PLOT }),
     data: [{ name: 'states', values }],
     scales: [
       // A column for each epoch, which ends where the epoch does.

@@ -1,7 +1,7 @@
 import type { Spec } from 'vega';
 import type { Ending } from '../gallery.js';
 import { notAbove, notBelow } from '../text.js';
-import { type Chart, CONFIG, WIDTH } from './chart.js';
+import { type Chart, frame } from './chart.js';
 
 /** A prediction with its label and its interval, in the units of the label. */
 interface Value {
@@ -43,7 +43,7 @@ const TOLD = 3;
 const BEYOND = 1.5;
 
 /** Height of the plot in CSS pixels. */
-const HEIGHT = 300;
+const PLOT = 300;
 
 /** Predictions over labels: a point for each, on a bar where the prediction provably stays. */
 export function valueChart({ id, title, caption, values, target, row, delta, endings }: ValueChartOptions): Chart {
@@ -59,25 +59,7 @@ export function valueChart({ id, title, caption, values, target, row, delta, end
   const listed = known.slice(0, ROWS);
   const rest = known.length > ROWS ? ` The table has the first ${ROWS}.` : '';
   const spec: Spec = {
-    $schema: 'https://vega.github.io/schema/vega/v6.json',
-    description: `${title}. ${caption}`,
-    width: WIDTH,
-    height: HEIGHT,
-    padding: { left: 4, right: 8, top: 4, bottom: 4 },
-    autosize: { type: 'fit-x', contains: 'padding' },
-    config: CONFIG,
-    signals: [
-      { name: 'hidden', value: [] },
-      {
-        name: 'pointer',
-        value: null,
-        on: [
-          { events: 'pointermove', update: "invert('x', clamp(x(), 0, width))" },
-          { events: 'pointerout', update: 'null' },
-        ],
-      },
-      { name: 'at', value: null },
-    ],
+    ...frame(`${title}. ${caption}`, { height: PLOT }),
     data: [
       { name: 'band', values: [from, to].map((x) => ({ x, lower: x - delta, upper: x + delta })) },
       {
