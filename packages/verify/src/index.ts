@@ -1,6 +1,6 @@
 export { type ApgdOptions, apgdCe, apgdT, type TargetedApgdOptions } from './attack/apgd.js';
 export type { Attack, Attacker, AttackImage, AttackSetting } from './attack/attack.js';
-export { autoAttack } from './attack/auto-attack.js';
+export { type AutoAttackOptions, autoAttack } from './attack/auto-attack.js';
 export { type FabOptions, fabT } from './attack/fab.js';
 export { pgd } from './attack/pgd.js';
 export { type SquareOptions, square } from './attack/square.js';

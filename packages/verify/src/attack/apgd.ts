@@ -1,9 +1,9 @@
-import { type Model, perturbationBox, type Scalar, sizeOf, steepest, type Tensor, tf, valueAndGrad } from '@cert/core';
+import { type Model, projection, type Scalar, sizeOf, steepest, type Tensor, tf, valueAndGrad } from '@cert/core';
 import type { Attack, AttackSetting } from './attack.js';
-import { choose, clampTo, perImage } from './clamp.js';
+import { choose, perImage } from './clamp.js';
 import { type AttackLoss, crossEntropyLoss, targetedDlrLoss } from './losses.js';
 import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
-import { boxesOnly, hostReach } from './perturbed.js';
+import { hostReach } from './perturbed.js';
 import { randomStart } from './step.js';
 import { targetOf, targetsOf } from './targets.js';
 
@@ -66,12 +66,11 @@ interface AutoPgdOptions {
 }
 
 /**
- * Algorithm 1 of Croce & Hein (2020) for the l-infinity norm. The step size begins at 2 epsilon. At checkpoints it is halved, and the search
+ * Algorithm 1 of Croce & Hein (2020), along the sign of the gradient or in a Euclidean set along the gradient itself. The step size begins at 2 epsilon. At checkpoints it is halved, and the search
  * continues from the best point, where too few steps raised the loss or nothing changed since the last checkpoint.
  */
 function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: AutoPgdOptions): DeviceAttack {
-  const { model, natural } = setting;
-  const perturbation = boxesOnly(setting.perturbation, name);
+  const { model, natural, perturbation } = setting;
   const { epsilon: radius } = perturbation;
   const reach = hostReach(perturbation, model.inputShape);
   const size = sizeOf(model.inputShape);
@@ -99,8 +98,8 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
     },
     step({ weights, batch: { images, labels }, start, state, fresh, control, epsilon }) {
       const [check, wanted, target] = control as [Tensor, Tensor, Tensor];
-      const box = perturbationBox(perturbation, images, epsilon);
-      const point = choose(fresh, clampTo(start, box), state.point!);
+      const project = projection(perturbation, images, epsilon);
+      const point = choose(fresh, project(start), state.point!);
       const { aux, grads } = valueAndGrad(
         ({ attack }) => {
           const logits = forward(model, weights, attack!.point!, natural);
@@ -134,7 +133,7 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
 
       const from = choose(halve, best, point);
       const ahead = tf.mul(choose(halve, direction, uphill), perImage(eta, point));
-      const stepped = clampTo(tf.add(from, ahead), box);
+      const stepped = project(tf.add(from, ahead));
       // The first step has no movement before it, and is taken in full.
       const alpha = perImage(tf.add(tf.mul(fresh, 1 - ALPHA), ALPHA), point);
       const movement = tf.sub(from, choose(fresh, from, state.previous!));
@@ -142,7 +141,7 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
       return {
         ...{ visited: point, logits: aux.logits },
         state: {
-          ...{ point: clampTo(tf.add(from, moved), box), previous: from, best, direction },
+          ...{ point: project(tf.add(from, moved)), previous: from, best, direction },
           ...{ loss: now, bestLoss, eta },
           checkLoss: tf.where(positive(check), bestLoss, checkLoss),
           rises: tf.mul(rises, tf.sub(1, check)),

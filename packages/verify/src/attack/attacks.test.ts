@@ -1,4 +1,4 @@
-import { dense, flatten, type HostParams, linf, type Model, relu, sequential, tf } from '@cert/core';
+import { dense, flatten, type HostParams, l2, linf, type Model, relu, sequential, tf } from '@cert/core';
 import { ibpInit } from '@cert/init';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import { openDevice } from '@cert/jit/node';
@@ -194,6 +194,45 @@ describe.each(ATTACKS.map((attack) => [attack.name, attack] as const))('%s', (na
     );
     expect(overflowing!.attack === null || typeof overflowing!.attack.found === 'boolean').toBe(true);
   });
+});
+
+/** The Euclidean distance at which the margin of a linear classifier becomes 0, without a range. */
+const euclideanRadius = ({ rows, bias, images }: Linear): number =>
+  Math.min(
+    ...rows[0]!.slice(1).map((_, j) => {
+      const slopes = rows.map((row) => row[0]! - row[j + 1]!);
+      const margin = slopes.reduce((sum, slope, i) => sum + slope * images[0]!.pixels[i]!, bias);
+      return margin / Math.hypot(...slopes);
+    }),
+  );
+
+describe.each([pgd({ steps: 50, restarts: 2 }), ...autoAttack({ kind: 'l2' })].map((one) => [one.name, one] as const))(
+  '%s in a Euclidean set',
+  (name, attack) => {
+    it.each(name === 'apgd-t' ? [2, 3, 12] : [2, 3])(
+      'breaks a linear classifier of %i classes where, and only where, it can be broken',
+      async (classes) => {
+        const net = linear(classes);
+        const radius = euclideanRadius(net);
+        const within = async (epsilon: number) =>
+          (await run(net, { perturbation: l2({ epsilon, range: null }), attacks: [attack] }))[0]!.attack;
+        // The steps of PGD are too short to turn all the way to the gradient.
+        expect(await within((name === 'pgd' ? 1.1 : 1.01) * radius)).toMatchObject({ found: true, by: name });
+        expect(await within(0.99 * radius)).toMatchObject({ found: false });
+        // A ball is smaller than the box around it.
+        expect(exactMargin(net, 0.99 * radius)).toBeLessThan(0);
+      },
+    );
+  },
+);
+
+it('AutoAttack has two attacks for Euclidean sets, and the others refuse them', async () => {
+  expect(autoAttack({ kind: 'l2' }).map(({ name }) => name)).toEqual(['apgd-ce', 'apgd-t']);
+  for (const attack of [fabT(), square()]) {
+    await expect(run(linear(3), { perturbation: l2({ epsilon: 0.1 }), attacks: [attack] })).rejects.toThrow(
+      'the set is Euclidean (l2)',
+    );
+  }
 });
 
 describe('Auto-PGD and Square', () => {

@@ -26,7 +26,7 @@ export function boxesOnly(perturbation: Perturbation, attack: string): LinfPertu
   throw new CertError(
     'bad-argument',
     `The attack ${attack} searches l-infinity sets, but the set is Euclidean (l2).`,
-    'Use the pgd attack, which searches both.',
+    "Use pgd or APGD, which search both; autoAttack({ kind: 'l2' }) has them.",
   );
 }
 
