@@ -138,6 +138,13 @@ function redisError(name: string, error: unknown, otherwise?: string): unknown {
     );
   }
   const code = 'code' in error ? String(error.code) : '';
+  if (/SELF_SIGNED|^UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)/.test(code)) {
+    return fail(
+      'no-network',
+      `Redis at ${name} has a certificate that is not trusted: ${message || code}.`,
+      'For a certificate of your own authority, set NODE_EXTRA_CA_CERTS=FILE.pem where the command starts.',
+    );
+  }
   if (/^E[A-Z]+$|^ERR_(TLS|SSL)|CERT/.test(code) || /closed|max retries|ETIMEDOUT|READONLY|LOADING/i.test(message)) {
     return fail(
       'no-network',

@@ -1,9 +1,12 @@
 /** What goes wrong: people who remove and submit at once, other versions, other servers, workers that are too slow. */
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -24,13 +27,15 @@ import { CHECKPOINT, evaluationOf, openEvaluation } from './evaluation.js';
 import { instancesOf, lineOf, openInstances } from './instances.js';
 import { noRedis, type RedisServer, startRedis } from './redis-server.js';
 
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+
 let place: string;
 let server: RedisServer;
 let store: string;
 let workers: QueueWorker[] = [];
 beforeAll(async () => {
-  if (noRedis !== '') return;
   place = await mkdtemp(join(tmpdir(), 'cert-queue-'));
+  if (noRedis !== '') return;
   store = join(place, 'store');
   server = await startRedis();
 });
@@ -40,7 +45,7 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await server?.stop();
-  if (place) await rm(place, { recursive: true, force: true });
+  await rm(place, { recursive: true, force: true });
 });
 
 const submit = (name: string, images = 10) =>
@@ -238,6 +243,38 @@ describe.skipIf(noRedis !== '')(`a queue in use${noRedis}`, () => {
     web.close();
   });
 });
+
+it.skipIf(!hasOpenssl)(
+  `says that the certificate of a server is not trusted${hasOpenssl ? '' : ' (skipped without openssl)'}`,
+  async () => {
+    const [key, cert] = [join(place, 'key.pem'), join(place, 'cert.pem')];
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      '-subj',
+      '/CN=localhost',
+    ];
+    expect(spawnSync('openssl', made).status).toBe(0);
+    const tls = createTlsServer({ key: await readFile(key), cert: await readFile(cert) });
+    tls.on('tlsClientError', () => {});
+    await once(tls.listen(0, '127.0.0.1'), 'listening');
+    const { port } = tls.address() as AddressInfo;
+    try {
+      const error = await queueStatus(`rediss://127.0.0.1:${port}`).catch((one: unknown) => one);
+      expect(String(error)).toContain('has a certificate that is not trusted: ');
+      expect(error).toMatchObject({ cure: expect.stringContaining('NODE_EXTRA_CA_CERTS=FILE.pem') });
+    } finally {
+      tls.close();
+    }
+  },
+);
 
 it('holds at most 20,000 items in a part', () => {
   const plan = planOf('a', { count: 50_001, jobsOf: 100 });
