@@ -12,6 +12,7 @@ const CONTENT: Readonly<Record<string, Uint8Array>> = {
   't10k-images-idx3-ubyte.gz': gzipSync(idxFile([1, 1, 2], [7, 8])),
   't10k-labels-idx1-ubyte.gz': gzipSync(idxFile([1], [2])),
 };
+const OWN = 'A folder of your own (--data) may hold files that were compressed anew.';
 const NAMES = Object.keys(CONTENT);
 const SOURCE: RemoteIdx = {
   name: 'tiny',
@@ -108,7 +109,7 @@ describe('downloading', () => {
         `  https://one.example/${NAMES[1]}: fetch failed (getaddrinfo ENOTFOUND one.example)`,
         `  https://two.example/${NAMES[1]}: fetch failed (getaddrinfo ENOTFOUND one.example)`,
       ].join('\n'),
-      cure: `Connect to the network, or put ${NAMES.slice(1).join(', ')} into ${cache}.`,
+      cure: `Connect to the network, or put ${NAMES.slice(1).join(', ')} into ${cache}: there, files need the published SHA-256. ${OWN}`,
     });
     expect(await readdir(cache)).toEqual([NAMES[0]]);
   });
@@ -217,7 +218,7 @@ it.each([
   };
   await expect(dataset({ cacheDir: folder, fetch: get })).rejects.toMatchObject({
     code: 'no-network',
-    cure: `Connect to the network, or put ${NAMES.join(', ')} into ${join(folder, name)}.`,
+    cure: `Connect to the network, or put ${NAMES.join(', ')} into ${join(folder, name)}: there, files need the published SHA-256. ${OWN}`,
   });
   expect(asked.length).toBeGreaterThanOrEqual(2);
   for (const url of asked) expect(url).toMatch(/^https?:\/\/.*mnist.*\/train-images-idx3-ubyte\.gz$/);

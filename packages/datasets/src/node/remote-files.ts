@@ -151,7 +151,7 @@ async function download(
   throw new CertError(
     'no-network',
     `${set.name}: ${file.name} could not be downloaded.${tried}`,
-    `Connect to the network, or put ${list(missing)} into ${folder}.`,
+    `Connect to the network, or put ${list(missing)} into ${folder}: there, files need the published SHA-256. A folder of your own (--data) may hold files that were compressed anew.`,
   );
 }
 
