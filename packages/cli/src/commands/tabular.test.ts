@@ -174,8 +174,13 @@ describe('rows of another file', () => {
     expect(out).toMatch(/^0 +no \(0\)/m);
     expect(out).toMatch(/^1 +yes \(1\)/m);
     expect(out.replaceAll(/\s+/g, ' ')).toContain(
-      'For each row, no perturbation of each feature by at most the certified radius times its scale changes the prediction',
+      'For each row with a radius above 0, no perturbation of each feature by at most the certified radius times its scale changes the prediction',
     );
+    // Bounds overflow: nothing is proved, and nothing is said to be.
+    const { out: huge } = await predicted(run, ['kind,x', 'a,3e38', 'b,-3e38']);
+    expect(huge.match(/not verified +0$/gm)).toHaveLength(2);
+    expect(huge).toMatch(/^No row has a certified radius above 0\.$/m);
+    expect(huge).not.toContain('no perturbation');
     const { out: alone } = await predicted(run, ['kind,x', 'a,-6']);
     expect(alone).toMatch(/^Row 0 of new\.csv: no \(0\)$/m);
   });

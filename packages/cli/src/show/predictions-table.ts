@@ -31,14 +31,8 @@ export function predictionsTable(
   const other = found.some(({ certified, prediction }) => certified !== prediction) ? ['certified class'] : [];
   const margin = `margin at ${radius(found[0]?.epsilon ?? 0)}`;
   const head = ['row', 'prediction', 'softmax', ...other, margin, 'verified by', 'certified radius'];
-  return [
-    formatTable([head, ...rows], tableFormat(look)),
-    '',
-    ...wrapText(
-      `For each ${look.words.one}, no perturbation ${perturbationText(look)} changes the prediction ${CLAIMS[look.arithmetic]}.`,
-      widthOf(look),
-    ),
-  ].join('\n');
+  const claim = `changes the prediction ${CLAIMS[look.arithmetic]}`;
+  return [formatTable([head, ...rows], tableFormat(look)), '', ...noteOf(found, claim, look)].join('\n');
 }
 
 /** Predictions of numbers as a table, a line per row, numbered from 0. */
@@ -52,12 +46,20 @@ export function valuesTable(found: readonly ValuePrediction[], { target, ...look
     largest(reached),
   ]);
   const head = ['row', target, `moves at ${radius(epsilon)} by at most`, `< ${number(delta)} by`, 'certified radius'];
-  return [
-    formatTable([head, ...rows], tableFormat(look)),
-    '',
-    ...wrapText(
-      `For each ${look.words.one}, no perturbation ${perturbationText(look)} moves the prediction ${CLAIMS[look.arithmetic]} by ${number(delta)} or more.`,
-      widthOf(look),
-    ),
-  ].join('\n');
+  const claim = `moves the prediction ${CLAIMS[look.arithmetic]} by ${number(delta)} or more`;
+  return [formatTable([head, ...rows], tableFormat(look)), '', ...noteOf(found, claim, look)].join('\n');
+}
+
+/** What a radius means, in lines. Nothing is proved about a row whose radius is 0, not even at the row itself. */
+function noteOf(
+  found: readonly { readonly radius: CertifiedRadius | null }[],
+  claim: string,
+  look: Omit<PredictionLook, 'about' | 'classNames'>,
+): string[] {
+  const { one } = look.words;
+  const some = found.some(({ radius: reached }) => reached !== null && reached.radius > 0);
+  const text = some
+    ? `For each ${one} with a radius above 0, no perturbation ${perturbationText(look)} ${claim}.`
+    : `No ${one} has a certified radius above 0.`;
+  return wrapText(text, widthOf(look));
 }
