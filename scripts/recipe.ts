@@ -1,11 +1,12 @@
 /**
  * Runs the trainings of a recipe that have no result yet, one after another, and adds a line for each to `NAME.results.jsonl` beside the
- * plan: `npm run recipe -- recipes/certified-training/digits.json [--table]`. Interrupted, it resumes the training that it was at.
+ * plan: `npm run recipe -- recipes/certified-training/mnist.json [--data FOLDER] [--table]`. Interrupted, it resumes the training that it was at.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 
 /** A plan: options of `cert train` for every run, and what each run adds. */
 interface Plan {
@@ -30,9 +31,14 @@ interface Result {
   readonly evaluated?: { readonly [name: string]: unknown };
 }
 
-const [planPath, flag] = process.argv.slice(2);
-if (planPath === undefined || (flag !== undefined && flag !== '--table')) {
-  console.error('Usage: npm run recipe -- PLAN.json [--table]');
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  // The folder with the dataset's files; it is no part of what a run is. And: only print the table.
+  options: { data: { type: 'string' }, table: { type: 'boolean', default: false } },
+});
+const [planPath] = positionals;
+if (planPath === undefined || positionals.length > 1) {
+  console.error('Usage: npm run recipe -- PLAN.json [--data FOLDER] [--table]');
   process.exit(2);
 }
 const name = basename(planPath, '.json');
@@ -76,7 +82,8 @@ async function train(run: Plan['runs'][number], seed: number): Promise<Result> {
   const summary = join(folder, 'summary.json');
   if (existsSync(join(folder, 'config.json')) && !existsSync(summary)) await cert(['train', '--resume', folder]);
   else if (!existsSync(summary)) {
-    await cert(['train', ...optionsOf(run), '--seed', String(seed), '--out', folder]);
+    const data = flags.data === undefined ? [] : ['--data', flags.data];
+    await cert(['train', ...optionsOf(run), ...data, '--seed', String(seed), '--out', folder]);
   }
   const { standardError, pgdError, verifiedError, trainSeconds } = JSON.parse(await readFile(summary, 'utf8'));
   const result = { run: run.name, seed, options: optionsOf(run), standardError, pgdError, verifiedError, trainSeconds };
@@ -122,7 +129,7 @@ function table(results: readonly Result[]): string {
   return [`| ${head.join(' | ')} |`, `|${head.map(() => ' --- |').join('')}`, ...rows].join('\n');
 }
 
-if (flag === undefined) {
+if (!flags.table) {
   for (const seed of plan.seeds) {
     for (const run of plan.runs) {
       const done = await readResults();
