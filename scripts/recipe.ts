@@ -7,29 +7,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-
-/** A plan: options of `cert train` for every run, and what each run adds. */
-interface Plan {
-  readonly options: readonly string[];
-  readonly seeds: readonly number[];
-  readonly runs: readonly { readonly name: string; readonly options: readonly string[] }[];
-  /** Options of `cert eval` after each training; none without them. */
-  readonly eval?: readonly string[];
-}
-
-/** A line of the results. Errors are fractions of the test images. */
-interface Result {
-  readonly run: string;
-  readonly seed: number;
-  /** All options of its training. */
-  readonly options: readonly string[];
-  readonly standardError: number;
-  readonly pgdError: number | null;
-  readonly verifiedError: number;
-  readonly trainSeconds: number;
-  /** What `cert eval` found, with the options of the plan. */
-  readonly evaluated?: { readonly [name: string]: unknown };
-}
+import { optionsOf, type Result, type Run, readPlan, readResults, resultsOf, verifiedErrorOf } from './recipe-plan.js';
 
 const { positionals, values: flags } = parseArgs({
   allowPositionals: true,
@@ -42,24 +20,7 @@ if (planPath === undefined || positionals.length > 1) {
   process.exit(2);
 }
 const name = basename(planPath, '.json');
-const path = resolve(planPath);
-const resultsPath = path.replace(/\.json$/, '.results.jsonl');
-const plan = JSON.parse(await readFile(path, 'utf8')) as Plan;
-
-const readResults = async (): Promise<Result[]> =>
-  existsSync(resultsPath)
-    ? (await readFile(resultsPath, 'utf8'))
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Result)
-    : [];
-
-/** The options of `cert train` for a run, besides its seed. */
-const optionsOf = (run: Plan['runs'][number]) => [...plan.options, ...run.options];
-
-/** Whether a result is one of a run as the plan has it now. */
-const isOf = (result: Result, run: Plan['runs'][number]) =>
-  result.run === run.name && JSON.stringify(result.options) === JSON.stringify(optionsOf(run));
+const plan = await readPlan(planPath);
 
 /** Runs `cert` from source and returns what it prints. */
 function cert(args: readonly string[]): Promise<string> {
@@ -77,16 +38,24 @@ function cert(args: readonly string[]): Promise<string> {
   });
 }
 
-async function train(run: Plan['runs'][number], seed: number): Promise<Result> {
+async function train(run: Run, seed: number): Promise<Result> {
   const folder = join('runs', 'recipes', name, `${run.name}-${seed}`);
   const summary = join(folder, 'summary.json');
   if (existsSync(join(folder, 'config.json')) && !existsSync(summary)) await cert(['train', '--resume', folder]);
   else if (!existsSync(summary)) {
     const data = flags.data === undefined ? [] : ['--data', flags.data];
-    await cert(['train', ...optionsOf(run), ...data, '--seed', String(seed), '--out', folder]);
+    await cert(['train', ...optionsOf(plan, run), ...data, '--seed', String(seed), '--out', folder]);
   }
   const { standardError, pgdError, verifiedError, trainSeconds } = JSON.parse(await readFile(summary, 'utf8'));
-  const result = { run: run.name, seed, options: optionsOf(run), standardError, pgdError, verifiedError, trainSeconds };
+  const result = {
+    run: run.name,
+    seed,
+    options: optionsOf(plan, run),
+    standardError,
+    pgdError,
+    verifiedError,
+    trainSeconds,
+  };
   if (plan.eval === undefined) return result;
   const printed = await cert(['eval', folder, ...plan.eval, '--json', '--quiet']);
   return { ...result, evaluated: JSON.parse(printed.trim().split('\n').at(-1) ?? '') };
@@ -100,45 +69,41 @@ function spread(values: readonly number[]): string {
   return values.length === 1 ? percent(mean) : `${percent(mean)} ± ${percent(deviation)}`;
 }
 
+/** What is told of the runs: mean and standard deviation over the seeds. Errors of the evaluation are of its images. */
+const COLUMNS: { readonly [title: string]: (result: Result) => number | null | undefined } = {
+  'standard error (%)': ({ standardError }) => standardError,
+  'PGD error (%)': ({ pgdError }) => pgdError,
+  'verified error, IBP (%)': ({ verifiedError }) => verifiedError,
+  'evaluation: attack (%)': ({ evaluated }) => evaluated?.pgdError?.fraction,
+  'verified error (%)': (result) => result.evaluated && verifiedErrorOf(result),
+};
+
 function table(results: readonly Result[]): string {
-  const rows = plan.runs.map((one) => {
-    const { name: run, options } = one;
-    const own = results.filter((result) => isOf(result, one)).sort((a, b) => a.seed - b.seed);
-    if (own.length === 0) return `| ${run} | \`${options.join(' ')}\` | 0 | | | | |`;
-    const pgd = own.flatMap(({ pgdError }) => (pgdError === null ? [] : [pgdError]));
+  const rows = plan.runs.map(({ name: run, options }) => {
+    const own = results.filter((result) => result.run === run);
+    const cells = Object.values(COLUMNS).map((column) => {
+      const values = own.map(column).filter((value) => typeof value === 'number');
+      return values.length === 0 ? '' : spread(values);
+    });
+    const bySeed = own.map((result) => (100 * verifiedErrorOf(result)).toFixed(2)).join(', ');
     const seconds = own.map(({ trainSeconds }) => Math.round(trainSeconds));
-    const cells = [
-      spread(own.map(({ standardError }) => standardError)),
-      pgd.length === 0 ? '' : spread(pgd),
-      spread(own.map(({ verifiedError }) => verifiedError)),
-      own.map(({ verifiedError }) => (100 * verifiedError).toFixed(2)).join(', '),
-      `${Math.min(...seconds)} to ${Math.max(...seconds)}`,
-    ];
-    return `| ${run} | \`${options.join(' ')}\` | ${own.length} | ${cells.join(' | ')} |`;
+    const time = own.length === 0 ? '' : `${Math.min(...seconds)} to ${Math.max(...seconds)}`;
+    return `| ${[run, `\`${options.join(' ')}\``, own.length, ...cells, bySeed, time].join(' | ')} |`;
   });
-  const head = [
-    'run',
-    'options',
-    'seeds',
-    'standard error (%)',
-    'PGD error (%)',
-    'verified error, IBP (%)',
-    'by seed (%)',
-    'seconds',
-  ];
+  const head = ['run', 'options', 'seeds', ...Object.keys(COLUMNS), 'by seed (%)', 'seconds'];
   return [`| ${head.join(' | ')} |`, `|${head.map(() => ' --- |').join('')}`, ...rows].join('\n');
 }
 
 if (!flags.table) {
   for (const seed of plan.seeds) {
     for (const run of plan.runs) {
-      const done = await readResults();
-      if (done.some((result) => isOf(result, run) && result.seed === seed)) continue;
+      const done = await readResults(planPath, plan);
+      if (done.some((result) => result.run === run.name && result.seed === seed)) continue;
       console.log(`${new Date().toISOString()} ${run.name}, seed ${seed}`);
       const result = await train(run, seed);
-      await appendFile(resultsPath, `${JSON.stringify(result)}\n`);
+      await appendFile(resultsOf(planPath), `${JSON.stringify(result)}\n`);
       console.log(JSON.stringify(result));
     }
   }
 }
-console.log(table(await readResults()));
+console.log(table(await readResults(planPath, plan)));
