@@ -18,6 +18,7 @@ export type { WeightFiles } from './layers-model/weight-files.js';
 export { onnxInitializers } from './onnx/initializers.js';
 export { type ImportedNetwork, type ImportedRelu, readOnnx } from './onnx/read-onnx.js';
 export { exportedInputOrder } from './onnx-out/input-order.js';
+export type { TableColumn } from './onnx-out/table-columns.js';
 export { type ImageLayout, type ToOnnxOptions, toOnnx } from './onnx-out/to-onnx.js';
 export { fromStateDict, type ModelWeights, type StateDictOptions } from './pytorch/from-state-dict.js';
 export type { LayerNames } from './pytorch/match-names.js';

@@ -40,6 +40,10 @@ export function addExportOptions(command: Command): Command {
       new NameOption('--batch <size>', 'batch axis of an ONNX file: 1, or any (symbolic) (default: any)', BATCHES),
     )
     .option('--fold-batch-norm', 'fold BatchNorm into the layers in front of it (default: keep it)')
+    .option(
+      '--columns',
+      'give an ONNX file one input for each column of the training table, numbers and texts of categories (default: one input with all features)',
+    )
     .optionsGroup('Properties of test images:')
     .option(
       '--vnnlib <n>',

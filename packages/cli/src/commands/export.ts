@@ -42,19 +42,30 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
         trust,
         overwrite = false,
         foldBatchNorm = false,
+        columns = false,
         ...raw
       }: RawOptions & Switches,
     ) => {
       const name = formatOf(raw.format, raw.out);
       const format: ExportFormat = FORMATS[name];
-      refuseForeign(name, format, { ...raw, ...(foldBatchNorm && { foldBatchNorm: '' }) });
-      const settings: ExportSettings = {
+      refuseForeign(name, format, {
+        ...raw,
+        ...(foldBatchNorm && { foldBatchNorm: '' }),
+        ...(columns && { columns: '' }),
+      });
+      const chosen = {
         layout: raw.layout === undefined ? 'nchw' : readWord('--layout', raw.layout, LAYOUTS),
         batch: raw.batch === undefined || readWord('--batch', raw.batch, BATCHES) === 'any' ? 'any' : 1,
         foldBatchNorm,
-      };
+      } as const;
       const which = raw.checkpoint === undefined ? undefined : readWord('--checkpoint', raw.checkpoint, CHECKPOINTS);
       const images = readImages(raw);
+      if (columns && images !== undefined) {
+        throw conflict(
+          '--columns was given with --vnnlib, whose properties are about one input with all features.',
+          'Export twice, with one of them each.',
+        );
+      }
       if (raw.out !== undefined) refuseExisting(raw.out, images !== undefined, overwrite);
       const catalog = await catalogOf({ plugin, trust }, await recordedPlugins(path));
       const work = progress(progressTerminal(terminal, { json, quiet }));
@@ -62,6 +73,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
       try {
         const source = await readSource(path, which, device, catalog);
         for (const note of source.notes) terminal.err(`note: ${note}`);
+        const settings: ExportSettings = { ...chosen, columns: columns ? tableColumns(source) : undefined };
         const out = raw.out ?? `${source.target}${format.suffix}`;
         refuseSource(out, source);
         refuseExisting(out, images !== undefined, overwrite);
@@ -106,6 +118,7 @@ export async function addExport(command: Command, terminal: Terminal, signal: Ab
 interface Switches extends OutputOptions, PluginOption {
   readonly overwrite?: boolean;
   readonly foldBatchNorm?: boolean;
+  readonly columns?: boolean;
 }
 
 /** The format that was asked for, or the one that a file's name asks for. */
@@ -127,6 +140,7 @@ const OPTIONS = {
   layout: '--layout',
   batch: '--batch',
   foldBatchNorm: '--fold-batch-norm',
+  columns: '--columns',
   vnnlib: '--vnnlib',
 } as const;
 
@@ -139,6 +153,16 @@ function refuseForeign(name: FormatName, { options }: ExportFormat, raw: RawOpti
       'Leave it out, or give --format onnx.',
     );
   }
+}
+
+/** @throws CertError `bad-argument` for a network whose columns are not known */
+function tableColumns({ path, columns }: ExportSource): NonNullable<ExportSource['columns']> {
+  if (columns !== undefined) return columns;
+  throw new CertError(
+    'bad-argument',
+    `--columns was given, but ${path} does not know the columns of a table.`,
+    'Leave it out, or give a run or a checkpoint that was trained on a table.',
+  );
 }
 
 /** How many images get a property, and the seconds for each; undefined for none. */
@@ -223,7 +247,7 @@ function jsonOf({ name, format, files, source, settings, difference, properties 
   const shown = options.length > 0;
   return {
     ...{ file: path, format: name, bytes: bytes.length, sha256: sha256Of(bytes), network: source.path },
-    ...(shown && { ...settings, input: inputShapeIn(source.network, settings.layout) }),
+    ...(shown && { ...settings, ...(!settings.columns && { input: inputShapeIn(source.network, settings.layout) }) }),
     outputs: source.network.model.classes,
     ...(format.confirm !== undefined && { difference: difference ?? null }),
     facts: source.facts,
@@ -239,10 +263,12 @@ function jsonOf({ name, format, files, source, settings, difference, properties 
 function textOf({ format, files, source, settings, difference, properties }: Written): string[] {
   const { model } = source.network;
   const first = settings.batch === 'any' ? 'batch' : '1';
-  const axes =
-    format.options.length > 0
-      ? `, input [${[first, ...inputShapeIn(source.network, settings.layout)]}], output [${first},${model.classes}]`
-      : '';
+  const names = settings.columns?.map(({ name }) => name);
+  const inputs =
+    names === undefined
+      ? `input [${[first, ...inputShapeIn(source.network, settings.layout)]}]`
+      : `inputs [${first},1] ${names.join(', ')}`;
+  const axes = format.options.length > 0 ? `, ${inputs}, output [${first},${model.classes}]` : '';
   const lines = [`Wrote ${files[0]!.path} (${sizeText(files[0]!.bytes.length)})${axes}.`];
   if (difference !== undefined) {
     lines.push(

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkCertificate } from '@cert/check';
+import { openOnnxModel } from '@cert/jit/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert } from '../../test/cert.js';
 
@@ -127,6 +128,56 @@ it('predicts with a network that was exported to ONNX as with the run', async ()
   expect(await cert('predict', net, '--index', '1', '--device', 'tfjs')).toMatchObject({
     ...{ status: 1, err: expect.stringContaining('Give --dataset NAME and --epsilon RADIUS.') },
   });
+});
+
+it('exports a network that takes the columns of the table', async () => {
+  const run = await trained('columns');
+  const net = join(place, 'columns.onnx');
+  const { status, out } = await cert('export', run, '--columns', '--out', net, '--device', 'tfjs');
+  expect(status).toBe(0);
+  expect(out.replaceAll(/\s+/g, ' ')).toMatch(
+    /inputs \[batch,1\] x, kind, output \[batch,2\]\. ONNX Runtime computes the same/,
+  );
+  const rows = join(place, 'columns.csv');
+  await writeFile(rows, 'kind,x\na,-6\nb,2.5\n');
+  const predicted = (await cert('predict', run, rows, '--device', 'tfjs', '--json')).out.split('\n');
+  const model = await openOnnxModel(await readFile(net), [1, 1]);
+  for (const [i, values] of [
+    { x: -6, kind: 'a' },
+    { x: 2.5, kind: 'b' },
+  ].entries()) {
+    const { top } = JSON.parse(predicted[i]!);
+    const logits = await model.runColumns(values);
+    for (const { class: which, logit } of top) expect(logits[which]).toBeCloseTo(logit, 4);
+  }
+  await expect(model.runColumns({ x: 0, kind: 'c' })).rejects.toThrow(/Unknown Category/);
+  await model.dispose();
+
+  const small = join(place, 'columns.cert.safetensors');
+  expect(await cert('export', run, '--out', small, '--device', 'tfjs')).toMatchObject({ status: 0 });
+  const again = await cert(
+    'export',
+    small,
+    '--columns',
+    '--json',
+    '--out',
+    join(place, 'again.onnx'),
+    '--device',
+    'tfjs',
+  );
+  expect(JSON.parse(again.out).columns).toEqual([{ name: 'x' }, { name: 'kind', categories: ['a', 'b'] }]);
+  const plain = join(place, 'plain.onnx');
+  expect(await cert('export', run, '--out', plain, '--device', 'tfjs')).toMatchObject({ status: 0 });
+  const refusals: readonly (readonly [string, readonly string[], string])[] = [
+    [run, ['--vnnlib', '1', '--out', join(place, 'no.onnx')], '--columns was given with --vnnlib'],
+    [run, ['--format', 'safetensors'], '--columns was given, but the format safetensors does not use it.'],
+    [net, ['--out', join(place, 'no.onnx')], 'has 2 inputs and 1 outputs'],
+    [plain, ['--out', join(place, 'no.onnx')], 'does not know the columns of a table'],
+  ];
+  for (const [network, options, problem] of refusals) {
+    const refused = await cert('export', network, '--columns', ...options, '--device', 'tfjs');
+    expect(refused).toMatchObject({ status: 1, err: expect.stringContaining(problem) });
+  }
 });
 
 describe('rows of another file', () => {

@@ -1,12 +1,20 @@
 import { basename, dirname, join } from 'node:path';
 import { CertError } from '@cert/core';
-import { exportedInputOrder, type ImageLayout, toLayersModel, toOnnx, toStateDict } from '@cert/interchange';
+import {
+  exportedInputOrder,
+  type ImageLayout,
+  type TableColumn,
+  toLayersModel,
+  toOnnx,
+  toStateDict,
+} from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { openOnnxModel } from '@cert/jit/node';
 import { encodeCheckpoint, encodeSafetensors, type JsonValue } from '@cert/models';
 import type { HostNetwork } from '@cert/verify';
-import { compareWithRuntime } from '../verify/compare-with-runtime.js';
+import { compareWithRuntime, type IndependentRuntime } from '../verify/compare-with-runtime.js';
 import { ownVersion } from '../version.js';
+import { randomRow, valuesOf } from './columns.js';
 import type { Facts } from './facts.js';
 
 /** What a file looks like. */
@@ -14,6 +22,8 @@ export interface ExportSettings {
   readonly layout: ImageLayout;
   readonly batch: 1 | 'any';
   readonly foldBatchNorm: boolean;
+  /** Columns of a table, each of which becomes an input; undefined: one input with all features. */
+  readonly columns: readonly TableColumn[] | undefined;
 }
 
 /** A file to write. */
@@ -29,7 +39,7 @@ export interface ExportFormat {
   /** The end of the file's name, by which a format is chosen where none is given. */
   readonly suffix: string;
   /** Options of the command that this format has; others are refused. */
-  readonly options: readonly ('layout' | 'batch' | 'foldBatchNorm' | 'vnnlib')[];
+  readonly options: readonly ('layout' | 'batch' | 'foldBatchNorm' | 'columns' | 'vnnlib')[];
   /** The files, the one that was asked for first. */
   files(
     out: string,
@@ -57,7 +67,7 @@ export const FORMATS = {
   onnx: {
     about: 'ONNX, runs in other tools and verifiers',
     suffix: '.onnx',
-    options: ['layout', 'batch', 'foldBatchNorm', 'vnnlib'],
+    options: ['layout', 'batch', 'foldBatchNorm', 'columns', 'vnnlib'],
     files: (path, network, settings, facts) => [
       {
         path,
@@ -111,7 +121,7 @@ export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
 async function runInOnnxRuntime(
   bytes: Uint8Array,
   network: HostNetwork,
-  { layout }: ExportSettings,
+  { layout, columns }: ExportSettings,
   device: Device,
 ): Promise<number | undefined> {
   const shape = inputShapeIn(network, layout);
@@ -120,11 +130,19 @@ async function runInOnnxRuntime(
     throw error;
   });
   if (runtime === undefined) return undefined;
+  const independent: IndependentRuntime =
+    columns === undefined
+      ? runtime
+      : {
+          draw: (rng) => randomRow(columns, rng),
+          run: (features) => runtime.runColumns(valuesOf(columns, features)),
+          dispose: runtime.dispose,
+        };
   try {
     const { difference, far } = await compareWithRuntime(
       network,
       exportedInputOrder(network.model, layout),
-      runtime,
+      independent,
       device,
     );
     if (far === undefined) return difference;

@@ -1,5 +1,5 @@
 import { naturalPass, runningNorm } from '@cert/bounds';
-import { createRng, type Tensor } from '@cert/core';
+import { createRng, type Rng, type Tensor } from '@cert/core';
 import { type Device, disposeTree, putParams } from '@cert/jit';
 import type { HostNetwork, Weights } from '@cert/verify';
 
@@ -11,6 +11,8 @@ const [TRIALS, LONG] = [3, 20_000];
 
 /** The program that a network file is written for, as a reference that is independent of the import. */
 export interface IndependentRuntime {
+  /** Draws an input in the order of the file; missing: numbers from 0 to 1. */
+  draw?(rng: Rng): Float32Array;
   /** Runs one input in the order of the file, and returns its outputs. */
   run(input: ArrayLike<number>): Promise<Float32Array>;
   /** Frees what it holds. */
@@ -46,7 +48,7 @@ export async function compareWithRuntime(
     const began = performance.now();
     for (let trial = 0; trial < TRIALS; trial++) {
       if (trial > 0 && performance.now() - began > LONG) break;
-      const inFile = Float32Array.from({ length: inputOrder.length }, () => rng.uniform());
+      const inFile = independent.draw?.(rng) ?? Float32Array.from({ length: inputOrder.length }, () => rng.uniform());
       const x = device.put(inModelOrder(inFile, inputOrder), [1, ...model.inputShape]);
       const out = await pass(weights, x);
       const [ours, theirs] = [await out.output.data(), await independent.run(inFile)];

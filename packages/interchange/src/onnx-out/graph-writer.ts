@@ -6,16 +6,22 @@ import { bytes, type Chunks, float, integer, joined, message, text } from './pro
 const [OPSET, IR_VERSION] = [17, 8];
 
 /** ONNX's numbers of the types of tensors, and of attributes. */
-const TENSOR = { float32: 1, int64: 7 } as const;
-const ATTRIBUTE = { float: 1, int: 2, ints: 7 } as const;
+const TENSOR = { float32: 1, int64: 7, string: 8 } as const;
+const ATTRIBUTE = { float: 1, int: 2, ints: 7, strings: 8 } as const;
 
-/** An attribute: a whole number, a list of whole numbers, or a float32. */
-export type Attribute = number | readonly number[] | { readonly float: number };
+/** Operators outside of ONNX's standard domain, and the version of that domain. */
+const ML_OPS: readonly string[] = ['OneHotEncoder'];
+const [ML_DOMAIN, ML_OPSET] = ['ai.onnx.ml', 3];
+
+/** An attribute: a whole number, a list of whole numbers or of texts, or a float32. */
+export type Attribute = number | readonly number[] | readonly string[] | { readonly float: number };
 
 /** An input or output with the batch axis in front: a number, or a name for any number of examples. */
-interface Port {
+export interface Port {
   readonly name: string;
   readonly shape: readonly (number | string)[];
+  /** Default float32. */
+  readonly type?: 'float32' | 'string';
 }
 
 /** What a file says besides its graph. */
@@ -46,10 +52,10 @@ export interface GraphWriter {
   /** Adds a list of int64 constants. Returns its name. */
   integers(name: string, data: readonly number[]): string;
   /** The bytes of the file. `value` becomes the output, under the name of `output`. */
-  finish(input: Port, output: Port, value: string, facts: FileFacts): Uint8Array;
+  finish(inputs: readonly Port[], output: Port, value: string, facts: FileFacts): Uint8Array;
 }
 
-/** Starts a graph. @param reserved names of its input and output */
+/** Starts a graph. @param reserved names of its inputs and output */
 export function graphWriter(reserved: readonly string[]): GraphWriter {
   const taken = new Set(reserved);
   const nodes: WrittenNode[] = [];
@@ -77,7 +83,7 @@ export function graphWriter(reserved: readonly string[]): GraphWriter {
     },
     floats: (name, shape, data) => constant(name, TENSOR.float32, shape, data),
     integers: (name, data) => constant(name, TENSOR.int64, [data.length], BigInt64Array.from(data, BigInt)),
-    finish(input, output, value, { graph, producer, metadata }) {
+    finish(inputs, output, value, { graph, producer, metadata }) {
       const made = nodes.some((node) => node.output === value);
       // An input that is the output, too, cannot be renamed.
       const all = made ? nodes : [...nodes, { op: 'Identity', inputs: [value], output: output.name, attributes: {} }];
@@ -91,15 +97,18 @@ export function graphWriter(reserved: readonly string[]): GraphWriter {
           ...all.map((node) => encodeNode(node, renamed)),
           text(2, graph),
           ...constants,
-          encodePort(11, input),
+          ...inputs.map((input) => encodePort(11, input)),
           encodePort(12, output),
         ),
         message(8, text(1, ''), integer(2, OPSET)),
+        ...(all.some(isMl) ? [message(8, text(1, ML_DOMAIN), integer(2, ML_OPSET))] : []),
         ...Object.entries(metadata).map(([key, fact]) => message(14, text(1, key), text(2, fact))),
       ]);
     },
   };
 }
+
+const isMl = ({ op }: Pick<WrittenNode, 'op'>): boolean => ML_OPS.includes(op);
 
 function encodeNode({ op, inputs, output, attributes }: WrittenNode, renamed: (name: string) => string): Chunks {
   return message(
@@ -109,16 +118,19 @@ function encodeNode({ op, inputs, output, attributes }: WrittenNode, renamed: (n
     text(3, output),
     text(4, op),
     ...Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value)),
+    ...(isMl({ op }) ? [text(7, ML_DOMAIN)] : []),
   );
 }
 
 function encodeAttribute(name: string, value: Attribute): Chunks {
   if (typeof value === 'number') return message(5, text(1, name), integer(3, value), integer(20, ATTRIBUTE.int));
   if ('float' in value) return message(5, text(1, name), float(2, value.float), integer(20, ATTRIBUTE.float));
-  return message(5, text(1, name), ...value.map((n) => integer(8, n)), integer(20, ATTRIBUTE.ints));
+  const items = value.map((item) => (typeof item === 'string' ? text(9, item) : integer(8, item)));
+  const type = typeof value[0] === 'string' ? ATTRIBUTE.strings : ATTRIBUTE.ints;
+  return message(5, text(1, name), ...items, integer(20, type));
 }
 
-function encodePort(field: number, { name, shape }: Port): Chunks {
+function encodePort(field: number, { name, shape, type = 'float32' }: Port): Chunks {
   const sides = shape.map((side) => message(1, typeof side === 'number' ? integer(1, side) : text(2, side)));
-  return message(field, text(1, name), message(2, message(1, integer(1, TENSOR.float32), message(2, ...sides))));
+  return message(field, text(1, name), message(2, message(1, integer(1, TENSOR[type]), message(2, ...sides))));
 }

@@ -157,7 +157,9 @@ function ends(file: OnnxFile): readonly [OnnxValueInfo, OnnxValueInfo] {
   if (inputs.length !== 1 || file.outputs.length !== 1) {
     throw badOnnx(
       `has ${inputs.length} inputs and ${file.outputs.length} outputs`,
-      'Give a network with one input and one output.',
+      inputs.length > 1
+        ? 'Give a network with one input and one output. If the inputs are columns of a table, export the network again without columns.'
+        : 'Give a network with one input and one output.',
     );
   }
   return [inputs[0]!, file.outputs[0]!];

@@ -10,6 +10,13 @@ export interface OnnxModel {
    * @returns the first output, row-major
    */
   run(input: ArrayLike<number>): Promise<Float32Array>;
+  /**
+   * Runs one example of a network that has an input [1, 1] of float32 or text for each column of a table.
+   *
+   * @param values number or text by the name of the input
+   * @returns the first output, row-major
+   */
+  runColumns(values: { readonly [input: string]: number | string }): Promise<Float32Array>;
   /** Frees the session. */
   dispose(): Promise<void>;
 }
@@ -34,6 +41,10 @@ export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[])
     },
   );
   const [name] = session.inputNames;
+  const firstOf = async (feeds: Parameters<typeof session.run>[0]) => {
+    const out = await session.run(feeds);
+    return Float32Array.from(out[session.outputNames[0]!]!.data as Float32Array);
+  };
   const double = session.inputMetadata.some((info) => info.isTensor && info.name === name && info.type === 'float64');
   return {
     async run(input) {
@@ -46,8 +57,16 @@ export async function openOnnxModel(bytes: Uint8Array, shape: readonly number[])
       }
       const data = double ? Float64Array.from(input) : Float32Array.from(input);
       const tensor = new ort.Tensor(double ? 'float64' : 'float32', data, [...shape]);
-      const out = await session.run({ [name!]: tensor });
-      return Float32Array.from(out[session.outputNames[0]!]!.data as Float32Array);
+      return firstOf({ [name!]: tensor });
+    },
+    runColumns(values) {
+      const tensors = Object.entries(values).map(([input, value]) => [
+        input,
+        typeof value === 'string'
+          ? new ort.Tensor('string', [value], [1, 1])
+          : new ort.Tensor('float32', [value], [1, 1]),
+      ]);
+      return firstOf(Object.fromEntries(tensors));
     },
     dispose: () => session.release(),
   };
