@@ -2,10 +2,8 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CertError } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
-import { type Catalog, duration, type RunConfig, radiusText, resolveConfig } from '@cert/trainer/pipeline';
+import { type Catalog, duration, type RunConfig, resolveConfig } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
-import { calledAs, quoted } from '../called-as.js';
-import { sha256Of } from '../export/facts.js';
 import {
   type ExportedFile,
   type ExportFormat,
@@ -13,13 +11,12 @@ import {
   FORMAT_NAMES,
   FORMATS,
   type FormatName,
-  inputShapeIn,
 } from '../export/formats.js';
-import { type ImageProperties, imageProperties, propertyPaths } from '../export/properties.js';
+import { imageProperties, propertyPaths } from '../export/properties.js';
 import { type ExportSource, readSource } from '../export/source.js';
+import { fitted, jsonOf, textOf, type Written } from '../export/written.js';
 import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { liveLine } from '../show/live-line.js';
-import { widthOf, wrapText } from '../show/width.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
 import { CHECKPOINTS } from './eval-options.js';
@@ -227,72 +224,6 @@ async function writeAll(files: readonly ExportedFile[]): Promise<void> {
     await makeFolder(dirname(path));
     await writeFileAtomic(path, bytes);
   }
-}
-
-/** What was exported. */
-interface Written {
-  readonly name: FormatName;
-  readonly format: ExportFormat;
-  readonly files: readonly ExportedFile[];
-  readonly source: ExportSource;
-  readonly settings: ExportSettings;
-  /** From ONNX Runtime; undefined where that did not run. */
-  readonly difference: number | undefined;
-  readonly properties: ImageProperties | undefined;
-}
-
-function jsonOf({ name, format, files, source, settings, difference, properties }: Written) {
-  const { options } = format;
-  const { path, bytes } = files[0]!;
-  const shown = options.length > 0;
-  return {
-    ...{ file: path, format: name, bytes: bytes.length, sha256: sha256Of(bytes), network: source.path },
-    ...(shown && { ...settings, ...(!settings.columns && { input: inputShapeIn(source.network, settings.layout) }) }),
-    outputs: source.network.model.classes,
-    ...(format.confirm !== undefined && { difference: difference ?? null }),
-    facts: source.facts,
-    ...(properties && {
-      properties: {
-        ...{ folder: properties.folder, instances: properties.instances, epsilon: properties.epsilon },
-        images: properties.images,
-      },
-    }),
-  };
-}
-
-function textOf({ format, files, source, settings, difference, properties }: Written): string[] {
-  const { model } = source.network;
-  const first = settings.batch === 'any' ? 'batch' : '1';
-  const names = settings.columns?.map(({ name }) => name);
-  const inputs =
-    names === undefined
-      ? `input [${[first, ...inputShapeIn(source.network, settings.layout)]}]`
-      : `inputs [${first},1] ${names.join(', ')}`;
-  const axes = format.options.length > 0 ? `, ${inputs}, output [${first},${model.classes}]` : '';
-  const lines = [`Wrote ${files[0]!.path} (${sizeText(files[0]!.bytes.length)})${axes}.`];
-  if (difference !== undefined) {
-    lines.push(
-      `ONNX Runtime computes the same outputs for 3 random inputs (largest difference ${difference.toExponential(1)} of the largest output).`,
-    );
-  } else if (format.confirm !== undefined) {
-    lines.push('onnxruntime-node is not installed, so the file was not compared with ONNX Runtime.');
-  }
-  if (properties === undefined) return lines;
-  const { images, tried, epsilon, folder, instances, words } = properties;
-  return [
-    ...lines,
-    `Wrote ${images.length} properties (first ${tried} test ${words.many}, epsilon ${radiusText(epsilon)}) to ${folder}, and ${instances}.`,
-    `Verify with: ${calledAs()} verify --instances ${quoted(instances)}`,
-  ];
-}
-
-/** Lines with a command to copy stay whole. */
-const fitted = (line: string, terminal: Terminal): string[] =>
-  line.startsWith('Verify with:') ? [line] : wrapText(line, widthOf(terminal));
-
-function sizeText(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
-  return bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** A line about what is being done, on a screen. */
