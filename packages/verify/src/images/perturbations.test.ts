@@ -287,3 +287,21 @@ it('a random network is never verified where an attack succeeds, over one-sided 
       expect(verifiedBy !== null || attack?.found || margin! <= 0).toBe(true);
   }
 });
+
+it('a random network is never verified in a Euclidean set where an attack of AutoAttack succeeds', async () => {
+  const model = mlp({ inputShape: [6], classes: 3, hidden: [12] });
+  const rng = createRng(12, 'inputs');
+  const inputs = Array.from({ length: 24 }, () => Array.from({ length: 6 }, () => rng.uniform()));
+  const settled = new Set<string>();
+  for (const seed of [1, 2]) {
+    const net = { model, params: ibpInit(model, seed) };
+    for (const attack of autoAttack()) {
+      const options = { verifiers: [crownVerifier()], attacks: [attack], complete: true };
+      for (const { verifiedBy, attack: result } of await results(net, l2({ epsilon: 0.1 }), inputs, options)) {
+        if (verifiedBy !== null) expect(result).toMatchObject({ found: false });
+        settled.add(verifiedBy ?? (result?.found ? attack.name : 'open'));
+      }
+    }
+  }
+  for (const name of ['crown', 'apgd-ce', 'apgd-t', 'fab-t', 'square']) expect(settled).toContain(name);
+});
