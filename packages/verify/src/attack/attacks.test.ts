@@ -266,8 +266,7 @@ describe.each(ATTACKS.map((attack) => [attack.name, attack] as const))('%s in a 
     expect(new Set(all.map(({ attack: result }) => result?.found)).has(false)).toBe(true);
   });
 
-  // PGD projects the point that it begins with in its first step.
-  it.skipIf(name === 'pgd')('visits points of the set alone, or says that they are outside', async () => {
+  it('visits points of the set alone, or says that they are outside', async () => {
     const range = { min: Array.from({ length: 24 }, (_, i) => (i % 5 === 0 ? Number.NEGATIVE_INFINITY : 0)), max: 1 };
     for (const perturbation of [
       l2({ epsilon: 0.8 }),
@@ -282,6 +281,8 @@ describe.each(ATTACKS.map((attack) => [attack.name, attack] as const))('%s in a 
       for (let step = 0; step < 40; step++) {
         const margins = await attacker.step();
         const points = await attacker.visited().data();
+        // PGD gives the point that it begins with as it was drawn, and evaluates its projection.
+        if (name === 'pgd' && step === 0) continue;
         images.forEach(({ index, pixels }) => {
           if (margins[index] === Number.POSITIVE_INFINITY) return;
           inside++;
