@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -154,6 +154,20 @@ it('runs AutoAttack, and does not resume with another attack', async () => {
     status: 1,
     out: expect.stringContaining('was started with attack {"name":"autoattack"'),
   });
+});
+
+it('runs all four attacks of AutoAttack in a Euclidean set', async () => {
+  const [set, file] = [join(place, 'l2.json'), join(place, 'l2.jsonl')];
+  await writeFile(set, JSON.stringify({ kind: 'l2' }));
+  const args = ['eval', checkpoint, '--methods', 'none', '--perturbation', set, '--epsilon', '0.1', '--limit', '20'];
+  const { status, out } = await cert([...args, '--attack', 'autoattack', '--out', file]);
+  expect([status, out]).toEqual([0, expect.stringMatching(/^autoattack error \(apgd-ce, apgd-t, fab-t, square\) /m)]);
+  // Images that withstand all attacks.
+  for (const name of ['apgd-ce', 'apgd-t', 'fab-t', 'square']) expect(out).toMatch(`attack ${name} `);
+  const [header, ...lines] = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  expect(JSON.parse(header!)).toMatchObject({ perturbation: { kind: 'l2' }, attack: { name: 'autoattack' } });
+  const results = lines.map((line): ImageResult => JSON.parse(line));
+  expect(new Set(results.map(({ attack }) => attack?.found))).toContain(false);
 });
 
 it('writes a certificate for every verified image', async () => {

@@ -20,9 +20,9 @@ export const ATTACKS: {
     }),
   },
   autoattack: {
-    about: 'APGD-CE, APGD-T, FAB-T and Square with standard settings; stronger and slower; in l2 sets the first two',
-    of({ seed, perturbation }) {
-      const attacks = autoAttack({ seed, kind: perturbation?.kind ?? 'linf' });
+    about: 'APGD-CE, APGD-T, FAB-T and Square with standard settings; stronger and slower',
+    of({ seed }) {
+      const attacks = autoAttack({ seed });
       return { attacks, attack: { name: 'autoattack', attacks: attacks.map(({ name }) => name), seed } };
     },
   },

@@ -97,7 +97,7 @@ function autoPgd(setting: AttackSetting, { name, steps, seed, loss, targets }: A
       };
     },
     step({ weights, batch: { images, labels }, start, state, fresh, control, epsilon }) {
-      const [check, wanted, target] = control as [Tensor, Tensor, Tensor];
+      const [check, wanted, target] = tf.unstack(control, 1) as [Tensor, Tensor, Tensor];
       const project = projection(perturbation, images, epsilon);
       const point = choose(fresh, project(start), state.point!);
       const { aux, grads } = valueAndGrad(

@@ -1,4 +1,3 @@
-import type { Perturbation } from '@cert/core';
 import { apgdCe, apgdT } from './apgd.js';
 import type { Attack } from './attack.js';
 import { fabT } from './fab.js';
@@ -8,17 +7,16 @@ import { square } from './square.js';
 export interface AutoAttackOptions {
   /** Seed of all random draws; default 0. */
   readonly seed?: number;
-  /** Kind of the perturbation sets: `linf` (default), or `l2` for Euclidean balls. */
-  readonly kind?: Perturbation['kind'];
 }
 
 /**
  * Returns the attacks of AutoAttack (Croce & Hein 2020) with standard settings, for `certify({ attacks })`: APGD on the cross-entropy, APGD
  * on the targeted DLR loss and FAB-T with 100 steps (9 target classes each), Square with 5,000 queries. Each attack runs on the images that
- * earlier attacks did not break. In Euclidean sets, these are the two attacks with APGD: FAB-T and Square search l-infinity sets.
+ * earlier attacks did not break. All four search l-infinity and Euclidean sets.
  */
-export const autoAttack = ({ seed = 0, kind = 'linf' }: AutoAttackOptions = {}): readonly Attack[] => [
+export const autoAttack = ({ seed = 0 }: AutoAttackOptions = {}): readonly Attack[] => [
   apgdCe({ seed }),
   apgdT({ seed }),
-  ...(kind === 'linf' ? [fabT({ seed }), square({ seed })] : []),
+  fabT({ seed }),
+  square({ seed }),
 ];

@@ -1,5 +1,5 @@
 import { naturalPass, type RuleTable, runningNorm } from '@cert/bounds';
-import { type Batch, type Hyper, type Model, type Shape, sizeOf, type Tensor, tf } from '@cert/core';
+import { type Batch, type Hyper, type Model, type Shape, sizeOf, type Tensor, type Tensor2D, tf } from '@cert/core';
 import { type DeviceArray, disposeTree, putScalars } from '@cert/jit';
 import { readMargins } from '../margins.js';
 import type { Weights } from '../verifier.js';
@@ -19,8 +19,8 @@ interface StepInput {
   readonly state: Tensors;
   /** 1 for a run that begins with this step, else 0: [batch]. */
   readonly fresh: Tensor;
-  /** The numbers by which the host steers the runs: a tensor [batch] for each of their columns. */
-  readonly control: readonly Tensor[];
+  /** The numbers by which the host steers the runs, [batch, columns]. */
+  readonly control: Tensor;
   /** The radius, in the units of the images. */
   readonly epsilon: Tensor;
 }
@@ -66,11 +66,12 @@ export function deviceAttacker(setting: AttackSetting, attack: DeviceAttack): At
   const columns = attack.columns + 1;
   const step = device.jit(
     (weights: Weights, batch: Batch, start: Tensor, state: Tensors, control: Tensor, hyper: Hyper) => {
-      const [fresh, ...others] = tf.unstack(control, 1);
+      const part = (from: number, count: number) => tf.slice(control as Tensor2D, [0, from], [places, count]);
+      const fresh = tf.reshape(part(0, 1), [places]);
       const { outside, ...out } = attack.step({
-        ...{ weights, batch, start, state, fresh: fresh!, control: others, epsilon: hyper.epsilon! },
+        ...{ weights, batch, start, state, fresh, control: part(1, attack.columns), epsilon: hyper.epsilon! },
       });
-      return { ...out, outside: outside ?? tf.zerosLike(fresh!) };
+      return { ...out, outside: outside ?? tf.zerosLike(fresh) };
     },
   );
   const logitsOf = cleanLogits(setting);

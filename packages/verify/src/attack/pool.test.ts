@@ -1,4 +1,4 @@
-import { dense, linf, sequential } from '@cert/core';
+import { dense, l2, linf, type Perturbation, sequential } from '@cert/core';
 import { type Device, disposeTree, eagerDevice, type OnDevice, putParams } from '@cert/jit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isBroken } from '../images/result.js';
@@ -7,6 +7,7 @@ import type { Attack } from './attack.js';
 import { fabT } from './fab.js';
 import { pgd } from './pgd.js';
 import { attackStage } from './pool.js';
+import { square } from './square.js';
 
 /** A linear classifier of one pixel: the margin of class 0 is 2x - 1. */
 const model = sequential([1], [dense(2)]);
@@ -65,10 +66,11 @@ async function resultsOf(
   images: readonly Item[],
   batchSize: number,
   attack: Attack | { steps: number; restarts: number },
+  perturbation: Perturbation = linf({ epsilon: 0.1 }),
 ) {
   const network = { params: putParams(eager, weights), stats: {} };
   const stage = attackStage({
-    ...{ device: eager, model, weights: network, perturbation: linf({ epsilon: 0.1 }), batchSize },
+    ...{ device: eager, model, weights: network, perturbation, batchSize },
     attack: 'on' in attack ? attack : pgd(attack),
     picks: (image) => !isBroken(image),
     settle: (image, result) => ({ ...image, attack: result }),
@@ -120,10 +122,16 @@ describe('attackStage', () => {
   it('gives an image the same result with neighbours as alone, to the last digit', async () => {
     const pixels = [0.9, 0.57, 0.55, 0.62, 0.58, 0.4, 0.53, 0.8];
     const images = pixels.map(item);
-    for (const attack of [{ steps: 3, restarts: 4 }, fabT({ steps: 4, restarts: 2 })]) {
-      const together = await resultsOf(images, 8, attack);
+    const ball = l2({ epsilon: 0.1 });
+    for (const [attack, set] of [
+      [{ steps: 3, restarts: 4 }],
+      [fabT({ steps: 4, restarts: 2 })],
+      [fabT({ steps: 4, restarts: 2 }), ball],
+      [square({ queries: 5, restarts: 2 }), ball],
+    ] as const) {
+      const together = await resultsOf(images, 8, attack, set);
       const alone = [];
-      for (const image of images) alone.push(...(await resultsOf([image], 8, attack)));
+      for (const image of images) alone.push(...(await resultsOf([image], 8, attack, set)));
       expect(together).toEqual(alone);
       expect(new Set(together.map((result) => result?.found))).toEqual(new Set([true, false, undefined]));
     }

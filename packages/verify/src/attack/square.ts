@@ -1,9 +1,10 @@
-import { createRng, mask, perturbationBox, type Shape, sizeOf, type Tensor, tf } from '@cert/core';
+import { createRng, mask, projection, tf } from '@cert/core';
 import type { Attack, AttackSetting } from './attack.js';
-import { choose, clampTo } from './clamp.js';
+import { choose } from './clamp.js';
 import { marginLoss } from './losses.js';
 import { type DeviceAttack, deviceAttacker, forward } from './on-device.js';
-import { boxesOnly, hostReach } from './perturbed.js';
+import { l2Squares } from './square-l2.js';
+import { linfSquares } from './square-linf.js';
 
 /** Options of the Square attack. */
 export interface SquareOptions {
@@ -18,63 +19,39 @@ export interface SquareOptions {
 }
 
 /**
- * Returns the Square attack (Andriushchenko et al. 2020): random squares of one value per channel at the ends of the ball, each kept if it
- * lowers the margin. Uses no gradient. Inputs that are not images of rows, columns and channels are treated as one column.
+ * Returns the Square attack (Andriushchenko et al. 2020): random squares, each kept if it lowers the margin. In l-infinity sets, a square has
+ * one value per channel, at an end of the ball; in Euclidean sets, two opposite bumps, with the length that another square loses. Uses no
+ * gradient. Inputs that are not images of rows, columns and channels are treated as one column.
  */
 export const square = ({ queries = 5000, restarts = 1, share = 0.8, seed = 0 }: SquareOptions = {}): Attack => ({
   name: 'square',
   runs: () => restarts,
-  // The stripes of the start are a point too.
+  // The start is a point too.
   points: queries + 1,
   on: (setting) => deviceAttacker(setting, squares(setting, { queries, share, seed })),
 });
 
-/** [rows, columns, channels]. */
-const imageShape = (shape: Shape): readonly [number, number, number] =>
-  shape.length === 3 ? [shape[0]!, shape[1]!, shape[2]!] : [sizeOf(shape), 1, 1];
-
 function squares(
-  { model, natural, perturbation: set }: AttackSetting,
+  { model, natural, perturbation }: AttackSetting,
   { queries, share, seed }: Required<Pick<SquareOptions, 'queries' | 'share' | 'seed'>>,
 ): DeviceAttack {
-  const perturbation = boxesOnly(set, 'square');
-  const reach = hostReach(perturbation, model.inputShape);
-  const [rows, columns, channels] = imageShape(model.inputShape);
+  const { inputShape } = model;
+  const ofNorm =
+    perturbation.kind === 'l2' ? l2Squares(perturbation, inputShape) : linfSquares(perturbation, inputShape);
   return {
     state: { point: 'image', loss: 'number' },
-    columns: 4 + channels,
+    columns: ofNorm.columns,
     begin({ pixels, index }, run) {
       const rng = createRng(seed, 'attack', 'square', run, index);
-      const sign = () => (rng.uniform() < 0.5 ? -1 : 1);
-      // A stripe for each column and channel.
-      const stripes = Array.from({ length: columns === 1 ? pixels.length : columns * channels }, sign);
       return {
-        start: pixels.map((x, i) => x + reach[i]! * perturbation.epsilon * stripes[i % stripes.length]!),
-        control(visit) {
-          const [height, width] = squareSize(share * shrinking(visit, queries), [rows, columns]);
-          const top = rng.int(rows - height + 1);
-          const left = rng.int(columns - width + 1);
-          return [top, left, height, width, ...Array.from({ length: channels }, sign)];
-        },
+        start: ofNorm.start(pixels, rng),
+        control: (visit) => ofNorm.query(share * shrinking(visit, queries), rng),
       };
     },
     step({ weights, batch: { images, labels }, start, state, fresh, control, epsilon }) {
-      const [top, left, height, width, ...signs] = control as [Tensor, Tensor, Tensor, Tensor, ...Tensor[]];
-      const ball = perturbationBox(perturbation, images, epsilon);
-      const batch = images.shape[0]!;
-      const along = (axis: 1 | 2, length: number, from: Tensor, count: Tensor) => {
-        const shape: [number, number, number, number] = [1, 1, 1, 1];
-        shape[axis] = length;
-        const at = tf.sub(tf.reshape(tf.range(0, length, 1), shape), tf.reshape(from, [batch, 1, 1, 1]));
-        const inside = tf.logicalAnd(tf.greaterEqual(at, 0), tf.less(at, tf.reshape(count, [batch, 1, 1, 1])));
-        return tf.cast(inside, 'float32');
-      };
-      const inSquare = tf.mul(along(1, rows, top, height), along(2, columns, left, width));
-      const push = tf.mul(inSquare, tf.reshape(tf.stack(signs, 1), [batch, 1, 1, channels]));
-      const moved = tf.reshape(push, images.shape);
       const from = state.point!;
-      const tried = tf.where(tf.greater(moved, 0), ball.upper, tf.where(tf.less(moved, 0), ball.lower, from));
-      const point = choose(fresh, clampTo(start, ball), tried);
+      const tried = ofNorm.tried({ images, from, queries: control, epsilon });
+      const point = projection(perturbation, images, epsilon)(choose(fresh, start, tried));
       const logits = forward(model, weights, point, natural);
       const loss = marginLoss(logits, labels, fresh);
       const better = tf.maximum(
@@ -87,13 +64,6 @@ function squares(
       };
     },
   };
-}
-
-/** The height and width of a square that covers a share of an image; of one column, the part of it. */
-function squareSize(share: number, [rows, columns]: readonly [number, number]): readonly [number, number] {
-  const side = Math.max(1, Math.round(Math.sqrt(share * rows * columns)));
-  if (columns === 1) return [Math.min(rows, Math.max(1, Math.round(share * rows))), 1];
-  return [Math.min(side, rows), Math.min(side, columns)];
 }
 
 /** Queries, of 10,000, after which squares cover half of what they covered before. */
