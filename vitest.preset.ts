@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /** Tests run from source: the `@cert/source` export condition resolves every workspace package to its `src/index.ts`. */
@@ -11,8 +13,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     reporters: ['default', 'json'],
     outputFile: { json: '.reports/vitest.json' },
-    // Some tests import ONNX Runtime by themselves; its telemetry is on by default.
-    env: { ORT_DISABLE_TELEMETRY: '1' },
+    // Some tests import ONNX Runtime by themselves; its telemetry is on by default. What tests cache is not left in the cache of the user.
+    env: { ORT_DISABLE_TELEMETRY: '1', XDG_CACHE_HOME: join(tmpdir(), 'cert-tests') },
     pool: 'forks',
     maxWorkers: 2,
     // TensorFlow.js takes a second to load; the files of a worker share it. They must leave the backend and the environment as they were.
