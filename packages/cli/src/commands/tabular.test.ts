@@ -136,7 +136,7 @@ it('exports a network that takes the columns of the table', async () => {
   const { status, out } = await cert('export', run, '--columns', '--out', net, '--device', 'tfjs');
   expect(status).toBe(0);
   expect(out.replaceAll(/\s+/g, ' ')).toMatch(
-    /inputs \[batch,1\] x, kind, output \[batch,2\]\. ONNX Runtime computes the same/,
+    /, 2 inputs \[batch,1\] x, kind, output \[batch,2\]\. ONNX Runtime computes the same/,
   );
   const rows = join(place, 'columns.csv');
   await writeFile(rows, 'kind,x\na,-6\nb,2.5\n');

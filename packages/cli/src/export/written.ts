@@ -39,6 +39,9 @@ export function jsonOf({ name, format, files, source, settings, difference, prop
   };
 }
 
+/** Up to this many inputs are listed. */
+const MOST_NAMES = 8;
+
 /** What is told to people. */
 export function textOf({ format, files, source, settings, difference, properties }: Written): string[] {
   const { model } = source.network;
@@ -47,7 +50,7 @@ export function textOf({ format, files, source, settings, difference, properties
   const inputs =
     names === undefined
       ? `input [${[first, ...inputShapeIn(source.network, settings.layout)]}]`
-      : `inputs [${first},1] ${names.join(', ')}`;
+      : `${names.length} inputs [${first},1]${names.length > MOST_NAMES ? '' : ` ${names.join(', ')}`}`;
   const axes = format.options.length > 0 ? `, ${inputs}, output [${first},${model.classes}]` : '';
   const lines = [`Wrote ${files[0]!.path} (${sizeText(files[0]!.bytes.length)})${axes}.`];
   if (difference !== undefined) {
