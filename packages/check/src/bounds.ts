@@ -16,12 +16,7 @@ export interface Bounds {
   readonly lower: Float64Array;
   readonly upper: Float64Array;
   /** Of inputs: they also lie within the Euclidean distance `radius` of the center. */
-  readonly ball?: Ball | undefined;
-}
-
-export interface Ball {
-  readonly center: ArrayLike<number>;
-  readonly radius: number;
+  readonly ball?: { readonly center: ArrayLike<number>; readonly radius: number } | undefined;
 }
 
 /** Bounds of the output of each layer. */

@@ -5,7 +5,7 @@
  * The coefficients are the numbers that this program holds, exactly. Where computing them rounds, the difference times the largest
  * absolute value that it is multiplied by is subtracted from the constant at once, so that no error is carried along.
  */
-import type { Ball, Bounds, Level, Values } from './bounds.js';
+import type { Bounds, Level, Values } from './bounds.js';
 import { boundsBefore, errorOf, forward, magnitudesOf } from './bounds.js';
 import type { Leaf } from './evidence.js';
 import type { AffineLayer, Layer } from './layers.js';
@@ -116,7 +116,7 @@ function goBack(own: Coefficients, layers: readonly Layer[], values: Values, lev
  * A lower bound of coefficients times all x in a ball: |c (x - center)| <= |c| radius (Cauchy and Schwarz). An execution may read an x below 2^-126
  * as 0. A square that underflows changes |c| by less than 2^-500.
  */
-function leastInBall(coefficients: Float64Array, { center, radius }: Ball): number {
+function leastInBall(coefficients: Float64Array, { center, radius }: NonNullable<Bounds['ball']>): number {
   let [sum, size, total, squares] = [0, 0, 0, 0];
   for (const [i, coefficient] of coefficients.entries()) {
     const product = coefficient * center[i]!;
@@ -138,16 +138,10 @@ function leastInBall(coefficients: Float64Array, { center, radius }: Ball): numb
  *
  * @param layers in order, each after its inputs, the input first and the logits last
  */
-export function marginBound(
-  layers: readonly Layer[],
-  values: Values,
-  level: Level,
-  { coefficients, bound }: Inequality,
-  { splits, multipliers, slopes, ibp }: Leaf,
-): number {
+export function marginBound(layers: readonly Layer[], values: Values, level: Level, row: Inequality, leaf: Leaf) {
   const own = new Map(values);
-  const start = new Map([[layers.at(-1)!, coefficients]]);
-  for (const [i, { layer, neuron, sign }] of splits.entries()) {
+  const start = new Map([[layers.at(-1)!, row.coefficients]]);
+  for (const [i, { layer, neuron, sign }] of leaf.splits.entries()) {
     const { lower, upper } = own.get(layer)!;
     const [l, u] = [lower[neuron]!, upper[neuron]!];
     if (sign > 0 ? u < 0 : l > 0) return Number.POSITIVE_INFINITY;
@@ -156,10 +150,10 @@ export function marginBound(
       upper: upper.with(neuron, sign > 0 ? u : Math.min(u, 0)),
     });
     const before = start.get(layer) ?? new Float64Array(layer.size);
-    start.set(layer, before.with(neuron, before[neuron]! - sign * multipliers[i]!));
+    start.set(layer, before.with(neuron, before[neuron]! - sign * leaf.multipliers[i]!));
   }
-  const through = ibp ? layers.slice(-1).filter(({ kind }) => kind === 'affine') : layers;
-  const lower = down(goBack(start, through, own, level, slopes) - bound);
+  const through = leaf.ibp ? layers.slice(-1).filter(({ kind }) => kind === 'affine') : layers;
+  const lower = down(goBack(start, through, own, level, leaf.slopes) - row.bound);
   return Number.isFinite(lower) ? lower : Number.NaN;
 }
 
