@@ -67,6 +67,15 @@ describe('certificates that hold', () => {
     expect((await check(sealed(data))).holds).toBe(true);
   });
 
+  it('whatever it is about, and without it', async () => {
+    const { about: _, ...data } = await holding();
+    expect((await check(text(data))).holds).toBe(true);
+    for (const about of [null, 'a test', [1], { by: { name: 'a test' } }]) {
+      expect((await check(sealed({ ...data, about }))).holds).toBe(true);
+      expect((await check(sealed({ ...data, about }).replace('"level"', '"about":1,"level"'))).holds).toBe(false);
+    }
+  });
+
   it('gives larger margins to smaller claims', async () => {
     const margins = await Promise.all(
       (['deployed', 'real'] as const).map(async (level) => (await check(text(await holding({ level })))).margins[0]!),
@@ -210,6 +219,9 @@ describe('certificates that are refused', () => {
     ['a trailing comma', /not JSON/, (t: string) => t.replace(/}$/, ',}')],
     ['NaN', /not JSON/, (t: string) => t.replace('"index":17', '"index":NaN')],
     ['a number beyond float64', /not written as/, (t: string) => t.replace('"index":17', '"index":1e999')],
+    ['a space between its parts', /not written as/, (t: string) => t.replace(',', ', ')],
+    ['a line break at the end', /not written as/, (t: string) => `${t}\n`],
+    ['a number in another form', /not written as/, (t: string) => t.replace('"index":17', '"index":17.0')],
     ['a line break in a string', /not JSON/, (t: string) => t.replace('digits', 'di\ngits')],
     ['nothing', /not JSON/, () => ''],
     ['a deep nest', /call stack|not an object/, () => `${'['.repeat(10_000)}${']'.repeat(10_000)}`],

@@ -18,7 +18,7 @@ function readSafetensors(bytes: Bytes) {
   const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   demand(start <= bytes.length, `the header of the network file has ${start - 8} bytes, more than the file`);
   const written = decodeUtf8(bytes.subarray(8, start), 'the header of the network file');
-  const header = record(any)(parseJson(written, 'the header'), 'the header');
+  const header = record(any)(parseJson(written.trimEnd(), 'the header'), 'the header');
   const metadata = record(text)(header.get('__metadata__') ?? null, 'the metadata of the network file');
   header.delete('__metadata__');
   const stored = new Map<string, Stored>();

@@ -1,6 +1,6 @@
 /**
  * JSON without doubt. JSON.parse keeps the last of two equal keys, so that two readers may see two different certificates in one text; here a text
- * must be what JSON.stringify writes, apart from spaces between its parts, and a key that nobody reads is an error.
+ * must be what JSON.stringify writes, which is one text for each content, and a key that nobody reads is an error.
  */
 import { demand, within } from './refused.js';
 
@@ -13,13 +13,10 @@ export type Read<T> = (json: Json, where: string) => T;
 type Fields = { readonly [key: string]: Read<unknown> };
 type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Read<infer T> ? T : never };
 
-/** In valid JSON: a string, or spaces between strings. */
-const STRING_OR_SPACES = /("[^"\\]*(?:\\.[^"\\]*)*")|\s+/g;
-
 /** @param what the name of the text, for messages */
 export function parseJson(text: string, what: string): Json {
   const json: Json = within(`${what} is not JSON`, () => JSON.parse(text));
-  const same = JSON.stringify(json) === text.replaceAll(STRING_OR_SPACES, '$1');
+  const same = JSON.stringify(json) === text;
   demand(same, `${what} has a key that occurs twice, or is not written as JSON.stringify writes it`);
   return json;
 }

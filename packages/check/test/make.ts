@@ -228,8 +228,5 @@ export function certificate({
 }
 
 /** The text of a certificate with its seal. */
-export function sealed(data: object): string {
-  const text = JSON.stringify({ ...data, sha256: '' }, null, 2);
-  const before = text.slice(0, -'"\n}'.length);
-  return `${before}${hash(new TextEncoder().encode(before))}"\n}\n`;
-}
+export const sealed = (data: object): string =>
+  JSON.stringify({ ...data, sha256: hash(new TextEncoder().encode(JSON.stringify(data))) });

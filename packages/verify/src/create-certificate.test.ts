@@ -85,13 +85,13 @@ describe('a certificate', () => {
     expect(bounds[0]! + bounds[1]! + 1).toBeCloseTo(0, 9);
   });
 
-  it('is sealed: the last field is the hash of all before it', () => {
+  it('is sealed: the last field is the hash of the text without it', () => {
     const certificate = createCertificate(options);
     const text = certificateText(certificate);
     const { sha256, ...rest } = JSON.parse(text);
     expect(rest).toEqual(certificate);
-    expect(text.endsWith(`"sha256": "${sha256}"\n}\n`)).toBe(true);
-    expect(sha256).toBe(hex(new TextEncoder().encode(text.slice(0, text.lastIndexOf(sha256)))));
+    expect(text.endsWith(`,"sha256":"${sha256}"}`)).toBe(true);
+    expect(sha256).toBe(hex(new TextEncoder().encode(text.replace(`,"sha256":"${sha256}"`, ''))));
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused for the margin %f', (margin) => {
@@ -125,15 +125,13 @@ describe('a certificate of a property', () => {
   } as const;
   const given = { network, level, method, evidence, property, margin: 0.25, shape: [3] };
 
-  it('has the box and the inequalities as decimals, and the evidence on one line', () => {
+  it('has the box and the inequalities as decimals', () => {
     const certificate = createPropertyCertificate(given);
     expect(certificate).toMatchObject({
       input: { shape: [3] },
       perturbation: { kind: 'boxes', boxes: [{ lower: ['0', '-0.5', '0.0000001'], upper: ['1', '0.5', '1'] }] },
       property: { kind: 'linear', classes: 2, cases: [[{ coefficients: [1, -1], bound: '0.000000025' }]] },
     });
-    const lines = certificateText(certificate).split('\n');
-    expect(lines).toContain(`  "evidence": ${JSON.stringify(certificate.evidence)},`);
   });
 
   it.each([0, Number.NaN])('is refused for the margin %f', (margin) => {

@@ -99,15 +99,8 @@ function checkMargin(margin: number): void {
   );
 }
 
-/**
- * Returns the text of a certificate file, with the evidence on one line. The last field is the SHA-256 of all preceding bytes, which
- * reveals any change.
- */
+/** Returns the text of a certificate file, with the SHA-256 of the text without this field as the last one: it reveals any change. */
 export function certificateText(certificate: Certificate): string {
-  const fields = Object.entries(certificate).map(([key, value]) => {
-    const text = key === 'evidence' ? JSON.stringify(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
-    return `  ${JSON.stringify(key)}: ${text},\n`;
-  });
-  const before = `{\n${fields.join('')}  "sha256": "`;
-  return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
+  const text = new TextEncoder().encode(JSON.stringify(certificate));
+  return JSON.stringify({ ...certificate, sha256: sha256(text) });
 }
