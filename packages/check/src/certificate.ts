@@ -55,22 +55,27 @@ export async function readCertificate(written: string) {
   return { network, level, evidence, ...property, ...input, about: `${property.about} ${input.about}` };
 }
 
-/** How many logits, and the cases that must not occur: at no input of the box all inequalities of a case may hold. */
+/**
+ * How many logits, and the cases that must not occur: at no input of the box all inequalities of a case may hold. They are listed once the network is known
+ * to have so many logits.
+ */
 function readProperty(field: json.Json) {
   if (kindOf(field, 'the property', 'label', 'linear') === 'label') {
     const { classes, label } = LABEL(field, 'the property');
     demand(label < classes, `the label is ${label} with ${classes} classes`);
-    const zeros = new Float64Array(classes);
-    const others = [...zeros.keys()].filter((other) => other !== label);
-    const cases = others.map((other) => [{ coefficients: zeros.with(label, 1).with(other, -1), bound: 0 }]);
-    return { classes, cases, about: `label ${label}` };
+    const casesOf = (): readonly (readonly Inequality[])[] => {
+      const zeros = new Float64Array(classes);
+      const others = [...zeros.keys()].filter((other) => other !== label);
+      return others.map((other) => [{ coefficients: zeros.with(label, 1).with(other, -1), bound: 0 }]);
+    };
+    return { classes, casesOf, about: `label ${label}` };
   }
   const { classes, cases } = LINEAR(field, 'the property');
   const read = ({ coefficients, bound }: ReturnType<typeof INEQUALITY>): Inequality => {
     demand(coefficients.length === classes, `there are ${coefficients.length} coefficients for ${classes} classes`);
     return { coefficients: Float64Array.from(coefficients), bound: bound.upper };
   };
-  return { classes, cases: cases.map((rows) => rows.map(read)), about: `a property of ${cases.length} cases` };
+  return { classes, casesOf: () => cases.map((rows) => rows.map(read)), about: `a property of ${cases.length} cases` };
 }
 
 /** The inputs that a certificate speaks of: boxes, each end rounded outwards, or a Euclidean ball within a box. */

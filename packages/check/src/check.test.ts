@@ -156,6 +156,7 @@ describe('certificates that are refused', () => {
     [/label is not a whole/, (d) => ({ ...d, property: { ...d.property, label: 0.5 } })],
     [/label is not a whole/, (d) => ({ ...d, property: { ...d.property, label: -1 } })],
     [/network has 2 classes/, (d) => ({ ...d, property: { ...d.property, classes: 3 } })],
+    [/network has 2 classes/, (d) => ({ ...d, property: { ...d.property, classes: 2 ** 31 } })],
     [/kind of the property/, (d) => ({ ...d, property: { ...d.property, kind: 'target' } })],
     [/unknown field "slack"/, (d) => ({ ...d, property: { ...d.property, slack: 1 } })],
     [/kind of the perturbation/, (d) => ({ ...d, perturbation: { ...d.perturbation, kind: 'l1' } })],

@@ -67,13 +67,13 @@ export function createChecker(readFile: ReadFile): (certificateText: string | Pr
     const margins: number[] = [];
     try {
       const certificate = await readCertificate(await certificateText);
-      const { boxes, cases, level, evidence, network: named } = certificate;
+      const { boxes, casesOf, level, evidence, network: named } = certificate;
       claim = { level, property: certificate.about };
       const key = JSON.stringify([named.path, named.format, named.sha256]);
       const network = networks.get(key) ?? loadNetwork(named, readFile);
       networks.set(key, network);
       checkNetwork(certificate, await network);
-      const { layers } = await network;
+      const [{ layers }, cases] = [await network, casesOf()];
       demand(evidence.length === boxes.length, `there is evidence of ${evidence.length} boxes, not of ${boxes.length}`);
       let turned = Date.now();
       for (const [b, box] of boxes.entries()) {
