@@ -131,15 +131,15 @@ describe('the schema takes', () => {
   });
 
   it('every kind of property, perturbation, evidence and network', () => {
-    const kinds = Object.values(certificates).map(({ network, property: { kind }, perturbation, evidence }) => [
-      ...[network.format, kind, perturbation.kind, evidence.kind],
-    ]);
+    const kinds = Object.values(certificates).flatMap(({ network, property: { kind }, perturbation, evidence }) =>
+      evidence.map((each) => [network.format, kind, perturbation.kind, each.kind]),
+    );
     const seen = [0, 1, 2, 3].map((i) => new Set(kinds.map((each) => each[i])));
     expect(seen).toEqual([
       new Set(['cert-safetensors', 'onnx']),
       new Set(['label', 'linear']),
-      new Set(['linf', 'l2', 'box', 'boxes']),
-      new Set(['ibp', 'linear', 'tree', 'boxes']),
+      new Set(['linf', 'l2', 'boxes']),
+      new Set(['ibp', 'linear', 'tree']),
     ]);
   });
 });
@@ -164,7 +164,7 @@ const names = {
 
 describe('the schema and the checker refuse', () => {
   it.each<[keyof typeof names, Path, unknown]>([
-    ['label', ['format'], 'cert-certificate-1'],
+    ['label', ['format'], 'cert-certificate-2'],
     ['label', ['level'], undefined],
     ['label', ['level'], 'nearest'],
     ['label', ['extra'], 1],
@@ -183,27 +183,29 @@ describe('the schema and the checker refuse', () => {
     ['label', ['property', 'kind'], 'robust'],
     ['label', ['property', 'label'], -1],
     ['label', ['property', 'classes'], 1],
-    ['label', ['evidence', 'kind'], 'crown'],
-    ['label', ['evidence', 'intermediate'], 'ibp'],
-    ['linear', ['evidence', 'intermediate'], undefined],
-    ['linear', ['evidence', 'intermediate'], 'none'],
-    ['inputs', ['evidence', 'cases', 0, 0], { input: 0, at: 1, neuron: 0 }],
-    ['inputs', ['evidence', 'cases', 0, 0], { input: -1, at: 1 }],
-    ['inputs', ['evidence', 'neurons'], undefined],
-    ['relus', ['evidence', 'cases', 0, 1, 'multipliers'], [-1]],
-    ['relus', ['evidence', 'cases', 0, 1, 'row'], undefined],
-    ['relus', ['evidence', 'cases', 0, 0, 'neuron'], 0.5],
-    ['relus', ['evidence', 'neurons', 0, 'neurons'], ['1']],
+    ['label', ['evidence'], ibp],
+    ['label', ['evidence', 0, 'kind'], 'crown'],
+    ['label', ['evidence', 0, 'intermediate'], 'ibp'],
+    ['linear', ['evidence', 0, 'intermediate'], undefined],
+    ['linear', ['evidence', 0, 'intermediate'], 'none'],
+    ['inputs', ['evidence', 0, 'cases', 0, 'neuron'], 0],
+    ['inputs', ['evidence', 0, 'cases', 0, 'input'], -1],
+    ['inputs', ['evidence', 0, 'cases', 0, 'sides'], [leaf]],
+    ['inputs', ['evidence', 0, 'neurons'], undefined],
+    ['relus', ['evidence', 0, 'cases', 0, 'sides', 0, 'multipliers'], [-1]],
+    ['relus', ['evidence', 0, 'cases', 0, 'sides', 0, 'row'], undefined],
+    ['relus', ['evidence', 0, 'cases', 0, 'neuron'], 0.5],
+    ['relus', ['evidence', 0, 'neurons', 'relu1'], ['1']],
     ['box', ['property', 'cases'], []],
     ['box', ['property', 'cases', 0], []],
     ['box', ['property', 'cases', 0, 0, 'bound'], 1],
     ['box', ['property', 'cases', 0, 0, 'coefficients'], ['1', '0', '0']],
-    ['box', ['perturbation', 'upper'], undefined],
+    ['box', ['perturbation', 'boxes', 0, 'upper'], undefined],
     ['box', ['perturbation', 'epsilon'], '0.1'],
     ['boxes', ['perturbation', 'boxes'], []],
     ['boxes', ['perturbation', 'boxes', 0, 'kind'], 'box'],
-    ['boxes', ['evidence', 'boxes', 0], { kind: 'boxes', boxes: [ibp, ibp] }],
-    ['boxes', ['evidence', 'boxes'], [ibp]],
+    ['boxes', ['evidence', 0], [ibp, ibp]],
+    ['boxes', ['evidence'], []],
   ])('%s with %j: %j', async (name, path, value) => {
     const broken = changed({ ...certificates[names[name]]! }, path, value);
     expect(misfit(broken)).toBeDefined();

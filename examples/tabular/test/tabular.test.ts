@@ -37,5 +37,5 @@ it('trains both networks, and its certificates are accepted', async () => {
   const files = await readdir(certificates);
   expect(files).toHaveLength(accepted[1]!);
   const { perturbation, property } = JSON.parse(await readFile(join(certificates, files[0]!), 'utf8'));
-  expect([perturbation.kind, perturbation.lower.length, property.classes]).toEqual(['box', 30, 2]);
+  expect([perturbation.boxes.length, perturbation.boxes[0].lower.length, property.classes]).toEqual([1, 30, 2]);
 });

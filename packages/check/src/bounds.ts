@@ -16,16 +16,11 @@ export interface Bounds {
   readonly lower: Float64Array;
   readonly upper: Float64Array;
   /** Of inputs: they also lie within the Euclidean distance `radius` of the center. */
-  readonly ball?: Ball | undefined;
-}
-
-export interface Ball {
-  readonly center: ArrayLike<number>;
-  readonly radius: number;
+  readonly ball?: { readonly center: ArrayLike<number>; readonly radius: number } | undefined;
 }
 
 /** Bounds of the output of each layer. */
-export type BoundsByLayer = ReadonlyMap<Layer, Bounds>;
+export type Values = ReadonlyMap<Layer, Bounds>;
 
 /** The largest absolute values between two bounds. */
 export const magnitudesOf = ({ lower, upper }: Bounds): Float64Array => lower.map((l, i) => Math.max(-l, upper[i]!));
@@ -104,29 +99,15 @@ const asRead = (box: Bounds, level: Level): Bounds =>
     : { ...box, lower: box.lower.map((l) => down(l - 2 ** -126)), upper: box.upper.map((u) => up(u + 2 ** -126)) };
 
 /** Bounds of what a layer reads, one layer after the other. */
-export function boundsBefore({ inputs }: Layer, values: BoundsByLayer): Bounds {
+export function boundsBefore({ inputs }: Layer, values: Values): Bounds {
   const all = inputs.map((input) => values.get(input)!);
   const join = (end: 'lower' | 'upper') => Float64Array.from(all.flatMap((bounds) => Array.from(bounds[end])));
   return all.length === 1 ? all[0]! : { lower: join('lower'), upper: join('upper') };
 }
 
-/** Replaces the bounds of a layer by tighter ones; `values` holds the layer's own and those in front of it. */
-export type Tighten = (layer: Layer, bounds: Bounds, values: BoundsByLayer) => Bounds;
-
-/** Bounds of the output of every layer, from the box of the first one, the input. */
-export function propagate(layers: readonly Layer[], box: Bounds, level: Level, tighten?: Tighten): BoundsByLayer {
-  const values = new Map<Layer, Bounds>();
-  for (const layer of layers) {
-    const before = boundsBefore(layer, values);
-    let bounds = layer.kind === 'input' ? asRead(box, level) : relu(before);
-    if (layer.kind === 'affine') bounds = affine(layer, before, level);
-    bounds = tighten?.(layer, bounds, values.set(layer, bounds)) ?? bounds;
-    const { lower, upper } = bounds;
-    // NaN and infinity do not pass either.
-    const useless = lower.findIndex((l, i) => !(l <= upper[i]! && l > -(2 ** 126) && upper[i]! < 2 ** 126));
-    const found = `the bounds [${lower[useless]}, ${upper[useless]}] are of no use`;
-    demand(useless < 0, `layer ${values.size - 1} (${layer.kind}): ${found}`);
-    values.set(layer, bounds);
-  }
-  return values;
+/** Bounds of the output of a layer, from those of the layers that it reads; of the input, from its box. */
+export function forward(layer: Layer, values: Values, box: Bounds, level: Level): Bounds {
+  if (layer.kind === 'input') return asRead(box, level);
+  const before = boundsBefore(layer, values);
+  return layer.kind === 'affine' ? affine(layer, before, level) : relu(before);
 }

@@ -1,13 +1,13 @@
 /** From a certificate to a verdict: hashes, box, bounds, margins. */
 
-import { type Level, propagate } from './bounds.js';
+import type { Bounds, Level } from './bounds.js';
 import { sha256 } from './bytes.js';
 import { type Certificate, readCertificate } from './certificate.js';
 import { readCheckpoint } from './checkpoint.js';
-import { evidenceOf, readEvidence } from './evidence.js';
+import { readEvidence } from './evidence.js';
 import { type Network, networkOf } from './graph.js';
 import { same } from './layers.js';
-import { marginBound, tightenBackward } from './linear.js';
+import { marginBound, propagate } from './linear.js';
 import { readOnnx } from './onnx.js';
 import { demand, reasonOf } from './refused.js';
 
@@ -67,30 +67,30 @@ export function createChecker(readFile: ReadFile): (certificateText: string | Pr
     const margins: number[] = [];
     try {
       const certificate = await readCertificate(await certificateText);
-      const { boxes, cases, level, network: named } = certificate;
+      const { boxes, casesOf, level, evidence, network: named } = certificate;
       claim = { level, property: certificate.about };
       const key = JSON.stringify([named.path, named.format, named.sha256]);
       const network = networks.get(key) ?? loadNetwork(named, readFile);
       networks.set(key, network);
       checkNetwork(certificate, await network);
-      const { layers } = await network;
+      const [{ layers }, cases] = [await network, casesOf()];
+      demand(evidence.length === boxes.length, `there is evidence of ${evidence.length} boxes, not of ${boxes.length}`);
       let turned = Date.now();
-      for (const [b, evidence] of evidenceOf(certificate.evidence, boxes).entries()) {
-        const { leaves, intermediate } = readEvidence(evidence, layers, boxes[b]!, cases);
-        const tighten = intermediate === 'crown' ? tightenBackward(layers, level) : undefined;
-        const whole = propagate(layers, boxes[b]!, level, tighten);
+      for (const [b, box] of boxes.entries()) {
+        const { leaves, intermediate } = readEvidence(evidence[b]!, layers, box, cases);
+        const boundsOf = (part: Bounds) => propagate(layers, part, level, intermediate === 'crown');
+        const whole = boundsOf(box);
         for (const [k, rows] of cases.entries()) {
-          let least = margins[k] ?? Number.POSITIVE_INFINITY;
           for (const leaf of leaves[k]!) {
             // Timers and signals are served during a long check.
             if (Date.now() - turned > 50) {
               await new Promise((resolve) => setTimeout(resolve));
               turned = Date.now();
             }
-            const values = leaf?.part === undefined ? whole : propagate(layers, leaf.part, level, tighten);
-            least = Math.min(least, marginBound(layers, values, level, rows[leaf?.row ?? 0]!, leaf));
+            const values = leaf.part === box ? whole : boundsOf(leaf.part);
+            const margin = marginBound(layers, values, level, rows[leaf.row]!, leaf);
+            margins[k] = Math.min(margins[k] ?? Number.POSITIVE_INFINITY, margin);
           }
-          margins[k] = least;
         }
       }
       // NaN is not above 0.

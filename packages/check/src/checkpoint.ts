@@ -9,7 +9,7 @@ import { same, sizeOf } from './layers.js';
 import { Constant } from './ops.js';
 import { demand, within } from './refused.js';
 
-const STORED = object({ dtype: text, shape: list(count(0)), data_offsets: list(count(0)) });
+const STORED = object({ dtype: text, shape: list(count(0)), data_offsets: list(count(0), 2, 2) });
 type Stored = ReturnType<typeof STORED> & { readonly bytes: Bytes };
 
 /** The tensors of a safetensors file by name, and what its header has under `__metadata__`. */
@@ -18,7 +18,7 @@ function readSafetensors(bytes: Bytes) {
   const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   demand(start <= bytes.length, `the header of the network file has ${start - 8} bytes, more than the file`);
   const written = decodeUtf8(bytes.subarray(8, start), 'the header of the network file');
-  const header = record(any)(parseJson(written, 'the header'), 'the header');
+  const header = record(any)(parseJson(written.trimEnd(), 'the header'), 'the header');
   const metadata = record(text)(header.get('__metadata__') ?? null, 'the metadata of the network file');
   header.delete('__metadata__');
   const stored = new Map<string, Stored>();
@@ -40,7 +40,7 @@ const attribute: Read<number | readonly number[]> = (json, where) =>
 const SHAPES = record(shape);
 const [NAMES, ATTRIBUTES] = [list(text), record(attribute)];
 const NODE = object({ name: text, op: text, inputs: NAMES, attrs: ATTRIBUTES, shape, params: SHAPES, stats: SHAPES });
-const MODEL = object({ inputShape: shape, classes: count(1), nodes: list(NODE, 'a node') });
+const MODEL = object({ inputShape: shape, classes: count(1), nodes: list(NODE) });
 
 const WEIGHTS = { params: ['kernel', 'bias'], stats: [] };
 /** The tensors that ops read after their values. */

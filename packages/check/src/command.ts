@@ -50,7 +50,7 @@ export async function run(args: string[], check: CheckFiles, { stdout, stderr }:
   // Lines are printed in the order of the files, each as soon as all before it are there.
   const verdicts: Verdict[] = [];
   let [printed, done, refused] = [0, 0, 0];
-  await check({ files, network: values.network }, (place, verdict) => {
+  await check(files, values.network, (place, verdict) => {
     verdicts[place] = verdict;
     done++;
     if (!verdict.holds) refused++;

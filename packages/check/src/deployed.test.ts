@@ -1,13 +1,13 @@
 /** Level `deployed`: float32 executions in many orders stay inside the bounds. FUZZ=1000000 for that many executions. */
 import { expect, it } from 'vitest';
 import { fma, prepare } from '../test/execute.ts';
-import { ahead, anySlopes, anyTree, usual } from '../test/leaves.ts';
+import { ahead, anySlopes, anyTree, ibp, usual } from '../test/leaves.ts';
 import { NetBuilder, type NetSpec, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
-import { type Bounds, propagate } from './bounds.js';
+import type { Bounds } from './bounds.js';
 import { readCheckpoint } from './checkpoint.js';
 import { networkOf } from './graph.js';
-import { marginBound } from './linear.js';
+import { marginBound, propagate } from './linear.js';
 
 const EXECUTIONS = Number(process.env.FUZZ ?? 6000);
 const PER_NET = 300;
@@ -71,7 +71,7 @@ it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }
     };
     const values = propagate(layers, box, 'deployed');
     const { lower, upper } = values.get(layers.at(-1)!)!;
-    const single = [null, usual, { ...usual, slopeOf: anySlopes(layers, random) }];
+    const single = [ibp, usual, { ...usual, slopes: anySlopes(layers, random) }];
     const trees = [...single.map((leaf) => [leaf]), anyTree(layers, 1, random), anyTree(layers, 3, random)];
     const margins = [1, 2].map((other) =>
       trees.map((leaves) => {

@@ -8,15 +8,15 @@ import { decodeUtf8 } from './bytes.js';
 import { createChecker, type Verdict } from './check.js';
 import { demand, within } from './refused.js';
 
-/** Which files to check. */
-interface Work {
-  readonly files: readonly string[];
-  /** A network file to read in place of the one that each certificate names; undefined: the one that it names, relative to the certificate. */
-  readonly network: string | undefined;
-}
+/** Takes a verdict, with the place of its file in the list. */
+type Found = (place: number, verdict: Verdict) => void;
 
-/** Checks files, in any order, and hands each verdict on with the place of its file in the list. */
-export type CheckFiles = (work: Work, found: (place: number, verdict: Verdict) => void) => Promise<void>;
+/**
+ * Checks files, in any order.
+ *
+ * @param network a network file to read in place of the one that each certificate names; undefined: the one that it names, relative to the certificate
+ */
+export type CheckFiles = (files: readonly string[], network: string | undefined, found: Found) => Promise<void>;
 
 /** The most bytes of a certificate, decompressed. */
 const LARGEST = 2 ** 28;
@@ -33,7 +33,7 @@ export function textIn(file: string, bytes: Uint8Array): string {
 }
 
 /** Checks every `step`-th file from the place `first` on. */
-async function checkEvery({ files, network }: Work, first: number, step: number, found: Parameters<CheckFiles>[1]) {
+async function checkEvery(first: number, step: number, ...[files, network, found]: Parameters<CheckFiles>) {
   // One checker for each folder, as paths are relative to it; each reads a network once.
   const checkers = new Map<string, ReturnType<typeof createChecker>>();
   for (let place = first; place < files.length; place += step) {
@@ -48,13 +48,13 @@ async function checkEvery({ files, network }: Work, first: number, step: number,
 /** @param script the file that a worker runs; it calls {@link serve} */
 export const checkInParallel =
   (script: URL): CheckFiles =>
-  async (work, found) => {
-    const threads = Math.min(availableParallelism(), Math.ceil(work.files.length / FILES_PER_THREAD));
-    if (threads === 1) return checkEvery(work, 0, 1, found);
+  async (files, network, found) => {
+    const threads = Math.min(availableParallelism(), Math.ceil(files.length / FILES_PER_THREAD));
+    if (threads === 1) return checkEvery(0, 1, files, network, found);
     const run = (thread: number) =>
       new Promise<void>((done, fail) => {
-        const worker = new Worker(script, { workerData: [work, thread, threads] });
-        worker.on('message', ([place, verdict]: [number, Verdict]) => found(place, verdict));
+        const worker = new Worker(script, { workerData: [thread, threads, files, network] });
+        worker.on('message', ([place, verdict]: Parameters<Found>) => found(place, verdict));
         worker.on('error', fail);
         worker.on('exit', (code) => (code === 0 ? done() : fail(new Error(`a worker thread ended with code ${code}`))));
       });
@@ -63,6 +63,6 @@ export const checkInParallel =
 
 /** What a worker does: it checks its share and sends each verdict. */
 export function serve(): Promise<void> {
-  const [work, thread, threads] = workerData as [Work, number, number];
-  return checkEvery(work, thread, threads, (place, verdict) => parentPort?.postMessage([place, verdict]));
+  const [thread, threads, files, network] = workerData as [number, number, string[], string | undefined];
+  return checkEvery(thread, threads, files, network, (...found) => parentPort?.postMessage(found));
 }

@@ -1,6 +1,6 @@
 /**
- * JSON without doubt. JSON.parse keeps the last of two equal keys, so that two readers may see two different certificates in one text; here a key
- * that occurs twice is an error, and so is one that nobody reads.
+ * JSON without doubt. JSON.parse keeps the last of two equal keys, so that two readers may see two different certificates in one text; here a text
+ * must be what JSON.stringify writes, which is one text for each content, and a key that nobody reads is an error.
  */
 import { demand, within } from './refused.js';
 
@@ -10,86 +10,63 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type Read<T> = (json: Json, where: string) => T;
 
 /** How each field of an object is read, and what comes out. */
-export type Fields = { readonly [key: string]: Read<unknown> };
-export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Read<infer T> ? T : never };
-
-/** In valid JSON: a string, with the colon after it if it is a key. */
-const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"\s*:?/g;
-const MAX_DEPTH = 32;
+type Fields = { readonly [key: string]: Read<unknown> };
+type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Read<infer T> ? T : never };
 
 /** @param what the name of the text, for messages */
 export function parseJson(text: string, what: string): Json {
-  const keysIn = (value: Json, depth: number): number => {
-    demand(depth <= MAX_DEPTH, `${what} has more than ${MAX_DEPTH} levels`);
-    demand(typeof value !== 'number' || Number.isFinite(value), `${what} has a number that is not below 1.8e308`);
-    if (value === null || typeof value !== 'object') return 0;
-    const own = Array.isArray(value) ? 0 : Object.keys(value).length;
-    return Object.values(value).reduce((sum: number, item: Json) => sum + keysIn(item, depth + 1), own);
-  };
   const json: Json = within(`${what} is not JSON`, () => JSON.parse(text));
-  const written = text.match(STRING)?.filter((string) => string.endsWith(':')).length ?? 0;
-  demand(keysIn(json, 0) === written, `${what} has a key that occurs twice`);
+  const same = JSON.stringify(json) === text;
+  demand(same, `${what} has a key that occurs twice, or is not written as JSON.stringify writes it`);
   return json;
 }
 
-export const any: Read<Json> = (json) => json;
-
 /** Takes values that pass a test. */
-const having =
+export const such =
   <T extends Json>(test: (json: Json) => json is T, what: string): Read<T> =>
   (json, where) => {
     demand(test(json), `${where} is not ${what}`);
     return json;
   };
 
-export const text = having((json) => typeof json === 'string', 'a string');
-export const number = having((json) => typeof json === 'number', 'a number');
-
-/** What `read` takes and passes a test. */
-export const such =
-  <T>(read: Read<T>, test: (value: T) => boolean, what: string): Read<T> =>
-  (json, where) => {
-    const value = read(json, where);
-    demand(test(value), `${where} is not ${what}`);
-    return value;
-  };
+export const any: Read<Json> = (json) => json;
+export const text = such((json) => typeof json === 'string', 'a string');
+export const number = such((json) => typeof json === 'number', 'a number');
 
 /** A whole number from `least` to 2^31. */
-export const count = (least: number): Read<number> =>
-  such(number, (n) => Number.isInteger(n) && n >= least && n <= 2 ** 31, `a whole number from ${least}`);
+export const count = (least: number): Read<number> => {
+  const fits = (n: Json): n is number => typeof n === 'number' && Number.isInteger(n) && n >= least && n <= 2 ** 31;
+  return such(fits, `a whole number from ${least}`);
+};
 
-export const oneOf =
-  <const T extends string>(...values: readonly T[]) =>
-  (json: Json, where: string) => {
-    const value = values.find((each) => each === json);
-    demand(value !== undefined, `${where} is "${json}", which is not known, only ${values.join(' and ')}`);
-    return value;
-  };
+export const oneOf = <const T extends string>(...values: readonly T[]): Read<T> =>
+  such((json): json is T => values.some((each) => each === json), values.join(' or '));
 
-/** @param item the name of an item, for messages; without it that of the list */
+/** A list of `least` to `most` items. */
 export const list =
-  <T>(read: Read<T>, item?: string) =>
-  (json: Json, where: string): readonly T[] => {
+  <T>(read: Read<T>, least = 0, most = Number.POSITIVE_INFINITY): Read<readonly T[]> =>
+  (json, where) => {
     demand(Array.isArray(json), `${where} is not a list`);
-    return json.map((each) => read(each, item ?? where));
+    demand(json.length >= least && json.length <= most, `${where} has ${json.length} items`);
+    return json.map((each, i) => read(each, `${where}[${i}]`));
   };
 
-export const shape = such(list(count(1)), ({ length }) => length >= 1 && length <= 4, 'one to four whole numbers');
+export const shape = list(count(1), 1, 4);
 
 /** An object with any keys. */
 export const record =
-  <T>(read: Read<T>) =>
-  (json: Json, where: string) => {
+  <T>(read: Read<T>): Read<Map<string, T>> =>
+  (json, where) => {
     demand(typeof json === 'object' && json !== null && !Array.isArray(json), `${where} is not an object`);
     return new Map(Object.entries(json).map(([key, value]) => [key, read(value, `${where}: "${key}"`)]));
   };
 
-/** An object that has all of some fields, perhaps hints for people, and no other. */
-export function object<F extends Fields>(fields: F, hints: Fields = {}) {
-  return (json: Json, where: string): Values<F> => {
+/** An object that has all of some fields, perhaps some others, and no more. */
+export function object<F extends Fields>(fields: F, others: Fields = {}): Read<Values<F>> {
+  return (json, where) => {
     const found = record(any)(json, where);
     for (const key of Object.keys(fields)) demand(found.has(key), `${where} has no "${key}"`);
-    const known: Fields = { ...fields, ...hints };
+    const known: Fields = { ...fields, ...others };
     const values = [...found].map(([key, value]) => {
       demand(Object.hasOwn(known, key), `${where} has the unknown field "${key}"`);
       return [key, known[key]!(value, `${where}: ${key}`)];

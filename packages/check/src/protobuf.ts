@@ -1,76 +1,68 @@
 /** The encoding of ONNX files. A message is a list of numbered fields, each a whole number or bytes. */
 import { type Bytes, decodeUtf8 } from './bytes.js';
-import { demand, Refused } from './refused.js';
+import { demand } from './refused.js';
 
-/** The whole number at some place, 7 bits a byte, the lowest first, the last byte below 128; and the place behind it. */
-function numberAt(bytes: Bytes, start: number): readonly [value: number, end: number] {
-  let value = 0n;
-  for (let at = start; at < start + 10; at++) {
-    demand(at < bytes.length, 'a message in the network file is cut off');
-    value |= BigInt(bytes[at]! & 127) << BigInt(7 * (at - start));
-    if (bytes[at]! < 128) return [Number(BigInt.asIntN(64, value)), at + 1];
-  }
-  throw new Refused('a number in the network file does not end');
+/** The fields of a message in order, each with its number; numbers of 32 and 64 bits as their bytes. */
+export type Message = readonly (readonly [field: number, value: number | Bytes])[];
+
+/** Takes numbers and pieces from the front of some bytes. */
+function readerOf(bytes: Bytes) {
+  let at = 0;
+  const piece = (length: number): Bytes => {
+    const start = at;
+    at += length;
+    demand(length >= 0 && at <= bytes.length, 'a message in the network file is cut off');
+    return bytes.subarray(start, at);
+  };
+  /** 7 bits a byte, the lowest first, the last byte below 128. */
+  const integer = (): number => {
+    let [value, shift, byte] = [0n, 0n, 128];
+    for (; byte >= 128; shift += 7n) {
+      demand(shift < 70n, 'a number in the network file does not end');
+      byte = piece(1)[0]!;
+      value |= BigInt(byte & 127) << shift;
+    }
+    return Number(BigInt.asIntN(64, value));
+  };
+  return { piece, integer, hasMore: () => at < bytes.length };
 }
 
-function numbersIn(bytes: Bytes): readonly number[] {
+export function messageOf(bytes: Bytes): Message {
+  const { piece, integer, hasMore } = readerOf(bytes);
+  const fields: [number, number | Bytes][] = [];
+  while (hasMore()) {
+    const tag = integer();
+    const [field, wire] = [Math.floor(tag / 8), tag % 8];
+    demand(wire === 0 || wire === 1 || wire === 2 || wire === 5, 'the network file is not a protobuf message');
+    if (wire === 0) fields.push([field, integer()]);
+    else fields.push([field, piece(wire === 2 ? integer() : wire === 1 ? 8 : 4)]);
+  }
+  return fields;
+}
+
+/** All values of a field. */
+export const all = (message: Message, field: number): readonly (number | Bytes)[] =>
+  message.filter(([number]) => number === field).map(([, value]) => value);
+
+export const pieces = (message: Message, field: number): readonly Bytes[] =>
+  all(message, field).map((value) => {
+    demand(typeof value !== 'number', `field ${field} of a message in the network file is a number`);
+    return value;
+  });
+
+export const texts = (message: Message, field: number): readonly string[] =>
+  pieces(message, field).map((piece) => decodeUtf8(piece, 'a name in the network file'));
+
+export const messages = (message: Message, field: number): readonly Message[] => pieces(message, field).map(messageOf);
+
+/** All whole numbers of a field, each by itself or many in a piece of bytes. */
+export function integers(message: Message, field: number): readonly number[] {
   const numbers: number[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const [number, end] = numberAt(bytes, at);
-    numbers.push(number);
-    at = end;
+  for (const value of all(message, field)) {
+    if (typeof value === 'number') numbers.push(value);
+    else for (const { integer, hasMore } = readerOf(value); hasMore(); ) numbers.push(integer());
   }
   return numbers;
-}
-
-/** A message, its fields by their numbers. */
-export class Message {
-  /** The values of each field, in order; numbers of 32 and 64 bits as their bytes. */
-  readonly #fields = new Map<number, (number | Bytes)[]>();
-
-  constructor(bytes: Bytes) {
-    for (let at = 0; at < bytes.length; ) {
-      const [tag, behind] = numberAt(bytes, at);
-      const [field, wire] = [Math.floor(tag / 8), tag % 8];
-      demand(wire === 0 || wire === 1 || wire === 2 || wire === 5, 'the network file is not a protobuf message');
-      const [number, start] = wire === 0 || wire === 2 ? numberAt(bytes, behind) : [wire === 1 ? 8 : 4, behind];
-      at = wire === 0 ? start : start + number;
-      demand(at >= start && at <= bytes.length, 'a message in the network file is cut off');
-      const value = wire === 0 ? number : bytes.subarray(start, at);
-      const values = this.#fields.get(field) ?? [];
-      values.push(value);
-      this.#fields.set(field, values);
-    }
-  }
-
-  /** All values of a field. */
-  all(field: number): readonly (number | Bytes)[] {
-    return this.#fields.get(field) ?? [];
-  }
-
-  bytes(field: number): readonly Bytes[] {
-    return this.all(field).map((value) => {
-      demand(typeof value !== 'number', `field ${field} of a message in the network file is a number`);
-      return value;
-    });
-  }
-
-  texts(field: number): readonly string[] {
-    return this.bytes(field).map((value) => decodeUtf8(value, 'a name in the network file'));
-  }
-
-  messages(field: number): readonly Message[] {
-    return this.bytes(field).map((value) => new Message(value));
-  }
-
-  /** All whole numbers of a field, each by itself or many in a piece of bytes. */
-  integers(field: number): readonly number[] {
-    return this.all(field).flatMap((value) => (typeof value === 'number' ? value : numbersIn(value)));
-  }
-
-  text = (field: number): string => only(this.texts(field), '');
-  integer = (field: number): number => only(this.integers(field), 0);
-  message = (field: number): Message => only(this.messages(field), new Message(new Uint8Array()));
 }
 
 /** The value of a field that occurs at most once: programs differ in which of two they take. */
@@ -78,3 +70,7 @@ function only<T>(values: readonly T[], none: T): T {
   demand(values.length <= 1, 'a field of a message in the network file occurs twice');
   return values[0] ?? none;
 }
+
+export const text = (message: Message, field: number): string => only(texts(message, field), '');
+export const integer = (message: Message, field: number): number => only(integers(message, field), 0);
+export const message = (from: Message, field: number): Message => only(messages(from, field), []);

@@ -1,13 +1,13 @@
 /** Level `real` against exact rational arithmetic. */
 import { expect, it } from 'vitest';
 import { type ExactBounds, exactIbp, less, minus, of, toNumber } from '../test/fractions.ts';
-import { ahead, anySlopes, anyTree, usual } from '../test/leaves.ts';
+import { ahead, anySlopes, anyTree, ibp, usual } from '../test/leaves.ts';
 import { NetBuilder, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
-import { type Bounds, propagate } from './bounds.js';
+import type { Bounds } from './bounds.js';
 import { readCheckpoint } from './checkpoint.js';
 import { networkOf } from './graph.js';
-import { marginBound } from './linear.js';
+import { marginBound, propagate } from './linear.js';
 
 const toExact = (box: Bounds): ExactBounds => ({ lower: [...box.lower].map(of), upper: [...box.upper].map(of) });
 
@@ -32,13 +32,13 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
       expect(toNumber(minus(of(last.upper[i]!), oracle.upper[i]!))).toBeLessThan(1e-9 * size);
     }
     for (const [i, other] of [0, 2].entries()) {
-      const margin = marginBound(layers, values, 'real', ahead(3, 1, other), null);
+      const margin = marginBound(layers, values, 'real', ahead(3, 1, other), ibp);
       expect(less(exact.margins[i]!, of(margin))).toBe(false);
       expect(toNumber(minus(exact.margins[i]!, of(margin)))).toBeLessThan(1e-9 * Math.abs(margin) + 1e-9);
       // A linear bound is below the margin at every point: here at corners and at the middle.
       const row = ahead(3, 1, other);
       const linear = [
-        marginBound(layers, values, 'real', row, { ...usual, slopeOf: anySlopes(layers, random) }),
+        marginBound(layers, values, 'real', row, { ...usual, slopes: anySlopes(layers, random) }),
         marginBound(layers, values, 'real', row, usual),
       ];
       const leaves = [1, 3].map((depth) => anyTree(layers, depth, random));
@@ -72,7 +72,7 @@ it('contains the exact bounds where float64 itself cancels', async () => {
       expect(less(value, of(values.get(layers[1]!)!.lower[i]!))).toBe(false);
       expect(less(of(values.get(layers[1]!)!.upper[i]!), value)).toBe(false);
     }
-    for (const leaf of [null, usual]) {
+    for (const leaf of [ibp, usual]) {
       expect(less(exact.margins[0]!, of(marginBound(layers, values, 'real', ahead(6, 0, 1), leaf)))).toBe(false);
     }
   }

@@ -1,5 +1,5 @@
 /** Why a certificate is refused. Every check ends in this error or passes; no check ends in "probably". */
-export class Refused extends Error {
+class Refused extends Error {
   override readonly name = 'Refused';
 }
 

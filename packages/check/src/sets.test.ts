@@ -4,11 +4,10 @@ import { exactIbp, less, minus, of } from '../test/fractions.ts';
 import { ahead, usual } from '../test/leaves.ts';
 import { type Claim, certificate, NetBuilder, networkFile, seeded, sizeOf } from '../test/make.ts';
 import { smallNet } from '../test/nets.ts';
-import { propagate } from './bounds.js';
 import { checkCertificate } from './check.js';
 import { readCheckpoint } from './checkpoint.js';
 import { networkOf } from './graph.js';
-import { marginBound } from './linear.js';
+import { marginBound, propagate } from './linear.js';
 
 const LINEAR = { kind: 'linear', intermediate: 'ibp' };
 /** logits [x + 2y, 0] */
@@ -27,7 +26,7 @@ describe('a Euclidean ball', () => {
   const ball = (epsilon: string, range: unknown = null, evidence: object = LINEAR) => ({
     ...certificate(claim),
     perturbation: { kind: 'l2', epsilon, range },
-    evidence,
+    evidence: [evidence],
   });
 
   it('has the exact margin of a linear network', async () => {
@@ -78,7 +77,7 @@ describe('several boxes', () => {
   const good = box(['1', '2'], ['1', '1.5']);
   const other = box(['0', '0.5'], ['3', '4']);
   const bad = box(['-5', '0'], ['1', '2']);
-  const of = (boxes: object[], evidence: object = { kind: 'boxes', boxes: boxes.map(() => ({ kind: 'ibp' })) }) => ({
+  const of = (boxes: object[], evidence: object = boxes.map(() => ({ kind: 'ibp' }))) => ({
     ...certificate(claim),
     input: { shape: [2] },
     perturbation: { kind: 'boxes', boxes },
@@ -89,17 +88,17 @@ describe('several boxes', () => {
     const verdict = await check(of([good, other]));
     expect(verdict).toMatchObject({ holds: true, property: 'label 0 within 2 boxes' });
     expect(verdict.margins).toEqual([expect.closeTo(3, 4)]);
-    expect((await check(of([good, other], { kind: 'boxes', boxes: [{ kind: 'ibp' }, LINEAR] }))).holds).toBe(true);
-    expect((await check(of([good], { kind: 'ibp' }))).holds).toBe(true);
+    expect((await check(of([good, other], [{ kind: 'ibp' }, LINEAR]))).holds).toBe(true);
+    expect((await check(of([good], [{ kind: 'ibp' }]))).holds).toBe(true);
   });
 
   it.each<[RegExp, object]>([
     [/not proved/, of([good, bad])],
     [/not proved/, of([bad, good])],
-    [/no box/, of([])],
-    [/evidence of 1 boxes, not of 2/, of([good, other], { kind: 'boxes', boxes: [LINEAR] })],
-    [/evidence is "ibp"/, of([good, other], { kind: 'ibp' })],
-    [/evidence is "boxes"/, of([good])],
+    [/boxes has 0 items/, of([])],
+    [/evidence of 1 boxes, not of 2/, of([good, other], [LINEAR])],
+    [/evidence is not a list/, of([good, other], { kind: 'ibp' })],
+    [/evidence of 2 boxes, not of 1/, of([good], [LINEAR, LINEAR])],
     [/shape/, of([good, box(['0', '1'])])],
     [/unknown field "kind"/, of([good, { ...other, kind: 'box' }])],
     [/of no use/, of([good, box(['1', '0'], ['0', '1'])])],
@@ -123,7 +122,7 @@ describe('a network with one output', () => {
       classes: 1,
       cases: [[{ coefficients: [1], bound: least }], [{ coefficients: [-1], bound: `-${most}` }]],
     },
-    evidence: { kind: 'ibp' },
+    evidence: [{ kind: 'ibp' }],
   });
 
   it('has an output in an interval', async () => {

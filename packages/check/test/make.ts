@@ -184,6 +184,11 @@ export interface Claim {
   readonly slopes?: { readonly [name: string]: Float32Array };
 }
 
+const ASSUMPTIONS = {
+  real: [],
+  deployed: ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'],
+};
+
 /** A certificate as data, to be changed by a test. */
 export function certificate({
   net,
@@ -198,35 +203,30 @@ export function certificate({
   const base64 = (data: Float32Array) => Buffer.from(bytesOf(data)).toString('base64');
   const bytes = Object.values(slopes ?? {}).flatMap((own) => Array.from(own, (slope) => 255 * slope));
   const leaf = { row: 0, slopes: Buffer.from(bytes).toString('base64'), multipliers: [] };
-  const neurons = Object.entries(slopes ?? {}).map(([relu, own]) => ({ relu, neurons: [...own.keys()] }));
-  const cases = new Array(net.classes - 1).fill([leaf]);
+  const neurons = Object.fromEntries(Object.entries(slopes ?? {}).map(([relu, own]) => [relu, [...own.keys()]]));
+  const cases = new Array(net.classes - 1).fill(leaf);
   const evidence =
     bytes.length === 0
       ? { kind: 'linear', intermediate: 'ibp' }
       : { kind: 'tree', intermediate: 'ibp', neurons, cases };
   return {
-    format: 'cert-certificate-2',
+    format: 'cert-certificate-3',
     network: {
       path: 'network.safetensors',
       format: 'cert-safetensors',
       sha256: hash(file),
       tensors: Object.fromEntries(tensorsOf(net).map(([name, { data }]) => [name, hash(bytesOf(data))])),
     },
-    input: { shape: net.inputShape, data: base64(input), sha256: hash(bytesOf(input)), index: 17, dataset: 'digits' },
+    input: { shape: net.inputShape, data: base64(input), sha256: hash(bytesOf(input)) },
     perturbation: { kind: 'linf', epsilon, range },
     property: { kind: 'label', label, classes: net.classes },
     level,
-    assumptions: ['round-to-nearest', 'one-rounding-per-operation', 'no-overflow', 'convolution-as-sums'],
-    method: 'ibp',
-    evidence: slopes === undefined ? { kind: 'ibp' } : evidence,
-    margins: [],
-    by: 'a test',
+    assumptions: ASSUMPTIONS[level],
+    evidence: [slopes === undefined ? { kind: 'ibp' } : evidence],
+    about: { index: 17, dataset: 'digits', method: 'ibp' },
   };
 }
 
 /** The text of a certificate with its seal. */
-export function sealed(data: object): string {
-  const text = JSON.stringify({ ...data, sha256: '' }, null, 2);
-  const before = text.slice(0, -'"\n}'.length);
-  return `${before}${hash(new TextEncoder().encode(before))}"\n}\n`;
-}
+export const sealed = (data: object): string =>
+  JSON.stringify({ ...data, sha256: hash(new TextEncoder().encode(JSON.stringify(data))) });

@@ -189,9 +189,9 @@ it('writes a certificate for every verified image', async () => {
   const textOf = async (name: string) => gunzipSync(await readFile(join(folder, name))).toString('utf8');
   const certificate: Certificate = JSON.parse(await textOf(names[0]!));
   expect(certificate).toMatchObject({
-    ...{ format: 'cert-certificate-2', level: 'deployed', network: { path: 'network.safetensors' } },
+    ...{ format: 'cert-certificate-3', level: 'deployed', network: { path: 'network.safetensors' } },
     perturbation: { kind: 'linf', epsilon: '0.004', range: ['0', '1'] },
-    input: { index: verified[0]![0], dataset: 'digits' },
+    about: { index: verified[0]![0], dataset: 'digits' },
   });
   expect(await readFile(join(folder, 'network.safetensors'))).toEqual(await readFile(checkpoint));
   // The checker shares no code with what wrote them.

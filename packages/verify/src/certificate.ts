@@ -23,10 +23,6 @@ export interface CertifiedInput {
   readonly data: string;
   /** SHA-256 of these bytes, hexadecimal. */
   readonly sha256: string;
-  /** Index in the dataset, from 0; informational. */
-  readonly index?: number;
-  /** Name of the dataset; informational. */
-  readonly dataset?: string;
 }
 
 /** The least and the largest value of each number of an input, as exact decimals. */
@@ -98,17 +94,41 @@ export type CertificateEvidence =
       readonly boxes: readonly BoxEvidence[];
     };
 
+/** A {@link TreeEvidence} in a file, where each split has the trees of its two sides. */
+export interface CertifiedTrees {
+  /** Branch and bound. */
+  readonly kind: 'tree';
+  /** How values in between are bounded. */
+  readonly intermediate: 'ibp' | 'crown';
+  /** The neurons that leaves have slopes for, by the name of their ReLU. */
+  readonly neurons: { readonly [relu: string]: readonly number[] };
+  /** The tree of each case. */
+  readonly cases: readonly CertifiedTree[];
+}
+
+/** What a split has in a file. */
+export interface CertifiedSides {
+  /** The trees of z >= 0 and z <= 0, or of input <= at and input >= at. */
+  readonly sides: readonly [CertifiedTree, CertifiedTree];
+}
+
+/** A leaf, or a split with the trees of its sides. */
+export type CertifiedTree = CertificateLeaf | ((CertificateSplit | CertificateInputSplit) & CertifiedSides);
+
+/** The evidence of one box in a file. */
+export type CertifiedEvidence = Exclude<BoxEvidence, TreeEvidence> | CertifiedTrees;
+
 /** A claim about one input of one network, with evidence. Plain data: the content of a `.cert.json` or `.cert.json.gz` file. */
 export interface Certificate {
   /** The version of the format. */
-  readonly format: 'cert-certificate-2';
+  readonly format: 'cert-certificate-3';
   /** The network. */
   readonly network: CertifiedNetwork;
-  /** The input; of a box its shape alone. */
+  /** The input; of boxes its shape alone. */
   readonly input: CertifiedInput | Pick<CertifiedInput, 'shape'>;
   /**
-   * Which inputs; numbers as exact decimals or fractions. `linf` and `l2`: the ball around the input, clipped to the range. `box`: between two
-   * ends. `boxes`: in any of several boxes.
+   * Which inputs; numbers as exact decimals or fractions. `linf` and `l2`: the ball around the input, clipped to the range. `boxes`: in any of
+   * these boxes.
    */
   readonly perturbation:
     | {
@@ -116,7 +136,6 @@ export interface Certificate {
         readonly epsilon: string;
         readonly range: readonly [min: string, max: string] | null;
       }
-    | ({ readonly kind: 'box' } & CertifiedBox)
     | { readonly kind: 'boxes'; readonly boxes: readonly CertifiedBox[] };
   /**
    * `label`: the logit of the label is larger than that of every other class. `linear`: at none of the inputs all inequalities of a case hold, which
@@ -133,14 +152,25 @@ export interface Certificate {
   readonly level: CertificateLevel;
   /** Assumptions about these executions. */
   readonly assumptions: readonly string[];
-  /** Name of the verifier; informational. */
-  readonly method: string;
-  /** Evidence for the checker. */
-  readonly evidence: CertificateEvidence;
+  /** Evidence for the checker: of the ball, or of each box. */
+  readonly evidence: readonly CertifiedEvidence[];
+  /** For people. */
+  readonly about: {
+    /** Name of the verifier. */
+    readonly method: string;
+    /** Index of the example in the dataset, from 0. */
+    readonly index?: number;
+    /** Name of the dataset. */
+    readonly dataset?: string;
+  };
 }
 
 /** Options of `createCertificate`. */
-export interface CertificateOptions extends Pick<Certificate, 'network' | 'level' | 'method' | 'evidence'> {
+export interface CertificateOptions extends Pick<Certificate, 'network' | 'level'> {
+  /** Name of the verifier. */
+  readonly method: string;
+  /** What the verifier found. */
+  readonly evidence: CertificateEvidence;
   /** The smallest proved lower margin. Not stored in the certificate, because no checker would trust it. */
   readonly margin: number;
   /** The input, row-major, in the data range. */

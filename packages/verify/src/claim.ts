@@ -14,9 +14,8 @@ export function claimedSet({
   perturbation,
   pixels,
   shape,
-  source,
   evidence,
-}: Pick<CertificateOptions, 'perturbation' | 'pixels' | 'shape' | 'source' | 'evidence'>): Pick<
+}: Pick<CertificateOptions, 'perturbation' | 'pixels' | 'shape' | 'evidence'>): Pick<
   Certificate,
   'input' | 'perturbation'
 > {
@@ -24,19 +23,19 @@ export function claimedSet({
   if (hasOneRange(perturbation) && (kind === 'l2' ? evidence.kind !== 'tree' : isBall(perturbation))) {
     const bytes = littleEndian(pixels);
     return {
-      input: { shape, data: toBase64(bytes), sha256: sha256(bytes), ...source },
+      input: { shape, data: toBase64(bytes), sha256: sha256(bytes) },
       perturbation: {
         ...{ kind, epsilon: decimal(epsilon) },
         range: range && [decimal(range.min as number), decimal(range.max as number)],
       },
     };
   }
-  const boxOf = (input: Float32Array, set: Perturbation) => claimedBox(boxAround(input, set, shape, epsilon));
-  if (kind === 'l2' || perturbation.categories.length === 0) {
-    return { input: { shape }, perturbation: { kind: 'box', ...boxOf(pixels, perturbation) } };
-  }
-  const { inputs, perturbation: fixed } = categoryVariants(perturbation, pixels, shape);
-  return { input: { shape }, perturbation: { kind: 'boxes', boxes: inputs.map((input) => boxOf(input, fixed)) } };
+  const { inputs, perturbation: fixed } =
+    kind === 'l2' || perturbation.categories.length === 0
+      ? { inputs: [pixels], perturbation }
+      : categoryVariants(perturbation, pixels, shape);
+  const boxes = inputs.map((input) => claimedBox(boxAround(input, fixed, shape, epsilon)));
+  return { input: { shape }, perturbation: { kind: 'boxes', boxes } };
 }
 
 /** Whether the range is the same for all features. */

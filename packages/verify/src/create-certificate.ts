@@ -1,6 +1,7 @@
 import { CertError, describeValue, type Property } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
 import type { Certificate, CertificateLevel, CertificateOptions, CertifiedNetwork } from './certificate.js';
+import { evidenceInFile } from './certified-evidence.js';
 import { claimedLabel, claimedSet, claimedTolerance, decimal } from './claim.js';
 import { byBox, sayTheSame } from './complete/region.js';
 
@@ -38,14 +39,14 @@ export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetw
  * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
  */
 export function createCertificate(options: CertificateOptions): Certificate {
-  const { network, level, method, evidence, margin, label, classes, tolerance } = options;
+  const { network, level, method, evidence, margin, label, classes, tolerance, source } = options;
   checkMargin(margin);
   return {
-    format: 'cert-certificate-2',
+    format: 'cert-certificate-3',
     network,
     ...claimedSet(options),
     property: tolerance === undefined ? claimedLabel(label, classes) : claimedTolerance(tolerance),
-    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
+    ...{ level, assumptions: ASSUMPTIONS[level], evidence: evidenceInFile(evidence), about: { method, ...source } },
   };
 }
 
@@ -82,10 +83,10 @@ export function createPropertyCertificate(options: PropertyCertificateOptions): 
     outputs.map(({ coefficients, bound }) => ({ coefficients: Array.from(coefficients), bound: decimal(bound) })),
   );
   return {
-    ...{ format: 'cert-certificate-2', network, input: { shape } },
-    perturbation: boxes.length === 1 ? { kind: 'box', ...boxes[0]! } : { kind: 'boxes', boxes },
+    ...{ format: 'cert-certificate-3', network, input: { shape } },
+    perturbation: { kind: 'boxes', boxes },
     property: { kind: 'linear', classes: property.outputs, cases },
-    ...{ level, assumptions: ASSUMPTIONS[level], method, evidence },
+    ...{ level, assumptions: ASSUMPTIONS[level], evidence: evidenceInFile(evidence), about: { method } },
   };
 }
 
@@ -98,15 +99,8 @@ function checkMargin(margin: number): void {
   );
 }
 
-/**
- * Returns the text of a certificate file, with the evidence on one line. The last field is the SHA-256 of all preceding bytes, which
- * reveals any change.
- */
+/** Returns the text of a certificate file, with the SHA-256 of the text without this field as the last one: it reveals any change. */
 export function certificateText(certificate: Certificate): string {
-  const fields = Object.entries(certificate).map(([key, value]) => {
-    const text = key === 'evidence' ? JSON.stringify(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');
-    return `  ${JSON.stringify(key)}: ${text},\n`;
-  });
-  const before = `{\n${fields.join('')}  "sha256": "`;
-  return `${before}${sha256(new TextEncoder().encode(before))}"\n}\n`;
+  const text = new TextEncoder().encode(JSON.stringify(certificate));
+  return JSON.stringify({ ...certificate, sha256: sha256(text) });
 }

@@ -15,8 +15,12 @@ export type {
   CertificateOptions,
   CertificateSplit,
   CertifiedBox,
+  CertifiedEvidence,
   CertifiedInput,
   CertifiedNetwork,
+  CertifiedSides,
+  CertifiedTree,
+  CertifiedTrees,
   TreeEvidence,
 } from './certificate.js';
 export {

@@ -27,7 +27,7 @@ it('are accepted, and refused where the set holds a misclassified point', async 
     });
   const check = (perturbation: Perturbation) =>
     checkCertificate(certificateText(certified(perturbation)), async () => bytes);
-  expect(certified(set).perturbation.kind).toBe('box');
+  expect(certified(set).perturbation.kind).toBe('boxes');
   expect(await check(set)).toMatchObject({ holds: true, property: 'label 0 within a box' });
   expect(await check({ ...set, epsilon: 0.8 })).toMatchObject({ holds: false });
   // Without the one-sided feature there is a misclassified point.

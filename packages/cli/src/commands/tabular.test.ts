@@ -94,7 +94,7 @@ describe('a run on rows', () => {
     const proved = await cert('verify', run, ...small, '--device', 'tfjs', '--timeout', '60', '--json');
     expect(JSON.parse(proved.out)).toMatchObject({ result: 'unsat', certificate });
     const claim = JSON.parse(await readFile(certificate, 'utf8'));
-    expect(claim).toMatchObject({ perturbation: { kind: 'boxes', boxes: { length: 2 } }, evidence: { kind: 'boxes' } });
+    expect(claim).toMatchObject({ perturbation: { kind: 'boxes', boxes: { length: 2 } }, evidence: { length: 2 } });
   });
 });
 

@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { checkCertificate } from '@cert/check';
 import { createRng } from '@cert/core';
 import { openOnnxModel } from '@cert/jit/node';
-import type { Certificate, CertificateEvidence } from '@cert/verify';
+import type { Certificate, CertifiedTree } from '@cert/verify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert, train } from '../../test/cert.js';
 import { distanceNetwork, makeOnnx, vnnlib } from '../../test/make-onnx.js';
@@ -28,8 +28,14 @@ async function read(file: string) {
 }
 
 /** How many leaves the largest tree has. */
-const leavesOf = (evidence: CertificateEvidence): number =>
-  evidence.kind === 'tree' ? Math.max(...evidence.cases.map((tree) => tree.filter((one) => 'row' in one).length)) : 0;
+const leavesOf = ({ evidence: [first] }: Certificate): number =>
+  first?.kind === 'tree'
+    ? Math.max(...first.cases.map((tree) => entriesOf(tree).filter((one) => 'row' in one).length))
+    : 0;
+
+/** A tree and all below it. */
+const entriesOf = (tree: CertifiedTree): readonly CertifiedTree[] =>
+  'sides' in tree ? [tree, ...tree.sides.flatMap(entriesOf)] : [tree];
 
 const exists = (path: string) =>
   stat(path).then(
@@ -78,7 +84,7 @@ describe('a certificate of a property file', () => {
     expect(certificate).toMatchObject({
       network: { path: '../net.onnx', format: 'onnx' },
       input: { shape: [2] },
-      perturbation: { kind: 'box', lower: ['0', '0'], upper: ['1', '1'] },
+      perturbation: { kind: 'boxes', boxes: [{ lower: ['0', '0'], upper: ['1', '1'] }] },
       property: { kind: 'linear', classes: 2, cases: [[{ coefficients: [-1, 0], bound: '-1.1' }]] },
     });
   });
@@ -108,7 +114,7 @@ describe('a certificate of a property file', () => {
       expect([result, rest]).toMatchObject(['unsat', { arithmetic: level, certificate: file }]);
       const { certificate, verdict } = await read(file);
       expect(verdict).toMatchObject({ holds: true, level });
-      trees.push(leavesOf(certificate.evidence));
+      trees.push(leavesOf(certificate));
     }
     expect(Math.max(...trees)).toBeGreaterThan(4);
     expect(Math.min(...trees)).toBeLessThan(Math.max(...trees));
@@ -130,10 +136,10 @@ describe('a certificate of a property file', () => {
       expect([result, rest]).toMatchObject(['unsat', { arithmetic: level, certificate: file }]);
       const { certificate, verdict } = await read(file);
       expect(verdict).toMatchObject({ holds: true, level });
-      if (certificate.evidence.kind !== 'tree') throw new Error('no tree');
-      const [tree] = certificate.evidence.cases;
-      expect(tree!.every((entry) => !('relu' in entry))).toBe(true);
-      leaves.push(leavesOf(certificate.evidence));
+      const [evidence] = certificate.evidence;
+      if (evidence?.kind !== 'tree') throw new Error('no tree');
+      expect(entriesOf(evidence.cases[0]!).every((entry) => !('relu' in entry))).toBe(true);
+      leaves.push(leavesOf(certificate));
     }
     expect(Math.max(...leaves)).toBeGreaterThan(4);
   });
@@ -158,7 +164,7 @@ it('of an image holds for the ball around it', async () => {
     expect(verdict).toMatchObject({ holds: true, level: 'deployed' });
     expect(certificate).toMatchObject({
       network: { path: 'run/checkpoints/last.safetensors', format: 'cert-safetensors' },
-      input: { index: 0, dataset: 'digits' },
+      about: { index: 0, dataset: 'digits' },
       property: { kind: 'label', label, classes: 10 },
     });
     return;
@@ -190,7 +196,11 @@ it('of an image and an ONNX file holds for the ball around it', async () => {
     const { out } = await cert('verify', at('digits.onnx'), ...image, '--certificate', file);
     if (!out.startsWith('unsat')) continue;
     const { certificate, verdict } = await read(file);
-    expect(certificate).toMatchObject({ network: { format: 'onnx' }, input: { shape: [1, 28, 28], index: 3 } });
+    expect(certificate).toMatchObject({
+      network: { format: 'onnx' },
+      input: { shape: [1, 28, 28] },
+      about: { index: 3 },
+    });
     expect([verdict.holds, verdict.reason]).toEqual([true, undefined]);
     levels.push(verdict.level);
   }

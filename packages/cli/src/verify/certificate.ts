@@ -7,6 +7,7 @@ import { sha256 } from '@cert/models';
 import {
   type Certificate,
   type CertificateEvidence,
+  type CertificateLevel,
   type CertifiedNetwork,
   certificateText,
   certifiedNetwork,
@@ -91,7 +92,7 @@ const REASONS: { readonly [missing in MissingEvidence]: string } = {
 /** The certificate with inputs in the order of the network's file. */
 function claimOf(
   { file, loaded, property, ball }: CertificateOptions,
-  proved: Pick<Certificate, 'level' | 'evidence'> & { readonly margin: number },
+  proved: { readonly level: CertificateLevel; readonly evidence: CertificateEvidence; readonly margin: number },
 ): Certificate {
   const { network, source } = loaded;
   const { model } = network;
