@@ -71,7 +71,7 @@ it(`holds ${EXECUTIONS} executions within bounds and margins`, { timeout: 36e5 }
     };
     const values = propagate(layers, box, 'deployed');
     const { lower, upper } = values.get(layers.at(-1)!)!;
-    const single = [ibp, usual, { ...usual, slopes: anySlopes(layers, random) }];
+    const single = [ibp, usual, { ...usual, slopeOf: anySlopes(layers, random) }];
     const trees = [...single.map((leaf) => [leaf]), anyTree(layers, 1, random), anyTree(layers, 3, random)];
     const margins = [1, 2].map((other) =>
       trees.map((leaves) => {

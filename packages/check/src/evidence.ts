@@ -13,6 +13,8 @@ export interface Split {
   readonly sign: 1 | -1;
 }
 
+export type SlopeOf = (relu: Layer, neuron: number) => number | undefined;
+
 /** Bounds one inequality where all its splits hold, on a part of the box. */
 export interface Leaf {
   /** The place of the inequality in its case. */
@@ -22,8 +24,8 @@ export interface Leaf {
   readonly multipliers: readonly number[];
   /** What splits of the box leave of it. */
   readonly part: Bounds;
-  /** The slope of the line below a neuron of a ReLU, in [0, 1]; of all others the usual choice. */
-  readonly slopes: ReadonlyMap<Layer, ReadonlyMap<number, number>>;
+  /** The slope of the line below a neuron of a ReLU, in [0, 1]; undefined: the usual choice. */
+  readonly slopeOf: SlopeOf;
   /** Goes backward through the last layer alone: interval bound propagation. */
   readonly ibp: boolean;
 }
@@ -48,14 +50,16 @@ export function readEvidence(
   cases: readonly (readonly unknown[])[],
 ): { readonly intermediate: 'ibp' | 'crown'; readonly leaves: readonly (readonly Leaf[])[] } {
   const [where, kind] = ['the evidence', kindOf(field, 'the evidence', 'ibp', 'linear', 'tree')];
-  const usual = { row: 0, splits: [], multipliers: [], part: box, slopes: new Map(), ibp: kind === 'ibp' };
+  const usual = { row: 0, splits: [], multipliers: [], part: box, slopeOf: () => undefined, ibp: kind === 'ibp' };
   const leaves = cases.map(() => [usual]);
   if (kind === 'ibp') return { ...object({ kind: any })(field, where), intermediate: 'ibp', leaves };
   if (kind === 'linear') return { ...object(INTERMEDIATE)(field, where), leaves };
   const { neurons, intermediate, cases: trees } = TREES(field, where);
   demand(trees.length === cases.length, `the evidence has ${trees.length} trees for ${cases.length} cases`);
-  const sloped = [...neurons].map(([name, own]) => [reluOf(name, own, layers), own] as const);
-  const size = sloped.reduce((sum, [, own]) => sum + own.length, 0);
+  // The place of each neuron among the slopes of a leaf.
+  let size = 0;
+  const placesOf = (own: readonly number[]) => new Map(own.map((neuron) => [neuron, size++]));
+  const places = new Map([...neurons].map(([name, own]) => [reluOf(name, own, layers), placesOf(own)]));
 
   /** The leaves of a tree: one of the two sides of each split holds, so that they cover everything. */
   const leavesOf = (tree: Json, rows: number, splits: readonly Split[], part: Bounds): readonly Leaf[] => {
@@ -79,9 +83,11 @@ export function readEvidence(
     demand(bytes.length === size, `a leaf has ${bytes.length} slopes for ${size} neurons`);
     demand(multipliers.length === splits.length, 'a leaf does not have one multiplier for each split');
     demand(!multipliers.some((multiplier) => multiplier < 0), 'a multiplier is below 0');
-    let next = 0;
-    const slopes = new Map(sloped.map(([relu, own]) => [relu, new Map(own.map((n) => [n, bytes[next++]! / 255]))]));
-    return [{ row, splits, multipliers, part, slopes, ibp: false }];
+    const slopeOf = (relu: Layer, neuron: number) => {
+      const place = places.get(relu)?.get(neuron);
+      return place === undefined ? undefined : bytes[place]! / 255;
+    };
+    return [{ row, splits, multipliers, part, slopeOf, ibp: false }];
   };
   return { intermediate, leaves: trees.map((tree, k) => leavesOf(tree, cases[k]!.length, [], box)) };
 }

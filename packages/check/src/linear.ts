@@ -7,7 +7,7 @@
  */
 import type { Bounds, Level, Values } from './bounds.js';
 import { boundsBefore, errorOf, forward, magnitudesOf } from './bounds.js';
-import type { Leaf } from './evidence.js';
+import type { Leaf, SlopeOf } from './evidence.js';
 import type { AffineLayer, Layer } from './layers.js';
 import { demand } from './refused.js';
 import { down, growth64, up } from './rounding.js';
@@ -61,13 +61,13 @@ function throughAffine(layer: AffineLayer, outer: Float64Array, before: Bounds, 
  * more on the positive side, else 0. Above it is s z + t with t >= -s l and s >= u / (u - l), since then s l + t >= 0 and s u + t >= s (u - l) >= u.
  * Both are rounded up.
  */
-function throughRelu(outer: Float64Array, { lower, upper }: Bounds, slopes?: ReadonlyMap<number, number>): Step {
+function throughRelu(relu: Layer, outer: Float64Array, { lower, upper }: Bounds, slopeOf: SlopeOf): Step {
   let part = 0;
   const inner = outer.map((coefficient, i) => {
     const [l, u] = [lower[i]!, upper[i]!];
     if (l >= 0) return coefficient;
     if (u <= 0 || coefficient === 0) return 0;
-    let slope = slopes?.get(i) ?? (u > -l ? 1 : 0);
+    let slope = slopeOf(relu, i) ?? (u > -l ? 1 : 0);
     if (coefficient < 0) {
       slope = up(u / down(u - l));
       part = less(part, -coefficient * up(-slope * l));
@@ -82,7 +82,7 @@ function throughRelu(outer: Float64Array, { lower, upper }: Bounds, slopes?: Rea
 type Coefficients = Map<Layer, Float64Array>;
 
 /** A lower bound of a linear function of outputs of layers: goes through layers from the last to the first, and takes the least of what is left. */
-function goBack(own: Coefficients, layers: readonly Layer[], values: Values, level: Level, slopes: Leaf['slopes']) {
+function goBack(own: Coefficients, layers: readonly Layer[], values: Values, level: Level, slopeOf: SlopeOf) {
   let constant = 0;
   for (const layer of layers.toReversed()) {
     const outer = own.get(layer);
@@ -90,9 +90,7 @@ function goBack(own: Coefficients, layers: readonly Layer[], values: Values, lev
     own.delete(layer);
     const before = boundsBefore(layer, values);
     const [part, inner] =
-      layer.kind === 'affine'
-        ? throughAffine(layer, outer, before, level)
-        : throughRelu(outer, before, slopes.get(layer));
+      layer.kind === 'affine' ? throughAffine(layer, outer, before, level) : throughRelu(layer, outer, before, slopeOf);
     constant = down(constant + part);
     let start = 0;
     for (const input of layer.inputs) {
@@ -153,7 +151,7 @@ export function marginBound(layers: readonly Layer[], values: Values, level: Lev
     start.set(layer, before.with(neuron, before[neuron]! - sign * leaf.multipliers[i]!));
   }
   const through = leaf.ibp ? layers.slice(-1).filter(({ kind }) => kind === 'affine') : layers;
-  const lower = down(goBack(start, through, own, level, leaf.slopes) - row.bound);
+  const lower = down(goBack(start, through, own, level, leaf.slopeOf) - row.bound);
   return Number.isFinite(lower) ? lower : Number.NaN;
 }
 
@@ -162,7 +160,7 @@ function tightened(layer: Layer, layers: readonly Layer[], values: Values, level
   const { lower, upper } = values.get(layer)!;
   const least = (i: number, sign: number): number => {
     const start = new Map([[layer, new Float64Array(layer.size).with(i, sign)]]);
-    return goBack(start, layers, values, level, new Map());
+    return goBack(start, layers, values, level, () => undefined);
   };
   const open = (i: number) => lower[i]! < 0 && upper[i]! > 0;
   return {

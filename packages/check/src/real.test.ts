@@ -38,7 +38,7 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
       // A linear bound is below the margin at every point: here at corners and at the middle.
       const row = ahead(3, 1, other);
       const linear = [
-        marginBound(layers, values, 'real', row, { ...usual, slopes: anySlopes(layers, random) }),
+        marginBound(layers, values, 'real', row, { ...usual, slopeOf: anySlopes(layers, random) }),
         marginBound(layers, values, 'real', row, usual),
       ];
       const leaves = [1, 3].map((depth) => anyTree(layers, depth, random));

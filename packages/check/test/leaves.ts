@@ -1,6 +1,6 @@
 /** Evidence in the form in which bounds take it. */
 import type { Bounds } from '../src/bounds.ts';
-import type { Leaf, Split } from '../src/evidence.ts';
+import type { Leaf, SlopeOf, Split } from '../src/evidence.ts';
 import type { Layer } from '../src/layers.ts';
 import type { Inequality } from '../src/linear.ts';
 import type { Random } from './make.ts';
@@ -15,21 +15,23 @@ export function ahead(classes: number, label: number, other: number): Inequality
 const part: Bounds = { lower: new Float64Array(), upper: new Float64Array() };
 
 /** The usual slopes. */
-export const usual: Leaf = { row: 0, splits: [], multipliers: [], part, slopes: new Map(), ibp: false };
+export const usual: Leaf = { row: 0, splits: [], multipliers: [], part, slopeOf: () => undefined, ibp: false };
 
 /** Interval bound propagation. */
 export const ibp: Leaf = { ...usual, ibp: true };
 
 /** Any slopes. */
-export const anySlopes = (layers: readonly Layer[], random: Random): Leaf['slopes'] =>
-  new Map(layers.map((layer) => [layer, new Map(Array.from({ length: layer.size }, (_, i) => [i, random()]))]));
+export function anySlopes(layers: readonly Layer[], random: Random): SlopeOf {
+  const slopes = new Map(layers.map((layer) => [layer, Float64Array.from({ length: layer.size }, random)]));
+  return (relu, neuron) => slopes.get(relu)![neuron]!;
+}
 
 /** The leaves of a tree of random splits, with any slopes and multipliers. */
 export function anyTree(layers: readonly Layer[], depth: number, random: Random): Leaf[] {
   const inputs = layers.flatMap((layer) => (layer.kind === 'relu' ? layer.inputs : []));
   const below = (splits: readonly Split[], multipliers: readonly number[], left: number): Leaf[] => {
     if (left === 0 || inputs.length === 0) {
-      return [{ ...usual, splits, multipliers, slopes: anySlopes(layers, random) }];
+      return [{ ...usual, splits, multipliers, slopeOf: anySlopes(layers, random) }];
     }
     const layer = inputs[Math.floor(random() * inputs.length)]!;
     const neuron = Math.floor(random() * layer.size);
