@@ -240,16 +240,31 @@ describe('openEvaluationFile', () => {
     });
   });
 
+  it('begins a file without any image anew, but no file that is something else', async () => {
+    await open();
+    expect(await open({ epsilon: 0.2 })).toEqual([]);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ epsilon: 0.2 });
+    for (const text of ['{"format":"something else"}\n', '{"format":"cert-evaluation-1"', 'notes\n']) {
+      await writeFile(file, text);
+      const opened = open();
+      if (text.endsWith('\n')) await expect(opened).rejects.toMatchObject({ code: 'bad-file' });
+      else expect(await opened).toEqual([]);
+      expect((await readFile(file, 'utf8')) === text).toBe(text.endsWith('\n'));
+    }
+  });
+
   it('does not continue a file of another perturbation set, whichever of the two is the usual one', async () => {
     const perturbation = perturbationSetting(linf({ epsilon: 0.1, scale: 0 }))!;
     await open({ perturbation });
-    expect(await open({ perturbation })).toEqual([]);
+    await appendResult(file, image(0));
+    expect(await open({ perturbation })).toHaveLength(1);
     await expect(open()).rejects.toMatchObject({
       code: 'run-exists',
       problem: expect.stringMatching(/was started with perturbation .*, not the default\.$/),
     });
     file = `${file}-usual.jsonl`;
     await open();
+    await appendResult(file, image(0));
     await expect(open({ perturbation })).rejects.toMatchObject({ code: 'run-exists' });
     expect(perturbationSetting(linf({ epsilon: 3 }))).toBeUndefined();
   });

@@ -95,7 +95,8 @@ export interface OpenOptions {
 /**
  * Opens the JSONL file of an evaluation, new or to be continued: a first line with the settings, then a line per image in the order
  * in which they were settled. Lines are not trusted: one that is damaged, or whose parts contradict each other or the settings, is dropped,
- * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted.
+ * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted. A
+ * file without any image is begun anew, whatever its settings.
  *
  * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
  * `bad-file` naming a line of an image with another label or other values, or when the file cannot be read or written
@@ -107,13 +108,15 @@ export async function openEvaluationFile(
 ): Promise<OpenedEvaluation> {
   const bytes = overwrite ? Buffer.alloc(0) : await readExisting(path);
   const end = bytes.lastIndexOf(LINE_FEED) + 1;
-  if (end === 0) {
+  const [header = '', ...lines] = linesOf(path, bytes);
+  const found = (parseLine(header) ?? {}) as Header;
+  // An evaluation that failed before its first result left nothing to lose.
+  if (end === 0 || (found.format === FORMAT && end === bytes.length && lines.length === 0)) {
     await makeFolder(dirname(path));
     await writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, ...settings })}\n`);
     return { results: [], damaged: 0 };
   }
-  const [header = '', ...lines] = linesOf(path, bytes);
-  checkSettings(path, parseLine(header), settings);
+  checkSettings(path, found, settings);
   const valid = validLines(lines, settings);
   for (const { result, number } of valid.kept) {
     const { index, label, input } = result;
@@ -326,6 +329,9 @@ const namesOf = (attack: EvaluationSettings['attack']): readonly string[] => {
 
 const reason = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
+/** The first line of a file, whoever wrote it. */
+type Header = { readonly [name: string]: unknown };
+
 /** The value of a line of JSON; `undefined` when it is none. */
 function parseLine(line: string): unknown {
   try {
@@ -336,8 +342,7 @@ function parseLine(line: string): unknown {
 }
 
 /** @throws CertError `bad-file` when a file has no such header, `run-exists` when it has another one */
-function checkSettings(path: string, header: unknown, settings: EvaluationSettings): void {
-  const found = (header ?? {}) as { readonly [name: string]: unknown };
+function checkSettings(path: string, found: Header, settings: EvaluationSettings): void {
   if (found.format !== FORMAT) {
     throw new CertError(
       'bad-file',
