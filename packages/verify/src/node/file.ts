@@ -111,7 +111,9 @@ export async function openEvaluationFile(
   const [header = '', ...lines] = linesOf(path, bytes);
   const found = (parseLine(header) ?? {}) as Header;
   // An evaluation that failed before its first result left nothing to lose.
-  if (end === 0 || (found.format === FORMAT && end === bytes.length && lines.length === 0)) {
+  const isEmpty =
+    end === 0 ? isCutHeader(bytes) : found.format === FORMAT && end === bytes.length && lines.length === 0;
+  if (isEmpty) {
     await makeFolder(dirname(path));
     await writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, ...settings })}\n`);
     return { results: [], damaged: 0 };
@@ -328,6 +330,13 @@ const namesOf = (attack: EvaluationSettings['attack']): readonly string[] => {
 };
 
 const reason = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
+
+/** Whether a file without any whole line is one that broke off in its first line; also one without any byte. */
+function isCutHeader(bytes: Buffer): boolean {
+  const start = JSON.stringify({ format: FORMAT }).slice(0, -1);
+  const text = bytes.toString('utf8', 0, start.length);
+  return start.startsWith(text);
+}
 
 /** The first line of a file, whoever wrote it. */
 type Header = { readonly [name: string]: unknown };
