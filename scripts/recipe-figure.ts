@@ -29,7 +29,9 @@ function pointsOf({ runs }: Plan, results: readonly Result[]): { readonly seeds:
   const seeds: Point[] = [];
   const means: Point[] = [];
   for (const { name } of runs) {
-    const [method = '', setting = ''] = name.split(' ');
+    const [word = '', setting = ''] = name.split(' ');
+    // Plans write methods as the command does, or as papers do.
+    const method = word.toUpperCase();
     const own = results
       .filter(({ run }) => run === name)
       .map((result) => ({ method, setting, x: 100 * result.standardError, y: 100 * verifiedErrorOf(result) }));
