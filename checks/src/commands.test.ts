@@ -1,11 +1,20 @@
 /** Every shell block of the documents runs; of READMEs, whose commands may take days, each command is one that exists. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createProgram, main } from '../../packages/cli/src/main.js';
 import { guides, readmes, root, slug } from './markdown.js';
 import { missingLine } from './same-output.js';
-import { hasRedis, hasTerminal, installable, readCommands, runCommands, runInTerminal, scripts } from './shell.js';
+import {
+  hasRedis,
+  hasTerminal,
+  installable,
+  readCommands,
+  redis,
+  runCommands,
+  runInTerminal,
+  scripts,
+} from './shell.js';
 
 /** Inside the repository, so that what is written there finds the packages. */
 const place = join(root, 'checks', '.blocks', 'commands');
@@ -37,6 +46,11 @@ describe('documents', () => {
     it.skipIf((inTerminal && !hasTerminal) || (usesRedis && !hasRedis))(
       `${document.file}: all commands run${needs}`,
       async () => {
+        if (usesRedis) {
+          const cure = 'The Redis server of an aborted run answers: redis-cli -p 6390 shutdown';
+          expect(redis('ping'), cure).toBe(false);
+          onTestFinished(() => void redis('shutdown', 'nosave'));
+        }
         const folder = join(place, slug(document));
         await mkdir(folder, { recursive: true });
         // A project of the reader's; without one, what is written there would belong to this package.

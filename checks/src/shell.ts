@@ -75,6 +75,10 @@ export const hasTerminal = spawnSync('script', ['--version']).status === 0;
 /** Whether there is a Redis server to start. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
+/** Sends a command to the server that documents start; false where none answers. */
+export const redis = (...command: readonly string[]): boolean =>
+  spawnSync('redis-cli', ['-p', '6390', ...command]).status === 0;
+
 /** A line that changed in place, up to where it was cleared for the last time. */
 const CLEARED = new RegExp(`[^\\n]*\\r${String.fromCharCode(0x1b)}\\[K`, 'g');
 
