@@ -31,6 +31,8 @@ const WEB = [
 const START = `
 const { parentPort, workerData } = require('node:worker_threads');
 const kept = new Set(workerData.globals);
+// Node.js loads some of them when they are read for the first time, and needs its own globals for that.
+for (const name of kept) void globalThis[name];
 for (const name of Object.getOwnPropertyNames(globalThis)) {
   if (!kept.has(name) && !delete globalThis[name]) throw new Error('The global ' + name + ' cannot be removed.');
 }
