@@ -4,6 +4,7 @@ import { CertError } from '@cert/core';
 import { makeFolder, writeFileAtomic } from '@cert/models/node';
 import { type Catalog, duration, type RunConfig, resolveConfig } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
+import { columnsOf } from '../export/columns.js';
 import {
   type ExportedFile,
   type ExportFormat,
@@ -153,8 +154,8 @@ function refuseForeign(name: FormatName, { options }: ExportFormat, raw: RawOpti
 }
 
 /** @throws CertError `bad-argument` for a network whose columns are not known */
-function tableColumns({ path, columns }: ExportSource): NonNullable<ExportSource['columns']> {
-  if (columns !== undefined) return columns;
+function tableColumns({ path, rows }: ExportSource): NonNullable<ExportSettings['columns']> {
+  if (rows !== undefined) return columnsOf(rows, path);
   throw new CertError(
     'bad-argument',
     `--columns was given, but ${path} does not know the columns of a table.`,

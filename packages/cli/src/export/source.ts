@@ -1,14 +1,19 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CertError } from '@cert/core';
-import type { TableColumn } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { decodeCheckpoint, type JsonValue } from '@cert/models';
-import { type Catalog, checkConfigOf, type RunConfig, readDataFacts, runFiles } from '@cert/trainer/pipeline';
+import {
+  type Catalog,
+  checkConfigOf,
+  type RowFacts,
+  type RunConfig,
+  readDataFacts,
+  runFiles,
+} from '@cert/trainer/pipeline';
 import type { HostNetwork } from '@cert/verify';
 import { locateCheckpoint, readCheckpointFile } from '../runs/locate-checkpoint.js';
 import { loadNetwork } from '../verify/network.js';
-import { columnsOf } from './columns.js';
 import { dataFacts, type Facts, fileFacts, trainingFacts } from './facts.js';
 
 /** A network to export. */
@@ -18,8 +23,8 @@ export interface ExportSource {
   readonly network: HostNetwork;
   /** What is known about it. */
   readonly facts: Facts;
-  /** Columns of the table that it was trained on; undefined for images, and where they are not known. */
-  readonly columns: readonly TableColumn[] | undefined;
+  /** What the inputs of a network on rows mean; undefined for images, and where it is not known. */
+  readonly rows: RowFacts | undefined;
   /** Metadata of the checkpoint; null for other files. */
   readonly metadata: JsonValue;
   /** The configuration of its run; undefined for a network without one. */
@@ -57,15 +62,14 @@ export async function readSource(
     const { network, notes, source, independent } = await loadNetwork(path, device);
     await independent?.dispose();
     const facts = fileFacts(source.bytes);
-    return { path, network, notes, facts, columns: undefined, metadata: null, config: undefined, target };
+    return { path, network, notes, facts, rows: undefined, metadata: null, config: undefined, target };
   }
   const { file, folder, config, ofRun } = await locateCheckpoint(path, which ?? 'last', catalog);
   const bytes = await readCheckpointFile(file);
   const { model, params, stats, metadata, checksum } = decodeCheckpoint(bytes, file);
   const notes = checksum === 'absent' ? [`${file} has no checksum: damage cannot be detected.`] : [];
   const data = readDataFacts(metadata, model);
-  const columns = data?.rows && columnsOf(data.rows, file);
-  const source = { path: file, network: { model, params, stats }, columns, metadata: metadata ?? null, notes };
+  const source = { path: file, network: { model, params, stats }, rows: data?.rows, metadata: metadata ?? null, notes };
   const known = { ...fileFacts(bytes), ...dataFacts(data) };
   if (!ofRun) return { ...source, facts: known, config: undefined, target };
   checkConfigOf(file, metadata, config, catalog);
