@@ -1,5 +1,6 @@
 import type { Graph } from '../graph/ir.js';
 import { type Rule, rewrite, schedule } from '../graph/rewrite.js';
+import { absoluteViews } from './absolute-views.js';
 import { algebra } from './algebra.js';
 import { combinations } from './blocked/combine.js';
 import { blockedConvolutions } from './blocked/convolutions.js';
@@ -54,7 +55,7 @@ export function optimize(graph: Graph, { block }: Target = {}): Graph {
   const simple = untilStable(blocked, algebra, blockedLayout, layout);
   const merged = mergeProducts(rewrite(simple, sumOfProducts(simple)));
   const lowered = untilStable(rewrite(rewrite(merged, inputGradient), filterGradient), algebra, blockedLayout, layout);
-  const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, algebra);
+  const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, absoluteViews, algebra);
   if (block === undefined) return tidy;
   const combined = rewrite(tidy, combinations(tidy, block));
   return rewrite(rewrite(combined, blockedFusion(combined)), spreadChannels);

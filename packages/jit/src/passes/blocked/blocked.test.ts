@@ -142,8 +142,9 @@ describe.skipIf(block === undefined)(suite('convolutions on blocked images'), ()
     const count = (op: Value['op']) => values.filter((value) => value.op === op).length;
     expect(count('conv') + count('convInputGrad') + count('matmul')).toBe(0);
     expect(count('blockedConv')).toBeGreaterThanOrEqual(6);
-    // In front: x. Behind: the result and the gradient of x.
-    expect(count('block')).toBeLessThanOrEqual(2);
+    // In front: x. Behind: the result and the gradient of x. Images that change places with channels, for the gradient of a filter, are no reordering.
+    const reordered = values.filter(({ op, inputs }) => op === 'block' && inputs[0]!.op !== 'reshape');
+    expect(reordered.length).toBeLessThanOrEqual(2);
     expect(count('unblock')).toBeLessThanOrEqual(2);
   });
 

@@ -67,7 +67,7 @@ function inputGradient(build: Builder, value: ValueOf<'convInputGrad'>, size: nu
       dilations: [1, 1],
       groups: 1,
     };
-    return build.blockedConv(gradient, build.transpose(split, [2, 4, 0, 1, 5, 3]), { ...geometry, relu: false });
+    return build.blockedConv(gradient, turnBlocks(build, split), { ...geometry, relu: false });
   };
   const lines = rows.map((row) => {
     const parts = columns.map((column) => build.reshape(phase(row, column), [n, groupsOf, high, wide, 1, size]));
@@ -75,6 +75,14 @@ function inputGradient(build: Builder, value: ValueOf<'convInputGrad'>, size: nu
   });
   const all = build.reshape(build.concat(lines, 3), [n, groupsOf, high * strides[0], wide * strides[1], size]);
   return build.unblock(build.slice(all, [0, 0, 0, 0, 0], [n, groupsOf, height, width, size]), 'channelsFirst');
+}
+
+/** [h, w, C / size, size, F / size, size] to [C / size, F / size, h, w, size of F, size of C], one axis at a time: that is fast. */
+function turnBlocks(build: Builder, split: Value): Value {
+  const [kh, kw, inGroups, size, outGroups] = split.shape as [number, number, number, number, number];
+  const turned = build.transpose(split, [0, 1, 2, 4, 5, 3]);
+  const blocks = build.reshape(turned, [kh * kw, inGroups * outGroups, size * size]);
+  return build.reshape(build.transpose(blocks, [1, 0, 2]), [inGroups, outGroups, kh, kw, size, size]);
 }
 
 /** Along one axis: the filter elements that reach the pixels i * stride + a, and the padding of dy for them. */

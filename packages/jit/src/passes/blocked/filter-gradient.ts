@@ -25,11 +25,9 @@ export function filterGradient(build: Builder, value: ValueOf<'convFilterGrad'>,
   const images = fit(build, build.block(x, size, 'channelsFirst'), [pads[0], pads[1]], [height, width]);
   const [inGroups, outGroups, batches] = [channels / size, filters / size, n / size];
   const parts = size / INTERLEAVED;
-  // One axis at a time: that is fast. [batches, inGroups, height, width, channel, image], then the channels' parts in front.
-  const inner = build.transpose(
-    build.reshape(images, [batches, size, inGroups, height, width, size]),
-    [0, 2, 3, 4, 5, 1],
-  );
+  // One axis at a time: that is fast. Blocks of images are blocks of channels of one image that has everything else as its pixels, and ONNX
+  // Runtime makes these with several threads: [batches, inGroups, height, width, channel, image]. Then the channels' parts go in front.
+  const inner = build.block(build.reshape(images, [1, n, inGroups * height, width * size]), size, 'channelsFirst');
   const rows = build.transpose(
     build.reshape(inner, [batches, inGroups, height * width, parts, INTERLEAVED * size]),
     [1, 3, 0, 2, 4],
