@@ -25,6 +25,7 @@ interface Combination {
  */
 export function combinations(graph: Graph, size: number): Rule {
   const count = readers(graph);
+  const outputs = new Set(graph.outputs);
   const parts = new Map<Value, Combination>();
   return (build, value, original) => {
     if (value.op !== 'binary' || value.dtype !== 'float32') return undefined;
@@ -32,7 +33,10 @@ export function combinations(graph: Graph, size: number): Rule {
     if (image === undefined) return undefined;
     const now = combination(build, value, (x, i) => (count.get(original.inputs[i]!) === 1 ? parts.get(x) : undefined));
     if (now === undefined) return undefined;
-    const result = passesOf(now) < now.passes ? build.reshape(emit(build, image, now), value.shape) : value;
+    // An output of another shape is a copy, which takes one thread.
+    const copies = outputs.has(original) && !sameShape(image, value.shape) ? 1 : 0;
+    const isShorter = passesOf(now) + copies < now.passes;
+    const result = isShorter ? build.reshape(emit(build, image, now), value.shape) : value;
     parts.set(result, now);
     return result;
   };
