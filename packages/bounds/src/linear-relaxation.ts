@@ -10,9 +10,10 @@ import {
   tf,
   type Window,
   windowOf,
+  withGradient,
 } from '@cert/core';
 import type { BackwardRules, BackwardTable, Rows } from './backward.js';
-import { atLeast, countsOf, denseKernel, geometryOf, perElement, permuteBatch, reshapeBatch } from './linear.js';
+import { countsOf, denseKernel, geometryOf, perElement, permuteBatch, rectify, reshapeBatch } from './linear.js';
 import { boundsAt, type LineRules, type Lines } from './lines.js';
 import { maxPoolBack } from './max-pool.js';
 import { normAffine } from './natural.js';
@@ -116,15 +117,36 @@ function meanBack(node: NodeOf<'avgPool'>, coefficients: Tensor, input: Shape): 
 /** Widths below this are treated as this: a line through two points that coincide has no slope. */
 const NARROWEST = 1e-8;
 
-/** The lines of a ReLU on [l, u]. */
-function reluLines({ lower, upper }: IntervalTensor): Required<Omit<Lines, 'lowerIntercept'>> {
-  const [above, below] = [tf.relu(upper), tf.relu(tf.neg(lower))];
+/**
+ * The slope u / (u - l) of the line above a ReLU, from above = max(u, 0) and below = max(-l, 0). Its gradients are written out: reverse mode would pass
+ * over memory some ten times more.
+ */
+const chordSlope = withGradient((above: Tensor, below: Tensor) => {
   // Halves: the width itself may overflow between finite ends, and a slope of 0 would put the line below the ReLU.
   const [halfAbove, halfBelow] = [mul(above, 0.5), mul(below, 0.5)];
   const halfWidth = add(halfAbove, halfBelow);
   // A missing width goes to the upper end, which keeps the line above the ReLU.
   const raised = add(halfAbove, tf.relu(sub(NARROWEST / 2, halfWidth)));
-  const upperSlope = tf.div(raised, atLeast(halfWidth, NARROWEST / 2));
+  const width = tf.maximum(halfWidth, NARROWEST / 2);
+  const slope = tf.div(raised, width);
+  return {
+    value: slope,
+    saved: [slope, width],
+    // (1 - slope) / (u - l) by above, -slope / (u - l) by below; 0 where the sign is certain.
+    gradient: (dy, kept, halves) => {
+      const rest = sub(1, kept!);
+      const open = tf.cast(tf.greater(tf.minimum(kept!, rest), 0), 'float32');
+      const perWidth = tf.div(mul(dy, open), mul(halves!, 2));
+      const byBelow = mul(perWidth, kept!);
+      return [sub(perWidth, byBelow), tf.neg(byBelow)];
+    },
+  };
+});
+
+/** The lines of a ReLU on [l, u]. */
+function reluLines({ lower, upper }: IntervalTensor): Required<Omit<Lines, 'lowerIntercept'>> {
+  const [above, below] = [rectify(upper), rectify(tf.neg(lower))];
+  const upperSlope = chordSlope(above, below);
   return {
     lowerSlope: mask(() => tf.greater(upperSlope, 0.5)),
     ...{ upperSlope, upperIntercept: mul(upperSlope, below) },

@@ -180,3 +180,39 @@ it('the lines of a ReLU hold where its width overflows', () => {
   const { upperSlope } = linesOf(linearRelaxation, { model, params: {} }, at).relu1!;
   expect(upperSlope.dataSync()[0]).toBeCloseTo(0.6, 6);
 });
+
+describe('the line above a ReLU', () => {
+  it('has the gradients of u / (u - l) and of its height at 0, and none where the sign is certain', () => {
+    const node = { name: 'relu1', op: 'relu', inputs: ['input'], attrs: {}, shape: [4] } as never;
+    const [l, u] = [
+      [-3, -0.5, 0.25, -2],
+      [1, 1.5, 2, -1],
+    ];
+    const read = (name: 'upperSlope' | 'upperIntercept') => (lower: Tensor, upper: Tensor) =>
+      linearRelaxation.lines.relu!(node, undefined as never, { lower, upper })[name] as Tensor;
+    const grads = (name: 'upperSlope' | 'upperIntercept') =>
+      tf
+        .grads((lower: Tensor, upper: Tensor) => tf.sum(read(name)(lower, upper)))([
+          tf.tensor(l!, [1, 4]),
+          tf.tensor(u!, [1, 4]),
+        ])
+        .map((grad) => [...grad.dataSync()]);
+
+    // Of u / (u - l): u / (u - l)^2 and -l / (u - l)^2.
+    const [byLower, byUpper] = grads('upperSlope');
+    [1 / 16, 1.5 / 4, 0, 0].forEach((want, i) => {
+      expect(byLower![i]).toBeCloseTo(want, 6);
+    });
+    [3 / 16, 0.5 / 4, 0, 0].forEach((want, i) => {
+      expect(byUpper![i]).toBeCloseTo(want, 6);
+    });
+    // Of -l u / (u - l): -u^2 / (u - l)^2 and l^2 / (u - l)^2.
+    const [downwards, upwards] = grads('upperIntercept');
+    [-1 / 16, -2.25 / 4, 0, 0].forEach((want, i) => {
+      expect(downwards![i]).toBeCloseTo(want, 6);
+    });
+    [9 / 16, 0.25 / 4, 0, 0].forEach((want, i) => {
+      expect(upwards![i]).toBeCloseTo(want, 6);
+    });
+  });
+});
