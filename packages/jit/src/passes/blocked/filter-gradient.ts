@@ -22,21 +22,24 @@ export function filterGradient(build: Builder, value: ValueOf<'convFilterGrad'>,
   if (channels % size !== 0 || n % size !== 0) return undefined;
 
   const [height, width] = [kh + (oh - 1) * strides[0], kw + (ow - 1) * strides[1]];
-  const images = fit(build, build.block(x, size, 'channelsFirst'), [pads[0], pads[1]], [height, width]);
+  // Above and below the convolution pads by itself, and leaves out the products with the padding.
+  const lines = Math.min(x.shape[2]!, height - pads[0]);
+  if (lines < 1) return undefined;
+  const images = fit(build, build.block(x, size, 'channelsFirst'), pads[1], [lines, width]);
   const [inGroups, outGroups, batches] = [channels / size, filters / size, n / size];
   const parts = size / INTERLEAVED;
   // One axis at a time: that is fast. Blocks of images are blocks of channels of one image that has everything else as its pixels, and ONNX
   // Runtime makes these with several threads: [batches, inGroups, height, width, channel, image]. Then the channels' parts go in front.
-  const inner = build.block(build.reshape(images, [1, n, inGroups * height, width * size]), size, 'channelsFirst');
+  const inner = build.block(build.reshape(images, [1, n, inGroups * lines, width * size]), size, 'channelsFirst');
   const rows = build.transpose(
-    build.reshape(inner, [batches, inGroups, height * width, parts, INTERLEAVED * size]),
+    build.reshape(inner, [batches, inGroups, lines * width, parts, INTERLEAVED * size]),
     [1, 3, 0, 2, 4],
   );
-  const stack = build.reshape(rows, [inGroups * parts, batches, height, width * INTERLEAVED, size]);
+  const stack = build.reshape(rows, [inGroups * parts, batches, lines, width * INTERLEAVED, size]);
   const gradient = build.reshape(build.block(dy, size, 'channelsFirst'), [batches, size, outGroups, oh, ow, size]);
   const result = build.blockedConv(stack, build.transpose(gradient, [2, 0, 3, 4, 1, 5]), {
     strides: [1, 1],
-    pads: [0, 0, 0, 0],
+    pads: [pads[0], 0, height - pads[0] - lines, 0],
     dilations: [strides[0], strides[1] * INTERLEAVED],
     groups: 1,
     relu: false,
@@ -47,16 +50,10 @@ export function filterGradient(build: Builder, value: ValueOf<'convFilterGrad'>,
   return build.transpose(ordered, [3, 2, 0, 1]);
 }
 
-/** Blocked images with `before` rows and columns of zeros in front, padded or cut to the given height and width. */
-function fit(
-  build: Builder,
-  x: Value,
-  before: readonly [number, number],
-  [height, width]: readonly [number, number],
-): Value {
-  const [n, groups, h, w, size] = x.shape as [number, number, number, number, number];
-  const after = [Math.max(0, height - before[0] - h), Math.max(0, width - before[1] - w)] as const;
-  const padded = build.pad(x, [0, 0, ...before, 0], [0, 0, ...after, 0]);
+/** Blocked images cut to `height` rows, with `before` columns of zeros in front, padded or cut to the given width. */
+function fit(build: Builder, x: Value, before: number, [height, width]: readonly [number, number]): Value {
+  const [n, groups, , w, size] = x.shape as [number, number, number, number, number];
+  const padded = build.pad(x, [0, 0, 0, before, 0], [0, 0, 0, Math.max(0, width - before - w), 0]);
   return build.slice(padded, [0, 0, 0, 0, 0], [n, groups, height, width, size]);
 }
 
