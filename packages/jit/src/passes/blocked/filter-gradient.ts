@@ -36,8 +36,10 @@ export function filterGradient(build: Builder, value: ValueOf<'convFilterGrad'>,
     [1, 3, 0, 2, 4],
   );
   const stack = build.reshape(rows, [inGroups * parts, batches, lines, width * INTERLEAVED, size]);
-  const gradient = build.reshape(build.block(dy, size, 'channelsFirst'), [batches, size, outGroups, oh, ow, size]);
-  const result = build.blockedConv(stack, build.transpose(gradient, [2, 0, 3, 4, 1, 5]), {
+  // [batches, outGroups, oh, ow, image, filter]: what is beside images is the channels of as many pixels, which move in whole blocks.
+  const pixels = build.reshape(build.block(dy, size, 'channelsFirst'), [batches, size, 1, outGroups * oh * ow * size]);
+  const moved = build.reshape(build.block(pixels, size, 'channelsLast'), [batches, outGroups, oh, ow, size, size]);
+  const result = build.blockedConv(stack, build.transpose(moved, [1, 0, 2, 3, 4, 5]), {
     strides: [1, 1],
     pads: [pads[0], 0, height - pads[0] - lines, 0],
     dilations: [strides[0], strides[1] * INTERLEAVED],
