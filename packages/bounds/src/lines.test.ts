@@ -117,6 +117,34 @@ describe('lines of a ReLU', () => {
     expect(bound(lines)).toEqual(bound());
   });
 
+  const before = 'dense2';
+
+  it('have the same gradients whether an image has one row or several', () => {
+    const [rows] = tf.split(spec.matrix, 2, 1) as [Tensor];
+    // Looser bounds, so that signs are open.
+    const [low, high] = [tf.sub(at[before]!.lower, 1.5), tf.add(at[before]!.upper, 1.5)];
+    const gradients = (matrix: Tensor) => {
+      const first = (lower: Tensor, kernel: Tensor) => {
+        const moved = { ...params, dense3: { ...params.dense3!, kernel } };
+        const least = lowerBound(
+          linearRelaxation,
+          { ...setting, network: { ...network, params: moved }, at: { ...at, [before]: { lower, upper: high } } },
+          'dense3',
+          toRows(matrix),
+        );
+        return tf.sum(tf.slice(least, [0, 0], [-1, 1]));
+      };
+      return tf.grads(first)([low, params.dense3!.kernel!]).map(values);
+    };
+    const [one, several] = [gradients(rows), gradients(spec.matrix)];
+    one.forEach((grads, k) => {
+      expect(Math.max(...grads.map(Math.abs))).toBeGreaterThan(0.01);
+      grads.forEach((grad, i) => {
+        expect(grad).toBeCloseTo(several[k]![i]!, 5);
+      });
+    });
+  });
+
   it('hold with any slope from 0 to 1 below, and other slopes give other bounds', () => {
     const found = new Set([String(bound())]);
     for (const slope of [0, 0.3, 1]) {
