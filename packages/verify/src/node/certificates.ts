@@ -10,7 +10,7 @@ import { certificateText, certifiedNetwork, createCertificate } from '../create-
 import type { ImageResult } from '../images/result.js';
 import { hasCategories } from '../images/variants.js';
 import type { Verifier } from '../verifier.js';
-import type { EvaluationSettings } from './file.js';
+import type { EvaluationSettings } from './settings.js';
 
 /** Options of {@link certificateWriter}. */
 export interface CertificateWriterOptions {

@@ -19,8 +19,9 @@ import {
   imageAt,
   setOf,
 } from './evaluator.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
+import { appendResult, openEvaluationFile } from './file.js';
 import { inputHash, splitHash } from './input-hash.js';
+import type { EvaluationSettings } from './settings.js';
 import { type Shard, shardMembers } from './shard.js';
 
 /** Options of {@link evaluateImages}: `split` has the images; images with a line in the file are skipped. */

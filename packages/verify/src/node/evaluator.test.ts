@@ -4,7 +4,7 @@ import { eagerDevice } from '@cert/jit';
 import { beforeAll, expect, it } from 'vitest';
 import { boundVerifier, type Verifier } from '../verifier.js';
 import { createEvaluator } from './evaluator.js';
-import type { StoredResult } from './file.js';
+import type { StoredResult } from './settings.js';
 
 beforeAll(() => tf.ready());
 

@@ -7,9 +7,9 @@ import { pgd } from '../attack/pgd.js';
 import { certify } from '../images/certify.js';
 import type { CertifyOptions, IndexedImage } from '../images/certify-options.js';
 import type { Verifier } from '../verifier.js';
-import { type EvaluationSettings, perturbationSetting, type StoredResult } from './file.js';
 import { inputHash } from './input-hash.js';
 import { type Kept, keptAttack, keptVerifier } from './kept.js';
+import { type EvaluationSettings, perturbationSetting, type StoredResult } from './settings.js';
 
 /** What {@link createEvaluator} evaluates with. */
 export interface EvaluatorOptions {

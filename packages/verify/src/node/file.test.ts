@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { linf } from '@cert/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageResult } from '../images/result.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile, perturbationSetting } from './file.js';
+import { appendResult, openEvaluationFile } from './file.js';
+import { type EvaluationSettings, perturbationSetting } from './settings.js';
 
 let place: string;
 let file: string;

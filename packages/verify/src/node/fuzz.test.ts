@@ -12,7 +12,8 @@ import { mutateJson } from '../../../../fuzz/mutate-json.js';
 import { CASES, survives } from '../../../../fuzz/survives.js';
 import { countResults } from '../images/count.js';
 import type { ImageResult } from '../images/result.js';
-import { type EvaluationSettings, openEvaluationFile } from './file.js';
+import { openEvaluationFile } from './file.js';
+import type { EvaluationSettings } from './settings.js';
 
 const settings: EvaluationSettings = {
   ...{ checkpoint: 'abc', dataset: 'digits', epsilon: 0.1, methods: ['ibp', 'crown'], complete: false },

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { CertError, parseJson } from '@cert/core';
 import { isBroken } from '../images/result.js';
 import { type EvaluationSummary, summaryFileOf } from './evaluate-file.js';
-import { differingSetting, type EvaluationSettings, readEvaluationFile, type StoredResult } from './file.js';
+import { readEvaluationFile } from './file.js';
+import { differingSetting, type EvaluationSettings, type StoredResult } from './settings.js';
 import { shardMembers, shardText } from './shard.js';
 import { type EvaluationTimes, writeWholeEvaluation } from './whole.js';
 

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageResult } from '../images/result.js';
-import { appendResult, type EvaluationSettings, openEvaluationFile } from './file.js';
+import { appendResult, openEvaluationFile } from './file.js';
 import { readEvaluation } from './read-evaluation.js';
+import type { EvaluationSettings } from './settings.js';
 
 let place: string;
 let file: string;

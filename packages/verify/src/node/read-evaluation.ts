@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { parseJson } from '@cert/core';
 import { summaryFileOf } from './evaluate-file.js';
-import { type EvaluationSettings, readEvaluationFile, type StoredResult } from './file.js';
+import { readEvaluationFile } from './file.js';
+import type { EvaluationSettings, StoredResult } from './settings.js';
 
 /** What {@link readEvaluation} found. Plain data. */
 export interface ReadEvaluation {

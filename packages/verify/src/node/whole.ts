@@ -1,7 +1,8 @@
 import { writeFileAtomic } from '@cert/models/node';
 import { countResults } from '../images/count.js';
 import { type EvaluationSummary, summaryFileOf } from './evaluate-file.js';
-import { type EvaluationSettings, type StoredResult, writeEvaluation } from './file.js';
+import { writeEvaluation } from './file.js';
+import type { EvaluationSettings, StoredResult } from './settings.js';
 
 /** What the summary of an evaluation says about machines and times. */
 export type EvaluationTimes = Pick<EvaluationSummary, 'device' | 'deviceDescription' | 'seconds' | 'stageSeconds'>;
