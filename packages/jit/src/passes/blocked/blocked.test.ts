@@ -53,6 +53,8 @@ const CASES: { readonly [name: string]: Case } = {
   'a filter of 5, padded by 2': { f: conv(1, 2), ...square(32, 5, 16, 5, 16) },
   'a filter of 4': { f: conv(2, 1), ...square(16, 8, 16, 4, 16) },
   'more padding than the filter reaches': { f: conv(1, 2), ...square(16, 5, 16, 2, 16) },
+  'several blocks of images, channels and filters': { f: conv(1, 1), ...square(32, 5, 32, 3, 48) },
+  'windows of padding alone': { f: conv(5, 2), ...square(16, 1, 48, 1, 16) },
   'same padding': { f: conv(2, 'same'), ...square(16, 7, 16, 3, 16) },
   'a batch that is no whole block': { f: conv(1, 1), ...square(5, 6, 16, 3, 16) },
   'one image': { f: conv(2, 1), ...square(1, 6, 32, 3, 16) },
