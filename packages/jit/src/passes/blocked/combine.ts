@@ -33,7 +33,7 @@ export function combinations(graph: Graph, size: number): Rule {
     if (image === undefined) return undefined;
     const now = combination(build, value, (x, i) => (count.get(original.inputs[i]!) === 1 ? parts.get(x) : undefined));
     if (now === undefined) return undefined;
-    // An output of another shape is a copy, which takes one thread.
+    // Where an output has another shape, ONNX Runtime copies the result, on one thread.
     const copies = outputs.has(original) && !sameShape(image, value.shape) ? 1 : 0;
     const isShorter = passesOf(now) + copies < now.passes;
     const result = isShorter ? build.reshape(emit(build, image, now), value.shape) : value;

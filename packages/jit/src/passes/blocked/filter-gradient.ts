@@ -24,6 +24,7 @@ export function filterGradient(build: Builder, value: ValueOf<'convFilterGrad'>,
   const [height, width] = [kh + (oh - 1) * strides[0], kw + (ow - 1) * strides[1]];
   // Above and below the convolution pads by itself, and leaves out the products with the padding.
   const lines = Math.min(x.shape[2]!, height - pads[0]);
+  // All windows read padding alone.
   if (lines < 1) return undefined;
   const images = fit(build, build.block(x, size, 'channelsFirst'), pads[1], [lines, width]);
   const [inGroups, outGroups, batches] = [channels / size, filters / size, n / size];
@@ -36,7 +37,7 @@ export function filterGradient(build: Builder, value: ValueOf<'convFilterGrad'>,
     [1, 3, 0, 2, 4],
   );
   const stack = build.reshape(rows, [inGroups * parts, batches, lines, width * INTERLEAVED, size]);
-  // [batches, outGroups, oh, ow, image, filter]: what is beside images is the channels of as many pixels, which move in whole blocks.
+  // [batches, outGroups, oh, ow, image, filter]. Seen as images with a pixel for each image of a block, their channels move in whole blocks.
   const pixels = build.reshape(build.block(dy, size, 'channelsFirst'), [batches, size, 1, outGroups * oh * ow * size]);
   const moved = build.reshape(build.block(pixels, size, 'channelsLast'), [batches, outGroups, oh, ow, size, size]);
   const result = build.blockedConv(stack, build.transpose(moved, [1, 0, 2, 3, 4, 5]), {
