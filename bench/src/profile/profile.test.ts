@@ -25,6 +25,32 @@ const text = JSON.stringify([
   run(7000, 6000),
 ]);
 
+/** A dispatch as ONNX Runtime's WebGPU provider writes it. */
+const dispatch = (name: string, ts: number, dur: number, shapes: string) => ({
+  ...{ cat: 'Api', pid: -1, name, ts, dur },
+  args: { shapes },
+});
+
+it('of a GPU counts dispatches, what they move and the time that they take there', () => {
+  const onGpu = JSON.stringify([
+    node('t1', 'ReduceSum', 101, 10),
+    dispatch('t1&ReduceSum&Transpose', 300, 2000, 'inputs[0] = {512,512} outputs[0] = {512,512} '),
+    dispatch('t1&ReduceSum&ReduceSum', 2300, 1000, 'inputs[0] = {512,512} outputs[0] = {} '),
+    node('t2', 'Reshape', 111, 5),
+    run(100, 6000),
+    // Of another run, which is not asked for.
+    dispatch('t1&ReduceSum&Transpose', 6300, 2000, 'inputs[0] = {512,512} outputs[0] = {512,512} '),
+  ]);
+  const { dispatches, movedMiB, nodesMs, nodes } = summarize('x', readProfile(onGpu), () => undefined);
+  expect(dispatches).toBe(2);
+  expect(movedMiB).toBeCloseTo(3 + 1 / 2 ** 18, 10);
+  expect(nodesMs).toBeCloseTo(3.005, 10);
+  expect(nodes.map((row) => [row.node, row.dispatches])).toEqual([
+    ['t1', 2],
+    ['t2', 0],
+  ]);
+});
+
 describe('a profile', () => {
   it('is read run by run, with shapes', () => {
     const [first, second] = readProfile(text);
@@ -34,6 +60,8 @@ describe('a profile', () => {
       node: 't3',
       op: 'Mul',
       ms: 0.5,
+      dispatches: 0,
+      movedMiB: 0,
       inputs: ['2x3', 'scalar'],
       outputs: ['scalar'],
     });
@@ -47,8 +75,8 @@ describe('a profile', () => {
     const profile = summarize('x', readProfile(text), (name) => sites.get(name));
     expect(profile).toMatchObject({ steps: 2, runMs: 6, nodesMs: 5.25 });
     expect(profile.ops).toEqual([
-      { op: 'Mul', count: 1.5, ms: 3.25, share: 3.25 / 5.25 },
-      { op: 'Add', count: 1, ms: 2, share: 2 / 5.25 },
+      { op: 'Mul', count: 1.5, ms: 3.25, share: 3.25 / 5.25, dispatches: 0, movedMiB: 0 },
+      { op: 'Add', count: 1, ms: 2, share: 2 / 5.25, dispatches: 0, movedMiB: 0 },
     ]);
     expect(profile.nodes.map((row) => [row.node, row.ms, row.site])).toEqual([
       ['t1', 3, 'a.ts:1'],

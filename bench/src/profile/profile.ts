@@ -13,6 +13,9 @@ export interface Share {
   readonly ms: number;
   /** Of the time of all nodes. */
   readonly share: number;
+  /** Programs that a GPU starts in a step, and what they read and write; 0 on a CPU. */
+  readonly dispatches: number;
+  readonly movedMiB: number;
 }
 
 /** Where the time of a step goes, in means over the measured steps; the largest first. */
@@ -24,6 +27,8 @@ export interface Profile {
   readonly runMs: number;
   /** The nodes of a run. */
   readonly nodesMs: number;
+  readonly dispatches: number;
+  readonly movedMiB: number;
   readonly ops: readonly (Share & { readonly op: string })[];
   /** Nodes of ONNX Runtime's own making have no site. */
   readonly nodes: readonly (Share & NodeRow)[];
@@ -61,7 +66,7 @@ export function summarize(
 ): Profile {
   const steps = runs.length;
   const all = runs.flatMap((run) => run.nodes);
-  const nodesMs = sum(all.map(({ ms }) => ms)) / steps;
+  const { ms: nodesMs, dispatches, movedMiB } = perStep(all, steps);
   const site = ({ node }: NodeRun) => siteOf(node) ?? '';
   const group = <Row extends object>(key: (run: NodeRun) => string, row: (run: NodeRun) => Row): (Share & Row)[] => {
     const groups = new Map<string, NodeRun[]>();
@@ -72,8 +77,8 @@ export function summarize(
     }
     return [...groups.values()]
       .map((members) => {
-        const ms = sum(members.map((member) => member.ms)) / steps;
-        return { ...row(members[0]!), count: members.length / steps, ms, share: ms / nodesMs };
+        const { ms, dispatches, movedMiB } = perStep(members, steps);
+        return { ...row(members[0]!), count: members.length / steps, ms, share: ms / nodesMs, dispatches, movedMiB };
       })
       .sort((a, b) => b.ms - a.ms);
   };
@@ -82,6 +87,8 @@ export function summarize(
     steps,
     runMs: sum(runs.map(({ ms }) => ms)) / steps,
     nodesMs,
+    dispatches,
+    movedMiB,
     ops: group(
       ({ op }) => op,
       ({ op }) => ({ op }),
@@ -93,3 +100,8 @@ export function summarize(
     sites: group(site, (run) => ({ site: site(run) })),
   };
 }
+
+const perStep = (runs: readonly NodeRun[], steps: number) => {
+  const mean = (pick: (run: NodeRun) => number) => sum(runs.map(pick)) / steps;
+  return { ms: mean(({ ms }) => ms), dispatches: mean((run) => run.dispatches), movedMiB: mean((run) => run.movedMiB) };
+};
