@@ -92,6 +92,7 @@ async function gpuDevice(options: WebOptions, page: Page): Promise<WebDevice | s
       memory: gpuMemory(ort, session),
       session: { ...session, preferredOutputLocation: 'gpu-buffer' },
       dialect: WEBGPU,
+      target: { gpu: true },
     },
     options,
   );

@@ -48,6 +48,7 @@ export async function webgpuDevice(options: WebgpuOptions = {}): Promise<Device>
       memory: gpuMemory(ort, session),
       session: { ...session, preferredOutputLocation: 'gpu-buffer' },
       dialect: WEBGPU,
+      target: { gpu: true },
     },
     options,
   );

@@ -25,10 +25,15 @@ export interface Dialect {
   readonly lacks: ReadonlySet<'FusedMatMul' | 'Sign' | 'Or' | 'integer Pow' | 'broadcasting Pow'>;
   /** Functions that may make a number of NaN. They are written so that NaN stays NaN; infinity may become NaN too. */
   readonly losesNaN: ReadonlySet<Unary | 'softmax'>;
+  /** Parts into which one op can cut a tensor where that is faster than an op for each part. */
+  readonly splitsInto?: number;
 }
 
 /** The CPU provider's. */
 export const CPU: Dialect = { lacks: new Set(), losesNaN: new Set() };
+
+/** Tensors that an op on a GPU can bind besides one more: every WebGPU adapter binds 8. */
+export const OPERANDS = 7;
 
 /**
  * What ONNX Runtime 1.30's WebGPU provider leaves to the CPU. Rounding, IsNaN and IsInf are left there: no training step uses them,
@@ -37,6 +42,7 @@ export const CPU: Dialect = { lacks: new Set(), losesNaN: new Set() };
 export const WEBGPU: Dialect = {
   lacks: new Set(['FusedMatMul', 'Sign', 'Or', 'integer Pow', 'broadcasting Pow']),
   losesNaN: new Set(['relu', 'exp', 'log', 'sigmoid', 'softplus', 'tanh', 'softmax']),
+  splitsInto: OPERANDS,
 };
 
 /** Collects the nodes of an ONNX graph. */
@@ -56,6 +62,10 @@ export class Emitter {
     return this.names.get(value)!;
   }
 
+  has(value: Value): boolean {
+    return this.names.has(value);
+  }
+
   bind(value: Value, name: string): void {
     this.names.set(value, name);
   }
@@ -67,19 +77,36 @@ export class Emitter {
     domain = '',
     output = `t${this.next++}`,
   ): string {
+    this.nodeOf(opType, inputs, attrs, domain, [output]);
+    return output;
+  }
+
+  /** A node with several results, each of which is named. */
+  split(x: string, sizes: readonly number[], axis: number): string[] {
+    const outputs = sizes.map(() => `t${this.next++}`);
+    this.nodeOf('Split', [x, this.ints(sizes)], { axis }, '', outputs);
+    return outputs;
+  }
+
+  private nodeOf(
+    opType: string,
+    inputs: readonly string[],
+    attrs: { readonly [name: string]: Attribute },
+    domain: string,
+    output: readonly string[],
+  ): void {
     const attribute = Object.entries(attrs).map(([name, value]) => encodeAttribute(name, value));
     this.nodes.push(
       onnx.NodeProto.create({
         opType,
         domain,
-        name: output,
+        name: output[0]!,
         input: [...inputs],
-        output: [output],
+        output: [...output],
         attribute,
         docString: this.site,
       }),
     );
-    return output;
   }
 
   /**
@@ -88,14 +115,14 @@ export class Emitter {
    */
   output(value: Value, name: string): void {
     const before = this.name(value);
-    const node = this.nodes.find(({ output }) => output[0] === before);
+    const node = this.nodes.find(({ output }) => output.includes(before));
     if (node === undefined || this.outputs.has(before)) return void this.node('Identity', [before], {}, '', name);
     for (const { input } of this.nodes) {
       input.forEach((operand, i) => {
         if (operand === before) input[i] = name;
       });
     }
-    node.output = [name];
+    node.output = node.output.map((result) => (result === before ? name : result));
     this.outputs.add(name);
     this.bind(value, name);
   }

@@ -230,7 +230,9 @@ export function toOnnx(
 ): Uint8Array {
   const e = new Emitter(dialect);
   if (empty) e.node('SequenceEmpty', [], {}, '', EMPTY);
-  for (const value of schedule(graph)) {
+  const order = schedule(graph);
+  const parts = dialect.splitsInto === undefined ? new Map<Value, Parts>() : wholes(order, dialect.splitsInto);
+  for (const value of order) {
     if (value.op === 'input') {
       e.bind(value, inputName(value.attrs.index));
       continue;
@@ -241,6 +243,15 @@ export function toOnnx(
       continue;
     }
     e.site = value.site ?? '';
+    const together = parts.get(value);
+    if (together !== undefined) {
+      const { slices, axis } = together;
+      const sizes = slices.map(({ shape }) => shape[axis]!);
+      for (const [i, name] of e.split(e.name(value.inputs[0]!), sizes, axis).entries()) e.bind(slices[i]!, name);
+      for (const slice of slices) parts.delete(slice);
+      continue;
+    }
+    if (e.has(value)) continue;
     const emit = EMIT[value.op as keyof typeof EMIT] as Emit<Primitive> | undefined;
     if (emit === undefined) throw new Error(`The primitive "${value.op}" must be rewritten by a pass before emission.`);
     const [x = '', y = '', z = ''] = value.inputs.map((operand) => e.name(operand));
@@ -267,6 +278,36 @@ export function toOnnx(
     },
   });
   return onnx.ModelProto.encode(model).finish();
+}
+
+/** Slices that together are all of one tensor, in order. */
+interface Parts {
+  readonly slices: readonly ValueOf<'slice'>[];
+  readonly axis: number;
+}
+
+/** For each slice of a tensor that is cut into at most `most` parts without a rest: all of them. */
+function wholes(values: readonly Value[], most: number): Map<Value, Parts> {
+  const bySource = new Map<Value, ValueOf<'slice'>[]>();
+  for (const value of values) {
+    if (value.op !== 'slice') continue;
+    const [source] = value.inputs as [Value];
+    bySource.set(source, [...(bySource.get(source) ?? []), value]);
+  }
+  const parts = new Map<Value, Parts>();
+  for (const [{ shape }, slices] of bySource) {
+    const axis = shape.findIndex((n, i) => slices[0]!.shape[i] !== n);
+    slices.sort((a, b) => a.attrs.begin[axis]! - b.attrs.begin[axis]!);
+    let end = 0;
+    const follows = slices.every(({ attrs, shape: part }) => {
+      const next = attrs.begin[axis] === end && attrs.steps.every((step) => step === 1);
+      end = attrs.end[axis]!;
+      return next && part.every((n, i) => i === axis || n === shape[i]);
+    });
+    if (!follows || end !== shape[axis] || slices.length < 2 || slices.length > most) continue;
+    for (const slice of slices) parts.set(slice, { slices, axis });
+  }
+  return parts;
 }
 
 const EMPTY_INFO = {

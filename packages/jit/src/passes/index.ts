@@ -8,10 +8,14 @@ import { blockedFusion, spreadChannels } from './blocked/fuse.js';
 import { blockedLayout } from './blocked/layout.js';
 import { convBias } from './conv-bias.js';
 import { filterGradient } from './filter-gradient.js';
+import { gatheredFilterGradient } from './gathered-filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
+import { joinElementwise, scalarsTogether } from './join-elementwise.js';
 import { layout } from './layout.js';
+import { leadingSums } from './leading-sums.js';
 import { mergeProducts, sumOfProducts } from './merge-products.js';
 import { squeeze } from './squeeze.js';
+import { joinTotals, longTotals } from './totals.js';
 
 export { algebra, convBias, filterGradient, inputGradient, layout, squeeze };
 
@@ -47,16 +51,27 @@ const fingerprint = (graph: Graph): string => {
 export interface Target {
   /** Channels in a block of the blocked form that its convolutions know; without, they know [N, C, H, W] alone. */
   readonly block?: number | undefined;
+  /** The device starts each op by itself, which takes longer than many ops: as few ops as possible. */
+  readonly gpu?: boolean;
 }
 
 /** The standard sequence of passes. */
-export function optimize(graph: Graph, { block }: Target = {}): Graph {
+export function optimize(graph: Graph, { block, gpu = false }: Target = {}): Graph {
   const blocked = block === undefined ? graph : rewrite(graph, blockedConvolutions(block));
   const simple = untilStable(blocked, algebra, blockedLayout, layout);
   const merged = mergeProducts(rewrite(simple, sumOfProducts(simple)));
-  const lowered = untilStable(rewrite(rewrite(merged, inputGradient), filterGradient), algebra, blockedLayout, layout);
+  const filters = gpu ? rewrite(merged, gatheredFilterGradient) : merged;
+  const lowered = untilStable(rewrite(rewrite(filters, inputGradient), filterGradient), algebra, blockedLayout, layout);
   const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, absoluteViews, algebra);
+  if (gpu) return forGpu(tidy);
   if (block === undefined) return tidy;
   const combined = rewrite(tidy, combinations(tidy, block));
   return rewrite(rewrite(combined, blockedFusion(combined)), spreadChannels);
+}
+
+/** Fewer ops, each with work for many threads. */
+function forGpu(graph: Graph): Graph {
+  const scaled = rewrite(graph, scalarsTogether);
+  const totals = rewrite(scaled, joinTotals(scaled));
+  return rewrite(rewrite(joinElementwise(totals), longTotals), leadingSums);
 }

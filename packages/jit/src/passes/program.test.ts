@@ -78,6 +78,7 @@ const variants: { readonly [name: string]: (graph: Graph) => Graph } = {
     return rewrite(now, convBias(now));
   },
   'all passes': optimize,
+  'all passes for a GPU': (graph) => optimize(graph, { gpu: true }),
 };
 
 describe('random programs give the same compiled and eagerly', () => {
@@ -113,7 +114,7 @@ describe('random programs give the same compiled and eagerly', () => {
             }
           },
         ),
-        { numRuns: name === 'all passes' ? 80 : 30, seed: 11 },
+        { numRuns: name.startsWith('all passes') ? 80 : 30, seed: 11 },
       );
     });
   }
