@@ -1,5 +1,5 @@
 /** The passes for a GPU: the same numbers, from fewer ops. They run on the CPU here; `npm run test:webgpu` runs them on a GPU's provider. */
-import { createRng, sizeOf, type Tensor, type Tensor2D, tf } from '@cert/core';
+import { createRng, sizeOf, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -163,6 +163,25 @@ describe('random graphs of small tensors', () => {
     );
     expect(joined).toBeGreaterThan(50);
   });
+});
+
+it.each([
+  { name: 'padded', stride: 1, pad: 1 },
+  { name: 'strided', stride: 2, pad: 1 },
+  { name: 'without padding', stride: 1, pad: 0 },
+])('filter gradients of a minibatch in parts: $name', async ({ stride, pad }) => {
+  // 68 images are 17 parts of 4.
+  const f = ([x, w]: Tensor[]): Tensor[] =>
+    tf.grads((image: Tensor, kernel: Tensor) =>
+      tf.sum(tf.sin(tf.conv2d(image as Tensor4D, kernel as Tensor4D, stride, pad))).asScalar(),
+    )([x!, w!]);
+  const { gpu, eager, got } = await compiled(f, [
+    [68, 6, 5, 3],
+    [3, 3, 3, 4],
+  ]);
+  expect(count(gpu, ({ op, shape }) => op === 'gather' && shape[0] === 68)).toBe(1);
+  expect(count(gpu, ({ op, shape }) => op === 'matmul' && shape[0] === 17)).toBe(1);
+  expectClose(got, eager, 1e-5);
 });
 
 describe('sums', () => {

@@ -17,7 +17,7 @@ import { mergeProducts, sumOfProducts } from './merge-products.js';
 import { squeeze } from './squeeze.js';
 import { joinTotals, longTotals } from './totals.js';
 
-export { algebra, convBias, filterGradient, inputGradient, layout, squeeze };
+export { algebra, convBias, filterGradient, gatheredFilterGradient, inputGradient, layout, squeeze };
 
 /** Applies rules, the first that fits, over and over until nothing changes. */
 export function untilStable(graph: Graph, ...rules: readonly Rule[]): Graph {
@@ -60,7 +60,7 @@ export function optimize(graph: Graph, { block, gpu = false }: Target = {}): Gra
   const blocked = block === undefined ? graph : rewrite(graph, blockedConvolutions(block));
   const simple = untilStable(blocked, algebra, blockedLayout, layout);
   const merged = mergeProducts(rewrite(simple, sumOfProducts(simple)));
-  const filters = gpu ? rewrite(merged, gatheredFilterGradient) : merged;
+  const filters = gpu ? rewrite(merged, gatheredFilterGradient()) : merged;
   const lowered = untilStable(rewrite(rewrite(filters, inputGradient), filterGradient), algebra, blockedLayout, layout);
   const tidy = untilStable(rewrite(lowered, convBias(lowered)), squeeze, absoluteViews, algebra);
   if (gpu) return forGpu(tidy);

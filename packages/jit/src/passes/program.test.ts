@@ -7,7 +7,17 @@ import { eagerDevice } from '../devices/eager.js';
 import type { Graph } from '../graph/ir.js';
 import { rewrite } from '../graph/rewrite.js';
 import { readTree } from '../index.js';
-import { algebra, convBias, filterGradient, inputGradient, layout, optimize, squeeze, untilStable } from './index.js';
+import {
+  algebra,
+  convBias,
+  filterGradient,
+  gatheredFilterGradient,
+  inputGradient,
+  layout,
+  optimize,
+  squeeze,
+  untilStable,
+} from './index.js';
 
 /** Steps of a program on a stack of images [2, h, w, c]; each takes the newest image and maybe an older one. */
 const STEPS: readonly ((x: Tensor4D, older: Tensor4D, weights: Tensor4D, vector: Tensor) => Tensor)[] = [
@@ -71,6 +81,8 @@ const variants: { readonly [name: string]: (graph: Graph) => Graph } = {
   'no optimization': mandatory,
   'algebra alone': (graph) => mandatory(untilStable(graph, algebra)),
   'layout alone': (graph) => mandatory(untilStable(graph, layout)),
+  'filter gradients of gathered windows alone': (graph) => rewrite(graph, gatheredFilterGradient()),
+  'the same, a few filter elements at a time': (graph) => rewrite(graph, gatheredFilterGradient(200)),
   'input gradients alone': (graph) => mandatory(rewrite(graph, inputGradient)),
   'squeeze alone': (graph) => mandatory(untilStable(graph, squeeze)),
   'conv bias and layout alone': (graph) => {
