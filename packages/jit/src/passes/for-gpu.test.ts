@@ -85,6 +85,16 @@ describe('an update of many parameters', () => {
   });
 });
 
+it('joins blends whose weights differ, as those of running statistics do', async () => {
+  const blend = (inputs: Tensor[]): Tensor[] =>
+    inputs.slice(0, 4).map((x, i) => tf.add(tf.mul(x, 0.9), tf.mul(inputs[4 + i]!, 0.1 + i / 100)));
+  const shapes = [[16], [16], [32], [64]];
+  const { plain, gpu, cpu, got } = await compiled(blend, [...shapes, ...shapes]);
+  const full = ({ op, shape }: Value) => op === 'binary' && sizeOf(shape) > 1;
+  expect([count(plain, full), count(gpu, full)]).toEqual([12, 3]);
+  expect(got).toEqual(cpu);
+});
+
 it('leaves ops of the same kind apart that need each other', async () => {
   const chain = ([x, w]: Tensor[]): Tensor[] => {
     const outputs = [tf.relu(tf.mul(x!, 2))];

@@ -78,7 +78,9 @@ function forms(): (value: Value, depth: number) => number {
     if (before !== undefined) return before;
     const text =
       sizeOf(value.shape) === 1
-        ? `scalar ${value.id}`
+        ? value.op === 'const'
+          ? 'number'
+          : `scalar ${value.id}`
         : depth === 0 || !isElementwise(value)
           ? value.dtype
           : `${value.op} ${JSON.stringify(value.attrs)} ${value.dtype} ${value.inputs.map((x) => form(x, depth - 1))}`;
@@ -93,11 +95,17 @@ function forms(): (value: Value, depth: number) => number {
 /** Values that one op computes, or, without `operands`, that are only laid end to end. */
 interface Joint {
   readonly members: readonly Value[];
-  /** What the op reads: others joined, or a scalar that all members share. */
-  readonly operands?: readonly (Joint | Value)[];
+  /** What the op reads: others joined, a scalar that all members share, or a constant number for each member. */
+  readonly operands?: readonly (Joint | Value | Numbers)[];
 }
 
-const isJoint = (x: Joint | Value): x is Joint => 'members' in x;
+/** A constant number for each member. */
+interface Numbers {
+  readonly numbers: readonly Value[];
+}
+
+const isJoint = (x: Joint | Value | Numbers): x is Joint => 'members' in x;
+const isNumbers = (x: Joint | Value | Numbers): x is Numbers => 'numbers' in x;
 
 /** The values that end in `members`, joined as far back as their ops are the same. All joints, operands first. */
 function jointsOf(members: readonly Value[]): Joint[] {
@@ -108,7 +116,10 @@ function jointsOf(members: readonly Value[]): Joint[] {
     if (before !== undefined) return before;
     const operands = values[0]!.inputs.map((_, i) => values.map(({ inputs }) => inputs[i]!));
     const joint = alike(values, operands)
-      ? { members: values, operands: operands.map((xs) => (sizeOf(xs[0]!.shape) === 1 ? xs[0]! : join(xs))) }
+      ? {
+          members: values,
+          operands: operands.map((xs) => (isShared(xs) ? xs[0]! : areNumbers(xs) ? { numbers: xs } : join(xs))),
+        }
       : { members: values };
     known.set(key, joint);
     return joint;
@@ -130,11 +141,21 @@ function alike(values: readonly Value[], operands: readonly (readonly Value[])[]
     values.every((x) => same(x) && sizeOf(x.shape) > 1) &&
     operands.every(
       (xs) =>
-        (sizeOf(xs[0]!.shape) === 1 && xs.every((x) => x === xs[0])) ||
+        isShared(xs) ||
+        (areNumbers(xs) && values.reduce((sum, { shape }) => sum + sizeOf(shape), 0) <= MOST_NUMBERS) ||
         xs.every((x, k) => sameShape(x.shape, values[k]!.shape) && x.dtype === xs[0]!.dtype && x.dtype !== 'bool'),
     )
   );
 }
+
+/** A scalar of all members. */
+const isShared = (xs: readonly Value[]): boolean => sizeOf(xs[0]!.shape) === 1 && xs.every((x) => x === xs[0]);
+
+const areNumbers = (xs: readonly Value[]): boolean =>
+  xs.every((x) => x.op === 'const' && sizeOf(x.shape) === 1 && x.dtype === 'float32');
+
+/** As constants in the model. */
+const MOST_NUMBERS = 2 ** 14;
 
 /** How many ops fewer the graph has with a group joined. */
 function saved(group: readonly Value[], joints: readonly Joint[], count: ReadonlyMap<Value, number>): number {
@@ -172,7 +193,9 @@ function schedule(graph: Graph, of: Place): (Joint | Value)[] | undefined {
   const needs = (x: Joint | Value): readonly (Joint | Value)[] => {
     if (!isJoint(x)) return x.inputs.map(node);
     if (x.operands === undefined) return x.members.map(node);
-    return x.operands.map((operand) => (isJoint(operand) ? operand : node(operand)));
+    return x.operands.flatMap((operand): readonly (Joint | Value)[] =>
+      isNumbers(operand) ? operand.numbers : [isJoint(operand) ? operand : node(operand)],
+    );
   };
   const state = new Map<Joint | Value, 'open' | 'done'>();
   const order: (Joint | Value)[] = [];
@@ -220,10 +243,13 @@ function rebuild(graph: Graph, order: readonly (Joint | Value)[], of: Place): Gr
       now.set(x, build.concat(flat, 0));
       continue;
     }
-    const operands = x.operands.map((operand) =>
-      isJoint(operand) ? now.get(operand)! : build.reshape(given(operand), []),
-    );
-    const total = x.members.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    const sizes = x.members.map(({ shape }) => sizeOf(shape));
+    const total = sizes.reduce((a, b) => a + b, 0);
+    const operands = x.operands.map((operand) => {
+      if (!isNumbers(operand)) return isJoint(operand) ? now.get(operand)! : build.reshape(given(operand), []);
+      const numbers = operand.numbers.flatMap(({ data }, i) => Array<number>(sizes[i]!).fill(data![0]!));
+      return build.const(Float32Array.from(numbers), [total], 'float32');
+    });
     now.set(x, build.make(first.op, operands, first.attrs, [total], first.dtype));
   }
   return { inputs: graph.inputs.map(given), outputs: graph.outputs.map(given) };
