@@ -194,6 +194,30 @@ it.each([
   expectClose(got, eager, 1e-5);
 });
 
+it.each([
+  { transA: false, transB: false },
+  { transA: true, transB: false },
+  { transA: false, transB: true },
+  { transA: true, transB: true },
+])('products with long sums are cut into parts: $transA, $transB', async ({ transA, transB }) => {
+  const f = ([a, b, c]: Tensor[]): Tensor[] => [
+    tf.matMul(a as Tensor2D, b as Tensor2D, transA, transB),
+    // Too short to be cut.
+    tf.matMul(c as Tensor2D, c as Tensor2D),
+  ];
+  const { gpu, eager, got } = await compiled(f, [
+    transA ? [1536, 5] : [5, 1536],
+    transB ? [7, 1536] : [1536, 7],
+    [300, 300],
+  ]);
+  expect(schedule(gpu).flatMap(({ op, shape }) => (op === 'matmul' ? [shape] : []))).toEqual([
+    [6, 5, 7],
+    [1, 5 * 7],
+    [300, 300],
+  ]);
+  expectClose(got, eager, 1e-5);
+});
+
 describe('sums', () => {
   const relative = 2e-5;
 

@@ -14,6 +14,7 @@ import { joinElementwise, scalarsTogether } from './join-elementwise.js';
 import { layout } from './layout.js';
 import { leadingSums } from './leading-sums.js';
 import { mergeProducts, sumOfProducts } from './merge-products.js';
+import { splitProducts } from './split-products.js';
 import { squeeze } from './squeeze.js';
 import { joinTotals, longTotals } from './totals.js';
 
@@ -73,5 +74,6 @@ export function optimize(graph: Graph, { block, gpu = false }: Target = {}): Gra
 function forGpu(graph: Graph): Graph {
   const scaled = rewrite(graph, scalarsTogether);
   const totals = rewrite(scaled, joinTotals(scaled));
-  return rewrite(rewrite(joinElementwise(totals), longTotals), leadingSums);
+  const joined = joinElementwise(totals);
+  return [splitProducts, longTotals, leadingSums].reduce((now, rule) => rewrite(now, rule), joined);
 }
