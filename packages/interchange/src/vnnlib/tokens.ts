@@ -12,8 +12,6 @@ export interface Token {
 
 /** The tokens of a text, one after another. */
 export interface Tokens {
-  /** The text that they are taken from. */
-  readonly text: string;
   /** The next token, which the call after that moves on from; after the last one always `end`. */
   next(): Token;
   /** The next token, without moving on. */
@@ -61,7 +59,6 @@ export function tokenize(text: string): Tokens {
   };
 
   return {
-    text,
     next() {
       const token = ahead ?? read();
       ahead = undefined;
