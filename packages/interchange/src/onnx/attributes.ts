@@ -1,5 +1,6 @@
 import { CertError } from '@cert/core';
-import type { OnnxAttribute, OnnxNode, OnnxTensor } from './file.js';
+import type { OnnxAttribute, OnnxNode } from './file.js';
+import type { OnnxTensor } from './tensor.js';
 import { badOnnx } from './wire.js';
 
 /** A node in a message: its op and the name that the file gives it, or what it computes. */

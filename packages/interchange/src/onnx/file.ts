@@ -1,14 +1,6 @@
-import { badOnnx, eachField, type Field, packedVarints, signed, textOf } from './wire.js';
-
-/** A constant of the file. */
-export interface OnnxTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Whole numbers (shapes, axes) are held as float64 too. */
-  readonly type: 'float32' | 'float64' | 'integer';
-  /** As many as the shape has elements, in C order. */
-  readonly data: Float32Array | Float64Array;
-}
+import { bytesOf, intOf, intsOf, numbersOf, pushFloats, readMessage, text } from './message.js';
+import { type OnnxTensor, readTensor } from './tensor.js';
+import { badOnnx, type Field } from './wire.js';
 
 /** An attribute of a node; the field that was written is set. */
 export interface OnnxAttribute {
@@ -53,69 +45,6 @@ export interface OnnxFile {
   readonly initializers: readonly OnnxTensor[];
   readonly inputs: readonly OnnxValueInfo[];
   readonly outputs: readonly OnnxValueInfo[];
-}
-
-/** ONNX's numbers of types. */
-const TYPES: { readonly [type: number]: OnnxTensor['type'] } = {
-  1: 'float32',
-  6: 'integer',
-  7: 'integer',
-  9: 'integer',
-  11: 'float64',
-};
-
-/** ONNX's number of float32. */
-export const FLOAT32 = 1;
-/** ONNX's number of float64. */
-export const FLOAT64 = 11;
-
-const bytesOf = (field: Field): Uint8Array => {
-  if (field.kind === 'bytes') return field.bytes;
-  throw badOnnx(`has a number where field ${field.number} is a message`);
-};
-
-const intOf = (field: Field): number => {
-  if (field.kind === 'varint') return signed(field.value);
-  throw badOnnx(`has no whole number where field ${field.number} is one`);
-};
-
-const text = (field: Field) => textOf(bytesOf(field));
-
-const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-
-/** Whole numbers of a repeated field, written one by one or packed. */
-const intsOf = (field: Field): number[] =>
-  field.kind === 'bytes' ? packedVarints(field.bytes).map(signed) : [intOf(field)];
-
-/** Adds the floating-point numbers of a repeated field, written one by one or packed. */
-function pushFloats(into: number[], field: Field, kind: 'fixed32' | 'fixed64'): void {
-  const size = kind === 'fixed32' ? 4 : 8;
-  if (field.kind === 'varint' || (field.kind !== 'bytes' && field.kind !== kind) || field.bytes.length % size !== 0) {
-    throw badOnnx(`has no list of numbers where field ${field.number} is one`);
-  }
-  const numbers = view(field.bytes);
-  for (let at = 0; at < field.bytes.length; at += size) {
-    into.push(size === 4 ? numbers.getFloat32(at, true) : numbers.getFloat64(at, true));
-  }
-}
-
-/** What happens with a field, by its number; fields that are not listed are skipped. */
-type Fields = { readonly [number: number]: (field: Field) => void };
-
-/**
- * Reads a message. A field of `once` that occurs twice is refused: readers differ in which one they take, and another network than the one
- * that is run would be verified.
- */
-function readMessage(message: Uint8Array, what: string, once: Fields, many: Fields = {}): void {
-  const seen = new Set<number>();
-  eachField(message, (field) => {
-    const read = once[field.number];
-    if (read !== undefined) {
-      if (seen.has(field.number)) throw badOnnx(`has field ${field.number} of ${what} twice`);
-      seen.add(field.number);
-      read(field);
-    } else many[field.number]?.(field);
-  });
 }
 
 /** @throws CertError `bad-file` for bytes that are not an ONNX file, and for parts that could change what it computes and are not read */
@@ -234,7 +163,7 @@ function readAttribute(message: Uint8Array): OnnxAttribute {
       },
       2: (field) => {
         if (field.kind !== 'fixed32') throw badOnnx('has no number where an attribute is one');
-        one = { ...one, float: view(field.bytes).getFloat32(0, true) };
+        one = { ...one, float: numbersOf(field.bytes).getFloat32(0, true) };
       },
       3: (field) => {
         one = { ...one, int: intOf(field) };
@@ -288,106 +217,6 @@ const KINDS: { readonly [type: number]: keyof typeof ABSENT } = {
 
 /** What a field stands for that was not written because it has the default value of its type. */
 const ABSENT = { float: { float: 0 }, int: { int: 0 }, text: { text: '' }, tensor: {}, floats: {}, ints: {} } as const;
-
-function readTensor(message: Uint8Array): OnnxTensor {
-  let name = '';
-  let type = 0;
-  let raw: Uint8Array | undefined;
-  const shape: number[] = [];
-  const floats: number[] = [];
-  const doubles: number[] = [];
-  const ints: number[] = [];
-  let elsewhere = false;
-  const refused = () => {
-    elsewhere = true;
-  };
-  readMessage(
-    message,
-    'a tensor',
-    {
-      2: (field) => {
-        type = intOf(field);
-      },
-      8: (field) => {
-        name = text(field);
-      },
-      9: (field) => {
-        raw = bytesOf(field);
-      },
-      14: (field) => {
-        if (intOf(field) !== 0) elsewhere = true;
-      },
-    },
-    {
-      1: (field) => {
-        for (const length of intsOf(field)) shape.push(length);
-      },
-      3: refused,
-      4: (field) => pushFloats(floats, field, 'fixed32'),
-      5: (field) => {
-        for (const value of intsOf(field)) ints.push(value);
-      },
-      7: (field) => {
-        for (const value of intsOf(field)) ints.push(value);
-      },
-      10: (field) => pushFloats(doubles, field, 'fixed64'),
-      13: refused,
-    },
-  );
-  const what = `has a tensor "${name}"`;
-  if (elsewhere) {
-    throw badOnnx(`${what} with external data`, 'Save the network and its weights in a single file.');
-  }
-  const kind = TYPES[type];
-  if (kind === undefined) {
-    throw badOnnx(
-      `${what} of data type ${type}`,
-      'Convert the network to float32: weights must be float32 or float64, and shapes int64.',
-    );
-  }
-  if (shape.some((length) => !Number.isSafeInteger(length) || length < 0)) {
-    throw badOnnx(`${what} of shape [${shape}]`);
-  }
-  const lists = [floats, doubles, ints].filter(({ length }) => length > 0);
-  if (lists.length + (raw === undefined || raw.length === 0 ? 0 : 1) > 1) {
-    throw badOnnx(`${what} whose numbers are given twice`);
-  }
-  const data = raw !== undefined && raw.length > 0 ? fromRaw(raw, type, what) : fromLists(kind, floats, doubles, ints);
-  if (shape.reduce((product, length) => product * length, 1) !== data.length) {
-    throw badOnnx(`${what} of shape [${shape}] with ${data.length} numbers`);
-  }
-  return { name, shape, type: kind, data };
-}
-
-function fromLists(type: OnnxTensor['type'], floats: number[], doubles: number[], ints: number[]): OnnxTensor['data'] {
-  if (type === 'float32') return Float32Array.from(floats);
-  return Float64Array.from(type === 'float64' ? doubles : ints);
-}
-
-/** Bytes of one element, by ONNX's number of the type. */
-const ELEMENT_SIZE: { readonly [type: number]: number } = { 1: 4, 6: 4, 7: 8, 9: 1, 11: 8 };
-
-function fromRaw(raw: Uint8Array, type: number, what: string): OnnxTensor['data'] {
-  const size = ELEMENT_SIZE[type]!;
-  if (raw.length % size !== 0) throw badOnnx(`${what} whose ${raw.length} bytes are not a whole number of elements`);
-  const numbers = view(raw);
-  const count = raw.length / size;
-  if (type === FLOAT32) {
-    const data = new Float32Array(count);
-    for (let i = 0; i < count; i++) data[i] = numbers.getFloat32(4 * i, true);
-    return data;
-  }
-  const read: { readonly [type: number]: (i: number) => number } = {
-    6: (i) => numbers.getInt32(4 * i, true),
-    7: (i) => Number(numbers.getBigInt64(8 * i, true)),
-    9: (i) => numbers.getUint8(i),
-    11: (i) => numbers.getFloat64(8 * i, true),
-  };
-  const element = read[type]!;
-  const data = new Float64Array(count);
-  for (let i = 0; i < count; i++) data[i] = element(i);
-  return data;
-}
 
 function readValueInfo(message: Uint8Array): OnnxValueInfo {
   let name = '';

@@ -1,10 +1,11 @@
 import { checkParams, graph, type HostParams, INPUT, type Model } from '@cert/core';
 import { MOST_ELEMENTS, MOST_IN_ALL } from '../graph/limits.js';
 import { attributesOf, badNode, unsupported } from './attributes.js';
-import { FLOAT32, FLOAT64, type OnnxFile, type OnnxNode, type OnnxValueInfo, readFile } from './file.js';
+import { type OnnxFile, type OnnxNode, type OnnxValueInfo, readFile } from './file.js';
 import { countOf, imageOrder, type Order } from './order.js';
 import { RULES } from './rules/rules.js';
 import { asVector, inOnnxOrder, type Progress, type Step } from './step.js';
+import { FLOAT32, FLOAT64 } from './tensor.js';
 import type { Computed, Value } from './values.js';
 import { badOnnx } from './wire.js';
 

@@ -2,7 +2,6 @@ import { add, affine, type Layer, leakyRelu, type Op, relu, sigmoid, sizeOf, sof
 import { clipped } from '../../graph/clip.js';
 import { MOST_ELEMENTS } from '../../graph/limits.js';
 import { badNode, unsupported } from '../attributes.js';
-import { FLOAT32, FLOAT64 } from '../file.js';
 import { broadcastIndices, broadcastShape, countOf, sameNumbers, sameOrder } from '../order.js';
 import {
   asImage,
@@ -18,6 +17,7 @@ import {
   tooLarge,
   weights,
 } from '../step.js';
+import { FLOAT32, FLOAT64 } from '../tensor.js';
 import type { Computed, Constant, Value } from '../values.js';
 import type { Rule, Rules } from './rule.js';
 
