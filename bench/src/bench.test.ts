@@ -10,6 +10,7 @@ const bench = (...args: string[]) =>
   spawnSync(process.execPath, ['--import', 'tsx', '--conditions=@cert/source', 'src/main.ts', ...args], {
     cwd: folder,
     encoding: 'utf8',
+    maxBuffer: 2 ** 24,
   });
 
 it('prints medians, minima, memory and one trace as JSON', () => {

@@ -1,20 +1,20 @@
 import type { Profile, Share } from './profile.js';
 
-const numbers = ({ ms, share, dispatches, movedMiB }: Share) => ({
+const numbers = ({ ms, share, gpu }: Share) => ({
   'ms/step': ms.toFixed(2),
   '%': (100 * share).toFixed(1),
-  ...(dispatches > 0 && { dispatches, MiB: movedMiB.toFixed(1) }),
+  ...(gpu && { dispatches: gpu.dispatches, MiB: gpu.movedMiB.toFixed(1) }),
 });
 
 /** The tables of a profile: by op whole, by node and by call site the first `top` rows. */
 export function printProfile(profile: Profile, top: number): void {
-  const { name, steps, runMs, nodesMs, dispatches, movedMiB, ops, nodes, sites } = profile;
+  const { name, steps, runMs, nodesMs, gpu, ops, nodes, sites } = profile;
   const count = nodes.length;
   console.log(`${name}: ${runMs.toFixed(1)} ms a step under the profiler, means over ${steps} steps;`);
   console.log(
     `${count} nodes take ${nodesMs.toFixed(1)} ms, what lies between them ${(runMs - nodesMs).toFixed(1)} ms.`,
   );
-  if (dispatches > 0) console.log(`${dispatches} dispatches to the GPU read and write ${movedMiB.toFixed(0)} MiB.`);
+  if (gpu) console.log(`${gpu.dispatches} dispatches to the GPU read and write ${gpu.movedMiB.toFixed(0)} MiB.`);
   console.log('\nBy op:');
   console.table(ops.map((row) => ({ op: row.op, nodes: row.count, ...numbers(row) })));
   console.log(`By node, ${Math.min(top, count)} of ${count}:`);

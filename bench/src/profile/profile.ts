@@ -13,8 +13,15 @@ export interface Share {
   readonly ms: number;
   /** Of the time of all nodes. */
   readonly share: number;
-  /** Programs that a GPU starts in a step, and what they read and write; 0 on a CPU. */
+  /** Only on a GPU. */
+  readonly gpu?: GpuWork;
+}
+
+/** What a step starts on a GPU. */
+export interface GpuWork {
+  /** Programs started. */
   readonly dispatches: number;
+  /** What they read and write. */
   readonly movedMiB: number;
 }
 
@@ -27,8 +34,8 @@ export interface Profile {
   readonly runMs: number;
   /** The nodes of a run. */
   readonly nodesMs: number;
-  readonly dispatches: number;
-  readonly movedMiB: number;
+  /** Only on a GPU. */
+  readonly gpu?: GpuWork;
   readonly ops: readonly (Share & { readonly op: string })[];
   /** Nodes of ONNX Runtime's own making have no site. */
   readonly nodes: readonly (Share & NodeRow)[];
@@ -66,7 +73,7 @@ export function summarize(
 ): Profile {
   const steps = runs.length;
   const all = runs.flatMap((run) => run.nodes);
-  const { ms: nodesMs, dispatches, movedMiB } = perStep(all, steps);
+  const { ms: nodesMs, ...whole } = perStep(all, steps);
   const site = ({ node }: NodeRun) => siteOf(node) ?? '';
   const group = <Row extends object>(key: (run: NodeRun) => string, row: (run: NodeRun) => Row): (Share & Row)[] => {
     const groups = new Map<string, NodeRun[]>();
@@ -77,8 +84,8 @@ export function summarize(
     }
     return [...groups.values()]
       .map((members) => {
-        const { ms, dispatches, movedMiB } = perStep(members, steps);
-        return { ...row(members[0]!), count: members.length / steps, ms, share: ms / nodesMs, dispatches, movedMiB };
+        const { ms, ...onGpu } = perStep(members, steps);
+        return { ...row(members[0]!), count: members.length / steps, ms, share: ms / nodesMs, ...onGpu };
       })
       .sort((a, b) => b.ms - a.ms);
   };
@@ -87,8 +94,7 @@ export function summarize(
     steps,
     runMs: sum(runs.map(({ ms }) => ms)) / steps,
     nodesMs,
-    dispatches,
-    movedMiB,
+    ...whole,
     ops: group(
       ({ op }) => op,
       ({ op }) => ({ op }),
@@ -101,7 +107,8 @@ export function summarize(
   };
 }
 
-const perStep = (runs: readonly NodeRun[], steps: number) => {
+function perStep(runs: readonly NodeRun[], steps: number): { readonly ms: number; readonly gpu?: GpuWork } {
   const mean = (pick: (run: NodeRun) => number) => sum(runs.map(pick)) / steps;
-  return { ms: mean(({ ms }) => ms), dispatches: mean((run) => run.dispatches), movedMiB: mean((run) => run.movedMiB) };
-};
+  const gpu = { dispatches: mean((run) => run.dispatches), movedMiB: mean((run) => run.movedMiB) };
+  return { ms: mean(({ ms }) => ms), ...(gpu.dispatches > 0 && { gpu }) };
+}
