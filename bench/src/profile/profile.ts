@@ -18,7 +18,7 @@ export interface Share {
 }
 
 /** What a step starts on a GPU. */
-export interface GpuWork {
+interface GpuWork {
   /** Programs started. */
   readonly dispatches: number;
   /** What they read and write. */
