@@ -1,10 +1,16 @@
+import type { Tensor } from '@cert/core';
 import type { Device, DeviceFunction } from '@cert/jit';
+import { type MetricsLayout, packMetrics } from './metrics.js';
 import type { Objective } from './objectives/objective.js';
 import type { PlannedStep } from './plan.js';
-import { createTrainStep, type Step, type TrainStepOptions } from './step.js';
+import { createTrainStep, type Step, type TrainState, type TrainStepOptions } from './step.js';
 
-/** A training step on a device. */
-type CompiledStep = DeviceFunction<Parameters<Step>, ReturnType<Step>>;
+/** A training step on a device. Its metrics are one vector. */
+export interface CompiledStep {
+  readonly run: DeviceFunction<Parameters<Step>, { readonly state: TrainState; readonly metrics: Tensor }>;
+  /** What the numbers of the metrics are; once it has run. */
+  layout(): MetricsLayout;
+}
 
 /** The steps that training switches between: one for each objective, with regularizers and without. */
 export interface CompiledSteps {
@@ -22,12 +28,23 @@ export function compiledSteps(device: Device, options: Omit<TrainStepOptions, 'o
       const known = made.find((one) => one.objective === objective && one.regularized === regularized);
       if (known !== undefined) return known.step;
       const regularizers = regularized ? (options.regularizers ?? []) : [];
-      const step = device.jit(createTrainStep({ ...options, objective, regularizers }));
+      const step = compiledStep(device, createTrainStep({ ...options, objective, regularizers }));
       made.push({ objective, regularized, step });
       return step;
     },
     async dispose() {
-      for (const { step } of made) await step.dispose();
+      for (const { step } of made) await step.run.dispose();
     },
   };
+}
+
+function compiledStep(device: Device, step: Step): CompiledStep {
+  let layout: MetricsLayout = { counts: [], names: [] };
+  const run = device.jit((...args: Parameters<Step>) => {
+    const { state, metrics } = step(...args);
+    const packed = packMetrics(metrics);
+    layout = packed.layout;
+    return { state, metrics: packed.values };
+  });
+  return { run, layout: () => layout };
 }

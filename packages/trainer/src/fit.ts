@@ -123,8 +123,9 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;
         const { average, ...before } = state;
-        const next = await compiled.of(planned)(before, batch, hyper);
-        const metrics = await readMetrics(next.metrics, images);
+        const compiledStep = compiled.of(planned);
+        const next = await compiledStep.run(before, batch, hyper);
+        const metrics = await readMetrics(next.metrics, compiledStep.layout(), images);
         if (!Object.values(metrics).every(Number.isFinite)) {
           const { natural, method = ibp } = options;
           const used = {
