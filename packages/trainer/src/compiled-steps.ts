@@ -6,7 +6,7 @@ import type { PlannedStep } from './plan.js';
 import { createTrainStep, type Step, type TrainState, type TrainStepOptions } from './step.js';
 
 /** A training step on a device. Its metrics are one vector. */
-export interface CompiledStep {
+interface CompiledStep {
   readonly run: DeviceFunction<Parameters<Step>, { readonly state: TrainState; readonly metrics: Tensor }>;
   /** What the numbers of the metrics are; once it has run. */
   layout(): MetricsLayout;
