@@ -8,15 +8,12 @@ import { blockedFusion, spreadChannels } from './blocked/fuse.js';
 import { blockedLayout } from './blocked/layout.js';
 import { convBias } from './conv-bias.js';
 import { filterGradient } from './filter-gradient.js';
-import { gatheredFilterGradient } from './gathered-filter-gradient.js';
+import { forGpu } from './gpu/for-gpu.js';
+import { gatheredFilterGradient } from './gpu/gathered-filter-gradient.js';
 import { inputGradient } from './input-gradient.js';
-import { joinElementwise, scalarsTogether } from './join-elementwise.js';
 import { layout } from './layout.js';
-import { leadingSums } from './leading-sums.js';
 import { mergeProducts, sumOfProducts } from './merge-products.js';
-import { splitProducts } from './split-products.js';
 import { squeeze } from './squeeze.js';
-import { joinTotals, longTotals } from './totals.js';
 
 export { algebra, convBias, filterGradient, gatheredFilterGradient, inputGradient, layout, squeeze };
 
@@ -52,7 +49,7 @@ const fingerprint = (graph: Graph): string => {
 export interface Target {
   /** Channels in a block of the blocked form that its convolutions know; without, they know [N, C, H, W] alone. */
   readonly block?: number | undefined;
-  /** The device starts each op by itself, which takes longer than many ops: as few ops as possible. */
+  /** Starting an op takes longer than many ops take: the graph gets as few as possible. */
   readonly gpu?: boolean;
 }
 
@@ -68,12 +65,4 @@ export function optimize(graph: Graph, { block, gpu = false }: Target = {}): Gra
   if (block === undefined) return tidy;
   const combined = rewrite(tidy, combinations(tidy, block));
   return rewrite(rewrite(combined, blockedFusion(combined)), spreadChannels);
-}
-
-/** Fewer ops, each with work for many threads. */
-function forGpu(graph: Graph): Graph {
-  const scaled = rewrite(graph, scalarsTogether);
-  const totals = rewrite(scaled, joinTotals(scaled));
-  const joined = joinElementwise(totals);
-  return [splitProducts, longTotals, leadingSums].reduce((now, rule) => rewrite(now, rule), joined);
 }

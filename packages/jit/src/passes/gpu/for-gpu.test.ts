@@ -3,16 +3,16 @@ import { createRng, sizeOf, type Tensor, type Tensor2D, type Tensor4D, tf } from
 import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cpuDevice } from '../devices/cpu.js';
-import type { Device } from '../devices/device.js';
-import { eagerDevice } from '../devices/eager.js';
-import { Builder } from '../graph/builder.js';
-import type { Graph, Value } from '../graph/ir.js';
-import { schedule } from '../graph/rewrite.js';
-import { readTree } from '../index.js';
-import { CPU } from '../onnx/emitter.js';
-import { inputName, outputName, toOnnx } from '../onnx/onnx.js';
-import { optimize } from './index.js';
+import { cpuDevice } from '../../devices/cpu.js';
+import type { Device } from '../../devices/device.js';
+import { eagerDevice } from '../../devices/eager.js';
+import { Builder } from '../../graph/builder.js';
+import type { Graph, Value } from '../../graph/ir.js';
+import { schedule } from '../../graph/rewrite.js';
+import { readTree } from '../../index.js';
+import { CPU } from '../../onnx/emitter.js';
+import { inputName, outputName, toOnnx } from '../../onnx/onnx.js';
+import { optimize } from '../index.js';
 import { joinElementwise } from './join-elementwise.js';
 
 const rng = createRng(3, 'for a GPU');

@@ -1,5 +1,6 @@
-import type { Value } from '../graph/ir.js';
-import type { Rule } from '../graph/rewrite.js';
+import type { Value } from '../../graph/ir.js';
+import type { Rule } from '../../graph/rewrite.js';
+import { divisorUpTo, SHORT_SUM } from './limits.js';
 
 /** A GPU computes a product in tiles of 32 x 32, each in one group of threads. So many groups keep a large GPU busy. */
 const TILE = 32;
@@ -19,7 +20,8 @@ export const splitProducts: Rule = (build, value) => {
   const [rows, columns] = value.shape as [number, number];
   const tiles = Math.ceil(rows / TILE) * Math.ceil(columns / TILE);
   const length = a.shape[transA ? 0 : 1]!;
-  const parts = partsOf(length, Math.ceil(GROUPS / tiles));
+  const most = Math.min(Math.ceil(GROUPS / tiles), SHORT_SUM - 1, Math.floor(length / SHORTEST));
+  const parts = divisorUpTo(length, most);
   // One row is a sum, for which a product with ones stands.
   if (parts === 1 || rows === 1) return undefined;
   const part = length / parts;
@@ -31,11 +33,3 @@ export const splitProducts: Rule = (build, value) => {
     : build.reshape(b, [parts, part, columns]);
   return build.reduce('sum', build.matmul(left, right), [0]);
 };
-
-/** The largest number of equal parts, at most `most` and below 32, that are long enough. */
-function partsOf(length: number, most: number): number {
-  for (let parts = Math.min(most, 31, Math.floor(length / SHORTEST)); parts > 1; parts--) {
-    if (length % parts === 0) return parts;
-  }
-  return 1;
-}

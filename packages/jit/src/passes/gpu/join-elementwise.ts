@@ -1,12 +1,13 @@
 import { sizeOf } from '@cert/core';
-import { Builder } from '../graph/builder.js';
-import { type Graph, sameShape, type Value } from '../graph/ir.js';
-import { type Rule, readers } from '../graph/rewrite.js';
-import { OPERANDS } from '../onnx/emitter.js';
+import { Builder } from '../../graph/builder.js';
+import { type Graph, sameShape, type Value } from '../../graph/ir.js';
+import { type Rule, readers } from '../../graph/rewrite.js';
+import { OPERANDS } from '../../onnx/emitter.js';
+import { SMALL } from './limits.js';
 
 /**
- * What many small tensors go through alike becomes one chain of ops on all of them, laid end to end, for a GPU: an optimizer's update of
- * each parameter is some fifteen ops. It starts from outputs of the graph and goes back as long as the ops are the same.
+ * Joins equal chains of ops on many small tensors into one chain on all of them, laid end to end: an optimizer's update of each parameter
+ * is some fifteen ops, and a GPU starts each op by itself. Chains are followed back from the graph's outputs as long as the ops are the same.
  */
 export function joinElementwise(graph: Graph): Graph {
   for (const group of groupsOf(graph)) {
@@ -33,8 +34,6 @@ function scaled(value: Value): { readonly x: Value; readonly by: Value } | undef
 
 const keyOf = (members: readonly Value[]): string => members.map(({ id }) => id).join();
 
-/** Larger tensors are worth an op each. */
-const LARGEST = 2 ** 18;
 /** Members of a group: what two steps of cutting give back. */
 const MOST = OPERANDS ** 2;
 
@@ -42,7 +41,7 @@ const MOST = OPERANDS ** 2;
 function groupsOf(graph: Graph): Value[][] {
   const count = readers(graph);
   const roots = [...new Set(graph.outputs)].filter(
-    (value) => isElementwise(value) && sizeOf(value.shape) > 1 && sizeOf(value.shape) <= LARGEST,
+    (value) => isElementwise(value) && sizeOf(value.shape) > 1 && sizeOf(value.shape) <= SMALL,
   );
   const form = forms();
   const groups = new Map(
@@ -55,6 +54,7 @@ function groupsOf(graph: Graph): Value[][] {
     .map(({ group }) => group);
 }
 
+/** How many ops deep ends are compared. */
 const DEPTHS = [3, 4, 5, 6, 7, 8];
 
 function alikeAt(roots: readonly Value[], form: (value: Value) => number): Value[][] {

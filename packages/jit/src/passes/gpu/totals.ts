@@ -1,10 +1,9 @@
 import { sizeOf } from '@cert/core';
-import type { Builder } from '../graph/builder.js';
-import type { Graph, Value, ValueOf } from '../graph/ir.js';
-import { type Rule, readers, schedule } from '../graph/rewrite.js';
+import type { Builder } from '../../graph/builder.js';
+import type { Graph, Value, ValueOf } from '../../graph/ir.js';
+import { type Rule, readers, schedule } from '../../graph/rewrite.js';
+import { divisorUpTo, SMALL } from './limits.js';
 
-/** Larger tensors are worth an op each. */
-const LARGEST = 2 ** 18;
 /** A GPU computes a single result in one group of threads: a sum over more numbers than this is cut up first. */
 const LONG = 2 ** 16;
 
@@ -35,7 +34,7 @@ const isScalarSum = (x: Value): boolean =>
   x.inputs.every(({ shape }) => sizeOf(shape) === 1);
 
 const isSmallTotal = (x: Value): x is ValueOf<'reduce'> =>
-  x.op === 'reduce' && x.attrs.f === 'sumSquare' && sizeOf(x.shape) === 1 && sizeOf(x.inputs[0]!.shape) <= LARGEST;
+  x.op === 'reduce' && x.attrs.f === 'sumSquare' && sizeOf(x.shape) === 1 && sizeOf(x.inputs[0]!.shape) <= SMALL;
 
 /** The terms of nested sums; `inner` knows the sums as they were before the pass. */
 function termsOf(value: Value, original: Value, inner: ReadonlySet<Value>): Value[] {
@@ -64,6 +63,6 @@ function inRows(build: Builder, f: 'sum' | 'sumSquare' | 'max' | 'min', x: Value
 
 /** The largest divisor of a size from 64 to 1,024. */
 function rowLength(size: number): number | undefined {
-  for (let length = 1024; length >= 64; length--) if (size % length === 0) return length;
-  return undefined;
+  const length = divisorUpTo(size, 1024);
+  return length < 64 ? undefined : length;
 }

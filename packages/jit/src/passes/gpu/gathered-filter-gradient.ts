@@ -1,10 +1,11 @@
-import type { Builder } from '../graph/builder.js';
-import type { Value, ValueOf } from '../graph/ir.js';
-import type { Rule } from '../graph/rewrite.js';
+import type { Builder } from '../../graph/builder.js';
+import type { Value, ValueOf } from '../../graph/ir.js';
+import type { Rule } from '../../graph/rewrite.js';
+import { divisorUpTo, SHORT_SUM } from './limits.js';
 
 /**
- * The gradient of a convolution's filter for a GPU, where each op costs the time to start it: all pixels that the filter's elements saw
- * are gathered in one op, and multiplied with dy in one more.
+ * The gradient of a convolution's filter for a GPU, where each op costs the time to start it. One op gathers all pixels that the filter's
+ * elements saw, and one more multiplies them with dy.
  *
  * The product is over images and pixels, far more numbers than the filter has. Its sums are therefore cut into `parts`, which the GPU
  * computes side by side, and added at the end.
@@ -18,8 +19,9 @@ export const gatheredFilterGradient =
     const [x, dy] = value.inputs as [Value, Value];
     const [filters, channels, kh, kw] = value.shape as [number, number, number, number];
     const [n, , oh, ow] = dy.shape as [number, number, number, number];
+    if (n === 0) return undefined;
     const pixels = oh * ow;
-    const parts = partsOf(n);
+    const parts = divisorUpTo(n, SHORT_SUM - 1);
     const images = n / parts;
     const split = build.transpose(build.reshape(dy, [parts, images, filters, pixels]), [0, 2, 1, 3]);
     const gradient = build.reshape(split, [parts, filters, images * pixels]);
@@ -41,13 +43,6 @@ export const gatheredFilterGradient =
     const taps = build.reshape(build.concat(products, 1), [filters, kh * kw, channels]);
     return build.reshape(build.transpose(taps, [0, 2, 1]), value.shape);
   };
-
-/** The largest divisor of n below 32: from 32 numbers on, ONNX Runtime's sum over the first axis turns its operand around first. */
-function partsOf(n: number): number {
-  let parts = Math.min(n, 31);
-  while (n % parts !== 0) parts--;
-  return parts;
-}
 
 /** For each filter element, row by row: the place in the image that it saw for each pixel of dy, the number of places if outside. */
 function placesSeen({ attrs, inputs, shape }: ValueOf<'convFilterGrad'>): number[][] {

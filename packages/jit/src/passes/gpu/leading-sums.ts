@@ -1,10 +1,10 @@
 import { sizeOf } from '@cert/core';
-import type { Rule } from '../graph/rewrite.js';
+import type { Rule } from '../../graph/rewrite.js';
+import { SHORT_SUM } from './limits.js';
 
-/** ONNX Runtime sums fewer numbers than this, for more than 1,024 results, over any axes in one op. */
-const FEW = 32;
+/** {@link SHORT_SUM} holds for more results than this. */
 const MANY = 1024;
-/** A product computes each sum in one row of threads: longer ones are faster by the sum, which cuts them up. */
+/** A product computes each sum in one row of threads. Longer sums are faster without one, because ONNX Runtime cuts them up. */
 const LONGEST = 4096;
 
 /**
@@ -23,7 +23,7 @@ export const leadingSums: Rule = (build, value) => {
     sizeOf,
   ) as [number, number, number];
   const between = axes.some((axis) => axis > first && axis < last && x.shape[axis] !== 1);
-  if (between || lead === 1 || lead > LONGEST || (lead * tail < FEW && middle > MANY)) return undefined;
+  if (between || lead <= 1 || lead > LONGEST || (lead * tail < SHORT_SUM && middle > MANY)) return undefined;
   if (tail === 1 && f !== 'sum') return undefined;
   const rows = tail === 1 ? x : build.reduce(f, build.reshape(x, [lead, middle, tail]), [2]);
   const ones = build.const(new Float32Array(lead).fill(1), [1, lead], 'float32');
