@@ -8,7 +8,7 @@ import { createTrainStep, type Step, type TrainState, type TrainStepOptions } fr
 /** A training step on a device. Its metrics are one vector. */
 interface CompiledStep {
   readonly run: DeviceFunction<Parameters<Step>, { readonly state: TrainState; readonly metrics: Tensor }>;
-  /** What the numbers of the metrics are; once it has run. */
+  /** What the numbers of the metrics are. Known after the first run. */
   layout(): MetricsLayout;
 }
 

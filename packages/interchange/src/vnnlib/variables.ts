@@ -21,7 +21,7 @@ export interface Variables {
   readonly network: boolean;
   /** The variable that a token names, or undefined. An index may stand in the token behind it, which is then read too. */
   find(token: Token): LinearTerm | undefined;
-  /** How many variables there are, and the names of inputs; to call at the end of the file. */
+  /** The number of variables and the names of inputs. Call this at the end of the file. */
   count(): { readonly inputs: number; readonly outputs: number; nameOfInput(index: number): string };
 }
 

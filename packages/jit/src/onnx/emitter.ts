@@ -25,14 +25,14 @@ export interface Dialect {
   readonly lacks: ReadonlySet<'FusedMatMul' | 'Sign' | 'Or' | 'integer Pow' | 'broadcasting Pow'>;
   /** Functions that may make a number of NaN. They are written so that NaN stays NaN; infinity may become NaN too. */
   readonly losesNaN: ReadonlySet<Unary | 'softmax'>;
-  /** Parts into which one op can cut a tensor where that is faster than an op for each part. */
+  /** Parts that one `Split` may have; without, each part is a `Slice`. */
   readonly splitsInto?: number;
 }
 
 /** The CPU provider's. */
 export const CPU: Dialect = { lacks: new Set(), losesNaN: new Set() };
 
-/** Tensors that an op on a GPU can bind besides one more: every WebGPU adapter binds 8. */
+/** Every WebGPU adapter binds 8 tensors to an op: one result and this many operands, or the reverse. */
 export const OPERANDS = 7;
 
 /**
@@ -77,18 +77,18 @@ export class Emitter {
     domain = '',
     output = `t${this.next++}`,
   ): string {
-    this.nodeOf(opType, inputs, attrs, domain, [output]);
+    this.add(opType, inputs, attrs, domain, [output]);
     return output;
   }
 
-  /** A node with several results, each of which is named. */
+  /** Cuts a tensor along an axis into parts of the given sizes. Returns their names. */
   split(x: string, sizes: readonly number[], axis: number): string[] {
     const outputs = sizes.map(() => `t${this.next++}`);
-    this.nodeOf('Split', [x, this.ints(sizes)], { axis }, '', outputs);
+    this.add('Split', [x, this.ints(sizes)], { axis }, '', outputs);
     return outputs;
   }
 
-  private nodeOf(
+  private add(
     opType: string,
     inputs: readonly string[],
     attrs: { readonly [name: string]: Attribute },

@@ -1,12 +1,12 @@
 import type { Value, ValueOf } from '../graph/ir.js';
 
-/** Slices that together are all of one tensor, in order. */
+/** Slices that together cover one tensor, in order and without overlap. */
 export interface Parts {
   readonly slices: readonly ValueOf<'slice'>[];
   readonly axis: number;
 }
 
-/** For each slice of a tensor that is cut into at most `most` parts without a rest: all of them. */
+/** Finds the tensors that at most `most` slices cover. Each of these slices maps to all slices of its tensor. */
 export function wholes(values: readonly Value[], most: number): Map<Value, Parts> {
   const bySource = new Map<Value, ValueOf<'slice'>[]>();
   for (const value of values) {

@@ -1,4 +1,4 @@
-/** The passes for a GPU: the same numbers, from fewer ops. They run on the CPU here; `npm run test:webgpu` runs them on a GPU's provider. */
+/** The passes for a GPU give the same numbers. Their graphs run on the CPU here; those that `npm run test:webgpu` runs contain the same ops. */
 import { createRng, sizeOf, type Tensor, type Tensor2D, type Tensor4D, tf } from '@cert/core';
 import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
@@ -210,6 +210,7 @@ it.each([
     transB ? [7, 1536] : [1536, 7],
     [300, 300],
   ]);
+  // The sum over the 6 parts is a product with ones.
   expect(schedule(gpu).flatMap(({ op, shape }) => (op === 'matmul' ? [shape] : []))).toEqual([
     [6, 5, 7],
     [1, 5 * 7],

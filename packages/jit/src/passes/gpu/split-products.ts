@@ -2,8 +2,9 @@ import type { Value } from '../../graph/ir.js';
 import type { Rule } from '../../graph/rewrite.js';
 import { divisorUpTo, SHORT_SUM } from './limits.js';
 
-/** A GPU computes a product in tiles of 32 x 32, each in one group of threads. So many groups keep a large GPU busy. */
+/** Rows and columns of a product that one group of threads computes. */
 const TILE = 32;
+/** Groups of threads that keep a large GPU busy. */
 const GROUPS = 256;
 /** Shorter sums than this are not worth cutting. */
 const SHORTEST = 256;
@@ -22,8 +23,7 @@ export const splitProducts: Rule = (build, value) => {
   const length = a.shape[transA ? 0 : 1]!;
   const most = Math.min(Math.ceil(GROUPS / tiles), SHORT_SUM - 1, Math.floor(length / SHORTEST));
   const parts = divisorUpTo(length, most);
-  // One row is a sum, for which a product with ones stands.
-  if (parts === 1 || rows === 1) return undefined;
+  if (parts === 1) return undefined;
   const part = length / parts;
   const left = transA
     ? build.transpose(build.reshape(a, [parts, part, rows]), [0, 2, 1])
