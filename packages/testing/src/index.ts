@@ -6,12 +6,6 @@ export { checkGradient, type GradientOptions } from './gradient.js';
 export { type LinesSuiteOptions, linesSuite } from './lines.js';
 export type { TestedLine, TestedLines } from './lines-grid.js';
 export { boundedOps } from './models.js';
-export {
-  type ObjectiveSuiteOptions,
-  objectiveSuite,
-  type TestedChoice,
-  type TestedChoiceContext,
-  type TestedContext,
-  type TestedObjective,
-} from './objective.js';
+export { type ObjectiveSuiteOptions, objectiveSuite } from './objective.js';
 export { type RegularizerSuiteOptions, regularizerSuite } from './regularizer.js';
+export type { TestedChoice, TestedChoiceContext, TestedContext, TestedObjective } from './tested-objective.js';

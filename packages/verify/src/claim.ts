@@ -4,7 +4,7 @@ import { sha256 } from '@cert/models';
 import { isBall } from './attack/perturbed.js';
 import { toBase64 } from './base64.js';
 import type { Certificate, CertificateOptions, CertifiedBox } from './certificate.js';
-import { type Box64, boxAround } from './float64/intervals.js';
+import { type Box64, boxAround } from './float64/enclosure.js';
 
 /**
  * The inputs that a certificate speaks of: a ball around the input where the radius and the range are the same for all features, else the

@@ -53,7 +53,7 @@ export {
   type Evaluator,
   type EvaluatorOptions,
 } from './evaluate.js';
-export type { Ball64, Box64 } from './float64/intervals.js';
+export type { Ball64, Box64 } from './float64/enclosure.js';
 export type { MarginProblem } from './float64/margins.js';
 export type { Network64 } from './float64/network.js';
 export { certify } from './images/certify.js';

@@ -2,7 +2,7 @@ import { type SoundLevel, soundBox, soundIbp } from '@cert/bounds';
 import { type BoundMethod, type HostParams, type Model, sizeOf, UNIT_BALL } from '@cert/core';
 import { type Device, type DeviceArray, disposeTree, type OnDevice, readTree, turn } from '@cert/jit';
 import type { BoxEvidence } from './certificate.js';
-import { boxAround } from './float64/intervals.js';
+import { boxAround } from './float64/enclosure.js';
 import { crownIbpMargins, ibpMargins, type MarginProblem, otherClasses } from './float64/margins.js';
 import type { Network64 } from './float64/network.js';
 import { encloseTightly, treeMargins } from './float64/tree.js';

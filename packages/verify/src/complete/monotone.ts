@@ -1,6 +1,7 @@
 import { CertError, INPUT, type InputBox, type Node, type NodeOf } from '@cert/core';
 import { turn } from '@cert/jit';
-import { type Enclosures, enclose, endsOf, ownError } from '../float64/intervals.js';
+import { type Enclosures, endsOf, ownError } from '../float64/enclosure.js';
+import { enclose } from '../float64/intervals.js';
 import { type Network64, valuesOf } from '../float64/network.js';
 import { createHeap } from './heap.js';
 

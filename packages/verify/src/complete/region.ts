@@ -1,5 +1,5 @@
 import { CertError, type Property } from '@cert/core';
-import type { Box64 } from '../float64/intervals.js';
+import type { Box64 } from '../float64/enclosure.js';
 
 /** The cases of a property over one box of inputs, in the form in which they are proved: rows of the outputs, in groups. */
 export interface Region {

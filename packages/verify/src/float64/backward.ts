@@ -1,13 +1,6 @@
 import type { Node, NodeOf, Shape } from '@cert/core';
-import {
-  type Ball64,
-  type Enclosure,
-  type Enclosures,
-  magnitudeOf,
-  noBounds,
-  ownError,
-  UNDERFLOW,
-} from './intervals.js';
+import { type Ball64, type Enclosure, type Enclosures, magnitudeOf, ownError } from './enclosure.js';
+import { noBounds, UNDERFLOW } from './intervals.js';
 import { backward, divisors, isLayer, type Network64, sources, valuesOf, windows } from './network.js';
 
 /** A lower bound, moved down by more than the roundings of a few sums of numbers of this size, and than any underflow in float64. */

@@ -31,7 +31,7 @@ import {
   subtractDyadic,
   toNumber,
 } from '../../../../soundness/src/index.js';
-import { boxAround } from './intervals.js';
+import { boxAround } from './enclosure.js';
 import { crownIbpMargins, ibpMargins } from './margins.js';
 
 beforeEach(() => tf.engine().startScope());

@@ -1,6 +1,7 @@
 import type { SoundLevel } from '@cert/bounds';
 import { adaptive, addRelaxation, type LowerSlopes, lowerValue, noRelaxations, towardsMinus } from './backward.js';
-import { type Box64, enclose, endsOf, ownError } from './intervals.js';
+import { type Box64, endsOf, ownError } from './enclosure.js';
+import { enclose } from './intervals.js';
 import { type Network64, valuesOf } from './network.js';
 
 /** What is bounded: logit_label - logit_j for every other class j, over a box. */

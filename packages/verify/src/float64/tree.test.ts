@@ -14,7 +14,8 @@ import {
   smallModels,
   subtractDyadic,
 } from '../../../../soundness/src/index.js';
-import { boxAround, type Enclosures, enclose, endsOf } from './intervals.js';
+import { boxAround, type Enclosures, endsOf } from './enclosure.js';
+import { enclose } from './intervals.js';
 import { crownIbpMargins, type MarginProblem } from './margins.js';
 import { covers, encloseTightly, type Leaf, treeMargins } from './tree.js';
 

@@ -8,7 +8,8 @@ import {
   noRelaxations,
   type Relaxations,
 } from './backward.js';
-import { type Enclosure, type Enclosures, enclose, endsOf, fromEnds } from './intervals.js';
+import { type Enclosure, type Enclosures, endsOf, fromEnds } from './enclosure.js';
+import { enclose } from './intervals.js';
 import { difference, type MarginProblem, nothing, otherClasses } from './margins.js';
 import type { Network64 } from './network.js';
 

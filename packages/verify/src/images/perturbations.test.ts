@@ -19,7 +19,7 @@ import { mlp } from '@cert/models';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { autoAttack } from '../attack/auto-attack.js';
 import { createEvaluator } from '../evaluate.js';
-import { boxAround } from '../float64/intervals.js';
+import { boxAround } from '../float64/enclosure.js';
 import { crownVerifier } from '../methods/crown.js';
 import { babVerifier } from '../methods/search.js';
 import { soundIbpSteps, soundVerifier } from '../sound-verifier.js';

@@ -5,7 +5,7 @@ import type { HostNetwork } from '../complete/host-network.js';
 import type { ProofResult } from '../complete/proofs/proof.js';
 import { canProve, createProofSearch } from '../complete/proofs/proof-search.js';
 import type { ReluSplitOptions } from '../complete/relus/domain-search.js';
-import { type Box64, boxAround } from '../float64/intervals.js';
+import { type Box64, boxAround } from '../float64/enclosure.js';
 import { readMargins } from '../margins.js';
 import { hostWeights } from '../sound-verifier.js';
 import type { ImageSearch, SearchedImage, Verifier, VerifierSetting } from '../verifier.js';

@@ -1,4 +1,4 @@
-import type { Box64 } from '../../float64/intervals.js';
+import type { Box64 } from '../../float64/enclosure.js';
 import { ceil32, floor32 } from '../region.js';
 import type { BoxTree } from '../search.js';
 

@@ -1,6 +1,6 @@
 import type { SoundLevel } from '@cert/bounds';
 import { turn } from '@cert/jit';
-import type { Box64, Enclosures } from '../../float64/intervals.js';
+import type { Box64, Enclosures } from '../../float64/enclosure.js';
 import { encloseTightly, influencesOf, lowerWith } from '../../float64/tree.js';
 import type { HostNetwork } from '../host-network.js';
 import { type Place, placeOf, sidesOf } from '../inputs/input-boxes.js';

@@ -1,7 +1,7 @@
 import { type Rules, type SoundLevel, soundIbp } from '@cert/bounds';
 import type { Property } from '@cert/core';
 import type { Device } from '@cert/jit';
-import type { Enclosures } from '../../float64/intervals.js';
+import type { Enclosures } from '../../float64/enclosure.js';
 import { encloseTightly } from '../../float64/tree.js';
 import { usable } from '../../sound-verifier.js';
 import {

@@ -3,7 +3,7 @@ import { turn } from '@cert/jit';
 import { toBase64 } from '../../base64.js';
 import type { CertificateLeaf, CertificateSplit, TreeEvidence } from '../../certificate.js';
 import { adaptive } from '../../float64/backward.js';
-import { type Enclosures, endsOf } from '../../float64/intervals.js';
+import { type Enclosures, endsOf } from '../../float64/enclosure.js';
 import type { Network64 } from '../../float64/network.js';
 import { type Evidence64, lowerWith } from '../../float64/tree.js';
 import { type Region, rowAt } from '../region.js';

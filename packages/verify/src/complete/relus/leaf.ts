@@ -1,6 +1,7 @@
 import { turn } from '@cert/jit';
 import { linearOnInput, noRelaxations, type Relaxations, type Start } from '../../float64/backward.js';
-import { type Box64, type Enclosures, enclose } from '../../float64/intervals.js';
+import type { Box64, Enclosures } from '../../float64/enclosure.js';
+import { enclose } from '../../float64/intervals.js';
 import type { Network64 } from '../../float64/network.js';
 import { hasFloat64 } from '../proofs/recheck.js';
 import type { Region } from '../region.js';
