@@ -8,10 +8,11 @@ import {
   type Tensor3D,
   tf,
 } from '@cert/core';
-import { type BackwardTable, lowerBound, toRows } from './backward.js';
+import { type BackwardTable, lowerBound } from './backward.js';
 import { chunkSize, pieces } from './chunks.js';
 import { linearRelaxation } from './linear-relaxation.js';
 import { linesOf } from './lines.js';
+import { toRows } from './rows.js';
 
 /** Options of methods based on linear relaxation. */
 export interface LinearRelaxationOptions {

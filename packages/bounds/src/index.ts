@@ -3,24 +3,18 @@ export {
   type BackwardRule,
   type BackwardRules,
   type BackwardSetting,
-  type BackwardStep,
   type BackwardTable,
-  coefficientsOf,
   extendBackward,
   extendLines,
-  type LinearBound,
-  leastOf,
   linearBound,
   lowerBound,
-  type Rows,
-  toRows,
-  unitRows,
 } from './backward.js';
 export { type CrownOptions, crown, crownBounds } from './crown.js';
 export { crownIbp, crownIbpOf } from './crown-ibp.js';
 export { crownMargins, type LinearRelaxationOptions, type SpecifiedProblem } from './crown-margins.js';
 export { foldBatchNorm, foldedModel } from './fold-batch-norm.js';
 export { type CenterRadius, ibp } from './ibp.js';
+export { type LinearBound, leastOf } from './least.js';
 export { linearRelaxation } from './linear-relaxation.js';
 export { type Line, type LineRule, type LineRules, type Lines, type LineTable, linesOf } from './lines.js';
 export { type FusedExponentials, fusedExponentials } from './loss-fusion.js';
@@ -42,6 +36,7 @@ export { batchMoments, type NaturalPass, natural, naturalPass } from './natural.
 export { boundNeurons, type Neurons, neuronsOf } from './neurons.js';
 export { nonlinearInputs } from './nonlinear-inputs.js';
 export { runningNorm, updateRunning } from './norm.js';
+export { type BackwardStep, coefficientsOf, type Rows, toRows, unitRows } from './rows.js';
 export { extendRules, increasing, type OpRules, type Rules, type RulesByOp, standardRules } from './rules.js';
 export type { SoundCenterRadius } from './sound/enclosures.js';
 export { type Arithmetic, decimalDown, decimalUp, gamma, type SoundLevel } from './sound/rounding.js';

@@ -12,11 +12,12 @@ import {
   windowOf,
   withGradient,
 } from '@cert/core';
-import type { BackwardRules, BackwardTable, Rows } from './backward.js';
+import type { BackwardRules, BackwardTable } from './backward.js';
 import { countsOf, denseKernel, geometryOf, perElement, permuteBatch, rectify, reshapeBatch } from './linear.js';
 import { boundsAt, type LineRules, type Lines } from './lines.js';
 import { maxPoolBack } from './max-pool.js';
 import { normAffine } from './natural.js';
+import type { Rows } from './rows.js';
 import { SIGMOID, sShapedLines, TANH } from './s-shaped.js';
 import { addAtWindows } from './windows.js';
 

@@ -1,7 +1,7 @@
 /** Linear bounds of a maximum over windows. */
 import { type IntervalTensor, mask, type NodeOf, type Shape, type Tensor, tf, windowOf } from '@cert/core';
-import { type BackwardStep, coefficientsOf, type Rows, toRows } from './backward.js';
 import { LOWEST } from './linear.js';
+import { type BackwardStep, coefficientsOf, type Rows, toRows } from './rows.js';
 import { addAtWindows, windowElements } from './windows.js';
 
 const { add, maximum, mul, sub } = tf;

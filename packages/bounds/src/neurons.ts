@@ -11,9 +11,10 @@ import {
   type Tensor2D,
   tf,
 } from '@cert/core';
-import { type BackwardSetting, type BackwardTable, lowerBound, type Rows, unitRows } from './backward.js';
+import { type BackwardSetting, type BackwardTable, lowerBound } from './backward.js';
 import type { Line, Lines } from './lines.js';
 import { type NodeWindow, type ReceptiveField, receptiveField } from './receptive-field.js';
+import { type Rows, unitRows } from './rows.js';
 
 /**
  * Where the neurons of one node are, and what a backward walk from them has to go through: for a node [height, width, channels] in front of
