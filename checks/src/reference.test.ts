@@ -21,4 +21,4 @@ it('documents every export and every member of an exported type, exports every t
   // Each line names the file, the line and the export.
   expect(`${stdout}${stderr}`.split('\n').filter(Boolean)).toEqual([]);
   expect(status).toBe(0);
-});
+}, 300_000);

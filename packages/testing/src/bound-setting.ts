@@ -1,6 +1,5 @@
 /** What a check of a bound method gets: a net with parameters, images and boxes, eager or compiled. */
-import type { IntervalTensor, Rng, Tensor } from '@cert/core';
-import type { BoundMethodSuiteOptions } from './bound-method.js';
+import type { BoundMethod, IntervalTensor, Rng, Tensor } from '@cert/core';
 import { disposeBox, drawBoxes, type NamedBox } from './boxes.js';
 import type { Forward } from './conformance.js';
 import type { CompilingDevice } from './device.js';
@@ -8,7 +7,9 @@ import { type BoundCall, compiledBounds, type Evaluator, margins } from './host-
 import { disposeSample, drawImages, drawSample, type NamedModel, rngFor, type Sample } from './models.js';
 
 /** A net with parameters, images and boxes around them. */
-export interface Setting extends Sample, Pick<BoundMethodSuiteOptions, 'method' | 'forward'> {
+export interface Setting extends Sample {
+  readonly method: BoundMethod;
+  readonly forward: Forward;
   readonly evaluator?: Evaluator;
   readonly net: NamedModel;
   readonly images: Tensor;
@@ -20,7 +21,7 @@ export interface Setting extends Sample, Pick<BoundMethodSuiteOptions, 'method' 
 export const batch = 3;
 
 export async function withSetting(
-  { method, forward, seed = 0 }: BoundMethodSuiteOptions,
+  { method, forward, seed = 0 }: Pick<Setting, 'method' | 'forward'> & { readonly seed?: number },
   net: NamedModel,
   device: CompilingDevice | undefined,
   check: (setting: Setting) => Promise<void>,
