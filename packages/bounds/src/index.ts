@@ -42,5 +42,5 @@ export type { SoundCenterRadius } from './sound/enclosures.js';
 export { type Arithmetic, decimalDown, decimalUp, gamma, type SoundLevel } from './sound/rounding.js';
 export { epsilonUp, soundBall, soundBox } from './sound/sound-ball.js';
 export { type SoundIbpOptions, soundIbp } from './sound/sound-ibp.js';
-export { roundingsOf, shiftRoundingsOf, termsOf } from './sound/terms.js';
+export { addRoundingsOf, roundingsOf, shiftRoundingsOf, termsOf } from './sound/terms.js';
 export { fuseSpec, marginSpec } from './spec.js';

@@ -34,9 +34,9 @@ export class AffineLayer {
     readonly shiftSize = shift.map(Math.abs),
     /**
      * How many float32 roundings an execution makes at most on the way from a product or a part of the shift to the output: one of the product, one of each
-     * addition, the bias included, in whatever order.
+     * addition, the bias and a value of {@link add} included, in whatever order.
      */
-    readonly roundings = terms + 1,
+    readonly roundings = terms + 2,
     /** Bounds each parameter times all that may multiply it later in this layer; what overflow and underflow depend on. */
     readonly amplitude = 1 + largest(kernel) + largest(shift),
   ) {}
@@ -192,13 +192,14 @@ export function average(value: Value, window: Window = { ...WINDOW, kernel_shape
   return scaled(sum, share, new Float64Array(sum.layer.size));
 }
 
-/** The sum of two values. One rounding is all that an execution makes. */
+/** The sum of two values. An execution may add one of them among the products that the other is the sum of, as ONNX Runtime does behind a convolution. */
 export function add(a: Value, b: Value): Value {
   demand(same(a.shape, b.shape), `no rule for values of [${a.shape}] and [${b.shape}]`);
   const { size } = a.layer;
   const rowOf = (output: number) => ({ first: 0, sources: Int32Array.of(output, size + output) });
   const sum = new AffineLayer([a.layer, b.layer], 2, rowOf, Float32Array.of(1, 1), new Float64Array(size));
-  return { ...a, layer: { ...sum, roundings: 1 } };
+  const before = [a.layer, b.layer].map((layer) => (layer.kind === 'affine' ? layer.roundings : 0));
+  return { ...a, layer: { ...sum, roundings: 1 + Math.max(...before) } };
 }
 
 /**

@@ -71,12 +71,15 @@ const LANES = [4, 8, 16] as const;
 export interface Allowed {
   /** Default all. */
   readonly underflow?: readonly Execution['underflow'][];
-  /** Default `separate` alone. */
+  /** Default both. */
   readonly residual?: readonly Execution['residual'][];
 }
 
 /** A random execution; half of them with random sums. */
-export function drawExecution(rng: Rng, { underflow = UNDERFLOW, residual = ['separate'] }: Allowed = {}): Execution {
+export function drawExecution(
+  rng: Rng,
+  { underflow = UNDERFLOW, residual = ['separate', 'fused'] }: Allowed = {},
+): Execution {
   const pick = <T>(values: readonly T[]): T => values[rng.int(values.length)]!;
   const fixed: readonly SumOrder[] = [
     { kind: 'sequential' },
@@ -98,7 +101,7 @@ export function drawExecution(rng: Rng, { underflow = UNDERFLOW, residual = ['se
 
 /** {@link PLAIN} and its variations in one thing at a time, random sums included, then `random` random executions. */
 export function listExecutions(rng: Rng, random: number, allowed: Allowed = {}): Execution[] {
-  const { underflow = UNDERFLOW, residual = ['separate'] } = allowed;
+  const { underflow = UNDERFLOW, residual = ['separate', 'fused'] } = allowed;
   const sums: readonly SumOrder[] = [
     { kind: 'reversed' },
     { kind: 'pairwise' },

@@ -73,7 +73,7 @@ export interface SampleOptions {
   readonly pairs: number;
   /** Points that are evaluated exactly for each network, for methods at level `real`; default 2. */
   readonly exactPoints?: number;
-  /** Executions to draw from; default those with separate residual additions. */
+  /** Executions to draw from; default all. */
   readonly allowed?: Allowed;
 }
 

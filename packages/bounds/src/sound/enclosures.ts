@@ -141,6 +141,17 @@ export function scaleAndShift(
   };
 }
 
+/** The sum of two values, of which an execution may add one among the products that the other is the sum of. */
+export const sumOf = (
+  a: SoundCenterRadius,
+  b: SoundCenterRadius,
+  { execution, both, factor }: Terms,
+): SoundCenterRadius => ({
+  center: add(a.center, b.center),
+  radius: add(times(add(spread(a, both), spread(b, both)), (1 + execution) * factor), 2 * TINY),
+  room: ROOM,
+});
+
 /** The mean of at most n numbers. Ours of fewer is the mean of n with zeros times a constant: three roundings more. */
 export function average(
   level: SoundLevel,

@@ -47,13 +47,14 @@ import {
   type SoundCenterRadius,
   scaleAndShift,
   spread,
+  sumOf,
   termsFor,
   times,
   USED,
   withRoom,
 } from './enclosures.js';
 import { gamma, LARGEST, type SoundLevel, TINY } from './rounding.js';
-import { roundingsOf, shiftRoundingsOf, termsOf } from './terms.js';
+import { addRoundingsOf, roundingsOf, shiftRoundingsOf, termsOf } from './terms.js';
 
 const { abs, add, div, less, maximum, minimum, mul, relu, sub } = tf;
 
@@ -107,7 +108,9 @@ function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
       const narrow = minimum(mul(upper, 0.5), radius);
       return { center: sub(upper, narrow), radius: narrow };
     },
-    add(_node, _params, _, left, right) {
+    add(node, _params, context, left, right) {
+      const roundings = level === 'deployed' ? addRoundingsOf(modelOf(context), node) : 1;
+      if (roundings > 1) return sumOf(left!, right!, termsFor(level, 2, roundings));
       const [a, b] = [withRoom(left!), withRoom(right!)];
       const radius = add(add(a.radius, b.radius), 2 * TINY);
       return { center: add(a.center, b.center), radius, room: Math.min(a.room, b.room) - USED };
@@ -144,13 +147,13 @@ function rulesFor(level: SoundLevel): ForwardRules<SoundCenterRadius> {
     avgPool(node, _params, _, x) {
       return average(level, x, sizeOf(windowOf(node).size), (part) => poolMean(node, part));
     },
-    affine(node, _params, _, x) {
+    affine(node, _params, context, x) {
       const shift = perElement(node.attrs.shift, node.shape);
       return scaleAndShift(level, x, {
         scale: perElement(node.attrs.scale, node.shape),
         shift,
         parts: () => add(abs(shift), FLUSHED_SCALE),
-        roundings: 0,
+        roundings: shiftRoundingsOf(modelOf(context), node),
       });
     },
   };

@@ -3,10 +3,25 @@ import type { Model, Node, NodeOf } from '@cert/core';
 /** The roundings that a batch normalization in another form than the one written may add to the layer before. */
 const FORMS = 14;
 
-/** How many batch normalizations follow a node directly, one behind the other: an execution may fold all of them into it. */
-function following(model: Model, name: string): number {
-  const next = model.nodes.filter(({ op, inputs }) => op === 'batchNorm' && inputs.includes(name));
-  return Math.max(0, ...next.map((node) => 1 + following(model, node.name)));
+/** Scales and shifts, which an execution may fold into the layer before. */
+const isFolded = ({ op }: Node): boolean => op === 'batchNorm' || op === 'affine';
+
+/**
+ * The roundings that nodes behind a node may add to its sums: an execution may fold scales and shifts into them, one behind the other, and may add
+ * the other operand of a residual sum among the products (as ONNX Runtime does).
+ */
+function behind(model: Model, name: string): number {
+  const next = model.nodes.filter(({ inputs }) => inputs.includes(name));
+  const own = (node: Node) => (isFolded(node) ? FORMS : 1) + behind(model, node.name);
+  return Math.max(0, ...next.filter((node) => isFolded(node) || node.op === 'add').map(own));
+}
+
+/** The roundings of the sums that a later operand may be taken into: those of the layer before, through scales, shifts and residual sums. */
+function before(model: Model, name: string): number {
+  const node = model.nodes.find((other) => other.name === name);
+  if (node === undefined) return 0;
+  if (node.op === 'conv2d' || node.op === 'dense') return termsOf(node) + 2;
+  return isFolded(node) || node.op === 'add' ? Math.max(...node.inputs.map((input) => before(model, input))) + 1 : 0;
 }
 
 /** The number of products that each output of a convolution or dense layer sums. */
@@ -17,19 +32,18 @@ export function termsOf(node: NodeOf<'conv2d'> | NodeOf<'dense'>): number {
 
 /**
  * How many roundings of a float32 execution lie between the products of a convolution or dense layer and its result: those of its sums in any
- * order, and what it takes to fold the batch normalizations that follow.
+ * order, what it takes to fold the scales and shifts that follow, and the residual sums behind.
  */
 export const roundingsOf = (model: Model, node: NodeOf<'conv2d'> | NodeOf<'dense'>): number =>
-  termsOf(node) + 1 + FORMS * following(model, node.name);
+  termsOf(node) + 1 + behind(model, node.name);
 
 /**
- * How many roundings lie between the numbers that make the shift of a batch normalization and its result: folded into the layer before, the
- * shift takes part in that layer's sums.
+ * How many roundings lie between the numbers that make the shift of a batch normalization or an affine node and its result: folded into the
+ * layer before, the shift takes part in that layer's sums.
  */
-export function shiftRoundingsOf(model: Model, node: NodeOf<'batchNorm'>): number {
-  const [name] = node.inputs;
-  const before: Node | undefined = model.nodes.find((other) => other.name === name);
-  const later = FORMS * (1 + following(model, node.name));
-  if (before?.op === 'conv2d' || before?.op === 'dense') return termsOf(before) + 2 + later;
-  return before?.op === 'batchNorm' ? shiftRoundingsOf(model, before) + later : later;
-}
+export const shiftRoundingsOf = (model: Model, node: NodeOf<'batchNorm'> | NodeOf<'affine'>): number =>
+  before(model, node.inputs[0]!) + FORMS + behind(model, node.name);
+
+/** How many roundings lie between an operand of a residual sum and the result: an execution may add it among the products of the layer before. */
+export const addRoundingsOf = (model: Model, node: NodeOf<'add'>): number =>
+  before(model, node.name) + behind(model, node.name);

@@ -1,4 +1,4 @@
-import { gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
+import { addRoundingsOf, gamma, roundingsOf, type SoundLevel, shiftRoundingsOf, termsOf } from '@cert/bounds';
 import { CertError, INPUT, type Node, type NodeOf, type Shape } from '@cert/core';
 import {
   type Box64,
@@ -87,7 +87,8 @@ function step(network: Network64, node: Node, inputs: Enclosure[], shapes: reado
       return normalization(network, node, x, level);
     case 'affine': {
       const [scale, shift] = [Float64Array.from(node.attrs.scale), Float64Array.from(node.attrs.shift)];
-      return scaled(x, { scale, shift, parts: (c) => Math.abs(shift[c]!) + FLUSHED_SCALE, roundings: 0 }, level);
+      const parts = (c: number) => Math.abs(shift[c]!) + FLUSHED_SCALE;
+      return scaled(x, { scale, shift, parts, roundings: shiftRoundingsOf(network.model, node) }, level);
     }
     case 'relu': {
       const { lower, upper } = endsOf(x);
@@ -105,7 +106,8 @@ function step(network: Network64, node: Node, inputs: Enclosure[], shapes: reado
         radius: x.radius.map((r, i) => r + other!.radius[i]!),
         magnitude,
       };
-      return layer(products, { own: ownError(8), execution: executionError(level, 1), underflow: UNDERFLOW });
+      const execution = executionError(level, addRoundingsOf(network.model, node));
+      return layer(products, { own: ownError(8), execution, underflow: UNDERFLOW });
     }
     case 'leakyRelu':
       return leaky(node, x, level);
