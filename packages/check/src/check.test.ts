@@ -253,6 +253,7 @@ describe('networks that are refused', () => {
     changed((nodes) => nodes.splice(index, 1, { ...nodes[index]!, ...part }));
   it.each<[RegExp, NetSpec]>([
     [/no rule for this op/, replace(3, { op: 'sigmoid' })],
+    [/not one of checkpoints/, replace(3, { op: 'Relu' })],
     [/no rule for this op/, replace(3, { op: 'constructor' })],
     [/attribute "epsilon" is missing/, replace(2, { attrs: { momentum: 0.1 } })],
     [

@@ -62,6 +62,7 @@ export function readCheckpoint(bytes: Bytes): Graph {
     demand(usable, 'a name cannot be part of the name of a tensor');
     const arity = op === 'add' ? 2 : 1;
     demand(inputs.length === arity, `there are ${inputs.length} inputs instead of ${arity}`);
+    demand(/^[a-z]/.test(op), 'the op is not one of checkpoints');
     const reads = (['params', 'stats'] as const).flatMap((kind) => {
       const keys = TENSORS.get(op)?.[kind] ?? [];
       const extra = [...declared[kind].keys()].find((key) => !keys.includes(key));

@@ -153,6 +153,10 @@ it('keeps a verdict on one line, whatever is in a file', async () => {
   const { lines } = await command(write('forged.cert.json', '{"a\\nholds  real  label 3 within 0.1": 1}'));
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/^refused[^\n\r]*$/);
+  const forged = write('a\nholds  real  label 3\u001b[2K\u202e.cert.json', '{}');
+  const [first, ...others] = (await command(forged, good)).lines;
+  expect(first).toMatch(/a\?holds {2}real {2}label 3\?\[2K\?\.cert\.json$/);
+  expect(others).toHaveLength(2);
 });
 
 it('refuses what is no text or not there', async () => {

@@ -23,12 +23,11 @@ export interface Streams {
   readonly stderr: Pick<NodeJS.WriteStream, 'write' | 'isTTY'>;
 }
 
-function describe({ holds, level, property, reason, margins }: Verdict): string {
-  return holds
-    ? `holds  ${level}  ${property}  margin ${Math.min(...margins).toPrecision(3)}`
-    : // Names in a damaged file may hold anything; one verdict is one line.
-      `refused  ${reason?.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}`;
-}
+/** Names of files, and names in a damaged file, may hold anything; one verdict is one line. */
+const oneLine = (text: string): string => text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
+
+const describe = ({ holds, level, property, reason, margins }: Verdict): string =>
+  holds ? `holds  ${level}  ${property}  margin ${Math.min(...margins).toPrecision(3)}` : `refused  ${reason}`;
 
 /** Runs a command line; returns the exit status. */
 export async function run(args: string[], check: CheckFiles, { stdout, stderr }: Streams): Promise<number> {
@@ -57,9 +56,9 @@ export async function run(args: string[], check: CheckFiles, { stdout, stderr }:
     if (stderr.isTTY) stderr.write('\r\x1b[K');
     for (; verdicts[printed] !== undefined; printed++) {
       const [file, next] = [files[printed]!, verdicts[printed]!];
-      const text = describe(next);
-      const gap = text.length + 2 + file.length > (stdout.columns ?? Number.POSITIVE_INFINITY) ? '\n  ' : '  ';
-      const line = files.length > 1 ? `${text}${gap}${file}` : text;
+      const [text, name] = [oneLine(describe(next)), oneLine(file)];
+      const gap = text.length + 2 + name.length > (stdout.columns ?? Number.POSITIVE_INFINITY) ? '\n  ' : '  ';
+      const line = files.length > 1 ? `${text}${gap}${name}` : text;
       print(values.json ? JSON.stringify({ file, ...next }) : line);
     }
     if (stderr.isTTY && done < files.length) stderr.write(`${done} of ${files.length} checked, ${refused} refused`);

@@ -16,6 +16,9 @@ import {
 import { smallNet } from '../test/nets.ts';
 import { checkCertificate, createChecker } from './check.js';
 
+/** Fields of a message. */
+type Fields = NonNullable<OnnxNode['more']>;
+
 const check = (data: object, bytes: Uint8Array<ArrayBuffer>) =>
   checkCertificate(JSON.stringify(data), async () => bytes);
 
@@ -347,6 +350,44 @@ describe('certificates of ONNX files', () => {
     const named = (changed: object) => ({ ...holding, network: { ...holding.network, tensors: changed } });
     expect((await check(named(tensors), file)).reason).toBe('the SHA-256 of tensor "b" differs or is not listed');
     expect((await check(named({ ...holding.network.tensors, c: b }), file)).reason).toMatch(/lists the tensor "c"/);
+  });
+});
+
+describe('fields that other readers of ONNX take differently are refused', () => {
+  const kernel = floats([2, 2], 1, 2, 3, 4);
+  const float = (value: number) => new Uint8Array(Float32Array.of(value).buffer);
+  const alpha = (...values: Fields) => [[1, 'alpha'], ...values, [20, 1]] as const;
+  const turned = [
+    [1, 'transB'],
+    [3, 1],
+    [20, 2],
+  ] as const;
+  // The tag, taken as 32 bits, is that of the field 5.
+  const hidden = 2 ** 29 + 5;
+  it.each<[string, RegExp, Fields]>([
+    ['a float that occurs twice', /occurs twice/, [[5, alpha([2, { float: 1 }], [2, { float: 0.5 }])]]],
+    ['a float as bytes', /encoded in another way/, [[5, alpha([2, float(1)])]]],
+    [
+      'a whole number as a float',
+      /encoded in another way/,
+      [
+        [
+          5,
+          [
+            [1, 'transB'],
+            [3, { float: 1 }],
+            [20, 2],
+          ],
+        ],
+      ],
+    ],
+    ['an input as a float', /encoded in another way/, [[1, { float: 1 }]]],
+    ['a field with a tag beyond 32 bits', /not a protobuf message/, [[hidden, turned]]],
+  ])('%s', async (_, reason, more) => {
+    const onnx = net([1, 2], { w: kernel }, { ...node('Gemm', 'y', ['input', 'w']), more });
+    const claim = { input: Float32Array.of(1, 2), classes: 2, epsilon: '0', label: 1, level: 'real' } as const;
+    const { holds, reason: found } = await check(onnxCertificate(onnx, claim), onnxFile(onnx));
+    expect([holds, found]).toEqual([false, expect.stringMatching(reason)]);
   });
 });
 

@@ -6,7 +6,20 @@ import { type Bytes, floatsOf } from './bytes.js';
 import type { Graph } from './graph.js';
 import { sizeOf } from './layers.js';
 import { type Attribute, Constant } from './ops.js';
-import { all, integer, integers, type Message, message, messageOf, messages, pieces, text, texts } from './protobuf.js';
+import {
+  FIXED,
+  fixed,
+  integer,
+  integers,
+  type Message,
+  message,
+  messageOf,
+  messages,
+  PIECE,
+  pieces,
+  text,
+  texts,
+} from './protobuf.js';
 import { demand, within } from './refused.js';
 
 /** The two names of the operators of ONNX itself. */
@@ -16,8 +29,8 @@ const STANDARD = ['', 'ai.onnx'];
 function constantOf(tensor: Message): Constant {
   const [where, type, shape] = [`tensor "${text(tensor, 8)}"`, integer(tensor, 2), integers(tensor, 1)];
   demand(type === 1 || type === 7, `${where}: the data type ${type} is neither float32 nor int64`);
-  demand(integer(tensor, 14) === 0 && all(tensor, 13).length === 0, `${where}: the numbers are in another file`);
-  const [floats, whole] = [pieces(tensor, 4), integers(tensor, 7)];
+  demand(integer(tensor, 14) === 0 && pieces(tensor, 13).length === 0, `${where}: the numbers are in another file`);
+  const [floats, whole] = [pieces(tensor, 4, [PIECE, FIXED]), integers(tensor, 7)];
   demand((type === 1 ? whole : floats).length === 0, `${where}: it has numbers of another type`);
   const listed = [...floats, new Uint8Array(BigInt64Array.from(whole, BigInt).buffer)];
   const [bytes = new Uint8Array(), ...more] = [...pieces(tensor, 9), ...listed.filter(({ length }) => length > 0)];
@@ -36,8 +49,8 @@ export function readOnnx(bytes: Bytes): Graph {
   const version = own === undefined ? 0 : integer(own, 2);
   demand(version >= 7 && version <= 25, `version ${version} of the ONNX operators is not read, only 7 to 25`);
   // They may give ops of the standard another meaning.
-  demand(all(model, 25).length === 0, 'the network file has functions of its own');
-  demand(all(graph, 15).length === 0, 'the network file has sparse tensors');
+  demand(pieces(model, 25).length === 0, 'the network file has functions of its own');
+  demand(pieces(graph, 15).length === 0, 'the network file has sparse tensors');
   const tensors = new Map<string, Constant>();
   for (const stored of messages(graph, 5)) {
     const name = text(stored, 8);
@@ -75,7 +88,7 @@ function nodeOf(node: Message): Graph['nodes'][number] {
 /** The value of an attribute by its type. */
 function attributeOf(attribute: Message): Attribute {
   const readers: { readonly [type: number]: () => Attribute } = {
-    1: () => ({ float: floatsOf(pieces(attribute, 2)[0] ?? new Uint8Array(4), 'an attribute')[0]! }),
+    1: () => ({ float: floatsOf(fixed(attribute, 2), 'an attribute')[0]! }),
     2: () => integer(attribute, 3),
     3: () => text(attribute, 4),
     4: () => constantOf(message(attribute, 5)),

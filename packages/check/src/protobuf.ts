@@ -2,8 +2,11 @@
 import { type Bytes, decodeUtf8 } from './bytes.js';
 import { demand } from './refused.js';
 
-/** The fields of a message in order, each with its number; numbers of 32 and 64 bits as their bytes. */
-export type Message = readonly (readonly [field: number, value: number | Bytes])[];
+/** The fields of a message in order, each with its tag, 8 * number + encoding; numbers of 32 and 64 bits as their bytes. */
+export type Message = readonly (readonly [tag: number, value: number | Bytes])[];
+
+/** Encodings: a whole number, a piece of bytes, 32 bits. */
+export const [WHOLE, PIECE, FIXED] = [0, 2, 5];
 
 /** Takes numbers and pieces from the front of some bytes. */
 function readerOf(bytes: Bytes) {
@@ -32,23 +35,27 @@ export function messageOf(bytes: Bytes): Message {
   const fields: [number, number | Bytes][] = [];
   while (hasMore()) {
     const tag = integer();
-    const [field, wire] = [Math.floor(tag / 8), tag % 8];
-    demand(wire === 0 || wire === 1 || wire === 2 || wire === 5, 'the network file is not a protobuf message');
-    if (wire === 0) fields.push([field, integer()]);
-    else fields.push([field, piece(wire === 2 ? integer() : wire === 1 ? 8 : 4)]);
+    const wire = tag % 8;
+    // Other readers take the tag as 32 bits.
+    const known = tag >= 8 && tag < 2 ** 32 && (wire === WHOLE || wire === 1 || wire === PIECE || wire === FIXED);
+    demand(known, 'the network file is not a protobuf message');
+    if (wire === WHOLE) fields.push([tag, integer()]);
+    else fields.push([tag, piece(wire === PIECE ? integer() : wire === FIXED ? 4 : 8)]);
   }
   return fields;
 }
 
-/** All values of a field. */
-export const all = (message: Message, field: number): readonly (number | Bytes)[] =>
-  message.filter(([number]) => number === field).map(([, value]) => value);
+/** All values of a field, each in one of some encodings: other readers skip a field in another one. */
+function valuesOf(message: Message, field: number, wires: readonly number[]): readonly (number | Bytes)[] {
+  const found = message.filter(([tag]) => Math.floor(tag / 8) === field);
+  const fits = found.every(([tag]) => wires.includes(tag % 8));
+  demand(fits, `field ${field} of a message in the network file is encoded in another way`);
+  return found.map(([, value]) => value);
+}
 
-export const pieces = (message: Message, field: number): readonly Bytes[] =>
-  all(message, field).map((value) => {
-    demand(typeof value !== 'number', `field ${field} of a message in the network file is a number`);
-    return value;
-  });
+/** All values of a field that are bytes. */
+export const pieces = (message: Message, field: number, wires: readonly number[] = [PIECE]): readonly Bytes[] =>
+  valuesOf(message, field, wires).filter((value) => typeof value !== 'number');
 
 export const texts = (message: Message, field: number): readonly string[] =>
   pieces(message, field).map((piece) => decodeUtf8(piece, 'a name in the network file'));
@@ -58,7 +65,7 @@ export const messages = (message: Message, field: number): readonly Message[] =>
 /** All whole numbers of a field, each by itself or many in a piece of bytes. */
 export function integers(message: Message, field: number): readonly number[] {
   const numbers: number[] = [];
-  for (const value of all(message, field)) {
+  for (const value of valuesOf(message, field, [WHOLE, PIECE])) {
     if (typeof value === 'number') numbers.push(value);
     else for (const { integer, hasMore } = readerOf(value); hasMore(); ) numbers.push(integer());
   }
@@ -72,5 +79,9 @@ function only<T>(values: readonly T[], none: T): T {
 }
 
 export const text = (message: Message, field: number): string => only(texts(message, field), '');
-export const integer = (message: Message, field: number): number => only(integers(message, field), 0);
 export const message = (from: Message, field: number): Message => only(messages(from, field), []);
+export const integer = (message: Message, field: number): number => Number(only(valuesOf(message, field, [WHOLE]), 0));
+
+/** A number of 32 bits, as bytes. */
+export const fixed = (message: Message, field: number): Bytes =>
+  only(pieces(message, field, [FIXED]), new Uint8Array(4));

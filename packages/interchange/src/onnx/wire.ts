@@ -47,7 +47,8 @@ export function eachField(message: Uint8Array, visit: (field: Field) => void): v
   for (let at = 0; at < message.length; ) {
     const tag = varintAt(message, at);
     const [number, wire] = [Number(tag.value >> 3n), Number(tag.value & 7n)];
-    if (number === 0) throw badOnnx('has a field without a number');
+    // Other readers take the tag as 32 bits.
+    if (number === 0 || number >= 2 ** 29) throw badOnnx('has a field without a valid number');
     at = tag.end;
     if (wire === VARINT) {
       const { value, end } = varintAt(message, at);
