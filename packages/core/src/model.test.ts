@@ -77,6 +77,18 @@ describe('graph', () => {
     expect(nodes[3]).toMatchObject({ params: { gamma: [6], beta: [6] }, stats: { mean: [6], variance: [6] } });
   });
 
+  it('builds what one node needs', () => {
+    const g = graph([2]);
+    g.add(dense(3), undefined, 'y');
+    g.add(relu(), ['y'], 'out');
+    g.add(dense(4), ['y'], 'unread');
+    g.add(batchNorm());
+    expect(g.build().classes).toBe(4);
+    const { nodes, classes } = g.build('out');
+    expect([nodes.map(({ name }) => name), classes]).toEqual([['y', 'out'], 3]);
+    expect(thrown(() => g.build('nothing'))).toMatchObject({ code: 'bad-model' });
+  });
+
   it('survives JSON', () => {
     expect(checkModel(JSON.parse(JSON.stringify(residual())))).toEqual(residual());
   });

@@ -169,9 +169,10 @@ export interface GraphBuilder {
   /**
    * The finished model.
    *
-   * @throws CertError `bad-model` unless the node added last has a shape [classes]
+   * @param output the node that computes the logits: nodes that it does not depend on are left out. Default: the node added last, and all nodes
+   * @throws CertError `bad-model` unless that node has a shape [classes]
    */
-  build(): Model;
+  build(output?: string): Model;
 }
 
 /**
@@ -229,8 +230,9 @@ export function graph(inputShape: Shape): GraphBuilder {
       shapes.set(id, inferred.shape);
       return id;
     },
-    build() {
-      const last = nodes.at(-1);
+    build(output) {
+      const kept = output === undefined ? nodes : nodesBehind(nodes, output);
+      const last = kept.at(-1);
       if (last === undefined || last.shape.length !== 1) {
         throw new CertError(
           'bad-model',
@@ -238,9 +240,19 @@ export function graph(inputShape: Shape): GraphBuilder {
           'The last node of a classifier must have the shape [classes]: add flatten() and dense(classes).',
         );
       }
-      return { inputShape, classes: last.shape[0]!, nodes };
+      return { inputShape, classes: last.shape[0]!, nodes: kept };
     },
   };
+}
+
+/** The nodes that a node depends on, itself last. */
+function nodesBehind(nodes: readonly Node[], output: string): Node[] {
+  const needed = new Set([output]);
+  const behind = nodes.toReversed().filter(({ name, inputs }) => {
+    if (needed.has(name)) for (const input of inputs) needed.add(input);
+    return needed.has(name);
+  });
+  return behind.toReversed();
 }
 
 /**

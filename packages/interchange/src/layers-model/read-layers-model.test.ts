@@ -3,7 +3,7 @@ import { naturalPass, runningNorm } from '@cert/bounds';
 import { CertError, type HostTensor, type Tensor, tf, toTensors } from '@cert/core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { describe, expect, it } from 'vitest';
-import { chain, functional, layers, on, type SavedModel, saved } from '../../test/layers-models.js';
+import { chain, functional, layers, loaded, on, predicted, type SavedModel, saved } from '../../test/layers-models.js';
 import { fromLayersModel } from './from-layers-model.js';
 import type { ImportedLayersModel } from './import-graph.js';
 import { readLayersModel, weightPathsOf } from './read-layers-model.js';
@@ -137,11 +137,9 @@ describe('layers that TensorFlow.js does not have', () => {
     close(outputsOf(read(keras([2, 1, 2], [elements])), [1, 1, 1, 1]), [1, 3, 3, 5]);
   });
 
-  it('a leaky ReLU as the newer Keras writes it, ReLU with a slope, Identity', () => {
-    const leaky = { className: 'LeakyReLU', config: { negative_slope: 0.25 } };
-    const sloped = { className: 'ReLU', config: { negative_slope: 0.5, max_value: null, threshold: 0 } };
-    const imported = read(keras([2], [leaky, { className: 'Identity' }, sloped]));
-    close(outputsOf(imported, [-8, 2]), [-1, 2]);
+  it('Identity', () => {
+    const relu = { className: 'ReLU', config: { negative_slope: 0, max_value: null, threshold: 0 } };
+    close(outputsOf(read(keras([2], [{ className: 'Identity' }, relu])), [-8, 2]), [0, 2]);
   });
 
   it('means with kept axes, over channels first and last', () => {
@@ -152,6 +150,55 @@ describe('layers that TensorFlow.js does not have', () => {
     const imported = read(keras([2, 2, 1], [pool('channels_last'), { className: 'Flatten' }, dense(1, 1)]));
     expect(imported.model.nodes.map(({ shape }) => shape)).toEqual([[1], [1, 1, 1], [1], [1]]);
     close(outputsOf(read(keras([2, 1, 2], [pool('channels_first')])), [1, 3, 10, 20]), [2, 15]);
+  });
+});
+
+describe('settings that TensorFlow.js understands in a way of its own', () => {
+  const flatten = { className: 'Flatten' };
+  const rescaling = (scale: unknown, offset: unknown = 0) => ({ className: 'Rescaling', config: { scale, offset } });
+  const flattenFirst = { className: 'Flatten', config: { data_format: 'channels_first' } };
+  const first = { data_format: 'channels_first', pool_size: 1, strides: 1 };
+
+  it.each<[string, readonly number[], readonly TestLayer[]]>([
+    ['Flatten of rows, channels first', [2, 3], [flattenFirst, dense(2, 6)]],
+    ['Flatten of an image, channels first', [2, 3, 4], [flattenFirst, dense(2, 24)]],
+    ['Flatten of four axes, channels first', [2, 3, 2, 2], [{ className: 'ReLU' }, flattenFirst, dense(2, 24)]],
+    ['LeakyReLU with both names of the slope', [2], [{ className: 'LeakyReLU', config: { negative_slope: 0.3 } }]],
+    [
+      'LeakyReLU with both names of another slope',
+      [2],
+      [{ className: 'LeakyReLU', config: { alpha: 0.1, negative_slope: 0.1 } }],
+    ],
+    ['Rescaling with one number in a list', [2, 2], [rescaling([3], [[1]]), flatten]],
+    ['Rescaling of each column', [2, 2], [rescaling([2, 3], [[0.5, 1]]), flatten]],
+    ['Rescaling of each row', [2, 2], [rescaling([[2], [3]], 1), flatten]],
+    ['Rescaling of each row of an image', [2, 3, 2], [rescaling([[[2]], [[3]]], [1, -1]), flatten]],
+    ['Rescaling of each column of an image', [2, 3, 2], [rescaling([[[1], [2], [3]]], [[1], [0], [2]]), flatten]],
+    [
+      'Rescaling of each element',
+      [2, 2],
+      [
+        rescaling(
+          [
+            [1, 2],
+            [3, 4],
+          ],
+          [[5], [6]],
+        ),
+        flatten,
+      ],
+    ],
+    ['Rescaling of one example', [2], [rescaling([[2, 3]])]],
+    [
+      'Rescaling of an image with its channels first',
+      [2, 2, 3],
+      [{ className: 'MaxPooling2D', config: first }, rescaling([[[2]], [[3]]], [1, 2, 3]), flatten],
+    ],
+  ])('%s', async (_, inputShape, given) => {
+    const files = keras(inputShape, given);
+    const theirs = await loaded(files.json as SavedModel['json'], files.weights);
+    const x = tensor(inputShape, 2);
+    close(outputsOf(read(files), [...x.data]), [...predicted(theirs, tf.tensor(x.data, [1, ...inputShape]))]);
   });
 });
 
@@ -409,6 +456,66 @@ describe('is refused with its layer and a cure', () => {
       /it has 2 numbers for an input of shape \[3\]/,
     ],
     [
+      'a rescaling with one list for all elements',
+      [2, 2],
+      [{ className: 'Rescaling', config: { scale: [1, 2, 3, 4] } }],
+      /it has 4 numbers for an input of shape \[2,2\]/,
+    ],
+    [
+      'a rescaling of more rows',
+      [2, 2],
+      [{ className: 'Rescaling', config: { offset: [[1], [2], [3]] } }],
+      /it has 3x1 numbers for an input of shape \[2,2\]/,
+    ],
+    [
+      'a rescaling that makes an example two',
+      vector,
+      [{ className: 'Rescaling', config: { scale: [[1], [2]] } }],
+      /it has 2x1 numbers for an input of shape \[3\]/,
+    ],
+    [
+      'a rescaling with more axes',
+      vector,
+      [{ className: 'Rescaling', config: { scale: [[[1]]] } }],
+      /it has 1x1x1 numbers for an input of shape \[3\]/,
+    ],
+    [
+      'a rescaling with lists of different lengths',
+      [2, 2],
+      [{ className: 'Rescaling', config: { scale: [[1], [2, 3]] } }],
+      /whose setting "scale" is \[\[1\],\[2,3\]\] instead of lists of equal lengths/,
+    ],
+    [
+      'a rescaling with a number beside a list',
+      vector,
+      [{ className: 'Rescaling', config: { scale: [1, [2], 3] } }],
+      /instead of lists of equal lengths/,
+    ],
+    [
+      'a rescaling without numbers',
+      vector,
+      [{ className: 'Rescaling', config: { offset: [[]] } }],
+      /whose setting "offset" is \[\[\]\] instead of numbers/,
+    ],
+    [
+      'a ReLU with a slope',
+      vector,
+      [{ className: 'ReLU', config: { negative_slope: 0.5 } }],
+      /its threshold is 0, its slope 0\.5 and its maximum none\.\n.*TensorFlow\.js 4\.22 ignores/,
+    ],
+    [
+      'a LeakyReLU as the newer Keras writes it',
+      vector,
+      [{ className: 'LeakyReLU', config: { negative_slope: 0.25 } }],
+      /its slope is 0\.25, which TensorFlow\.js 4\.22 ignores: it takes 0\.3/,
+    ],
+    [
+      'a LeakyReLU with two slopes',
+      vector,
+      [{ className: 'LeakyReLU', config: { alpha: 0.1, negative_slope: 0.3 } }],
+      /its slope is 0\.3, which TensorFlow\.js 4\.22 ignores: it takes 0\.1/,
+    ],
+    [
       'an infinite rescaling',
       vector,
       [{ className: 'Rescaling', config: { scale: 1e300 } }],
@@ -472,6 +579,16 @@ describe('is refused with its layer and a cure', () => {
   ] as readonly [string, readonly TestLayer[], RegExp][])('%s', (_name, given, message) => {
     const error = failure(() => read(keras(vector, given)));
     expect([error.code, error.message]).toEqual(['bad-file', expect.stringMatching(message)]);
+  });
+
+  it('a weight that is missing, where another layer has one whose name ends like it', () => {
+    const { json, weights } = keras([2], [dense(2, 2), { ...dense(2, 2), weights: {} }]);
+    const text = JSON.stringify(json).replaceAll('layer0', 'a/layer1');
+    const error = failure(() => readLayersModel(text, weights));
+    expect([error.code, error.problem]).toEqual([
+      'bad-file',
+      'The TensorFlow.js model has the layer "layer1" (Dense), whose weight "kernel" is missing: "a/layer1/kernel" is that of another layer.',
+    ]);
   });
 
   it.each([

@@ -30,7 +30,8 @@ export function weightSource(weights: readonly NamedWeight[]): WeightSource {
     if (byName.has(weight.name)) throw badModel(`has two weights with the name ${describeValue(weight.name)}`);
     byName.set(weight.name, weight);
   }
-  const taken = new Set<string>();
+  /** By weight, the layer that has it. A layer may be called several times. */
+  const owners = new Map<string, NamedLayer>();
   /** A layer inside a model may have the names of the models around it in front of its own. */
   const find = (layer: NamedLayer, name: string): NamedWeight | undefined => {
     const own = `${layer.name}/${name}`;
@@ -67,11 +68,19 @@ export function weightSource(weights: readonly NamedWeight[]): WeightSource {
       if (at !== -1) {
         throw badLayer(layer, `whose weight ${describeValue(found.name)} has ${found.data[at]} at ${at}`);
       }
-      taken.add(found.name);
+      const owner = owners.get(found.name) ?? layer;
+      if (owner !== layer) {
+        throw badLayer(
+          layer,
+          `whose weight "${names[0]}" is missing: ${describeValue(found.name)} is that of another layer`,
+          'Give all weight files of the model, and every layer a unique name.',
+        );
+      }
+      owners.set(found.name, owner);
       return { shape: found.shape, data: found.data };
     },
     finish() {
-      const other = weights.find(({ name }) => !taken.has(name));
+      const other = weights.find(({ name }) => !owners.has(name));
       if (other === undefined) return;
       throw badModel(
         `has a weight ${describeValue(other.name)} of shape [${other.shape}] that no layer uses`,

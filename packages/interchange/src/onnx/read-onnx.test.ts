@@ -244,6 +244,16 @@ const CASES: readonly Case[] = [
         },
       ] as const,
   ),
+  ['Sum with a constant', single('Sum', [1, 5], [weights(5)]), 'affine'],
+  [
+    'Sum of constants and of nodes',
+    {
+      input: image,
+      constants: { a: weights(3, 1, 1), b: weights(7), k: weights(2, 3, 3, 3) },
+      nodes: [node('Sum', ['a', 'b', 'x', 'b', 'x']), node('Conv', [`Sum_${count - 1}`, 'k'])],
+    },
+    'affine affine add conv2d transpose flatten',
+  ],
   [
     'Add of what nodes without bias compute, which others read',
     {
@@ -598,6 +608,88 @@ describe('readOnnx equals ONNX Runtime', () => {
     await matchesRuntime(buildOnnx({ ...SHAPES, opset: 9, constants: more, nodes: [conv, shape, ...replaced] }), 'old');
   });
 
+  describe('without nodes whose values nothing computes with', () => {
+    const shaped: TestGraph = {
+      opset: 17,
+      input: [1, 2],
+      constants: { v: weights(2, 3), w: weights(3, 3), g: positive(3) },
+      nodes: [
+        { op: 'MatMul', inputs: ['x', 'v'], name: 'y' },
+        { op: 'MatMul', inputs: ['y', 'w'], name: 'z' },
+        { op: 'BatchNormalization', inputs: ['z', 'g', 'g', 'g', 'g'], name: 'n' },
+        { op: 'Relu', inputs: ['n'], name: 'r' },
+        { op: 'Shape', inputs: ['r'], name: 's' },
+        { op: 'Reshape', inputs: ['y', 's'], name: 'out' },
+      ],
+    };
+
+    it('as the last ones', async () => {
+      const { model, params, stats, relus } = await matchesRuntime(buildOnnx(shaped), 'dead');
+      expect(model.nodes.map(({ name }) => name)).toEqual(['dense1']);
+      expect([Object.keys(params), Object.keys(stats), relus]).toEqual([['dense1'], [], []]);
+    });
+
+    it('in between', async () => {
+      const nodes: TestNode[] = [...shaped.nodes, { op: 'Relu', inputs: ['out'], name: 'end' }];
+      const { model, relus } = await matchesRuntime(buildOnnx({ ...shaped, nodes }), 'between');
+      expect(model.nodes.map(({ op }) => op)).toEqual(['dense', 'relu']);
+      expect(relus.map(({ output }) => output)).toEqual(['end']);
+    });
+
+    it('as the ratio of a Dropout', async () => {
+      const graph: TestGraph = {
+        input: [1, 2],
+        constants: { w: weights(2, 1), none: { shape: [0], data: [], type: 'int64' } },
+        nodes: [
+          { op: 'Relu', inputs: ['x'], name: 'y' },
+          { op: 'MatMul', inputs: ['x', 'w'], name: 'q' },
+          { op: 'Sigmoid', inputs: ['q'], name: 'p' },
+          { op: 'Reshape', inputs: ['p', 'none'], name: 'ratio' },
+          { op: 'Dropout', inputs: ['y', 'ratio'], name: 'out' },
+        ],
+      };
+      const { model, params } = await matchesRuntime(buildOnnx(graph), 'ratio');
+      expect([model.nodes.map(({ op }) => op), params]).toEqual([['relu'], {}]);
+    });
+  });
+
+  it('whole numbers that the graph computes', async () => {
+    const graph: TestGraph = {
+      input: [1, 2],
+      constants: { a: ints(-7, 2 ** 20), b: ints(2, -3) },
+      nodes: [
+        { op: 'Div', inputs: ['a', 'b'], name: 'q' },
+        { op: 'Cast', inputs: ['q'], name: 'narrow', attributes: { to: 6 } },
+        { op: 'Cast', inputs: ['narrow'], name: 'f', attributes: { to: 1 } },
+        node('Add', ['x', 'f']),
+      ],
+    };
+    await matchesRuntime(buildOnnx(graph), 'whole');
+  });
+
+  it('defaults of attributes, which are float32', () => {
+    const [slope] = readOnnx(buildOnnx(single('LeakyRelu', [1, 5]))).model.nodes;
+    expect(slope!.attrs).toEqual({ slope: Math.fround(0.01) });
+    const moments = [weights(5), weights(5), weights(5), positive(5)];
+    const [norm] = readOnnx(buildOnnx(single('BatchNormalization', [1, 5], moments))).model.nodes;
+    expect(norm!.attrs).toMatchObject({ epsilon: Math.fround(1e-5) });
+  });
+
+  it('products with factors that are rounded, with a note', async () => {
+    const scaled = (alpha: number, beta: number) =>
+      buildOnnx(
+        single('Gemm', [1, 4], [weights(4, 3), weights(3)], { alpha: { float: alpha }, beta: { float: beta } }),
+      );
+    const note = 'Weights of products with alpha or beta were multiplied by them and rounded to float32.';
+    for (const [alpha, beta] of [
+      [0.1, 1],
+      [1, 0.3],
+    ] as const) {
+      expect((await matchesRuntime(scaled(alpha, beta), 'rounded')).notes).toEqual([note]);
+    }
+    expect((await matchesRuntime(scaled(0.5, 4), 'exact')).notes).toEqual([]);
+  });
+
   it('the sum of a node with itself', async () => {
     await matchesRuntime(buildOnnx({ input: [1, 5], nodes: [node('Add', ['x', 'x'])] }), 'self');
   });
@@ -740,6 +832,13 @@ describe('readOnnx refuses', () => {
     }
     throw new Error('it was read');
   };
+  it('a field with a tag beyond 32 bits, which other readers take for another field', () => {
+    // The tag of field 7, the graph, plus 2^32, and a length of 0.
+    const hidden = [0xba, 0x80, 0x80, 0x80, 0x10, 0];
+    const error = refused(Uint8Array.from([...buildOnnx(single('Relu', [1, 5])), ...hidden]));
+    expect([error.code, error.message]).toEqual(['bad-file', expect.stringMatching(/without a valid number/)]);
+  });
+
   const withNaN = (value: number): TestTensor => ({ shape: [4, 1], data: [1, value, 1, 1] });
 
   it.each<[string, TestGraph, CertError['code'], RegExp]>([
@@ -772,7 +871,7 @@ describe('readOnnx refuses', () => {
     ],
     ['a batch of 2 of images', single('Relu', [2, 3, 4, 4]), 'bad-file', /a batch of 2/],
     ['a batch of 2 of vectors', single('Relu', [2, 3]), 'bad-file', /a batch of 2/],
-    ['a batch of 2 of three axes', single('MatMul', [2, 1, 3], [weights(3, 2)]), 'missing-rule', /2 examples at once/],
+    ['a batch of 2 of three axes', single('MatMul', [2, 1, 3], [weights(3, 2)]), 'missing-rule', /2 rows at once/],
     ['a symbolic height', single('Relu', [1, 3, 'h', 4]), 'bad-file', /\[1,3,\?,4\]/],
     ['an input that is too large', single('Relu', [1, 3, 1e6, 1e6]), 'bad-file', /too large/],
     [
@@ -804,6 +903,45 @@ describe('readOnnx refuses', () => {
     ['Softmax in between', chain([1, 5], {}, ['Softmax', ['<']], ['Relu', ['<']]), 'missing-rule', /at the end/],
     ['Softmax over a part', single('Softmax', [1, 2, 3], [], { axis: 2 }), 'missing-rule', /at the end/],
     ['limits in the wrong order', single('Clip', [1, 5], [scalar(1), scalar(-1)]), 'bad-file', /limits are 1 and -1/],
+    ...[10, 13].flatMap((opset) =>
+      (
+        [
+          ['an infinite lower limit', 'min', Number.POSITIVE_INFINITY, /limits are Infinity and Infinity/],
+          ['an infinite upper limit', 'max', Number.NEGATIVE_INFINITY, /limits are -Infinity and -Infinity/],
+        ] as const
+      ).map(
+        ([name, key, value, message]) =>
+          [
+            `${name}, version ${opset}`,
+            opset === 10
+              ? single('Clip', [1, 5], [], { [key]: { float: value } }, opset)
+              : {
+                  input: [1, 5],
+                  constants: { c: scalar(value) },
+                  nodes: [node('Clip', key === 'min' ? ['x', 'c'] : ['x', '', 'c'])],
+                },
+            'bad-file',
+            message,
+          ] as [string, TestGraph, CertError['code'], RegExp],
+      ),
+    ),
+    ...(
+      [
+        ['a product', { a: ints(2 ** 16) }, node('Mul', ['a', 'a'])],
+        ['a product of 32 bits', { a: { ...ints(2 ** 16), type: 'int32' } }, node('Mul', ['a', 'a'])],
+        ['a conversion', { a: { shape: [1], data: [3e9] } }, node('Cast', ['a'], { to: 6 })],
+        ['a conversion to 64 bits', { a: { shape: [1], data: [-(2 ** 64)] } }, node('Cast', ['a'], { to: 7 })],
+      ] as const
+    ).map(([name, constants, made]): [string, TestGraph, CertError['code'], RegExp] => {
+      const float: TestNode = { op: 'Cast', inputs: [made.name], name: 'f', attributes: { to: 1 } };
+      const nodes = [made, float, node('Add', ['x', 'f'])];
+      return [
+        `whole numbers of more than 32 bits: ${name}`,
+        { input: [1, 1], constants, nodes },
+        'missing-rule',
+        /it makes the whole number (4294967296|3000000000|-18446744073709552000)/,
+      ];
+    }),
     ['a slope above 1', single('LeakyRelu', [1, 5], [], { alpha: { float: 1.5 } }), 'missing-rule', /slope is 1.5/],
     ['a division by 0', single('Div', [1, 5], [filled(0, 5)]), 'bad-file', /divides by 0/],
     [
@@ -818,6 +956,17 @@ describe('readOnnx refuses', () => {
       'missing-rule',
       /training mode/,
     ],
+    ...[7, 9, 13].map((opset): [string, TestGraph, CertError['code'], RegExp] => {
+      const outputs = opset < 9 ? ['mean', 'var', 'saved_mean', 'saved_var'] : ['', 'var'];
+      const graph = single('BatchNormalization', image, [weights(3), weights(3), weights(3), positive(3)], {}, opset);
+      const nodes = graph.nodes.map((made) => ({ ...made, moreOutputs: outputs }));
+      return [
+        `a BatchNormalization with outputs of training, version ${opset}`,
+        { ...graph, nodes },
+        'missing-rule',
+        /training mode/,
+      ];
+    }),
     [
       'the second output of MaxPool',
       {
@@ -845,8 +994,14 @@ describe('readOnnx refuses', () => {
     [
       'a kernel that is larger than the image',
       single('Conv', [1, 1, 2, 2], [weights(1, 1, 5, 5)]),
-      'bad-model',
-      /larger than the padded image/,
+      'bad-file',
+      /^The ONNX file has the node "node_Conv_\d+" \(Conv\), which cannot be imported: .* a 5x5 kernel is larger than the padded image\.$/,
+    ],
+    [
+      'zeros that fill a window',
+      single('MaxPool', windows, [], { kernel_shape: [2, 2], pads: [2, 2, 2, 2] }),
+      'bad-file',
+      /"node_MaxPool_\d+" \(MaxPool\), which cannot be imported: .* not smaller than the 2x2 windows\.$/,
     ],
     ['channels that do not fit', single('Conv', image, [weights(2, 4, 3, 3)]), 'bad-file', /groups of 4 channels/],
     ['a matrix that does not fit', single('MatMul', [1, 4], [weights(5, 3)]), 'bad-file', /by a matrix of 5 rows/],

@@ -6,7 +6,7 @@ import { countOf, imageOrder, type Order } from './order.js';
 import { RULES } from './rules/rules.js';
 import { asVector, inOnnxOrder, type Progress, type Step } from './step.js';
 import { FLOAT32, FLOAT64 } from './tensor.js';
-import type { Computed, Value } from './values.js';
+import type { Computed, GrowingParams, Value } from './values.js';
 import { badOnnx } from './wire.js';
 
 /** A network imported from an ONNX file. */
@@ -108,17 +108,21 @@ export function readOnnx(bytes: Uint8Array): ImportedNetwork {
   if (result?.kind !== 'computed' || result.node === INPUT) {
     throw badOnnx('has an output that does not depend on any layer', 'Give a network with at least one layer.');
   }
-  finish(nodes.at(-1)!, progress, values, result, output.name);
-  const model = builder.build();
-  checkParams(model, progress.params);
-  checkParams(model, progress.stats, 'stats');
+  // Nodes may be left over whose values nothing reads, such as those of which only the shape is asked for.
+  const model = builder.build(finish(nodes.at(-1)!, progress, values, result, output.name));
+  const names = new Set(model.nodes.map(({ name }) => name));
+  const ofModel = (all: GrowingParams) => Object.fromEntries(Object.entries(all).filter(([name]) => names.has(name)));
+  const [params, stats] = [ofModel(progress.params), ofModel(progress.stats)];
+  checkParams(model, params);
+  checkParams(model, stats, 'stats');
+  const relus = nodes.filter(({ op }) => op === 'Relu').flatMap(({ outputs: [output] }) => reluOf(output!, values));
   return {
     model,
-    params: progress.params,
-    stats: progress.stats,
+    params,
+    stats,
     inputShape: shape,
     inputOrder: order ?? Int32Array.from({ length: countOf(shape) }, (_, i) => i),
-    relus: nodes.filter(({ op }) => op === 'Relu').flatMap(({ outputs: [output] }) => reluOf(output!, values)),
+    relus: relus.filter(({ node }) => names.has(node)),
     opset: file.opset,
     producer: file.producer,
     notes: [...progress.notes],
@@ -132,14 +136,14 @@ function reluOf(output: string, values: ReadonlyMap<string, Value>): readonly Im
   return [{ output, node, order: order ?? Int32Array.from({ length: countOf(shape) }, (_, i) => i) }];
 }
 
-/** Makes the output the last node, as a vector in ONNX's order. */
+/** The node of the output, as a vector in ONNX's order. */
 function finish(
   node: OnnxNode,
   progress: Progress,
   values: ReadonlyMap<string, Value>,
   result: Computed,
   output: string,
-) {
+): string {
   const step: Step = {
     ...progress,
     node,
@@ -148,7 +152,7 @@ function finish(
     readers: () => 1,
     output,
   };
-  asVector(step, inOnnxOrder(step, result));
+  return asVector(step, inOnnxOrder(step, result)).node;
 }
 
 /** The one input that is no constant, and the one output. */

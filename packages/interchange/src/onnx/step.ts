@@ -1,4 +1,5 @@
 import {
+  CertError,
   dense,
   flatten,
   type GraphBuilder,
@@ -54,7 +55,14 @@ export interface Step extends Progress {
 
 /** Adds a node to the model. */
 export function place<K extends Op>(step: Step, layer: Layer<K>, inputs: readonly string[]): string {
-  const name = step.builder.add(layer, inputs);
+  let name: string;
+  try {
+    name = step.builder.add(layer, inputs);
+  } catch (error) {
+    if (!(error instanceof CertError)) throw error;
+    // That error names a node of the model, which the file does not have.
+    throw badNode(step.node, `which cannot be imported: ${error.problem.replace(/\.$/, '')}`);
+  }
   if (sizeOf(step.builder.shapeOf(name)) > MOST_ELEMENTS) throw tooLarge(step.node);
   return name;
 }
@@ -220,7 +228,7 @@ export function checkOneRow(step: Step, leading: readonly number[]): void {
   if (countOf(leading) === 1) return;
   throw unsupported(
     step.node,
-    `it processes ${countOf(leading)} examples at once`,
-    'Export the network with a batch of 1, or with a symbolic batch.',
+    `it processes ${countOf(leading)} rows at once`,
+    'Only one row is supported: export the network with a batch of 1, or with a symbolic batch, and without axes of other lengths before the last one.',
   );
 }

@@ -41,7 +41,7 @@ export interface ModelWeights {
  *
  * @throws CertError `shape-mismatch` naming a tensor with expected and found shape, and layers that are missing, unused, or cannot be told
  * apart; `bad-argument` for `names` that do not exist; `not-finite` naming a tensor with NaN or infinity; `missing-rule` for a node with
- * weights that is no convolution, dense layer or BatchNorm
+ * weights that is no convolution, dense layer or BatchNorm, and for one that reads a vector whose order in PyTorch is not known
  */
 export function fromStateDict(
   model: Model,

@@ -1,7 +1,7 @@
 /** The layers of a model as PyTorch has them: names, shapes and orders of their tensors. */
 import { CertError, describeValue, type Model, type Node, type NodeOf, type Shape } from '@cert/core';
 import { type Order, transposedOrder } from '../onnx/order.js';
-import { type FlattenOrder, type VectorOrders, vectorOrders } from './vector-order.js';
+import { type FlattenOrder, type VectorOrder, vectorOrders } from './vector-order.js';
 
 /** A tensor of a layer. */
 export interface LayerTensor {
@@ -31,7 +31,7 @@ export interface Layer {
 /**
  * The layers with weights of a model, in graph order.
  *
- * @throws CertError `missing-rule` for a node with weights of another op
+ * @throws CertError `missing-rule` for a node with weights of another op, and for one that reads a vector whose order in PyTorch is not known
  */
 export function layersOf(model: Model, flattened: FlattenOrder): readonly Layer[] {
   const orders = vectorOrders(model, flattened);
@@ -39,6 +39,9 @@ export function layersOf(model: Model, flattened: FlattenOrder): readonly Layer[
     .filter(({ params, stats }) => Object.keys({ ...params, ...stats }).length > 0)
     .map((node) => layerOf(node, orders));
 }
+
+/** The orders of vector nodes. */
+type VectorOrders = ReturnType<typeof vectorOrders>;
 
 function layerOf(node: Node, orders: VectorOrders): Layer {
   const { name } = node;
@@ -64,9 +67,9 @@ function convolutionKernel({ params }: NodeOf<'conv2d'>): LayerTensor {
   return { part: 'params', key: 'kernel', torch: 'weight', shape: [filters, channels, height, width], order };
 }
 
-function denseKernel({ params, inputs }: NodeOf<'dense'>, orders: VectorOrders): LayerTensor {
+function denseKernel({ name, params, inputs }: NodeOf<'dense'>, orders: VectorOrders): LayerTensor {
   const [rows, units] = params.kernel as readonly [number, number];
-  const columns = orders.get(inputs[0]!);
+  const columns = known(name, orders.get(inputs[0]!));
   const order = new Int32Array(rows * units);
   for (let unit = 0, i = 0; unit < units; unit++) {
     for (let row = 0; row < rows; row++, i++) order[i] = (columns?.[row] ?? row) * units + unit;
@@ -74,12 +77,22 @@ function denseKernel({ params, inputs }: NodeOf<'dense'>, orders: VectorOrders):
   return { part: 'params', key: 'kernel', torch: 'weight', shape: [units, rows], order };
 }
 
+/** The order of a vector that a node reads. */
+function known(node: string, order: VectorOrder): Order {
+  if (order !== 'unknown') return order;
+  throw new CertError(
+    'missing-rule',
+    `The node ${describeValue(node)} reads numbers whose order in PyTorch is not known.`,
+    'Vectors of images must come from flatten(), behind convolutions without transpose or reshape, and sums must be of vectors in one order.',
+  );
+}
+
 const biasOf = ({ params }: NodeOf<'conv2d'> | NodeOf<'dense'>): LayerTensor => ({
   ...{ part: 'params', key: 'bias', torch: 'bias', shape: params.bias, order: undefined, absent: 0 },
 });
 
 function normalization({ name, params, stats }: NodeOf<'batchNorm'>, orders: VectorOrders): readonly LayerTensor[] {
-  const order = orders.get(name);
+  const order = known(name, orders.get(name));
   return [
     { part: 'params', key: 'gamma', torch: 'weight', shape: params.gamma, order, absent: 1 },
     { part: 'params', key: 'beta', torch: 'bias', shape: params.beta, order, absent: 0 },

@@ -13,13 +13,16 @@ import {
   graph,
   type HostTensor,
   INPUT,
+  type Layer,
   type Model,
   type Op,
   relu,
+  reshape,
   sequential,
   sizeOf,
   tf,
   toTensors,
+  transpose,
 } from '@cert/core';
 import { cnn7, encodeCheckpoint, encodeSafetensors, type FlatTensors, mlp, wideResnet8 } from '@cert/models';
 import { describe, expect, it } from 'vitest';
@@ -133,6 +136,14 @@ describe('layouts', () => {
     expect([...moved.params.dense1!.kernel!.data]).toEqual([0, 2, 1, 3, 4, 5]);
   });
 
+  it('follow a flattened image through reshapes that leave no choice', () => {
+    const layers = [flatten(), reshape([1, 1, 4]), relu(), transpose([2, 0, 1]), flatten(), dense(1)] as const;
+    const g = graph([1, 2, 2]);
+    for (const layer of layers) g.add(layer as Layer);
+    const { kernel } = fromStateDict(g.build(), { 'fc.weight': counted(1, 4) }).params.dense1!;
+    expect([...kernel!.data]).toEqual([0, 2, 1, 3]);
+  });
+
   it('fill in what PyTorch does not have without bias and without affine', () => {
     const few = Object.fromEntries(
       Object.entries(state).filter(([name]) => !['3.weight', '3.bias', '10.bias'].includes(name)),
@@ -228,8 +239,8 @@ describe('a mistake', () => {
     ...model,
     nodes: [...model.nodes, { ...model.nodes.at(-1)!, name: 'own', op: 'scale' as Op, inputs: ['dense1'] }],
   } as unknown as Model;
-  const build = (make: (g: GraphBuilder) => void) => {
-    const g = graph([2]);
+  const build = (make: (g: GraphBuilder) => void, inputShape = [2]) => {
+    const g = graph(inputShape);
     make(g);
     return g.build();
   };
@@ -325,6 +336,35 @@ describe('a mistake', () => {
       'missing-rule',
       'The op "scale" (node "own") has weights and no PyTorch layout.',
     ],
+    ...Object.entries({
+      'the sum of a flattened image and a dense layer of it': build(
+        (g) => {
+          const flat = g.add(flatten(), [INPUT]);
+          g.add(dense(1), [g.add(add(), [flat, g.add(dense(8), [flat], 'fc')])], 'head');
+        },
+        [2, 2, 2],
+      ),
+      'an image that is transposed before it is flattened': sequential(
+        [2, 2, 2],
+        [transpose([2, 0, 1]), relu(), flatten(), dense(1)],
+      ),
+      'an image that is reshaped to a vector': sequential([2, 2, 2], [reshape([8]), batchNorm(), dense(1)]),
+      'an image that is reshaped, and then flattened': sequential([2, 2, 2], [reshape([4, 1, 2]), flatten(), dense(1)]),
+      'an order that is not known, in a concatenation': build(
+        (g) => {
+          g.add(dense(1), [g.add(concat(0), [g.add(flatten(), [INPUT]), g.add(reshape([8]), [INPUT])])], 'head');
+        },
+        [2, 2, 2],
+      ),
+    }).flatMap(([name, unclear]): [string, () => unknown, string, string][] => {
+      const last = unclear.nodes.some(({ name }) => name === 'head') ? 'head' : unclear.nodes.at(-1)!.name;
+      const named = unclear.nodes.some(({ op }) => op === 'batchNorm') ? 'batchNorm1' : last;
+      const message = `The node "${named}" reads numbers whose order in PyTorch is not known.`;
+      return [
+        [name, () => fromStateDict(unclear, {}), 'missing-rule', message],
+        [`${name}, to be written`, () => toStateDict(withRandomWeights(unclear)), 'missing-rule', message],
+      ];
+    }),
     [
       'weights of another model',
       () => toStateDict({ ...network, params: {} }),

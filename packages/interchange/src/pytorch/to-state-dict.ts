@@ -15,8 +15,8 @@ import { layersOf } from './layers.js';
  *
  * @returns float32 tensors in the layouts of PyTorch, every layer with its bias
  * @throws CertError `bad-argument` for `names` of nodes that do not exist, and for two layers with one name; `missing-rule` for a node with
- * weights that is no convolution, dense layer or BatchNorm; `shape-mismatch` for weights that do not fit the model; `not-finite` naming a
- * weight that is NaN or infinite
+ * weights that is no convolution, dense layer or BatchNorm, and for one that reads a vector whose order in PyTorch is not known;
+ * `shape-mismatch` for weights that do not fit the model; `not-finite` naming a weight that is NaN or infinite
  */
 export function toStateDict(
   { model, params, stats }: Pick<ImportedNetwork, 'model' | 'params' | 'stats'>,

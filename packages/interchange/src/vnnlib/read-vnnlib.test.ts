@@ -118,6 +118,20 @@ describe('readVnnlib', () => {
     });
   });
 
+  it('takes a text in quotes or between bars for one word', () => {
+    const plain = simple('(assert (>= Y_0 5))');
+    for (const text of [
+      '"x) (assert (<= Y_0 -1000)) (set-info :y z"',
+      '|x) (assert (<= Y_0 -1000)) (set-info :y ; z|',
+    ]) {
+      expect(simple(`(set-info :source ${text})(assert (>= Y_0 5))`)).toEqual(plain);
+      expect(simple(`(set-info :source${text})(assert (>= Y_0 5))`)).toEqual(plain);
+      expect(problemOf(() => simple(`(set-info :source ${text.slice(0, -1)})(assert (>= Y_0 5))`))).toContain(
+        'the end of the file',
+      );
+    }
+  });
+
   it('makes a case of each alternative, and shares the box where inputs are the same', () => {
     const property = simple('(assert (or (and (>= Y_0 Y_1)) (and (>= Y_1 2) (<= Y_0 1)) (<= Y_1 0)))');
     expect(property.cases.map(({ outputs }) => outputs.length)).toEqual([1, 2, 1]);

@@ -18,18 +18,15 @@ export interface Tokens {
   peek(): Token;
 }
 
-const [OPEN, CLOSE, SEMICOLON, NEWLINE, SPACE, LEFT, RIGHT] = [...'();\n []'].map((c) => c.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const [OPEN, CLOSE, SEMICOLON, NEWLINE, SPACE, LEFT, RIGHT, QUOTE, BAR] = [...'();\n []"|'].map((c) =>
+  c.charCodeAt(0),
+) as [number, number, number, number, number, number, number, number, number];
 const BYTE_ORDER_MARK = 0xfeff;
 
-/** Reads parentheses and words; skips blanks and comments, from a semicolon to the end of the line. Indices in brackets belong to a word. */
+/**
+ * Reads parentheses and words; skips blanks and comments, from a semicolon to the end of the line. Indices in brackets belong to a word, and
+ * what stands in quotes or between bars is one.
+ */
 export function tokenize(text: string): Tokens {
   let at = text.charCodeAt(0) === BYTE_ORDER_MARK ? 1 : 0;
   let ahead: Token | undefined;
@@ -48,9 +45,14 @@ export function tokenize(text: string): Tokens {
     const first = text.charCodeAt(at++);
     if (first === OPEN) return { kind: '(', start, end: at };
     if (first === CLOSE) return { kind: ')', start, end: at };
+    if (first === QUOTE || first === BAR) {
+      const close = text.indexOf(text[start]!, at);
+      at = close === -1 ? text.length : close + 1;
+      return { kind: 'word', start, end: at };
+    }
     for (let inBrackets = first === LEFT; at < text.length; at++) {
       const c = text.charCodeAt(at);
-      if (c === OPEN || c === CLOSE || c === SEMICOLON || c === NEWLINE) break;
+      if (c === OPEN || c === CLOSE || c === SEMICOLON || c === NEWLINE || c === QUOTE || c === BAR) break;
       if (c <= SPACE && !inBrackets) break;
       if (c === LEFT) inBrackets = true;
       if (c === RIGHT) inBrackets = false;

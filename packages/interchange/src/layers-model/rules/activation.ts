@@ -71,14 +71,13 @@ function rectified(step: Step): Value {
   const most = config.optionalNumber('max_value');
   const [slope, threshold] = [config.number('negative_slope', 0), config.number('threshold', 0)];
   const value = onlyInput(step);
-  if (threshold !== 0 || (slope !== 0 && most !== undefined) || (most !== undefined && most < 0)) {
+  if (threshold !== 0 || slope !== 0 || (most !== undefined && most < 0)) {
     throw unsupported(
       layer,
       `its threshold is ${threshold}, its slope ${slope} and its maximum ${most ?? 'none'}`,
-      'Supported: a maximum of at least 0, or a negative slope, and the threshold 0.',
+      'Supported: a maximum of at least 0. TensorFlow.js 4.22 ignores a threshold and a slope: use a LeakyReLU layer for a slope.',
     );
   }
-  if (slope !== 0) return leaky(step, value, slope);
   return most === undefined ? each(step, relu(), value, '') : clip(step, value, 0, most, '');
 }
 
@@ -95,9 +94,15 @@ export const activations: Rules = {
   Activation: (step) => activated(step, onlyInput(step), ''),
   ReLU: rectified,
   LeakyReLU(step) {
-    // Newer versions of Keras renamed the slope.
-    const slope = step.config.optionalNumber('negative_slope') ?? step.config.number('alpha', 0.3);
-    step.config.ignore('alpha');
+    const slope = step.config.number('alpha', 0.3);
+    const renamed = step.config.optionalNumber('negative_slope');
+    if (renamed !== undefined && renamed !== slope) {
+      throw unsupported(
+        step.layer,
+        `its slope is ${renamed}, which TensorFlow.js 4.22 ignores: it takes ${slope}`,
+        'Newer versions of Keras renamed "alpha" to "negative_slope". Set "alpha" in model.json to the slope.',
+      );
+    }
     return leaky(step, onlyInput(step), slope);
   },
   Softmax: (step) => softmaxOf(step, onlyInput(step), step.config.number('axis', -1)),

@@ -1,4 +1,5 @@
-import { affine, batchNorm, describeValue, filledTensor, type HostTensor, type Shape, sizeOf } from '@cert/core';
+import { affine, batchNorm, describeValue, filledTensor, type HostTensor, type Shape } from '@cert/core';
+import { broadcastIndices, broadcastShape } from '../../onnx/order.js';
 import { badLayer, unsupported } from '../errors.js';
 import { asImage, plain, solid } from '../layout.js';
 import { axisOf, onlyInput, type Step } from '../step.js';
@@ -54,30 +55,57 @@ function batchNormalization(step: Step): Value {
   return { ...value, node };
 }
 
+/** Numbers and their shape: that of a number is []. */
+interface Numbers {
+  readonly shape: Shape;
+  /** Row-major. */
+  readonly numbers: readonly number[];
+}
+
+/** Levels of nested lists above which a setting is refused. */
+const MOST_LEVELS = 8;
+
 /** Numbers in lists in lists, as one list. */
 function numbersIn(step: Step, key: string, value: unknown): readonly number[] {
-  const list: unknown[] = Array.isArray(value) ? value.flat(8) : [value];
+  const list: unknown[] = Array.isArray(value) ? value.flat(MOST_LEVELS) : [value];
   if (list.every((n): n is number => Number.isFinite(n)) && list.length > 0) return list;
   throw badLayer(step.layer, `whose setting "${key}" is ${describeValue(value ?? null)} instead of numbers`);
 }
 
-/** x * scale + shift with one number, one for each channel, or one for each element. */
-function scaled(step: Step, given: Value, scale: readonly number[], shift: readonly number[]): Value {
-  // One number for all does not care about the order of the axes.
-  const value = scale.length === 1 && shift.length === 1 ? solid(step, given) : plain(step, given);
-  const shape = step.shapeOf(value.node);
-  const length = Math.max(scale.length, shift.length) === sizeOf(shape) ? sizeOf(shape) : shape.at(-1)!;
-  const wide = (numbers: readonly number[]): readonly number[] => {
-    if (numbers.length === length) return numbers;
-    // One number for all, or one for each channel beside numbers for each element.
-    if (length % numbers.length === 0 && (numbers.length === 1 || numbers.length === shape.at(-1))) {
-      return Array.from({ length }, (_, i) => numbers[i % numbers.length]!);
+/** A number, or numbers in nested lists of equal lengths. */
+function tensorIn(step: Step, key: string, value: unknown): Numbers {
+  const numbers = numbersIn(step, key, value);
+  const shape: number[] = [];
+  for (let items: readonly unknown[] = [value]; items.some(Array.isArray); items = items.flat()) {
+    const lengths = new Set(items.map((item) => (Array.isArray(item) ? item.length : undefined)));
+    const [length] = lengths;
+    if (lengths.size > 1 || length === undefined) {
+      throw badLayer(step.layer, `whose setting "${key}" is ${describeValue(value)} instead of lists of equal lengths`);
     }
-    throw unsupported(
-      step.layer,
-      `it has ${numbers.length} numbers for an input of shape [${shape}]`,
-      'Give one number, one for each channel (the last axis), or one for each element.',
-    );
+    shape.push(length);
+  }
+  return { shape, numbers };
+}
+
+/** x * scale + shift, with numbers that are broadcast to the shape of x. */
+function scaled(step: Step, given: Value, scale: Numbers, shift: Numbers): Value {
+  // One number for all does not care about the order of the axes.
+  const value = scale.numbers.length === 1 && shift.numbers.length === 1 ? solid(step, given) : plain(step, given);
+  const shape = step.shapeOf(value.node);
+  const batch = [1, ...given.shape];
+  const byElement = [scale, shift].some(({ shape: own }) => own.slice(0, -1).some((length) => length > 1));
+  const wide = ({ shape: from, numbers }: Numbers): readonly number[] => {
+    if (broadcastShape(from, batch)?.join() !== batch.join()) {
+      throw unsupported(
+        step.layer,
+        `it has ${from.join('x')} numbers for an input of shape [${given.shape}]`,
+        'Give one number, one for each channel (the last axis), or nested lists that broadcast to the shape of the input.',
+      );
+    }
+    const indices = byElement
+      ? broadcastIndices(from, [1, ...shape])
+      : broadcastIndices(from.slice(-1), shape.slice(-1));
+    return Array.from(indices, (i) => numbers[i]!);
   };
   const [factors, terms] = [wide(scale), wide(shift)];
   if (![...factors, ...terms].every((n) => Number.isFinite(Math.fround(n)))) {
@@ -89,8 +117,8 @@ function scaled(step: Step, given: Value, scale: readonly number[], shift: reado
 
 function rescaling(step: Step): Value {
   const { config } = step;
-  const scale = numbersIn(step, 'scale', config.value('scale') ?? 1);
-  const shift = numbersIn(step, 'offset', config.value('offset') ?? 0);
+  const scale = tensorIn(step, 'scale', config.value('scale') ?? 1);
+  const shift = tensorIn(step, 'offset', config.value('offset') ?? 0);
   return scaled(step, onlyInput(step), scale, shift);
 }
 
@@ -116,9 +144,10 @@ function inputNormalization(step: Step): Value {
   }
   const scale = variances.map((v) => 1 / Math.max(Math.sqrt(v), LEAST_DEVIATION));
   const shift = means.map((m, i) => -m * scale[i]!);
+  const listed = (numbers: readonly number[]): Numbers => ({ shape: [numbers.length], numbers });
   // The axis is the last one of the node, so the numbers are those of its channels.
-  const scaledNode = scaled(step, { ...value, shape: step.shapeOf(value.node), channelsFirst: false }, scale, shift);
-  return { ...value, node: scaledNode.node };
+  const plainValue = { ...value, shape: step.shapeOf(value.node), channelsFirst: false };
+  return { ...value, node: scaled(step, plainValue, listed(scale), listed(shift)).node };
 }
 
 /** Normalization of batches and of inputs. */

@@ -6,12 +6,19 @@ import { onlyInput, readsChannelsFirst, type Step } from '../step.js';
 import type { Value } from '../value.js';
 import type { Rule, Rules } from './rule.js';
 
+/** The value with its first axis last, as a channels-first Flatten reads it. */
+function channelsLast(step: Step, given: Value): Value {
+  if (given.shape.length === 3) return solid(step, asImage(step, given, true));
+  const value = plain(step, given);
+  if (given.shape.length === 1) return value;
+  const [first, ...others] = given.shape.map((_, axis) => axis);
+  return valueAt(step, step.place(transpose([...others, first!]), [value.node], '_transpose'));
+}
+
 function flattened(step: Step): Value {
   const channelsFirst = readsChannelsFirst(step);
   const given = onlyInput(step);
-  // A channels-first Flatten puts the channels last before it flattens.
-  const turned = channelsFirst && given.shape.length === 3;
-  const { node } = turned ? solid(step, asImage(step, given, true)) : plain(step, given);
+  const { node } = channelsFirst ? channelsLast(step, given) : plain(step, given);
   return valueAt(step, step.shapeOf(node).length === 1 ? node : step.place(flatten(), [node], ''));
 }
 

@@ -118,6 +118,12 @@ const negated = (step: Step, value: Computed): Computed => {
   return applyAffine(step, value, scale, same(scale, 0));
 };
 
+/** Rounded towards 0. Beyond 32 bits types differ in what it becomes. */
+function wholeNumber(step: Step, value: number): number {
+  if (value >= -(2 ** 31) && value < 2 ** 31) return Math.trunc(value);
+  throw unsupported(step.node, `it makes the whole number ${value}`, 'Whole numbers of 32 bits are supported.');
+}
+
 /** What is computed of two constants, in the arithmetic of their type. */
 function folded(step: Step, a: Constant, b: Constant, f: (x: number, y: number) => number): Constant {
   const shape = broadcastShape(a.shape, b.shape);
@@ -130,7 +136,7 @@ function folded(step: Step, a: Constant, b: Constant, f: (x: number, y: number) 
   const data = new (single ? Float32Array : Float64Array)(countOf(shape));
   for (let i = 0; i < data.length; i++) {
     const value = f(a.data[from[i]!]!, b.data[to[i]!]!);
-    data[i] = a.integer ? Math.trunc(value) : value;
+    data[i] = a.integer ? wholeNumber(step, value) : value;
   }
   return { kind: 'constant', name: step.node.outputs[0]!, shape, integer: a.integer, data };
 }
@@ -178,13 +184,23 @@ function quotient(step: Step, value: Computed, constant: Constant): Computed {
   return applyAffine(step, wide, reciprocals, same(reciprocals, 0));
 }
 
+function increased(step: Step, value: Computed, constant: Constant): Computed {
+  const { value: wide, numbers } = paired(step, value, constant);
+  return applyAffine(step, wide, same(numbers, 1), numbers);
+}
+
 function sum(step: Step): Value {
-  const values = step.inputs.map((_, i) => computedInput(step, i));
-  return values.slice(1).reduce((total, value) => sumOf(step, total, value), values[0]!);
+  const values = step.inputs.map((_, i) => inputOf(step, i));
+  return values.reduce((total, value) => {
+    if (value.kind === 'constant') {
+      return total.kind === 'constant' ? folded(step, total, value, (x, y) => x + y) : increased(step, total, value);
+    }
+    return total.kind === 'constant' ? increased(step, value, total) : sumOf(step, total, value);
+  });
 }
 
 function leaky(step: Step): Computed {
-  const slope = step.attributes.float('alpha', 0.01);
+  const slope = step.attributes.float('alpha', Math.fround(0.01));
   const value = computedInput(step, 0);
   if (slope === 0) return each(step, relu(), value);
   if (!(slope > 0 && slope < 1)) {
@@ -208,7 +224,9 @@ function clip(step: Step): Computed {
     return given === undefined ? otherwise : scalar(step, given);
   };
   const [low, high] = [limit('min', 1, Number.NEGATIVE_INFINITY), limit('max', 2, Number.POSITIVE_INFINITY)];
-  if (!(low <= high)) throw badNode(node, `whose limits are ${low} and ${high}`);
+  if (!(low <= high) || low === Number.POSITIVE_INFINITY || high === Number.NEGATIVE_INFINITY) {
+    throw badNode(node, `whose limits are ${low} and ${high}`);
+  }
   const value = computedInput(step, 0);
   const ends = [
     low > -LARGEST ? low : Number.NEGATIVE_INFINITY,
@@ -235,7 +253,7 @@ function cast(step: Step): Value {
   const data =
     to === FLOAT32
       ? Float32Array.from(value.data)
-      : Float64Array.from(value.data, (x) => (isFloat ? x : Math.trunc(x)));
+      : Float64Array.from(value.data, (x) => (isFloat || (value.integer && to === 7) ? x : wholeNumber(step, x)));
   return { ...value, integer: !isFloat, data };
 }
 

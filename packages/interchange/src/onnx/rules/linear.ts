@@ -101,8 +101,14 @@ function matMul(step: Step): Computed {
 
 const ones = (count: number): number[] => Array.from({ length: Math.max(0, count) }, () => 1);
 
-const scaled = (data: Float32Array, factor: number): Float32Array =>
-  factor === 1 ? data : data.map((value) => value * factor);
+function scaled(step: Step, data: Float32Array, factor: number): Float32Array {
+  if (factor === 1) return data;
+  const products = data.map((value) => value * factor);
+  if (products.some((product, i) => product !== data[i]! * factor)) {
+    step.notes.add('Weights of products with alpha or beta were multiplied by them and rounded to float32.');
+  }
+  return products;
+}
 
 function gemm(step: Step): Computed {
   const { attributes, node } = step;
@@ -124,10 +130,10 @@ function gemm(step: Step): Computed {
   const kernel = across === isLeft ? transposedMatrix(matrix) : matrix;
   const { rows, columns, data } = kernel;
   const shape = isLeft ? [1, columns] : [columns, 1];
-  const product = { rows, columns, data: scaled(data, alpha) };
+  const product = { rows, columns, data: scaled(step, data, alpha) };
   checkFinite(step, product.data);
   const added = optionalConstant(step, 2);
-  const bias = added === undefined ? undefined : scaled(broadcastTo(step, added, shape), beta);
+  const bias = added === undefined ? undefined : scaled(step, broadcastTo(step, added, shape), beta);
   if (bias !== undefined) checkFinite(step, bias);
   return { kind: 'computed', node: denseLayer(step, value, product, bias), shape, order: undefined };
 }

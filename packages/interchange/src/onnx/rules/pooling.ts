@@ -147,7 +147,9 @@ function pad(step: Step): Computed {
 
 function normalization(step: Step): Computed {
   const { node, attributes } = step;
-  if (attributes.int('training_mode', 0) !== 0 || attributes.int('spatial', 1) !== 1) {
+  // Before version 14 more outputs than one are what says so.
+  const trains = attributes.int('training_mode', 0) !== 0 || node.outputs.slice(1).some((name) => name !== '');
+  if (trains || attributes.int('spatial', 1) !== 1) {
     throw unsupported(node, 'it is in training mode, or not per channel', 'Export the network for inference.');
   }
   const given = computedInput(step, 0);
@@ -161,7 +163,7 @@ function normalization(step: Step): Computed {
     }
     return weights(step, constant);
   }) as [Float32Array, Float32Array, Float32Array, Float32Array];
-  const epsilon = attributes.float('epsilon', 1e-5);
+  const epsilon = attributes.float('epsilon', Math.fround(1e-5));
   if (!variance.every((v) => v + epsilon > 0)) throw badNode(node, 'which has a variance that is not positive');
   const value = shape.length === 4 ? asImage(step, given) : asVector(step, inOnnxOrder(step, given));
   if (shape.length !== 4 && countOf(shape) !== channels) {
