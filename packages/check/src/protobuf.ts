@@ -6,7 +6,8 @@ import { demand } from './refused.js';
 export type Message = readonly (readonly [tag: number, value: number | Bytes])[];
 
 /** Encodings: a whole number, a piece of bytes, 32 bits. */
-export const [WHOLE, PIECE, FIXED] = [0, 2, 5];
+const WHOLE = 0;
+export const [PIECE, FIXED] = [2, 5];
 
 /** Takes numbers and pieces from the front of some bytes. */
 function readerOf(bytes: Bytes) {
