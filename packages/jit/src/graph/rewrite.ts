@@ -2,8 +2,12 @@
 import { Builder } from './builder.js';
 import type { Graph, Value } from './ir.js';
 
-/** The live values of a graph, operands first. */
-export function schedule(graph: Graph): Value[] {
+/**
+ * The live values of a graph, operands first.
+ *
+ * @param early live values that come as early as their operands allow
+ */
+export function schedule(graph: Graph, early: readonly Value[] = []): Value[] {
   const seen = new Set<Value>();
   const order: Value[] = [];
   const visit = (root: Value) => {
@@ -24,6 +28,7 @@ export function schedule(graph: Graph): Value[] {
     }
   };
   for (const input of graph.inputs) visit(input);
+  for (const value of early) visit(value);
   for (const output of graph.outputs) visit(output);
   return order;
 }
