@@ -1,14 +1,16 @@
 /** What certificates claim, in numbers that are exact: sets of inputs, and what holds on them. */
-import { categoryVariants, type Perturbation } from '@cert/core';
+import { CertError, categoryVariants, type Perturbation } from '@cert/core';
 import { sha256 } from '@cert/models';
 import { isBall } from './attack/perturbed.js';
 import { toBase64 } from './base64.js';
 import type { Certificate, CertificateOptions, CertifiedBox } from './certificate.js';
+import { emptyInput } from './complete/region.js';
 import { type Box64, boxAround } from './float64/enclosure.js';
 
 /**
  * The inputs that a certificate speaks of: a ball around the input where the radius and the range are the same for all features, else the
- * boxes of the set. A Euclidean ball that was proved by splits is claimed with the box around it, which these splits are about.
+ * boxes of the set. A Euclidean ball that was proved by splits is claimed with the box around it, which these splits are about, and so is a
+ * ball around an input so far outside the range, by rounding, that no point of the ball is inside.
  */
 export function claimedSet({
   perturbation,
@@ -20,7 +22,11 @@ export function claimedSet({
   'input' | 'perturbation'
 > {
   const { kind, range, epsilon } = perturbation;
-  if (hasOneRange(perturbation) && (kind === 'l2' ? evidence.kind !== 'tree' : isBall(perturbation))) {
+  if (
+    hasOneRange(perturbation) &&
+    !missesRange(perturbation, pixels) &&
+    (kind === 'l2' ? evidence.kind !== 'tree' : isBall(perturbation))
+  ) {
     const bytes = littleEndian(pixels);
     return {
       input: { shape, data: toBase64(bytes), sha256: sha256(bytes) },
@@ -38,14 +44,29 @@ export function claimedSet({
   return { input: { shape }, perturbation: { kind: 'boxes', boxes } };
 }
 
+/** Whether no point of a ball lies in its range. */
+const missesRange = ({ range, epsilon }: Perturbation, pixels: Float32Array): boolean =>
+  range !== null && pixels.some((x) => x - epsilon > Number(range.max) || x + epsilon < Number(range.min));
+
 /** Whether the range is the same for all features. */
 export const hasOneRange = ({ range }: Perturbation): boolean =>
   range === null || (typeof range.min === 'number' && typeof range.max === 'number');
 
-const claimedBox = ({ lower, upper }: Box64): CertifiedBox => ({
-  lower: Array.from(lower, (end) => decimal(away(end, -1))),
-  upper: Array.from(upper, (end) => decimal(away(end, 1))),
-});
+/** @throws CertError `bad-argument` for a box that is empty, infinite or NaN */
+function claimedBox({ lower, upper }: Box64): CertifiedBox {
+  const i = emptyInput({ lower, upper });
+  if (i >= 0) {
+    throw new CertError(
+      'bad-argument',
+      `Feature ${i} of the set lies between ${lower[i]} and ${upper[i]}.`,
+      'Give a finite radius, and an input inside the range.',
+    );
+  }
+  return {
+    lower: Array.from(lower, (end) => decimal(away(end, -1))),
+    upper: Array.from(upper, (end) => decimal(away(end, 1))),
+  };
+}
 
 /** Ends closer to 0 than this would have decimals of hundreds of digits. */
 const SMALLEST_END = 1e-20;

@@ -94,6 +94,34 @@ describe('a certificate', () => {
     expect(sha256).toBe(hex(new TextEncoder().encode(text.replace(`,"sha256":"${sha256}"`, ''))));
   });
 
+  it.each([-1, 2, 0.5, Number.NaN])('is refused for the label %f of 2 classes', (label) => {
+    expect(() => createCertificate({ ...options, label })).toThrow(`The label is ${label}, but there are 2 classes.`);
+  });
+
+  it('is refused for an input of another size or outside the range, and for a set without ends', () => {
+    const short = { ...options, pixels: Float32Array.of(0.5, 0) };
+    expect(() => createCertificate(short)).toThrow('Input 0 has 2 values, but inputs have the shape [3].');
+    const far = { ...options, pixels: Float32Array.of(0.5, 0, 2) };
+    expect(() => createCertificate(far)).toThrow('outside the range [0, 1]');
+    const perturbation = { ...linf({ epsilon: 0, scale: [1, 0, 0] }), epsilon: Number.NaN };
+    expect(() => createCertificate({ ...options, perturbation })).toThrow('Feature 0 of the set lies between NaN');
+  });
+
+  it('has no empty box at the end of a range', () => {
+    // The float32 number nearest to 0.1 is larger than 0.1.
+    const pixels = Float32Array.of(0.1, 0.1, 0);
+    for (const scale of [1, [1, 0, 0]]) {
+      const perturbation = linf({ epsilon: 0, scale, range: { min: 0, max: 0.1 } });
+      const claimed = createCertificate({ ...options, pixels, perturbation }).perturbation;
+      if (claimed.kind !== 'boxes') throw new Error(claimed.kind);
+      const [{ lower, upper }] = claimed.boxes as [(typeof claimed.boxes)[0]];
+      for (const [i, x] of pixels.entries()) {
+        expect(Number(lower[i])).toBeLessThanOrEqual(x);
+        expect(Number(upper[i])).toBeGreaterThanOrEqual(x);
+      }
+    }
+  });
+
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused for the margin %f', (margin) => {
     expect(() => createCertificate({ ...options, margin })).toThrow('A certificate needs a positive lower margin');
   });
@@ -132,6 +160,23 @@ describe('a certificate of a property', () => {
       perturbation: { kind: 'boxes', boxes: [{ lower: ['0', '-0.5', '0.0000001'], upper: ['1', '0.5', '1'] }] },
       property: { kind: 'linear', classes: 2, cases: [[{ coefficients: [1, -1], bound: '0.000000025' }]] },
     });
+  });
+
+  it('is refused for other numbers of inputs and coefficients, and an empty box', () => {
+    const refused = (change: object, shape = [3]) =>
+      expect(() =>
+        createPropertyCertificate({
+          ...given,
+          shape,
+          property: { ...property, cases: [{ ...box, outputs, ...change }] },
+        }),
+      );
+    refused({ outputs: [{ coefficients: Float64Array.of(0, 1, -100), bound: 0 }] }).toThrow(
+      'An inequality has 3 coefficients',
+    );
+    refused({ upper: Float64Array.of(1) }).toThrow('A case has 3 lower and 1 upper ends');
+    refused({ upper: Float64Array.of(1, -1, 1) }).toThrow('Input 1 of the property lies between -0.5 and -1');
+    refused({}, [2]).toThrow('The property has 3 inputs, but inputs have the shape [2].');
   });
 
   it.each([0, Number.NaN])('is refused for the margin %f', (margin) => {

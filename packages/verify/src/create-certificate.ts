@@ -1,9 +1,10 @@
-import { CertError, describeValue, type Property } from '@cert/core';
+import { CertError, checkInRange, describeValue, type Property, sizeOf } from '@cert/core';
 import { decodeCheckpoint, decodeSafetensors, sha256 } from '@cert/models';
 import type { Certificate, CertificateLevel, CertificateOptions, CertifiedNetwork } from './certificate.js';
 import { evidenceInFile } from './certified-evidence.js';
+import { checkCount, checkLabel } from './checked-images.js';
 import { claimedLabel, claimedSet, claimedTolerance, decimal } from './claim.js';
-import { byBox, sayTheSame } from './complete/region.js';
+import { byBox, checkCases, sayTheSame } from './complete/region.js';
 
 /** What a certificate at each level assumes of the arithmetic. */
 const ASSUMPTIONS: { readonly [L in CertificateLevel]: readonly string[] } = {
@@ -36,11 +37,16 @@ export function certifiedNetwork(bytes: Uint8Array, path: string): CertifiedNetw
  * decimals: 0.1 means exactly one tenth. A set with categories becomes a union of boxes, and needs evidence of each in the order of
  * `categoryVariants`.
  *
- * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite
+ * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite; `shape-mismatch` for an input with another number of
+ * values; `bad-data` for an input outside the range and a label that is not one of the classes
  */
 export function createCertificate(options: CertificateOptions): Certificate {
   const { network, level, method, evidence, margin, label, classes, tolerance, source } = options;
   checkMargin(margin);
+  const { pixels, shape, perturbation } = options;
+  checkCount(pixels, 1, shape);
+  checkInRange(pixels, perturbation.range, shape);
+  if (tolerance === undefined) checkLabel(label, classes);
   return {
     format: 'cert-certificate-3',
     network,
@@ -60,12 +66,20 @@ export interface PropertyCertificateOptions
 /**
  * Returns a certificate of a property of linear inequalities. Numbers become their shortest decimals.
  *
- * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite, and a property that does not require the same of the
- * outputs for all its boxes of inputs
+ * @throws CertError `bad-argument` for a margin that is 0, negative, NaN or infinite, a property that does not require the same of the
+ * outputs for all its boxes of inputs, and boxes that are empty, infinite or NaN; `shape-mismatch` for other numbers of inputs or coefficients
  */
 export function createPropertyCertificate(options: PropertyCertificateOptions): Certificate {
   const { network, level, method, evidence, margin, shape, property } = options;
   checkMargin(margin);
+  if (property.inputs !== sizeOf(shape)) {
+    throw new CertError(
+      'shape-mismatch',
+      `The property has ${property.inputs} inputs, but inputs have the shape [${shape}].`,
+      'Give a property of this network.',
+    );
+  }
+  checkCases(property);
   const parts = byBox(property);
   const [first] = parts;
   if (first === undefined || !sayTheSame(parts)) {

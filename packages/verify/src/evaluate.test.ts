@@ -84,6 +84,24 @@ describe('createEvaluator', () => {
     expect(device.live).toBe(live);
   });
 
+  it.each([null, { steps: 2 }])(
+    'refuses labels and images that do not fit, and no images, with the attack %j',
+    async (attack) => {
+      const network = { params: putParams(device, weights), stats: {} };
+      const evaluated = (...batches: HostBatch[]) =>
+        createEvaluator({ device, model }).evaluate(network, { batches, epsilon: 0, attack });
+      const bad = { ...batch(0.9, 0.8), labels: Int32Array.of(0, -1) };
+      const label = 'The label of input 2 is -1, but there are 2 classes.';
+      await expect(evaluated(batch(0.9), bad)).rejects.toMatchObject({ code: 'bad-data', problem: label });
+      await expect(evaluated({ ...bad, labels: Int32Array.of(2, 0) })).rejects.toMatchObject({ code: 'bad-data' });
+      const short = { ...batch(0.9), labels: new Int32Array(2) };
+      const size = '2 inputs, from input 1 on, have 1 values, but inputs have the shape [1].';
+      await expect(evaluated(batch(0.9), short)).rejects.toMatchObject({ code: 'shape-mismatch', problem: size });
+      for (const none of [[], [batch()]])
+        await expect(evaluated(...none)).rejects.toThrow('The batches have no images.');
+    },
+  );
+
   it('stops when it is told to', async () => {
     const evaluator = createEvaluator({ device, model });
     const network = { params: putParams(device, weights), stats: {} };

@@ -2,6 +2,7 @@ import { ibp, marginSpec, naturalPass, type RuleTable, runningNorm } from '@cert
 import {
   type Batch,
   type BoundMethod,
+  CertError,
   checkEpsilon,
   checkInRange,
   type HostBatch,
@@ -9,12 +10,14 @@ import {
   type Model,
   type Perturbation,
   perturbationBox,
+  type Shape,
   sizeOf,
   type Tensor,
   UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import type { AttackOptions } from './attack/step.js';
+import { checkCount, checkLabel } from './checked-images.js';
 import { finiteMargins } from './finite-margins.js';
 import { certify } from './images/certify.js';
 import type { IndexedImage } from './images/certify-options.js';
@@ -80,7 +83,8 @@ export interface Evaluator {
    *
    * @param weights on the device of the evaluator; the caller keeps ownership
    * @throws CertError `unsound` if the attack breaks an image that the bounds verify; `bad-argument` for an epsilon that is not a finite
-   * number >= 0; `bad-data` for images outside the range
+   * number >= 0; `bad-data` for images outside the range, labels that are not one of the classes, and no images at all; `shape-mismatch` for
+   * a batch with another number of values than its labels need
    */
   evaluate(weights: OnDevice<Weights>, options: EvaluateOptions): Promise<Evaluation>;
   /** Frees the compiled functions. */
@@ -90,7 +94,6 @@ export interface Evaluator {
 /** Creates an evaluator for one model on one device; the caller disposes it. Nothing is compiled before the first batch. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { device, model, method = ibp, natural, perturbation = UNIT_BALL, delta } = options;
-  const size = sizeOf(model.inputShape);
   const bounds = device.jit(({ params, stats }: Weights, { images, labels }: Batch, hyper: Hyper) => {
     const network = { model, params, norm: runningNorm(stats) };
     const { output: logits } = naturalPass(network, images, natural);
@@ -108,7 +111,11 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     const scalars = putScalars(device, { epsilon });
     try {
       for (const host of batches) {
+        checkCount(host.images, host.labels.length, model.inputShape, total.images);
         checkInRange(host.images, perturbation.range, model.inputShape, total.images);
+        host.labels.forEach((label, i) => {
+          checkLabel(label, model.classes, total.images + i);
+        });
         const batch = putBatch(device, model, host);
         const out = await bounds(weights, batch, scalars);
         const clean = readMargins(await out.logits.data(), host.labels, model.classes);
@@ -131,6 +138,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       disposeTree(scalars);
     }
     const { images, standard, unverified, margins, bounds: lower } = total;
+    checkAny(images);
     return {
       ...{ images, epsilon, pgdError: null },
       ...{ standardError: standard / images, verifiedError: unverified / images },
@@ -149,7 +157,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     const stream = certify({
       ...{ device, model, weights, natural, attack, complete: true, signal },
       perturbation: { ...perturbation, epsilon },
-      images: singly(first === undefined ? [] : [first, ...rest], size),
+      images: singly(first === undefined ? [] : [first, ...rest], model.inputShape),
       verifiers: [boundVerifier(method)],
       batchSize: Math.max(1, first?.labels.length ?? 1),
     });
@@ -157,6 +165,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       results.push(result);
       onProgress?.(results.length);
     }
+    checkAny(results.length);
     const { images, standardError, pgdError, methods } = countResults(results, { methods: [method.name], attack });
     return {
       ...{ images, epsilon, standardError: standardError.fraction, pgdError: pgdError!.fraction },
@@ -190,10 +199,17 @@ function absoluteErrors(delta: number | undefined, margin: number, bound: number
   return { absoluteError: error ?? null, verifiedAbsoluteError: worst ?? null };
 }
 
+function checkAny(images: number): void {
+  if (images > 0) return;
+  throw new CertError('bad-data', 'The batches have no images.', 'Give at least one image.');
+}
+
 /** The images of batches one by one. */
-function* singly(batches: Iterable<HostBatch>, size: number): Iterable<IndexedImage> {
+function* singly(batches: Iterable<HostBatch>, shape: Shape): Iterable<IndexedImage> {
+  const size = sizeOf(shape);
   let index = 0;
   for (const { images, labels } of batches) {
+    checkCount(images, labels.length, shape, index);
     for (let i = 0; i < labels.length; i++, index++) {
       yield { index, label: labels[i]!, pixels: images.subarray(i * size, (i + 1) * size) };
     }

@@ -3,11 +3,11 @@ import { CertError } from '@cert/core';
 
 /** What the logits of one image say. */
 export interface ClassMargin {
-  /** Logit of the label minus the largest other one; -infinity where a logit is not finite. */
+  /** Logit of the label minus the largest other one; -infinity where a logit is not finite or the label is not a class. */
   readonly margin: number;
-  /** The class of the largest logit, the first of equals; null where a logit is not finite. */
+  /** The class of the largest logit, the first of equals; null where there is no margin. */
   readonly prediction: number | null;
-  /** The size of the largest logit; 0 where one is not finite. */
+  /** The size of the largest logit; 0 where there is no margin. */
   readonly size: number;
 }
 
@@ -17,12 +17,14 @@ export interface ClassMargin {
  * @param logits [images, classes], row-major
  */
 export function readMargins(logits: ArrayLike<number>, labels: ArrayLike<number>, classes: number): ClassMargin[] {
+  const none = { margin: Number.NEGATIVE_INFINITY, prediction: null, size: 0 };
   return Array.from({ length: labels.length }, (_, i) => {
     const label = labels[i]!;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes)) return none;
     let [best, other, size] = [0, Number.NEGATIVE_INFINITY, 0];
     for (let j = 0; j < classes; j++) {
       const logit = logits[i * classes + j]!;
-      if (!Number.isFinite(logit)) return { margin: Number.NEGATIVE_INFINITY, prediction: null, size: 0 };
+      if (!Number.isFinite(logit)) return none;
       size = Math.max(size, Math.abs(logit));
       if (logit > logits[i * classes + best]!) best = j;
       if (j !== label) other = Math.max(other, logit);

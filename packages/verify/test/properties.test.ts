@@ -272,6 +272,24 @@ describe('decideMonotone', () => {
     });
   });
 
+  it('refuses parameters of another size', async () => {
+    const kernel = { shape: [2, 3], data: Float32Array.of(1, 0, -9, 1, 0, -9) };
+    const { model } = linear([[0], [0]], [0, 0]);
+    const odd = { model, params: { dense1: { kernel, bias: { shape: [3], data: new Float32Array(3) } } }, stats: {} };
+    const asked = { box: box([0, 0], [1, 1]), feature: 0, score: [1, 0] };
+    await expect(decideMonotone(odd, asked)).rejects.toMatchObject({ code: 'shape-mismatch' });
+    const extra = { ...linear([[1]], [0]), stats: odd.params };
+    await expect(decideMonotone(extra, { ...asked, box: box([0], [1]), score: [1] })).rejects.toThrow('The stats have');
+  });
+
+  it('holds at once for a feature that has one value', async () => {
+    const falling = linear([[-1], [1]], [0]);
+    for (const upper of [0.5, 1]) {
+      const asked = { box: box([0.5, 0.5], [0.5, upper]), feature: 0, score: [1], timeout: 5 };
+      expect(await decideMonotone(falling, asked)).toEqual({ verdict: 'verified', slope: 0, parts: 1 });
+    }
+  });
+
   it('answers unknown for weights that are not finite and for a timeout, never verified', async () => {
     const net = network(1, true);
     const data = (net.params.dense1!.kernel!.data as Float32Array).slice();

@@ -338,6 +338,20 @@ describe('a decision', () => {
     const endless = { ...empty, cases: [{ ...one!, upper: new Float64Array([1, Number.POSITIVE_INFINITY]) }] };
     await expect(decided(network, endless)).rejects.toThrow('Input 1 of the property lies between 0 and Infinity');
     await expect(decided(network, empty, { timeout: Number.NaN })).rejects.toThrow('The timeout is NaN');
+    const longer = {
+      ...empty,
+      cases: [{ ...one!, outputs: [{ coefficients: Float64Array.of(0, 1, 0, -100), bound: 0.5 }] }],
+    };
+    await expect(decided(network, longer)).rejects.toThrow('An inequality has 4 coefficients, but the property has 3');
+    const narrow = { ...empty, cases: [{ ...one!, lower: new Float64Array(0), upper: new Float64Array(0) }] };
+    await expect(decided(network, narrow)).rejects.toThrow('A case has 0 lower and 0 upper ends');
+  });
+
+  it.each([-1e6, -1e-30, Number.NaN, Number.POSITIVE_INFINITY])('is none for the least bound %f', async (lowest) => {
+    const decider = createDecider({ device, network, attack: null, split: 'relus' });
+    const violated = decider.decide(below(MLP, least + 1), { least: lowest });
+    await expect(violated).rejects.toMatchObject({ code: 'bad-argument', problem: `least is ${lowest}.` });
+    await decider.dispose();
   });
 
   it.each(['inputs', 'relus'] as const)(

@@ -8,10 +8,18 @@ import { createInputSplit } from './inputs/input-split.js';
 import { comparesOutputs, valuesOfSoftmax, withoutSoftmax } from './last-softmax.js';
 import { hasFloat64, type Proof, proveAgain } from './proofs/recheck.js';
 import { createPropertyAttack, type PropertyAttackOptions } from './property-attack.js';
-import { ceil32, floor32, type Region, regionsOf, violates } from './region.js';
+import { ceil32, checkCases, floor32, type Region, regionsOf, violates } from './region.js';
 import type { ReluSplitOptions } from './relus/domain-search.js';
 import { createReluSplit } from './relus/relu-split.js';
-import type { BoxTree, ProvedPart, SearchControl, SearchProgress, SearchResult, UnknownReason } from './search.js';
+import {
+  type BoxTree,
+  type ProvedPart,
+  type SearchControl,
+  type SearchProgress,
+  type SearchResult,
+  type UnknownReason,
+  withoutWitness,
+} from './search.js';
 import { networkOf, readFloats, type SearchSetting } from './weights.js';
 
 /** Options of {@link createDecider}. */
@@ -48,7 +56,7 @@ export interface DecideOptions {
    * `deployed`. Supported for networks of ReLUs and linear ops; when splitting inputs, also with leaky ReLUs and max pooling.
    */
   readonly arithmetic?: Arithmetic;
-  /** Lower bound that proves a part, for the variables passed to `onProved`; default 0, for the best variables. */
+  /** Lower bound that proves a part, >= 0, for the variables passed to `onProved`; default 0, for the best variables. */
   readonly least?: number;
   /** Called with every part proved by ReLU splits, for a check in another arithmetic. */
   readonly onProved?: (part: ProvedPart) => void;
@@ -68,8 +76,8 @@ export interface Decider {
    * Decides whether a property holds.
    *
    * @param property inputs in the order of the model's input, row-major
-   * @throws CertError `shape-mismatch` for a property with other numbers of inputs or outputs; `bad-argument` for boxes that are empty,
-   * infinite or NaN, and for a timeout that is negative or NaN
+   * @throws CertError `shape-mismatch` for a property with other numbers of inputs, outputs or coefficients; `bad-argument` for boxes that are
+   * empty, infinite or NaN, for a timeout that is negative or NaN, and for `least` that is negative, NaN or infinite
    */
   decide(property: Property, options?: DecideOptions): Promise<Decision>;
   /** Frees the network and the compiled functions. */
@@ -214,7 +222,7 @@ export function createDecider(options: DeciderOptions): Decider {
       } = {},
     ) {
       const began = Date.now();
-      checkProblem(network, property, timeout);
+      checkProblem(network, property, { timeout, least });
       const deadline = began + timeout * 1000;
       let visited = 0;
       let proved = Number.POSITIVE_INFINITY;
@@ -231,8 +239,9 @@ export function createDecider(options: DeciderOptions): Decider {
       if (model.nodes.at(-1)!.op === 'softmax' && !comparesOutputs(property)) throw valuesOfSoftmax();
       let witness: Witness | undefined;
       const confirm: SearchControl['confirm'] = async (point, region) => {
-        witness = await confirmed(point, region);
-        return witness?.input;
+        const found = await confirmed(point, region);
+        witness ??= found;
+        return found?.input;
       };
       const regions = regionsOf(property);
       for (const region of regions) {
@@ -261,10 +270,13 @@ export function createDecider(options: DeciderOptions): Decider {
         });
         visited += result.visited;
         if (witness !== undefined) return { verdict: 'falsified', witness, ...spent() };
-        if (result.verdict === 'unknown') open.push(result);
-        if (result.verdict !== 'verified') continue;
-        proved = Math.min(proved, result.lower);
-        const { tree, refined } = result;
+        const settled = withoutWitness(result);
+        if (settled.verdict === 'unknown') {
+          open.push(settled);
+          continue;
+        }
+        proved = Math.min(proved, settled.lower);
+        const { tree, refined } = settled;
         if (tree !== undefined) {
           onBoxes?.(tree);
           proofs.push({ region, tree });
@@ -306,7 +318,13 @@ const clampExactly = (point: Float32Array, { exact: { lower, upper } }: Region):
     return least <= most ? Math.min(most, Math.max(least, x)) : Math.fround((lower[i]! + upper[i]!) / 2);
   });
 
-function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Property, timeout: number): void {
+/** @throws CertError as {@link Decider.decide} */
+export function checkProblem(
+  { model }: HostNetwork,
+  property: Property,
+  { timeout = 0, least = 0 }: { readonly timeout?: number | undefined; readonly least?: number | undefined },
+): void {
+  const { inputs, outputs } = property;
   const size = sizeOf(model.inputShape);
   if (inputs !== size || outputs !== model.classes) {
     throw new CertError(
@@ -315,18 +333,11 @@ function checkProblem({ model }: HostNetwork, { inputs, outputs, cases }: Proper
       'Give a property of this network.',
     );
   }
-  for (const { lower, upper } of cases) {
-    const i = Array.from(lower).findIndex(
-      (l, k) => !(Number.isFinite(l) && Number.isFinite(upper[k]) && l <= upper[k]!),
-    );
-    if (i < 0) continue;
-    throw new CertError(
-      'bad-argument',
-      `Input ${i} of the property lies between ${lower[i]} and ${upper[i]}.`,
-      'Give finite bounds with lower <= upper.',
-    );
-  }
+  checkCases(property);
   if (!(timeout >= 0)) {
     throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give a number of seconds >= 0.');
+  }
+  if (!(least >= 0 && Number.isFinite(least))) {
+    throw new CertError('bad-argument', `least is ${least}.`, 'Give a finite number >= 0.');
   }
 }

@@ -11,6 +11,14 @@ export function withoutSoftmax(network: HostNetwork): HostNetwork {
   return { ...network, model: { ...network.model, nodes: nodes.slice(0, -1) } };
 }
 
+/**
+ * A lower bound of how much larger the probability of a class is than that of every other one, from such a bound of its logit. For L > 0, the
+ * probability p is at least 1 / (1 + (classes - 1) exp(-L)), and every other one at most p exp(-L). For L <= 0, another one is at most
+ * 1 / (1 + exp(L)), and the difference is smallest where only these two are not 0.
+ */
+export const marginOfSoftmax = (lower: number, classes: number): number =>
+  lower > 0 ? -Math.expm1(-lower) / (1 + (classes - 1) * Math.exp(-lower)) : Math.tanh(lower / 2);
+
 /** Whether every inequality says that one output is at most another. */
 export const comparesOutputs = ({ cases }: Property): boolean =>
   cases.every(({ outputs }) =>

@@ -1,4 +1,4 @@
-import { CertError, INPUT, type InputBox, type Node, type NodeOf } from '@cert/core';
+import { CertError, checkParams, INPUT, type InputBox, type Node, type NodeOf } from '@cert/core';
 import { turn } from '@cert/jit';
 import { type Enclosures, endsOf, ownError } from '../float64/enclosure.js';
 import { enclose } from '../float64/intervals.js';
@@ -26,7 +26,7 @@ export type MonotonicityDecision =
   | {
       /** The score is monotone on the whole box. */
       readonly verdict: 'verified';
-      /** Lower bound of its derivative in the asked direction, >= 0. */
+      /** Lower bound of its derivative in the asked direction, >= 0; 0 if the feature has one value in the box and no such bound is known. */
       readonly slope: number;
       /** Parts of the box that were bounded. */
       readonly parts: number;
@@ -64,7 +64,8 @@ interface Intervals {
  * score(x + d e) >= score(x) for any two inputs of it. Bounds are in float64 with their rounding accounted for.
  *
  * @param network of dense layers, BatchNorm, affine layers, sums and (leaky) ReLUs over rows of features
- * @throws CertError `missing-rule` for another op; `bad-argument` for a feature or a score that does not fit
+ * @throws CertError `missing-rule` for another op; `bad-argument` for a feature or a score that does not fit;
+ * `shape-mismatch` for parameters or statistics of another model
  */
 export async function decideMonotone(
   network: Network64,
@@ -73,6 +74,8 @@ export async function decideMonotone(
   check(network, box, feature, score);
   if (!(timeout >= 0)) throw new CertError('bad-argument', `The timeout is ${timeout}.`, 'Give seconds >= 0.');
   const sign = direction === 'increasing' ? 1 : -1;
+  // Then no two inputs of the box differ in the feature alone.
+  const fixed = box.lower[feature] === box.upper[feature];
   const wanted = score.map((coefficient) => sign * coefficient);
   const deadline = performance.now() + 1000 * timeout;
   const open = createHeap<InputBox>();
@@ -81,8 +84,8 @@ export async function decideMonotone(
     parts++;
     const slope = leastSlope(network, part, feature, wanted);
     if (Number.isNaN(slope)) return { verdict: 'unknown', reason: 'not-finite', parts };
-    if (slope >= 0) {
-      least = Math.min(least, slope);
+    if (slope >= 0 || fixed) {
+      least = Math.min(least, Math.max(0, slope));
       return undefined;
     }
     const found = decrease(network, part, feature, wanted);
@@ -107,7 +110,10 @@ export async function decideMonotone(
   return { verdict: 'verified', slope: least, parts };
 }
 
-function check({ model }: Network64, { lower, upper }: InputBox, feature: number, score: readonly number[]): void {
+function check(network: Network64, { lower, upper }: InputBox, feature: number, score: readonly number[]): void {
+  const { model, params, stats } = network;
+  checkParams(model, params);
+  checkParams(model, stats, 'stats');
   const [size = 0] = model.inputShape;
   const fits = (problem: string, cure: string) => new CertError('bad-argument', problem, cure);
   if (model.inputShape.length !== 1 || lower.length !== size || upper.length !== size) {

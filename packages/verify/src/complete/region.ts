@@ -26,6 +26,38 @@ export const TOO_LARGE = 2 ** 126;
 /** How many rows a region has. */
 export const rowsOf = ({ bounds }: Region): number => bounds.length;
 
+/** The first input whose ends are no interval: infinite, NaN, or the lower one above the upper one; -1 if there is none. */
+export const emptyInput = ({ lower, upper }: Pick<Box64, 'lower' | 'upper'>): number =>
+  lower.findIndex((l, i) => !(Number.isFinite(l) && Number.isFinite(upper[i]) && l <= upper[i]!));
+
+/**
+ * Checks the boxes and the coefficients of a property.
+ *
+ * @throws CertError `shape-mismatch` for cases with other numbers of ends or coefficients than the property has inputs and outputs;
+ * `bad-argument` for boxes that are empty, infinite or NaN
+ */
+export function checkCases({ inputs, outputs, cases }: Property): void {
+  for (const { lower, upper, outputs: inequalities } of cases) {
+    const wrong = inequalities.find(({ coefficients }) => coefficients.length !== outputs);
+    if (lower.length !== inputs || upper.length !== inputs || wrong !== undefined) {
+      throw new CertError(
+        'shape-mismatch',
+        wrong === undefined
+          ? `A case has ${lower.length} lower and ${upper.length} upper ends, but the property has ${inputs} inputs.`
+          : `An inequality has ${wrong.coefficients.length} coefficients, but the property has ${outputs} outputs.`,
+        'Give two ends for each input and a coefficient for each output.',
+      );
+    }
+    const i = emptyInput({ lower, upper });
+    if (i < 0) continue;
+    throw new CertError(
+      'bad-argument',
+      `Input ${i} of the property lies between ${lower[i]} and ${upper[i]}.`,
+      'Give finite bounds with lower <= upper.',
+    );
+  }
+}
+
 /** A property as one property for each of its boxes. */
 export function byBox(property: Property): Property[] {
   const groups = new Map<string, Property['cases'][number][]>();

@@ -31,6 +31,15 @@ export type SearchResult =
       readonly lower: number;
     };
 
+/**
+ * What a search says of its region where no violation was confirmed: a witness without confirmation and a bound that is not positive decide
+ * nothing.
+ */
+export function withoutWitness(result: SearchResult): Exclude<SearchResult, { readonly verdict: 'falsified' }> {
+  if (result.verdict === 'unknown' || (result.verdict === 'verified' && result.lower > 0)) return result;
+  return { verdict: 'unknown', reason: 'rounding', visited: result.visited, lower: Number.NaN };
+}
+
 /** Reason why the property is undecided. */
 export type UnknownReason = 'timeout' | 'memory' | 'not finite' | 'rounding' | 'incomplete relaxation' | 'no splits';
 

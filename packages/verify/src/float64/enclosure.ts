@@ -1,6 +1,15 @@
 /** What a node can be, as float64 intervals: their ends, their magnitudes, and the box of an input. */
 import { decimalDown, decimalUp } from '@cert/bounds';
-import { categoryMask, eachFeature, fixedCategories, type Perturbation, type Shape } from '@cert/core';
+import {
+  CertError,
+  categoryMask,
+  checkInRange,
+  type DataRange,
+  eachFeature,
+  fixedCategories,
+  type Perturbation,
+  type Shape,
+} from '@cert/core';
 
 /** Twice the unit roundoff of float64: every error term here counts each of our own roundings twice. */
 export const UNIT = 2 ** -52;
@@ -87,7 +96,8 @@ export function endsOf({ center, radius }: Enclosure): { readonly lower: Float64
 
 /**
  * A box that contains a perturbation set over the real numbers around an input: all ends rounded outwards. That of a Euclidean ball has the
- * ball beside it.
+ * ball beside it. The box also contains an input that `checkInRange` of `@cert/core` admits, so that it is not empty where the input lies a
+ * little outside the range: the float32 number nearest to 0.1 lies above a range that ends at 0.1.
  *
  * @param shape of the input
  * @param epsilon replaces the radius of the set; taken as exact
@@ -101,16 +111,34 @@ export function boxAround(pixels: Float32Array, perturbation: Perturbation, shap
   // A multiple that is 1 is exact, and so is its product.
   const reachOf = (multiple: number) => (multiple === 1 ? epsilon : multiple * epsilon * (1 + 4 * UNIT));
   const slack = (x: number, reach: number) => 2 * UNIT * (Math.abs(x) + reach) + Number.MIN_VALUE;
+  const admitted = isAdmitted(pixels, set.range, shape);
   const finite = (end: number, outwards: (x: number) => number) => (Number.isFinite(end) ? outwards(end) : end);
   const lower = Float64Array.from(pixels, (x, i) => {
     if (mask?.[i] === 1) return 0;
     const reach = reachOf(down[i]!);
-    return Math.max(x - reach - slack(x, reach), finite(least[i]!, decimalDown));
+    return Math.max(
+      x - reach - slack(x, reach),
+      Math.min(finite(least[i]!, decimalDown), admitted ? x : Number.POSITIVE_INFINITY),
+    );
   });
   const upper = Float64Array.from(pixels, (x, i) => {
     if (mask?.[i] === 1) return 1;
     const reach = reachOf(up[i]!);
-    return Math.min(x + reach + slack(x, reach), finite(most[i]!, decimalUp));
+    return Math.min(
+      x + reach + slack(x, reach),
+      Math.max(finite(most[i]!, decimalUp), admitted ? x : Number.NEGATIVE_INFINITY),
+    );
   });
   return { lower, upper, ...(perturbation.kind === 'l2' && { ball: { center: pixels, radius: epsilon } }) };
+}
+
+/** Whether every value lies in the range, up to the rounding that `checkInRange` allows. */
+function isAdmitted(pixels: Float32Array, range: DataRange | null, shape: Shape): boolean {
+  try {
+    checkInRange(pixels, range, shape);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CertError && error.code === 'bad-data')) throw error;
+    return false;
+  }
 }

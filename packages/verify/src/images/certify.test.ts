@@ -263,6 +263,33 @@ describe('certify', () => {
     expect(eager.live).toBe(live);
   });
 
+  it.each<[string, Partial<CertifyOptions>, string]>([
+    ['no pixels', { images: [{ index: 3, pixels: new Float32Array(0), label: 0 }] }, 'shape-mismatch: Input 3 has 0'],
+    ['too many', { images: [{ index: 3, pixels: new Float32Array(2), label: 0 }] }, 'shape-mismatch: Input 3 has 2'],
+    ['the label -1', { images: [{ ...images(0.9)[0]!, label: -1 }] }, 'bad-data: The label of input 0 is -1'],
+    ['the label 2 of 2', { images: [{ ...images(0.9)[0]!, label: 2 }] }, 'bad-data: The label of input 0 is 2'],
+    ['the label 0.5', { images: [{ ...images(0.9)[0]!, label: 0.5 }] }, 'bad-data: The label of input 0 is 0.5'],
+    ['batches of 0', { batchSize: 0 }, 'bad-argument: The batch size is 0'],
+    ['batches of NaN', { batchSize: Number.NaN }, 'bad-argument: The batch size is NaN'],
+    [
+      'an epsilon of NaN',
+      { perturbation: { ...linf({ epsilon: 0 }), epsilon: Number.NaN } },
+      'bad-argument: epsilon is',
+    ],
+  ])('refuses %s', async (_, options, expected) => {
+    const live = device.live;
+    for (const arithmetic of ['nearest', 'deployed'] as const) {
+      const error = await run({ ...options, arithmetic }).catch((e: CertError) => `${e.code}: ${e.problem}`);
+      expect(error).toContain(expected);
+    }
+    expect(device.live).toBe(live);
+  });
+
+  it('stops when it is told to in a batch that is not full', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(run({ signal, batchSize: 30, verifiers: [], attack: null })).rejects.toThrow('enough');
+  });
+
   it('stops when it is told to, and leaves no array behind', async () => {
     const live = device.live;
     const controller = new AbortController();

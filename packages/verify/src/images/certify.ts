@@ -1,8 +1,9 @@
 import { type Arithmetic, epsilonUp, naturalPass, runningNorm } from '@cert/bounds';
-import { type Batch, checkInRange } from '@cert/core';
+import { type Batch, CertError, checkEpsilon } from '@cert/core';
 import { disposeTree, putBatch, putScalars } from '@cert/jit';
 import { pgd } from '../attack/pgd.js';
 import { attackStage } from '../attack/pool.js';
+import { checkImage } from '../checked-images.js';
 import { checkSound, readMargins } from '../margins.js';
 import { batchSizeOf, type SearchedImage, type Weights } from '../verifier.js';
 import type { CertifyOptions, IndexedImage } from './certify-options.js';
@@ -18,15 +19,28 @@ import { certifyVariants, hasCategories } from './variants.js';
  * certified box by box (`categoryVariants` of `@cert/core`).
  *
  * @returns each image once, as soon as it is decided, not necessarily in input order
- * @throws CertError `unsound` if an adversarial example contradicts a proof; `bad-argument` for an
- * epsilon that is not a finite number >= 0; `bad-data` for an image outside the range
+ * @throws CertError `unsound` if an adversarial example contradicts a proof; `bad-argument` for an epsilon that is not a finite number >= 0
+ * and a batch size that is not a whole number > 0; `shape-mismatch` for an image with another number of values; `bad-data` for an image
+ * outside the range and a label that is not one of the classes
  */
 export async function* certify(options: CertifyOptions): AsyncGenerator<ImageResult> {
-  const { perturbation, model } = options;
+  const { perturbation, model, batchSize } = options;
+  checkEpsilon(perturbation.epsilon);
+  if (!(Number.isInteger(batchSize) && batchSize > 0)) {
+    throw new CertError('bad-argument', `The batch size is ${batchSize}.`, 'Give a whole number > 0.');
+  }
+  const images = checkedImages(options);
   if (hasCategories(perturbation)) {
-    yield* certifyVariants({ ...options, perturbation }, model.inputShape, certifyBoxes);
+    yield* certifyVariants({ ...options, images, perturbation }, model.inputShape, certifyBoxes);
   } else {
-    yield* certifyBoxes(options);
+    yield* certifyBoxes({ ...options, images });
+  }
+}
+
+function* checkedImages({ images, model, perturbation }: CertifyOptions): Iterable<IndexedImage> {
+  for (const image of images) {
+    checkImage(image, model, perturbation.range);
+    yield image;
   }
 }
 
@@ -106,14 +120,7 @@ async function* certifyBoxes(options: CertifyOptions): AsyncGenerator<ImageResul
   }
   stages.push(...inTurn(true));
   try {
-    const items = stages.reduce(
-      (before, stage) => stage(before),
-      fresh(
-        options.images,
-        (image) => checkInRange(image.pixels, perturbation.range, model.inputShape, image.index),
-        arithmetic !== 'nearest',
-      ),
-    );
+    const items = stages.reduce((before, stage) => stage(before), fresh(options.images, arithmetic !== 'nearest'));
     for await (const item of items) {
       const { index, label, prediction, margin, lower, levels, attack: attacked } = item;
       yield {
@@ -140,13 +147,8 @@ function searchedItem(item: Item, name: string, arithmetic: Arithmetic, { margin
 }
 
 /** Images of which nothing is known yet. */
-async function* fresh(
-  images: Iterable<IndexedImage>,
-  check: (image: IndexedImage) => void,
-  levels: boolean,
-): AsyncIterable<Item> {
+async function* fresh(images: Iterable<IndexedImage>, levels: boolean): AsyncIterable<Item> {
   for (const image of images) {
-    check(image);
     yield { ...image, ...(levels && { levels: {} }), prediction: null, margin: null, lower: {}, attack: null, size: 0 };
   }
 }

@@ -22,7 +22,7 @@ import { createEvaluator } from '../evaluate.js';
 import { boxAround } from '../float64/enclosure.js';
 import { crownVerifier } from '../methods/crown.js';
 import { babVerifier } from '../methods/search.js';
-import { soundIbpSteps, soundVerifier } from '../sound-verifier.js';
+import { soundCrownSteps, soundIbpSteps, soundVerifier } from '../sound-verifier.js';
 import { boundVerifier, type Verifier } from '../verifier.js';
 import { certify } from './certify.js';
 import type { CertifyOptions } from './certify-options.js';
@@ -135,6 +135,28 @@ describe('radii per feature', () => {
       }
     }
   });
+
+  it.each(['nearest', 'deployed'] as const)(
+    'hold an immutable feature at the end of its range, at %s',
+    async (arithmetic) => {
+      // The float32 number nearest to 0.1 is larger than 0.1, and that nearest to 0.7 smaller than 0.7.
+      const ends = linf({ epsilon: 0.5, scale: [1, 0, 0], range: { min: [0, 0, 0.7], max: [1, 0.1, 1] } });
+      const x = [0.5, 0.1, 0.7];
+      const { lower, upper } = boxAround(Float32Array.from(x), ends, [3], ends.epsilon);
+      for (const [i, value] of x.entries()) {
+        expect(lower[i]).toBeLessThanOrEqual(Math.fround(value));
+        expect(upper[i]).toBeGreaterThanOrEqual(Math.fround(value));
+      }
+      for (const verifier of [
+        ibpVerifier,
+        soundVerifier(crownVerifier(), soundCrownSteps),
+        babVerifier({ timeout: 5 }),
+      ]) {
+        const [held] = await results(linear([1, 1, 1], 0), ends, [x], { arithmetic, verifiers: [verifier] });
+        expect(held).toMatchObject({ verifiedBy: verifier.name, lower: { [verifier.name]: expect.closeTo(0.8, 4) } });
+      }
+    },
+  );
 
   it('refuse an input outside the range, by its feature', async () => {
     const ranged = linf({ epsilon: 0.1, range: { min: [0, 0, 5], max: [1, 1, 9] } });

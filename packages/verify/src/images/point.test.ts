@@ -152,6 +152,23 @@ it('is an error where a bound lies above the margin of the point', async () => {
   await expect(withCertifier([wrong], ({ radius }) => radius(point(0.6)))).rejects.toMatchObject({ code: 'unsound' });
 });
 
+it('refuses points and settings that do not fit, and ends at the resolution of numbers', async () => {
+  await withCertifier([ibpVerifier], async ({ logits, bound, radius }) => {
+    const odd = [0, Number.NaN, -1, Number.POSITIVE_INFINITY];
+    for (const settings of [...odd.map((tolerance) => ({ tolerance })), ...odd.map((start) => ({ start }))])
+      await expect(radius(point(0.8), settings)).rejects.toMatchObject({ code: 'bad-argument' });
+    for (const label of [-1, 2]) {
+      await expect(bound({ ...point(0.8), label }, 0.1)).rejects.toMatchObject({ code: 'bad-data' });
+      await expect(radius({ ...point(0.8), label })).rejects.toMatchObject({ code: 'bad-data' });
+    }
+    for (const pixels of [new Float32Array(0), new Float32Array(2)]) {
+      await expect(bound({ pixels, label: 0 }, 0.1)).rejects.toMatchObject({ code: 'shape-mismatch' });
+      await expect(logits(pixels)).rejects.toMatchObject({ code: 'shape-mismatch' });
+    }
+    expect((await radius(point(0.75), { tolerance: 1e-300 })).radius).toBeCloseTo(0.25, 5);
+  });
+});
+
 it('leaves no tensor behind, and ends with the signal', async () => {
   const before = tf.memory().numTensors;
   const controller = new AbortController();

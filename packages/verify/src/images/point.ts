@@ -1,6 +1,7 @@
 import { epsilonUp, naturalPass, runningNorm } from '@cert/bounds';
 import {
   type Batch,
+  CertError,
   categoryVariants,
   checkEpsilon,
   checkInRange,
@@ -12,6 +13,7 @@ import {
   UNIT_BALL,
 } from '@cert/core';
 import { disposeTree, putBatch, putScalars } from '@cert/jit';
+import { checkCount, checkImage } from '../checked-images.js';
 import { checkSound, readMargins } from '../margins.js';
 import { isPositive, isVerified } from '../verdict.js';
 import type { Weights } from '../verifier.js';
@@ -65,17 +67,22 @@ export interface PointCertifier {
   /**
    * Returns the logits of a point without perturbation.
    *
-   * @throws CertError `bad-data` for a point outside the range
+   * @throws CertError `bad-data` for a point outside the range; `shape-mismatch` for another number of values
    */
   logits(pixels: Float32Array): Promise<Float32Array>;
   /**
    * Bounds the margin over the ball of radius `epsilon`, in the units of the point. Tries verifiers in order until one verifies the ball.
    *
    * @throws CertError `unsound` if a lower bound is larger than the margin of the point itself; `bad-argument` for an epsilon that is not a
-   * finite number >= 0
+   * finite number >= 0; `bad-data` for a point outside the range or a label that is not one of the classes; `shape-mismatch` for another
+   * number of values
    */
   bound(point: LabelledPoint, epsilon: number): Promise<PointBound>;
-  /** Searches for the largest verified radius by bisection. Larger radii below `unverified` may also be verifiable. */
+  /**
+   * Searches for the largest verified radius by bisection. Larger radii below `unverified` may also be verifiable.
+   *
+   * @throws CertError as {@link PointCertifier.bound}; `bad-argument` for a tolerance or a start that is not a finite number > 0
+   */
   radius(point: LabelledPoint, options?: RadiusOptions): Promise<CertifiedRadius>;
   /** Frees the compiled functions. */
   dispose(): Promise<void>;
@@ -101,6 +108,7 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
   }));
 
   const logits = async (pixels: Float32Array): Promise<Float32Array> => {
+    checkCount(pixels, 1, model.inputShape);
     checkInRange(pixels, perturbation.range, model.inputShape);
     const batch = putBatch(device, model, { images: pixels, labels: Int32Array.of(0) });
     const out = await pass(weights, batch);
@@ -128,6 +136,7 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
   /** Each combination of categories, up to the first that is not verified where `all` is false. */
   const boundsOf = async (point: LabelledPoint, epsilon: number, all: boolean): Promise<readonly PointBound[]> => {
     checkEpsilon(epsilon);
+    checkImage(point, model, perturbation.range);
     if (!hasCategories(set)) return [await boundOf(point, epsilon)];
     const bounds: PointBound[] = [];
     for (const pixels of categoryVariants(set, point.pixels, model.inputShape).inputs) {
@@ -171,6 +180,10 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
       };
     },
     async radius(point, { tolerance = 0.01, start = 0.01 } = {}) {
+      for (const [name, value] of Object.entries({ tolerance, start })) {
+        if (value > 0 && Number.isFinite(value)) continue;
+        throw new CertError('bad-argument', `The ${name} of the search is ${value}.`, 'Give a finite number > 0.');
+      }
       const most = largestRadius(perturbation, model.inputShape);
       const best: { radius: number; verifiedBy: string | null; unverified: number | null } = {
         ...{ radius: 0, verifiedBy: null, unverified: null },
@@ -184,7 +197,10 @@ export function createPointCertifier(options: PointCertifierOptions): PointCerti
       while (best.unverified === null && best.radius < most) await attempt(Math.min(2 * best.radius, most));
       while (best.unverified !== null && best.unverified > LEAST) {
         if (best.unverified - best.radius <= tolerance * best.unverified) break;
-        await attempt(best.radius === 0 ? best.unverified / 4 : (best.radius + best.unverified) / 2);
+        const next = best.radius === 0 ? best.unverified / 4 : (best.radius + best.unverified) / 2;
+        // No number lies in between.
+        if (next <= best.radius || next >= best.unverified) break;
+        await attempt(next);
       }
       return best;
     },

@@ -40,7 +40,10 @@ export const inBatches = ({ batchSize, picks, look, signal }: BatchStage): Stage
       await turn();
       signal?.throwIfAborted();
     }
-    if (waiting.length > 0) yield* await look(waiting);
+    if (waiting.length === 0) return;
+    yield* await look(waiting);
+    await turn();
+    signal?.throwIfAborted();
   };
 
 /** A stage that tells how many seconds it takes itself, without those that it waits for images. */

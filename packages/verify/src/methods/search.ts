@@ -1,9 +1,12 @@
 import type { Arithmetic, Rules } from '@cert/bounds';
-import { type Model, type Perturbation, type Property, sizeOf, UNIT_BALL } from '@cert/core';
+import { type Perturbation, type Property, sizeOf, UNIT_BALL } from '@cert/core';
+import { checkLabel } from '../checked-images.js';
 import { createDecider, type Decision } from '../complete/decide.js';
 import type { HostNetwork } from '../complete/host-network.js';
+import { marginOfSoftmax, withoutSoftmax } from '../complete/last-softmax.js';
 import type { ProofResult } from '../complete/proofs/proof.js';
 import { canProve, createProofSearch } from '../complete/proofs/proof-search.js';
+import { emptyInput } from '../complete/region.js';
 import type { ReluSplitOptions } from '../complete/relus/domain-search.js';
 import { type Box64, boxAround } from '../float64/enclosure.js';
 import { readMargins } from '../margins.js';
@@ -75,34 +78,46 @@ function imageSearch(
 ): ImageSearch {
   const onHost = hostWeights();
   const level = arithmetic !== 'nearest' && canProve({ model }) ? arithmetic : undefined;
-  let known: { readonly of: unknown; readonly decide: Decide; readonly dispose: () => Promise<void> } | undefined;
+  let known: { readonly of: unknown; readonly opened: Promise<Opened> } | undefined;
 
-  async function deciderOf(weights: unknown, network: HostNetwork): Promise<Decide> {
-    if (known !== undefined && known.of === weights) return known.decide;
-    await known?.dispose();
+  function open(network: HostNetwork): Opened {
     const setting = { ...{ device, network, relus, attack: null }, ...(rules && { rules }) };
     if (level === undefined) {
       const decider = createDecider({ ...setting, split: 'relus' });
-      const decide: Decide = async (property) => {
+      const decide: Opened['decide'] = async (property) => {
         const decision = await decider.decide(property, { timeout, arithmetic: 'nearest' });
         return { decision, lower: {}, evidence: {} };
       };
-      known = { of: weights, decide, dispose: () => decider.dispose() };
-    } else {
-      const search = createProofSearch({ ...setting, split: 'relus' });
-      const decide: Decide = (property) => search.prove(property, { level, timeout });
-      known = { of: weights, decide, dispose: () => search.dispose() };
+      return { decide, dispose: () => decider.dispose() };
     }
-    return known.decide;
+    const search = createProofSearch({ ...setting, split: 'relus' });
+    return { decide: (property) => search.prove(property, { level, timeout }), dispose: () => search.dispose() };
+  }
+
+  /** One for the weights, also for calls that come before it is open. */
+  function openedFor(weights: unknown, network: HostNetwork): Promise<Opened> {
+    if (known?.of !== weights) {
+      const close = dispose();
+      known = { of: weights, opened: close.then(() => open(network)) };
+    }
+    return known!.opened;
+  }
+
+  async function dispose(): Promise<void> {
+    const opened = known?.opened;
+    known = undefined;
+    // One that could not be opened has told so where it was asked for.
+    await (await opened?.catch(() => undefined))?.dispose();
   }
 
   return {
     async search(weights, { pixels, label }, epsilon): Promise<SearchedImage> {
       const network = { model, ...(await onHost(weights)) };
-      const decide = await deciderOf(weights, network);
+      const { decide } = await openedFor(weights, network);
       const box = boxAround(pixels, perturbation, model.inputShape, epsilon);
+      if (emptyInput(box) >= 0) return { margins: { nearest: null } };
       const { decision, lower, evidence } = await decide(robustness(box, label, model.classes));
-      const { margins, found } = searched(decision, label, model, perturbation);
+      const { margins, found } = searched(decision, label, network, perturbation);
       const own = level && evidence[level];
       return {
         margins: { ...margins, ...lower, ...(level !== undefined && level in lower && { step: 'float64' as const }) },
@@ -110,21 +125,25 @@ function imageSearch(
         ...(own && { evidence: own }),
       };
     },
-    async dispose() {
-      await known?.dispose();
-    },
+    dispose,
   };
 }
 
-/** Decides a property, and proves it again where that is asked for. */
-type Decide = (property: Property) => Promise<ProofResult>;
+/** Decides properties, and proves them again where that is asked for. */
+interface Opened {
+  readonly decide: (property: Property) => Promise<ProofResult>;
+  readonly dispose: () => Promise<void>;
+}
 
 /** What a decision about the box around a set says of an image. */
-function searched(decision: Decision, label: number, { classes }: Model, { kind }: Perturbation): SearchedImage {
+function searched(decision: Decision, label: number, network: HostNetwork, { kind }: Perturbation): SearchedImage {
+  const { classes } = network.model;
   // A point of the box may lie outside a Euclidean ball.
   if (decision.verdict === 'falsified' && kind === 'l2') return { margins: { nearest: null } };
   if (decision.verdict !== 'falsified') {
-    return { margins: { nearest: Number.isFinite(decision.lower) ? decision.lower : null } };
+    // The bound is one of logits before a softmax, all other margins are of its probabilities.
+    const lower = withoutSoftmax(network) === network ? decision.lower : marginOfSoftmax(decision.lower, classes);
+    return { margins: { nearest: Number.isFinite(decision.lower) ? lower : null } };
   }
   const [read] = readMargins(decision.witness.output, [label], classes);
   const { margin } = read!;
@@ -133,6 +152,7 @@ function searched(decision: Decision, label: number, { classes }: Model, { kind 
 
 /** That the logit of the label is above every other one in a box: cases in the order of the other classes. */
 function robustness({ lower, upper }: Box64, label: number, classes: number): Property {
+  checkLabel(label, classes);
   const others = Array.from({ length: classes }, (_, j) => j).filter((j) => j !== label);
   const cases = others.map((other) => {
     const coefficients = new Float64Array(classes);

@@ -122,6 +122,18 @@ describe('a proof search', () => {
     expect([several.evidence, other.evidence]).toEqual([{}, {}]);
   });
 
+  it('is about a property of the network', async () => {
+    const [one] = above(-10, [-1, 1]).cases;
+    for (const coefficients of [[1, -100], []]) {
+      const odd = {
+        inputs: 2,
+        outputs: 1,
+        cases: [{ ...one!, outputs: [{ coefficients: Float64Array.from(coefficients), bound: -10 }] }],
+      };
+      await expect(proved(nothing, odd)).rejects.toMatchObject({ code: 'shape-mismatch' });
+    }
+  });
+
   it('proves nothing that rounding may undo', async () => {
     // Exactly 0 is never below -1e-12, and float32 executions are.
     const { evidence, lower } = await proved(nothing, above(-1e-12, [-1, 1]), { timeout: 10 });

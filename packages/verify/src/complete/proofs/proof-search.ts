@@ -5,6 +5,7 @@ import type { Enclosures } from '../../float64/enclosure.js';
 import { encloseTightly } from '../../float64/tree.js';
 import { usable } from '../../sound-verifier.js';
 import {
+  checkProblem,
   createDecider,
   type DecideOptions,
   type Decider,
@@ -171,6 +172,7 @@ export function createProofSearch(options: ProofSearchOptions): ProofSearch {
 
   return {
     async prove(property, options) {
+      checkProblem(network, property, { timeout: options.timeout });
       const parts = byBox(property);
       if (parts.length <= 1) return proveOne(property, options);
       if (canProve(network) && sayTheSame(parts)) return proveEach(parts, options, proveOne);

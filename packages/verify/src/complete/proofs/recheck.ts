@@ -54,6 +54,10 @@ export async function proveAgain(
 
 /** What a part holds for the k-th row of its case. */
 const evidenceOf = ({ splits, mixtures }: ProvedPart, k: number): Evidence64 => ({
-  splits: splits.map(({ node, neuron, sign, multipliers }) => ({ node, neuron, sign, multiplier: multipliers[k]! })),
+  splits: splits.map(({ node, neuron, sign, multipliers }) => ({
+    ...{ node, neuron, sign },
+    // A negative multiplier bounds nothing.
+    multiplier: Math.max(0, multipliers[k]!),
+  })),
   slopes: mixtures[k]!,
 });
