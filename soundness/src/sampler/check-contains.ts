@@ -3,7 +3,7 @@ import { type Ball, drawPoint, drawRealPoint, float32Ends } from '../box.js';
 import { compare, type Dyadic, dyadic, subtract, toNumber } from '../exact/dyadic.js';
 import { executeExact } from '../exact/execute-exact.js';
 import { executor } from '../execute/execute.js';
-import { type Allowed, drawExecution, type Execution, listExecutions } from '../execute/execution.js';
+import { drawExecution, type Execution, listExecutions } from '../execute/execution.js';
 import type { HostNetwork } from '../network.js';
 import { drawProblem, type RandomProblem } from '../random/draw-network.js';
 
@@ -73,8 +73,6 @@ export interface SampleOptions {
   readonly pairs: number;
   /** Points that are evaluated exactly for each network, for methods at level `real`; default 2. */
   readonly exactPoints?: number;
-  /** Executions to draw from; default all. */
-  readonly allowed?: Allowed;
 }
 
 /** Points for one execution: a random order is worth more than one. */
@@ -119,7 +117,7 @@ async function checkProblem(
   methods: readonly CheckedBounds[],
   problem: RandomProblem,
   index: number,
-  { seed, pairs, exactPoints = 2, allowed = {} }: SampleOptions,
+  { seed, pairs, exactPoints = 2 }: SampleOptions,
 ): Promise<Count[]> {
   const { network, label } = problem;
   const tallies = await Promise.all(
@@ -128,10 +126,10 @@ async function checkProblem(
   const rng = createRng(seed, 'points', index);
   const ends = float32Ends(problem);
   const run = executor(network);
-  const fixed = listExecutions(rng, 0, allowed);
+  const fixed = listExecutions(rng, 0);
   const deployed = tallies.filter(({ level }) => level === 'deployed');
   for (let pair = 0, k = 0; deployed.length > 0 && pair < pairs; k++) {
-    const execution = fixed[k] ?? drawExecution(rng, allowed);
+    const execution = fixed[k] ?? drawExecution(rng);
     for (let i = 0; i < POINTS_PER_EXECUTION && pair < pairs; i++, pair++) {
       const point = drawPoint(ends, problem.image, rng);
       const logits = run(point, execution);

@@ -6,14 +6,17 @@ const FORMS = 14;
 /** Scales and shifts, which an execution may fold into the layer before. */
 const isFolded = ({ op }: Node): boolean => op === 'batchNorm' || op === 'affine';
 
+/** Ops that only move numbers: an import may have put them where the file that is executed has none. */
+const MOVES: ReadonlySet<string> = new Set(['flatten', 'reshape', 'transpose']);
+
 /**
  * The roundings that nodes behind a node may add to its sums: an execution may fold scales and shifts into them, one behind the other, and may add
  * the other operand of a residual sum among the products (as ONNX Runtime does).
  */
 function behind(model: Model, name: string): number {
   const next = model.nodes.filter(({ inputs }) => inputs.includes(name));
-  const own = (node: Node) => (isFolded(node) ? FORMS : 1) + behind(model, node.name);
-  return Math.max(0, ...next.filter((node) => isFolded(node) || node.op === 'add').map(own));
+  const own = (node: Node) => (isFolded(node) ? FORMS : node.op === 'add' ? 1 : 0) + behind(model, node.name);
+  return Math.max(0, ...next.filter((node) => isFolded(node) || node.op === 'add' || MOVES.has(node.op)).map(own));
 }
 
 /** The roundings of the sums that a later operand may be taken into: those of the layer before, through scales, shifts and residual sums. */
@@ -21,6 +24,7 @@ function before(model: Model, name: string): number {
   const node = model.nodes.find((other) => other.name === name);
   if (node === undefined) return 0;
   if (node.op === 'conv2d' || node.op === 'dense') return termsOf(node) + 2;
+  if (MOVES.has(node.op)) return before(model, node.inputs[0]!);
   return isFolded(node) || node.op === 'add' ? Math.max(...node.inputs.map((input) => before(model, input))) + 1 : 0;
 }
 
