@@ -31,7 +31,8 @@ export interface LinearBound {
  */
 export function leastOf(box: IntervalTensor, { rows, bias }: LinearBound): Tensor {
   const least = minimumOver(box, rows);
-  return bias === undefined ? least : add(least, bias);
+  // The constants first: what is computed first frees the rows of each layer before those of the next one are made.
+  return bias === undefined ? least : add(bias, least);
 }
 
 /** Lower bounds below this are none: the box is empty or undefined. */

@@ -44,33 +44,35 @@ export function stableMoments(center: Tensor, active: Tensor, inactive: Tensor):
         tf.sum(tf.square(ofActive)),
         tf.sum(tf.square(ofInactive)),
       ]),
-      saved: [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum],
+      saved: [x, mean, active, inactive, activeSum, inactiveSum],
       gradient: (dy, ...saved) => gradient(dy, saved, x.size),
     };
   })(center);
 }
 
-/** What the way back needs. */
+/** What the way back needs. The masked deviations are not among them: as large as the layer, they would be kept until then. */
 type Saved = readonly [
+  x: Tensor,
   mean: Tensor,
   active: Tensor,
   inactive: Tensor,
-  ofActive: Tensor,
-  ofInactive: Tensor,
   activeSum: Tensor,
   inactiveSum: Tensor,
 ];
 
 function gradient(dy: Tensor, saved: readonly Tensor[], n: number): Tensor {
-  const [mean, active, inactive, ofActive, ofInactive, activeSum, inactiveSum] = saved as Saved;
+  const [x, mean, active, inactive, activeSum, inactiveSum] = saved as Saved;
   const [activeMean, inactiveMean, activeSpread, inactiveSpread] = tf.unstack(dy) as Four;
   const throughMean = tf.add(tf.mul(activeSpread, activeSum), tf.mul(inactiveSpread, inactiveSum));
-  const terms = [
-    tf.mul(ofInactive, tf.mul(inactiveSpread, 2)),
-    tf.mul(active, tf.div(activeMean, n)),
-    tf.mul(inactive, tf.div(inactiveMean, n)),
-  ];
-  const first = tf.add(tf.mul(ofActive, tf.mul(activeSpread, 2)), tf.mul(throughMean, -2 / n));
-  const sum = terms.reduce((a, b) => tf.add(a, b), first);
+  /** 2 spread (x - mean) + total / n, as one scale and one shift. */
+  const each = (spread: Tensor, total: Tensor) => {
+    const scale = tf.mul(spread, 2);
+    return tf.add(tf.mul(x, scale), tf.sub(tf.div(total, n), tf.mul(scale, mean)));
+  };
+  const ofStable = tf.add(
+    tf.mul(active, each(activeSpread, activeMean)),
+    tf.mul(inactive, each(inactiveSpread, inactiveMean)),
+  );
+  const sum = tf.add(ofStable, tf.mul(throughMean, -2 / n));
   return tf.where(tf.less(tf.abs(mean), huge), sum, tf.zerosLike(sum));
 }

@@ -13,9 +13,8 @@ import {
   type Value,
   type ValueOf,
 } from '../graph/ir.js';
-import { schedule } from '../graph/rewrite.js';
 import { CPU, type Dialect, Emitter, Float32, TYPE } from './emitter.js';
-import { runLast } from './run-last.js';
+import { fileOrder } from './order.js';
 import { type Parts, wholes } from './wholes.js';
 
 const { onnx } = onnxProto;
@@ -232,7 +231,7 @@ export function toOnnx(
 ): Uint8Array {
   const e = new Emitter(dialect);
   if (empty) e.node('SequenceEmpty', [], {}, '', EMPTY);
-  const order = schedule(graph, runLast(graph));
+  const order = fileOrder(graph);
   const parts = dialect.splitsInto === undefined ? new Map<Value, Parts>() : wholes(order, dialect.splitsInto);
   for (const value of order) {
     if (value.op === 'input') {

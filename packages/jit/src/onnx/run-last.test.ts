@@ -8,7 +8,7 @@ async function opsOf(size: number): Promise<{ readonly ops: readonly string[]; r
   const models: Uint8Array[] = [];
   const device = await cpuDevice({ threads: 1, onModel: (model) => models.push(model) });
   const norm = device.jit((small: Tensor, matrix: Tensor) =>
-    tf.add(tf.sum(tf.square(tf.sin(small))), tf.sum(tf.square(tf.cos(matrix)))),
+    tf.add(tf.sum(tf.square(tf.cos(matrix))), tf.sum(tf.square(tf.sin(small)))),
   );
   const zeros = device.put(new Float32Array(size * size), [size, size]);
   const out = await norm(device.put(Float32Array.of(0), [1, 1]), zeros);

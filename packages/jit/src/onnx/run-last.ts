@@ -8,8 +8,6 @@ const LARGE = 2 ** 18;
 /**
  * The values that are best computed last: sums of squares of large matrices. In a training step these are gradients of dense kernels, which only the norm of
  * all gradients needs so early. Computed last, a gradient and what it is made of are not kept beside the activations.
- *
- * Of the operands of a node, ONNX Runtime computes the one first that the latest node of the file makes: what is to run last comes first in the file.
  */
 export const runLast = (graph: Graph): Value[] =>
   schedule(graph).filter((value) => {
