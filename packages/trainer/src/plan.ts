@@ -1,3 +1,4 @@
+import { CertError } from '@cert/core';
 import type { Objective } from './objectives/objective.js';
 import type { ObjectiveSchedule } from './objectives/schedule.js';
 import type { Optimizer } from './optimizers/optimizer.js';
@@ -59,9 +60,15 @@ export interface PlannedStep {
 /**
  * What the step number `step` (from 0) does. What switches the computation is decided here, on the host; the rest enters the
  * compiled step as scalars.
+ *
+ * @throws CertError `bad-argument` for a radius or a learning rate that is not a finite number >= 0: without this check a radius of NaN would
+ * be a natural step
  */
 export function planStep(plan: Plan, optimizer: Optimizer, step: number): PlannedStep {
   const epsilon = plan.epsilon(step);
+  checkScheduled('radius', epsilon, step);
+  const learningRate = plan.learningRate(step);
+  checkScheduled('learning rate', learningRate, step);
   const ramp = epsilon >= NATURAL_BELOW ? epsilon / plan.targetEpsilon : 0;
   const objective = plan.objective(ramp);
   const regularized = step < plan.regularizedSteps;
@@ -72,10 +79,19 @@ export function planStep(plan: Plan, optimizer: Optimizer, step: number): Planne
     epsilon,
     ramp,
     hyper: {
-      learningRate: plan.learningRate(step),
+      learningRate,
       ...optimizer.hyper(step),
       ...(needsBall ? { epsilon: ramp > 0 ? epsilon : SMALLEST_RADIUS, ramp } : {}),
       ...(regularized ? { regWeight: plan.regWeight(ramp) } : {}),
     },
   };
+}
+
+function checkScheduled(what: string, value: number, step: number): void {
+  if (value >= 0 && Number.isFinite(value)) return;
+  throw new CertError(
+    'bad-argument',
+    `The plan gives step ${step} the ${what} ${value}.`,
+    'Correct the schedule: it must return a finite number >= 0 for every step.',
+  );
 }
