@@ -197,6 +197,31 @@ describe('fit', () => {
     expect(device.live).toBe(before);
   });
 
+  it.each<[string, (labels: Int32Array) => Int32Array, string]>([
+    ['below 0', (labels) => labels.with(2, -1), 'in its batch: label 2 is -1, but the model has 2 classes.'],
+    ['that is no class', (labels) => labels.with(4, 2), 'in its batch: label 4 is 2, but the model has 2 classes.'],
+  ])('refuses a label %s', async (_, changed, problem) => {
+    const bad = await options({
+      batches: function* (epoch, from) {
+        for (const batch of batches(epoch, from))
+          yield epoch === 2 ? { ...batch, labels: changed(batch.labels) } : batch;
+      },
+    });
+    await expect(collect(bad)).rejects.toMatchObject({
+      code: 'bad-data',
+      problem: `Step 3 (epoch 2), ${problem}`,
+      cure: 'Give labels from 0 to 1.',
+    });
+  });
+
+  it('refuses a batch without images', async () => {
+    const empty = { images: new Float32Array(), labels: new Int32Array() };
+    await expect(collect(await options({ batches: () => [empty] }))).rejects.toMatchObject({
+      code: 'bad-data',
+      problem: 'Step 0 (epoch 1): its batch has no images.',
+    });
+  });
+
   it('takes images of any values where there is no range', async () => {
     const far = await options({
       epochs: 1,

@@ -5,8 +5,6 @@ import {
   createRng,
   type HostBatch,
   type HostTensor,
-  type Model,
-  type Perturbation,
   type Shape,
   sizeOf,
   UNIT_BALL,
@@ -84,11 +82,11 @@ export interface FitEvent {
  * epoch.
  *
  * @throws CertError `not-finite` with step and layer if a loss or gradient is NaN or infinite; the state before that step was finite.
- * `bad-data` for an epoch without batches, and for an image outside the range or with a value that is not finite
+ * `bad-data` for an epoch without batches, for a batch without images, for a label that is no class, and for an image outside the range or with
+ * a value that is not finite
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
-  const { perturbation = UNIT_BALL } = options;
   const compiled = compiledSteps(device, options);
   const averager = createAverager(device);
   let state = putState(device, options.state);
@@ -114,7 +112,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const waitSeconds = (performance.now() - asked) / 1000;
         waited += waitSeconds;
         const { step } = position;
-        checkImages(host.images, model, perturbation, `Step ${step} (epoch ${epoch})`);
+        checkBatch(host, options, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
         const { choose, bounded } = planned.objective;
         const noise = planned.objective.noise?.(model) ?? model.inputShape;
@@ -127,7 +125,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const next = await compiledStep.run(before, batch, hyper);
         const metrics = await readMetrics(next.metrics, compiledStep.layout(), images);
         if (!Object.values(metrics).every(Number.isFinite)) {
-          const { natural, method = ibp } = options;
+          const { natural, method = ibp, perturbation = UNIT_BALL } = options;
           const used = {
             ...{ model, perturbation },
             ...(natural !== undefined && { natural }),
@@ -167,8 +165,26 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
   }
 }
 
-/** A box around an image outside the range would be empty, and the loss infinite. */
-function checkImages(images: Float32Array, { inputShape }: Model, { range }: Perturbation, when: string) {
+/**
+ * A box around an image outside the range would be empty, and the loss infinite. A label that is no class would train on another one: -1 reads
+ * the last class on some devices.
+ */
+function checkBatch(
+  { images, labels }: HostBatch,
+  { model: { inputShape, classes }, perturbation: { range } = UNIT_BALL, regression }: FitOptions,
+  when: string,
+): void {
+  if (labels.length === 0) {
+    throw new CertError('bad-data', `${when}: its batch has no images.`, 'Give batches of at least one image.');
+  }
+  const strange = regression === undefined ? labels.findIndex((label) => !(label >= 0 && label < classes)) : -1;
+  if (strange >= 0) {
+    throw new CertError(
+      'bad-data',
+      `${when}, in its batch: label ${strange} is ${labels[strange]}, but the model has ${classes} classes.`,
+      `Give labels from 0 to ${classes - 1}.`,
+    );
+  }
   try {
     checkInRange(images, range, inputShape);
   } catch (error) {
