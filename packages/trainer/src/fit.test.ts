@@ -272,5 +272,19 @@ describe('fit', () => {
 
   it('refuses an epoch without batches instead of waiting forever', async () => {
     await expect(collect(await options({ batches: () => [] }))).rejects.toMatchObject({ code: 'bad-data' });
+    const short = await options({ stepsPerEpoch: 4 });
+    await expect(collect(short)).rejects.toMatchObject({ problem: 'Epoch 1 has 3 batches instead of 4.' });
+  });
+
+  it('refuses more batches than an epoch has steps, instead of training on in the next epoch', async () => {
+    const problem = 'Epoch 1 has more than 2 batches.';
+    await expect(collect(await options({ stepsPerEpoch: 2, epochs: 1 }))).rejects.toMatchObject({ problem });
+    // The same mistake in a resumed epoch: batches that begin anew.
+    const anew = await options({ batches: (epoch) => batches(epoch, 0), position: { step: 4, sums: {} } });
+    await expect(collect(anew)).rejects.toMatchObject({
+      code: 'bad-data',
+      problem: 'Epoch 2 has more than 3 batches.',
+      cure: expect.stringContaining('begin with the batch `from`'),
+    });
   });
 });

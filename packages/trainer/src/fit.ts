@@ -82,8 +82,8 @@ export interface FitEvent {
  * epoch.
  *
  * @throws CertError `not-finite` with step and layer if a loss or gradient is NaN or infinite; the state before that step was finite.
- * `bad-data` for an epoch without batches, for a batch without images, for a label that is no class, and for an image outside the range or with
- * a value that is not finite
+ * `bad-data` for an epoch of another number of batches than `stepsPerEpoch`, for a batch without images, for a label that is no class, and for an
+ * image outside the range or with a value that is not finite
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
@@ -112,6 +112,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const waitSeconds = (performance.now() - asked) / 1000;
         waited += waitSeconds;
         const { step } = position;
+        if (step === epoch * stepsPerEpoch) throw tooManyBatches(epoch, stepsPerEpoch);
         checkBatch(host, options, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
         const { choose, bounded } = planned.objective;
@@ -156,7 +157,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         }
         asked = performance.now();
       }
-      if (position.step === first) throw noBatches(epoch);
+      if (position.step === first) throw tooFewBatches(epoch, first % stepsPerEpoch, stepsPerEpoch);
     }
   } finally {
     disposeTree(state);
@@ -207,11 +208,18 @@ const noAverage = (step: number) =>
     'Resume with the whole state of the event, `average` included.',
   );
 
-const noBatches = (epoch: number) =>
+const tooFewBatches = (epoch: number, done: number, stepsPerEpoch: number) =>
   new CertError(
     'bad-data',
-    `Epoch ${epoch} has no batches.`,
-    'Give at least one training example, and the number of steps of the plan.',
+    done === 0 ? `Epoch ${epoch} has no batches.` : `Epoch ${epoch} has ${done} batches instead of ${stepsPerEpoch}.`,
+    'Give at least one training example, and stepsPerEpoch as the number of batches of an epoch.',
+  );
+
+const tooManyBatches = (epoch: number, stepsPerEpoch: number) =>
+  new CertError(
+    'bad-data',
+    `Epoch ${epoch} has more than ${stepsPerEpoch} batches.`,
+    'Give stepsPerEpoch as the number of batches of an epoch, and let batches(epoch, from) begin with the batch `from`.',
   );
 
 function notFinite(step: number, epoch: number, metrics: Metrics, place = 'the gradient'): CertError {
