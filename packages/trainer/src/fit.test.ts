@@ -241,6 +241,19 @@ describe('fit', () => {
     await expect(collect(await options({ state }))).rejects.toThrow('is the parameter "dense2.kernel"');
   });
 
+  it('names the parameter that the last update of an epoch made infinite', async () => {
+    const { plan } = await options();
+    const learningRate = (step: number) => (step === 2 ? 1e39 : 0.02);
+    const before = device.live;
+    await expect(collect(await options({ epochs: 1, plan: { ...plan, learningRate } }))).rejects.toMatchObject({
+      code: 'not-finite',
+      problem: expect.stringMatching(
+        /^Step 2 \(epoch 1\): the update made the parameter "\w+\.\w+" -?(Infinity|NaN)\.$/,
+      ),
+    });
+    expect(device.live).toBe(before);
+  });
+
   it('takes batches that come later, and says how long it waited for them', async () => {
     const late: FitOptions['batches'] = async function* (epoch, from) {
       for (const batch of batches(epoch, from)) {

@@ -7,10 +7,12 @@ import {
   type HostTensor,
   type Shape,
   sizeOf,
+  toHost,
   UNIT_BALL,
 } from '@cert/core';
 import { type Device, disposeTree, type OnDevice, putBatch, putScalars, turn } from '@cert/jit';
 import { createAverager } from './averager.js';
+import { checkFinite, DIVERGED } from './check-finite.js';
 import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
@@ -81,7 +83,7 @@ export interface FitEvent {
  * each objective of the plan, with and without regularizers. From the position of the last step of an epoch it begins with the event of the
  * epoch.
  *
- * @throws CertError `not-finite` with step and layer if a loss or gradient is NaN or infinite; the state before that step was finite.
+ * @throws CertError `not-finite` with step and layer if a loss or gradient, or a weight after an epoch, is NaN or infinite.
  * `bad-data` for an epoch of another number of batches than `stepsPerEpoch`, for a batch without images, for a label that is no class, and for an
  * image outside the range or with a value that is not finite
  */
@@ -138,6 +140,10 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         }
         disposeTree([before, batch, hyper, next.metrics]);
         state = { ...next.state, ...(average && { average }) };
+        // Within an epoch, the loss of the next step shows what the update did.
+        if ((step + 1) % stepsPerEpoch === 0) {
+          checkFinite(await toHost({ params: state.params, stats: state.stats }), `Step ${step} (epoch ${epoch})`);
+        }
         const weight = options.average?.(step) ?? 0;
         if (weight > 0) {
           if (average === undefined && weight < 1) throw noAverage(step);
@@ -227,6 +233,6 @@ function notFinite(step: number, epoch: number, metrics: Metrics, place = 'the g
   return new CertError(
     'not-finite',
     `Step ${step} (epoch ${epoch}): ${name} is ${value}. The first non-finite value is ${place}.`,
-    'Lower the learning rate or the radius, or lengthen the ramp.',
+    DIVERGED,
   );
 }

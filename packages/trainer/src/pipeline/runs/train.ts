@@ -2,6 +2,7 @@ import { toHost } from '@cert/core';
 import { imagesOf, subset } from '@cert/datasets';
 import type { OnDevice } from '@cert/jit';
 import { createReluCounter, type Evaluator, type Weights } from '@cert/verify';
+import { checkFinite } from '../../check-finite.js';
 import { type FitEvent, fit } from '../../fit.js';
 import type { HostState } from '../../state.js';
 import type { TrainState } from '../../step.js';
@@ -52,6 +53,9 @@ export async function train(
   /** Within an epoch nothing is evaluated: the network is that of training. */
   const save = async (path: string, on: OnDevice<TrainState>, evaluated: OnDevice<Weights> = on) => {
     const state: HostState = await toHost(on);
+    const last = progress.position.step - 1;
+    // What is written is what a failed run is continued from.
+    checkFinite(state, `Step ${last} (epoch ${Math.floor(last / experiment.stepsPerEpoch) + 1})`);
     network = evaluated === on ? state : await toHost(evaluated);
     await writeRunCheckpoint(path, experiment, { state, network }, progress, config, catalog);
     saved = performance.now();
