@@ -13,3 +13,9 @@ it('a channel without any difference is an error that names it', () => {
   const split = arraySplit({ shape: [1, 1, 2], classes: 2, images, labels: [0, 1] });
   expect(() => pixelMoments(split)).toThrow('Channel 1 has the value 0.2 in every pixel.');
 });
+
+it('a constant whose sums are rounded is no channel with a standard deviation', () => {
+  const images = new Float32Array(9 * 12_345).fill(0.7);
+  const split = arraySplit({ shape: [3, 3, 1], classes: 2, images, labels: new Uint8Array(12_345) });
+  expect(() => pixelMoments(split)).toThrow('Channel 0 has the value 0.69');
+});
