@@ -254,6 +254,19 @@ describe('fit', () => {
     expect(device.live).toBe(before);
   });
 
+  it.each<[string, Partial<FitOptions>, string]>([
+    ['epochs that are NaN', { epochs: Number.NaN }, 'The schedule option epochs is NaN.'],
+    ['an epoch without steps', { stepsPerEpoch: 0 }, 'The schedule option stepsPerEpoch is 0.'],
+    ['a weight that is NaN', { average: () => Number.NaN }, 'The schedule of the average gives step 0 the weight NaN.'],
+    ['a negative norm', { clipNorm: -1 }, 'clipNorm is -1.'],
+    ['a norm that is NaN', { clipNorm: Number.NaN }, 'clipNorm is NaN.'],
+    ['half a part', { parts: 1.5 }, 'parts is 1.5.'],
+  ])('refuses %s', async (_, changes, problem) => {
+    const before = device.live;
+    await expect(collect(await options(changes))).rejects.toMatchObject({ code: 'bad-argument', problem });
+    expect(device.live).toBe(before);
+  });
+
   it('takes batches that come later, and says how long it waited for them', async () => {
     const late: FitOptions['batches'] = async function* (epoch, from) {
       for (const batch of batches(epoch, from)) {

@@ -17,7 +17,8 @@ import { compiledSteps } from './compiled-steps.js';
 import { firstNonFinite } from './first-non-finite.js';
 import { addMetrics, type MetricSums, type Metrics, meanMetrics, readMetrics } from './metrics.js';
 import { type Plan, planStep } from './plan.js';
-import type { Schedule } from './schedules/schedule.js';
+import { checkEpochs } from './schedules/cosine.js';
+import { checkSteps, type Schedule } from './schedules/schedule.js';
 import { type HostState, putState } from './state.js';
 import type { TrainState, TrainStepOptions } from './step.js';
 
@@ -85,10 +86,13 @@ export interface FitEvent {
  *
  * @throws CertError `not-finite` with step and layer if a loss or gradient, or a weight after an epoch, is NaN or infinite.
  * `bad-data` for an epoch of another number of batches than `stepsPerEpoch`, for a batch without images, for a label that is no class, and for an
- * image outside the range or with a value that is not finite
+ * image outside the range or with a value that is not finite; `bad-argument` for epochs or steps that are not positive whole numbers, and for a
+ * schedule whose values are impossible
  */
 export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> {
   const { device, model, plan, optimizer, epochs, stepsPerEpoch, seed = 0, signal } = options;
+  checkSteps(stepsPerEpoch);
+  checkEpochs(epochs);
   const compiled = compiledSteps(device, options);
   const averager = createAverager(device);
   let state = putState(device, options.state);
@@ -117,6 +121,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         if (step === epoch * stepsPerEpoch) throw tooManyBatches(epoch, stepsPerEpoch);
         checkBatch(host, options, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
+        const compiledStep = compiled.of(planned);
         const { choose, bounded } = planned.objective;
         const noise = planned.objective.noise?.(model) ?? model.inputShape;
         const drawn = choose && noiseOf(seed, step, [host.labels.length, ...noise]);
@@ -124,7 +129,6 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;
         const { average, ...before } = state;
-        const compiledStep = compiled.of(planned);
         const next = await compiledStep.run(before, batch, hyper);
         const metrics = await readMetrics(next.metrics, compiledStep.layout(), images);
         if (!Object.values(metrics).every(Number.isFinite)) {
@@ -145,6 +149,7 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
           checkFinite(await toHost({ params: state.params, stats: state.stats }), `Step ${step} (epoch ${epoch})`);
         }
         const weight = options.average?.(step) ?? 0;
+        if (!(weight >= 0 && weight <= 1)) throw badAverage(step, weight);
         if (weight > 0) {
           if (average === undefined && weight < 1) throw noAverage(step);
           state = { ...state, average: await averager.add(average, state.params, weight) };
@@ -212,6 +217,13 @@ const noAverage = (step: number) =>
     'bad-argument',
     `Step ${step} adds to an average of the parameters, but the state has none.`,
     'Resume with the whole state of the event, `average` included.',
+  );
+
+const badAverage = (step: number, weight: number) =>
+  new CertError(
+    'bad-argument',
+    `The schedule of the average gives step ${step} the weight ${weight}.`,
+    'Return a number from 0 to 1 for every step, such as swaSchedule or emaSchedule.',
   );
 
 const tooFewBatches = (epoch: number, done: number, stepsPerEpoch: number) =>

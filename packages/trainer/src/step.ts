@@ -2,6 +2,7 @@ import { foldBatchNorm, ibp, natural, naturalPass, type RuleTable, updateRunning
 import {
   type BatchNormStats,
   type BoundMethod,
+  CertError,
   type Hyper,
   hullOf,
   INPUT,
@@ -105,6 +106,9 @@ export interface TrainStepOptions {
  *
  * With several parts, each part has separate batch statistics. Gradients are averaged over the images and clipped once, running statistics
  * are updated after each part, and metrics cover the whole batch.
+ *
+ * @throws CertError `bad-argument` for a `clipNorm` that is not > 0 (a negative one would turn every gradient around), for `parts` that are
+ * not a whole number of at least 1, and for an objective of the other task
  */
 export function createTrainStep(options: TrainStepOptions): Step {
   const {
@@ -117,6 +121,7 @@ export function createTrainStep(options: TrainStepOptions): Step {
     parts = 1,
     l1Weight = 0,
   } = options;
+  checkOptions(clipNorm, parts);
   // With a schedule, categories grow with the radius.
   const { perturbation: whole = UNIT_BALL } = options;
   const perturbation = whole.kind === 'linf' ? hullOf(whole, model.inputShape) : whole;
@@ -217,6 +222,15 @@ export function createTrainStep(options: TrainStepOptions): Step {
       metrics: { ...metrics, gradNorm: clipped.norm },
     };
   };
+}
+
+function checkOptions(clipNorm: number | null, parts: number): void {
+  if (clipNorm !== null && !(clipNorm > 0)) {
+    throw new CertError('bad-argument', `clipNorm is ${clipNorm}.`, 'Give a norm > 0, or null for no clipping.');
+  }
+  if (!(Number.isInteger(parts) && parts > 0)) {
+    throw new CertError('bad-argument', `parts is ${parts}.`, 'Give a whole number of at least 1.');
+  }
 }
 
 /** The metrics that count images. */
