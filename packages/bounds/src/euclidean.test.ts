@@ -15,11 +15,13 @@ import {
   perturbationBox,
   projection,
   relu,
+  type Scalar,
   type Shape,
   sequential,
   sizeOf,
   type Tensor,
   tf,
+  valueAndGrad,
 } from '@cert/core';
 import { describe, expect, it } from 'vitest';
 import { crown, crownIbp, ibp, marginSpec, naturalPass } from './index.js';
@@ -135,6 +137,29 @@ describe('bounds over a Euclidean ball', () => {
     const box = perturbationBox(l2({ epsilon: 1, range }), tf.tensor2d([[1e6 + 0.9375, 0]]));
     const { lower } = crown().bound({ network: { model, params }, box }).output;
     expect(numbers(lower)[0]! > 0).toBe(false);
+  });
+
+  it('have gradients, also where a row is zero', () => {
+    const model = sequential([3], [dense(4), relu(), dense(2)]);
+    const params = draw(model, 3);
+    // Behind inactive neurons alone, as for the first input, the bound does not depend on the input.
+    const x = tf.tensor2d([
+      [-9, -9, -9],
+      [0.3, -0.2, 0.5],
+    ]);
+    const inactive = tf.abs(params.dense1!.kernel!);
+    const start = { ...params, dense1: { kernel: inactive, bias: tf.zeros([4]) } };
+    const box = perturbationBox(l2({ epsilon: 0.3, range: null }), x);
+    const spec = marginSpec(tf.tensor1d([0, 1], 'int32'), 2);
+    const total = (at: Params) => tf.sum(crownIbp.bound({ network: { model, params: at }, box, spec }).output.lower);
+    const { grads } = valueAndGrad((at) => ({ value: total(at) as Scalar, aux: {} }), start);
+    const moved = (step: number): number => {
+      const kernel = tf.add(inactive, tf.mul(random(8, [3, 4]), step));
+      return numbers(total({ ...start, dense1: { ...start.dense1, kernel } }))[0]!;
+    };
+    const slope = numbers(tf.sum(tf.mul(grads.dense1!.kernel!, random(8, [3, 4]))))[0]!;
+    expect(slope).toBeCloseTo((moved(1e-2) - moved(-1e-2)) / 2e-2, 2);
+    expect(slope).not.toBeCloseTo(0, 2);
   });
 
   it('prove nothing where the ball has no point in the range', () => {

@@ -4,6 +4,7 @@ import {
   type IntervalTensor,
   sizeOf,
   soundRadiusOf,
+  stopGradient,
   type Tensor,
   type Tensor2D,
   type Tensor3D,
@@ -63,12 +64,16 @@ function minimumOver(box: IntervalTensor, rows: Rows): Tensor {
   // Inputs that the box fixes do not take part, such as padding of a receptive field.
   const moves = tf.greater(radius, 0);
   const moving = tf.cast(moves, 'float32');
-  // Scaled by the largest coefficient of each row, so that no square underflows.
-  const largest = tf.maximum(tf.max(reshape(magnitude(rows.coefficients), [-1, size]), 1), SMALLEST);
+  // Scaled by the largest coefficient of each row, so that no square underflows. The scale cancels, in gradients too.
+  const largest = stopGradient(() =>
+    tf.maximum(tf.max(reshape(magnitude(rows.coefficients), [-1, size]), 1), SMALLEST),
+  );
   const perRow = reshape(largest, [largest.shape[0]!, ...rows.coefficients.shape.slice(1).map(() => 1)]);
-  const shares = tf.sqrt(dot(tf.square(tf.div(rows.coefficients, perRow)), moving));
+  // The root of 0, for a row of zeros, would have the gradient NaN.
+  const shares = tf.sqrt(tf.maximum(dot(tf.square(tf.div(rows.coefficients, perRow)), moving), SMALLEST));
   const norms = mul(mul(shares, reshape(largest, [-1, rows.count])), 1 + 2 ** -20);
   const from = tf.where(moves, ball.center, center);
   const inBall = sub(dot(rows.coefficients, from), mul(norms, ball.radius));
-  return tf.where(tf.greater(least, NONE), tf.maximum(least, inBall), least);
+  const some = stopGradient(() => tf.greater(least, NONE));
+  return tf.where(some, tf.maximum(least, inBall), least);
 }
