@@ -96,6 +96,8 @@ describe('resolveConfig', () => {
       expect(() => resolveConfig({ epochs })).not.toThrow();
       expect(() => resolveConfig({ preset: 'mnist/cnn7/fast', epochs })).not.toThrow();
     }
+    // The shares 0.7 and 0.9, not rounded down below a whole epoch.
+    expect(resolveConfig({ epochs: 90 }).milestones).toEqual([63, 81]);
   });
 
   it('lets a choice win over the method, and the method over the preset', () => {

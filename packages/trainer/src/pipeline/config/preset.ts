@@ -42,7 +42,10 @@ const shortRamp = (epochs: number, fraction: number, natural: number) => ({
  * one before the first epoch or behind the last is none: training begins at the full rate.
  */
 const milestonesAt = (epochs: number, shares: readonly number[]): readonly number[] =>
-  [...new Set(shares.map((share) => Math.floor(epochs * share)))].filter((epoch) => epoch >= 1 && epoch < epochs);
+  // 0.7 of 90 is 62.99999999999999.
+  [...new Set(shares.map((share) => Math.floor(epochs * share + 1e-9)))].filter(
+    (epoch) => epoch >= 1 && epoch < epochs,
+  );
 
 const digitsQuick: Preset = {
   epochs: 12,
