@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert, SMALL } from '../../test/cert.js';
+import { ownVersion } from '../version.js';
 
 let place: string;
 let run: string;
@@ -90,6 +91,8 @@ describe('cert merge', () => {
     };
     expect(await other({ checkpoint: 'another' })).toContain('are not shards of one evaluation');
     expect(await other({ epsilon: 0.25 })).toContain('has epsilon 0.25, not 0.05.');
+    expect(await other({ version: '0.0.9' })).toContain(`has cert 0.0.9, not cert ${ownVersion()}.`);
+    expect(await other({ version: undefined })).toContain(`did not record its number, not cert ${ownVersion()}.`);
     expect(await other({ shard: { ...shardOf(header!), images: 41 } })).toContain('has 41 images.');
     expect(await other({ shard: { ...shardOf(header!), data: 'x' } })).toContain('has other images or labels.');
     expect(await other({ shard: { ...shardOf(header!), index: 4 } })).toContain('is not an evaluation file');

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dense, sequential, tf } from '@cert/core';
@@ -8,6 +8,7 @@ import { apgdT } from '../attack/apgd.js';
 import type { Attack } from '../attack/attack.js';
 import { square } from '../attack/square.js';
 import { evaluateImages } from './evaluate-file.js';
+import { VERSION } from './version.js';
 
 let place: string;
 beforeAll(async () => {
@@ -64,6 +65,21 @@ it('does not continue with other data under the same names and labels', async ()
     code: 'bad-file',
     problem: expect.stringContaining('input 1 has other values in the dataset than when it was evaluated'),
   });
+});
+
+it('records its version, and does not continue what another one computed', async () => {
+  const file = join(place, 'version.jsonl');
+  const attacks = [square({ queries: 5 })];
+  expect((await evaluate('version.jsonl', attacks, ['square'])).settings.version).toBe(VERSION);
+  const [header, ...lines] = (await readFile(file, 'utf8')).split('\n');
+  expect(JSON.parse(header!)).toMatchObject({ version: VERSION });
+  for (const version of ['0.0.9', undefined]) {
+    await writeFile(file, [JSON.stringify({ ...JSON.parse(header!), version }), ...lines].join('\n'));
+    await expect(evaluate('version.jsonl', attacks, ['square'])).rejects.toMatchObject({
+      code: 'run-exists',
+      problem: expect.stringContaining(`, not cert ${VERSION}.`),
+    });
+  }
 });
 
 it.each([

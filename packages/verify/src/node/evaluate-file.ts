@@ -75,7 +75,7 @@ export interface EvaluationSummary extends EvaluationCounts {
 /**
  * Evaluates images, writes one line per image and returns the summary. Can be stopped at any time: images with a line are done.
  *
- * @throws CertError `run-exists` if the file was started with another checkpoint or other settings, `in-use` if another process is using
+ * @throws CertError `run-exists` if the file was started with another checkpoint, version or other settings, `in-use` if another process is using
  * it, `bad-file` if it cannot be read or written or has a line with a different label, `bad-argument` if the settings do not match the
  * given attacks, and the errors of {@link certify}
  */

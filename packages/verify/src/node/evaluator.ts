@@ -10,6 +10,7 @@ import type { Verifier } from '../verifier.js';
 import { inputHash } from './input-hash.js';
 import { type Kept, keptAttack, keptVerifier } from './kept.js';
 import { type EvaluationSettings, perturbationSetting, type StoredResult } from './settings.js';
+import { VERSION } from './version.js';
 
 /** What {@link createEvaluator} evaluates with. */
 export interface EvaluatorOptions {
@@ -93,13 +94,13 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   };
 }
 
-/** The settings of an evaluation as its file has them: with the perturbation set, where it is not the usual one. */
+/** The settings of an evaluation as its file has them: with the perturbation set, where it is not the usual one, and this version. */
 export function evaluationSettings({
   settings,
   perturbation = UNIT_BALL,
 }: Pick<EvaluatorOptions, 'settings' | 'perturbation'>): EvaluationSettings {
   const set = perturbationSetting(perturbation);
-  return { ...settings, ...(set !== undefined && { perturbation: set }) };
+  return { ...settings, ...(set !== undefined && { perturbation: set }), version: VERSION };
 }
 
 /** The set at the radius of the evaluation. */

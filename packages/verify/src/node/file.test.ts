@@ -105,6 +105,21 @@ describe('openEvaluationFile', () => {
     expect(await open(changes)).toEqual([]);
   });
 
+  it.each([
+    [undefined, '0.2.0', 'an older version of cert, which did not record its number, not cert 0.2.0.'],
+    ['0.1.0', '0.2.0', 'cert 0.1.0, not cert 0.2.0.'],
+  ])('refuses the results of version %s in version %s', async (before, version, difference) => {
+    const begun = before === undefined ? settings : { ...settings, version: before };
+    await openEvaluationFile(file, begun, { labels });
+    await appendResult(file, image(0));
+    await expect(open({ version })).rejects.toMatchObject({
+      ...{ code: 'run-exists', problem: `${file} was started with ${difference}` },
+      cure: expect.stringContaining('--overwrite'),
+    });
+    expect((await openEvaluationFile(file, begun, { labels })).results).toEqual([image(0)]);
+    expect(await open({ version }, { overwrite: true })).toEqual([]);
+  });
+
   const proved: ImageResult = {
     ...{ index: 1, label: 6, prediction: 6, margin: 0.25, lower: { ibp: 0.125 } },
     ...{ verifiedBy: 'ibp', attack: null },

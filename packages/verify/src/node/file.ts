@@ -32,7 +32,7 @@ export interface OpenOptions {
  * and so are all lines of an image that has several. A last line that was cut short when the process died is dropped without being counted. A
  * file without any image is begun anew, whatever its settings.
  *
- * @throws CertError `run-exists` when the file was begun with another checkpoint or other settings, naming the first difference;
+ * @throws CertError `run-exists` when the file was begun with another checkpoint, version or other settings, naming the first difference;
  * `bad-file` naming a line of an image with another label or other values, or when the file cannot be read or written
  */
 export async function openEvaluationFile(
@@ -224,7 +224,7 @@ function checkSettings(path: string, found: Header, settings: EvaluationSettings
   throw new CertError(
     'run-exists',
     `${path} was started with ${difference}.`,
-    'Discard the earlier results with --overwrite, choose another file with --out, or give the original settings.',
+    'Discard the earlier results with --overwrite, choose another file with --out, or continue with the original settings and version.',
   );
 }
 

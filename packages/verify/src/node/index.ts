@@ -18,6 +18,8 @@ export {
   type PgdSettings,
   perturbationSetting,
   type StoredResult,
+  versionText,
 } from './settings.js';
 export { hashOrder, parseShard, type Shard, shardMembers, shardText } from './shard.js';
+export { VERSION } from './version.js';
 export { type EvaluationTimes, writeWholeEvaluation } from './whole.js';

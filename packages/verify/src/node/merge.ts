@@ -21,7 +21,7 @@ interface Part {
  *
  * @param files evaluation files written with a shard
  * @param out file for the merged lines, whose name ends in `.jsonl`
- * @throws CertError `bad-file` for a file that is no evaluation of a shard, `bad-argument` for files of different checkpoints, datasets or
+ * @throws CertError `bad-file` for a file that is no evaluation of a shard, `bad-argument` for files of different checkpoints, datasets, versions or
  * settings (the first difference is named), `bad-data` for images that are missing (of which shards) and for a proof in one file that an
  * adversarial example in another contradicts
  */
@@ -66,7 +66,7 @@ function imagesOf(parts: readonly Part[]): number {
     throw new CertError(
       'bad-argument',
       `${file} and ${first!.file} are not shards of one evaluation: ${file} has ${difference}.`,
-      'Merge the files of one checkpoint, evaluated with the same settings.',
+      'Merge the files of one checkpoint, evaluated with the same settings and version of cert.',
     );
   }
   return shard!.images;

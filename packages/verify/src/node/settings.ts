@@ -50,6 +50,8 @@ export interface EvaluationSettings {
   readonly complete: boolean;
   /** Seconds for each image, of methods that search; missing where there is none. */
   readonly timeout?: number;
+  /** Version of `@cert/verify` that computed the results, set by what evaluates; missing in files of older versions. */
+  readonly version?: string;
   /** The part of the images that is evaluated, the number of all images, and a hash of all images and labels; missing for all. */
   readonly shard?: Shard & { readonly images: number; readonly data: string };
 }
@@ -69,7 +71,7 @@ export function isSettings(value: {
 }): value is { readonly [name: string]: unknown } & EvaluationSettings {
   const { checkpoint, dataset, epsilon, delta, methods, arithmetic = 'nearest', attack, complete, shard } = value;
   return (
-    [checkpoint, dataset].every(isText) &&
+    [checkpoint, dataset, value.version ?? ''].every(isText) &&
     typeof epsilon === 'number' &&
     epsilon >= 0 &&
     Number.isFinite(epsilon) &&
@@ -109,12 +111,17 @@ export function differingSetting(settings: EvaluationSettings, found: object): s
   for (const name of new Set([...Object.keys(asked), ...Object.keys(begun)])) {
     const [now, before] = [asked[name], begun[name]];
     if (JSON.stringify(before) === JSON.stringify(now)) continue;
+    if (name === 'version') return `${versionText(before)}, not ${versionText(now)}`;
     return name === 'checkpoint'
       ? 'another checkpoint: training has continued since, or the file belongs to another run'
       : `${name} ${describeValue(before)}, not ${now === undefined ? 'the default' : JSON.stringify(now)}`;
   }
   return undefined;
 }
+
+/** A version in a first line, for people. */
+export const versionText = (version: unknown): string =>
+  version === undefined ? 'an older version of cert, which did not record its number' : `cert ${version}`;
 
 /** A result as a line holds it. */
 export type StoredResult = ImageResult & {
