@@ -145,6 +145,7 @@ describe('certified radii', () => {
     for (const damaged of [
       '{',
       JSON.stringify({ ...kept, checkpoint: 'other' }),
+      JSON.stringify({ ...kept, version: '0.0.9' }),
       JSON.stringify({ ...kept, inputs: [{}] }),
     ]) {
       await writeFile(file, damaged);
@@ -227,6 +228,21 @@ describe('what is missing', () => {
       'summary',
       [`${file} is an evaluation of another checkpoint and was left out.`],
     ]);
+  });
+
+  it('an evaluation of another version is said to be one, and stands behind one of this version', async () => {
+    const run = await copyOf(evaluated, 'version');
+    const [own, old] = ['last-0.05', 'earlier'].map((name) => join(run, 'eval', name)) as [string, string];
+    const text = await readFile(`${own}.jsonl`, 'utf8');
+    await writeFile(`${old}.jsonl`, text.replace(/,"version":"[^"]*"/, ''));
+    await cp(`${own}.json`, `${old}.json`);
+    const note = `${old}.jsonl was computed by an older version of cert, which did not record its number.`;
+    const both = await runOf(run);
+    expect(both.evaluations.map(({ file }) => file)).toEqual([`${own}.jsonl`, `${old}.jsonl`]);
+    expect(both.notes).toEqual([expect.stringContaining(note)]);
+    await rm(`${own}.jsonl`);
+    const alone = await runOf(run);
+    expect([alone.verdict!.source, alone.notes]).toEqual(['evaluation', [expect.stringContaining(note)]]);
   });
 
   it('an attack', async () => {

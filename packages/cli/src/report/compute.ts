@@ -4,7 +4,7 @@ import type { Device } from '@cert/jit';
 import { disposeTree, putParams } from '@cert/jit';
 import { type Catalog, type RunConfig, searchVerifiers } from '@cert/trainer/pipeline';
 import { type Attack, autoAttack, createPointCertifier, pgd } from '@cert/verify';
-import { perturbationSetting } from '@cert/verify/node';
+import { perturbationSetting, VERSION } from '@cert/verify/node';
 import { findAdversarial } from './adversarial.js';
 import { certifiedRadii } from './certified-radii.js';
 import type { FoundEvaluation } from './evaluations.js';
@@ -65,7 +65,11 @@ export async function computeParts(input: ComputeInput, options: ComputeOptions)
   };
   try {
     const set = perturbationSetting(perturbation);
-    const settings = { checkpoint, data: dataHash, ...own, ...(set && { perturbation: JSON.stringify(set) }) };
+    const settings = {
+      ...{ checkpoint, data: dataHash, ...own },
+      ...(set && { perturbation: JSON.stringify(set) }),
+      version: VERSION,
+    };
     const inputs =
       limit === 0
         ? []

@@ -4,7 +4,14 @@ import type { Arithmetic } from '@cert/bounds';
 import { CertError } from '@cert/core';
 import type { Split } from '@cert/datasets';
 import { clopperPearson, countResults, type EvaluationCounts, type Proportion } from '@cert/verify';
-import { type EvaluationSettings, inputHash, readEvaluation, type StoredResult } from '@cert/verify/node';
+import {
+  type EvaluationSettings,
+  inputHash,
+  readEvaluation,
+  type StoredResult,
+  VERSION,
+  versionText,
+} from '@cert/verify/node';
 
 /** An evaluation of a checkpoint, image by image. Plain data. */
 export interface FoundEvaluation {
@@ -77,8 +84,14 @@ export async function findEvaluations(
       notes.push(`${file} is an evaluation of another perturbation set and was left out.`);
     else if (split !== null && !results.every((result) => isOf(split, result)))
       notes.push(`${file} is an evaluation of other test data and was left out.`);
-    else if (finished) of.push(counted(file, settings, results));
-    else {
+    else if (finished) {
+      of.push(counted(file, settings, results));
+      if (settings.version !== VERSION) {
+        notes.push(
+          `${file} was computed by ${versionText(settings.version)}. This is ${versionText(VERSION)}: its CHANGELOG says whether to evaluate again with --overwrite.`,
+        );
+      }
+    } else {
       if (damaged > 0) notes.push(`${file} has ${damaged} damaged lines.`);
       unfinished.push({ file, images: results.length });
     }
@@ -86,6 +99,8 @@ export async function findEvaluations(
   const rank = ({ settings, counts, arithmetic }: FoundEvaluation) =>
     [
       settings.epsilon === epsilon ? 1 : 0,
+      // What an earlier version counted as verified may be corrected in this one.
+      settings.version === VERSION ? 1 : 0,
       counts.images,
       STRENGTH.indexOf(arithmetic),
       settings.attack === null ? 0 : 1,

@@ -37,6 +37,8 @@ export interface RadiiSettings {
   readonly perturbation?: string;
   /** The tolerance of a regression; missing for a classifier. */
   readonly delta?: number;
+  /** Version of `@cert/verify` that computed them. */
+  readonly version: string;
 }
 
 const FORMAT = 'cert-radii-1';

@@ -33,7 +33,7 @@ import { readTraining, type Training } from './training.js';
 import { evaluationVerdict, summaryVerdict, type Verdict } from './verdict.js';
 
 /** Certified radii of the first test inputs. Plain data. */
-export interface Radii extends Omit<RadiiSettings, 'checkpoint' | 'data'> {
+export interface Radii extends Omit<RadiiSettings, 'checkpoint' | 'data' | 'version'> {
   readonly inputs: readonly InputRadius[];
 }
 
