@@ -9,7 +9,7 @@ import { type Shard, shardMembers } from '@cert/verify/node';
 import { shortTime } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
 import { isLayersModel, readLayersFiles } from './layers-model.js';
-import { loadNetwork, readBytes } from './network.js';
+import { loadNetwork, networkPath, readBytes } from './network.js';
 import { appendOutput, writeOutput } from './output-file.js';
 import { progressLine } from './progress.js';
 import { keyOf, type ResultLine, resultsIn, summaryOf, tableFileOf, tableOf } from './result-lines.js';
@@ -134,19 +134,21 @@ export const pathOf = (list: string, path: string): string => (isAbsolute(path) 
 /** Makes short texts that identify the contents of both files of an instance. */
 export function fingerprints(list: string) {
   const known = new Map<string, string>();
-  const digest = async (path: string): Promise<string> => {
-    const file = pathOf(list, path);
-    const bytes = await readFile(file).catch(() => undefined);
-    if (bytes === undefined) return UNREADABLE;
-    // The weights of a TensorFlow.js model are in files of their own.
-    const beside = isLayersModel(file) ? await readLayersFiles(file, await readBytes(file)).catch(() => null) : null;
-    return fingerprintOf([bytes, ...Object.values(beside?.weights ?? {})]);
-  };
   return async ({ onnx, vnnlib }: Instance): Promise<string> => {
-    const network = known.get(onnx) ?? (await digest(onnx));
+    const network = known.get(onnx) ?? (await contentsOf(pathOf(list, onnx)));
     known.set(onnx, network);
-    return `${network} ${await digest(vnnlib)}`;
+    return `${network} ${await contentsOf(pathOf(list, vnnlib))}`;
   };
+}
+
+/** Identifies the contents of a file, or of the files of a network, as they are now. */
+async function contentsOf(given: string): Promise<string> {
+  const file = await networkPath(given).catch(() => given);
+  const bytes = await readFile(file).catch(() => undefined);
+  if (bytes === undefined) return UNREADABLE;
+  // The weights of a TensorFlow.js model are in files of their own.
+  const beside = isLayersModel(file) ? await readLayersFiles(file, await readBytes(file)).catch(() => null) : null;
+  return fingerprintOf([bytes, ...Object.values(beside?.weights ?? {})]);
 }
 
 /** Verifies an instance of the list, and shows how far it is. */
@@ -158,14 +160,29 @@ async function verifyListed(
 ): Promise<ResultLine> {
   const { onnx, vnnlib } = instance;
   const [network, property] = [pathOf(file, onnx), pathOf(file, vnnlib)];
+  const [ofNetwork, ofProperty] = files.split(' ');
   const progress = progressLine(terminal, { json, quiet, about: `${basename(onnx)} ${basename(vnnlib)}, ` });
   return verifyInstance({
     instance: { onnx, vnnlib, timeout: timeout ?? instance.timeout },
     ...{ files, arithmetic, signal, onProgress: progress.tell },
-    network: () => keeper.network(network, () => loadNetwork(network, device)),
-    property: async () => new TextDecoder().decode(await readBytes(property)),
+    network: () =>
+      keeper.network(network, async () => {
+        const loaded = await loadNetwork(network, device);
+        if ((await contentsOf(network)) === ofNetwork) return loaded;
+        await loaded.independent?.dispose();
+        throw changed(network);
+      }),
+    property: async () => {
+      const text = new TextDecoder().decode(await readBytes(property));
+      if ((await contentsOf(property)) === ofProperty) return text;
+      throw changed(property);
+    },
   }).finally(progress.close);
 }
+
+/** A verdict must be about the contents that its line names. */
+const changed = (path: string) =>
+  new CertError('bad-file', `${path} has changed since the command began.`, 'Run the same command again.');
 
 /** The lines of earlier runs. A line that is cut short or no result is dropped. */
 async function readResults(out: string, terminal: Terminal): Promise<Map<string, ResultLine>> {

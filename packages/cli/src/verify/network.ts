@@ -80,12 +80,8 @@ export interface NetworkFiles {
   readonly weights: LayersFiles['weights'];
 }
 
-/**
- * Reads the files of a network: those of an ONNX file, a TensorFlow.js model, a checkpoint, or the last checkpoint of a run's folder.
- *
- * @throws CertError `bad-file` for files that cannot be read
- */
-async function readNetworkFiles(given: string): Promise<NetworkFiles> {
+/** The file of a network: the last checkpoint of a run's folder, or the file itself. @throws CertError `bad-file` for a folder without a run */
+export async function networkPath(given: string): Promise<string> {
   const isFolder = (await stat(given).catch(() => undefined))?.isDirectory() ?? false;
   const path = isFolder ? runFiles(given).last : given;
   if (isFolder && (await stat(path).catch(() => undefined)) === undefined) {
@@ -95,6 +91,16 @@ async function readNetworkFiles(given: string): Promise<NetworkFiles> {
       'Give the folder of a run, or a file.',
     );
   }
+  return path;
+}
+
+/**
+ * Reads the files of a network: those of an ONNX file, a TensorFlow.js model, a checkpoint, or the last checkpoint of a run's folder.
+ *
+ * @throws CertError `bad-file` for files that cannot be read
+ */
+async function readNetworkFiles(given: string): Promise<NetworkFiles> {
+  const path = await networkPath(given);
   const bytes = await readBytes(path);
   return { path, bytes, weights: isLayersModel(path) ? (await readLayersFiles(path, bytes)).weights : {} };
 }

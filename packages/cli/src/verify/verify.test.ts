@@ -1,5 +1,6 @@
 /** `cert verify` on small ONNX files: Y_0 = |X_0 - X_1| and Y_1 = 0.5. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -380,6 +381,41 @@ describe('instances', () => {
     expect(await readFile(at('changed/results.csv'), 'utf8')).toMatch(/,sat,[\d.]+\n$/);
     // The line that counts is the last one.
     expect((await cert(...args)).out).toContain('1 of 1 instances already have results.');
+  });
+
+  it('are verified again when the run that the list names was trained on', async () => {
+    const run = at('listed-run');
+    expect((await train(run)).status).toBe(0);
+    const inputs = Array.from({ length: 784 }, (_, i) => `(declare-const X_${i} Real) (assert (= X_${i} 0.5))`);
+    const outputs = Array.from({ length: 10 }, (_, j) => `(declare-const Y_${j} Real)`);
+    await writeFile(at('pixels.vnnlib'), [...inputs, ...outputs, '(assert (>= Y_0 1e6))'].join('\n'));
+    const { out, args } = await listIn('trained', ['listed-run,pixels.vnnlib,60']);
+    await cert(...args);
+    expect(await linesOf(out)).toMatchObject([{ result: 'unsat', files: expect.not.stringContaining('unreadable') }]);
+    expect((await cert(...args)).out).toContain('1 of 1 instances already have results.');
+    expect((await train(at('other-run'), '--seed', '5')).status).toBe(0);
+    await cp(at('other-run/checkpoints'), at('listed-run/checkpoints'), { recursive: true });
+    expect((await cert(...args)).out).not.toContain('already have results.');
+    expect(new Set((await linesOf(out)).map(({ files }) => files)).size).toBe(2);
+  });
+
+  it('are errors when one of their files changes under the command', async () => {
+    const list = ['first.onnx,unsat.vnnlib,60', 'net.onnx,unsat.vnnlib,60', 'first.onnx,unsat.vnnlib.gz,60'];
+    const { out, args } = await listIn('under', list);
+    await writeFile(at('first.onnx'), distanceNetwork());
+    const terminal = {
+      // The last network alone is kept: the first one is read a second time.
+      out: (line: string) =>
+        void (line.startsWith('2/3') && writeFileSync(at('first.onnx'), distanceNetwork({ scale: 2 }))),
+      err: () => {},
+      screen: null,
+    };
+    expect(await main(args, terminal, new AbortController().signal)).toBe(0);
+    const lines = await linesOf(out);
+    expect(lines.map(({ result }) => result)).toEqual(['unsat', 'unsat', 'error']);
+    expect(lines[2]).toMatchObject({ reason: `${at('under/../first.onnx')} has changed since the command began.` });
+    await cert(...args);
+    expect((await linesOf(out)).map(({ result }) => result)).toEqual(['unsat', 'unsat', 'error', 'sat', 'sat']);
   });
 
   it('stopped by Ctrl-C leave the lines that are done, and the same command continues', async () => {
