@@ -1,6 +1,12 @@
 import { CertError } from '@cert/core';
 import { incomplete } from './incomplete.js';
-import { INSTANCES, type InstanceResult, isInstanceResult, type QueuedInstance } from './instances.js';
+import {
+  INSTANCES,
+  type InstanceResult,
+  isInstanceResult,
+  type QueuedInstance,
+  type QueuedInstances,
+} from './instances.js';
 import { partsOf, withQueues } from './queues.js';
 import { checkedJobs } from './results.js';
 import { statusOf } from './status.js';
@@ -10,10 +16,17 @@ import { readPart } from './work.js';
 export interface CollectedInstances {
   /** The instances that are in the queue, in the order of the list. */
   readonly instances: readonly QueuedInstance[];
+  /** How they are verified. */
+  readonly settings: QueuedInstances['settings'];
+  /** Of the `cert` that submitted them, and of the workers. */
+  readonly version: string;
   /** The lines of those that have a result, by their places in the list. */
   readonly lines: ReadonlyMap<number, InstanceResult['line']>;
-  /** Undefined if every instance has a result; else what is to be told after the others have been written to a file. */
-  readonly problem: ((out: string) => CertError) | undefined;
+  /**
+   * What is to be told after results of so many instances, from the queue or elsewhere, have been written to a file; undefined if that is every
+   * instance of the submission, also of parts that are not in the queue.
+   */
+  problem(found: number, out: string): CertError | undefined;
 }
 
 /**
@@ -45,10 +58,11 @@ export const collectInstances = (redis: string, id: string): Promise<CollectedIn
     }
     const instances = works.flatMap((work) => work.instances);
     const status = await statusOf(queues, id, 0);
-    const whole = lines.size === status.items && instances.length === status.items;
+    const { settings, version } = works[0]!;
     const alone = 'verify the rest here: cert verify --instances with the same options and this --out';
     return {
-      ...{ instances, lines },
-      problem: whole ? undefined : (out) => incomplete({ status, found: lines.size, damaged, out, alone }),
+      ...{ instances, settings, version, lines },
+      problem: (found, out) =>
+        found === status.items ? undefined : incomplete({ status, found, damaged, out, alone }),
     };
   });

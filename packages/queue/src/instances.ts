@@ -88,11 +88,11 @@ export function isInstanceResult(value: unknown, work: QueuedInstances): value i
   if (!isRecord(value) || !isRecord(value.line) || typeof value.index !== 'number') return false;
   const instance = instanceAt(work, value.index);
   if (instance === undefined) return false;
-  const { onnx, vnnlib, timeout, asked, files, result, seconds, arithmetic, witness, reason } = value.line;
-  const own = { onnx, vnnlib, timeout, files, asked };
+  const { onnx, vnnlib, timeout, asked, files, version, result, seconds, arithmetic, witness, reason } = value.line;
+  const own = { onnx, vnnlib, timeout, files, asked, version };
   const expected = {
     ...{ onnx: instance.onnx, vnnlib: instance.vnnlib, timeout: instance.timeout },
-    ...{ files: instance.files, asked: work.settings.arithmetic },
+    ...{ files: instance.files, asked: work.settings.arithmetic, version: work.version },
   };
   if (JSON.stringify(own) !== JSON.stringify(expected) || !isAmount(seconds)) return false;
   switch (result) {

@@ -21,7 +21,7 @@ export function lineOf(work: QueuedInstances, index: number): InstanceResult['li
   const { onnx, vnnlib, timeout, files } = instanceAt(work, index)!;
   const verdict =
     index % 3 === 0 ? { result: 'unsat', arithmetic: 'deployed' } : { result: 'sat', witness: `${index}` };
-  return { onnx, vnnlib, timeout, asked: 'deployed', ...verdict, seconds: 1, files };
+  return { onnx, vnnlib, timeout, asked: 'deployed', ...verdict, seconds: 1, files, version: work.version };
 }
 
 /** What a worker opens. */

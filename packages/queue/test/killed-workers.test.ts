@@ -57,7 +57,7 @@ it.skipIf(noRedis !== '')(`${JOBS} jobs, workers killed at random, Redis restart
     expect(lines.map((line) => JSON.parse(line).index)).toEqual([...Array(JOBS).keys()]);
     expect(lines.sort()).toEqual(await linesOf(evaluation));
     const { lines: verified, problem } = await collectInstances(server.url, listed.id);
-    expect(problem).toBeUndefined();
+    expect(problem(verified.size, 'x.jsonl')).toBeUndefined();
     expect([...verified].sort(([a], [b]) => a - b)).toEqual(
       list.instances.map(({ index }) => [index, lineOf(list, index)]),
     );

@@ -174,7 +174,7 @@ describe.skipIf(noRedis !== '')(`a queue in use${noRedis}`, () => {
   });
 
   it('takes no result of an instance about other files, another claim or without a witness', async () => {
-    const list = instancesOf(8, 'forged');
+    const list = instancesOf(10, 'forged');
     const upload = async () => {};
     const { id } = await submitWork({ redis: server.url, kind: 'instances', work: list, jobsOf: 1, upload });
     const changes: readonly object[] = [
@@ -186,6 +186,8 @@ describe.skipIf(noRedis !== '')(`a queue in use${noRedis}`, () => {
       { seconds: Number.NaN },
       { onnx: 'other.onnx' },
       { result: 'unsat', arithmetic: 'exact' },
+      { version: '1' },
+      { version: undefined },
     ];
     const results = new Map<number, unknown>();
     const { events } = await work({
@@ -201,12 +203,29 @@ describe.skipIf(noRedis !== '')(`a queue in use${noRedis}`, () => {
         };
       },
     });
-    await expect.poll(() => events.filter(({ type }) => type === 'failed').length).toBeGreaterThanOrEqual(7);
-    expect(results.size).toBe(8);
+    await expect.poll(() => events.filter(({ type }) => type === 'failed').length).toBeGreaterThanOrEqual(9);
+    expect(results.size).toBe(10);
     await Promise.all(workers.splice(0).map((each) => each.stop()));
     const { lines, problem } = await collectInstances(server.url, id);
     expect([...lines.keys()]).toEqual([0]);
-    expect(problem?.('x.jsonl').message).toContain('7 of 8 instances have no result');
+    expect(problem(lines.size, 'x.jsonl')?.message).toContain('9 of 10 instances have no result');
+    await removeSubmission(server.url, id);
+  });
+
+  it('does not take the instances of the parts that are there for all of a list', async () => {
+    // Cut into two parts, of which the second is lost.
+    const list = instancesOf(10_002, 'parts');
+    const upload = async () => {};
+    const { id } = await submitWork({ redis: server.url, kind: 'instances', work: list, jobsOf: 10_001, upload });
+    const { options } = await openRedis(server.url);
+    const parts = new Queue('submissions', { connection: options, prefix: PREFIX });
+    await parts.remove(`${id}-part-1`);
+    await parts.close();
+    await work();
+    await expect.poll(async () => (await statusOf(id)).done, { timeout: 30_000, interval: 100 }).toBe(1);
+    const { instances, lines, problem } = await collectInstances(server.url, id);
+    expect([instances.length, lines.size]).toEqual([10_001, 10_001]);
+    expect(problem(lines.size, 'x.jsonl')?.message).toContain('1 of 10002 instances have no result. 1 jobs are not');
     await removeSubmission(server.url, id);
   });
 

@@ -139,6 +139,19 @@ describe.skipIf(noRedis !== '')(`cert queue submit --instances${noRedis}`, () =>
     expect(foreign.status).toBe(0);
     await writeFile(at('foreign.jsonl'), (await readFile(out, 'utf8')).replaceAll('"timeout":60', '"timeout":61'));
     expect((await queued('collect', id, '--out', at('foreign.jsonl'))).err).toContain('has a result of another list');
+    const collected = async (change: (text: string) => string) => {
+      await writeFile(at('foreign.jsonl'), change(await readFile(out, 'utf8')));
+      return (await queued('collect', id, '--out', at('foreign.jsonl'))).err;
+    };
+    expect(await collected((text) => text.replaceAll('"asked":"deployed"', '"asked":"nearest"'))).toContain(
+      'has a result of --arithmetic nearest, not deployed.',
+    );
+    expect(await collected((text) => text.replaceAll(/"version":"[^"]*"/g, '"version":"0.0.9"'))).toContain(
+      `has a result of cert 0.0.9, not cert ${ownVersion()}.`,
+    );
+    expect(await collected((text) => text.replaceAll('"result":"sat"', '"result":"unsat"'))).toContain(
+      'the queue and ',
+    );
     expect(await queued('remove', id)).toMatchObject({ status: 0 });
   });
 

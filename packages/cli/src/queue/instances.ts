@@ -11,10 +11,12 @@ import type {
   QueuedInstance,
   QueuedInstances,
 } from '@cert/queue';
+import { versionText } from '@cert/verify/node';
 import { openDeviceFor } from '../commands/open-device.js';
 import { loadQueue } from '../evaluate/load-queue.js';
 import { checkVersion } from '../evaluate/queued-setup.js';
 import { isLayersModel } from '../verify/layers-model.js';
+import { bestOf, checkAgreement } from '../verify/merge-instances.js';
 import { decompressed, type NetworkFiles, openNetworkFiles } from '../verify/network.js';
 import {
   isResult,
@@ -59,29 +61,49 @@ export const QUEUED_INSTANCES: QueuedKind<'instances'> = {
 /**
  * Writes the lines of the queue, and those that the file has of instances which the queue has no result of.
  *
- * @throws CertError `bad-data` while instances have no result; `run-exists` if the file has results of other instances
+ * @throws CertError `bad-data` while instances have no result, and for a result of the file that contradicts the queue; `run-exists` if the
+ * file has results of other instances, another claim or another version
  */
-async function write(out: string, { instances, lines, problem }: CollectedInstances): Promise<readonly ResultLine[]> {
+async function write(out: string, collected: CollectedInstances): Promise<readonly ResultLine[]> {
+  const { instances, lines } = collected;
   const known = resultsIn(await readFile(out, 'utf8').catch(nothingThere)).lines;
-  const keys = new Set(instances.map(keyOf));
-  const foreign = known.find((line) => !keys.has(keyOf(line)));
-  if (foreign !== undefined) {
-    throw new CertError(
-      'run-exists',
-      `${out} has a result of another list: ${foreign.onnx} ${foreign.vnnlib}, timeout ${foreign.timeout}.`,
-      'Choose another file with --out.',
-    );
-  }
+  checkSameWork(out, known, collected);
   const merged = instances.map((instance) => {
     const line = lines.get(instance.index);
-    if (isResult(line)) return line;
-    return known.findLast((own) => keyOf(own) === keyOf(instance) && own.files === instance.files);
+    const own = known.filter((each) => keyOf(each) === keyOf(instance) && each.files === instance.files);
+    const found = [
+      ...own.map((each) => ({ line: each, file: out })),
+      ...(isResult(line) ? [{ line, file: 'the queue' }] : []),
+    ];
+    checkAgreement(found);
+    return bestOf(found);
   });
   const found = merged.filter((line) => line !== undefined);
   await writeFileAtomic(out, found.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  if (found.length < instances.length && problem !== undefined) throw problem(out);
+  const problem = collected.problem(found.length, out);
+  if (problem !== undefined) throw problem;
   await writeFileAtomic(tableFileOf(out), tableOf(instances, found));
   return found;
+}
+
+/** @throws CertError `run-exists` */
+function checkSameWork(
+  out: string,
+  known: readonly ResultLine[],
+  { instances, settings, version }: CollectedInstances,
+): void {
+  const keys = new Set(instances.map(keyOf));
+  for (const line of known) {
+    const other = !keys.has(keyOf(line))
+      ? `of another list: ${line.onnx} ${line.vnnlib}, timeout ${line.timeout}`
+      : line.version !== version
+        ? `of ${versionText(line.version)}, not ${versionText(version)}`
+        : line.asked !== settings.arithmetic
+          ? `of --arithmetic ${line.asked}, not ${settings.arithmetic}`
+          : undefined;
+    if (other === undefined) continue;
+    throw new CertError('run-exists', `${out} has a result ${other}.`, 'Choose another file with --out.');
+  }
 }
 
 /** The text of a file that does not exist. @throws CertError `bad-file` for one that cannot be read */

@@ -5,9 +5,10 @@ import { CertError } from '@cert/core';
 import { type Instance, readInstances } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { lockFile, makeFolder } from '@cert/models/node';
-import { type Shard, shardMembers } from '@cert/verify/node';
+import { type Shard, shardMembers, versionText } from '@cert/verify/node';
 import { shortTime } from '../show/quantities.js';
 import type { Terminal } from '../terminal.js';
+import { ownVersion } from '../version.js';
 import { isLayersModel, readLayersFiles } from './layers-model.js';
 import { loadNetwork, networkPath, readBytes } from './network.js';
 import { appendOutput, writeOutput } from './output-file.js';
@@ -40,8 +41,8 @@ export interface InstancesOptions {
  * Verifies instances one after the other and appends a line for each. Instances that have a line are not verified again, unless one of their files
  * has changed.
  *
- * @throws CertError `bad-argument` for names of files that cannot be used, `bad-file` for files that cannot be read or written, `in-use` when another
- * process works on the results
+ * @throws CertError `bad-argument` for names of files that cannot be used, `bad-file` for files that cannot be read or written, `run-exists` for
+ * results of another version, `in-use` when another process works on the results
  */
 export async function runInstances(options: InstancesOptions): Promise<void> {
   const { file, out } = options;
@@ -95,7 +96,7 @@ async function runLocked(options: InstancesOptions, instances: readonly Instance
       const key = keyOf({ ...instance, timeout: options.timeout ?? instance.timeout });
       const files = await identify(instance);
       const earlier = known.get(key);
-      if (earlier?.files === files && (earlier.asked ?? options.arithmetic) === options.arithmetic) {
+      if (earlier?.files === files && earlier.asked === options.arithmetic) {
         before++;
         lines.push(earlier);
         continue;
@@ -184,10 +185,22 @@ async function verifyListed(
 const changed = (path: string) =>
   new CertError('bad-file', `${path} has changed since the command began.`, 'Run the same command again.');
 
-/** The lines of earlier runs. A line that is cut short or no result is dropped. */
+/**
+ * The lines of earlier runs. A line that is cut short, no result or contradicted by another one is dropped.
+ *
+ * @throws CertError `run-exists` for lines of another version
+ */
 async function readResults(out: string, terminal: Terminal): Promise<Map<string, ResultLine>> {
   const text = await readFile(out, 'utf8');
   const { lines, damaged } = resultsIn(text);
+  const other = lines.find(({ version }) => version !== ownVersion());
+  if (other !== undefined) {
+    throw new CertError(
+      'run-exists',
+      `${out} has results of ${versionText(other.version)}, not ${versionText(ownVersion())}.`,
+      'Discard the earlier results with --overwrite, choose another file with --out, or continue with that version.',
+    );
+  }
   if (damaged > 0 || (text !== '' && !text.endsWith('\n'))) {
     terminal.err(`Removed damaged lines: ${damaged}. Their instances are verified again.`);
     await writeOutput(out, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

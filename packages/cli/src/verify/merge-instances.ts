@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { CertError } from '@cert/core';
+import { CertError, parseJson } from '@cert/core';
 import type { Instance } from '@cert/interchange';
-import { shardMembers } from '@cert/verify/node';
+import { shardMembers, versionText } from '@cert/verify/node';
 import { fingerprints, readList } from './instances.js';
 import { writeOutput } from './output-file.js';
 import { isResult, keyOf, type ResultLine, tableFileOf, tableOf } from './result-lines.js';
@@ -16,8 +16,8 @@ export interface MergeInstancesOptions {
   readonly out: string;
 }
 
-/** A line and the file that it stands in. */
-interface Found {
+/** A line and where it stands. */
+export interface Found {
   readonly line: ResultLine;
   readonly file: string;
 }
@@ -27,7 +27,7 @@ interface Found {
  * a network or property file than those that the list names now do not count. Of several lines of an instance, one with the time limit of the
  * list is taken before others, then a decided one before an undecided one, then the first in the order of their texts.
  *
- * @throws CertError `bad-file` for a file that cannot be read or has a damaged line, `bad-argument` for results of several arithmetics,
+ * @throws CertError `bad-file` for a file that cannot be read or has a damaged line, `bad-argument` for results of several arithmetics or versions,
  * `bad-data` when instances have no result, and for verdicts that contradict each other
  */
 export async function mergeInstances({ files, list, out }: MergeInstancesOptions): Promise<{
@@ -47,8 +47,8 @@ export async function mergeInstances({ files, list, out }: MergeInstancesOptions
     const current = own.filter(({ line }) => line.files === contents);
     if (own.length > 0 && current.length === 0) stale++;
     const exact = current.filter(({ line }) => keyOf(line) === keyOf(instance));
-    const [first, ...rest] = exact.length > 0 ? exact : current;
-    lines.push(first && rest.reduce(chosen, first).line);
+    checkAgreement(current);
+    lines.push(bestOf(exact.length > 0 ? exact : current));
   }
   const missing = instances.filter((_, i) => lines[i] === undefined);
   if (missing.length > 0) {
@@ -65,11 +65,20 @@ export async function mergeInstances({ files, list, out }: MergeInstancesOptions
   return { instances, lines: whole };
 }
 
-/** @throws CertError `bad-argument` for results whose claims are of several strengths */
+/** @throws CertError `bad-argument` for results of several versions, or whose claims are of several strengths */
 function checkOneClaim(all: readonly Found[]): void {
   const [first] = all;
-  const other = all.find(({ line }) => line.asked !== first?.line.asked);
-  if (first === undefined || other === undefined) return;
+  if (first === undefined) return;
+  const newer = all.find(({ line }) => line.version !== first.line.version);
+  if (newer !== undefined) {
+    throw new CertError(
+      'bad-argument',
+      `${first.file} has results of ${versionText(first.line.version)}, ${newer.file} of ${versionText(newer.line.version)}.`,
+      'Merge results of one version.',
+    );
+  }
+  const other = all.find(({ line }) => line.asked !== first.line.asked);
+  if (other === undefined) return;
   throw new CertError(
     'bad-argument',
     `${first.file} has results of --arithmetic ${first.line.asked ?? 'an older version'}, ${other.file} of ${other.line.asked ?? 'an older version'}.`,
@@ -96,7 +105,7 @@ async function readLines(file: string): Promise<readonly ResultLine[]> {
     .map((line, i) => {
       let value: unknown;
       try {
-        value = JSON.parse(line);
+        value = parseJson(line);
       } catch (cause) {
         throw bad(`has a damaged line (${i + 1})`, cause);
       }
@@ -118,18 +127,25 @@ function shardsOf(files: readonly string[], instances: readonly Instance[], miss
 
 const RANK: { readonly [result: string]: number } = { sat: 0, unsat: 0, unknown: 1, timeout: 1, error: 2 };
 
+/** @throws CertError `bad-data` for lines of an instance of which one says that it holds and another that it is violated */
+export function checkAgreement(found: readonly Found[]): void {
+  const [sat, unsat] = ['sat', 'unsat'].map((verdict) => found.find(({ line }) => line.result === verdict));
+  if (sat === undefined || unsat === undefined) return;
+  throw new CertError(
+    'bad-data',
+    `${sat.file} and ${unsat.file} contradict each other (sat and unsat) on the instance ${sat.line.onnx} ${sat.line.vnnlib}.`,
+    'Verify it again on one machine, and report this: one of the two verdicts is wrong.',
+  );
+}
+
+/** The line of an instance that is kept; undefined for none. */
+export const bestOf = ([first, ...rest]: readonly Found[]): ResultLine | undefined =>
+  first && rest.reduce(chosen, first).line;
+
 /** Which of two lines of an instance is kept. */
 function chosen(a: Found, b: Found): Found {
   const [one, other] = [a, b].map(({ line }) => JSON.stringify(line));
-  if (one === other) return a;
   const [first, second] = [RANK[a.line.result]!, RANK[b.line.result]!];
-  if (first === 0 && second === 0 && a.line.result !== b.line.result) {
-    throw new CertError(
-      'bad-data',
-      `${a.file} and ${b.file} contradict each other (${a.line.result} and ${b.line.result}) on the instance ${a.line.onnx} ${a.line.vnnlib}.`,
-      'Verify it again on one machine, and report this: one of the two verdicts is wrong.',
-    );
-  }
   if (first !== second) return first < second ? a : b;
-  return one! < other! ? a : b;
+  return one! <= other! ? a : b;
 }

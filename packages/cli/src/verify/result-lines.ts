@@ -1,4 +1,4 @@
-import { CertError } from '@cert/core';
+import { CertError, parseJson } from '@cert/core';
 import type { Instance, VnncompVerdict } from '@cert/interchange';
 import { formatTable } from '../show/format-table.js';
 import { tableFormat } from '../show/table.js';
@@ -15,6 +15,8 @@ export interface ResultLine {
   readonly files: string;
   /** The strongest claim that was tried; missing in results of older versions. */
   readonly asked?: unknown;
+  /** Version of `cert` that came to it; missing in results of older versions. */
+  readonly version?: unknown;
   readonly [more: string]: unknown;
 }
 
@@ -43,18 +45,23 @@ export const isResult = (value: unknown): value is ResultLine => {
   );
 };
 
-/** The results in the text of a file, and how many lines are none or are cut short. */
+/** The results in the text of a file, and how many lines are none, are cut short or contradict another one. */
 export function resultsIn(text: string): { readonly lines: readonly ResultLine[]; readonly damaged: number } {
   const all = text.split('\n').filter((line) => line !== '');
   const lines = all.flatMap((line): ResultLine[] => {
     try {
-      const value: unknown = JSON.parse(line);
+      const value = parseJson(line);
       return isResult(value) ? [value] : [];
     } catch {
       return [];
     }
   });
-  return { lines, damaged: all.length - lines.length };
+  const about = ({ onnx, vnnlib, files }: ResultLine) => JSON.stringify([onnx, vnnlib, files]);
+  const having = (verdict: VnncompVerdict) => new Set(lines.filter(({ result }) => result === verdict).map(about));
+  const [sat, unsat] = [having('sat'), having('unsat')];
+  // Nobody can say which of two opposite lines is right.
+  const kept = lines.filter((line) => !(sat.has(about(line)) && unsat.has(about(line))));
+  return { lines: kept, damaged: all.length - kept.length };
 }
 
 /** The category of an instance: a column of that name, or the folder of its network. */

@@ -4,6 +4,7 @@ import { CertError } from '@cert/core';
 import type { Instance } from '@cert/interchange';
 import type { Device } from '@cert/jit';
 import { createDecider, type DecideProgress, type Decider } from '@cert/verify';
+import { ownVersion } from '../version.js';
 import { jsonOf, readProperty, replayOf, resultText } from './instance.js';
 import type { VerifiedNetwork } from './network.js';
 import type { ResultLine } from './result-lines.js';
@@ -75,6 +76,8 @@ export interface InstanceTask {
 export async function verifyInstance(task: InstanceTask): Promise<ResultLine> {
   const { arithmetic, files, signal, onProgress } = task;
   const { onnx, vnnlib, timeout } = task.instance;
+  const about = { onnx, vnnlib, timeout, asked: arithmetic };
+  const version = ownVersion();
   const began = Date.now();
   const seconds = () => (Date.now() - began) / 1000;
   try {
@@ -86,10 +89,10 @@ export async function verifyInstance(task: InstanceTask): Promise<ResultLine> {
       ...(onProgress !== undefined && { onProgress }),
     });
     const result = jsonOf(decision, resultText(decision, loaded));
-    return { onnx, vnnlib, timeout, asked: arithmetic, ...result, prepare: prepared, seconds: seconds(), files };
+    return { ...about, ...result, prepare: prepared, seconds: seconds(), files, version };
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof CertError ? error.problem : error instanceof Error ? error.message : String(error);
-    return { ...{ onnx, vnnlib, timeout, asked: arithmetic, result: 'error', reason }, seconds: seconds(), files };
+    return { ...about, result: 'error', reason, seconds: seconds(), files, version };
   }
 }

@@ -10,6 +10,7 @@ import { cert, train } from '../../test/cert.js';
 import { distanceNetwork, makeOnnx, vnnlib } from '../../test/make-onnx.js';
 import { hasPty, inTerminal } from '../../test/pty.js';
 import { main } from '../main.js';
+import { ownVersion } from '../version.js';
 
 let place: string;
 /** A path in the folder of the tests. */
@@ -368,6 +369,45 @@ describe('instances', () => {
 
     const overwrite = await cert(...args, '--overwrite', '--json');
     expect(overwrite.out.split('\n').map((line) => JSON.parse(line).result)).toEqual(VERDICTS);
+  });
+
+  it('are not continued with those of another version', async () => {
+    const { out, args } = await listIn('version', ['net.onnx,unsat.vnnlib,60']);
+    await cert(...args);
+    const text = await readFile(out, 'utf8');
+    for (const [version, name] of [
+      [',"version":"0.0.9"', 'cert 0.0.9'],
+      ['', 'an older version of cert, which did not record its number'],
+    ] as const) {
+      await writeFile(out, text.replace(/,"version":"[^"]*"/, version));
+      const { status, err } = await cert(...args);
+      expect([status, err]).toEqual([1, expect.stringContaining(`has results of ${name}, not cert ${ownVersion()}.`)]);
+      expect(err).toContain('--overwrite');
+    }
+    const other = at('version/other.jsonl');
+    await writeFile(other, text);
+    const merge = ['merge', '--instances', at('version/list.csv'), other, out, '--out', at('version/merged.jsonl')];
+    expect((await cert(...merge)).err).toContain(`has results of cert ${ownVersion()}, ${out} of an older version`);
+    expect((await cert(...args, '--overwrite')).status).toBe(0);
+  });
+
+  it('with two opposite results, or a result twice in a line, are verified again', async () => {
+    const { out, args } = await listIn('opposite', ['net.onnx,sat.vnnlib,60']);
+    await cert(...args);
+    const text = await readFile(out, 'utf8');
+    const opposite = text.replace('"result":"sat"', '"result":"unsat"');
+    for (const damaged of [text + opposite, text + opposite.replace('"timeout":60', '"timeout":61') + opposite]) {
+      await writeFile(out, damaged);
+      expect((await cert(...args)).err).toMatch(/^Removed damaged lines: [23]\./);
+      expect((await linesOf(out)).map(({ result }) => result)).toEqual(['sat']);
+    }
+    await writeFile(out, text.replace('"result":"sat"', '"result":"sat","result":"unsat"'));
+    expect((await cert(...args)).err).toMatch(/^Removed damaged lines: 1\./);
+    // A line with another time limit contradicts, too.
+    const other = at('opposite/other.jsonl');
+    await writeFile(other, opposite.replace('"timeout":60', '"timeout":61'));
+    const merge = ['merge', '--instances', at('opposite/list.csv'), out, other, '--out', at('opposite/merged.jsonl')];
+    expect((await cert(...merge)).err).toContain('contradict each other (sat and unsat)');
   });
 
   it('are verified again when one of their files has changed', async () => {
