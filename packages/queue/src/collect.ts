@@ -1,11 +1,15 @@
 import { rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CertError } from '@cert/core';
+import { lockFile, makeFolder } from '@cert/models/node';
 import {
   differingSetting,
   type EvaluationSummary,
   type EvaluationTimes,
   isResultOf,
+  moreDecided,
   readEvaluationFile,
+  resultsHash,
   type StoredResult,
   summaryFileOf,
   writeEvaluation,
@@ -34,10 +38,21 @@ export interface CollectOptions {
  * already in the file, of the same settings, stay where the queue has none. What Redis holds is not trusted: a result is dropped that is not of
  * one of the images of its job, or contradicts itself or the settings.
  *
- * @throws CertError `bad-data` if images have no result, saying how many and why; `run-exists` if the file has other settings or is of other data; `bad-file` if
- * it cannot be read or written; `bad-argument` for an unknown ID; `no-network` if Redis cannot be reached
+ * @throws CertError `bad-data` if images have no result, saying how many and why, and if the file contradicts the queue; `run-exists` if the file has other settings or is of other data; `bad-file` if
+ * it cannot be read or written; `in-use` if another process is using it; `bad-argument` for an unknown ID; `no-network` if Redis cannot be reached
  */
-export const collectResults = ({ redis, id, out }: CollectOptions): Promise<EvaluationSummary> =>
+export async function collectResults(options: CollectOptions): Promise<EvaluationSummary> {
+  const { out } = options;
+  await makeFolder(dirname(out));
+  const unlock = await lockFile(`${out}.lock`, `The evaluation ${out}`);
+  try {
+    return await collectLocked(options);
+  } finally {
+    await unlock();
+  }
+}
+
+const collectLocked = ({ redis, id, out }: CollectOptions): Promise<EvaluationSummary> =>
   withQueues(redis, async (queues) => {
     const parts = await partsOf(queues, id);
     const evaluation = evaluationIn(parts[0], id);
@@ -48,8 +63,10 @@ export const collectResults = ({ redis, id, out }: CollectOptions): Promise<Eval
     for await (const { lines, value } of checkedJobs(parts, (job) => damaged.push(job))) {
       for (const { line } of lines) {
         if (!isResultOf(line, settings)) continue;
-        checkSameInput(results.get(line.index), line, out);
-        results.set(line.index, line);
+        const known = results.get(line.index);
+        checkSameInput(known, line, out);
+        const own = { result: line, file: 'the queue' };
+        results.set(line.index, known === undefined ? line : moreDecided({ result: known, file: out }, own).result);
       }
       addTimes(times, value);
     }
@@ -57,6 +74,7 @@ export const collectResults = ({ redis, id, out }: CollectOptions): Promise<Eval
       .filter(({ index }) => index < evaluation.images)
       .sort((a, b) => a.index - b.index);
     if (found.length === evaluation.images) {
+      if (resultsHash(found) !== evaluation.data) throw otherData(out, 'has results of other images or labels');
       return writeWholeEvaluation(out, settings, found, timesOf(times));
     }
     await writeEvaluation(out, settings, found);
@@ -86,12 +104,11 @@ async function resultsIn(file: string, settings: EvaluationSummary['settings']):
 /** @throws CertError `run-exists` if a line of the file is of another input or label than the result of the queue: the file is of other data */
 function checkSameInput(known: StoredResult | undefined, result: StoredResult, file: string): void {
   if (known === undefined || (known.input === result.input && known.label === result.label)) return;
-  throw new CertError(
-    'run-exists',
-    `${file} has a result for other values or another label of image ${result.index} than the queue.`,
-    'Choose another file with --out.',
-  );
+  throw otherData(file, `has a result for other values or another label of image ${result.index}`);
 }
+
+const otherData = (file: string, what: string) =>
+  new CertError('run-exists', `${file} ${what} than the queue.`, 'Choose another file with --out.');
 
 interface Times {
   readonly devices: Set<string>;

@@ -8,6 +8,8 @@ export interface QueuedEvaluation {
   readonly settings: EvaluationSettings;
   /** Number of images. */
   readonly images: number;
+  /** Hash of the images and labels: `splitHash` of `@cert/verify/node`. */
+  readonly data: string;
   /** What a worker looks up to evaluate: names and options. Plain JSON, which the worker checks before it uses it. */
   readonly setup: { readonly [name: string]: unknown };
 }
@@ -35,12 +37,13 @@ function isEvaluation(value: unknown): value is QueuedEvaluation {
   const isRecord = (one: unknown): one is { readonly [name: string]: unknown } =>
     typeof one === 'object' && one !== null && !Array.isArray(one);
   if (!isRecord(value)) return false;
-  const { settings, images, setup } = value;
+  const { settings, images, data, setup } = value;
   return (
     isRecord(settings) &&
     isRecord(setup) &&
     Array.isArray(settings.methods) &&
     typeof settings.checkpoint === 'string' &&
+    typeof data === 'string' &&
     Number.isSafeInteger(images) &&
     Number(images) >= 1
   );

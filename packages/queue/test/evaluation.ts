@@ -3,7 +3,7 @@ import { ibp } from '@cert/bounds';
 import { dense, relu, sequential, tf } from '@cert/core';
 import { eagerDevice } from '@cert/jit';
 import { boundVerifier } from '@cert/verify';
-import { createEvaluator, type EvaluatorOptions } from '@cert/verify/node';
+import { createEvaluator, type EvaluatorOptions, splitHash } from '@cert/verify/node';
 import type { QueuedEvaluation } from '../src/evaluation.js';
 import type { Fetch, JobEvaluator } from '../src/openers.js';
 
@@ -14,9 +14,15 @@ export const CHECKPOINT = new TextEncoder().encode('a network');
 const numbers = (count: number, scale = 1) =>
   Float32Array.from({ length: count }, (_, i) => scale * Math.abs((Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1));
 
+const splitOf = (images: number): EvaluatorOptions['split'] => ({
+  ...{ shape: [2], classes: 3, count: images, scale: 1, images: numbers(2 * images) },
+  labels: Uint8Array.from({ length: images }, (_, i) => (i * 7) % 3),
+});
+
 /** An evaluation of so many points of the plane with a network of 27 weights. */
 export const evaluationOf = (images: number, name = 'points'): QueuedEvaluation => ({
   images,
+  data: splitHash(splitOf(images)),
   setup: { name },
   settings: {
     checkpoint: createHash('sha256').update(CHECKPOINT).digest('hex'),
@@ -41,11 +47,7 @@ async function evaluatorOf({ images, settings }: QueuedEvaluation) {
         bias: { shape: [3], data: weights.slice(24, 27) },
       },
     },
-    split: {
-      ...{ shape: [2], classes: 3, count: images, scale: 1, images: numbers(2 * images) },
-      labels: Uint8Array.from({ length: images }, (_, i) => (i * 7) % 3),
-    },
-    ...{ verifiers: [boundVerifier(ibp)], batchSize: 8 },
+    ...{ split: splitOf(images), verifiers: [boundVerifier(ibp)], batchSize: 8 },
   };
   return createEvaluator(options);
 }

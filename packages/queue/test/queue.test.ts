@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -100,6 +100,43 @@ describe.skipIf(noRedis !== '')(`a queue${noRedis}`, () => {
     expect((await queueStatus(server.url)).workers).toHaveLength(1);
     await removeSubmission(server.url, first.id);
     await expect(queueStatus(server.url, first.id)).rejects.toThrow(`has no submission ${first.id}`);
+  });
+
+  it('takes from the file what is of the same data, and no proof that a counterexample contradicts', async () => {
+    const { id } = await submit(23, 'foreign');
+    const out = join(place, 'mixed.jsonl');
+    const collect = () => collectResults({ redis: server.url, id, out });
+    const evaluation = evaluationOf(23);
+    const lines = await linesOf(evaluation);
+    const write = (own: readonly string[]) =>
+      writeFile(
+        out,
+        `${[JSON.stringify({ format: 'cert-evaluation-1', ...evaluation.settings }), ...own].join('\n')}\n`,
+      );
+    // Nothing is in the queue yet: the file has every image, of which one has other values.
+    await write(lines.map((line) => line.replace(/("index":7,.*"input":")[0-9a-f]{16}/, '$10123456789abcdef')));
+    const foreign = await readFile(out, 'utf8');
+    await expect(collect()).rejects.toMatchObject({
+      ...{ code: 'run-exists', problem: `${out} has results of other images or labels than the queue.` },
+    });
+    expect(await readFile(out, 'utf8')).toBe(foreign);
+    await write(lines);
+    // An evaluation without the queue is at work on the file.
+    await writeFile(`${out}.lock`, JSON.stringify({ pid: process.ppid, host: hostname() }));
+    await expect(collect()).rejects.toMatchObject({ code: 'in-use' });
+    await rm(`${out}.lock`);
+    expect(await collect()).toMatchObject({ images: 23 });
+    await work();
+    await settled(id);
+    expect(await collect()).toMatchObject({ images: 23 });
+    const proved = lines.findIndex((line) => JSON.parse(line).verifiedBy === 'ibp');
+    const broken = { ...JSON.parse(lines[proved]!), lower: {}, verifiedBy: null, attack: { found: true, margin: -1 } };
+    await write(lines.map((line, i) => (i === proved ? JSON.stringify(broken) : line)));
+    await expect(collect()).rejects.toMatchObject({
+      code: 'bad-data',
+      problem: expect.stringContaining(`contradict each other on image ${broken.index}: broken and verified.`),
+    });
+    await removeSubmission(server.url, id);
   });
 
   it('tries a job again, gives up on one that always fails, and never says that the evaluation is complete', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { CertError } from '@cert/core';
 import type { KindName, Submitted } from '@cert/queue';
 import { type ExampleWords, exampleWords } from '@cert/trainer/pipeline';
-import { evaluationSettings } from '@cert/verify/node';
+import { evaluationSettings, splitHash } from '@cert/verify/node';
 import type { Command } from 'commander';
 import { calledAs } from '../called-as.js';
 import { prepareEvaluation } from '../evaluate/evaluation-setup.js';
@@ -133,8 +133,8 @@ async function submitRun(context: Context, path: string): Promise<void> {
     ...{ redis, store, jobsOf, checkpoint: network.bytes },
     evaluation: {
       settings: evaluationSettings(prepared),
-      images: split.count,
-      setup: { ...queuedSetup(asked, split, catalog) },
+      ...{ images: split.count, data: splitHash(split) },
+      setup: { ...queuedSetup(asked, catalog) },
     },
   });
   await follow(context, {

@@ -1,5 +1,4 @@
 import { CertError, describeValue } from '@cert/core';
-import type { Split } from '@cert/datasets';
 import {
   asChoices,
   type Catalog,
@@ -12,7 +11,6 @@ import {
   resolveConfig,
   searchVerifiers,
 } from '@cert/trainer/pipeline';
-import { splitHash } from '@cert/verify/node';
 import { ATTACKS } from '../commands/attacks.js';
 import { ARITHMETICS } from '../commands/read-arithmetic.js';
 import { ownVersion } from '../version.js';
@@ -27,18 +25,15 @@ export interface QueuedSetup extends Omit<EvaluationSetup, 'config'> {
   readonly plugins: readonly { readonly name: string; readonly version: string | null }[];
   /** The fields of the configuration that an evaluation depends on, with all options of the dataset. */
   readonly choices: Choices;
-  /** SHA-256 of the labels and images. */
-  readonly data: string;
 }
 
 /** What is put into the queue. */
-export const queuedSetup = (asked: EvaluationSetup, split: Split, catalog: Catalog): QueuedSetup => ({
+export const queuedSetup = (asked: EvaluationSetup, catalog: Catalog): QueuedSetup => ({
   version: ownVersion(),
   plugins: catalog.plugins.map(({ name, version }) => ({ name, version })),
   choices: choicesOf(asked.config, catalog),
   ...{ methods: asked.methods, attack: asked.attack, arithmetic: asked.arithmetic, complete: asked.complete },
   ...(asked.timeout !== undefined && { timeout: asked.timeout }),
-  data: splitHash(split),
 });
 
 function choicesOf(config: RunConfig, catalog: Catalog): Choices {
@@ -55,11 +50,8 @@ function choicesOf(config: RunConfig, catalog: Catalog): Choices {
  *
  * @throws CertError `bad-argument` for another version of `cert`, unknown names and values outside their domains
  */
-export function readQueuedSetup(
-  setup: { readonly [name: string]: unknown },
-  catalog: Catalog,
-): EvaluationSetup & { readonly data: string } {
-  const { version, plugins, choices, methods, attack, arithmetic, complete, timeout, data } = setup;
+export function readQueuedSetup(setup: { readonly [name: string]: unknown }, catalog: Catalog): EvaluationSetup {
+  const { version, plugins, choices, methods, attack, arithmetic, complete, timeout } = setup;
   checkVersion(version);
   const level = ARITHMETICS.find((each) => each === arithmetic);
   const known =
@@ -69,7 +61,6 @@ export function readQueuedSetup(
     typeof attack === 'string' &&
     level !== undefined &&
     typeof complete === 'boolean' &&
-    typeof data === 'string' &&
     (timeout === undefined || (typeof timeout === 'number' && timeout > 0)) &&
     typeof choices === 'object' &&
     choices !== null;
@@ -87,7 +78,7 @@ export function readQueuedSetup(
   choose('attack', canonicalName(attack, Object.keys(ATTACKS)), ATTACKS);
   return {
     config: resolveConfig(checkedChoices(choices, catalog), catalog),
-    ...{ methods, attack, arithmetic: level, complete, data },
+    ...{ methods, attack, arithmetic: level, complete },
     ...(timeout !== undefined && { timeout }),
   };
 }

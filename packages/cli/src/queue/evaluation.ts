@@ -37,7 +37,7 @@ export const QUEUED_EVALUATION: QueuedKind<'evaluation'> = {
 
 /** Prepares an evaluation of the queue, as `cert eval` would. @throws CertError if this machine would evaluate something else */
 async function open(
-  { settings, images, setup }: QueuedEvaluation,
+  { settings, images, data, setup }: QueuedEvaluation,
   fetch: Fetch,
   { terminal, catalog, device: name }: WorkerContext,
 ): Promise<JobEvaluator> {
@@ -46,7 +46,7 @@ async function open(
   const decoded = decodeCheckpoint(checkpoint, `checkpoint ${settings.checkpoint}`);
   const prepared = await prepareEvaluation(read, { bytes: checkpoint, decoded }, catalog);
   const { split } = prepared;
-  if (split.count !== images || splitHash(split) !== read.data) {
+  if (split.count !== images || splitHash(split) !== data) {
     throw new CertError(
       'bad-data',
       `The dataset ${read.config.dataset} of this machine differs from that of the submission (${split.count} and ${images} test images).`,

@@ -142,15 +142,20 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   }
   const summary: EvaluationSummary = {
     settings,
-    ...countResults(results, settings),
+    ...totalsOf(results, settings),
     ...{ device: device.name, deviceDescription: device.description },
     ...{ before, seconds: (performance.now() - started) / 1000, stageSeconds },
     ...(writer && { certificates }),
-    ...(settings.delta !== undefined && { absoluteError: meanError(results, settings.delta) }),
   };
   await writeFileAtomic(summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
 }
+
+/** What the summary of an evaluation says about its results. */
+export const totalsOf = (results: readonly ImageResult[], settings: EvaluationSettings) => ({
+  ...countResults(results, settings),
+  ...(settings.delta !== undefined && { absoluteError: meanError(results, settings.delta) }),
+});
 
 /** The mean of |f - y|, of which margins are 1 - |f - y| / delta. */
 function meanError(results: readonly ImageResult[], delta: number): number | null {

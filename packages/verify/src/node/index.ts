@@ -7,8 +7,8 @@ export {
 } from './evaluate-file.js';
 export { createEvaluator, type Evaluator, type EvaluatorOptions, evaluationSettings } from './evaluator.js';
 export { type EvaluationLines, readEvaluationFile, writeEvaluation } from './file.js';
-export { inputHash, splitHash } from './input-hash.js';
-export { mergeEvaluations } from './merge.js';
+export { inputHash, resultsHash, splitHash } from './input-hash.js';
+export { mergeEvaluations, moreDecided } from './merge.js';
 export { type ReadEvaluation, readEvaluation } from './read-evaluation.js';
 export {
   type AttackSequence,

@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CertError, parseJson } from '@cert/core';
+import { lockFile, makeFolder } from '@cert/models/node';
 import { isBroken } from '../images/result.js';
 import { type EvaluationSummary, summaryFileOf } from './evaluate-file.js';
 import { readEvaluationFile } from './file.js';
+import { resultsHash } from './input-hash.js';
 import { differingSetting, type EvaluationSettings, type StoredResult } from './settings.js';
 import { shardMembers, shardText } from './shard.js';
 import { type EvaluationTimes, writeWholeEvaluation } from './whole.js';
@@ -22,8 +25,8 @@ interface Part {
  * @param files evaluation files written with a shard
  * @param out file for the merged lines, whose name ends in `.jsonl`
  * @throws CertError `bad-file` for a file that is no evaluation of a shard, `bad-argument` for files of different checkpoints, datasets, versions or
- * settings (the first difference is named), `bad-data` for images that are missing (of which shards) and for a proof in one file that an
- * adversarial example in another contradicts
+ * settings (the first difference is named), `bad-data` for images that are missing (of which shards), for results of other images than the
+ * shards were begun with, and for a proof in one file that an adversarial example in another contradicts, `in-use` if another process is writing the file
  */
 export async function mergeEvaluations(files: readonly string[], out: string): Promise<EvaluationSummary> {
   const parts: Part[] = [];
@@ -36,13 +39,26 @@ export async function mergeEvaluations(files: readonly string[], out: string): P
   for (const { file, results } of parts) {
     for (const result of results.filter(({ index }) => index < images)) {
       const known = byIndex.get(result.index);
-      byIndex.set(result.index, known === undefined ? { result, file } : chosen(known, { result, file }));
+      byIndex.set(result.index, known === undefined ? { result, file } : moreDecided(known, { result, file }));
     }
   }
   checkComplete(parts, images, byIndex);
   const results = Array.from({ length: images }, (_, index) => byIndex.get(index)!.result);
-  const { shard: _, ...settings } = first.settings;
-  return writeWholeEvaluation(out, settings, results, await timesOf(files));
+  const { shard, ...settings } = first.settings;
+  if (resultsHash(results) !== shard!.data) {
+    throw new CertError(
+      'bad-data',
+      'The results are of other images or labels than the shards were begun with.',
+      'Evaluate the shards again with --overwrite, then merge.',
+    );
+  }
+  await makeFolder(dirname(out));
+  const unlock = await lockFile(`${out}.lock`, `The evaluation ${out}`);
+  try {
+    return await writeWholeEvaluation(out, settings, results, await timesOf(files));
+  } finally {
+    await unlock();
+  }
 }
 
 /** The number of images of the whole evaluation. @throws CertError for files that do not belong together */
@@ -72,8 +88,12 @@ function imagesOf(parts: readonly Part[]): number {
   return shard!.images;
 }
 
-/** Which of two lines of an image is kept. */
-function chosen<T extends { readonly result: StoredResult; readonly file: string }>(a: T, b: T): T {
+/**
+ * Which of two results of an image is kept: a decided one before an undecided one, then the first in the order of their texts.
+ *
+ * @throws CertError `bad-data` for results that contradict each other, or are of different inputs
+ */
+export function moreDecided<T extends { readonly result: StoredResult; readonly file: string }>(a: T, b: T): T {
   const [one, other] = [a, b].map(({ result }) => JSON.stringify(result));
   if (one === other) return a;
   const [first, second] = [a, b].map(({ result }) => verdictOf(result));
@@ -116,21 +136,32 @@ function checkComplete(parts: readonly Part[], images: number, found: ReadonlyMa
 
 /** Devices and seconds, as far as the summaries of the shards tell them. */
 async function timesOf(files: readonly string[]): Promise<EvaluationTimes> {
-  const summaries = await Promise.all(
-    files.map(async (file) => {
+  const summaries = await Promise.all(files.map((file) => recordIn(summaryFileOf(file))));
+  const texts = (key: 'device' | 'deviceDescription') =>
+    [...new Set(summaries.map((summary) => summary[key]).filter((text) => typeof text === 'string'))].sort().join(', ');
+  const stageSeconds: { [stage: string]: number } = {};
+  for (const summary of summaries) {
+    for (const [stage, own] of Object.entries(recordOf(summary.stageSeconds))) {
+      if (typeof own === 'number') stageSeconds[stage] = (stageSeconds[stage] ?? 0) + own;
+    }
+  }
+  const seconds = summaries.reduce((sum, { seconds: own }) => sum + (typeof own === 'number' ? own : 0), 0);
+  return { device: texts('device'), deviceDescription: texts('deviceDescription'), seconds, stageSeconds };
+}
+
+type Fields = { readonly [name: string]: unknown };
+
+const recordOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? { ...value } : {});
+
+/** The values of a JSON file; none where it is missing or damaged. */
+const recordIn = (file: string): Promise<Fields> =>
+  readFile(file, 'utf8').then(
+    (text) => {
       try {
-        return parseJson(await readFile(summaryFileOf(file), 'utf8')) as Partial<EvaluationSummary>;
+        return recordOf(parseJson(text));
       } catch {
         return {};
       }
-    }),
+    },
+    () => ({}),
   );
-  const texts = (key: 'device' | 'deviceDescription') =>
-    [...new Set(summaries.flatMap(({ [key]: text }) => (typeof text === 'string' ? [text] : [])))].sort().join(', ');
-  const stageSeconds: { [stage: string]: number } = {};
-  for (const { stageSeconds: own = {} } of summaries) {
-    for (const [stage, seconds] of Object.entries(own)) stageSeconds[stage] = (stageSeconds[stage] ?? 0) + seconds;
-  }
-  const seconds = summaries.reduce((sum, { seconds: own = 0 }) => sum + own, 0);
-  return { device: texts('device'), deviceDescription: texts('deviceDescription'), seconds, stageSeconds };
-}

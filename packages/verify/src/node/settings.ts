@@ -89,10 +89,10 @@ export function isSettings(value: {
 function isShardOf(shard: unknown): boolean {
   if (shard === undefined) return true;
   const { index, of, images, data } = (shard ?? {}) as { readonly [name: string]: unknown };
-  const [own = 0, parts = 0, all = -1] = [index, of, images].map((n) =>
+  const [own = 0, parts = 0, all = 0] = [index, of, images].map((n) =>
     Number.isSafeInteger(n) ? (n as number) : undefined,
   );
-  return own >= 1 && own <= parts && all >= 0 && isText(data);
+  return own >= 1 && own <= parts && all >= 1 && isText(data);
 }
 
 /** Whether a value is the attack of settings. */

@@ -1,6 +1,5 @@
 import { writeFileAtomic } from '@cert/models/node';
-import { countResults } from '../images/count.js';
-import { type EvaluationSummary, summaryFileOf } from './evaluate-file.js';
+import { type EvaluationSummary, summaryFileOf, totalsOf } from './evaluate-file.js';
 import { writeEvaluation } from './file.js';
 import type { EvaluationSettings, StoredResult } from './settings.js';
 
@@ -21,7 +20,7 @@ export async function writeWholeEvaluation(
   times: EvaluationTimes,
 ): Promise<EvaluationSummary> {
   await writeEvaluation(file, settings, results);
-  const summary = { settings, ...countResults(results, settings), ...times, before: 0 };
+  const summary = { settings, ...times, before: 0, ...totalsOf(results, settings) };
   await writeFileAtomic(summaryFileOf(file), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
 }
