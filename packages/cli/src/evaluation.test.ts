@@ -205,6 +205,13 @@ it('writes a certificate for every verified image', async () => {
   await rm(join(folder, names[0]!));
   expect((await run('--certificates', folder)).status).toBe(0);
   expect((await readdir(folder)).sort()).toEqual(names);
+  // At a larger radius fewer images are verified: the others have no certificate, of whatever radius.
+  const larger = await run('--certificates', folder, '--epsilon', '0.008', '--out', join(place, 'larger.jsonl'));
+  const [, count] = /Certificates: (\d+) in /.exec(larger.out)!;
+  expect(Number(count)).toBeLessThan(verified.length);
+  expect(await readdir(folder)).toHaveLength(Number(count) + 1);
+  expect((await run('--certificates', folder)).status).toBe(0);
+  expect((await readdir(folder)).sort()).toEqual(names);
   const plain = await run('--certificates', folder, '--arithmetic', 'nearest', '--overwrite');
   expect(plain).toMatchObject({ status: 1, out: expect.stringContaining('which makes no claim about rounding') });
 });

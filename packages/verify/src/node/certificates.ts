@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { CertError, type Model, type Perturbation, withoutLabel } from '@cert/core';
@@ -39,7 +39,8 @@ const nameOf = (index: number) => `${String(index).padStart(5, '0')}.cert.json.g
 /** Writes certificates of the results of an evaluation into a folder, beside a copy of the network. */
 export interface CertificateWriter {
   /**
-   * Writes the certificate of a result that is verified.
+   * Writes the certificate of a result that is verified. For another one it removes the certificate of its image: one of another evaluation, of
+   * a smaller radius for example, which would count as one of this.
    *
    * @param found what a search has found for it
    * @returns whether there is one
@@ -91,7 +92,10 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
   async function write(result: ImageResult, found?: CertificateEvidence): Promise<boolean> {
     const verifier = verifierOf(result);
     const evidence = found ?? (hasCategories(perturbation) ? undefined : verifier?.evidence?.(model));
-    if (verifier === undefined || evidence === undefined) return false;
+    if (verifier === undefined || evidence === undefined) {
+      await rm(fileOf(result), { force: true });
+      return false;
+    }
     const text = certificateText(certificateOf(result, verifier.name, evidence));
     await writeFileAtomic(fileOf(result), gzipSync(text, { level: 9 }));
     return true;
@@ -105,9 +109,11 @@ export async function certificateWriter(options: CertificateWriterOptions): Prom
       }
       const text = await textIn(fileOf(result));
       const evidence = evidenceIn(text);
-      if (evidence === undefined) return verifier;
       const claim = certificateOf(result, verifier.name, { kind: 'tree', intermediate: 'ibp', neurons: [], cases: [] });
-      return text === certificateText({ ...claim, evidence }) || verifier;
+      if (evidence !== undefined && text === certificateText({ ...claim, evidence })) return true;
+      // The search may find none this time.
+      await rm(fileOf(result), { force: true });
+      return verifier;
     },
   };
 }
