@@ -454,6 +454,11 @@ describe('errors', () => {
     await writeFile(summary, JSON.stringify({ ...text, standardError: 0.5, verifiedError: 0.25 }));
     expect(await report(run)).toMatchObject({
       status: 1,
+      err: `error: ${run} is damaged: ${summary} has errors that contradict each other.\nRestore the file, or leave the run out.`,
+    });
+    await writeFile(summary, JSON.stringify({ ...text, bound: 1 }));
+    expect(await report(run)).toMatchObject({
+      status: 1,
       err: `error: ${summary} is damaged.\nRestore the file, or evaluate the run again with cert eval.`,
     });
     await rm(runFiles(run).last);

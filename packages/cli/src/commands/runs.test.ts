@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runFiles } from '@cert/trainer/pipeline';
@@ -103,4 +103,21 @@ it.skipIf(!hasPty).each([60, 80])('fits %i columns', async (columns) => {
   expect([status, Math.max(...table.map((line) => line.length)) <= columns]).toEqual([0, true]);
   if (columns === 80) expect(table.slice(-2)).toEqual(['f-left', expect.stringMatching(/^ {2}fast +0\.1 .*finished$/)]);
   expect(raw).toContain('\u001b[32mfinished\u001b[39m');
+});
+
+it('takes no errors that contradict each other', async () => {
+  const run = join(place, 'contradictory');
+  await cp(join(runs, 'c-finished'), run, { recursive: true });
+  const { summary } = runFiles(run);
+  const text = JSON.parse(await readFile(summary, 'utf8'));
+  for (const change of [
+    { verifiedError: -0.5 },
+    { standardError: 0.5, pgdError: 0.5, verifiedError: 0.25 },
+    { pgdError: 1, verifiedError: 0.95 },
+    { images: 0 },
+  ]) {
+    await writeFile(summary, JSON.stringify({ ...text, ...change }));
+    const { err } = await cert('runs', run);
+    expect(err).toBe(`warning: ${run} is damaged: ${summary} has errors that contradict each other.`);
+  }
 });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { CertError, parseJson } from '@cert/core';
 import { runFiles, type Summary } from '@cert/trainer/pipeline';
+import { areErrors } from '../runs/read-run.js';
 
 /** What a report takes from `summary.json`. */
 export type RunSummary = Pick<
@@ -34,17 +35,12 @@ export async function readRunSummary(folder: string): Promise<RunSummary> {
 /** Missing for a classifier; null where a prediction or a bound is not finite. */
 const isMean = (value: unknown) => value === undefined || value === null || Number.isFinite(value);
 
-const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
-
 function isSummary(value: unknown): value is RunSummary {
   if (typeof value !== 'object' || value === null) return false;
-  const { images, epsilon, standardError, pgdError, verifiedError, bound, ...more } = value as Partial<Summary>;
-  if (!(Number.isSafeInteger(images) && images! > 0 && typeof epsilon === 'number' && epsilon >= 0)) return false;
-  if (!isFraction(standardError) || !isFraction(verifiedError) || typeof bound !== 'string') return false;
-  if (pgdError !== null && !isFraction(pgdError)) return false;
+  if (!areErrors({ ...value })) return false;
+  const { epsilon, bound, ...more } = value as Partial<Summary>;
+  if (!(typeof epsilon === 'number' && epsilon >= 0) || typeof bound !== 'string') return false;
   if (!Number.isFinite(more.parameters) || typeof more.deviceDescription !== 'string') return false;
   if (!isMean(more.absoluteError) || !isMean(more.verifiedAbsoluteError)) return false;
-  if (more.delta !== undefined && !(Number.isFinite(more.delta) && more.delta > 0)) return false;
-  // What is misclassified is not verified, and what is broken neither.
-  return standardError <= (pgdError ?? standardError) && (pgdError ?? standardError) <= verifiedError;
+  return more.delta === undefined || (Number.isFinite(more.delta) && more.delta > 0);
 }

@@ -170,6 +170,16 @@ async function lastEpoch(folder: string, { epsilon }: RunSettings) {
   };
 }
 
+const isFraction = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1;
+
+/** Whether values are errors of images that do not contradict each other: what is misclassified is not verified, and what is broken neither. */
+export function areErrors({ images, standardError, pgdError, verifiedError }: Fields): boolean {
+  if (!Number.isSafeInteger(images) || Number(images) < 1) return false;
+  if (!isFraction(standardError) || !isFraction(verifiedError)) return false;
+  const broken = pgdError === null ? standardError : pgdError;
+  return isFraction(broken) && standardError <= broken && broken <= verifiedError;
+}
+
 async function readSummary(file: string): Promise<Pick<RunRecord, 'errors' | 'trainSeconds' | 'epoch'>> {
   let value: unknown;
   try {
@@ -185,9 +195,11 @@ async function readSummary(file: string): Promise<Pick<RunRecord, 'errors' | 'tr
   if (images == null || standardError == null || verifiedError == null || epoch === null) {
     throw damaged(`${file} lacks the errors of the run`);
   }
+  const errors = { images, standardError, verifiedError, pgdError: numberIn(fields, 'pgdError') };
+  if (!areErrors(errors)) throw damaged(`${file} has errors that contradict each other`);
   return {
     errors: {
-      ...{ images, standardError, verifiedError, pgdError: numberIn(fields, 'pgdError') },
+      ...errors,
       absoluteError: numberIn(fields, 'absoluteError'),
       verifiedAbsoluteError: numberIn(fields, 'verifiedAbsoluteError'),
     },
