@@ -135,6 +135,9 @@ export function isImageResult(
   if (!Object.entries(lower).every(([name, bound]) => methods.includes(name) && isFiniteOrNull(bound))) return false;
   if (!isLevels(levels, lower, arithmetic)) return false;
   const found = [margin, attack?.margin ?? null];
-  if (Object.values(lower).some((bound) => found.some((other) => isContradicted(bound, other)))) return false;
+  // Weaker claims than the one asked for are counted, too.
+  const others = Object.values(levels ?? {}).flatMap(({ nearest, real }) => [nearest ?? null, real ?? null]);
+  const bounds = [...Object.values(lower), ...others];
+  if (bounds.some((bound) => found.some((other) => isContradicted(bound, other)))) return false;
   return verifiedBy === firstVerifier({ index, label, prediction, margin, lower, attack }, methods);
 }

@@ -175,6 +175,7 @@ describe('openEvaluationFile', () => {
       ['a text', { ...proved, levels: { ibp: { deployed: 0.125, nearest: '1' } } }, 1],
       ['another step', { ...proved, levels: { ibp: { deployed: 0.125, step: 'float16' } } }, 1],
       ['levels of another method', { ...proved, levels: { crown: levels.ibp } }, 1],
+      ['a proof at nearest above the margin', { ...proved, levels: { ibp: { ...levels.ibp, nearest: 9.125 } } }, 1],
       ['levels of no method', { ...proved, levels: { ibp: null } }, 1],
     ])('drops a line unless its levels fit: %s', async (_, line, damaged) => {
       await openEvaluationFile(file, deployed, { labels });
