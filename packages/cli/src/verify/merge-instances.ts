@@ -17,7 +17,7 @@ export interface MergeInstancesOptions {
 }
 
 /** A line and where it stands. */
-export interface Found {
+interface Found {
   readonly line: ResultLine;
   readonly file: string;
 }
