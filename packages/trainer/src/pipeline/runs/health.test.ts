@@ -97,4 +97,10 @@ describe('at the end', () => {
     expect(verdict(...long, { standardError: 0.05, verifiedError: 0.1, images: 1000 }, uneven)).toBeUndefined();
     expect(verdict(...long, { standardError: 0.1, verifiedError: 0.1, images: 1000 }, uneven)).toContain('10.00 %');
   });
+
+  it('a network without errors does not guess, however few examples there are', () => {
+    const two = { shape: [4], classes: 2, labels: Uint8Array.of(0, 1) };
+    expect(verdict(...long, { standardError: 0, verifiedError: 0, images: 2 }, two)).toBeUndefined();
+    expect(verdict(...long, { standardError: 0.5, verifiedError: 0.5, images: 2 }, two)).toContain('no better');
+  });
 });

@@ -97,6 +97,9 @@ export function scheduleWarnings(config: Settings, training: Training): readonly
 /** Standard deviations that an error rate may be below that of guessing and still count as guessing. */
 const DEVIATIONS = 3;
 
+/** Largest share of the error of guessing that they may make up: on a few examples, even no error at all is within three deviations. */
+const LARGEST_SHARE = 0.5;
+
 /**
  * What is wrong with a network that has learned nothing: it errs as often as a guess of the most frequent class (which class weights may
  * cause on purpose), or, where bounds were trained, no image is verified. For people: with the likely reason and what to try. `undefined`
@@ -111,10 +114,11 @@ export function verdict(
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label]!++;
   const guessing = 1 - Math.max(...counts) / labels.length;
+  const deviation = Math.sqrt((guessing * (1 - guessing)) / images);
   const guesses =
     config.classWeights === 'none' &&
     guessing > 0 &&
-    standardError >= guessing - DEVIATIONS * Math.sqrt((guessing * (1 - guessing)) / images);
+    standardError >= guessing - Math.min(DEVIATIONS * deviation, LARGEST_SHARE * guessing);
   if (!guesses && !(verifiedError === 1 && isCertified(training))) return undefined;
   const problem = guesses
     ? `The network is no better than guessing: its standard error is ${percent(standardError)}, and always predicting the most frequent class gives ${percent(guessing)}.`
