@@ -56,6 +56,19 @@ describe('encodeCheckpoint and decodeCheckpoint', () => {
     }
   });
 
+  it('say what to do with tensors that come without a model', () => {
+    const cure = (format: string) =>
+      errorOf(() =>
+        decodeCheckpoint(
+          altered((file) => {
+            file.metadata = { format };
+          }),
+        ),
+      ).cure;
+    expect(cure('pt')).toMatch(/^It has tensors, but no model\. .*fromStateDict/);
+    expect(cure('cert-checkpoint-9')).toBe('Give a checkpoint written by this version of the library.');
+  });
+
   it('refuse a file whose checksum was taken away', () => {
     const { tensors, metadata } = decodeSafetensors(encodeCheckpoint(checkpoint));
     const { sha256: _, ...strings } = metadata;

@@ -77,7 +77,9 @@ export function decodeCheckpoint(bytes: Uint8Array, source = 'the checkpoint'): 
     throw new CertError(
       'bad-file',
       `${source} is a safetensors file of the format ${describeValue(strings.format ?? 'unknown')}, not ${FORMAT}.`,
-      'Give a checkpoint written by this version of the library.',
+      strings.format?.startsWith('cert-')
+        ? 'Give a checkpoint written by this version of the library.'
+        : 'It has tensors, but no model. Load them into a model with fromStateDict of @cert/interchange and save both with saveCheckpoint of @cert/models/node, or export the network to ONNX.',
     );
   }
   const { sha256, ...hashed } = strings;

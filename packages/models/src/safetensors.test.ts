@@ -82,7 +82,7 @@ describe('the safetensors format', () => {
     ['too many bytes', file({ a: f32([1], 0, 4) }, 5), 'its tensors end at'],
     ['no JSON', file('{"a":'), 'its header is not JSON'],
     ['no object', file([1]), 'its header is not a JSON object'],
-    ['another kind of file', Buffer.from('PK\u0003\u0004 a zip file, in truth'), 'its first 8 bytes give a header of'],
+    ['another kind of file', Buffer.from('%PDF-1.7 in truth'), 'its first 8 bytes give a header of'],
     ['metadata that are no strings', file({ __metadata__: { a: 1 } }), '__metadata__ is not a map of strings'],
     ['a hole', file({ a: f32([1], 4, 8) }, 8), 'the data of "a" begins at 4 instead of 0'],
     ['an overlap', file({ a: f32([2], 0, 8), b: f32([1], 4, 8) }, 8), 'the data of "b" begins at 4 instead of 8'],
@@ -97,6 +97,31 @@ describe('the safetensors format', () => {
   ])('refuses a file with %s', (_, bytes, problem) => {
     expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(problem);
     expect(() => decodeSafetensors(bytes, 'a.safetensors')).toThrow(CertError);
+  });
+
+  it.each([
+    ['of torch.save', 'PK\x03\x04\x00\x00\x08\x08\x00', 'a ZIP archive', 'torch.onnx.export'],
+    ['of old torch.save', '\x80\x02\x8a\nl\xfc\x9cF\xf9', 'a pickle of Python', 'safetensors.torch.save_file'],
+    ['of Keras', '\x89HDF\r\n\x1a\n\x00', 'an HDF5 file', 'tensorflowjs_converter'],
+    ['of TensorFlow Lite', '\x1c\x00\x00\x00TFL3\x14', 'a TensorFlow Lite model', 'tf2onnx'],
+    ['that is compressed', '\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03', 'compressed with gzip', 'gunzip'],
+  ])('names the format of a file %s, and the way from there', (_, begin, is, cure) => {
+    expect(() => decodeSafetensors(Buffer.from(begin, 'latin1'), 'net.pt')).toThrow(
+      expect.objectContaining({
+        problem: expect.stringContaining(`net.pt is ${is}`),
+        cure: expect.stringContaining(cure),
+      }),
+    );
+  });
+
+  it('reads a header whose length has the first bytes of another format', () => {
+    const tensors = { a: { shape: [1], data: Float32Array.of(1) } };
+    // 0x50280 bytes begin as a pickle does.
+    const long = encodeSafetensors({ tensors, metadata: { text: 'x'.repeat(0x50280) } });
+    const metadata = { text: 'x'.repeat(0x50280 - (new DataView(long.buffer).getUint32(0, true) - 0x50280)) };
+    const bytes = encodeSafetensors({ tensors, metadata });
+    expect([...bytes.subarray(0, 2)]).toEqual([0x80, 2]);
+    expect(decodeSafetensors(bytes).tensors).toEqual(tensors);
   });
 
   /** One tensor of another dtype, its numbers in an array of that dtype. */

@@ -5,6 +5,7 @@
 import { CertError, describeValue, type HostTensor, parseJson, sizeOf } from '@cert/core';
 import { DTYPES, type DtypeName } from './dtypes.js';
 import type { FlatTensors } from './flat-tensors.js';
+import { foreignFormat } from './foreign-format.js';
 
 /** Content of a safetensors file. */
 export interface Safetensors {
@@ -64,10 +65,12 @@ export function encodeSafetensors({ tensors, metadata }: Safetensors): Uint8Arra
  * Decodes a safetensors file. F64, F16 and BF16 become float32, other integers and BOOL become int32.
  *
  * @param source its name, for messages
- * @throws CertError `bad-file`: a truncated file (with expected and actual size), a corrupt header, a duplicate name, a tensor of another
+ * @throws CertError `bad-file`: a file of PyTorch, Keras or TensorFlow Lite, a truncated file (with expected and actual size), a corrupt header, a duplicate name, a tensor of another
  * dtype or with a number that exceeds float32 or int32, offsets with gaps or overlaps
  */
 export function decodeSafetensors(bytes: Uint8Array, source = 'the file'): Safetensors {
+  const foreign = foreignFormat(bytes, source);
+  if (foreign !== undefined) throw foreign;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 8) throw truncated(source, 'at least 8', bytes.length);
   const length = Number(view.getBigUint64(0, true));

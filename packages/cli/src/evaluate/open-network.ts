@@ -1,9 +1,11 @@
+import { CertError } from '@cert/core';
 import { decodeCheckpoint } from '@cert/models';
 import { type Catalog, checkConfigOf, type ExampleWords, runOwner } from '@cert/trainer/pipeline';
+import { calledAs, quoted } from '../called-as.js';
 import { readCheckpointFile } from '../runs/locate-checkpoint.js';
 import type { Terminal } from '../terminal.js';
 import { isLayersModel } from '../verify/layers-model.js';
-import { layersCheckpoint } from '../verify/network.js';
+import { isOnnx, layersCheckpoint } from '../verify/network.js';
 import { unsoundParts } from './evaluation-setup.js';
 import type { AskedEvaluation } from './read-evaluation.js';
 
@@ -41,10 +43,20 @@ export function tellUnsound(
 }
 
 async function readNetwork(file: string, { err }: Terminal): Promise<Uint8Array> {
+  if (isOnnx(file)) throw isNoCheckpoint(file);
   if (!isLayersModel(file)) return readCheckpointFile(file);
   const { bytes, notes } = await layersCheckpoint(file);
   for (const note of notes) err(`note: ${note}`);
   return bytes;
+}
+
+function isNoCheckpoint(file: string): CertError {
+  const checkpoint = quoted(file.replace(/\.onnx(\.gz)?$/i, '.cert.safetensors'));
+  return new CertError(
+    'bad-argument',
+    `${file} is an ONNX file, and cert eval reads runs, checkpoints and TensorFlow.js models.`,
+    `Convert it: ${calledAs()} export ${quoted(file)} --out ${checkpoint}. Then: ${calledAs()} eval ${checkpoint} --dataset NAME --epsilon RADIUS.`,
+  );
 }
 
 /** Says that a run in training changes its checkpoint. */

@@ -72,6 +72,20 @@ describe('a run', () => {
     expect(await errors(file)).toEqual(await errors(run));
   });
 
+  it('is evaluated as ONNX by the two commands that cert eval names', async () => {
+    const file = at('foreign.onnx');
+    await exported(run, '--out', file);
+    const { status, err } = await cert('eval', file, '--dataset', 'digits', '--epsilon', '0.02');
+    const checkpoint = at('foreign.cert.safetensors');
+    expect([status, err]).toEqual([
+      1,
+      `error: ${file} is an ONNX file, and cert eval reads runs, checkpoints and TensorFlow.js models.\nConvert it: cert export ${file} --out ${checkpoint}. Then: cert eval ${checkpoint} --dataset NAME --epsilon RADIUS.`,
+    ]);
+    await exported(file, '--out', checkpoint);
+    const data = ['--dataset', 'digits', '--epsilon', '0.02', '--limit', '5', '--attack-restarts', '0'];
+    expect(await cert('eval', checkpoint, ...data)).toMatchObject({ status: 0 });
+  });
+
   it('is described by facts of its training', async () => {
     const { facts, ...rest } = await exported(
       run,

@@ -65,7 +65,8 @@ export interface LoadOptions {
   readonly logits?: boolean;
 }
 
-const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
+/** Whether a path stands for an ONNX file. */
+export const isOnnx = (path: string): boolean => /\.onnx(\.gz)?$/i.test(path);
 
 /** Whether a path stands for a network of another program: an ONNX file or a TensorFlow.js model. */
 export const isImported = (path: string): boolean => isOnnx(path) || isLayersModel(path);
