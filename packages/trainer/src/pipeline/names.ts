@@ -35,17 +35,26 @@ export function canonicalName(
 /** Comparing takes time by the length, and no name is as long. */
 const LONGEST = 100;
 
-/** Returns suggestions, `Did you mean "fast"? `, or an empty string. */
+/** A shorter name is a part of too many others. */
+const SHORTEST_PART = 3;
+
+/**
+ * Returns suggestions, `Did you mean "fast"? `, or an empty string: the first names that contain the given one, or else those
+ * with the fewest edits.
+ */
 export function didYouMean(name: string, known: readonly string[]): string {
-  const near = (name.length > LONGEST ? [] : known)
+  if (name.length > LONGEST) return '';
+  const containing = known.filter((candidate) => candidate.toLowerCase().includes(name.toLowerCase()));
+  const near = known
     .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits <= Math.max(2, candidate.length / 2))
     .sort((a, b) => a.edits - b.edits)
     // What is much farther than the nearest was not meant.
     .filter(({ edits }, _, [nearest]) => edits <= 2 * nearest!.edits)
-    .slice(0, 3)
-    .map(({ candidate }) => `"${candidate}"`);
-  return near.length > 0 ? `Did you mean ${near.join(' or ')}? ` : '';
+    .map(({ candidate }) => candidate);
+  const meant = containing.length > 0 && name.length >= SHORTEST_PART ? containing : near;
+  const quoted = meant.slice(0, 3).map((candidate) => `"${candidate}"`);
+  return quoted.length > 0 ? `Did you mean ${quoted.join(' or ')}? ` : '';
 }
 
 /** Returns the error for an unknown name, with suggestions and all known names. */

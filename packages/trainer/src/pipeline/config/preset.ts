@@ -209,6 +209,15 @@ export function usualEpsilon(dataset: string): number | undefined {
 /** Settings chosen by the user. Missing settings come from the method, then from the preset. */
 export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: RunConfig[K] | undefined };
 
+/** @throws CertError `bad-argument` with suggestions: for a part of a name, such as `mnist`, presets of the method of the paper */
+function choosePreset(name: string): Preset {
+  if (Object.hasOwn(PRESETS, name)) return PRESETS[name]!;
+  const [fast, others] = [true, false].map((wanted) =>
+    Object.keys(PRESETS).filter((known) => known.endsWith('/fast') === wanted),
+  );
+  throw unknownName('preset', name, [...fast!, ...others!], PRESET_NAMES);
+}
+
 /**
  * Returns the complete configuration for a set of choices.
  *
@@ -222,7 +231,7 @@ export type Choices = { readonly [K in Exclude<keyof RunConfig, 'plugins'>]?: Ru
  */
 export function resolveConfig(choices: Choices = {}, catalog: Catalog = standardCatalog): RunConfig {
   const { preset = 'digits/quick' } = choices;
-  const { epochs: usual, method: own, settings } = choose('preset', preset, PRESETS, PRESET_NAMES);
+  const { epochs: usual, method: own, settings } = choosePreset(preset);
   const { method = own } = choices;
   const changes = choose('method', method, catalog.methods);
   const epochs = choices.epochs ?? usual;
