@@ -55,9 +55,23 @@ function textOf(bytes: Buffer, path: string): string {
   }
 }
 
+/** What stands between values in files that are called CSV too. */
+const OTHER_DELIMITERS: readonly (readonly [string, string])[] = [
+  [';', 'semicolons'],
+  ['\t', 'tabs'],
+];
+
 /** @param name of the table, for messages */
 function parseCsv(text: string, name: string, delimiter = ','): Table {
   const fail = (problem: string, cure: string) => new CertError('bad-file', `${name}${problem}`, cure);
+  const [first = ''] = text.trimStart().split('\n', 1);
+  const other = OTHER_DELIMITERS.find(([character]) => !first.includes(delimiter) && first.includes(character));
+  if (other !== undefined && delimiter === ',') {
+    throw fail(
+      `: the header has no comma, but ${other[1]}.`,
+      'Save the table with commas between values and points in numbers. In a program, the option delimiter takes another character.',
+    );
+  }
   let records: readonly (readonly string[])[];
   const lines: number[] = [];
   const onRecord = (record: string[], info: { readonly lines: number }) => {

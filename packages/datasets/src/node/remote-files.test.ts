@@ -183,6 +183,14 @@ describe('a folder of files', () => {
     });
   });
 
+  it('says that the folder does not exist', async () => {
+    const none = join(folder, 'none');
+    await expect(mnist({ folder: none, fetch: offline })).rejects.toMatchObject({
+      code: 'bad-file',
+      problem: `mnist: the folder ${none} does not exist. Files: ${NAMES.join(', ')}.`,
+    });
+  });
+
   it('fashion-mnist knows the names of its classes', async () => {
     for (const name of NAMES) await write(name, CONTENT[name]!);
     const { classNames = [], test } = await fashionMnist({ folder });

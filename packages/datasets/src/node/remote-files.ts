@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CertError } from '@cert/core';
 import type { NamedBytes } from '../idx.js';
@@ -79,9 +79,15 @@ async function readFolder({ name, files }: RemoteFiles, folder: string): Promise
     else found.push(read);
   }
   if (missing.length === 0) return found;
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
   throw new CertError(
     'bad-file',
-    `${name}: not in ${folder}: ${list(missing)}.`,
+    isThere
+      ? `${name}: not in ${folder}: ${list(missing)}.`
+      : `${name}: the folder ${folder} does not exist. Files: ${list(missing)}.`,
     'Put the files into the folder, compressed or not, or leave the folder out to download them.',
   );
 }

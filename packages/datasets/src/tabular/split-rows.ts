@@ -19,9 +19,15 @@ export interface SplitRows {
  * @param labels one class index per row
  * @param fraction of the test rows, between 0 and 1
  * @param seed of the random choice
+ * @param nameOf a class, for messages
  * @throws CertError `bad-argument` for a fraction that leaves no test row or no training row of a class
  */
-export function stratifiedRows(labels: ArrayLike<number>, fraction: number, seed: number): SplitRows {
+export function stratifiedRows(
+  labels: ArrayLike<number>,
+  fraction: number,
+  seed: number,
+  nameOf: (label: number) => string = String,
+): SplitRows {
   const byClass = new Map<number, number[]>();
   for (let i = 0; i < labels.length; i++) {
     const rows = byClass.get(labels[i]!);
@@ -32,7 +38,7 @@ export function stratifiedRows(labels: ArrayLike<number>, fraction: number, seed
     const count = Math.round(rows.length * fraction);
     if (count === 0 || count === rows.length) {
       throw tooFew(
-        byClass.size > 1 ? `class ${label} has ${rows.length} rows` : `there are ${rows.length} rows`,
+        byClass.size > 1 ? `the class ${nameOf(label)} has only ${rowsText(rows)}` : `there are only ${rowsText(rows)}`,
         fraction,
       );
     }
@@ -48,7 +54,7 @@ export function stratifiedRows(labels: ArrayLike<number>, fraction: number, seed
  */
 export function lastRows(keys: readonly number[], fraction: number): SplitRows {
   const count = Math.round(keys.length * fraction);
-  if (count === 0 || count === keys.length) throw tooFew(`there are ${keys.length} rows`, fraction);
+  if (count === 0 || count === keys.length) throw tooFew(`there are only ${rowsText(keys)}`, fraction);
   return withTest(keys.length, latestRows(keys, count));
 }
 
@@ -64,6 +70,8 @@ function withTest(count: number, test: readonly number[]): SplitRows {
   const all = Array.from({ length: count }, (_, i) => i);
   return { train: all.filter((i) => !chosen.has(i)), test: all.filter((i) => chosen.has(i)) };
 }
+
+const rowsText = ({ length }: ArrayLike<unknown>) => `${length} ${length === 1 ? 'row' : 'rows'}`;
 
 const tooFew = (what: string, fraction: number) =>
   new CertError(

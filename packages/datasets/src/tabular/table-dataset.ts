@@ -78,7 +78,9 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
   }
   const times = split === 'time' ? timesOf(table, timeColumn) : undefined;
   const rows: SplitRows =
-    times === undefined ? stratifiedRows(labels, testFraction, seed) : lastRows(times, testFraction);
+    times === undefined
+      ? stratifiedRows(labels, testFraction, seed, (one) => `"${classNames?.[one] ?? one}"`)
+      : lastRows(times, testFraction);
   const splitOf = (chosen: readonly number[]): Split => ({
     ...{ shape: [features.length], classes: classNames?.length ?? 1, count: chosen.length, scale: 1 },
     images: Float32Array.from(chosen.flatMap((row) => encoded(table, columns, row))),
@@ -171,7 +173,7 @@ function labelsOf(table: Table, label: string): Labels {
   if (classNames.length < 2 || classNames.length > 256) {
     throw new CertError(
       'bad-data',
-      `${name}: the label "${label}" has ${classNames.length} different values.`,
+      `${name}: the label "${label}" has ${classNames.length === 1 ? 'only one value' : `${classNames.length} different values`}.`,
       'Name the column of the class, with 2 to 256 different values, as the label. To predict a number: the task regression.',
     );
   }

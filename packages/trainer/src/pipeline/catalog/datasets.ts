@@ -28,7 +28,7 @@ export const datasetOptions = {
     default: null,
     placeholder: 'folder',
     wanted: 'a folder',
-    help: 'folder with the files of the dataset; "none": the cache of downloads',
+    help: 'folder with the files of the dataset, or the CSV file; "none": the cache of downloads',
   },
 } as const satisfies Fields;
 
