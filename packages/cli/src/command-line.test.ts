@@ -58,7 +58,8 @@ describe('a mistyped word', () => {
     ['frobnicate', 'For all commands: cert --help'],
     ['train digits/quick', 'For arguments and options: cert train --help'],
     ['eval', 'For arguments and options: cert eval --help'],
-    ['diagnose relu', 'For arguments and options: cert diagnose --help'],
+    ['diagnose relu', 'For arguments and options: cert diagnose relu --help'],
+    ['plugin new', 'For arguments and options: cert plugin new --help'],
     ['runs --preset', 'For arguments and options: cert runs --help'],
   ])('cert %s: where to read on', async (line, hint) => {
     const { status, out, err } = await cert(...line.split(' '));
@@ -185,7 +186,7 @@ describe('--help', () => {
 describe('output for programs', () => {
   it.each(
     [
-      ['train', 'search', 'eval', 'verify', 'runs', 'compare', 'predict', 'doctor'].map((name) => [name]),
+      ['train', 'search', 'eval', 'verify', 'runs', 'compare', 'report', 'predict', 'doctor'].map((name) => [name]),
       [
         ['diagnose', 'init'],
         ['diagnose', 'relu'],

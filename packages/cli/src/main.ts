@@ -49,9 +49,10 @@ export async function createProgram(
   program.hook('preAction', (_, command) => refuseEmpty(command));
   if (Object.keys(COMMANDS).some((name) => only.includes(name))) await prepare?.();
   for (const [name, { description, load }] of Object.entries(COMMANDS)) {
-    const usage = `For arguments and options: ${calledAs()} ${name} --help`;
-    const command = program.command(name).description(description).showHelpAfterError(usage);
+    const usage = (words: string) => `For arguments and options: ${calledAs()} ${words} --help`;
+    const command = program.command(name).description(description).showHelpAfterError(usage(name));
     if (only.includes(name)) await (await load())(command, terminal, signal, done, args);
+    for (const part of command.commands) part.showHelpAfterError(usage(`${name} ${part.name()}`));
   }
   return program;
 }

@@ -56,7 +56,9 @@ describe('the report of an evaluated run', () => {
     const { status, out, err } = await report(evaluated);
     expect([status, err]).toEqual([0, '']);
     const file = join(evaluated, 'report.html');
-    expect(out.split('\n').at(-1)).toBe(`The report is in ${file}`);
+    const [verdict, , last] = out.split('\n');
+    expect(last).toBe(`The report is in ${file}`);
+    expect(await report(evaluated, '--quiet')).toMatchObject({ status: 0, out: `${verdict}\n${last}`, err: '' });
     const summary = JSON.parse(await readFile(join(evaluated, 'eval', 'last-0.05.json'), 'utf8'));
     const { verifiedError } = summary.methods.ibp;
     const verified = IMAGES - verifiedError.count;
@@ -440,7 +442,7 @@ describe('errors', () => {
   it.each([
     [['nowhere'], /^error: The folder .*nowhere does not exist\.\nCheck the path\./],
     [['plain/checkpoints'], /^error: .*checkpoints contains no run\.\nGive folders of runs/],
-    [['plain/config.json'], /^error: .*config\.json cannot be read: ENOTDIR/],
+    [['plain/config.json'], /^error: .*config\.json is a file, not the folder of a run\.\n/],
   ])('%s', async (paths, err) => {
     const { status, err: told } = await report(...paths.map((path) => join(place, path)));
     expect([status, told]).toEqual([1, expect.stringMatching(err)]);

@@ -21,6 +21,7 @@ import { readMethods, readTolerance, TIMEOUT, TOLERANCE } from './certifier-opti
 import { CHECKPOINTS } from './eval-options.js';
 import { openDeviceFor } from './open-device.js';
 import { type RawOptions, readWord } from './options.js';
+import { addOutputOptions, type OutputOptions, progressTerminal } from './output-options.js';
 import { addRunPluginOptions, catalogIn, catalogOf, type PluginOption } from './plugin-option.js';
 import { readArithmetic } from './read-arithmetic.js';
 
@@ -57,10 +58,9 @@ export async function addReport(
     )
     .option('--checkpoint <name>', 'checkpoint of the run: last, best (default: last)')
     .option('--device <name>', 'compute device (default: device of the run)')
-    .option('--csv <file>', 'write all lines of metrics.jsonl as CSV to this file instead of a page')
-    .option('--json', 'print the data of the page as one line of JSON (default: text)');
-  addRunPluginOptions(command).action(
-    async (paths: readonly string[], { json = false, plugin, trust, ...raw }: RawOptions & Switches) => {
+    .option('--csv <file>', 'write all lines of metrics.jsonl as CSV to this file instead of a page');
+  addOutputOptions(addRunPluginOptions(command), 'the data of the page').action(
+    async (paths: readonly string[], { json = false, quiet = false, plugin, trust, ...raw }: RawOptions & Switches) => {
       const runs = await chosenRuns(paths, terminal);
       if (raw.csv !== undefined) return writeCsv(runs, raw.csv, terminal, json);
       const read = {
@@ -72,13 +72,14 @@ export async function addReport(
         timeout: raw.timeout === undefined ? TIMEOUT : readNumber('--timeout', raw.timeout),
       };
       await checkSameTask(runs, read.which);
-      const progress = progressReporter(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
+      const beside = progressTerminal(terminal, { json, quiet });
+      const progress = progressReporter(beside);
       const reports: ReportRun[] = [];
       for (const run of runs) {
         const { folder } = run;
         const catalog = await catalogOf({ plugin, trust }, { folder, plugins: await readRunPlugins(folder) });
         const methods = readMethods(raw.methods ?? 'ibp', catalog);
-        const radii = radiiProgress(json ? { ...terminal, out: terminal.err, screen: null } : terminal);
+        const radii = radiiProgress(beside);
         const one = reportRun(run, {
           ...{ which: read.which, delta: read.delta, catalog },
           load: (config) => loadOrProblem(config, catalog, progress, signal),
@@ -113,12 +114,12 @@ export async function addReport(
         const line = runs.length === 1 ? text : `${one.name}: ${text}`;
         terminal.out(wrapText(line, widthOf(terminal)).join('\n'));
       }
-      terminal.out(`\nThe report is in ${file}`);
+      terminal.out(`${quiet ? '' : '\n'}The report is in ${file}`);
     },
   );
 }
 
-type Switches = PluginOption & { readonly json?: boolean };
+type Switches = PluginOption & OutputOptions;
 
 /** The runs, those of a damaged folder left out with a note. */
 async function chosenRuns(paths: readonly string[], { err }: Terminal): Promise<readonly ComparedRun[]> {

@@ -79,10 +79,13 @@ export async function findRuns(folder: string): Promise<readonly RunRecord[]> {
 
 async function runFolders(folder: string, depth: number): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    const missing = cause.code === 'ENOENT';
+    const problems: { readonly [code: string]: string } = {
+      ENOENT: `The folder ${folder} does not exist.`,
+      ENOTDIR: `${folder} is a file, not the folder of a run.`,
+    };
     throw new CertError(
       'bad-file',
-      missing ? `The folder ${folder} does not exist.` : `${folder} cannot be read: ${cause.message}.`,
+      problems[cause.code ?? ''] ?? `${folder} cannot be read: ${cause.message}.`,
       'Check the path. By default, cert train writes runs to the folder "runs".',
       { cause },
     );
