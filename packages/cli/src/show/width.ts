@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 /** Of a screen that does not tell. */
 const USUAL = 80;
 
@@ -12,14 +14,14 @@ export function columnsOf(screen: NodeJS.WritableStream): number {
   return columns > 0 ? columns : USUAL;
 }
 
-/** A text in lines of at most `width` characters, broken between words; a longer word keeps a line of its own. */
+/** A text in lines of at most `width` characters, colors not counted, broken between words; a longer word keeps a line of its own. */
 export function wrapText(text: string, width: number): string[] {
   return text.split('\n').flatMap((line) => {
     const lines = [''];
     for (const word of line.split(' ')) {
       const last = lines.at(-1)!;
       const longer = last === '' ? word : `${last} ${word}`;
-      if (longer.length <= width || last === '') lines[lines.length - 1] = longer;
+      if (stripVTControlCharacters(longer).length <= width || last === '') lines[lines.length - 1] = longer;
       else lines.push(word);
     }
     return lines;
