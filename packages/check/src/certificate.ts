@@ -41,6 +41,7 @@ export type Certificate = Awaited<ReturnType<typeof readCertificate>>;
 export async function readCertificate(written: string) {
   const parsed = json.parseJson(written, 'the certificate');
   const found = json.record(any)(parsed, 'the certificate');
+  demand(found.has('format'), 'this is no certificate: the field "format" is missing');
   demand(found.get('format') === FORMAT, `the certificate has the format "${found.get('format')}", not ${FORMAT}`);
   const fields = object(FIELDS, { about: any, sha256: hash })(parsed, 'the certificate');
   // It shows damage, such as a changed digit in `about`; it does not say who wrote the certificate.

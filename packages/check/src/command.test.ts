@@ -20,7 +20,7 @@ const input = Float32Array.from({ length: sizeOf(net.inputShape) }, random);
 const logits = prepare(net)(input, random);
 const label = logits.indexOf(Math.max(...logits));
 const data = certificate({ net, input, epsilon: '0.0001', label, level: 'deployed' });
-writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+writeFileSync(join(folder, 'other.json'), '{ "type": "module" }');
 writeFileSync(join(folder, 'network.safetensors'), networkFile(net));
 const write = (name: string, text: string) => {
   writeFileSync(join(folder, name), text);
@@ -165,6 +165,9 @@ it('refuses what is no text or not there', async () => {
     expect.stringMatching(/^refused {2}the certificate is not UTF-8/),
   ]);
   expect((await command(join(folder, 'missing'))).lines[0]).toMatch(/^refused {2}ENOENT/);
+  const other = join(folder, 'other.json');
+  writeFileSync(other, '{"private":true}');
+  expect((await command(other)).lines[0]).toBe('refused  this is no certificate: the field "format" is missing');
 });
 
 it('ends with 2 for a wrong command line', async () => {
