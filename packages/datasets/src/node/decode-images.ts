@@ -113,11 +113,11 @@ function differs(a: EncodedImage, first: Decoded, b: EncodedImage, other: Decode
     ? new CertError(
         'shape-mismatch',
         `${b.name} is ${width} x ${height} pixels, ${a.name} ${w} x ${h}.`,
-        'Give the option size to resize all images, or remove the image of the other size.',
+        'Resize the images to one size, or remove this one. In a program, the option size resizes them all.',
       )
     : new CertError(
         'shape-mismatch',
         `${b.name} is ${kind(channels)}, ${a.name} is ${kind(c)}.`,
-        'Give the option channels: 3 converts all images to colour, 1 to grey.',
+        'Convert the images to one kind. In a program, the option channels does: 3 for colour, 1 for grey.',
       );
 }

@@ -102,6 +102,8 @@ describe('imageFolder', () => {
     await expect(read()).rejects.toMatchObject({
       code: 'shape-mismatch',
       problem: `${join(folder, 'test/b/z.png')} is 4 x 4 pixels, ${join(folder, 'train/b/0.PNG')} 3 x 2.`,
+      // The command has no such option.
+      cure: 'Resize the images to one size, or remove this one. In a program, the option size resizes them all.',
     });
     expect((await read({ size: { width: 2, height: 4 } })).test.shape).toEqual([4, 2, 3]);
   });
