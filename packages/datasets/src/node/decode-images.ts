@@ -17,6 +17,8 @@ export interface DecodeOptions {
   readonly channels?: 1 | 3 | undefined;
   /** Size in pixels; each image is scaled to cover this size, then cropped. Default: the size of all images. */
   readonly size?: { readonly width: number; readonly height: number } | undefined;
+  /** Whether an image with transparent pixels is an error. Default: transparency is dropped. */
+  readonly opaque?: boolean;
   /** Called after each image with the number of decoded images and the total. */
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
@@ -27,11 +29,11 @@ type Sharp = typeof import('sharp').default;
 const AT_ONCE = 16;
 
 /**
- * Decodes images (PNG, JPEG and what else sharp reads) to bytes. Transparency is dropped, 16 bits become 8.
+ * Decodes images (PNG, JPEG and what else sharp reads) to bytes. Transparency is dropped by default, 16 bits become 8.
  *
  * @param load imports sharp
  * @returns the shape of one image, and all of them row-major [images, height, width, channels] in shared memory
- * @throws CertError `missing-package` without sharp; `bad-file` for an image that cannot be decoded; `shape-mismatch` for images
+ * @throws CertError `missing-package` without sharp; `bad-file` for an image that cannot be decoded or is transparent and must not be; `shape-mismatch` for images
  * that differ in size or in colour; each names the file
  */
 export async function decodeImages(
@@ -81,11 +83,12 @@ interface Decoded {
   readonly data: Uint8Array;
 }
 
-async function decode(sharp: Sharp, image: EncodedImage, { channels, size }: DecodeOptions): Promise<Decoded> {
+async function decode(sharp: Sharp, image: EncodedImage, { channels, size, opaque }: DecodeOptions): Promise<Decoded> {
   try {
     const bytes = await image.read();
     // The default limits stay: an image of 16,000 x 16,000 is no part of a dataset. Warnings (a file cut short) are errors.
     const input = sharp(bytes, { failOn: 'warning' });
+    if (opaque && !(await sharp(bytes).stats()).isOpaque) throw transparent(image);
     const wanted = channels ?? ((await input.metadata()).space?.match(/^(b-w|grey16)$/) ? 1 : 3);
     const resized = size ? input.resize(size.width, size.height, { fit: 'cover' }) : input;
     const { data, info } = await resized
@@ -104,6 +107,13 @@ async function decode(sharp: Sharp, image: EncodedImage, { channels, size }: Dec
     );
   }
 }
+
+const transparent = ({ name }: EncodedImage) =>
+  new CertError(
+    'bad-file',
+    `${name} has transparent pixels, which have no color that a network could read.`,
+    'Put the image on the background that the training images have, and save it without transparency.',
+  );
 
 function differs(a: EncodedImage, first: Decoded, b: EncodedImage, other: Decoded): CertError {
   const [h, w, c] = first.shape;

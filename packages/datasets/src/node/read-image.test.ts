@@ -29,6 +29,22 @@ it('reads the pixels of a file, grey or coloured as asked for', async () => {
   ]);
 });
 
+it('takes a PNG with an opaque alpha channel, and refuses transparent pixels', async () => {
+  const [opaque, clear] = [join(place, 'opaque.png'), join(place, 'clear.png')];
+  const raw = { raw: { width: 2, height: 1, channels: 4 as const } };
+  await sharp(Uint8Array.of(1, 2, 3, 255, 4, 5, 6, 255), raw)
+    .png()
+    .toFile(opaque);
+  await sharp(Uint8Array.of(1, 2, 3, 255, 4, 5, 6, 254), raw)
+    .png()
+    .toFile(clear);
+  expect([...(await readImage(opaque)).pixels]).toEqual([1, 2, 3, 4, 5, 6]);
+  await expect(readImage(clear)).rejects.toMatchObject({
+    code: 'bad-file',
+    problem: expect.stringMatching(/clear\.png has transparent pixels/),
+  });
+});
+
 it('says which file cannot be read, or is no image', async () => {
   const [missing, text] = [join(place, 'missing.png'), join(place, 'text.png')];
   await writeFile(text, 'no image');

@@ -3,12 +3,12 @@ import { CertError, type Shape } from '@cert/core';
 import { decodeImages } from './decode-images.js';
 
 /**
- * Reads one image file (PNG, JPEG or another format of the package sharp) like {@link imageFolder}: transparency is dropped, 16 bits become
- * 8. Images are not resized.
+ * Reads one image file (PNG, JPEG or another format of the package sharp) like {@link imageFolder}: 16 bits become 8. Images are not resized, and transparent
+ * pixels are an error: nobody can see which color would be read there.
  *
  * @param channels 1 for grey, 3 for colour; default: as in the file
  * @returns the shape [height, width, channels] and one byte per value, row-major
- * @throws CertError `bad-file` for a file that cannot be read or decoded, `missing-package` if sharp is not installed
+ * @throws CertError `bad-file` for a file that cannot be read or decoded or has transparent pixels, `missing-package` if sharp is not installed
  */
 export async function readImage(
   path: string,
@@ -19,5 +19,5 @@ export async function readImage(
     const reason = cause instanceof Error ? cause.message : cause;
     throw new CertError('bad-file', `${path} cannot be read: ${reason}.`, 'Check the path.', { cause });
   });
-  return await decodeImages([{ name: path, label: 0, read: async () => bytes }], { channels });
+  return await decodeImages([{ name: path, label: 0, read: async () => bytes }], { channels, opaque: true });
 }
