@@ -1,6 +1,7 @@
 import { FIELDS, flagsOf, namesOf, standardCatalog } from '@cert/trainer/pipeline';
 import { type Command, Option } from 'commander';
 import { FORMAT_NAMES, FORMATS } from '../export/formats.js';
+import { DATA_OPTION } from './dataset-option.js';
 import { CHECKPOINTS } from './eval-options.js';
 import { GROUPS } from './groups.js';
 import { NameOption } from './name-option.js';
@@ -57,6 +58,7 @@ export function addExportOptions(command: Command): Command {
         Object.keys(standardCatalog.datasets),
       ),
     )
+    .option(...DATA_OPTION)
     .option('--timeout <seconds>', `time limit per property in instances.csv, in seconds (default: ${TIMEOUT})`)
     .addOption(
       new NameOption(device!, 'compute device (default: auto)', namesOf(FIELDS.device, standardCatalog)).helpGroup(

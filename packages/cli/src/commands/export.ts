@@ -20,6 +20,7 @@ import { recordedPlugins } from '../runs/locate-checkpoint.js';
 import { liveLine } from '../show/live-line.js';
 import type { Terminal } from '../terminal.js';
 import { readNumber, readRadius } from '../verify/read-number.js';
+import { withDataset } from './dataset-option.js';
 import { CHECKPOINTS } from './eval-options.js';
 import { addExportOptions, BATCHES, LAYOUTS } from './export-options.js';
 import { openDeviceFor } from './open-device.js';
@@ -166,7 +167,12 @@ function tableColumns({ path, rows }: ExportSource): NonNullable<ExportSettings[
 /** How many images get a property, and the seconds for each; undefined for none. */
 function readImages(raw: RawOptions): { readonly count: number; readonly timeout: number } | undefined {
   if (raw.vnnlib === undefined) {
-    for (const [key, flag] of Object.entries({ epsilon: '--epsilon', dataset: '--dataset', timeout: '--timeout' })) {
+    for (const [key, flag] of Object.entries({
+      epsilon: '--epsilon',
+      dataset: '--dataset',
+      data: '--data',
+      timeout: '--timeout',
+    })) {
       if (raw[key] !== undefined) throw conflict(`${flag} requires --vnnlib.`, 'Leave it out, or give --vnnlib N.');
     }
     return undefined;
@@ -191,8 +197,7 @@ function datasetOf({ config, path }: ExportSource, raw: RawOptions, catalog: Cat
       'Give --dataset NAME and --epsilon RADIUS, or the folder of a run.',
     );
   }
-  const base = config ?? resolveConfig({}, catalog);
-  const chosen = dataset === undefined || dataset === config?.dataset ? base : { ...base, dataset, limit: null };
+  const chosen = withDataset(config ?? resolveConfig({}, catalog), raw, catalog);
   return raw.epsilon === undefined ? chosen : { ...chosen, epsilon: readRadius('--epsilon', raw.epsilon) };
 }
 

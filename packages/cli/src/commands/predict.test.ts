@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { imagesOf } from '@cert/datasets';
@@ -130,10 +130,24 @@ describe('an image file', () => {
       out: expect.stringMatching(/Image 0 of image-folder, dark \(0\), epsilon 0\. /),
     });
 
-    // The checkpoint knows what the file needs of the dataset, which may be elsewhere now.
-    const alone = join(place, 'alone.png');
-    await copyFile(image, alone);
+    // The files of the dataset may be elsewhere now.
+    const elsewhere = join(place, 'elsewhere');
+    await cp(data, elsewhere, { recursive: true });
     await rm(data, { recursive: true });
+    const zero = ['--index', '0', '--epsilon', '0'];
+    expect((await cert('verify', folder, ...zero)).err).toMatch(/shapes cannot be read/);
+    expect(await cert('verify', folder, ...zero, '--data', elsewhere)).toMatchObject({ status: 0 });
+    const onnx = join(place, 'named.onnx');
+    expect((await cert('export', folder, '--vnnlib', '1', '--data', elsewhere, '--out', onnx)).status).toBe(0);
+    const other = ['--dataset', 'image-folder', '--data', elsewhere];
+    expect(await cert('verify', onnx, ...zero, ...other)).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/Image 0 of image-folder, dark \(0\), epsilon 0\. /),
+    });
+    expect((await cert('verify', onnx, 'a.vnnlib', '--data', elsewhere)).err).toMatch(/--data/);
+    // The checkpoint knows what the file needs of the dataset.
+    const alone = join(place, 'alone.png');
+    await copyFile(join(elsewhere, 'test', 'light', '0.png'), alone);
     const later = await cert('predict', folder, alone);
     expect(later).toMatchObject({ status: 0, out: out.replace(image, alone), err: '' });
   });

@@ -1,5 +1,6 @@
 import { FIELDS, flagsOf, namesOf, standardCatalog } from '@cert/trainer/pipeline';
 import type { Command } from 'commander';
+import { DATA_OPTION } from './dataset-option.js';
 import { GROUPS } from './groups.js';
 import { NameOption } from './name-option.js';
 import { addOutputOptions } from './output-options.js';
@@ -32,6 +33,7 @@ export function addVerifyOptions(command: Command): Command {
         Object.keys(standardCatalog.datasets),
       ),
     )
+    .option(...DATA_OPTION)
     .option(
       '--label <class>',
       'class that must have the largest logit, by number or name (default: label of the image or row; of a row of a CSV table, the predicted class)',

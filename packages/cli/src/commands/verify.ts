@@ -189,9 +189,12 @@ async function problemOf({
 
 /** Refuses arguments and options that do not belong together, before anything is loaded. */
 function checkTogether(network: string | undefined, property: string | undefined, raw: RawOptions & Switches): void {
-  const { index, dataset, label, epsilon, delta, results, instances, out, overwrite, certificate, arithmetic, shard } =
-    raw;
-  const image = { '--index': index, '--dataset': dataset, '--label': label, '--epsilon': epsilon, '--delta': delta };
+  const { index, results, instances, out, overwrite, certificate, arithmetic, shard } = raw;
+  const { dataset, data, label, epsilon, delta } = raw;
+  const image = {
+    ...{ '--index': index, '--dataset': dataset, '--data': data },
+    ...{ '--label': label, '--epsilon': epsilon, '--delta': delta },
+  };
   if (instances !== undefined) {
     const one = { ...image, '--results': results, '--certificate': certificate };
     refuseWith('--instances', { 'a network': network, 'a property file': property, ...one });

@@ -31,6 +31,7 @@ import {
   toleranceOf,
 } from '@cert/trainer/pipeline';
 import { createPointCertifier } from '@cert/verify';
+import { withDataset } from '../commands/dataset-option.js';
 import { canonical, type RawOptions } from '../commands/options.js';
 import { readLabel } from '../commands/read-label.js';
 import { refuseLabel } from '../predict/predict-value.js';
@@ -220,8 +221,7 @@ async function configOf(path: string, raw: RawOptions, loaded: VerifiedNetwork):
   }
   if (isRun) await refusePlugins(path);
   const config = isRun ? await readRunConfig(path) : resolveConfig();
-  if (says.dataset !== undefined) return { ...config, ...says, limit: null };
-  return dataset === undefined ? config : { ...config, dataset, limit: null };
+  return withDataset(says.dataset === undefined ? config : { ...config, ...says, limit: null }, raw, standardCatalog);
 }
 
 /** @throws CertError `bad-argument` for a run whose configuration needs a plug-in, which this command does not load */
