@@ -23,6 +23,7 @@ const evaluate = (
   attacks: readonly Attack[],
   names: readonly string[],
   images: readonly number[] = [0.9, 0.55, 0.4],
+  more: Partial<Parameters<typeof evaluateImages>[0]> = {},
 ) =>
   evaluateImages({
     ...{ device: eagerDevice(), model: sequential([1], [dense(2)]), stats: {}, verifiers: [], batchSize: 4, attacks },
@@ -41,6 +42,7 @@ const evaluate = (
       attack: { name: 'both', attacks: names, seed: 0 },
     },
     file: join(place, file),
+    ...more,
   });
 
 it('runs the attacks that the settings name, and says which one broke an image', async () => {
@@ -94,4 +96,16 @@ it.each([
     code: 'bad-argument',
     problem: expect.stringContaining(`name the attacks [${names.join(', ')}]`),
   });
+});
+
+it('refuses certificates at nearest before it discards earlier results', async () => {
+  const file = join(place, 'kept.jsonl');
+  const attacks = [square({ queries: 5 })];
+  await evaluate('kept.jsonl', attacks, ['square']);
+  const before = await readFile(file, 'utf8');
+  const certificates = { folder: join(place, 'certificates'), checkpoint: new Uint8Array() };
+  await expect(
+    evaluate('kept.jsonl', attacks, ['square'], undefined, { overwrite: true, certificates }),
+  ).rejects.toMatchObject({ problem: expect.stringContaining('with the arithmetic nearest') });
+  expect(await readFile(file, 'utf8')).toBe(before);
 });

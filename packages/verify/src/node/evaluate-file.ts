@@ -95,6 +95,8 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const { device, split, file, overwrite, onProgress, signal } = options;
   const settings = completed(options);
   const started = performance.now();
+  // Before earlier results are discarded: it may refuse.
+  const writer = await writerOf(options);
   const opened = await openEvaluationFile(file, settings, {
     ...{ labels: split.labels, inputOf: (index: number) => inputHash(split, index) },
     ...(overwrite && { overwrite }),
@@ -103,7 +105,6 @@ async function evaluateLocked(options: EvaluateImagesOptions): Promise<Evaluatio
   const members = shard && new Set(shardMembers(split.count, shard));
   if (members?.size === 0) throw emptyShard(shard!);
   const results = opened.results.filter(({ index }) => members?.has(index) ?? true);
-  const writer = await writerOf(options);
   let certificates = 0;
   const summaryFile = summaryFileOf(file);
   await rm(summaryFile, { force: true });
