@@ -64,7 +64,7 @@ export function textOf({ format, files, source, settings, difference, properties
   const { images, tried, epsilon, folder, instances, words } = properties;
   return [
     ...lines,
-    `Wrote ${images.length} properties (first ${tried} test ${words.many}, epsilon ${radiusText(epsilon)}) to ${folder}, and ${instances}.`,
+    `Wrote ${images.length} ${images.length === 1 ? 'property' : 'properties'} (first ${tried} test ${words.many}, epsilon ${radiusText(epsilon)}) to ${folder}, and ${instances}.`,
     `Verify with: ${calledAs()} verify --instances ${quoted(instances)}`,
   ];
 }

@@ -51,7 +51,7 @@ const CLAIMS: { readonly [level in Arithmetic]: string } = {
  * @param where the counterexample stands, for people
  */
 export function sentenceOf(decision: Decision, where = ' by the input above'): string {
-  const spent = `${shortTime(decision.seconds)}, ${decision.visited} parts`;
+  const spent = `${shortTime(decision.seconds)}, ${decision.visited} ${decision.visited === 1 ? 'part' : 'parts'}`;
   switch (decision.verdict) {
     case 'verified':
       return `The property holds ${CLAIMS[decision.arithmetic]}. ${spent}.`;
