@@ -12,10 +12,11 @@ const RANGE_SLACK = 1e-6;
  * @param range null for no range: then only NaN and infinity are refused
  * @param shape of one input
  * @param first index of the first input, for the message
+ * @returns whether values lie beyond an end, by no more than the rounding of a normalization
  * @throws CertError `bad-data` naming the first value that is NaN, infinite or outside the range; `bad-argument` for a range of another
  * length
  */
-export function checkInRange(values: ArrayLike<number>, range: DataRange | null, shape: Shape, first = 0): void {
+export function checkInRange(values: ArrayLike<number>, range: DataRange | null, shape: Shape, first = 0): boolean {
   const unlimited = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY };
   const ends = range ?? unlimited;
   const [mins, maxs] = [eachFeature(ends.min, shape), eachFeature(ends.max, shape)];
@@ -23,9 +24,12 @@ export function checkInRange(values: ArrayLike<number>, range: DataRange | null,
   const slackOf = (end: number) => (Number.isFinite(end) ? RANGE_SLACK * Math.max(1, Math.abs(end)) : 0);
   const least = mins.map((min) => min - slackOf(min));
   const most = maxs.map((max) => max + slackOf(max));
+  let beyond = false;
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     const at = i % size;
+    if (value >= mins[at]! && value <= maxs[at]! && Number.isFinite(value)) continue;
+    beyond = true;
     if (value >= least[at]! && value <= most[at]! && Number.isFinite(value)) continue;
     const where = `Input ${first + Math.floor(i / size)} has the value ${value} at position ${at}`;
     throw Number.isFinite(value)
@@ -36,4 +40,19 @@ export function checkInRange(values: ArrayLike<number>, range: DataRange | null,
         )
       : new CertError('bad-data', `${where}.`, 'Give finite numbers.');
   }
+  return beyond;
+}
+
+/**
+ * Returns float32 values with those beyond an end of a data range at this end. What {@link checkInRange} accepts may lie beyond it, and a ball of a smaller
+ * radius around such a value would be empty.
+ *
+ * @param values row-major [count, ...shape]
+ * @param range null for no range
+ * @param shape of one input
+ */
+export function clipToRange(values: Float32Array, range: DataRange | null, shape: Shape): Float32Array {
+  if (range === null) return values;
+  const [mins, maxs] = [eachFeature(range.min, shape), eachFeature(range.max, shape)];
+  return values.map((value, i) => Math.min(Math.max(value, mins[i % mins.length]!), maxs[i % maxs.length]!));
 }

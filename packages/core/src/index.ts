@@ -16,7 +16,7 @@ export type {
 export { type CategoryVariants, categoryMask, categoryVariants, fixedCategories, hullOf } from './categories.js';
 export { checkModel } from './check-model.js';
 export { type Differentiated, mask, stopGradient, withGradient } from './custom-gradient.js';
-export { checkInRange } from './data-range.js';
+export { checkInRange, clipToRange } from './data-range.js';
 export { CertError, type CertErrorCode } from './errors.js';
 export { type ValueAndGrad, valueAndGrad } from './gradient.js';
 export {

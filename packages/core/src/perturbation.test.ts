@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   categoryVariants,
   checkInRange,
+  clipToRange,
   hullOf,
   type LinfPerturbation,
   l2,
@@ -229,4 +230,13 @@ it('a range per feature names the first input outside of it', () => {
   expect(() => checkInRange([Number.POSITIVE_INFINITY], null, [1])).toThrow(
     expect.objectContaining({ code: 'bad-data', cure: 'Give finite numbers.' }),
   );
+});
+
+it('values beyond a range are noticed, and come to its ends', () => {
+  const range = { min: [0, 0.1], max: [1, Number.POSITIVE_INFINITY] };
+  const [inside, beyond] = [Float32Array.of(0, 0.1, 1, 9), Float32Array.of(-1e-7, 0.1, 1 + 2e-7, 5)];
+  expect([inside, beyond].map((values) => checkInRange(values, range, [2]))).toEqual([false, true]);
+  expect(checkInRange(beyond, null, [2])).toBe(false);
+  expect([...clipToRange(beyond, range, [2])]).toEqual([0, Math.fround(0.1), 1, 5]);
+  expect(clipToRange(beyond, null, [2])).toBe(beyond);
 });

@@ -222,6 +222,21 @@ describe('fit', () => {
     });
   });
 
+  it('takes images that rounding has moved out of the range by more than the first radii of a ramp', async () => {
+    const { plan } = await options();
+    const range = { min: 0, max: 0.25 };
+    const inRange = function* (epoch: number, from: number) {
+      for (const { images, labels } of batches(epoch, from)) {
+        yield { images: images.map((x) => Math.min(x, 0.2500005)), labels };
+      }
+    };
+    const tiny = { ...plan, objective: always(robustObjective()), epsilon: constantSchedule(1e-9) };
+    const { events } = await collect(
+      await options({ plan: tiny, batches: inRange, epochs: 1, perturbation: linf({ epsilon: 0.05, range }) }),
+    );
+    expect(events.at(-1)?.metrics.loss).toBeGreaterThan(0);
+  });
+
   it('takes images of any values where there is no range', async () => {
     const far = await options({
       epochs: 1,

@@ -2,6 +2,7 @@ import { ibp } from '@cert/bounds';
 import {
   CertError,
   checkInRange,
+  clipToRange,
   createRng,
   type HostBatch,
   type HostTensor,
@@ -119,13 +120,13 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
         waited += waitSeconds;
         const { step } = position;
         if (step === epoch * stepsPerEpoch) throw tooManyBatches(epoch, stepsPerEpoch);
-        checkBatch(host, options, `Step ${step} (epoch ${epoch})`);
+        const checked = checkedBatch(host, options, `Step ${step} (epoch ${epoch})`);
         const planned = planStep(plan, optimizer, step);
         const compiledStep = compiled.of(planned);
         const { choose, bounded } = planned.objective;
         const noise = planned.objective.noise?.(model) ?? model.inputShape;
         const drawn = choose && noiseOf(seed, step, [host.labels.length, ...noise]);
-        const batch = putBatch(device, model, { ...host, ...(drawn && { noise: drawn }) });
+        const batch = putBatch(device, model, { ...checked, ...(drawn && { noise: drawn }) });
         const hyper = putScalars(device, planned.hyper);
         const images = host.labels.length;
         const { average, ...before } = state;
@@ -178,14 +179,15 @@ export async function* fit(options: FitOptions): AsyncGenerator<FitEvent, void> 
 }
 
 /**
- * A box around an image outside the range would be empty, and the loss infinite. A label that is no class would train on another one: -1 reads
- * the last class on some devices.
+ * The batch, if one can train on it: a box around an image outside the range would be empty, and the loss infinite. A label that is no class would train on
+ * another one: -1 reads the last class on some devices.
  */
-function checkBatch(
-  { images, labels }: HostBatch,
+function checkedBatch(
+  batch: HostBatch,
   { model: { inputShape, classes }, perturbation: { range } = UNIT_BALL, regression }: FitOptions,
   when: string,
-): void {
+): HostBatch {
+  const { images, labels } = batch;
   if (labels.length === 0) {
     throw new CertError('bad-data', `${when}: its batch has no images.`, 'Give batches of at least one image.');
   }
@@ -198,7 +200,8 @@ function checkBatch(
     );
   }
   try {
-    checkInRange(images, range, inputShape);
+    const beyond = checkInRange(images, range, inputShape);
+    return beyond ? { ...batch, images: clipToRange(images, range, inputShape) } : batch;
   } catch (error) {
     throw error instanceof CertError
       ? new CertError(error.code, `${when}, in its batch: ${error.problem}`, error.cure, { cause: error })
