@@ -14,10 +14,10 @@ const bench = (...args: string[]) =>
   });
 
 it('prints medians, minima, memory and one trace as JSON', () => {
-  const { stdout, status } = bench('mnist-w16', '--json', '--steps', '2', '--warmup', '1', '--rounds', '1');
+  const { stdout, status } = bench('digits', '--json', '--steps', '2', '--warmup', '1', '--rounds', '1');
   expect(status).toBe(0);
   const [result] = JSON.parse(stdout).results;
-  expect(result).toMatchObject({ name: 'mnist-w16', batch: 64, traces: 1 });
+  expect(result).toMatchObject({ name: 'digits', batch: 64, traces: 1 });
   expect(result.minMs).toBeGreaterThan(0);
   expect(result.medianMs).toBeGreaterThanOrEqual(result.minMs);
   expect(result.imagesPerSecond).toBeCloseTo(64_000 / result.medianMs);
@@ -91,8 +91,8 @@ describe('peers', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cert-bench-'));
   const peer = join(folder, 'some_step.mjs');
   writeFileSync(peer, PEER);
-  const settings = ['--json', '--steps', '1', '--warmup', '1', '--rounds', '2', '--threads', '1'];
-  const run = (...args: string[]) => bench(...args, ...settings, '--python', process.execPath);
+  const settings = ['--json', '--steps', '1', '--warmup', '1', '--threads', '1'];
+  const run = (...args: string[]) => bench('--rounds', '1', ...args, ...settings, '--python', process.execPath);
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('run with their own arguments and those of the workload, one block each', () => {
@@ -108,7 +108,7 @@ describe('peers', () => {
   });
 
   it('are left out of workloads that they do not know, and say why, once', () => {
-    const { stdout, stderr, status } = run('crown-ibp', '--peer', peer);
+    const { stdout, stderr, status } = run('crown-ibp', '--peer', peer, '--rounds', '2');
     expect(status).toBe(0);
     expect(JSON.parse(stdout).results).toMatchObject([{ name: 'crown-ibp', peers: [] }]);
     expect(stderr.split('some_step does not know the workload: error: unrecognized arguments: --task')).toHaveLength(2);
@@ -121,10 +121,10 @@ describe('peers', () => {
   });
 });
 
-it.each(['pgd-200', 'certify-ibp'])('times the evaluation %s, compiled once', (name) => {
-  const { stdout, status } = bench(name, '--json', '--steps', '1', '--warmup', '1', '--rounds', '1');
+it('times an evaluation, compiled once', () => {
+  const { stdout, status } = bench('certify-ibp', '--json', '--steps', '1', '--warmup', '1', '--rounds', '1');
   expect(status).toBe(0);
   const [result] = JSON.parse(stdout).results;
-  expect(result).toMatchObject({ name, traces: 1 });
+  expect(result).toMatchObject({ name: 'certify-ibp', traces: 1 });
   expect(result.compileMs).toBeGreaterThan(0);
 });
