@@ -9,6 +9,7 @@ import { dense, flatten, sequential } from '@cert/core';
 import { runFiles } from '@cert/trainer/pipeline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cert, train, trainOwn } from '../test/cert.js';
+import { SCRIPTS } from './complete.js';
 
 const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
 const flags = ['--import', 'tsx', '--conditions=@cert/source', cli];
@@ -265,7 +266,7 @@ describe('completion', () => {
   function offered(...words: string[]): string[] {
     const array = words.map((word) => `'${word}'`).join(' ');
     const script = [
-      ...[command, 'eval "$(cert completion bash)"', `COMP_WORDS=(cert ${array})`, `COMP_CWORD=${words.length}`],
+      ...[command, SCRIPTS.bash, `COMP_WORDS=(cert ${array})`, `COMP_CWORD=${words.length}`],
       ...['_cert_complete', `printf '%s\\n' "\${COMPREPLY[@]}"`],
     ];
     const { stdout, stderr } = spawnSync('bash', ['-c', script.join('\n')], { encoding: 'utf8' });
@@ -329,9 +330,11 @@ describe('completion', () => {
   });
 
   it('has a script for each shell', async () => {
-    for (const shell of ['bash', 'zsh', 'fish']) {
-      expect(await cert('completion', shell)).toMatchObject({ status: 0, out: expect.stringMatching(/complete -- /) });
+    for (const [shell, script] of Object.entries(SCRIPTS)) {
+      expect(script).toMatch(/complete -- /);
+      expect(await cert('completion', shell)).toEqual({ status: 0, out: script, err: '' });
     }
+    expect(Object.keys(SCRIPTS)).toEqual(['bash', 'zsh', 'fish']);
   });
 });
 
