@@ -32,7 +32,7 @@ export interface LinearBound {
  */
 export function leastOf(box: IntervalTensor, { rows, bias }: LinearBound): Tensor {
   const least = minimumOver(box, rows);
-  // The constants first: what is computed first frees the rows of each layer before those of the next one are made.
+  // The constants come first: operands are computed in order, so that the rows of a layer are freed before those of the next one are made.
   return bias === undefined ? least : add(bias, least);
 }
 

@@ -44,8 +44,8 @@ export function checkInRange(values: ArrayLike<number>, range: DataRange | null,
 }
 
 /**
- * Returns float32 values with those beyond an end of a data range at this end. What {@link checkInRange} accepts may lie beyond it, and a ball of a smaller
- * radius around such a value would be empty.
+ * Returns a copy of values in which those beyond an end of a data range are replaced by this end; without a range the same array. Values that
+ * {@link checkInRange} accepts may lie slightly beyond an end, and a ball of a smaller radius around such a value would be empty.
  *
  * @param values row-major [count, ...shape]
  * @param range null for no range

@@ -111,7 +111,7 @@ async function decode(sharp: Sharp, image: EncodedImage, { channels, size, opaqu
 const transparent = ({ name }: EncodedImage) =>
   new CertError(
     'bad-file',
-    `${name} has transparent pixels, which have no color that a network could read.`,
+    `${name} has transparent pixels, and the network would read their invisible color.`,
     'Put the image on the background that the training images have, and save it without transparency.',
   );
 

@@ -3,8 +3,8 @@ import { CertError, type Shape } from '@cert/core';
 import { decodeImages } from './decode-images.js';
 
 /**
- * Reads one image file (PNG, JPEG or another format of the package sharp) like {@link imageFolder}: 16 bits become 8. Images are not resized, and transparent
- * pixels are an error: nobody can see which color would be read there.
+ * Reads one image file (PNG, JPEG or another format of the package sharp) like {@link imageFolder}: 16 bits become 8. Images are not
+ * resized. Transparent pixels are an error, because their stored color is invisible.
  *
  * @param channels 1 for grey, 3 for colour; default: as in the file
  * @returns the shape [height, width, channels] and one byte per value, row-major

@@ -1,6 +1,6 @@
 /**
- * In which order the values of a graph are written to a file, which decides in which order they are computed: of the operands of a node, ONNX Runtime computes the one
- * first that comes last in the file.
+ * The order in which the values of a graph are written to a file. It decides in which order they are computed: of the operands of a node,
+ * ONNX Runtime computes the one first that comes last in the file.
  */
 import type { Graph, Value } from '../graph/ir.js';
 import { schedule } from '../graph/rewrite.js';
@@ -9,8 +9,8 @@ import { runLast } from './run-last.js';
 /**
  * The live values of a graph in the order of its file, operands first.
  *
- * In a step that trains a large matrix, ONNX Runtime computes operands from last to first: in the other order fewer tensors are alive at a time, but its memory is
- * cut into more pieces (wide-resnet-8: a peak of 1,440 instead of 1,320 MiB).
+ * In a step that trains a large matrix, ONNX Runtime computes operands from last to first. In the other order fewer tensors are alive at a
+ * time, but the process grows larger (wide-resnet-8: a peak of 1,440 instead of 1,320 MiB), since the memory is cut into more pieces.
  */
 export function fileOrder(graph: Graph): Value[] {
   const last = runLast(graph);
@@ -18,8 +18,8 @@ export function fileOrder(graph: Graph): Value[] {
 }
 
 /**
- * For ONNX Runtime to compute operands and results from first to last, as the traced function did. In a sum of what large tensors add up to, such as a backward pass of
- * linear relaxation, each tensor is then gone before the next one is made.
+ * The order in which ONNX Runtime computes operands and results from first to last, as the traced function did. Where a sum has a term for
+ * each of many large tensors, as in a backward pass of linear relaxation, each tensor is then freed before the next one is made.
  */
 function lastOperandFirst({ inputs, outputs }: Graph): Value[] {
   const seen = new Set<Value>();
